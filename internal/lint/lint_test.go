@@ -42,7 +42,7 @@ var layers = []layer{
 	{"parse", []string{"parse/internal/..."}},
 	{"parse/internal/...", []string{"parse/internal/..."}},
 	{"parse/tracetest", []string{"parse", "parse/internal/..."}},
-	{"analysis", []string{"parse"}},
+	{"analysis", []string{"parse", "analysis/internal/..."}},
 	{"analysis/internal/...", nil},
 	{"analysis/passes", []string{"analysis", "analysis/internal/...", "parse"}},
 	{"analysis/analysistest", []string{"analysis", "analysis/internal/...", "parse", "parse/tracetest"}},

@@ -1,0 +1,182 @@
+// Package analysis is the contract between what is measured and how it is
+// shown: an Analyzer folds the events of a trace and concludes findings, tables,
+// figures and metrics from its fold; a Report holds them in shapes that every
+// output understands. The analyzers themselves are in package passes.
+//
+// The one law: folds merge exactly. For any cut of a trace's events into a and
+// b, fold(a+b) equals fold(a).Merge(fold(b)). It gives parallel reading of one
+// trace, audits of many, and distributed runs. So a fold holds integers,
+// extremes, and the summaries of internal/sketch, but no float sums and nothing
+// that depends on the order of merging.
+package analysis
+
+import (
+	"fmt"
+
+	"github.com/tracelens/tracelens/analysis/internal/sketch"
+	"github.com/tracelens/tracelens/parse"
+)
+
+// An Analyzer is one thing to look at in a trace: a measure (New and Run), a
+// judge (Requires and Run), or both.
+type Analyzer struct {
+	Name string // a noun; also the file, the flag, the JSON key and the page
+	// Doc is its page, in Markdown. The first line is "# NAME: one sentence".
+	Doc string
+
+	// Needs says why the trace cannot answer and how to record what is missing;
+	// "" when it can. It is asked when the trace has been read.
+	Needs func(*parse.Trace) string
+
+	// Requires are analyzers whose folds Run reads through Pass.Fold.
+	Requires []*Analyzer
+
+	Kinds parse.Kinds // of the events its Collector wants
+	New   func() Collector
+	Run   func(*Pass) error
+}
+
+// A Collector folds events. New gives the identity of Merge. Neither Event nor
+// Merge keeps a pointer to its argument; Merge leaves its argument as it was and
+// gets a Collector of the same analyzer, for the events that follow.
+type Collector interface {
+	Event(*parse.Event)
+	Merge(next Collector)
+}
+
+// A Pass is one Analyzer applied to one trace.
+type Pass struct {
+	Analyzer *Analyzer
+	Trace    *parse.Trace
+
+	folds  map[*Analyzer]Collector
+	result *Result
+	report *Report
+}
+
+// FoldOf returns the fold of a, which is the pass's analyzer or one it requires.
+func FoldOf[C Collector](p *Pass, a *Analyzer) C {
+	c, ok := p.folds[a].(C)
+	if !ok {
+		panic(fmt.Sprintf("%s reads the fold of %s without requiring it", p.Analyzer.Name, a.Name))
+	}
+	return c
+}
+
+// Fold returns the pass's own fold.
+func Fold[C Collector](p *Pass) C { return FoldOf[C](p, p.Analyzer) }
+
+// Say adds one line to the analyzer's summary: a statement with its numbers.
+func (p *Pass) Say(format string, args ...any) {
+	p.result.Summary = append(p.result.Summary, fmt.Sprintf(format, args...))
+}
+
+// Find adds a finding.
+func (p *Pass) Find(f Finding) {
+	if f.Code == "" {
+		f.Code = p.Analyzer.Name
+	}
+	p.result.Findings = append(p.result.Findings, f)
+}
+
+// Table adds a table. Tables with no rows are dropped.
+func (p *Pass) Table(t *Table) {
+	if len(t.Rows) > 0 {
+		p.result.Tables = append(p.result.Tables, t)
+	}
+}
+
+// Figure adds a figure, whose Table must have been added.
+func (p *Pass) Figure(f Figure) {
+	for _, t := range p.result.Tables {
+		if t.Name == f.Table {
+			p.result.Figures = append(p.result.Figures, f)
+			return
+		}
+	}
+}
+
+// Metric sets a metric of the flat list (see Metrics): v in its unit, n its
+// population.
+func (p *Pass) Metric(id string, v int64, n int64) { p.metric(id, float64(v), n) }
+
+// Ratio is Metric for units ratio and per_s.
+func (p *Pass) Ratio(id string, v float64, n int64) { p.metric(id, v, n) }
+
+func (p *Pass) metric(id string, v float64, n int64) {
+	d, ok := metricDefs[id]
+	if !ok {
+		panic("metric " + id + " is not in the list")
+	}
+	p.report.Metrics[id] = Metric{Value: Number(v), Unit: d.Unit, N: n, Polarity: d.Polarity, Clock: d.Clock, Confidence: d.Confidence}
+}
+
+// Quantiles sets those metrics of prefix.{p50,p90,p99,p999,max,total} that are in
+// the flat list and that the population of h supports.
+func (p *Pass) Quantiles(prefix string, h *sketch.Histogram) {
+	n := h.N()
+	for _, q := range []struct {
+		name string
+		q    float64
+	}{{".p50", .5}, {".p90", .9}, {".p99", .99}, {".p999", .999}} {
+		if _, listed := metricDefs[prefix+q.name]; listed {
+			if v, ok := h.Quantile(q.q); ok {
+				p.Metric(prefix+q.name, v, n)
+			}
+		}
+	}
+	if _, listed := metricDefs[prefix+".max"]; listed && n > 0 {
+		p.Metric(prefix+".max", h.Max(), n)
+	}
+	if _, listed := metricDefs[prefix+".total"]; listed {
+		p.Metric(prefix+".total", h.Sum(), n)
+	}
+}
+
+// MetricValue returns a metric set so far by this or a required analyzer.
+func (p *Pass) MetricValue(id string) (float64, bool) {
+	m, ok := p.report.Metrics[id]
+	return float64(m.Value), ok
+}
+
+// Dur formats ns for people, never finer than the trace's clock.
+func (p *Pass) Dur(ns int64) string { return FormatDuration(ns, p.Trace.Quantum) }
+
+// At formats a moment as time since the begin of the trace.
+func (p *Pass) At(t parse.Time) string { return FormatMoment(int64(t - p.Trace.First)) }
+
+// Rel is a moment as the report's tables and evidence hold it: ns since the begin
+// of the trace.
+func (p *Pass) Rel(t parse.Time) int64 { return int64(t - p.Trace.First) }
+
+// FuncName is the name of a goroutine by its entry function.
+func (p *Pass) FuncName(fn parse.StringID) string {
+	if fn == 0 {
+		return "(unknown)"
+	}
+	return p.Trace.String(fn)
+}
+
+// SiteName names where in the program a stack is: the program's own function and
+// line, with the library operation it called when there is one between:
+// "main.readAll:12 (os.(*File).Read)".
+func (p *Pass) SiteName(id parse.StackID) string {
+	f, ok := p.Trace.Site(id)
+	if !ok {
+		return "(no stack)"
+	}
+	name := fmt.Sprintf("%s:%d", p.Trace.String(f.Func), f.Line)
+	if op, _ := p.Trace.Operation(id); op.Func != f.Func {
+		name += " (" + p.Trace.String(op.Func) + ")"
+	}
+	return name
+}
+
+// Stack returns a stack as evidence shows it, innermost frame first.
+func (p *Pass) Stack(id parse.StackID) []Frame {
+	var out []Frame
+	for _, f := range p.Trace.Stack(id) {
+		out = append(out, Frame{p.Trace.String(f.Func), p.Trace.String(f.File), int(f.Line)})
+	}
+	return out
+}

@@ -1,0 +1,171 @@
+package analysis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"runtime/debug"
+	"slices"
+	"strings"
+
+	"github.com/tracelens/tracelens/parse"
+)
+
+// A Partial is the folds of a set of analyzers over some events of a trace.
+type Partial struct {
+	Folds  map[*Analyzer]Collector
+	byKind [parse.NumKinds][]Collector
+}
+
+// NewPartial returns the empty folds of the analyzers and all they require.
+func NewPartial(analyzers []*Analyzer) *Partial {
+	p := &Partial{Folds: make(map[*Analyzer]Collector)}
+	for _, a := range Closure(analyzers) {
+		if a.New == nil {
+			continue
+		}
+		c := a.New()
+		p.Folds[a] = c
+		for k := range p.byKind {
+			if a.Kinds.Has(parse.Kind(k)) {
+				p.byKind[k] = append(p.byKind[k], c)
+			}
+		}
+	}
+	return p
+}
+
+// Event gives e to every collector that wants its kind.
+func (p *Partial) Event(e *parse.Event) {
+	for _, c := range p.byKind[e.Kind] {
+		c.Event(e)
+	}
+}
+
+// Merge adds the folds of the events that follow p's.
+func (p *Partial) Merge(next *Partial) {
+	for a, c := range p.Folds {
+		c.Merge(next.Folds[a])
+	}
+}
+
+// Closure returns the analyzers and those they require, each after what it
+// requires, otherwise in the given order.
+func Closure(analyzers []*Analyzer) []*Analyzer {
+	var out []*Analyzer
+	seen := make(map[*Analyzer]bool)
+	var visit func(a *Analyzer)
+	visit = func(a *Analyzer) {
+		if seen[a] {
+			return
+		}
+		seen[a] = true
+		for _, r := range a.Requires {
+			visit(r)
+		}
+		out = append(out, a)
+	}
+	for _, a := range analyzers {
+		visit(a)
+	}
+	return out
+}
+
+// Analyze reads a trace and reports what the analyzers say of it, in their
+// order. The error is about the input when it holds nothing to analyse; a trace
+// that is readable in part gives a report whose Trace.Fault says what is lost.
+func Analyze(ctx context.Context, r io.Reader, name string, opt parse.Options, analyzers []*Analyzer) (*Report, error) {
+	p := NewPartial(analyzers)
+	tr, err := parse.Read(ctx, r, opt, p.Event)
+	if err != nil {
+		return nil, err
+	}
+	return Conclude(tr, name, p, analyzers), nil
+}
+
+// Conclude turns folds into a report.
+func Conclude(tr *parse.Trace, name string, p *Partial, analyzers []*Analyzer) *Report {
+	rep := &Report{Schema: Schema, Trace: summarize(tr, name), Metrics: make(map[string]Metric)}
+	results := make(map[*Analyzer]*Result)
+	for _, a := range Closure(analyzers) {
+		results[a] = conclude(a, tr, p, rep)
+	}
+	for _, a := range analyzers {
+		rep.Results = append(rep.Results, results[a])
+	}
+	return rep
+}
+
+// conclude runs one analyzer. A fault of ours in it costs its result, not the report.
+func conclude(a *Analyzer, tr *parse.Trace, p *Partial, rep *Report) (res *Result) {
+	res = &Result{Name: a.Name, Title: a.Title()}
+	before := maps.Clone(rep.Metrics)
+	fail := func(reason string) {
+		rep.Metrics = before
+		*res = Result{Name: res.Name, Title: res.Title, Outcome: Failed, Reason: "internal error: " + reason}
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			fail(fmt.Sprintf("%v at %s", v, panicSite(debug.Stack())))
+		}
+	}()
+	if a.Needs != nil {
+		if reason := a.Needs(tr); reason != "" {
+			res.Outcome, res.Reason = NotApplicable, reason
+			return res
+		}
+	}
+	pass := &Pass{Analyzer: a, Trace: tr, folds: p.Folds, result: res, report: rep}
+	if err := a.Run(pass); err != nil {
+		fail(err.Error())
+		return res
+	}
+	res.Outcome = Clear
+	if len(res.Findings) > 0 {
+		res.Outcome = Found
+	}
+	return res
+}
+
+// panicSite names the frame that panicked.
+func panicSite(stack []byte) string {
+	lines := strings.Split(string(stack), "\n")
+	i := slices.IndexFunc(lines, func(l string) bool { return strings.HasPrefix(l, "panic(") })
+	if i < 0 || i+3 >= len(lines) {
+		return "?"
+	}
+	file, _, _ := strings.Cut(strings.TrimSpace(lines[i+3]), " ")
+	return file[strings.LastIndexByte(file, '/')+1:]
+}
+
+// Title is the one sentence of the first line of the analyzer's page.
+func (a *Analyzer) Title() string {
+	line, _, _ := strings.Cut(a.Doc, "\n")
+	_, title, _ := strings.Cut(line, ": ")
+	return strings.TrimSpace(title)
+}
+
+func summarize(tr *parse.Trace, name string) Summary {
+	s := Summary{
+		Name: name, Format: fmt.Sprintf("go 1.%d", tr.Version), Compression: tr.Compression, Bytes: tr.Bytes,
+		Events: tr.Events, Generations: tr.Generations, Complete: tr.Fault == nil,
+		Duration: tr.Duration(), From: int64(tr.From - tr.First), To: int64(tr.To - tr.First),
+		Quantum: tr.Quantum, Procs: tr.Procs,
+	}
+	if !tr.Wall.IsZero() {
+		s.Start = tr.Wall.UTC().Format("2006-01-02T15:04:05.000000000Z07:00")
+	}
+	if tr.Fault != nil {
+		s.Fault = tr.Fault.Error()
+		s.FaultKind = "io"
+		switch {
+		case errors.Is(tr.Fault, parse.ErrTruncated):
+			s.FaultKind = "truncated"
+		case errors.Is(tr.Fault, parse.ErrCorrupt):
+			s.FaultKind = "corrupt"
+		}
+	}
+	return s
+}

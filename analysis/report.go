@@ -1,0 +1,240 @@
+package analysis
+
+import (
+	"encoding/json"
+	"math"
+	"strconv"
+)
+
+// Schema is the version of the Report's JSON form. It changes when a reader of
+// an older report would misread a newer one.
+const Schema = 1
+
+// A Report is everything that is said of one trace: the JSON output, and all
+// that any other format sees. Times are ns since the begin of the trace.
+type Report struct {
+	Schema  int               `json:"schema"`
+	Tool    string            `json:"tool"`
+	Trace   Summary           `json:"trace"`
+	Metrics map[string]Metric `json:"metrics"`
+	Results []*Result         `json:"results"`
+}
+
+// Summary says which trace, and how far it can be trusted.
+type Summary struct {
+	Name        string `json:"name"`
+	Format      string `json:"format"` // "go 1.26"
+	Compression string `json:"compression,omitempty"`
+	Bytes       int64  `json:"bytes"`
+	Events      int64  `json:"events"`
+	Generations int    `json:"generations"`
+	Complete    bool   `json:"complete"`
+	Fault       string `json:"fault,omitempty"`      // what is wrong with the file, "" if nothing
+	FaultKind   string `json:"fault_kind,omitempty"` // "truncated", "corrupt", "io"
+	Duration    int64  `json:"duration_ns"`          // analysed
+	From        int64  `json:"from_ns"`              // window, since the begin of the trace
+	To          int64  `json:"to_ns"`
+	Start       string `json:"start,omitempty"` // wall clock at the begin, RFC 3339 with ns
+	Quantum     int64  `json:"clock_quantum_ns"`
+	Procs       int    `json:"gomaxprocs,omitempty"` // at the end
+}
+
+// Outcome is how an analyzer ended. Silence is never "fine".
+type Outcome string
+
+const (
+	Found         Outcome = "found"          // it has findings
+	Clear         Outcome = "clear"          // it looked, and has none
+	NotApplicable Outcome = "not applicable" // the trace cannot tell
+	Failed        Outcome = "failed"         // our fault
+)
+
+// A Result is what one analyzer says.
+type Result struct {
+	Name     string    `json:"name"`
+	Title    string    `json:"title"`
+	Outcome  Outcome   `json:"outcome"`
+	Reason   string    `json:"reason,omitempty"` // of NotApplicable and Failed
+	Summary  []string  `json:"summary,omitempty"`
+	Findings []Finding `json:"findings,omitempty"`
+	Tables   []*Table  `json:"tables,omitempty"`
+	Figures  []Figure  `json:"figures,omitempty"`
+}
+
+// Confidence says where a number comes from.
+type Confidence string
+
+const (
+	Measured  Confidence = "measured"  // from events that say so
+	Inferred  Confidence = "inferred"  // from a model with a known error
+	Heuristic Confidence = "heuristic" // a guess that needs judgement
+)
+
+// Clock says what a cost is measured in.
+type Clock string
+
+const (
+	Wall  Clock = "wall"
+	PTime Clock = "p-time" // time of Ps
+	GTime Clock = "g-time" // time of goroutines
+)
+
+// A Finding is something worth a person's attention, with its proof.
+type Finding struct {
+	Code       string     `json:"code"`    // analyzer or analyzer/variant, stable
+	Summary    string     `json:"summary"` // one sentence with the numbers
+	Cost       Cost       `json:"cost"`
+	Confidence Confidence `json:"confidence"`
+	Evidence   []Evidence `json:"evidence,omitempty"` // at most 10
+	Advice     string     `json:"advice,omitempty"`
+	Caveat     string     `json:"caveat,omitempty"`
+}
+
+// Cost is what a finding costs: Value of Total on Clock, in ns.
+type Cost struct {
+	Value int64 `json:"value_ns"`
+	Total int64 `json:"total_ns"`
+	Clock Clock `json:"clock,omitempty"`
+}
+
+// Share is Value over Total.
+func (c Cost) Share() float64 {
+	if c.Total == 0 {
+		return 0
+	}
+	return float64(c.Value) / float64(c.Total)
+}
+
+// Evidence is one place in the trace that shows a finding.
+type Evidence struct {
+	From  int64   `json:"from_ns"`
+	To    int64   `json:"to_ns"`
+	P     *int64  `json:"p,omitempty"`
+	G     *int64  `json:"g,omitempty"`
+	Func  string  `json:"func,omitempty"`
+	Note  string  `json:"note,omitempty"`
+	Stack []Frame `json:"stack,omitempty"`
+}
+
+// Frame is one call of a stack.
+type Frame struct {
+	Func string `json:"func"`
+	File string `json:"file"`
+	Line int    `json:"line"`
+}
+
+// Unit is the unit of a metric or column.
+type Unit string
+
+const (
+	NS     Unit = "ns"
+	Bytes  Unit = "bytes"
+	Count  Unit = "count"
+	PerS   Unit = "per_s"
+	Ratio  Unit = "ratio"  // 0…1
+	Moment Unit = "moment" // ns since the begin of the trace
+	Text   Unit = "text"
+	P      Unit = "p" // a P's id; -1 for none
+	G      Unit = "g" // a goroutine's id; -1 for none
+)
+
+// Polarity says which way a number is good.
+type Polarity string
+
+const (
+	Lower   Polarity = "lower"
+	Higher  Polarity = "higher"
+	Neutral Polarity = "none"
+)
+
+// Number is a float that is written without fraction when it has none: ns and
+// counts stay integers.
+type Number float64
+
+func (n Number) MarshalJSON() ([]byte, error) {
+	f := float64(n)
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return []byte("null"), nil
+	}
+	if f == math.Trunc(f) && math.Abs(f) < 1<<53 {
+		return strconv.AppendInt(nil, int64(f), 10), nil
+	}
+	return json.Marshal(f)
+}
+
+// Metric is one entry of the flat list.
+type Metric struct {
+	Value      Number     `json:"value"`
+	Unit       Unit       `json:"unit"`
+	N          int64      `json:"n"`
+	Polarity   Polarity   `json:"polarity"`
+	Clock      Clock      `json:"clock,omitempty"`
+	Confidence Confidence `json:"confidence"`
+}
+
+// A Table is rows under typed columns. A cell is an int64 (units ns, bytes,
+// count, moment, p, g), a float64 (ratio, per_s), a string (text), or nil for
+// "cannot be said".
+type Table struct {
+	Name    string   `json:"name"`
+	Title   string   `json:"title"` // what the rows are, and of which population
+	Columns []Column `json:"columns"`
+	Rows    [][]any  `json:"rows"`
+	N       int64    `json:"n"`              // population the rows are drawn from
+	More    int64    `json:"more,omitempty"` // rows left out
+	// Detail keeps the table out of the terminal report: it is for figures,
+	// JSON and whoever asks.
+	Detail bool `json:"detail,omitempty"`
+}
+
+// Column is one column of a Table.
+type Column struct {
+	Name     string   `json:"name"`
+	Unit     Unit     `json:"unit"`
+	Polarity Polarity `json:"polarity,omitempty"`
+}
+
+// Add appends a row; the number of cells must be that of the columns.
+func (t *Table) Add(cells ...any) {
+	if len(cells) != len(t.Columns) {
+		panic("table " + t.Name + ": row does not fit its columns")
+	}
+	t.Rows = append(t.Rows, cells)
+}
+
+// Limit keeps the first n rows and counts the rest in More.
+func (t *Table) Limit(n int) {
+	if len(t.Rows) > n {
+		t.More += int64(len(t.Rows) - n)
+		t.Rows = t.Rows[:n]
+	}
+}
+
+// Mark is how a figure draws its table.
+type Mark string
+
+const (
+	Lanes     Mark = "lanes"     // per-P density over time: Y the lane, Series the states, Values the shares
+	Area      Mark = "area"      // stacked over time
+	ECDF      Mark = "ecdf"      // cumulative share over a log axis
+	HistBars  Mark = "histogram" // counts over a log axis
+	Matrix    Mark = "matrix"    // X by Y, Values the weight
+	HeatTime  Mark = "heat"      // X time, Y class, Values the weight
+	Steps     Mark = "steps"     // stepped lines over time
+	Line      Mark = "line"
+	Bars      Mark = "bars"      // labelled
+	Gantt     Mark = "gantt"     // rows from Start to End
+	Waterfall Mark = "waterfall" // one stop-the-world: each P from request to restart
+)
+
+// A Figure is a view of a Table: a mark, and which columns it draws.
+type Figure struct {
+	Name   string   `json:"name"`
+	Title  string   `json:"title"` // states the fact
+	Mark   Mark     `json:"mark"`
+	Table  string   `json:"table"`
+	X      string   `json:"x"`
+	Y      []string `json:"y"`                // value columns
+	Series string   `json:"series,omitempty"` // column that tells series apart
+	End    string   `json:"end,omitempty"`    // Gantt, Waterfall: column of the end; X is the begin
+}

@@ -1,0 +1,27 @@
+// Package parse turns the bytes of a Go execution trace into events that close
+// spans: it knows the format and the scheduler's state machine, and no analysis.
+//
+//	bytes ─ decompress ─ frames (what begins, what ends) ─ source (rawEvent) ─ tracker ─ Event
+//
+// The source is golang.org/x/exp/trace, for Go 1.11 to 1.26. The tracker follows
+// every goroutine, P and range, models the run queues (queues.go), and keeps the
+// integrals that say what runnable goroutines wait for. What it emits:
+//
+//   - Every change of state of a goroutine or P closes the span before it. Spans
+//     of one goroutine or P follow each other without gap, from its creation or
+//     the begin of the trace to its end or the end of the trace, so they sum to
+//     its lifetime.
+//   - Status events are no transitions. The goroutine or P they name was in that
+//     state since the trace began.
+//   - Times are those of the reference reader: strictly increasing; where
+//     generations overlap in raw time (up to 72 ms seen) it moves an event to 1 ns
+//     after the one before.
+//   - A P that GOMAXPROCS allows and that has not shown itself is idle.
+//   - A coroutine switch is three events without time between; Ready and Origin
+//     say Coroutine, so that no latency counts it.
+//   - A goroutine whose entry function is not told yet (possible up to Go 1.22)
+//     counts as user.
+//
+// Nothing grows with the number of events: the tracker holds the live goroutines,
+// the Ps, and the distinct strings and stacks.
+package parse

@@ -1,0 +1,405 @@
+package parse
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"golang.org/x/exp/trace"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+)
+
+// op is what a rawEvent is.
+type op uint8
+
+const (
+	opOther op = iota
+	opSync
+	opGo
+	opProc
+	opRangeBegin
+	opRangeActive
+	opRangeEnd
+	opTaskBegin
+	opTaskEnd
+	opRegionBegin
+	opRegionEnd
+	opMetric
+	opLabel
+	opLog
+	opSample
+)
+
+// rawEvent is an event as a reader delivers it: the boundary between readers
+// of the format and the tracker.
+type rawEvent struct {
+	time Time
+	op   op
+	g    GoID
+	p    ProcID
+	m    ThreadID
+	// stack of the executing context
+	stack StackID
+
+	res      int64 // opGo, opProc, ranges: the resource
+	from, to uint8 // opGo: GoState; opProc: x/exp/trace.ProcState
+	reason   StringID
+	resStack StackID
+	coro     bool // opGo: part of a coroutine switch
+
+	rng    RangeKind
+	name   StringID // range, task and region type, log category, label
+	text   StringID // log message
+	id     uint64   // task
+	parent uint64
+	values [2]int64 // metric value; swept and reclaimed bytes
+
+	mode   Mode // opLabel
+	metric MetricKind
+
+	wallAt Time // opSync: trace time of the wall clock reading, 0 if none
+	wall   time.Time
+}
+
+// source delivers the events of a trace in order. It ends with io.EOF, or with
+// an error after all that could be read.
+type source interface {
+	next(*rawEvent) error
+}
+
+// xreader reads through golang.org/x/exp/trace.
+type xreader struct {
+	r       *trace.Reader
+	sym     *Symbols
+	stacks  map[trace.Stack]StackID // of this generation
+	frames  []Frame
+	pending [3]trace.Event // read ahead, to recognise coroutine switches
+	npend   int
+	coro    int // of the pending events, how many belong to a switch
+	err     error
+}
+
+func newXReader(r io.Reader, sym *Symbols) (x *xreader, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the reference reader panicked: %v", p)
+		}
+	}()
+	tr, err := trace.NewReader(r)
+	if err != nil {
+		return nil, err
+	}
+	return &xreader{r: tr, sym: sym, stacks: make(map[trace.Stack]StackID)}, nil
+}
+
+func (x *xreader) read() (ev trace.Event, err error) {
+	if x.err != nil {
+		return ev, x.err
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the reference reader panicked: %v", p)
+		}
+		x.err = err
+	}()
+	return x.r.ReadEvent()
+}
+
+func (x *xreader) next(out *rawEvent) error {
+	var ev trace.Event
+	if x.npend > 0 {
+		ev = x.pending[0]
+		x.npend--
+		copy(x.pending[:], x.pending[1:1+x.npend])
+	} else {
+		var err error
+		if ev, err = x.read(); err != nil {
+			return err
+		}
+	}
+	coro := x.coro > 0
+	if coro {
+		x.coro--
+	} else if ev.Kind() == trace.EventStateTransition && ev.Goroutine() != trace.NoGoroutine && ev.Stack() == trace.NoStack {
+		coro = x.switches(&ev)
+	}
+	x.convert(&ev, out)
+	out.coro = coro
+	return nil
+}
+
+// switches reports whether ev begins a coroutine switch, which the reader
+// delivers as three events 1 ns apart: unblock the next, block or end the
+// current, start the next (internal/trace/order.go:advanceGoSwitch).
+func (x *xreader) switches(ev *trace.Event) bool {
+	st := ev.StateTransition()
+	if st.Resource.Kind != trace.ResourceGoroutine {
+		return false
+	}
+	if from, to := st.Goroutine(); from != trace.GoWaiting || to != trace.GoRunnable {
+		return false
+	}
+	for i := range 2 {
+		if i == x.npend {
+			e, err := x.read()
+			if err != nil {
+				return false
+			}
+			x.pending[i] = e
+			x.npend++
+		}
+		if !follows(ev, &x.pending[i], i+1) {
+			return false
+		}
+	}
+	x.coro = 2
+	return true
+}
+
+func follows(first, ev *trace.Event, n int) bool {
+	if ev.Kind() != trace.EventStateTransition || ev.Thread() != first.Thread() || ev.Time() != first.Time()+trace.Time(n) {
+		return false
+	}
+	st := ev.StateTransition()
+	if st.Resource.Kind != trace.ResourceGoroutine {
+		return false
+	}
+	from, to := st.Goroutine()
+	if n == 1 {
+		return st.Resource.Goroutine() == first.Goroutine() && from == trace.GoRunning &&
+			(to == trace.GoNotExist || to == trace.GoWaiting && st.Reason == "" && ev.Stack() == trace.NoStack)
+	}
+	return st.Resource == first.StateTransition().Resource && from == trace.GoRunnable && to == trace.GoRunning
+}
+
+func (x *xreader) stack(s trace.Stack) StackID {
+	if s == trace.NoStack {
+		return 0
+	}
+	if id, ok := x.stacks[s]; ok {
+		return id
+	}
+	x.frames = x.frames[:0]
+	for f := range s.Frames() {
+		if f.PC == 0 && f.Func == "" {
+			continue
+		}
+		x.frames = append(x.frames, Frame{x.sym.intern(f.Func), x.sym.intern(f.File), uint32(f.Line)})
+	}
+	id := x.sym.internStack(x.frames)
+	x.stacks[s] = id
+	return id
+}
+
+func (x *xreader) convert(ev *trace.Event, out *rawEvent) {
+	*out = rawEvent{
+		time: Time(ev.Time()),
+		g:    GoID(ev.Goroutine()),
+		p:    procID(ev.Proc()),
+		m:    ThreadID(ev.Thread()),
+	}
+	kind := ev.Kind()
+	if kind != trace.EventSync {
+		out.stack = x.stack(ev.Stack())
+	}
+	switch kind {
+	case trace.EventSync:
+		out.op = opSync
+		clear(x.stacks)
+		if c := ev.Sync().ClockSnapshot; c != nil {
+			out.wallAt, out.wall = Time(c.Trace), c.Wall
+		}
+	case trace.EventStateTransition:
+		st := ev.StateTransition()
+		out.reason = x.sym.intern(st.Reason)
+		switch st.Resource.Kind {
+		case trace.ResourceGoroutine:
+			out.op = opGo
+			out.res = int64(st.Resource.Goroutine())
+			from, to := st.Goroutine()
+			out.from, out.to = uint8(from), uint8(to)
+			out.resStack = x.stack(st.Stack)
+		case trace.ResourceProc:
+			out.op = opProc
+			out.res = int64(procID(st.Resource.Proc()))
+			from, to := st.Proc()
+			out.from, out.to = uint8(from), uint8(to)
+		}
+	case trace.EventRangeBegin, trace.EventRangeActive, trace.EventRangeEnd:
+		x.convertRange(ev, out)
+	case trace.EventTaskBegin, trace.EventTaskEnd:
+		t := ev.Task()
+		out.op = opTaskBegin
+		if kind == trace.EventTaskEnd {
+			out.op = opTaskEnd
+		}
+		out.id, out.name = uint64(t.ID), x.sym.intern(t.Type)
+		if t.Parent != trace.NoTask {
+			out.parent = uint64(t.Parent)
+		}
+	case trace.EventRegionBegin, trace.EventRegionEnd:
+		r := ev.Region()
+		out.op = opRegionBegin
+		if kind == trace.EventRegionEnd {
+			out.op = opRegionEnd
+		}
+		out.id, out.name = uint64(r.Task), x.sym.intern(r.Type)
+	case trace.EventLog:
+		l := ev.Log()
+		out.op = opLog
+		out.id, out.name, out.text = uint64(l.Task), x.sym.internLog(l.Category), x.sym.internLog(l.Message)
+	case trace.EventMetric:
+		m := ev.Metric()
+		out.op = opMetric
+		out.values[0] = int64(m.Value.Uint64())
+		switch m.Name {
+		case "/sched/gomaxprocs:threads":
+			out.metric = MetricProcs
+		case "/memory/classes/heap/objects:bytes":
+			out.metric = MetricHeapLive
+		case "/gc/heap/goal:bytes":
+			out.metric = MetricHeapGoal
+		}
+	case trace.EventLabel:
+		out.op = opLabel
+		switch ev.Label().Label {
+		case "GC (dedicated)":
+			out.mode = ModeDedicated
+		case "GC (fractional)":
+			out.mode = ModeFractional
+		case "GC (idle)":
+			out.mode = ModeIdle
+		}
+	case trace.EventStackSample:
+		out.op = opSample
+	}
+}
+
+func (x *xreader) convertRange(ev *trace.Event, out *rawEvent) {
+	r := ev.Range()
+	switch r.Name {
+	case "GC concurrent mark phase":
+		out.rng = RangeGC
+	case "GC mark assist":
+		out.rng = RangeAssist
+		out.res = int64(r.Scope.Goroutine())
+	case "GC incremental sweep":
+		out.rng = RangeSweep
+		out.res = int64(procID(r.Scope.Proc()))
+	default:
+		reason, ok := strings.CutPrefix(r.Name, "stop-the-world (")
+		if !ok {
+			return
+		}
+		out.rng = RangeSTW
+		out.res = int64(r.Scope.Goroutine())
+		out.name = x.sym.intern(strings.TrimSuffix(reason, ")"))
+	}
+	switch ev.Kind() {
+	case trace.EventRangeBegin:
+		out.op = opRangeBegin
+	case trace.EventRangeActive:
+		out.op = opRangeActive
+	case trace.EventRangeEnd:
+		out.op = opRangeEnd
+		if out.rng == RangeSweep {
+			for i, a := range ev.RangeAttributes() {
+				out.values[i] = int64(a.Value.Uint64())
+			}
+		}
+	}
+}
+
+// procID maps the Ps of the trace: v1 traces carry events of the poller, timers and
+// system calls under Ps from 1,000,000 on that do not exist (tracev1 parser.go).
+func procID(p trace.ProcID) ProcID {
+	if p < 0 || p >= 1000000 {
+		return NoProc
+	}
+	return ProcID(p)
+}
+
+// decompress recognises gzip and zstd by content and returns the plain bytes.
+func decompress(r io.Reader) (*bufio.Reader, string, error) {
+	br := bufio.NewReaderSize(r, 64<<10)
+	head, err := br.Peek(4)
+	if len(head) == 0 && err != nil && err != io.EOF {
+		return nil, "", err
+	}
+	switch {
+	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
+		z, err := gzip.NewReader(br)
+		if err != nil {
+			return nil, "", &Error{Kind: ErrTruncated, Detail: "gzip: " + err.Error()}
+		}
+		return bufio.NewReaderSize(compressed{z, "gzip"}, 64<<10), "gzip", nil
+	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+		z, err := zstd.NewReader(br, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(256<<20))
+		if err != nil {
+			return nil, "", &Error{Kind: ErrCorrupt, Detail: "zstd: " + err.Error()}
+		}
+		return bufio.NewReaderSize(compressed{z, "zstd"}, 64<<10), "zstd", nil
+	}
+	return br, "", nil
+}
+
+// compressed turns faults of the compressed stream into faults of the trace.
+type compressed struct {
+	r      io.Reader
+	format string
+}
+
+func (c compressed) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	switch {
+	case err == nil || err == io.EOF:
+		return n, err
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return n, &Error{Kind: ErrTruncated, Detail: "the " + c.format + " stream ends early"}
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		return n, err
+	}
+	if errors.Is(err, gzip.ErrChecksum) || errors.Is(err, gzip.ErrHeader) || errors.Is(err, zstd.ErrMagicMismatch) ||
+		errors.Is(err, zstd.ErrCRCMismatch) || strings.Contains(err.Error(), "flate:") || strings.Contains(err.Error(), "corrupt") ||
+		strings.Contains(err.Error(), "invalid") {
+		return n, &Error{Kind: ErrCorrupt, Detail: c.format + ": " + err.Error()}
+	}
+	return n, err
+}
+
+// foreign says what input that is not a Go execution trace looks like.
+func foreign(head []byte) string {
+	has := func(p string) bool { return bytes.HasPrefix(head, []byte(p)) }
+	trimmed := bytes.TrimSpace(head)
+	switch {
+	case len(head) == 0:
+		return "the input is empty"
+	case has("PK\x03\x04"):
+		return "this is a zip archive; unpack it first"
+	case has("\x7fELF"):
+		return "this is an ELF binary, not a trace it wrote"
+	case has("\xef\xbb\xbfgo 1."):
+		return "a text editor put a byte order mark before the trace; it must be copied as binary"
+	case has("HTTP/"):
+		return "HTTP response headers precede the trace; fetch it without them (curl without -i)"
+	case bytes.HasPrefix(bytes.ToLower(trimmed), []byte("<!doctype")) || bytes.HasPrefix(bytes.ToLower(trimmed), []byte("<html")):
+		return "this is an HTML page, perhaps an error page of the server the trace was fetched from"
+	case bytes.HasPrefix(trimmed, []byte("{")) || bytes.HasPrefix(trimmed, []byte("[")):
+		return "this is JSON, not a Go execution trace"
+	case has("Z28gMS4"):
+		return "this is a base64-encoded trace; decode it first"
+	case has("\x0a") && bytes.Contains(head, []byte("\x12")), has("\x0a\x04"):
+		return "this looks like a pprof profile, not an execution trace (runtime/trace, /debug/pprof/trace)"
+	case len(bytes.Trim(head, "\x00")) == 0:
+		return "the input is all zeros"
+	}
+	return "not a Go execution trace: it does not begin with \"go 1.N trace\""
+}

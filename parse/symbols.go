@@ -1,0 +1,231 @@
+package parse
+
+import (
+	"encoding/binary"
+	"strings"
+)
+
+// StringID is an interned string; 0 is "".
+type StringID uint32
+
+// StackID is an interned stack; 0 is "no stack".
+type StackID uint32
+
+// Frame is one call of a stack.
+type Frame struct {
+	Func, File StringID
+	Line       uint32
+}
+
+// Symbols holds the strings and stacks of a whole trace. Equal strings and
+// stacks have equal ids, whatever generation they come from.
+type Symbols struct {
+	strings   []string
+	stringIDs map[string]StringID
+	stacks    []stackInfo
+	stackIDs  map[string]StackID
+	key       []byte
+	logBytes  int
+}
+
+// stackInfo is a stack with what the tracker asks of it at every event.
+type stackInfo struct {
+	frames []Frame
+	entry  StringID // root function
+	top    topFrame
+}
+
+// topFrame is a leaf function that gives a stop its meaning.
+type topFrame uint8
+
+const (
+	topOther topFrame = iota
+	topAsyncPreempt
+	topGoyield
+	topSemrelease
+)
+
+func newSymbols() *Symbols {
+	return &Symbols{
+		strings:   []string{""},
+		stringIDs: map[string]StringID{"": 0},
+		stacks:    make([]stackInfo, 1),
+		stackIDs:  map[string]StackID{"": 0},
+	}
+}
+
+func (s *Symbols) intern(v string) StringID {
+	if id, ok := s.stringIDs[v]; ok {
+		return id
+	}
+	id := StringID(len(s.strings))
+	v = strings.Clone(v)
+	s.strings = append(s.strings, v)
+	s.stringIDs[v] = id
+	return id
+}
+
+// maxLogBytes bounds what distinct user log messages may add to the table, so
+// that memory does not grow with a trace full of them.
+const maxLogBytes = 16 << 20
+
+// internLog interns a user log's text, or "" once too many are held.
+func (s *Symbols) internLog(v string) StringID {
+	if _, ok := s.stringIDs[v]; !ok {
+		if s.logBytes += len(v) + 64; s.logBytes > maxLogBytes {
+			return 0
+		}
+	}
+	return s.intern(v)
+}
+
+// internStack interns frames, innermost first. Frames without function and line
+// (PC 0, written by Go ≤ 1.24; golang/go#68090) are dropped by the caller.
+func (s *Symbols) internStack(frames []Frame) StackID {
+	s.key = s.key[:0]
+	for _, f := range frames {
+		s.key = binary.LittleEndian.AppendUint32(s.key, uint32(f.Func))
+		s.key = binary.LittleEndian.AppendUint32(s.key, uint32(f.File))
+		s.key = binary.LittleEndian.AppendUint32(s.key, f.Line)
+	}
+	if id, ok := s.stackIDs[string(s.key)]; ok {
+		return id
+	}
+	id := StackID(len(s.stacks))
+	info := stackInfo{frames: append([]Frame(nil), frames...)}
+	if len(frames) > 0 {
+		info.entry = frames[len(frames)-1].Func
+		switch s.strings[frames[0].Func] {
+		case "runtime.asyncPreempt2", "runtime.asyncPreempt":
+			info.top = topAsyncPreempt
+		case "runtime.goyield":
+			info.top = topGoyield
+		case "runtime.semrelease1":
+			info.top = topSemrelease
+		}
+	}
+	s.stacks = append(s.stacks, info)
+	s.stackIDs[string(s.key)] = id
+	return id
+}
+
+// String returns an interned string, "" for an id that is not in the table.
+func (s *Symbols) String(id StringID) string {
+	if int(id) >= len(s.strings) {
+		return ""
+	}
+	return s.strings[id]
+}
+
+// Lookup returns the id of v, and whether the trace has that string at all.
+func (s *Symbols) Lookup(v string) (StringID, bool) {
+	id, ok := s.stringIDs[v]
+	return id, ok
+}
+
+// Stack returns the frames of a stack, innermost first. Do not modify.
+func (s *Symbols) Stack(id StackID) []Frame {
+	if int(id) >= len(s.stacks) {
+		return nil
+	}
+	return s.stacks[id].frames
+}
+
+// Entry returns the outermost function of a stack.
+func (s *Symbols) Entry(id StackID) StringID { return s.stacks[id].entry }
+
+// Site returns where in the program a stack is: its innermost frame outside the
+// standard library, or else its innermost frame outside the runtime's own
+// machinery, or else its innermost frame. ok is false for an empty stack.
+func (s *Symbols) Site(id StackID) (f Frame, ok bool) {
+	frames := s.Stack(id)
+	if len(frames) == 0 {
+		return Frame{}, false
+	}
+	best, rank := frames[0], 0
+	for _, f := range frames {
+		switch name := s.String(f.Func); {
+		case !isStd(name):
+			return f, true
+		case rank == 0 && !isMachinery(name):
+			best, rank = f, 1
+		}
+	}
+	return best, true
+}
+
+// Operation returns the innermost frame that is not the runtime's machinery for
+// blocking (os.(*File).Read, sync.(*Mutex).Lock, net.(*conn).Read …): what the
+// program called, as Site says where.
+func (s *Symbols) Operation(id StackID) (f Frame, ok bool) {
+	frames := s.Stack(id)
+	if len(frames) == 0 {
+		return Frame{}, false
+	}
+	for _, f := range frames {
+		if !isMachinery(s.String(f.Func)) {
+			return f, true
+		}
+	}
+	return frames[0], true
+}
+
+// pkgOf returns the import path of a function name ("net/http.(*conn).serve").
+func pkgOf(fn string) string {
+	slash := strings.LastIndexByte(fn, '/')
+	// Dots of the path's last element are escaped by the linker ("gopkg.in/yaml%2ev3").
+	if dot := strings.IndexByte(fn[slash+1:], '.'); dot >= 0 {
+		return fn[:slash+1+dot]
+	}
+	return fn
+}
+
+// isMachinery reports whether a function only implements blocking, waking and
+// system calls for the library function that the program called.
+func isMachinery(fn string) bool {
+	pkg := pkgOf(fn)
+	switch pkg {
+	case "runtime", "syscall", "sync/atomic", "reflect":
+		return true
+	}
+	return strings.HasPrefix(pkg, "internal/") || strings.HasPrefix(pkg, "runtime/internal/") ||
+		(pkg == "sync" && strings.HasPrefix(fn, "sync.runtime_"))
+}
+
+// stdTop are the first path elements of the standard library (go list std),
+// but for those with a dot; user modules have a dot there or are "main".
+var stdTop = map[string]bool{
+	"archive": true, "bufio": true, "bytes": true, "cmp": true, "compress": true, "container": true, "context": true,
+	"crypto": true, "database": true, "debug": true, "embed": true, "encoding": true, "errors": true, "expvar": true,
+	"flag": true, "fmt": true, "go": true, "hash": true, "html": true, "image": true, "index": true, "internal": true,
+	"io": true, "iter": true, "log": true, "maps": true, "math": true, "mime": true, "net": true, "os": true,
+	"path": true, "plugin": true, "reflect": true, "regexp": true, "runtime": true, "slices": true, "sort": true,
+	"strconv": true, "strings": true, "structs": true, "sync": true, "syscall": true, "testing": true, "text": true,
+	"time": true, "unicode": true, "unique": true, "unsafe": true, "vendor": true, "weak": true,
+}
+
+func isStd(fn string) bool {
+	pkg := pkgOf(fn)
+	if i := strings.IndexByte(pkg, '/'); i >= 0 {
+		pkg = pkg[:i]
+	}
+	return stdTop[pkg]
+}
+
+// classOf tells a goroutine's class by its entry function. Tracer goroutines:
+// runtime/trace.go, runtime/tracecpu.go, runtime/trace (Start, traceMultiplexer).
+func classOf(entry string) Class {
+	switch entry {
+	case "runtime.gcBgMarkWorker":
+		return ClassWorker
+	case "runtime.main", "runtime.corostart":
+		return ClassUser
+	case "runtime.(*traceAdvancerState).start.func1", "runtime.traceStartReadCPU.func1",
+		"runtime/trace.Start.func1", "runtime/trace.(*traceMultiplexer).startLocked.func1":
+		return ClassTracer
+	}
+	if strings.HasPrefix(entry, "runtime.") {
+		return ClassSystem
+	}
+	return ClassUser
+}

@@ -22,6 +22,5 @@ func page(name string) string {
 
 // All returns the catalogue.
 func All() []*analysis.Analyzer {
-	return []*analysis.Analyzer{
-	}
+	return []*analysis.Analyzer{}
 }

@@ -21,7 +21,7 @@ const (
 type frames struct {
 	r   io.Reader
 	n   int64 // bytes passed on
-	err error // what the input stream itself failed with
+	err error // what the input stream itself failed with, other than its end
 
 	header  int    // bytes of the file header still to come
 	field   int    // of the batch header: 0 type, 1 experiment, 2 generation, 3 thread, 4 time, 5 size

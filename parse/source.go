@@ -403,3 +403,16 @@ func foreign(head []byte) string {
 	}
 	return "not a Go execution trace: it does not begin with \"go 1.N trace\""
 }
+
+// textConverted says whether a trace looks as if it went through a program that
+// takes it for text.
+func textConverted(head []byte) string {
+	lf, crlf := bytes.Count(head, []byte("\n")), bytes.Count(head, []byte("\r\n"))
+	switch {
+	case bytes.Count(head, []byte("\xef\xbf\xbd")) > 8:
+		return "the file was converted to UTF-8 as if it were text"
+	case lf > 4 && lf == crlf:
+		return "line ends were converted (LF to CRLF) as if it were text"
+	}
+	return ""
+}

@@ -49,7 +49,7 @@ type Quality struct {
 	NestedBegins     int64 `json:"nested_begins"`      // a range began that was open already
 	Unnamed          int64 `json:"unnamed_goroutines"` // goroutines whose entry function is never told; counted as user
 	ClockJumps       int64 `json:"clock_jumps"`        // more than an hour between two events
-	ImplausibleClock int64 `json:"implausible_clock"`  // more than 1 event per ns of trace time
+	ImplausibleClock int64 `json:"implausible_clock"`  // more than 1 event per 10 ns of trace time: the number of events
 	ImplausibleProcs int64 `json:"implausible_procs"`  // P numbers beyond any GOMAXPROCS
 }
 
@@ -70,13 +70,14 @@ func Read(ctx context.Context, r io.Reader, opt Options, emit func(*Event)) (*Tr
 	if err != nil {
 		return nil, err
 	}
-	head, err := br.Peek(512)
+	head, err := br.Peek(4096)
 	if err != nil && err != io.EOF {
 		var e *Error
 		if !errors.As(err, &e) || len(head) < 16 {
 			return nil, err
 		}
 	}
+	converted := textConverted(head)
 	version, err := headerVersion(head)
 	if err != nil {
 		return nil, err
@@ -85,7 +86,7 @@ func Read(ctx context.Context, r io.Reader, opt Options, emit func(*Event)) (*Tr
 	fr := newFrames(br)
 	src, err := newXReader(bufio.NewReaderSize(fr, 64<<10), tr.Symbols)
 	if err != nil {
-		return nil, fault(err, tr, fr, 0)
+		return nil, fault(err, tr, fr, 0, converted)
 	}
 	t := newTracker(tr, opt, emit)
 	if err := t.run(ctx, src, func() {
@@ -96,7 +97,7 @@ func Read(ctx context.Context, r io.Reader, opt Options, emit func(*Event)) (*Tr
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		tr.Fault = fault(err, tr, fr, t.syncs)
+		tr.Fault = fault(err, tr, fr, t.syncs, converted)
 	}
 	tr.Bytes = fr.n
 	tr.Generations = t.generation
@@ -149,7 +150,7 @@ func headerVersion(head []byte) (int, error) {
 
 // fault turns an error of the reference reader into one that says whose fault
 // it is and where. Errors of the input stream itself pass through.
-func fault(err error, tr *Trace, fr *frames, generation int) error {
+func fault(err error, tr *Trace, fr *frames, generation int, converted string) error {
 	if fr.err != nil {
 		var e *Error
 		if errors.As(fr.err, &e) {
@@ -169,16 +170,20 @@ func fault(err error, tr *Trace, fr *frames, generation int) error {
 			kind = ErrTruncated
 		}
 		detail += "; a trace of Go 1.21 or older can only be read whole"
-	case fr.foreign:
-		detail = fmt.Sprintf("bytes that are no part of a trace follow generation %d (%s)", fr.begun, detail)
-	case fr.inBatch(), strings.Contains(detail, "incomplete generation"):
-		kind = ErrTruncated
+	case fr.foreign && generation > 1:
+		detail = fmt.Sprintf("bytes that are no part of a trace follow generation %d (%s)", generation-1, detail)
 	case tr.Version < 26 && generation == fr.begun && (strings.Contains(detail, "string ID") || strings.Contains(detail, "stack ID") ||
 		strings.Contains(detail, "no frequency event") || strings.Contains(detail, "no clock snapshot")):
 		// Up to Go 1.25 tables are written at the end of a generation, and nothing
 		// marks that end: a cut generation is taken for a whole one.
 		kind = ErrTruncated
 		detail = "the last generation lacks its tables (" + detail + ")"
+	case fr.inBatch() && strings.Contains(detail, "failed to read full batch"), strings.Contains(detail, "incomplete generation"),
+		strings.HasPrefix(detail, "error reading batch") && strings.HasSuffix(detail, "EOF"):
+		kind = ErrTruncated
+	}
+	if generation <= 1 && converted != "" {
+		detail += "; " + converted
 	}
 	return &Error{kind, generation, fr.n, detail}
 }

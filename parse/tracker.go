@@ -102,6 +102,8 @@ type proc struct {
 	dedicated    bool
 	dedicatedEnd Time
 
+	dying bool // GOMAXPROCS shrank below it while it was in use
+
 	sweeping   bool
 	sweepFrom  Time
 	sweepPart  bool
@@ -134,7 +136,8 @@ type tracker struct {
 	syncs      int
 	generation int
 	events     int64
-	zeros      [8]int64 // events by the number of trailing zero bits of their time
+	unmoved    int64
+	zeros      [8]int64 // of them: by the number of trailing zero bits of their time
 
 	gs           map[GoID]*goroutine
 	freeGs       []*goroutine
@@ -231,7 +234,13 @@ func (t *tracker) event(ev *rawEvent) {
 		t.tr.Quality.ClockJumps++
 	}
 	t.events++
-	t.zeros[trailingZeros(ev.time)]++
+	if ev.coro && !(ev.op == opGo && GoState(ev.from) == GoWaiting) {
+		ev.time = t.now // the three events of a switch happen at once
+	}
+	if ev.time > t.now+1 {
+		t.zeros[trailingZeros(ev.time)]++ // not moved by the reader
+		t.unmoved++
+	}
 	if t.opt.To > 0 && ev.time > t.tr.First+Time(t.opt.To) {
 		t.advance(t.tr.First + Time(t.opt.To))
 		t.done = true
@@ -935,6 +944,9 @@ func (t *tracker) goStatus(ev *rawEvent, id GoID, state GoState, g *goroutine) {
 		t.retroProc(p, ProcSyscall)
 	}
 	p.g, g.p, g.onP = g, p, p.id
+	if t.tr.V1() {
+		g.born, g.since = p.since, p.since // its start, told as a status
+	}
 	if state == GoRunning {
 		p.sliced = true
 		p.slice = Slice{P: p.id, Start: p.since, Partial: true, Runs: 1}
@@ -1105,6 +1117,9 @@ func (t *tracker) procEvent(ev *rawEvent) {
 		p.g = nil
 	}
 	p.m = NoThread
+	if p.dying {
+		t.dropProc(p) // the stopper's own P goes last
+	}
 }
 
 // taker tells who takes the P of a goroutine in a system call.
@@ -1527,17 +1542,19 @@ func (t *tracker) resize(n int) {
 		if p == nil || p.state == ProcNotExist {
 			continue
 		}
-		t.endSlice(p)
 		t.flushQueue(p)
-		t.touch()
-		t.closeProc(p, ProcNotExist, TakerNone)
-		t.leaveProc(p)
-		p.prior, p.state, p.since = p.state, ProcNotExist, t.now
-		if p.g != nil {
-			p.g.p = nil
-			p.g = nil
+		if p.dying = p.state != ProcIdle; !p.dying {
+			t.dropProc(p)
 		}
 	}
+}
+
+// dropProc ends an idle P.
+func (t *tracker) dropProc(p *proc) {
+	t.touch()
+	t.closeProc(p, ProcNotExist, TakerNone)
+	t.leaveProc(p)
+	p.prior, p.state, p.since, p.dying = p.state, ProcNotExist, t.now, false
 }
 
 // label takes in the mode of a GC worker. Go 1.26 puts such labels on other
@@ -1582,7 +1599,7 @@ func (t *tracker) finish() {
 		tr.Wall = tr.Wall.Add(time.Duration(tr.First))
 	}
 	tr.Quantum = t.quantum()
-	if d := int64(tr.Last - tr.First); t.events > 1000 && t.events > d {
+	if d := int64(tr.Last - tr.First); t.events > 1000 && t.events*10 > d {
 		tr.Quality.ImplausibleClock = t.events
 	}
 	for _, g := range t.gs {
@@ -1665,7 +1682,7 @@ func (t *tracker) sorted(keep func(*goroutine) bool) []*goroutine {
 func (t *tracker) quantum() int64 {
 	var n int64
 	for k := len(t.zeros) - 1; k > 0; k-- {
-		if n += t.zeros[k]; n*10 >= t.events*9 {
+		if n += t.zeros[k]; n*10 >= t.unmoved*9 && n > 0 {
 			return 1 << k
 		}
 	}

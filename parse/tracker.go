@@ -827,6 +827,12 @@ func (t *tracker) moveProc(ev *rawEvent, g *goroutine, p *proc, from, to GoState
 			g.mode = ModeNone
 			t.startSlice(p, g, t.ev.Go.Origin)
 		}
+		if old := p.g; old != nil && old != g && p.state == ProcSyscall && t.tr.V1() {
+			// Up to Go 1.21 a thread leaving its system call can take the P of
+			// another without an event.
+			t.takeProc(p, ProcScheduler, TakerOther)
+			p.g, old.p = nil, nil
+		}
 		if p.state == ProcIdle || p.state == ProcStopped || p.g != nil && p.g != g && !ev.coro {
 			t.tr.Quality.ProcMismatch++
 		}

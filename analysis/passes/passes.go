@@ -22,5 +22,7 @@ func page(name string) string {
 
 // All returns the catalogue.
 func All() []*analysis.Analyzer {
-	return []*analysis.Analyzer{}
+	return []*analysis.Analyzer{
+		stealing,
+	}
 }

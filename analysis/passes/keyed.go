@@ -1,0 +1,168 @@
+package passes
+
+import (
+	"cmp"
+	"fmt"
+	"math/bits"
+	"slices"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/internal/sketch"
+	"github.com/tracelens/tracelens/parse"
+)
+
+// at returns what m holds under k, a new zero value if it held nothing.
+func at[K comparable, V any](m map[K]*V, k K) *V {
+	v := m[k]
+	if v == nil {
+		v = new(V)
+		m[k] = v
+	}
+	return v
+}
+
+// mergeKeyed adds the values of from to those of into, sharing none.
+func mergeKeyed[K comparable, V any](into, from map[K]*V, add func(into, from *V)) {
+	for k, v := range from {
+		add(at(into, k), v)
+	}
+}
+
+// label is what the rows of a table show of a key, in as many texts as needed.
+type label [3]string
+
+// ranked is the sum of the values whose keys print alike.
+type ranked[V any] struct {
+	label label
+	v     *V
+}
+
+// rank joins the values of m whose keys print alike, the costliest first. add
+// must be commutative.
+func rank[K comparable, V any](m map[K]*V, name func(K) label, add func(into, from *V), cost func(*V) int64) []ranked[V] {
+	joined := make(map[label]*V)
+	for k, v := range m {
+		add(at(joined, name(k)), v)
+	}
+	var out []ranked[V]
+	for l, v := range joined {
+		out = append(out, ranked[V]{l, v})
+	}
+	slices.SortFunc(out, func(a, b ranked[V]) int {
+		return cmp.Or(cmp.Compare(cost(b.v), cost(a.v)), slices.Compare(a.label[:], b.label[:]))
+	})
+	return out
+}
+
+// coarse counts durations in buckets a quarter of a power of two wide. It is for
+// distributions per site, where a [sketch.Histogram] would be too large.
+type coarse [coarseLen]int64
+
+const coarseLen = 4 * 47 // up to 1<<48 ns; longer ones share the last bucket
+
+func (c *coarse) add(v int64) { c[coarseIndex(v)]++ }
+
+func coarseIndex(v int64) int {
+	if v < 4 {
+		return int(max(v, 0))
+	}
+	e := bits.Len64(uint64(v)) - 1
+	return min(4*(e-1)+int(v>>(e-2)&3), coarseLen-1)
+}
+
+// coarseTop is the largest value of a bucket.
+func coarseTop(i int) int64 {
+	if i < 4 {
+		return int64(i)
+	}
+	return (int64(4+i%4)+1)<<(i/4-1) - 1
+}
+
+func (c *coarse) merge(o *coarse) {
+	for i, n := range o {
+		c[i] += n
+	}
+}
+
+// quantile returns the upper edge of the bucket of the p-th percentile, at most
+// 25 % above it, and not above largest; nil with fewer than ten values beyond it.
+func (c *coarse) quantile(p, largest int64) any {
+	var n, below int64
+	for _, k := range c {
+		n += k
+	}
+	if n*(100-p) < 1000 {
+		return nil
+	}
+	rank := (n*p + 99) / 100
+	for i, k := range c {
+		if below += k; below >= rank {
+			return min(coarseTop(i), largest)
+		}
+	}
+	return nil
+}
+
+// spread writes those of p50, p99 and max that the population of h supports.
+func spread(p *analysis.Pass, h *sketch.Histogram) string {
+	s := ""
+	if v, ok := h.Quantile(.5); ok {
+		s += "p50 " + p.Dur(v) + ", "
+	}
+	if v, ok := h.Quantile(.99); ok {
+		s += "p99 " + p.Dur(v) + ", "
+	}
+	return s + "max " + p.Dur(h.Max())
+}
+
+// quantileCell is the cell of a quantile, nil when the population is too small.
+func quantileCell(h *sketch.Histogram, q float64) any {
+	if v, ok := h.Quantile(q); ok {
+		return v
+	}
+	return nil
+}
+
+// maxCell is the cell of the largest value, nil when there is none.
+func maxCell(h *sketch.Histogram) any {
+	if h.N() == 0 {
+		return nil
+	}
+	return h.Max()
+}
+
+// ratioCell is a of b, nil when b is 0.
+func ratioCell(a, b int64) any {
+	if b == 0 {
+		return nil
+	}
+	return float64(a) / float64(b)
+}
+
+// seriesTable makes a table of counts over time, one column per lane.
+func seriesTable(p *analysis.Pass, s *sketch.Series, name, title string, lanes ...string) {
+	t := &analysis.Table{Name: name, Title: fmt.Sprintf("%s, in buckets of %s", title, p.Dur(s.Width())), Detail: true,
+		Columns: []analysis.Column{{Name: "time", Unit: analysis.Moment}}}
+	for _, l := range lanes {
+		t.Columns = append(t.Columns, analysis.Column{Name: l, Unit: analysis.Count})
+	}
+	for i := range s.Len() {
+		from := max(p.Trace.From, parse.Time(s.Start()+int64(i)*s.Width()))
+		row := []any{p.Rel(from)}
+		for l := range lanes {
+			v := s.At(i, l)
+			t.N += v
+			row = append(row, v)
+		}
+		t.Add(row...)
+	}
+	p.Table(t)
+}
+
+// readyName says who made a goroutine runnable, and where when a goroutine did.
+func readyName(p *analysis.Pass, r parse.Ready, stack parse.StackID) string {
+	if stack == 0 {
+		return "(" + r.String() + ")"
+	}
+	return p.SiteName(stack)
+}

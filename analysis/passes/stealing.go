@@ -1,0 +1,338 @@
+package passes
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/internal/sketch"
+	"github.com/tracelens/tracelens/parse"
+)
+
+var stealing = &analysis.Analyzer{
+	Name:  "stealing",
+	Doc:   page("stealing"),
+	Kinds: parse.KindsOf(parse.KindGo),
+	New: func() analysis.Collector {
+		return &stealingFold{pairs: make(map[procPair]*stolen), sites: make(map[stealSite]*stolen), series: sketch.NewSeries(3)}
+	},
+	Run: runStealing,
+}
+
+// Lanes of stealingFold.series.
+const (
+	laneStolen = iota
+	laneAmbiguous
+	laneQueued // other eligible starts
+)
+
+// stealingFold sums the starts (runnable to running).
+type stealingFold struct {
+	starts  [parse.NumOrigins][2]int64            // all, user and the runtime's own
+	latency [parse.NumOrigins][2]sketch.Histogram // of whole waits, without voluntary yields and coroutine switches
+
+	// unplaced are starts whose queue a v1 trace does not tell: readied by timers
+	// or the poller under Ps that do not exist.
+	unplaced [2]int64
+
+	operations, batched, largest int64 // steals, goroutines moved by them, most at once
+
+	pairs  map[procPair]*stolen
+	sites  map[stealSite]*stolen
+	series *sketch.Series
+}
+
+type procPair struct{ victim, thief parse.ProcID }
+
+// stealSite is who made a stolen goroutine runnable, and which.
+type stealSite struct {
+	ready parse.Ready
+	stack parse.StackID
+	fn    parse.StringID
+}
+
+type stolen struct{ n, ambiguous, wait, longest int64 }
+
+func (s *stolen) add(o *stolen) {
+	s.n += o.n
+	s.ambiguous += o.ambiguous
+	s.wait += o.wait
+	s.longest = max(s.longest, o.longest)
+}
+
+func (s *stolen) start(origin parse.Origin, held int64) {
+	if origin == parse.OriginAmbiguous {
+		s.ambiguous++
+		return
+	}
+	s.n++
+	s.wait += held
+	s.longest = max(s.longest, held)
+}
+
+// whose is the index of a class where user goroutines and the runtime's own are
+// kept apart.
+func whose(c parse.Class) int {
+	if c == parse.ClassUser {
+		return 0
+	}
+	return 1
+}
+
+var whoseName = [2]string{"user", "runtime"}
+
+func (f *stealingFold) Event(e *parse.Event) {
+	g := &e.Go
+	if g.From != parse.GoRunnable || g.To != parse.GoRunning {
+		return
+	}
+	w, held := whose(g.Class), e.Held()
+	f.starts[g.Origin][w]++
+	if !g.Partial && g.Ready != parse.ReadyYield && g.Origin != parse.OriginCoroutine {
+		f.latency[g.Origin][w].Add(held)
+	}
+	lane := laneQueued
+	switch g.Origin {
+	case parse.OriginUnknown, parse.OriginDirect, parse.OriginSyscall, parse.OriginCoroutine:
+		return
+	case parse.OriginStolen:
+		lane = laneStolen
+		if g.StealBatch > 0 {
+			f.operations++
+			f.batched += int64(g.StealBatch)
+			f.largest = max(f.largest, int64(g.StealBatch))
+		}
+		at(f.sites, stealSite{g.Ready, g.WakerStack, g.Func}).start(g.Origin, held)
+	case parse.OriginAmbiguous:
+		lane = laneAmbiguous
+		at(f.sites, stealSite{g.Ready, g.WakerStack, g.Func}).start(g.Origin, held)
+	case parse.OriginGlobal:
+		if g.Home == parse.NoProc && (g.Ready == parse.ReadyTimer || g.Ready == parse.ReadyNetpoll) {
+			f.unplaced[w]++
+		}
+	}
+	if lane != laneQueued && g.Victim != parse.NoProc {
+		at(f.pairs, procPair{g.Victim, g.P}).start(g.Origin, held)
+	}
+	f.series.AddPoint(lane, int64(e.Time), 1)
+}
+
+func (f *stealingFold) Merge(next analysis.Collector) {
+	o := next.(*stealingFold)
+	for i := range f.starts {
+		for w := range f.starts[i] {
+			f.starts[i][w] += o.starts[i][w]
+			f.latency[i][w].Merge(&o.latency[i][w])
+		}
+	}
+	for w := range f.unplaced {
+		f.unplaced[w] += o.unplaced[w]
+	}
+	f.operations += o.operations
+	f.batched += o.batched
+	f.largest = max(f.largest, o.largest)
+	mergeKeyed(f.pairs, o.pairs, (*stolen).add)
+	mergeKeyed(f.sites, o.sites, (*stolen).add)
+	f.series.Merge(o.series)
+}
+
+// eligible is how many starts came from a run queue.
+func (f *stealingFold) eligible(w int) int64 {
+	var n int64
+	for _, o := range []parse.Origin{parse.OriginRunNext, parse.OriginLocal, parse.OriginStolen, parse.OriginGlobal, parse.OriginAmbiguous} {
+		n += f.starts[o][w]
+	}
+	return n
+}
+
+func runStealing(p *analysis.Pass) error {
+	f := analysis.Fold[*stealingFold](p)
+	count := f.starts[parse.OriginStolen]
+	ambiguous := f.starts[parse.OriginAmbiguous]
+	if p.Trace.V1() {
+		for w, n := range f.unplaced {
+			ambiguous[w] += n
+		}
+	}
+	n, a := count[0]+count[1], ambiguous[0]+ambiguous[1]
+	eligible := f.eligible(0) + f.eligible(1)
+
+	p.Metric("steal.count", n, eligible)
+	p.Metric("steal.ambiguous", a, eligible)
+	p.Metric("steal.operations", f.operations, n)
+	if d := p.Trace.Duration(); d > 0 {
+		p.Ratio("steal.rate", float64(n)/float64(d)*1e9, n)
+	}
+	if eligible > 0 {
+		p.Ratio("steal.share", float64(n)/float64(eligible), eligible)
+	}
+	var waits sketch.Histogram
+	for w := range count {
+		waits.Merge(&f.latency[parse.OriginStolen][w])
+	}
+	p.Quantiles("steal.latency", &waits)
+
+	saySteals(p, f, count, ambiguous)
+	startsTable(p, f)
+	pairTables(p, f)
+	stealSites(p, f)
+	stealSeries(p, f)
+	return nil
+}
+
+func saySteals(p *analysis.Pass, f *stealingFold, count, ambiguous [2]int64) {
+	n, a := count[0]+count[1], ambiguous[0]+ambiguous[1]
+	eligible := f.eligible(0) + f.eligible(1)
+	if eligible == 0 {
+		p.Say("no goroutine was started from a run queue in %s", p.Dur(p.Trace.Duration()))
+		return
+	}
+	line := fmt.Sprintf("%s of %s starts from run queues were stolen from another P (%s)", analysis.FormatCount(n),
+		analysis.FormatCount(eligible), analysis.FormatRatio(float64(n)/float64(eligible)))
+	if a > 0 {
+		line = fmt.Sprintf("%s to %s of %s starts from run queues were stolen from another P (%s to %s; the difference is ambiguous)",
+			analysis.FormatCount(n), analysis.FormatCount(n+a), analysis.FormatCount(eligible),
+			analysis.FormatRatio(float64(n)/float64(eligible)), analysis.FormatRatio(float64(n+a)/float64(eligible)))
+	}
+	if d := p.Trace.Duration(); n > 0 && d > 0 {
+		line += ", " + analysis.FormatRate(float64(n)/float64(d)*1e9)
+	}
+	if user := f.eligible(0); count[1]+ambiguous[1] > 0 || f.eligible(1) > eligible/2 {
+		line += fmt.Sprintf("; user goroutines: %s of %s", analysis.FormatCount(count[0]), analysis.FormatCount(user))
+	}
+	p.Say("%s", line)
+
+	if h := &f.latency[parse.OriginStolen][0]; h.N() > 0 {
+		line := "stolen user goroutines waited " + spread(p, h)
+		var own sketch.Histogram
+		own.Merge(&f.latency[parse.OriginRunNext][0])
+		own.Merge(&f.latency[parse.OriginLocal][0])
+		if own.N() > 0 {
+			line += "; those started by the P they were queued on " + spread(p, &own)
+		}
+		p.Say("%s", line)
+	}
+
+	var all int64
+	for o := range f.starts {
+		if parse.Origin(o) != parse.OriginCoroutine {
+			all += f.starts[o][0] + f.starts[o][1]
+		}
+	}
+	switch {
+	case p.Trace.V1():
+		p.Say("traces of Go 1.21 and older do not tell where timers and the network poller queue goroutines: the %s starts of such are counted as ambiguous",
+			analysis.FormatCount(f.unplaced[0]+f.unplaced[1]))
+	case n > 0 && n*100 < all:
+		p.Say("fewer than 1 %% of all starts are stolen: up to a third of these may be something else, such as a queue drained by a GC worker")
+	}
+}
+
+func startsTable(p *analysis.Pass, f *stealingFold) {
+	t := &analysis.Table{
+		Name:  "steal.starts",
+		Title: "starts of goroutines by the queue they came from; latencies without voluntary yields and coroutine switches",
+		Columns: []analysis.Column{
+			{Name: "from", Unit: analysis.Text}, {Name: "goroutines", Unit: analysis.Text},
+			{Name: "starts", Unit: analysis.Count}, {Name: "share", Unit: analysis.Ratio},
+			{Name: "p50", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "p99", Unit: analysis.NS, Polarity: analysis.Lower},
+			{Name: "max", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "total", Unit: analysis.NS, Polarity: analysis.Lower},
+		},
+	}
+	type row struct{ origin, whose int }
+	var rows []row
+	for o := range f.starts {
+		for w, n := range f.starts[o] {
+			if n > 0 {
+				rows = append(rows, row{o, w})
+				t.N += n
+			}
+		}
+	}
+	slices.SortStableFunc(rows, func(a, b row) int { return cmp.Compare(f.starts[b.origin][b.whose], f.starts[a.origin][a.whose]) })
+	for _, r := range rows {
+		n, h := f.starts[r.origin][r.whose], &f.latency[r.origin][r.whose]
+		t.Add(parse.Origin(r.origin).String(), whoseName[r.whose], n, float64(n)/float64(t.N),
+			quantileCell(h, .5), quantileCell(h, .99), maxCell(h), h.Sum())
+	}
+	p.Table(t)
+	p.Figure(analysis.Figure{Name: "steal.starts", Title: "From which queue Ps take the goroutines they start", Mark: analysis.Bars,
+		Table: "steal.starts", X: "from", Y: []string{"starts"}, Series: "goroutines"})
+}
+
+func pairTables(p *analysis.Pass, f *stealingFold) {
+	pairs := make([]procPair, 0, len(f.pairs))
+	var n int64
+	for k, s := range f.pairs {
+		pairs = append(pairs, k)
+		n += s.n + s.ambiguous
+	}
+	columns := []analysis.Column{
+		{Name: "victim", Unit: analysis.P}, {Name: "thief", Unit: analysis.P},
+		{Name: "stolen", Unit: analysis.Count}, {Name: "ambiguous", Unit: analysis.Count},
+		{Name: "mean wait", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "max wait", Unit: analysis.NS, Polarity: analysis.Lower},
+	}
+	fill := func(t *analysis.Table) {
+		t.Columns, t.N = columns, n
+		for _, k := range pairs {
+			s := f.pairs[k]
+			var mean, longest any
+			if s.n > 0 {
+				mean, longest = s.wait/s.n, s.longest
+			}
+			t.Add(int64(k.victim), int64(k.thief), s.n, s.ambiguous, mean, longest)
+		}
+	}
+	byID := func(a, b procPair) int {
+		return cmp.Or(cmp.Compare(a.victim, b.victim), cmp.Compare(a.thief, b.thief))
+	}
+	slices.SortFunc(pairs, byID)
+	matrix := &analysis.Table{Name: "steal.matrix", Title: "stolen starts of all goroutines, from the P they were queued on to the P that ran them", Detail: true}
+	fill(matrix)
+
+	slices.SortFunc(pairs, func(a, b procPair) int {
+		return cmp.Or(cmp.Compare(f.pairs[b].n, f.pairs[a].n), cmp.Compare(f.pairs[b].ambiguous, f.pairs[a].ambiguous), byID(a, b))
+	})
+	top := &analysis.Table{Name: "steal.pairs", Title: "Ps that steal most from another, all goroutines"}
+	fill(top)
+	top.Limit(10)
+	p.Table(top)
+	p.Table(matrix)
+	p.Figure(analysis.Figure{Name: "steal.matrix", Title: "Who steals from whom", Mark: analysis.Matrix,
+		Table: "steal.matrix", X: "thief", Y: []string{"stolen"}, Series: "victim"})
+}
+
+func stealSites(p *analysis.Pass, f *stealingFold) {
+	t := &analysis.Table{
+		Name:  "steal.sites",
+		Title: "where stolen goroutines were made runnable, all goroutines",
+		Columns: []analysis.Column{
+			{Name: "made runnable at", Unit: analysis.Text}, {Name: "goroutine", Unit: analysis.Text},
+			{Name: "stolen", Unit: analysis.Count}, {Name: "ambiguous", Unit: analysis.Count}, {Name: "share", Unit: analysis.Ratio},
+			{Name: "mean wait", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "max wait", Unit: analysis.NS, Polarity: analysis.Lower},
+		},
+	}
+	rows := rank(f.sites, func(k stealSite) label {
+		return label{readyName(p, k.ready, k.stack), p.FuncName(k.fn)}
+	}, (*stolen).add, func(s *stolen) int64 { return s.n })
+	for _, r := range rows {
+		t.N += r.v.n
+	}
+	for _, r := range rows {
+		if r.v.n > 0 {
+			t.Add(r.label[0], r.label[1], r.v.n, r.v.ambiguous, ratioCell(r.v.n, t.N), r.v.wait/r.v.n, r.v.longest)
+		}
+	}
+	t.Limit(10)
+	p.Table(t)
+}
+
+func stealSeries(p *analysis.Pass, f *stealingFold) {
+	if len(f.sites) == 0 {
+		return
+	}
+	seriesTable(p, f.series, "steal.time", "starts from run queues over time, all goroutines", "stolen", "ambiguous", "not stolen")
+	p.Figure(analysis.Figure{Name: "steal.time", Title: "Steals over time", Mark: analysis.Area,
+		Table: "steal.time", X: "time", Y: []string{"stolen", "ambiguous"}})
+}

@@ -5,12 +5,8 @@ import "io"
 // Types of bytes that begin a batch (internal/trace/tracev2/events.go).
 const (
 	wireEventBatch        = 1
-	wireStacks            = 2
 	wireStrings           = 4
-	wireCPUSamples        = 6
-	wireFrequency         = 8
 	wireExperimentalBatch = 49
-	wireSync              = 50
 	wireEndOfGeneration   = 52
 )
 
@@ -33,7 +29,8 @@ type frames struct {
 	foreign bool   // bytes that are no batch: counting has stopped
 
 	begun, ended int  // generations
-	events       bool // the last generation has a batch of events
+	strings      bool // the last generation has a string table
+	tables       int  // generations that have one
 }
 
 func newFrames(r io.Reader) *frames { return &frames{r: r, header: 16} }
@@ -58,10 +55,9 @@ func (f *frames) watch(p []byte) {
 		case f.size > 0:
 			if f.first {
 				f.first = false
-				switch p[0] {
-				case wireStacks, wireStrings, wireCPUSamples, wireFrequency, wireSync:
-				default:
-					f.events = true
+				if p[0] == wireStrings && !f.strings {
+					f.strings = true
+					f.tables++
 				}
 			}
 			n := int(min(f.size, uint64(len(p))))
@@ -106,7 +102,7 @@ func (f *frames) batchHeader(b byte) {
 		if f.value != f.gen {
 			f.gen = f.value
 			f.begun++
-			f.events = false
+			f.strings = false
 		}
 	case 5:
 		f.size = f.value
@@ -122,14 +118,10 @@ func (f *frames) inBatch() bool { return f.field != 0 || f.size > 0 || f.header 
 
 // unfinished reports whether the last generation was begun but not written to its
 // end, although the bytes end between two batches. Go 1.26 marks the end of a
-// generation; Go 1.25 begins one with a lone Sync batch (traceAdvance), which a
-// stopped trace does not.
+// generation; before, its string table comes last (trace.go:traceAdvance).
 func (f *frames) unfinished(version int) bool {
-	switch {
-	case version >= 26:
+	if version >= 26 {
 		return f.ended < f.begun
-	case version == 25:
-		return f.begun > 1 && !f.events
 	}
-	return false
+	return f.tables > 0 && !f.strings
 }

@@ -97,7 +97,7 @@ func Read(ctx context.Context, r io.Reader, opt Options, emit func(*Event)) (*Tr
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		tr.Fault = fault(err, tr, fr, t.syncs, converted)
+		tr.Fault = fault(err, tr, fr, max(1, min(t.syncs, fr.begun)), converted)
 	}
 	tr.Bytes = fr.n
 	tr.Generations = t.generation
@@ -107,12 +107,15 @@ func Read(ctx context.Context, r io.Reader, opt Options, emit func(*Event)) (*Tr
 		// One generation, whole or unreadable.
 	case tr.Fault != nil:
 		tr.Generations = max(0, t.syncs-1)
-		tr.Begun = max(fr.begun, t.syncs)
+		if version < 26 && fr.tables > 0 {
+			tr.Generations = min(tr.Generations, fr.tables) // a cut generation may be delivered empty
+		}
+		tr.Begun = max(fr.begun, tr.Generations)
 	default:
 		tr.Begun = max(fr.begun, t.generation)
 		if fr.unfinished(version) {
 			tr.Generations = min(tr.Generations, tr.Begun-1)
-			tr.Fault = &Error{ErrTruncated, tr.Begun, fr.n, fmt.Sprintf("generation %d was begun but never ended: the program was killed or did not call trace.Stop", tr.Begun)}
+			tr.Fault = &Error{ErrTruncated, tr.Begun, fr.n, fmt.Sprintf("generation %d was begun but never ended: the program was killed, crashed or did not call trace.Stop, and its last moments are missing", tr.Begun)}
 		}
 	}
 	if tr.Events == 0 {

@@ -944,15 +944,18 @@ func (t *tracker) goStatus(ev *rawEvent, id GoID, state GoState, g *goroutine) {
 		return
 	}
 	t.touch()
+	s := ProcSyscall
 	if state == GoRunning {
-		t.retroProc(p, t.runState(g))
+		s = t.runState(g)
+	}
+	if t.tr.V1() {
+		// Its start, told as a status.
+		g.born, g.since = t.now, t.now
+		t.setProc(p, s)
 	} else {
-		t.retroProc(p, ProcSyscall)
+		t.retroProc(p, s)
 	}
 	p.g, g.p, g.onP = g, p, p.id
-	if t.tr.V1() {
-		g.born, g.since = p.since, p.since // its start, told as a status
-	}
 	if state == GoRunning {
 		p.sliced = true
 		p.slice = Slice{P: p.id, Start: p.since, Partial: true, Runs: 1}
@@ -1539,11 +1542,16 @@ func (t *tracker) resize(n int) {
 		return
 	}
 	t.touch()
+	for id := range n {
+		// A P that exists already has been idle since the trace began; a P that this
+		// change makes begins now.
+		if p := t.proc(ProcID(id)); p.since == t.begin && t.procs > 0 && id >= t.procs && p.prior == ProcUndetermined && p.lived == 0 {
+			p.since, p.partial, p.prior = t.now, false, ProcNotExist
+			p.contended, p.blame = t.contended, t.blamed
+		}
+	}
 	t.procs = n
 	t.iv.Procs = int32(n)
-	for id := range n {
-		t.proc(ProcID(id))
-	}
 	for _, p := range t.ps[n:] {
 		if p == nil || p.state == ProcNotExist {
 			continue

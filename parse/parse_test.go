@@ -1,0 +1,657 @@
+package parse_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+	"golang.org/x/exp/trace"
+
+	"github.com/tracelens/tracelens/parse"
+)
+
+const (
+	testdata = "../testdata/traces"
+	corpus   = "../../shared/corpus"
+)
+
+// traces returns the module's own traces and those of the corpus that hold a
+// readable trace.
+func traces(t testing.TB) []string {
+	t.Helper()
+	own, _ := filepath.Glob(testdata + "/*.trace")
+	if len(own) == 0 {
+		t.Fatal("no traces in " + testdata)
+	}
+	all, _ := filepath.Glob(corpus + "/*/*.trace")
+	for _, p := range all {
+		if !strings.Contains(p, "/damaged/") && !strings.Contains(p, "/std-golden/") {
+			own = append(own, p)
+		}
+	}
+	if testing.Short() {
+		own = own[:min(len(own), 12)]
+	}
+	return own
+}
+
+func read(t testing.TB, path string, opt parse.Options, emit func(*parse.Event)) *parse.Trace {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	tr, err := parse.Read(context.Background(), f, opt, emit)
+	if err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	return tr
+}
+
+type goKey struct {
+	id          parse.GoID
+	incarnation uint32
+}
+
+// TestSpans checks what doc.go promises of spans, on every trace.
+func TestSpans(t *testing.T) {
+	for _, path := range traces(t) {
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			gEnd := make(map[goKey]parse.Time)
+			gState := make(map[goKey]parse.GoState)
+			pEnd := make(map[parse.ProcID]parse.Time)
+			pState := make(map[parse.ProcID]parse.ProcState)
+			var goRuns, procRuns, procTime, ivProcs int64
+			var last, ivEnd parse.Time
+			var waits, blame [parse.NumProcStates]int64
+			starts := int64(0)
+			fail := 0
+			bad := func(e *parse.Event, format string, args ...any) {
+				if fail++; fail < 5 {
+					t.Errorf("at %d, kind %d: %s", e.Time, e.Kind, fmt.Sprintf(format, args...))
+				}
+			}
+			tr := read(t, path, parse.Options{}, func(e *parse.Event) {
+				if e.Time < last {
+					bad(e, "time goes back from %d", last)
+				}
+				last = e.Time
+				if e.Held() < 0 {
+					bad(e, "span of %d ns", e.Held())
+				}
+				switch e.Kind {
+				case parse.KindGo:
+					g := &e.Go
+					k := goKey{g.ID, g.Incarnation}
+					if end, seen := gEnd[k]; seen && g.From != parse.GoNotExist {
+						if g.Since != end || g.From != gState[k] {
+							bad(e, "goroutine %v: span %v from %d, but the one before ended at %d in %v", k, g.From, g.Since, end, gState[k])
+						}
+					}
+					gEnd[k], gState[k] = e.Time, g.To
+					if g.To == parse.GoNotExist || g.To == parse.GoUndetermined {
+						if g.Lived != int64(e.Time-g.Born) {
+							bad(e, "goroutine %v: spans sum to %d of a life of %d", k, g.Lived, e.Time-g.Born)
+						}
+						delete(gEnd, k)
+					}
+					if g.From == parse.GoRunning {
+						goRuns += e.Held()
+					}
+					if g.From == parse.GoRunnable && g.To == parse.GoRunning {
+						var sum int64
+						for c, w := range g.Wait {
+							if w < 0 {
+								bad(e, "negative wait for %v: %v", parse.Cause(c), g.Wait)
+							}
+							sum += w
+						}
+						if sum != e.Held() {
+							bad(e, "wait parts sum to %d of %d", sum, e.Held())
+						}
+						if g.Class == parse.ClassUser && g.Ready != parse.ReadyYield && !g.Partial {
+							starts++
+							waits[parse.ProcUser] += g.Wait[parse.CauseUser]
+							waits[parse.ProcSystem] += g.Wait[parse.CauseSystem]
+							waits[parse.ProcWorker] += g.Wait[parse.CauseGC]
+							waits[parse.ProcSyscall] += g.Wait[parse.CauseSyscall]
+							waits[parse.ProcScheduler] += g.Wait[parse.CauseScheduler]
+						}
+					}
+				case parse.KindProc:
+					p := &e.Proc
+					if end, seen := pEnd[p.ID]; seen && p.From != parse.ProcNotExist {
+						if s := pState[p.ID]; s == parse.ProcNotExist {
+							if p.From != parse.ProcIdle {
+								bad(e, "P %d: comes back in state %v", p.ID, p.From)
+							}
+						} else if p.Since != end || p.From != s {
+							bad(e, "P %d: span %v from %d, but the one before ended at %d in %v", p.ID, p.From, p.Since, end, s)
+						}
+					}
+					pEnd[p.ID], pState[p.ID] = e.Time, p.To
+					procTime += e.Held()
+					if p.From.RunsG() {
+						procRuns += e.Held()
+					}
+					s := p.From
+					if s == parse.ProcAssist {
+						s = parse.ProcWorker
+					}
+					blame[s] += p.Blame
+				case parse.KindInterval:
+					if ivEnd != 0 && e.Interval.Since != ivEnd {
+						bad(e, "interval begins at %d, the one before ended at %d", e.Interval.Since, ivEnd)
+					}
+					ivEnd = e.Time
+					var n int64
+					for s, k := range e.Interval.P {
+						if k < 0 {
+							bad(e, "%d Ps %v", k, parse.ProcState(s))
+						}
+						n += int64(k)
+					}
+					for s, k := range e.Interval.User {
+						if k < 0 || e.Interval.Runtime[s] < 0 {
+							bad(e, "negative count of goroutines %v", parse.GoState(s))
+						}
+					}
+					ivProcs += n * e.Held()
+					if e.Interval.GCPs < 0 || int64(e.Interval.GCPs) > n {
+						bad(e, "GC has %d of %d Ps", e.Interval.GCPs, n)
+					}
+				}
+			})
+			if goRuns != procRuns {
+				t.Errorf("goroutines ran %d ns, Ps ran goroutines %d ns", goRuns, procRuns)
+			}
+			// Ps that show themselves late count from the begin of the trace in
+			// their spans, but not in the intervals before.
+			if d := procTime - ivProcs; d < 0 || float64(d) > 0.001*float64(procTime)+float64(tr.Duration()) && !tr.V1() {
+				t.Errorf("Ps lived %d ns, intervals counted %d", procTime, ivProcs)
+			}
+			if q := tr.Quality; q.StateMismatch+q.ProcMismatch+q.NestedBegins+q.ImplausibleProcs+q.ClockJumps+q.ImplausibleClock != 0 {
+				t.Errorf("a sound trace has odd events: %+v", q)
+			}
+			// Blame is the same integral as the parts of waits, but for waits that
+			// the trace cuts and divisions by the number of Ps.
+			for s := range waits {
+				slack := float64(starts*int64(2*max(tr.Procs, 8))) + 0.02*float64(blame[s]) + 20e6
+				if w := waits[s]; w > 0 && (float64(w-blame[s]) > slack) {
+					t.Errorf("waits for Ps in state %v: %d ns in the waits, %d ns in the Ps", parse.ProcState(s), w, blame[s])
+				}
+			}
+		})
+	}
+}
+
+// TestReference compares totals with a direct reading of the reference's events.
+func TestReference(t *testing.T) {
+	for _, path := range traces(t) {
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			type totals struct {
+				Events, Starts, Creates, Unblocks, Syscalls, STW, GC, Assists, Regions, Tasks, Logs, Samples int64
+				Running, Runnable, Waiting, Syscall                                                          int64 // ns in spans whose begin and end are in the trace
+			}
+			var want, got totals
+
+			f, err := os.Open(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			r, err := trace.NewReader(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			since := make(map[trace.GoID]trace.Time)
+			coroutines := int64(0)
+			for {
+				e, err := r.ReadEvent()
+				if err != nil {
+					break
+				}
+				if e.Kind() == trace.EventSync {
+					continue
+				}
+				want.Events++
+				switch e.Kind() {
+				case trace.EventRangeBegin:
+					switch name := e.Range().Name; {
+					case strings.HasPrefix(name, "stop-the-world"):
+						want.STW++
+					case name == "GC mark assist":
+						want.Assists++
+					}
+				case trace.EventRangeEnd:
+					if e.Range().Name == "GC concurrent mark phase" {
+						want.GC++
+					}
+				case trace.EventRegionBegin:
+					want.Regions++
+				case trace.EventTaskBegin:
+					want.Tasks++
+				case trace.EventLog:
+					want.Logs++
+				case trace.EventStackSample:
+					want.Samples++
+				case trace.EventStateTransition:
+					st := e.StateTransition()
+					if st.Resource.Kind != trace.ResourceGoroutine {
+						continue
+					}
+					g := st.Resource.Goroutine()
+					from, to := st.Goroutine()
+					if from == to || from == trace.GoUndetermined {
+						continue
+					}
+					if t0, ok := since[g]; ok {
+						d := int64(e.Time() - t0)
+						switch from {
+						case trace.GoRunning:
+							want.Running += d
+						case trace.GoRunnable:
+							want.Runnable += d
+						case trace.GoWaiting:
+							want.Waiting += d
+						case trace.GoSyscall:
+							want.Syscall += d
+						}
+					}
+					since[g] = e.Time()
+					switch {
+					case from == trace.GoNotExist:
+						if to != trace.GoSyscall {
+							want.Creates++
+						}
+					case from == trace.GoRunnable && to == trace.GoRunning:
+						want.Starts++
+					case from == trace.GoWaiting && to == trace.GoRunnable:
+						want.Unblocks++
+						if e.Stack() == trace.NoStack && e.Goroutine() != trace.NoGoroutine {
+							coroutines++
+						}
+					case from == trace.GoRunning && to == trace.GoSyscall:
+						want.Syscalls++
+					}
+					if to == trace.GoNotExist {
+						delete(since, g)
+					}
+				}
+			}
+
+			tr := read(t, path, parse.Options{}, func(e *parse.Event) {
+				switch e.Kind {
+				case parse.KindRangeBegin:
+					switch {
+					case e.Range.Partial:
+					case e.Range.Kind == parse.RangeSTW:
+						got.STW++
+					case e.Range.Kind == parse.RangeAssist:
+						got.Assists++
+					case e.Range.Kind == parse.RangeRegion:
+						got.Regions++
+					case e.Range.Kind == parse.RangeTask:
+						got.Tasks++
+					}
+				case parse.KindRangeEnd:
+					if e.Range.Kind == parse.RangeGC && !e.Range.Unfinished {
+						got.GC++
+					}
+				case parse.KindLog:
+					got.Logs++
+				case parse.KindSample:
+					got.Samples++
+				case parse.KindGo:
+					g := &e.Go
+					if g.To == parse.GoUndetermined {
+						return
+					}
+					switch {
+					case g.From == parse.GoNotExist:
+						if g.To != parse.GoSyscall {
+							got.Creates++
+						}
+						return
+					case g.From == parse.GoRunnable && g.To == parse.GoRunning:
+						got.Starts++
+					case g.From == parse.GoWaiting && g.To == parse.GoRunnable:
+						got.Unblocks++
+					case g.From == parse.GoRunning && g.To == parse.GoSyscall:
+						got.Syscalls++
+					}
+					if g.Partial {
+						return
+					}
+					switch g.From {
+					case parse.GoRunning:
+						got.Running += e.Held()
+					case parse.GoRunnable:
+						got.Runnable += e.Held()
+					case parse.GoWaiting:
+						got.Waiting += e.Held()
+					case parse.GoSyscall:
+						got.Syscall += e.Held()
+					}
+				}
+			})
+			got.Events = tr.Events
+			// A coroutine switch is one moment here and 2 ns there.
+			near := func(name string, got, want int64) {
+				if d := got - want; d > 2*coroutines || d < -2*coroutines {
+					t.Errorf("%s: %d ns, reference %d", name, got, want)
+				}
+			}
+			if tr.V1() {
+				// The goroutine running at the start has a span in one and a status in the other.
+				coroutines += 1
+			}
+			near("running", got.Running, want.Running)
+			near("runnable", got.Runnable, want.Runnable)
+			near("waiting", got.Waiting, want.Waiting)
+			near("syscall", got.Syscall, want.Syscall)
+			got.Running, got.Runnable, got.Waiting, got.Syscall = 0, 0, 0, 0
+			want.Running, want.Runnable, want.Waiting, want.Syscall = 0, 0, 0, 0
+			if got != want {
+				t.Errorf("got  %+v\nwant %+v", got, want)
+			}
+		})
+	}
+}
+
+// TestWindow checks that windows partition the time of Ps and goroutines.
+func TestWindow(t *testing.T) {
+	path := testdata + "/mixed-go126.trace"
+	account := func(opt parse.Options) (procs, gs [16]int64, dur int64) {
+		tr := read(t, path, opt, func(e *parse.Event) {
+			switch e.Kind {
+			case parse.KindProc:
+				procs[e.Proc.From] += e.Held()
+			case parse.KindGo:
+				gs[e.Go.From] += e.Held()
+			}
+		})
+		return procs, gs, tr.Duration()
+	}
+	wholeP, wholeG, dur := account(parse.Options{})
+	var sumP, sumG [16]int64
+	var sum int64
+	cuts := []time.Duration{0, time.Duration(dur / 7), time.Duration(dur / 3), time.Duration(dur/2 + 17), 0}
+	for i := range len(cuts) - 1 {
+		p, g, d := account(parse.Options{From: cuts[i], To: cuts[i+1]})
+		for s := range p {
+			sumP[s] += p[s]
+			sumG[s] += g[s]
+		}
+		sum += d
+	}
+	if sum != dur {
+		t.Errorf("windows cover %d ns of %d", sum, dur)
+	}
+	if sumP != wholeP {
+		t.Errorf("P time by state: windows %v, whole %v", sumP, wholeP)
+	}
+	// Goroutines that first show themselves in a later window count from its begin.
+	for s := range sumG {
+		if sumG[s] > wholeG[s] || s == int(parse.GoRunning) && sumG[s] != wholeG[s] {
+			t.Errorf("goroutine time in %v: windows %d, whole %d", parse.GoState(s), sumG[s], wholeG[s])
+		}
+	}
+	n := 0
+	tr := read(t, path, parse.Options{From: time.Hour}, func(e *parse.Event) { n++ })
+	if n != 0 || tr.Duration() != 0 {
+		t.Errorf("a window after the end has %d events, %d ns", n, tr.Duration())
+	}
+}
+
+// digest is the event stream as text.
+func digest(t testing.TB, r io.Reader) (string, *parse.Trace, error) {
+	t.Helper()
+	var b strings.Builder
+	n := 0
+	tr, err := parse.Read(context.Background(), r, parse.Options{}, func(e *parse.Event) {
+		if n++; n%17 == 0 {
+			fmt.Fprintln(&b, *e)
+		}
+	})
+	fmt.Fprintln(&b, n)
+	return b.String(), tr, err
+}
+
+func TestCompressed(t *testing.T) {
+	plain, err := os.ReadFile(testdata + "/mixed-go125.trace")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, _, err := digest(t, bytes.NewReader(plain))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var gz, zs bytes.Buffer
+	gw := gzip.NewWriter(&gz)
+	gw.Write(plain)
+	gw.Close()
+	zw, _ := zstd.NewWriter(&zs)
+	zw.Write(plain)
+	zw.Close()
+	for name, data := range map[string][]byte{"gzip": gz.Bytes(), "zstd": zs.Bytes(), "": plain} {
+		got, tr, err := digest(t, iotest.OneByteReader(bytes.NewReader(data)))
+		if err != nil || got != want {
+			t.Errorf("%s: differs from the plain file (err %v)", name, err)
+		} else if tr.Compression != name || tr.Bytes != int64(len(plain)) {
+			t.Errorf("compression %q of %d bytes, want %q of %d", tr.Compression, tr.Bytes, name, len(plain))
+		}
+		if name == "" {
+			continue
+		}
+		if _, _, err := digest(t, bytes.NewReader(data[:len(data)/20])); !errors.Is(err, parse.ErrTruncated) {
+			t.Errorf("%s cut inside the first generation: %v", name, err)
+		}
+		broken := bytes.Clone(data)
+		for i := len(broken) / 2; i < len(broken)/2+64; i++ {
+			broken[i] ^= 0x5a
+		}
+		_, tr, err = digest(t, bytes.NewReader(broken))
+		if err == nil {
+			err = tr.Fault
+		}
+		if !errors.Is(err, parse.ErrCorrupt) && !errors.Is(err, parse.ErrTruncated) {
+			t.Errorf("%s with damaged bytes: %v", name, err)
+		}
+	}
+}
+
+// TestCut cuts traces of several generations everywhere: what was whole is
+// delivered, and what is lost is said.
+func TestCut(t *testing.T) {
+	for _, name := range []string{"idle", "flight-recorder", "heartbeat-go124"} {
+		data, err := os.ReadFile(testdata + "/" + name + ".trace")
+		if errors.Is(err, os.ErrNotExist) {
+			matches, _ := filepath.Glob(testdata + "/" + strings.TrimSuffix(name, "-go124") + "*.trace")
+			if len(matches) == 0 {
+				t.Fatal(err)
+			}
+			data, err = os.ReadFile(matches[0])
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, whole, err := digest(t, bytes.NewReader(data))
+		if err != nil || whole.Fault != nil {
+			t.Fatal(name, err, whole.Fault)
+		}
+		most := 0
+		for n := 0; n < len(data); n += 1 + len(data)/300 {
+			_, tr, err := digest(t, bytes.NewReader(data[:n]))
+			if err != nil {
+				var e *parse.Error
+				if !errors.As(err, &e) {
+					t.Errorf("%s cut at %d: %v is not a *parse.Error", name, n, err)
+				}
+				continue
+			}
+			if tr.Generations < most {
+				t.Errorf("%s cut at %d: %d whole generations, fewer than of a shorter cut", name, n, tr.Generations)
+			}
+			most = tr.Generations
+			// A cut between two generations of a format without end marks cannot be seen.
+			if tr.Fault == nil && (whole.Version >= 26 && tr.Generations == whole.Generations || tr.Events >= whole.Events) {
+				t.Errorf("%s cut at %d of %d is taken for whole", name, n, len(data))
+			}
+		}
+		if most != whole.Generations-1 {
+			t.Errorf("%s: cuts show up to %d whole generations, want %d", name, most, whole.Generations-1)
+		}
+	}
+}
+
+func TestForeign(t *testing.T) {
+	for _, c := range []struct{ input, want string }{
+		{"", "empty"},
+		{"PK\x03\x04....", "zip"},
+		{"\x7fELF\x02\x01\x01", "ELF"},
+		{"\xef\xbb\xbfgo 1.26 trace\x00\x00\x00", "byte order mark"},
+		{"HTTP/1.1 200 OK\r\n\r\ngo 1.26 trace", "HTTP response headers"},
+		{"<!DOCTYPE html><html>", "HTML"},
+		{"{\"traceEvents\": []}", "JSON"},
+		{"\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", "zeros"},
+		{"go 1.5 trace\x00\x00\x00\x00\x00\x00", "oldest that can be read is go 1.11"},
+		{"go 1.99 trace\x00\x00\x00\x00\x00", "not known to this version"},
+		{"some other text altogether", "does not begin with"},
+	} {
+		_, err := parse.Read(context.Background(), strings.NewReader(c.input), parse.Options{}, func(*parse.Event) {})
+		if !errors.Is(err, parse.ErrUnsupported) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%.20q: %v, want %q", c.input, err, c.want)
+		}
+	}
+}
+
+// TestDamaged gives the verdict on each damaged trace of the corpus.
+func TestDamaged(t *testing.T) {
+	want := map[string]struct {
+		kind  error // nil: no fault can be seen
+		whole int   // generations
+	}{
+		"bomb-batch-size":           {parse.ErrCorrupt, 0},
+		"bomb-generations":          {parse.ErrCorrupt, 0},
+		"bomb-region-depth":         {nil, 1},
+		"bomb-stack-frames":         {parse.ErrCorrupt, 0},
+		"bomb-string-len":           {parse.ErrCorrupt, 0},
+		"bomb-task-depth":           {nil, 1},
+		"bomb-varint":               {parse.ErrCorrupt, 0},
+		"not-elf":                   {parse.ErrUnsupported, 0},
+		"not-html":                  {parse.ErrUnsupported, 0},
+		"not-pprof-heap":            {parse.ErrUnsupported, 0},
+		"not-random":                {parse.ErrUnsupported, 0},
+		"not-random-with-v1-header": {parse.ErrCorrupt, 0},
+		"not-zeros":                 {parse.ErrUnsupported, 0},
+		"v119-bit1":                 {parse.ErrCorrupt, 0},
+		"v119-cut1":                 {parse.ErrTruncated, 0},
+		"v119-cut3":                 {parse.ErrTruncated, 0},
+		"v122-bit1":                 {nil, 3},
+		"v122-cut1":                 {parse.ErrTruncated, 1},
+		"v122-cut3":                 {parse.ErrTruncated, 2},
+		"v126-batches-shuffled":     {nil, 3},
+		"v126-bit1":                 {nil, 3},
+		"v126-bit3":                 {nil, 3},
+		"v126-bit5":                 {parse.ErrCorrupt, 1},
+		"v126-block-twice":          {parse.ErrCorrupt, 1},
+		"v126-byte-added":           {parse.ErrCorrupt, 1},
+		"v126-crlf":                 {parse.ErrCorrupt, 0},
+		"v126-cut1":                 {parse.ErrTruncated, 0},
+		"v126-cut3":                 {parse.ErrTruncated, 2},
+		"v126-events-dropped1":      {parse.ErrCorrupt, 0},
+		"v126-freq0":                {nil, 3},
+		"v126-garbagetail":          {parse.ErrCorrupt, 3},
+		"v126-gen-first-missing":    {nil, 2},
+		"v126-gen-missing":          {parse.ErrCorrupt, 1},
+		"v126-gen-swapped":          {parse.ErrCorrupt, 1},
+		"v126-gen-unfinished":       {parse.ErrTruncated, 2},
+		"v126-gzip-cut":             {parse.ErrTruncated, 1},
+		"v126-header-1.5":           {parse.ErrUnsupported, 0},
+		"v126-header-only":          {parse.ErrTruncated, 0},
+		"v126-http-headers":         {parse.ErrUnsupported, 0},
+		"v126-no-stacks":            {parse.ErrCorrupt, 0},
+		"v126-no-sync":              {parse.ErrCorrupt, 0},
+		"v126-time-back":            {nil, 3},
+		"v126-utf8":                 {parse.ErrCorrupt, 0},
+		"v126-zeroed64":             {parse.ErrCorrupt, 1},
+		"v126-zip":                  {parse.ErrUnsupported, 0},
+		"../edge/sigkill":           {parse.ErrTruncated, 2},
+		"../edge/exit-without-stop": {parse.ErrTruncated, 2},
+	}
+	for name, w := range want {
+		f, err := os.Open(filepath.Join(corpus, "damaged", name+".trace"))
+		if err != nil {
+			t.Skip("no corpus: ", err)
+		}
+		_, tr, err := digest(t, f)
+		f.Close()
+		got, whole := err, 0
+		if tr != nil {
+			got, whole = tr.Fault, tr.Generations
+		}
+		if w.kind == nil && got != nil || w.kind != nil && !errors.Is(got, w.kind) || whole != w.whole {
+			t.Errorf("%s: %d whole generations, %v; want %d, %v", name, whole, got, w.whole, w.kind)
+		}
+	}
+}
+
+// TestInput checks that a fault of the input stream is not blamed on the trace.
+func TestInput(t *testing.T) {
+	data, err := os.ReadFile(testdata + "/mixed-go126.trace")
+	if err != nil {
+		t.Fatal(err)
+	}
+	disk := errors.New("disk on fire")
+	r := io.MultiReader(bytes.NewReader(data[:len(data)/2]), iotest.ErrReader(disk))
+	_, tr, err := digest(t, r)
+	if err == nil {
+		err = tr.Fault
+	}
+	if !errors.Is(err, disk) {
+		t.Errorf("got %v, want the error of the stream", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := parse.Read(ctx, bytes.NewReader(data), parse.Options{}, func(*parse.Event) {}); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	for _, name := range []string{"idle", "tasks-regions", "coroutines"} {
+		if data, err := os.ReadFile(testdata + "/" + name + ".trace"); err == nil && len(data) < 10<<10 {
+			f.Add(data)
+		}
+	}
+	f.Add([]byte("go 1.26 trace\x00\x00\x00"))
+	f.Add([]byte("go 1.19 trace\x00\x00\x00"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var last parse.Time
+		tr, err := parse.Read(context.Background(), bytes.NewReader(data), parse.Options{}, func(e *parse.Event) {
+			if e.Time < last || e.Held() < 0 {
+				t.Fatalf("time %d after %d, held %d", e.Time, last, e.Held())
+			}
+			last = e.Time
+		})
+		var e *parse.Error
+		if err != nil && !errors.As(err, &e) {
+			t.Fatalf("%v is not a *parse.Error", err)
+		}
+		if err == nil && tr.Events == 0 {
+			t.Fatal("no error and no events")
+		}
+	})
+}

@@ -849,9 +849,7 @@ func (t *tracker) moveProc(ev *rawEvent, g *goroutine, p *proc, from, to GoState
 			t.setProc(p, ProcSyscall)
 			return
 		}
-		s := &p.slice
-		s.End, s.G, s.Class, s.Func, s.Stack = t.now, g.id, g.class, g.fn, ev.resStack
-		s.To, s.Preempt, s.STW = to, how, t.stw.active && !t.stw.restarted
+		t.stampSlice(p, g, ev.resStack, to, how)
 		g.p = nil
 		g.tail = g.tail && g.assist
 		if ev.coro {
@@ -1176,15 +1174,21 @@ func (t *tracker) endSlice(p *proc) {
 		return
 	}
 	p.sliced = false
-	s := &p.slice
 	if g := p.g; g != nil { // taken from a system call
-		s.End, s.G, s.Class, s.Func, s.Stack, s.To = t.now, g.id, g.class, g.fn, p.stack, g.state
-		s.Preempt, s.STW = PreemptNone, t.stw.active && !t.stw.restarted
+		t.stampSlice(p, g, p.stack, g.state, PreemptNone)
 	}
-	s.Contended = min(t.crowded-p.sliceC, int64(s.End-s.Start))
-	s.LateWait = s.Contended > 0 && min(t.lastCrowded, s.End) > s.Start+20e6
-	t.ev.Slice = *s
+	t.ev.Slice = p.slice
 	t.send(KindSlice)
+}
+
+// stampSlice notes the end of a goroutine run as the end of p's time slice; the
+// next start may continue it.
+func (t *tracker) stampSlice(p *proc, g *goroutine, stack StackID, to GoState, how Preempt) {
+	s := &p.slice
+	s.End, s.G, s.Class, s.Func, s.Stack = t.now, g.id, g.class, g.fn, stack
+	s.To, s.Preempt, s.STW = to, how, t.stw.active && !t.stw.restarted
+	s.Contended = t.crowded - p.sliceC
+	s.LateWait = s.Contended > 0 && t.lastCrowded > s.Start+20e6
 }
 
 // --- stop-the-world

@@ -1,0 +1,450 @@
+package parse
+
+import (
+	"context"
+	"io"
+	"testing"
+
+	"golang.org/x/exp/trace"
+)
+
+// script is a hand-written trace: raw events with known truth.
+type script struct {
+	sym *Symbols
+	now Time
+	evs []rawEvent
+	i   int
+}
+
+func newScript(procs int) *script {
+	s := &script{sym: newSymbols(), now: 1000}
+	s.evs = append(s.evs, rawEvent{op: opSync, time: 1000})
+	s.at(1000).add(rawEvent{op: opMetric, metric: MetricProcs, values: [2]int64{int64(procs)}, p: NoProc, g: NoGo})
+	return s
+}
+
+func (s *script) next(ev *rawEvent) error {
+	if s.i == len(s.evs) {
+		return io.EOF
+	}
+	*ev = s.evs[s.i]
+	s.i++
+	return nil
+}
+
+func (s *script) add(ev rawEvent) *script {
+	ev.time = s.now
+	s.evs = append(s.evs, ev)
+	return s
+}
+
+func (s *script) at(t Time) *script { s.now = t; return s }
+
+func (s *script) stack(fns ...string) StackID {
+	var fs []Frame
+	for _, f := range fns {
+		fs = append(fs, Frame{Func: s.sym.intern(f), File: s.sym.intern("f.go"), Line: 1})
+	}
+	return s.sym.internStack(fs)
+}
+
+// Thread ids are P ids + 100.
+func th(p ProcID) ThreadID { return ThreadID(p) + 100 }
+
+func (s *script) procStart(p ProcID) *script {
+	return s.add(rawEvent{op: opProc, g: NoGo, p: NoProc, m: th(p), res: int64(p), from: uint8(trace.ProcIdle), to: uint8(trace.ProcRunning)})
+}
+
+func (s *script) procStop(p ProcID) *script {
+	return s.add(rawEvent{op: opProc, g: NoGo, p: p, m: th(p), res: int64(p), from: uint8(trace.ProcRunning), to: uint8(trace.ProcIdle)})
+}
+
+// steal takes p from a system call, by thread m running g (NoGo) on P on (NoProc).
+func (s *script) steal(p ProcID, g GoID, on ProcID, m ThreadID) *script {
+	return s.add(rawEvent{op: opProc, g: g, p: on, m: m, res: int64(p), from: uint8(trace.ProcRunning), to: uint8(trace.ProcIdle)})
+}
+
+func (s *script) goes(g GoID, from, to GoState, ctx GoID, p ProcID, reason string, stack StackID) *script {
+	return s.add(rawEvent{op: opGo, g: ctx, p: p, m: th(p), res: int64(g), from: uint8(from), to: uint8(to), reason: s.sym.intern(reason), resStack: stack, stack: stack})
+}
+
+// create makes g by a go statement of by on p.
+func (s *script) create(g, by GoID, p ProcID) *script {
+	return s.goes(g, GoNotExist, GoRunnable, by, p, "", s.stack("main.worker"))
+}
+
+func (s *script) start(g GoID, p ProcID) *script {
+	return s.goes(g, GoRunnable, GoRunning, NoGo, p, "", 0)
+}
+
+func (s *script) block(g GoID, p ProcID, reason string) *script {
+	return s.goes(g, GoRunning, GoWaiting, g, p, reason, s.stack("runtime.gopark", "main.worker"))
+}
+
+func (s *script) unblock(g, by GoID, p ProcID) *script {
+	return s.goes(g, GoWaiting, GoRunnable, by, p, "", s.stack("main.wake"))
+}
+
+func (s *script) end(g GoID, p ProcID) *script {
+	return s.goes(g, GoRunning, GoNotExist, g, p, "", 0)
+}
+
+func (s *script) syscall(g GoID, p ProcID) *script {
+	return s.goes(g, GoRunning, GoSyscall, g, p, "", s.stack("syscall.Read", "main.worker"))
+}
+
+func (s *script) stw(op op, g GoID, p ProcID, reason string) *script {
+	return s.add(rawEvent{op: op, rng: RangeSTW, g: g, p: p, m: th(p), res: int64(g), name: s.sym.intern(reason), stack: s.stack("runtime.stopTheWorld", "main.worker")})
+}
+
+func (s *script) assist(op op, g GoID, p ProcID) *script {
+	return s.add(rawEvent{op: op, rng: RangeAssist, g: g, p: p, m: th(p), res: int64(g)})
+}
+
+func (s *script) procsChange(p ProcID, n int64) *script {
+	return s.add(rawEvent{op: opMetric, metric: MetricProcs, values: [2]int64{n}, p: p, m: th(p), g: NoGo})
+}
+
+// run returns the events.
+func (s *script) run(t *testing.T, version int) []Event {
+	t.Helper()
+	var out []Event
+	tr := &Trace{Symbols: s.sym, Version: version}
+	k := newTracker(tr, Options{}, func(e *Event) { out = append(out, *e) })
+	if err := k.run(context.Background(), s, func() {}); err != nil {
+		t.Fatal(err)
+	}
+	if tr.Quality.StateMismatch+tr.Quality.ProcMismatch+tr.Quality.NestedBegins+tr.Quality.UnpairedEnds != 0 {
+		t.Fatalf("the script is not a sound trace: %+v", tr.Quality)
+	}
+	return out
+}
+
+// starts returns the Runnable to Running events by goroutine, the last of each.
+func starts(evs []Event) map[GoID]Event {
+	m := make(map[GoID]Event)
+	for _, e := range evs {
+		if e.Kind == KindGo && e.Go.From == GoRunnable && e.Go.To == GoRunning {
+			m[e.Go.ID] = e
+		}
+	}
+	return m
+}
+
+// begin starts g1 on P0.
+func begin(procs int) *script {
+	return newScript(procs).at(1010).procStart(0).create(1, NoGo, 0).at(1020).start(1, 0)
+}
+
+func TestSteal(t *testing.T) {
+	s := begin(2)
+	// g2 and g3 are kicked out of runnext to the local queue; g4 stays there.
+	s.at(1100).create(2, 1, 0).create(3, 1, 0).create(4, 1, 0)
+	s.at(1200).procStart(1)
+	s.at(1300).start(3, 1) // a steal of g2 and g3 runs the last of its batch
+	s.at(1400).block(3, 1, "sleep").start(2, 1)
+	s.at(1500).block(1, 0, "chan receive").start(4, 0)
+	s.at(1600).unblock(1, 4, 0)     // runnext of P0
+	s.at(1700).block(2, 1, "sleep") // P1 is free
+	s.at(1800).start(1, 1)          // steals runnext
+	s.at(1900).goes(4, GoRunning, GoRunnable, 4, 0, "runtime.Gosched", s.stack("main.worker"))
+	s.at(2000).start(4, 0) // from the global queue
+	m := starts(s.run(t, 26))
+	for _, w := range []struct {
+		g      GoID
+		origin Origin
+		victim ProcID
+		batch  int32
+	}{
+		{3, OriginStolen, 0, 2},
+		{2, OriginStolen, 0, 0},
+		{1, OriginStolen, 0, 1},
+		{4, OriginGlobal, NoProc, 0},
+	} {
+		e := m[w.g].Go
+		if e.Origin != w.origin || e.Victim != w.victim || e.StealBatch != w.batch {
+			t.Errorf("g%d: %v from %d, batch %d; want %v from %d, batch %d", w.g, e.Origin, e.Victim, e.StealBatch, w.origin, w.victim, w.batch)
+		}
+	}
+}
+
+func TestOverflow(t *testing.T) {
+	s := begin(2)
+	s.at(1100)
+	const n = 300 // more than a local queue holds
+	for g := GoID(2); g < 2+n; g++ {
+		s.create(g, 1, 0)
+	}
+	s.at(1200).procStart(1)
+	s.at(1300).start(2, 1) // among the oldest, which went to the global queue
+	s.at(1400).block(1, 0, "sleep").start(1+n, 0)
+	m := starts(s.run(t, 26))
+	if o := m[2].Go.Origin; o != OriginGlobal {
+		t.Errorf("the oldest of %d goroutines is started from %v, want global", n, o)
+	}
+	if o := m[1+n].Go.Origin; o != OriginRunNext {
+		t.Errorf("the youngest is started from %v, want runnext", o)
+	}
+}
+
+// TestDedicated: a dedicated worker that is preempted on a P empties its queue,
+// which looks like a steal.
+func TestDedicated(t *testing.T) {
+	s := begin(2)
+	s.at(1100).create(2, 1, 0).create(3, 1, 0)
+	s.at(1150).goes(9, GoNotExist, GoRunnable, 1, 0, "", s.stack("runtime.gcBgMarkWorker"))
+	s.at(1200).block(1, 0, "sleep").start(9, 0)
+	s.add(rawEvent{op: opLabel, g: 9, p: 0, m: th(0), mode: ModeDedicated})
+	s.at(1300).procStart(1).at(1310).start(2, 1)
+	if e := starts(s.run(t, 25))[2].Go; e.Origin != OriginAmbiguous {
+		t.Errorf("started from %v, want ambiguous", e.Origin)
+	}
+}
+
+func TestGlobalHandback(t *testing.T) {
+	for _, version := range []int{25, 26} {
+		s := begin(2)
+		s.at(1050).procStart(1).create(2, 1, 0).at(1060).start(2, 1)
+		s.at(1100).stw(opRangeBegin, 1, 0, "GC sweep termination")
+		s.at(1200).goes(2, GoRunning, GoRunnable, 2, 1, "preempted", s.stack("runtime.asyncPreempt2", "main.worker")).procStop(1)
+		s.at(1300).procsChange(0, 2).at(1310).stw(opRangeEnd, 1, 0, "GC sweep termination")
+		s.at(1400).procStart(1).at(1450).start(2, 1)
+		e := starts(s.run(t, version))[2].Go
+		want := OriginGlobal
+		if version >= 26 {
+			want = OriginRunNext // proc.go:goschedImpl
+		}
+		if e.Origin != want {
+			t.Errorf("go 1.%d: stopped for a stop-the-world and started from %v, want %v", version, e.Origin, want)
+		}
+		if e.Ready != ReadyPreempted {
+			t.Errorf("ready %v", e.Ready)
+		}
+	}
+}
+
+func TestStop(t *testing.T) {
+	s := begin(4) // P2 and P3 idle
+	s.at(1050).procStart(1).create(2, 1, 0).at(1060).start(2, 1)
+	s.at(1070).procStart(2).create(3, 1, 0).at(1080).start(3, 2).at(1090).syscall(3, 2)
+	s.at(2000).stw(opRangeBegin, 1, 0, "GC mark termination")
+	s.at(2100).steal(2, 1, 0, th(0))
+	s.at(2500).goes(2, GoRunning, GoRunnable, 2, 1, "preempted", s.stack("main.hot", "main.worker")).procStop(1)
+	s.at(3000).procsChange(0, 4)
+	s.at(3300).procStart(1).at(3310).start(2, 1)
+	s.at(3400).stw(opRangeEnd, 1, 0, "GC mark termination")
+	evs := s.run(t, 26)
+	var r Range
+	stopped, restarts, takers := 0, 0, 0
+	for _, e := range evs {
+		switch {
+		case e.Kind == KindRangeEnd && e.Range.Kind == RangeSTW:
+			r = e.Range
+		case e.Kind == KindProc && e.Proc.To == ProcStopped:
+			stopped++
+			if e.Proc.From == ProcSyscall && e.Proc.Taker == TakerSTW {
+				takers++
+			}
+		case e.Kind == KindProc && e.Proc.From == ProcIdle && e.Proc.Prior == ProcStopped && e.Proc.To == ProcScheduler:
+			restarts++
+			if e.Held() != 300 || e.Proc.STW != 2000 {
+				t.Errorf("P%d restarts %d ns after the stop at %d", e.Proc.ID, e.Held(), e.Proc.STW)
+			}
+		}
+	}
+	if stopped != 3 || restarts != 1 || takers != 1 {
+		t.Errorf("%d Ps stopped, %d restarted, %d taken from system calls; want 3, 1, 1", stopped, restarts, takers)
+	}
+	if r.Total() != 1000 || r.Stopping() != 500 {
+		t.Errorf("total %d, stopping %d; want 1000 (to the restart), 500", r.Total(), r.Stopping())
+	}
+	// P0 stops the world for 1000 ns, P1 from 2500, P2 from 2100, P3 was idle.
+	if want := int64(1000 + 500 + 900 + 1000); r.Stop.CPU != want {
+		t.Errorf("CPU %d, want %d", r.Stop.CPU, want)
+	}
+	if s := r.Stop; s.LastP != 1 || s.LastFrom != ProcUser || s.Stops != 2 || s.LastG != 2 || s.Restart != 3000 || !s.GC || !s.Mark {
+		t.Errorf("anatomy %+v", s)
+	}
+}
+
+// TestWait checks the parts of a wait against numbers computed by hand.
+func TestWait(t *testing.T) {
+	s := begin(2)
+	s.at(1050).create(5, 1, 0).procStart(1).at(1060).start(5, 1) // P1 runs g5
+	s.at(2000).create(2, 1, 0)                                   // waits from here
+	// 2000..3000: both Ps run user goroutines.
+	s.at(3000).syscall(5, 1)
+	// 3000..4000: P0 user, P1 in a system call: half and half.
+	s.at(4000).goes(5, GoSyscall, GoRunning, 5, 1, "", 0)
+	s.at(4000).block(5, 1, "sleep").procStop(1)
+	// 4000..4400: P1 idle: wake-up.
+	s.at(4400).stw(opRangeBegin, 1, 0, "GC sweep termination")
+	// 4400..5000: stop-the-world.
+	s.at(5000).procsChange(0, 2).at(5000).stw(opRangeEnd, 1, 0, "GC sweep termination")
+	s.at(5000).procStart(1)
+	// 5000..5100: P0 user, P1 in the scheduler.
+	s.at(5100).start(2, 1)
+	evs := s.run(t, 26)
+	got := starts(evs)[2].Go.Wait
+	var want [NumCauses]int64
+	want[CauseUser] = 1000 + 500 + 50
+	want[CauseSyscall] = 500
+	want[CauseWakeup] = 400
+	want[CauseSTW] = 600
+	want[CauseScheduler] = 50
+	if got != want {
+		t.Errorf("parts %v, want %v", got, want)
+	}
+	blame := make(map[ProcState]int64)
+	for _, e := range evs {
+		if e.Kind == KindProc {
+			blame[e.Proc.From] += e.Proc.Blame
+		}
+	}
+	// g5 waited 10 ns in all before it ran, with P0 on user code and P1 starting.
+	if blame[ProcUser] != 1550+5 || blame[ProcSyscall] != 500 || blame[ProcScheduler] != 50+5 || blame[ProcIdle] != 0 {
+		t.Errorf("blame %v", blame)
+	}
+}
+
+func TestTakers(t *testing.T) {
+	base := func() *script {
+		s := begin(2)
+		return s.at(1050).procStart(1).create(2, 1, 0).at(1060).start(2, 1).at(1100).syscall(2, 1)
+	}
+	for name, c := range map[string]struct {
+		take func(*script)
+		want Taker
+	}{
+		"sysmon":    {func(s *script) { s.steal(1, NoGo, NoProc, 77) }, TakerSysmon},
+		"safepoint": {func(s *script) { s.steal(1, 1, 0, th(0)) }, TakerSafepoint},
+		"exiting":   {func(s *script) { s.steal(1, 9, NoProc, 78) }, TakerExiting},
+		"self":      {func(s *script) { s.steal(1, 2, 1, th(1)) }, TakerSelf},
+	} {
+		s := base()
+		s.at(1500)
+		c.take(s)
+		s.at(1700).goes(2, GoSyscall, GoRunnable, 2, NoProc, "", 0)
+		s.at(1800).procStart(1).at(1900).start(2, 1)
+		n := 0
+		for _, e := range s.run(t, 26) {
+			switch {
+			case e.Kind == KindProc && e.Proc.From == ProcSyscall:
+				n++
+				if e.Proc.Taker != c.want || e.Held() != 400 || e.Proc.G != 2 {
+					t.Errorf("%s: taken by %v after %d ns from g%d", name, e.Proc.Taker, e.Held(), e.Proc.G)
+				}
+			case e.Kind == KindGo && e.Go.From == GoSyscall && e.Held() != 600:
+				t.Errorf("%s: call of %d ns, want 600", name, e.Held())
+			case e.Kind == KindGo && e.Go.From == GoRunnable && e.Go.ID == 2 && e.Go.Ready == ReadySyscall && e.Held() != 200:
+				t.Errorf("%s: waits %d ns to go on, want 200", name, e.Held())
+			}
+		}
+		if n != 1 {
+			t.Errorf("%s: %d losses of the P", name, n)
+		}
+	}
+}
+
+// TestSlice: a goroutine from runnext inherits the time slice, one from the
+// global queue does not.
+func TestSlice(t *testing.T) {
+	s := begin(1)
+	s.at(1100).create(2, 1, 0)
+	s.at(1_000_000).block(1, 0, "chan receive").at(1_000_100).start(2, 0)
+	s.at(30_000_000).goes(2, GoRunning, GoRunnable, 2, 0, "preempted", s.stack("runtime.asyncPreempt2", "main.hot", "main.worker"))
+	s.at(30_000_200).start(2, 0)
+	s.at(30_001_000).end(2, 0).procStop(0)
+	var slices []Slice
+	for _, e := range s.run(t, 26) {
+		if e.Kind == KindSlice {
+			slices = append(slices, e.Slice)
+		}
+	}
+	if len(slices) != 2 {
+		t.Fatalf("%d slices, want 2", len(slices))
+	}
+	a, b := slices[0], slices[1]
+	if a.Start != 1020 || a.End != 30_000_000 || a.Runs != 2 || a.Preempt != PreemptAsync || a.G != 2 || a.LateWait {
+		t.Errorf("first slice %+v", a)
+	}
+	// g2 waited from 1100 to 1000100 while the only P ran g1.
+	if a.Contended != 1_000_100-1100 {
+		t.Errorf("contended %d", a.Contended)
+	}
+	if b.Start != 30_000_200 || b.End != 30_001_000 || b.To != GoNotExist || b.Runs != 1 {
+		t.Errorf("second slice %+v", b)
+	}
+}
+
+// TestAssist: the CPU time of an assist is its running time, up to where it stops
+// the world for mark termination; its wall time is all of it.
+func TestAssist(t *testing.T) {
+	s := begin(1)
+	s.at(2000).assist(opRangeBegin, 1, 0)
+	s.at(2500).block(1, 0, "GC mark assist wait for work")
+	s.at(2600).create(2, NoGo, 0).start(2, 0)
+	s.at(2700).unblock(1, 2, 0).at(2800).block(2, 0, "sleep").start(1, 0)
+	s.at(3000).stw(opRangeBegin, 1, 0, "GC mark termination")
+	s.at(3500).procsChange(0, 1).at(3600).stw(opRangeEnd, 1, 0, "GC mark termination")
+	s.at(3900).assist(opRangeEnd, 1, 0)
+	s.at(4000).end(1, 0).procStop(0)
+	var r Range
+	states := make(map[ProcState]int64)
+	for _, e := range s.run(t, 26) {
+		switch {
+		case e.Kind == KindRangeEnd && e.Range.Kind == RangeAssist:
+			r = e.Range
+		case e.Kind == KindProc:
+			states[e.Proc.From] += e.Held()
+		case e.Kind == KindGo && e.Go.ID == 1 && e.Go.From == GoWaiting && e.Go.Ready != ReadyGC:
+			t.Errorf("woken by %v, want gc", e.Go.Ready)
+		}
+	}
+	if r.CPU != 500+200 || r.Until-r.Since != 1900 {
+		t.Errorf("assist: CPU %d, wall %d; want 700, 1900", r.CPU, r.Until-r.Since)
+	}
+	if states[ProcAssist] != 700 || states[ProcStopper] != 500 || states[ProcSystem] != 400 {
+		t.Errorf("P time by state %v", states)
+	}
+}
+
+// TestLabels: Go 1.26 puts GC worker labels on other goroutines.
+func TestLabels(t *testing.T) {
+	s := begin(1)
+	s.at(1030).add(rawEvent{op: opLabel, g: 1, p: 0, m: th(0), mode: ModeIdle})
+	s.at(2000).end(1, 0).procStop(0)
+	for _, e := range s.run(t, 26) {
+		if e.Kind == KindProc && (e.Proc.From == ProcWorker || e.Proc.Mode != ModeNone) {
+			t.Errorf("a label made %v of P%d", e.Proc.From, e.Proc.ID)
+		}
+	}
+}
+
+// TestShrink: a P that GOMAXPROCS drops ends; its goroutines go to the global queue.
+func TestShrink(t *testing.T) {
+	s := begin(2)
+	s.at(1050).procStart(1).create(2, 1, 0).at(1060).start(2, 1)
+	s.at(1100).create(3, 2, 1)
+	s.at(2000).stw(opRangeBegin, 1, 0, "GOMAXPROCS")
+	s.at(2100).goes(2, GoRunning, GoRunnable, 2, 1, "preempted", s.stack("main.worker")).procStop(1)
+	s.at(2200).procsChange(0, 1).at(2300).stw(opRangeEnd, 1, 0, "GOMAXPROCS")
+	s.at(3000).block(1, 0, "sleep").start(3, 0)
+	s.at(4000).end(3, 0).procStop(0)
+	evs := s.run(t, 26)
+	var p1 int64
+	for _, e := range evs {
+		if e.Kind == KindProc && e.Proc.ID == 1 {
+			p1 += e.Held()
+			if e.Time > 2200 {
+				t.Errorf("P1 is %v at %d, after GOMAXPROCS dropped it", e.Proc.From, e.Time)
+			}
+		}
+	}
+	if p1 != 1200 {
+		t.Errorf("P1 lived %d ns, want 1200", p1)
+	}
+	if o := starts(evs)[3].Go.Origin; o != OriginGlobal {
+		t.Errorf("its goroutine is started from %v, want global", o)
+	}
+}

@@ -24,5 +24,6 @@ func page(name string) string {
 func All() []*analysis.Analyzer {
 	return []*analysis.Analyzer{
 		stealing,
+		goroutines,
 	}
 }

@@ -1,0 +1,252 @@
+package passes
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/analysistest"
+	"github.com/tracelens/tracelens/parse"
+)
+
+func TestGoroutinesLaw(t *testing.T) {
+	for _, name := range []string{"mixed-go126", "mixed-go121", "flight-recorder", "coroutines"} {
+		analysistest.Law(t, analysistest.Testdata(t, name), []*analysis.Analyzer{goroutines})
+	}
+}
+
+// resultTable returns a table of the first result, failing when it is missing.
+func resultTable(t *testing.T, rep *analysis.Report, name string) *analysis.Table {
+	t.Helper()
+	for _, tb := range rep.Results[0].Tables {
+		if tb.Name == name {
+			return tb
+		}
+	}
+	t.Fatalf("%s: no table %s", rep.Trace.Name, name)
+	return nil
+}
+
+// cells returns a column of a table.
+func cells[T any](t *testing.T, tb *analysis.Table, column string) []T {
+	t.Helper()
+	i := slices.IndexFunc(tb.Columns, func(c analysis.Column) bool { return c.Name == column })
+	if i < 0 {
+		t.Fatalf("table %s has no column %s", tb.Name, column)
+	}
+	var out []T
+	for _, r := range tb.Rows {
+		v, _ := r[i].(T)
+		out = append(out, v)
+	}
+	return out
+}
+
+// Every trace of testdata: the number created is the runtime's own count, and
+// those of main.* functions are as many as the program says.
+func TestGoroutinesCreated(t *testing.T) {
+	paths, err := filepath.Glob(filepath.Join(analysistest.Root(t), "testdata", "traces", "*.json"))
+	if err != nil || len(paths) == 0 {
+		t.Fatal("no traces", err)
+	}
+	runtimeCounts, programCounts := 0, 0
+	for _, path := range paths {
+		name := strings.TrimSuffix(filepath.Base(path), ".json")
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var truth struct {
+			Measured map[string]any
+			Metrics  struct {
+				Scalars map[string]struct{ Delta float64 }
+			}
+		}
+		if err := json.Unmarshal(b, &truth); err != nil {
+			t.Fatal(path, err)
+		}
+		rep := analysistest.Report(t, analysistest.Testdata(t, name), goroutines)
+		// The metrics of a flight recorder cover more than its window.
+		if want, ok := truth.Metrics.Scalars["/sched/goroutines-created:goroutines"]; ok && name != "flight-recorder" {
+			runtimeCounts++
+			if got := rep.Metrics["goroutines.created"].Value; float64(got) != want.Delta {
+				t.Errorf("%s: %v goroutines created, the runtime counted %v", name, got, want.Delta)
+			}
+		}
+		if want, ok := truth.Measured["goroutines_created"].(float64); ok && name != "flight-recorder" {
+			programCounts++
+			populations := resultTable(t, rep, "populations")
+			sites, counts := cells[string](t, populations, "site"), cells[int64](t, populations, "goroutines")
+			var got int64
+			for i, fn := range cells[string](t, populations, "function") {
+				if strings.HasPrefix(fn, "main.") && sites[i] != beforeTrace {
+					got += counts[i]
+				}
+			}
+			if float64(got) != want {
+				t.Errorf("%s: %d goroutines of the program created, it counted %v", name, got, want)
+			}
+		}
+	}
+	if runtimeCounts < 20 || programCounts < 20 {
+		t.Errorf("compared only %d and %d traces", runtimeCounts, programCounts)
+	}
+}
+
+// Spans sum to lifetimes, and those that were there before are those the parser saw.
+func TestGoroutinesConservation(t *testing.T) {
+	for _, name := range []string{"mixed-go121", "mixed-go122", "mixed-go126", "flight-recorder", "coroutines", "netpoll-echo"} {
+		tr, evs := analysistest.Events(t, analysistest.Testdata(t, name))
+		f := goroutines.New().(*goroutinesFold)
+		var lived int64
+		for i := range evs {
+			e := &evs[i]
+			if e.Kind != parse.KindGo {
+				continue
+			}
+			f.Event(e)
+			if e.Go.To == parse.GoNotExist || e.Go.To == parse.GoUndetermined {
+				lived += e.Go.Lived
+			}
+		}
+		var states, count, alive int64
+		for _, p := range f.populations {
+			for _, v := range p.states {
+				states += v
+			}
+			count += p.count
+		}
+		for i := range f.overTime.Len() {
+			alive += f.overTime.At(i, goLaneUser) + f.overTime.At(i, goLaneRuntime)
+		}
+		if states != lived || alive != lived {
+			t.Errorf("%s: goroutines lived for %d ns, states sum to %d, the time alive to %d", name, lived, states, alive)
+		}
+		if begin := count - f.created - f.callbacks; begin != int64(tr.Initial) {
+			t.Errorf("%s: %d goroutines at the begin, want %d", name, begin, tr.Initial)
+		}
+	}
+}
+
+func TestGoroutinesCorpus(t *testing.T) {
+	t.Run("leak", func(t *testing.T) {
+		rep := analysistest.Report(t, analysistest.Corpus(t, "sync/goroutine-leak"), goroutines)
+		sites := resultTable(t, rep, "sites")
+		names, alive := cells[string](t, sites, "site"), cells[int64](t, sites, "alive at end")
+		var leaked int64
+		for i, s := range names {
+			if strings.HasPrefix(s, "main.leak:") {
+				leaked += alive[i]
+			}
+		}
+		// leaked in sync/goroutine-leak.truth.json.
+		if leaked != 419 {
+			t.Errorf("%d goroutines of main.leak alive at the end, want 419", leaked)
+		}
+	})
+	t.Run("churn", func(t *testing.T) {
+		rep := analysistest.Report(t, analysistest.Corpus(t, "sched/goroutine-churn"), goroutines)
+		sites := resultTable(t, rep, "sites")
+		if got, want := cells[string](t, sites, "site")[0], "main.churner:595 (sync.(*WaitGroup).Go)"; got != want {
+			t.Errorf("most goroutines are from %q, want %q", got, want)
+		}
+		if n := cells[int64](t, sites, "goroutines")[0]; n != 26360 {
+			t.Errorf("%d goroutines from there", n)
+		}
+	})
+}
+
+func TestAliveCount(t *testing.T) {
+	changes := []int64{1, 1, -1, -1, -1, 1, 1, 1, 1, -1}
+	var whole aliveCount
+	for i, c := range changes {
+		whole.change(c, parse.Time(i+1))
+	}
+	// Sums after each change: 1 2 1 0 -1 0 1 2 3 2.
+	if want := (aliveCount{net: 2, max: 3, at: 9}); whole != want {
+		t.Errorf("whole: %+v, want %+v", whole, want)
+	}
+	for cut := range changes {
+		var a, b aliveCount
+		for i, c := range changes {
+			part := &a
+			if i >= cut {
+				part = &b
+			}
+			part.change(c, parse.Time(i+1))
+		}
+		if a.merge(b); a != whole {
+			t.Errorf("cut at %d: %+v, want %+v", cut, a, whole)
+		}
+	}
+}
+
+func TestLifetimes(t *testing.T) {
+	var l lifetimes
+	for v := int64(1); v <= 1000; v++ {
+		l.add(v * 1000)
+	}
+	if l.n != 1000 || l.sum != 500500_000 || l.max != 1000_000 {
+		t.Errorf("n %d, sum %d, max %d", l.n, l.sum, l.max)
+	}
+	// 500,000 lies in 2^18 + 3·2^16 … 2^19-1, 990,000 in 2^19 + 3·2^17 … 2^20-1, cut at
+	// the maximum.
+	if got := l.quantile(50); got != int64(524287) {
+		t.Errorf("p50 = %v, want 524287", got)
+	}
+	if got := l.quantile(99); got != int64(1000_000) {
+		t.Errorf("p99 = %v, want 1000000", got)
+	}
+	var empty lifetimes
+	if empty.quantile(50) != nil || empty.mean() != nil || empty.longestLife() != nil {
+		t.Error("an empty distribution has values")
+	}
+}
+
+// goEvent is a transition of goroutine id at time at, whose span began at since.
+func goEvent(id parse.GoID, from, to parse.GoState, since, at parse.Time) parse.Event {
+	return parse.Event{Time: at, Kind: parse.KindGo, Go: parse.Go{ID: id, From: from, To: to, Since: since, Func: 1}}
+}
+
+func TestGoroutinesEvents(t *testing.T) {
+	f := goroutines.New().(*goroutinesFold)
+	add := func(e parse.Event, born parse.Time, seen bool, lived int64) {
+		e.Go.Born, e.Go.BornSeen, e.Go.Lived = born, seen, lived
+		f.Event(&e)
+	}
+	// Created at 100, runs 110 to 150, ends.
+	add(goEvent(5, parse.GoNotExist, parse.GoRunnable, 100, 100), 100, true, 0)
+	add(goEvent(5, parse.GoRunnable, parse.GoRunning, 100, 110), 100, true, 10)
+	// A cgo callback: alive, but not created by a go statement.
+	add(goEvent(6, parse.GoNotExist, parse.GoSyscall, 120, 120), 120, true, 0)
+	add(goEvent(6, parse.GoSyscall, parse.GoNotExist, 120, 130), 120, true, 10)
+	// Created at 40, seen from 90 on only because of a window: no lifetime.
+	add(goEvent(8, parse.GoRunning, parse.GoNotExist, 90, 140), 40, true, 50)
+	add(goEvent(5, parse.GoRunning, parse.GoNotExist, 110, 150), 100, true, 50)
+	// There before.
+	add(goEvent(7, parse.GoWaiting, parse.GoUndetermined, 90, 200), 90, false, 110)
+
+	if f.created != 1 || f.callbacks != 1 {
+		t.Errorf("created %d, callbacks %d", f.created, f.callbacks)
+	}
+	if want := (aliveCount{net: -1, max: 2, at: 120}); f.all != want || f.user != want {
+		t.Errorf("alive %+v, user %+v, want %+v", f.all, f.user, want)
+	}
+	seen, before := f.populations[goOrigin{fn: 1, seen: true}], f.populations[goOrigin{fn: 1}]
+	if len(f.populations) != 2 || seen == nil || before == nil {
+		t.Fatalf("populations %v", f.populations)
+	}
+	if seen.count != 2 || seen.ended != 2 || seen.life.n != 2 || seen.life.sum != 60 || seen.states[parse.GoRunning] != 40 || seen.states[parse.GoSyscall] != 10 || seen.states[parse.GoRunnable] != 10 {
+		t.Errorf("created in the trace: %+v", seen)
+	}
+	if before.count != 2 || before.ended != 1 || before.life.n != 0 || before.states[parse.GoWaiting] != 110 || before.states[parse.GoRunning] != 50 {
+		t.Errorf("created before: %+v", before)
+	}
+	if top := f.longest.Items(); len(top) != 2 || top[0].Item.id != 5 || top[0].Value != 50 {
+		t.Errorf("longest-lived: %+v", top)
+	}
+}

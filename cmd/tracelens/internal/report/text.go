@@ -1,0 +1,352 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/tracelens/tracelens/analysis"
+)
+
+// verdict is the analyzer whose summary stands at the top.
+const verdict = "limits"
+
+// Text writes a report for people.
+func Text(w io.Writer, rep *analysis.Report, opt Options) error {
+	p := &printer{Options: opt, quantum: rep.Trace.Quantum}
+	p.header(&rep.Trace)
+	for _, res := range rep.Results {
+		if res.Name == verdict && len(res.Summary) > 0 {
+			p.line("")
+			p.say("", res.Summary...)
+		}
+	}
+	for _, res := range rep.Results {
+		p.result(res)
+	}
+	_, err := io.WriteString(w, p.b.String())
+	return err
+}
+
+// printer collects lines of text.
+type printer struct {
+	Options
+	b       strings.Builder
+	quantum int64 // ns
+}
+
+const (
+	bold  = "1"
+	faint = "2"
+	alarm = "1;31"
+)
+
+// style marks s up, where that is wanted.
+func (p *printer) style(how, s string) string {
+	if !p.Color || how == "" || s == "" {
+		return s
+	}
+	return "\x1b[" + how + "m" + s + "\x1b[m"
+}
+
+func (p *printer) line(s string) {
+	p.b.WriteString(strings.TrimRight(s, " "))
+	p.b.WriteByte('\n')
+}
+
+// wrapped writes s over as many lines as it takes, the first after first, the
+// others after as much space.
+func (p *printer) wrapped(first, how, s string) {
+	indent := ansi.StringWidth(first)
+	for i, l := range wrap(Clean(s), max(p.Width-indent, 20)) {
+		if i > 0 {
+			first = strings.Repeat(" ", indent)
+		}
+		p.line(first + p.style(how, l))
+	}
+}
+
+// say writes each of the lines, wrapped, with a hanging indent.
+func (p *printer) say(indent string, lines ...string) {
+	for _, l := range lines {
+		p.wrapped(indent, "", l)
+	}
+}
+
+// header says which trace it is and what is missing of it.
+func (p *printer) header(s *analysis.Summary) {
+	if s.Fault != "" {
+		lost := "INCOMPLETE: " + s.Fault + ". "
+		if s.Generations > 0 {
+			lost += fmt.Sprintf("What follows is about the %s before it.", analysis.FormatMoment(s.To))
+		} else {
+			lost += fmt.Sprintf("No generation could be read whole; what follows is about the %s of events before it.", analysis.FormatMoment(s.To))
+		}
+		p.wrapped("", alarm, lost)
+	}
+	size := analysis.FormatBytes(s.Bytes)
+	if s.Compression != "" {
+		size += " unpacked from " + s.Compression
+	}
+	p.wrapped("", bold, fmt.Sprintf("%s: %s trace, %s", s.Name, strings.Replace(s.Format, "go", "Go", 1), size))
+	facts := []string{
+		analysis.FormatDuration(s.Duration, s.Quantum),
+		counted(s.Events, "event"),
+		counted(int64(s.Generations), "generation"),
+	}
+	if s.Procs > 0 {
+		facts = append(facts, fmt.Sprintf("GOMAXPROCS %d", s.Procs))
+	}
+	if at, err := time.Parse(time.RFC3339Nano, s.Start); err == nil {
+		facts = append(facts, "began "+at.Format("2006-01-02 15:04:05.000 MST"))
+	}
+	p.say("", strings.Join(facts, ", "))
+}
+
+func counted(n int64, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return analysis.FormatCount(n) + " " + what
+}
+
+func (p *printer) result(res *analysis.Result) {
+	var tables []*analysis.Table
+	for _, t := range res.Tables {
+		if !t.Detail {
+			tables = append(tables, t)
+		}
+	}
+	said := res.Summary
+	if res.Name == verdict {
+		said = nil // at the top
+	}
+	head := p.style(bold, Clean(res.Name)) + ": "
+	switch {
+	case res.Outcome == analysis.NotApplicable, res.Outcome == analysis.Failed:
+		how := ""
+		if res.Outcome == analysis.Failed {
+			how = alarm
+		}
+		p.line("")
+		p.wrapped(head, how, string(res.Outcome)+": "+res.Reason)
+		return
+	case len(said) == 0 && len(tables) == 0 && len(res.Findings) == 0:
+		if res.Name != verdict || len(res.Summary) == 0 {
+			p.line("")
+			p.wrapped(head, "", "nothing to report")
+		}
+		return
+	}
+	p.line("")
+	p.wrapped(head, bold, res.Title)
+	p.say("  ", said...)
+	for i := range res.Findings {
+		p.finding(&res.Findings[i])
+	}
+	for _, t := range tables {
+		p.line("")
+		p.table(t)
+	}
+}
+
+func (p *printer) finding(f *analysis.Finding) {
+	p.wrapped("  "+p.style(alarm, "!")+" ", bold, f.Summary)
+	cost := "cost not known"
+	if f.Cost.Total > 0 {
+		cost = fmt.Sprintf("cost %s of %s %s (%s)", p.dur(f.Cost.Value), p.dur(f.Cost.Total), f.Cost.Clock, analysis.FormatRatio(f.Cost.Share()))
+	}
+	p.say("    ", fmt.Sprintf("%s; %s; %s", f.Code, cost, f.Confidence))
+	for _, e := range f.Evidence[:min(len(f.Evidence), 3)] {
+		where := analysis.FormatMoment(e.From)
+		if e.To > e.From {
+			where += " +" + p.dur(e.To-e.From)
+		}
+		if e.P != nil {
+			where += fmt.Sprintf(" P %d", *e.P)
+		}
+		if e.G != nil {
+			where += fmt.Sprintf(" G %d", *e.G)
+		}
+		for _, s := range []string{e.Func, e.Note} {
+			if s != "" {
+				where += " " + s
+			}
+		}
+		p.wrapped("    at ", faint, where)
+	}
+	if f.Advice != "" {
+		p.wrapped("    do: ", "", f.Advice)
+	}
+	if f.Caveat != "" {
+		p.wrapped("    but: ", "", f.Caveat)
+	}
+}
+
+func (p *printer) dur(ns int64) string { return analysis.FormatDuration(ns, p.quantum) }
+
+const (
+	gap     = 2  // cells between columns
+	minText = 16 // cells a text column is shortened to at most
+	maxCell = 60 // cells that text may take where there is room
+)
+
+// table writes a table within the width: text is shortened first, then columns
+// at the right are left out, which is said.
+func (p *printer) table(t *analysis.Table) {
+	cols := make([]column, len(t.Columns))
+	for i, c := range t.Columns {
+		cols[i] = column{name: Clean(c.Name), text: c.Unit == analysis.Text}
+		for _, row := range t.Rows {
+			cell := Clean(analysis.Format(row[i], c.Unit, p.quantum))
+			if cols[i].text {
+				cell = shorten(cell, maxCell)
+			}
+			cols[i].cells = append(cols[i].cells, cell)
+		}
+		cols[i].fit()
+	}
+	const indent = 2
+	room := p.Width - indent
+	for total(cols) > room {
+		widest := -1
+		for i, c := range cols {
+			if c.text && c.width > minText && (widest < 0 || c.width > cols[widest].width) {
+				widest = i
+			}
+		}
+		if widest >= 0 {
+			cols[widest].width--
+		} else if len(cols) > 1 {
+			cols = cols[:len(cols)-1]
+		} else {
+			break
+		}
+	}
+
+	title := t.Title
+	if t.N > 0 && !strings.Contains(title, analysis.FormatCount(t.N)) {
+		title += ", n = " + analysis.FormatCount(t.N)
+	}
+	p.wrapped("  ", faint, title)
+	lines := 0
+	for i := range cols {
+		cols[i].head = wrap(cols[i].name, cols[i].width)
+		lines = max(lines, len(cols[i].head))
+	}
+	for l := range lines {
+		var b strings.Builder
+		for i := range cols {
+			c := &cols[i]
+			cell := ""
+			if k := l - (lines - len(c.head)); k >= 0 {
+				cell = c.head[k]
+			}
+			b.WriteString(c.pad(cell, i == 0))
+		}
+		p.line("  " + p.style(bold, strings.TrimRight(b.String(), " ")))
+	}
+	for r := range t.Rows {
+		var b strings.Builder
+		for i := range cols {
+			c := &cols[i]
+			b.WriteString(c.pad(shorten(c.cells[r], c.width), i == 0))
+		}
+		p.line("  " + b.String())
+	}
+	var left []string
+	if t.More > 0 {
+		left = append(left, counted(t.More, "row"))
+	}
+	if n := len(t.Columns) - len(cols); n > 0 {
+		left = append(left, counted(int64(n), "column"))
+	}
+	if len(left) > 0 {
+		p.line("  " + p.style(faint, "… and "+strings.Join(left, " and ")+" more"))
+	}
+}
+
+type column struct {
+	name  string
+	text  bool
+	head  []string // the name, over several lines
+	cells []string
+	width int
+}
+
+// fit makes the column as wide as its cells and the longest word of its name.
+func (c *column) fit() {
+	for _, word := range strings.Fields(c.name) {
+		c.width = max(c.width, ansi.StringWidth(word))
+	}
+	for _, cell := range c.cells {
+		c.width = max(c.width, ansi.StringWidth(cell))
+	}
+}
+
+// pad aligns a cell: text left, numbers right.
+func (c *column) pad(cell string, first bool) string {
+	space := strings.Repeat(" ", max(0, c.width-ansi.StringWidth(cell)))
+	if c.text {
+		cell += space
+	} else {
+		cell = space + cell
+	}
+	if first {
+		return cell
+	}
+	return strings.Repeat(" ", gap) + cell
+}
+
+func total(cols []column) int {
+	n := gap * (len(cols) - 1)
+	for _, c := range cols {
+		n += c.width
+	}
+	return n
+}
+
+// wrap breaks s at spaces into lines of at most width cells; a longer word is shortened.
+func wrap(s string, width int) []string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(s) {
+		word = shorten(word, width)
+		switch {
+		case line == "":
+			line = word
+		case ansi.StringWidth(line)+1+ansi.StringWidth(word) <= width:
+			line += " " + word
+		default:
+			lines = append(lines, line)
+			line = word
+		}
+	}
+	return append(lines, line)
+}
+
+// directories is the part of an import path before its last element.
+var directories = regexp.MustCompile(`([\w.~@-]+/)+`)
+
+// shorten cuts s to width cells. The directories of import paths go first, since
+// the function's own name says most; then the middle.
+func shorten(s string, width int) string {
+	if ansi.StringWidth(s) <= width {
+		return s
+	}
+	s = directories.ReplaceAllString(s, "…/")
+	n := ansi.StringWidth(s)
+	if n <= width {
+		return s
+	}
+	if width < 3 {
+		return ansi.Truncate(s, width, "")
+	}
+	head := (width - 1) / 3
+	tail := width - 1 - head
+	return ansi.Truncate(s, head, "") + ansi.TruncateLeft(s, n-tail, "…")
+}

@@ -1,0 +1,99 @@
+// Command tracelens says what is wrong in a Go execution trace, with proof.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tracelens/tracelens/cmd/tracelens/internal/report"
+)
+
+// Exit codes. 1 and 4 are kept for findings and for too little data.
+const (
+	exitDone        = 0
+	exitUsage       = 2
+	exitUnreadable  = 3
+	exitInterrupted = 130
+)
+
+func main() {
+	signal.Ignore(syscall.SIGPIPE) // N.B. so that a broken pipe is an error of Write
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// run executes a command line and returns the exit code.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
+	defer func() {
+		if v := recover(); v != nil {
+			fmt.Fprintf(stderr, "tracelens: internal error: %v\n%s", v, debug.Stack())
+			code = exitUnreadable
+		}
+	}()
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	cmd, err := root.ExecuteContextC(ctx)
+	var fail *failure
+	switch {
+	case err == nil, errors.Is(err, syscall.EPIPE):
+		return exitDone
+	case errors.Is(err, context.Canceled):
+		return exitInterrupted
+	case errors.As(err, &fail):
+		fmt.Fprintf(stderr, "tracelens: %s\n", report.Clean(fail.Error()))
+		return exitUnreadable
+	}
+	// Cobra's own errors, and those about arguments, are about usage.
+	fmt.Fprintf(stderr, "tracelens: %s\n", report.Clean(strings.Join(strings.Fields(err.Error()), " ")))
+	fmt.Fprintf(stderr, "Run '%s --help' for usage.\n", cmd.CommandPath())
+	return exitUsage
+}
+
+// A failure is an error that is not about usage: of the input, of the output, or ours.
+type failure struct {
+	name string // of the file it is about
+	err  error
+}
+
+func (f *failure) Error() string {
+	err := f.err
+	var path *os.PathError
+	if errors.As(err, &path) {
+		err = path.Err // the name is said already
+	}
+	return f.name + ": " + err.Error()
+}
+
+func (f *failure) Unwrap() error { return f.err }
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "tracelens",
+		Short: "Say what is wrong in a Go execution trace, with proof",
+		Long: `Tracelens reads a Go execution trace (runtime/trace, the flight recorder,
+/debug/pprof/trace; Go 1.11 to 1.26) and reports how its goroutines, Ps and
+garbage collector spent their time, and what they waited for.
+
+Exit codes: 0 done; 2 wrong usage; 3 the trace cannot be read, or is incomplete
+under --strict, or the report cannot be written; 130 interrupted.`,
+		Example:       "  tracelens analyze cpu.trace\n  curl -s localhost:6060/debug/pprof/trace?seconds=5 | tracelens analyze -",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.AddCommand(newAnalyze(), newExplain(), newMan(), newVersion())
+	return root
+}

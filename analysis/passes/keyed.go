@@ -166,3 +166,27 @@ func readyName(p *analysis.Pass, r parse.Ready, stack parse.StackID) string {
 	}
 	return p.SiteName(stack)
 }
+
+// histogramTable makes a table of a distribution, in the buckets of coarse.
+func histogramTable(p *analysis.Pass, h *sketch.Histogram, name, title string) {
+	t := &analysis.Table{Name: name, Title: title, N: h.N(), Detail: true,
+		Columns: []analysis.Column{{Name: "from", Unit: analysis.NS}, {Name: "to", Unit: analysis.NS}, {Name: "count", Unit: analysis.Count}}}
+	var c coarse
+	h.Bins(func(lo, _, n int64) bool {
+		c[coarseIndex(lo)] += n
+		return true
+	})
+	for i, n := range c {
+		if n > 0 {
+			t.Add(coarseBottom(i), coarseTop(i), n)
+		}
+	}
+	p.Table(t)
+}
+
+func coarseBottom(i int) int64 {
+	if i == 0 {
+		return 0
+	}
+	return coarseTop(i-1) + 1
+}

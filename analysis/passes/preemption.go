@@ -1,0 +1,480 @@
+package passes
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/internal/sketch"
+	"github.com/tracelens/tracelens/parse"
+)
+
+const (
+	timeSlice    = 10e6 // ns, proc.go:forcePreemptNS
+	overrunLimit = 20e6 // ns: sysmon sleeps up to 10 ms (proc.go:sysmon), so its request may come that late
+	overrunClear = 30e6 // ns: later than sysmon and a busy machine explain
+)
+
+var preemption = &analysis.Analyzer{
+	Name:  "preemption",
+	Doc:   page("preemption"),
+	Kinds: parse.KindsOf(parse.KindGo, parse.KindProc, parse.KindSlice),
+	New: func() analysis.Collector {
+		return &preemptionFold{
+			sites: make(map[preemptSite]*preempted), suspended: make(map[parse.StringID]*sketch.Histogram),
+			runs: make(map[longRunSite]*longRun), worst: sketch.NewTop[parse.Slice](10),
+			series: sketch.NewSeries(int(parse.NumPreempts) - 1),
+		}
+	},
+	Run: runPreemption,
+}
+
+// preemptionFold counts what made goroutines stop running, and the time slices
+// of Ps.
+type preemptionFold struct {
+	kinds [parse.NumPreempts][2]preempted // user goroutines, the runtime's own
+	sites map[preemptSite]*preempted      // the runtime's own yields are left out
+
+	// suspended are the waits of user goroutines that the GC ended, by reason.
+	suspended map[parse.StringID]*sketch.Histogram
+
+	// slices are the whole time slices whose last run was that of a user
+	// goroutine, by how they ended.
+	slices [numSliceEnds]sketch.Histogram
+
+	// Of all time slices but those of GC workers: how many, and with work
+	// runnable those of 10 to 20 ms, over 20 ms, over 30 ms.
+	all, late, over, far int64
+	longest              int64 // of those over 20 ms
+	worst                *sketch.Top[parse.Slice]
+
+	runs   map[longRunSite]*longRun // of one user goroutine each
+	series *sketch.Series           // a lane per kind
+}
+
+type preemptSite struct {
+	kind  parse.Preempt
+	stack parse.StackID
+	fn    parse.StringID
+}
+
+type preempted struct{ n, stw, longest int64 }
+
+func (c *preempted) add(o *preempted) {
+	c.n += o.n
+	c.stw += o.stw
+	c.longest = max(c.longest, o.longest)
+}
+
+// sliceEnd is how a time slice ended.
+type sliceEnd uint8
+
+const (
+	endBlocked sliceEnd = iota
+	endExited
+	endSyscall
+	endYield
+	endUsedUp
+	endSafepoint
+	endSTW
+	endSuspend
+	endLockHandoff
+	endOther
+	numSliceEnds
+)
+
+func (e sliceEnd) String() string {
+	return [...]string{"blocked", "exited", "P lost in a system call", "yielded", "preempted after 10 ms", "preempted earlier (safepoint)",
+		"preempted to stop the world", "suspended", "lock handoff", "other"}[e]
+}
+
+func endOf(s *parse.Slice) sliceEnd {
+	switch s.Preempt {
+	case parse.PreemptAsync, parse.PreemptCooperative, parse.PreemptUnknown:
+		switch {
+		case s.STW:
+			return endSTW
+		case s.End-s.Start >= timeSlice:
+			return endUsedUp
+		}
+		return endSafepoint
+	case parse.PreemptSuspend:
+		return endSuspend
+	case parse.PreemptYield:
+		return endYield
+	case parse.PreemptLockHandoff:
+		return endLockHandoff
+	}
+	switch s.To {
+	case parse.GoWaiting:
+		return endBlocked
+	case parse.GoSyscall:
+		return endSyscall
+	case parse.GoNotExist:
+		return endExited
+	}
+	return endOther
+}
+
+type longRunSite struct {
+	stack parse.StackID
+	fn    parse.StringID
+}
+
+// longRun sums runs over 10 ms beside runnable goroutines.
+type longRun struct{ n, excess, longest int64 }
+
+func (r *longRun) add(o *longRun) {
+	r.n += o.n
+	r.excess += o.excess
+	r.longest = max(r.longest, o.longest)
+}
+
+func (f *preemptionFold) Event(e *parse.Event) {
+	switch e.Kind {
+	case parse.KindSlice:
+		f.slice(&e.Slice)
+		return
+	case parse.KindProc:
+		if held := e.Held(); held > timeSlice && e.Proc.From == parse.ProcUser && e.Proc.Contended > 0 {
+			at(f.runs, longRunSite{e.Proc.Stack, e.Proc.Func}).add(&longRun{1, min(held-timeSlice, e.Proc.Contended), held})
+		}
+		return
+	}
+	g := &e.Go
+	if g.From == parse.GoWaiting && g.To == parse.GoRunnable && g.Ready == parse.ReadyGC && g.Class == parse.ClassUser && !g.Partial {
+		at(f.suspended, g.FromReason).Add(e.Held())
+		return
+	}
+	if g.Preempt == parse.PreemptNone || g.From != parse.GoRunning {
+		return
+	}
+	c := preempted{n: 1, longest: e.Held()}
+	if g.STW {
+		c.stw = 1
+	}
+	f.kinds[g.Preempt][whose(g.Class)].add(&c)
+	if g.Preempt == parse.PreemptYield && g.Class != parse.ClassUser {
+		return
+	}
+	at(f.sites, preemptSite{g.Preempt, g.Stack, g.Func}).add(&c)
+	f.series.AddPoint(int(g.Preempt)-1, int64(e.Time), 1)
+}
+
+func (f *preemptionFold) slice(s *parse.Slice) {
+	if s.Class == parse.ClassWorker {
+		return
+	}
+	f.all++
+	length := int64(s.End - s.Start)
+	if s.Class == parse.ClassUser && !s.Partial {
+		f.slices[endOf(s)].Add(length)
+	}
+	switch {
+	case length > overrunLimit && s.LateWait:
+		f.over++
+		if length > overrunClear {
+			f.far++
+		}
+		f.longest = max(f.longest, length)
+		f.worst.Add(sketch.Key{Value: length, Time: int64(s.Start), ID: int64(s.P)}, *s)
+	case length >= timeSlice && length <= overrunLimit && s.Contended > 0:
+		f.late++
+	}
+}
+
+func (f *preemptionFold) Merge(next analysis.Collector) {
+	o := next.(*preemptionFold)
+	for k := range f.kinds {
+		for w := range f.kinds[k] {
+			f.kinds[k][w].add(&o.kinds[k][w])
+		}
+	}
+	mergeKeyed(f.sites, o.sites, (*preempted).add)
+	mergeKeyed(f.suspended, o.suspended, (*sketch.Histogram).Merge)
+	for i := range f.slices {
+		f.slices[i].Merge(&o.slices[i])
+	}
+	f.all += o.all
+	f.late += o.late
+	f.over += o.over
+	f.far += o.far
+	f.longest = max(f.longest, o.longest)
+	mergeKeyed(f.runs, o.runs, (*longRun).add)
+	f.worst.Merge(o.worst)
+	f.series.Merge(o.series)
+}
+
+// of is how often that happened to any goroutine.
+func (f *preemptionFold) of(k parse.Preempt) int64 { return f.kinds[k][0].n + f.kinds[k][1].n }
+
+func runPreemption(p *analysis.Pass) error {
+	f := analysis.Fold[*preemptionFold](p)
+	async, cooperative, unknown := f.of(parse.PreemptAsync), f.of(parse.PreemptCooperative), f.of(parse.PreemptUnknown)
+	stops := async + cooperative + unknown
+	p.Metric("preempt.async", async, stops)
+	p.Metric("preempt.cooperative", cooperative, stops)
+	p.Metric("preempt.unknown", unknown, stops)
+	for id, k := range map[string]parse.Preempt{"preempt.lockhandoff": parse.PreemptLockHandoff, "preempt.suspend": parse.PreemptSuspend} {
+		p.Metric(id, f.of(k), f.of(k))
+	}
+	yields := f.kinds[parse.PreemptYield][0].n
+	p.Metric("preempt.yield", yields, yields)
+
+	var lengths sketch.Histogram
+	for i := range f.slices {
+		lengths.Merge(&f.slices[i])
+	}
+	p.Metric("preempt.overrun.count", f.over, f.all)
+	if f.over > 0 {
+		p.Metric("preempt.overrun.max", f.longest-timeSlice, f.over)
+	}
+
+	runs := rank(f.runs, func(k longRunSite) label { return label{funcAt(p, k.stack), p.FuncName(k.fn)} },
+		(*longRun).add, func(r *longRun) int64 { return r.excess })
+	sayPreemptions(p, f, stops)
+	saySlices(p, f, runs)
+	if id, ok := p.Trace.Lookup("preempted"); ok && f.suspended[id] != nil {
+		h := f.suspended[id]
+		p.Say("suspensions of user goroutines by stack scans and the tracer: %s, for %s", analysis.FormatCount(h.N()), spread(p, h))
+	}
+	preemptKinds(p, f)
+	longRuns(p, runs)
+	worstSlices(p, f)
+	preemptSites(p, f)
+	sliceTables(p, f, &lengths)
+	preemptSeries(p, f)
+	return nil
+}
+
+func sayPreemptions(p *analysis.Pass, f *preemptionFold, stops int64) {
+	var parts []string
+	var stw int64
+	for _, k := range []parse.Preempt{parse.PreemptAsync, parse.PreemptCooperative, parse.PreemptUnknown} {
+		stw += f.kinds[k][0].stw + f.kinds[k][1].stw
+		if n := f.of(k); n > 0 {
+			parts = append(parts, analysis.FormatCount(n)+" "+preemptName(k))
+		}
+	}
+	line := "no preemption in " + p.Dur(p.Trace.Duration())
+	if stops > 0 {
+		line = fmt.Sprintf("preemptions of all goroutines: %s (%s)", analysis.FormatCount(stops), strings.Join(parts, ", "))
+		if stw > 0 {
+			line += fmt.Sprintf(", %s of them to stop the world", analysis.FormatCount(stw))
+		}
+	}
+	for _, k := range []parse.Preempt{parse.PreemptLockHandoff, parse.PreemptYield} {
+		n := f.of(k)
+		if k == parse.PreemptYield {
+			n = f.kinds[k][0].n
+		}
+		if n > 0 {
+			line += fmt.Sprintf("; %s %s", analysis.FormatCount(n), preemptPlural[k])
+		}
+	}
+	p.Say("%s", line)
+}
+
+var preemptPlural = map[parse.Preempt]string{
+	parse.PreemptLockHandoff: "lock handoffs", parse.PreemptYield: "runtime.Gosched by user goroutines",
+}
+
+func preemptName(k parse.Preempt) string {
+	switch k {
+	case parse.PreemptAsync:
+		return "by signal"
+	case parse.PreemptCooperative:
+		return "cooperative"
+	case parse.PreemptUnknown:
+		return "without a stack to tell"
+	case parse.PreemptSuspend:
+		return "suspended"
+	case parse.PreemptYield:
+		return "runtime.Gosched"
+	case parse.PreemptLockHandoff:
+		return "lock handoff"
+	}
+	return k.String()
+}
+
+func saySlices(p *analysis.Pass, f *preemptionFold, runs []ranked[longRun]) {
+	if f.all == 0 {
+		p.Say("no time slice of a goroutine in %s", p.Dur(p.Trace.Duration()))
+		return
+	}
+	if f.over == 0 {
+		line := fmt.Sprintf("none of %s time slices took over 20 ms while work was runnable", analysis.FormatCount(f.all))
+		if f.late > 0 {
+			line += fmt.Sprintf("; %s took 10 to 20 ms, which is sysmon's granularity", analysis.FormatCount(f.late))
+		}
+		p.Say("%s", line)
+		return
+	}
+	w := f.worst.Items()[0].Item
+	line := fmt.Sprintf("%s of %s time slices took over 20 ms while work was runnable, the longest %s from %s on P %d", analysis.FormatCount(f.over),
+		analysis.FormatCount(f.all), p.Dur(f.longest), p.At(w.Start), w.P)
+	if f.far == 0 {
+		line += "; none over 30 ms, so sysmon or a busy machine may explain them"
+	} else {
+		line += fmt.Sprintf("; %s over 30 ms", analysis.FormatCount(f.far))
+	}
+	if len(runs) > 0 {
+		r := runs[0]
+		line += fmt.Sprintf("; most by %s, whose runs end in %s", r.label[1], r.label[0])
+	}
+	p.Say("%s", line)
+}
+
+func preemptKinds(p *analysis.Pass, f *preemptionFold) {
+	t := &analysis.Table{
+		Name:  "preempt.kinds",
+		Title: "why running goroutines stopped without blocking, all goroutines",
+		Columns: []analysis.Column{
+			{Name: "kind", Unit: analysis.Text}, {Name: "user", Unit: analysis.Count}, {Name: "runtime", Unit: analysis.Count},
+			{Name: "stopping the world", Unit: analysis.Count}, {Name: "per second", Unit: analysis.PerS},
+			{Name: "longest run before", Unit: analysis.NS, Polarity: analysis.Lower},
+		},
+	}
+	for k := parse.PreemptNone + 1; k < parse.NumPreempts; k++ {
+		user, own := f.kinds[k][0], f.kinds[k][1]
+		n := user.n + own.n
+		if n == 0 {
+			continue
+		}
+		var rate any
+		if d := p.Trace.Duration(); d > 0 {
+			rate = float64(n) / float64(d) * 1e9
+		}
+		t.N += n
+		t.Add(preemptName(k), user.n, own.n, user.stw+own.stw, rate, max(user.longest, own.longest))
+	}
+	p.Table(t)
+}
+
+// longRuns tells who runs too long: a time slice may end with a short run of
+// another goroutine that inherits it.
+func longRuns(p *analysis.Pass, runs []ranked[longRun]) {
+	t := &analysis.Table{
+		Name:  "preempt.runs",
+		Title: "runs over 10 ms while others were runnable, by where they ended; user goroutines",
+		Columns: []analysis.Column{
+			{Name: "ended at", Unit: analysis.Text}, {Name: "goroutine", Unit: analysis.Text},
+			{Name: "runs", Unit: analysis.Count, Polarity: analysis.Lower},
+			{Name: "beyond 10 ms", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "longest", Unit: analysis.NS, Polarity: analysis.Lower},
+		},
+	}
+	for _, r := range runs {
+		t.N += r.v.n
+		t.Add(r.label[0], r.label[1], r.v.n, r.v.excess, r.v.longest)
+	}
+	t.Limit(10)
+	p.Table(t)
+}
+
+func worstSlices(p *analysis.Pass, f *preemptionFold) {
+	worst := &analysis.Table{
+		Name: "preempt.worst", Detail: true, N: f.over, More: max(0, f.over-10),
+		Title: "longest time slices over 20 ms while work was runnable, without those of GC workers",
+		Columns: []analysis.Column{
+			{Name: "start", Unit: analysis.Moment}, {Name: "end", Unit: analysis.Moment}, {Name: "P", Unit: analysis.P}, {Name: "G", Unit: analysis.G},
+			{Name: "last goroutine", Unit: analysis.Text}, {Name: "length", Unit: analysis.NS, Polarity: analysis.Lower},
+			{Name: "runs", Unit: analysis.Count}, {Name: "work runnable for", Unit: analysis.NS, Polarity: analysis.Lower},
+			{Name: "how it ended", Unit: analysis.Text}, {Name: "where", Unit: analysis.Text},
+		},
+	}
+	for _, e := range f.worst.Items() {
+		s := e.Item
+		worst.Add(p.Rel(s.Start), p.Rel(s.End), int64(s.P), int64(s.G), p.FuncName(s.Func), int64(s.End-s.Start),
+			int64(s.Runs), s.Contended, endOf(&s).String(), p.SiteName(s.Stack))
+	}
+	p.Table(worst)
+	p.Figure(analysis.Figure{Name: "preempt.worst", Title: "The longest time slices while work was runnable", Mark: analysis.Gantt,
+		Table: "preempt.worst", X: "start", End: "end", Y: []string{"P"}, Series: "last goroutine"})
+}
+
+func preemptSites(p *analysis.Pass, f *preemptionFold) {
+	table := func(name, title, at string, place func(*analysis.Pass, parse.StackID) string, of ...parse.Preempt) {
+		t := &analysis.Table{
+			Name: name, Title: title,
+			Columns: []analysis.Column{
+				{Name: at, Unit: analysis.Text}, {Name: "goroutine", Unit: analysis.Text}, {Name: "kind", Unit: analysis.Text},
+				{Name: "count", Unit: analysis.Count, Polarity: analysis.Lower}, {Name: "stopping the world", Unit: analysis.Count},
+				{Name: "longest run before", Unit: analysis.NS, Polarity: analysis.Lower},
+			},
+		}
+		sites := make(map[preemptSite]*preempted)
+		for k, c := range f.sites {
+			for _, kind := range of {
+				if k.kind == kind {
+					sites[k] = c
+				}
+			}
+		}
+		for _, r := range rank(sites, func(k preemptSite) label {
+			return label{place(p, k.stack), p.FuncName(k.fn), preemptName(k.kind)}
+		}, (*preempted).add, func(c *preempted) int64 { return c.n }) {
+			t.N += r.v.n
+			t.Add(r.label[0], r.label[1], r.label[2], r.v.n, r.v.stw, r.v.longest)
+		}
+		t.Limit(10)
+		p.Table(t)
+	}
+	table("preempt.sites", "preempted and suspended goroutines by function, all goroutines", "function", funcAt,
+		parse.PreemptAsync, parse.PreemptCooperative, parse.PreemptUnknown, parse.PreemptSuspend)
+	table("preempt.locks", "lock handoffs by where the mutex was unlocked, all goroutines", "unlocked at", (*analysis.Pass).SiteName, parse.PreemptLockHandoff)
+	table("preempt.yields", "voluntary yields, user goroutines", "yielded at", (*analysis.Pass).SiteName, parse.PreemptYield)
+}
+
+// funcAt is SiteName without the line: signals hit any line of a loop.
+func funcAt(p *analysis.Pass, stack parse.StackID) string {
+	f, ok := p.Trace.Site(stack)
+	if !ok {
+		return "(no stack)"
+	}
+	name := p.Trace.String(f.Func)
+	if op, _ := p.Trace.Operation(stack); op.Func != f.Func {
+		name += " (" + p.Trace.String(op.Func) + ")"
+	}
+	return name
+}
+
+func sliceTables(p *analysis.Pass, f *preemptionFold, lengths *sketch.Histogram) {
+	t := &analysis.Table{
+		Name:  "preempt.slices",
+		Title: "time slices of user goroutines by how they ended",
+		N:     lengths.N(),
+		Columns: []analysis.Column{
+			{Name: "ended", Unit: analysis.Text}, {Name: "slices", Unit: analysis.Count}, {Name: "p50", Unit: analysis.NS},
+			{Name: "p99", Unit: analysis.NS}, {Name: "max", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "total", Unit: analysis.NS},
+		},
+	}
+	ends := make([]sliceEnd, 0, numSliceEnds)
+	for e := range numSliceEnds {
+		ends = append(ends, e)
+	}
+	slices.SortStableFunc(ends, func(a, b sliceEnd) int { return cmp.Compare(f.slices[b].Sum(), f.slices[a].Sum()) })
+	for _, i := range ends {
+		if h := &f.slices[i]; h.N() > 0 {
+			t.Add(i.String(), h.N(), quantileCell(h, .5), quantileCell(h, .99), h.Max(), h.Sum())
+		}
+	}
+	p.Table(t)
+	histogramTable(p, lengths, "preempt.lengths", "lengths of time slices of user goroutines")
+	p.Figure(analysis.Figure{Name: "preempt.lengths", Title: "How long Ps run before they schedule anew", Mark: analysis.HistBars,
+		Table: "preempt.lengths", X: "from", End: "to", Y: []string{"count"}})
+}
+
+func preemptSeries(p *analysis.Pass, f *preemptionFold) {
+	if len(f.sites) == 0 {
+		return
+	}
+	var names []string
+	for k := parse.PreemptNone + 1; k < parse.NumPreempts; k++ {
+		names = append(names, preemptName(k))
+	}
+	seriesTable(p, f.series, "preempt.time", "stops over time by kind, without the runtime's own yields", names...)
+	p.Figure(analysis.Figure{Name: "preempt.time", Title: "Preemptions over time", Mark: analysis.Area,
+		Table: "preempt.time", X: "time", Y: names})
+}

@@ -408,6 +408,20 @@ func TestWindow(t *testing.T) {
 			t.Errorf("goroutine time in %v: windows %d, whole %d", parse.GoState(s), sumG[s], wholeG[s])
 		}
 	}
+	for _, opt := range []parse.Options{{}, {From: 20e6, To: 60e6}, {To: 31e6}} {
+		var intervals, spans int64
+		tr := read(t, path, opt, func(e *parse.Event) {
+			switch e.Kind {
+			case parse.KindInterval:
+				intervals += e.Held()
+			case parse.KindProc:
+				spans += e.Held()
+			}
+		})
+		if intervals != tr.Duration() || spans != tr.Duration()*int64(tr.Procs) || tr.Fault != nil {
+			t.Errorf("window %v: intervals cover %d, P spans %d of %d ns on %d Ps; fault %v", opt, intervals, spans, tr.Duration(), tr.Procs, tr.Fault)
+		}
+	}
 	n := 0
 	tr := read(t, path, parse.Options{From: time.Hour}, func(e *parse.Event) { n++ })
 	if n != 0 || tr.Duration() != 0 {

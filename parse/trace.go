@@ -103,8 +103,8 @@ func Read(ctx context.Context, r io.Reader, opt Options, emit func(*Event)) (*Tr
 	tr.Generations = t.generation
 	tr.Begun = t.generation
 	switch {
-	case tr.V1():
-		// One generation, whole or unreadable.
+	case tr.V1(), t.done:
+		// One generation, whole or unreadable; or the window ends before the file.
 	case tr.Fault != nil:
 		tr.Generations = max(0, t.syncs-1)
 		if version < 26 && fr.tables > 0 {

@@ -302,6 +302,7 @@ func (t *tracker) start(at Time) {
 	t.now, t.begin = at, at
 	t.tr.First = at
 	t.iv.Since = at
+	t.ev.Time, t.ev.G, t.ev.P, t.ev.M = at, NoGo, NoProc, NoThread
 	if t.opt.From <= 0 {
 		t.on = true
 		t.send(KindGeneration)
@@ -1632,8 +1633,8 @@ func (t *tracker) finish() {
 		tr.From, tr.To = t.now, t.now
 		return
 	}
-	t.touch()
 	t.ev.Time, t.ev.G, t.ev.P, t.ev.M, t.ev.Stack = t.now, NoGo, NoProc, NoThread, 0
+	t.touch()
 	if t.stw.active {
 		t.stw.r.Until, t.stw.r.Unfinished = t.now, true
 		t.ev.Range = t.stw.r

@@ -25,6 +25,7 @@ func All() []*analysis.Analyzer {
 	return []*analysis.Analyzer{
 		stealing,
 		preemption,
+		stw,
 		goroutines,
 	}
 }

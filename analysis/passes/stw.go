@@ -1,0 +1,557 @@
+package passes
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/internal/sketch"
+	"github.com/tracelens/tracelens/parse"
+)
+
+var stw = &analysis.Analyzer{
+	Name:  "stw",
+	Doc:   page("stw"),
+	Kinds: parse.KindsOf(parse.KindRangeEnd, parse.KindProc),
+	New:   func() analysis.Collector { return newSTW() },
+	Run:   runSTW,
+}
+
+const stwWorst = 10
+
+// Lanes of stwFold.time.
+const (
+	stwGCStopping = iota
+	stwGCStopped
+	stwOtherStopping
+	stwOtherStopped
+	stwLanes
+)
+
+type stwFold struct {
+	kinds map[parse.StringID]*stwKind
+	sites map[stwSite]*stwSum
+	worst *sketch.Top[parse.Range]
+	time  *sketch.Series
+
+	// What each P did in the longest stop, and in stops whose end is elsewhere.
+	ended   ended
+	whole   bool // a stop was seen from begin to end
+	longest sketch.Key
+	rows    map[stwRow]stwProc
+}
+
+// stwKind is the stops of one reason.
+type stwKind struct {
+	gc              bool
+	cut             int64 // not seen from begin to end; in no other number but cpu
+	cpu             int64
+	halt            int64 // until the world restarted
+	total, stopping sketch.Histogram
+}
+
+// stwHalt is how long the world was stopping or stopped: what every goroutine
+// waits, while the rest of the total falls on the one that stops the world.
+func stwHalt(r *parse.Range) int64 {
+	if r.Stop.Restart == 0 {
+		return r.Total()
+	}
+	return int64(r.Stop.Restart - r.Since)
+}
+
+func (k *stwKind) merge(o *stwKind) {
+	k.gc = o.gc
+	k.cut += o.cut
+	k.cpu += o.cpu
+	k.halt += o.halt
+	k.total.Merge(&o.total)
+	k.stopping.Merge(&o.stopping)
+}
+
+type stwSite struct {
+	kind  parse.StringID
+	stack parse.StackID
+}
+
+type stwSum struct{ n, total, halt, maxHalt int64 }
+
+func (s *stwSum) add(o *stwSum) {
+	s.n += o.n
+	s.total += o.total
+	s.halt += o.halt
+	s.maxHalt = max(s.maxHalt, o.maxHalt)
+}
+
+type stwRow struct {
+	stop parse.Time // its begin
+	p    parse.ProcID
+}
+
+type stwProc struct {
+	stopped, restarted parse.Time // 0 when not seen
+	asked              parse.ProcState
+	stopper            bool
+	stack              parse.StackID
+}
+
+func newSTW() *stwFold {
+	return &stwFold{
+		kinds: make(map[parse.StringID]*stwKind), sites: make(map[stwSite]*stwSum),
+		worst: sketch.NewTop[parse.Range](stwWorst), time: sketch.NewSeries(stwLanes),
+		rows: make(map[stwRow]stwProc),
+	}
+}
+
+func (c *stwFold) Event(e *parse.Event) {
+	if e.Kind == parse.KindProc {
+		c.proc(e)
+		return
+	}
+	if e.Range.Kind == parse.RangeSTW {
+		c.stop(&e.Range)
+	}
+}
+
+func (c *stwFold) stop(r *parse.Range) {
+	c.ended.add(r.Since)
+	defer c.prune()
+	if r.Stop.Start {
+		return
+	}
+	k := at(c.kinds, r.Name)
+	k.gc = r.Stop.GC
+	total, stopping, halt := r.Total(), r.Stopping(), stwHalt(r)
+	k.cpu += r.Stop.CPU
+	lane := stwOtherStopping
+	if r.Stop.GC {
+		lane = stwGCStopping
+	}
+	c.time.AddSpan(lane, int64(r.Since), int64(r.Stop.LastStop), 1)
+	c.time.AddSpan(lane+1, int64(r.Stop.LastStop), int64(r.Since)+halt, 1)
+	if r.Partial || r.Unfinished {
+		k.cut++
+		return
+	}
+	k.halt += halt
+	k.total.Add(total)
+	k.stopping.Add(stopping)
+	at(c.sites, stwSite{r.Name, r.Stack}).add(&stwSum{1, total, halt, halt})
+	key := sketch.Key{Value: halt, Time: int64(r.Since)}
+	c.worst.Add(key, *r)
+	c.lengthen(key)
+}
+
+// lengthen takes in a stop that may be the longest.
+func (c *stwFold) lengthen(k sketch.Key) {
+	if !c.whole || k.Value > c.longest.Value || k.Value == c.longest.Value && k.Time < c.longest.Time {
+		c.whole, c.longest = true, k
+	}
+}
+
+// keeps reports whether the rows of the stop that began then are kept.
+func (c *stwFold) keeps(begin parse.Time) bool {
+	return !c.ended.has(begin) || c.whole && int64(begin) == c.longest.Time
+}
+
+func (c *stwFold) prune() {
+	for k := range c.rows {
+		if !c.keeps(k.stop) {
+			delete(c.rows, k)
+		}
+	}
+}
+
+func (c *stwFold) proc(e *parse.Event) {
+	p := &e.Proc
+	var row stwProc
+	switch {
+	case p.To == parse.ProcStopped || p.To == parse.ProcStopper:
+		row = stwProc{stopped: e.Time, asked: p.From, stopper: p.To == parse.ProcStopper, stack: p.Stack}
+		if p.From == parse.ProcScheduler && p.Since > p.STW {
+			row.asked = p.Prior // its goroutine stopped for this
+		}
+	case p.From == parse.ProcStopper, p.From == parse.ProcIdle && p.Prior == parse.ProcStopped:
+		if p.To == parse.ProcUndetermined {
+			return
+		}
+		row.restarted = e.Time
+	default:
+		return
+	}
+	if c.keeps(p.STW) {
+		k := stwRow{p.STW, p.ID}
+		c.rows[k] = c.rows[k].join(row)
+	}
+}
+
+// join unites what two parts of the trace say of one P in one stop.
+func (a stwProc) join(b stwProc) stwProc {
+	if a.stopped == 0 {
+		a.stopped, a.asked, a.stopper, a.stack = b.stopped, b.asked, b.stopper, b.stack
+	}
+	if a.restarted == 0 {
+		a.restarted = b.restarted
+	}
+	return a
+}
+
+func (c *stwFold) Merge(next analysis.Collector) {
+	o := next.(*stwFold)
+	mergeKeyed(c.kinds, o.kinds, (*stwKind).merge)
+	mergeKeyed(c.sites, o.sites, (*stwSum).add)
+	c.worst.Merge(o.worst)
+	c.time.Merge(o.time)
+	c.ended.merge(&o.ended)
+	if o.whole {
+		c.lengthen(o.longest)
+	}
+	for k, row := range o.rows {
+		c.rows[k] = c.rows[k].join(row)
+	}
+	c.prune()
+}
+
+// stwKindRow is the stops of one reason under its name.
+type stwKindRow struct {
+	name string
+	*stwKind
+}
+
+func runSTW(p *analysis.Pass) error {
+	c := analysis.Fold[*stwFold](p)
+	var gc, other stwKind
+	var rows []stwKindRow
+	for id, k := range c.kinds {
+		rows = append(rows, stwKindRow{p.Trace.String(id), k})
+		sum := &other
+		if k.gc {
+			sum = &gc
+		}
+		sum.merge(k)
+	}
+	slices.SortFunc(rows, func(a, b stwKindRow) int {
+		return cmp.Or(cmp.Compare(b.halt, a.halt), strings.Compare(a.name, b.name))
+	})
+	p.Metric("stw.gc.count", gc.total.N()+gc.cut, gc.total.N()+gc.cut)
+	p.Metric("stw.other.count", other.total.N()+other.cut, other.total.N()+other.cut)
+	p.Quantiles("stw.gc.total", &gc.total)
+	p.Quantiles("stw.gc.stopping", &gc.stopping)
+	p.Quantiles("stw.other.total", &other.total)
+	p.Quantiles("stw.other.stopping", &other.stopping)
+	p.Metric("stw.cpu", gc.cpu, gc.total.N()+gc.cut)
+
+	sites := stwSites(p, c)
+	stwSay(p, c, &gc, &other, sites)
+	stwKindTable(p, rows, sites)
+	stwWorstTable(p, c)
+	stwRequesterTable(p, c, sites)
+	stwWaterfall(p, c)
+	stwTime(p, c)
+	return nil
+}
+
+// stwSites are the stops by reason and place of the request, the costliest first.
+func stwSites(p *analysis.Pass, c *stwFold) []ranked[stwSum] {
+	return rank(c.sites, func(s stwSite) label {
+		gc := ""
+		if c.kinds[s.kind].gc {
+			gc = "gc"
+		}
+		return label{p.Trace.String(s.kind), p.SiteName(s.stack), gc}
+	}, (*stwSum).add, func(s *stwSum) int64 { return s.halt })
+}
+
+func stwSay(p *analysis.Pass, c *stwFold, gc, other *stwKind, sites []ranked[stwSum]) {
+	wall := p.Trace.Duration()
+	say := func(k *stwKind, what string) string {
+		n := k.total.N()
+		if n == 0 {
+			return "no " + what + " stop"
+		}
+		s := fmt.Sprintf("%s %s %s halted the world for %s (%s of wall)", analysis.FormatCount(n), what, plural(n, "stop"),
+			p.Dur(k.halt), analysis.FormatRatio(ratio(k.halt, wall)))
+		if more := k.total.Sum() - k.halt; more > k.halt/10 {
+			s += fmt.Sprintf(" and their callers for %s more", p.Dur(more))
+		}
+		return s
+	}
+	cut := ""
+	if n := gc.cut + other.cut; n > 0 {
+		cut = fmt.Sprintf("; %s cut by the edge of the trace left out", analysis.FormatCount(n))
+	}
+	if gc.total.N()+other.total.N() == 0 {
+		p.Say("the world was not stopped in %s%s", p.Dur(wall), cut)
+		return
+	}
+	line := fmt.Sprintf("%s; %s%s", say(gc, "GC"), say(other, "other"), cut)
+	if i := slices.IndexFunc(sites, func(s ranked[stwSum]) bool { return s.label[2] == "" }); i >= 0 {
+		line += fmt.Sprintf("; most of the others: %s, %s from %s", sites[i].label[0], analysis.FormatCount(sites[i].v.n), sites[i].label[1])
+	}
+	p.Say("%s", line)
+	r := c.worst.Items()[0].Item
+	line = fmt.Sprintf("longest: %s at %s (%s), %s stopping, %s stopped",
+		p.Dur(stwHalt(&r)), p.At(r.Since), p.Trace.String(r.Name), p.Dur(r.Stopping()), p.Dur(stwHalt(&r)-r.Stopping()))
+	if r.Stop.LastP != parse.NoProc {
+		line += fmt.Sprintf("; the last to stop was likely P %d, %s", r.Stop.LastP, stwDoing(p, &r.Stop))
+	}
+	p.Say("%s", line)
+	if from, length, stopped := stwWorstSecond(p, c); stopped > 0 {
+		p.Say("worst stretch of %s begins at %s: stopped %s of it", p.Dur(length), p.At(from), analysis.FormatRatio(ratio(stopped, length)))
+	}
+}
+
+// stwDoing says what the last P to stop did when the stop was requested.
+func stwDoing(p *analysis.Pass, s *parse.Stop) string {
+	var what string
+	switch s.LastFrom {
+	case parse.ProcScheduler:
+		what = "in the scheduler"
+		if s.LastFunc != 0 {
+			what += " after " + p.FuncName(s.LastFunc)
+		}
+	case parse.ProcSyscall:
+		what = "in a system call of " + p.FuncName(s.LastFunc)
+	default:
+		what = fmt.Sprintf("running %s (%s)", p.FuncName(s.LastFunc), s.LastFrom)
+	}
+	if s.LastStack != 0 {
+		what += " at " + p.SiteName(s.LastStack)
+	}
+	return what
+}
+
+// stwWorstSecond returns the stretch of about a second, made of whole buckets of
+// the series, in which the world was stopped longest. stopped is 0 when the
+// trace is shorter than two seconds or the buckets are too wide.
+func stwWorstSecond(p *analysis.Pass, c *stwFold) (from parse.Time, length, stopped int64) {
+	const second = 1e9
+	s := c.time
+	n := int(second / s.Width())
+	if n < 4 || p.Trace.Duration() < 2*second {
+		return 0, 0, 0
+	}
+	var sum int64
+	at := 0
+	for i := range s.Len() {
+		sum += stwStopped(s, i)
+		if i >= n {
+			sum -= stwStopped(s, i-n)
+		}
+		if sum > stopped {
+			stopped, at = sum, max(0, i-n+1)
+		}
+	}
+	return max(p.Trace.From, parse.Time(s.Start()+int64(at)*s.Width())), int64(n) * s.Width(), stopped
+}
+
+func stwStopped(s *sketch.Series, bucket int) int64 {
+	var sum int64
+	for lane := range stwLanes {
+		sum += s.At(bucket, lane)
+	}
+	return sum
+}
+
+func stwKindTable(p *analysis.Pass, rows []stwKindRow, sites []ranked[stwSum]) {
+	t := &analysis.Table{
+		Name: "kinds", Title: "stops by reason, without the start of the trace; lengths of those seen whole, wall clock; halt is until the world restarted",
+		Columns: []analysis.Column{
+			{Name: "reason", Unit: analysis.Text}, {Name: "count", Unit: analysis.Count},
+			{Name: "p50", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "max", Unit: analysis.NS, Polarity: analysis.Lower},
+			{Name: "total", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "halt", Unit: analysis.NS, Polarity: analysis.Lower},
+			{Name: "stopping_share", Unit: analysis.Ratio, Polarity: analysis.Lower},
+			{Name: "p_time", Unit: analysis.NS, Polarity: analysis.Lower},
+			{Name: "requesters", Unit: analysis.Count}, {Name: "main_requester", Unit: analysis.Text},
+		},
+	}
+	for _, k := range rows {
+		n := k.total.N()
+		t.N += n + k.cut
+		var main any
+		var requesters int64
+		for _, s := range sites {
+			if s.label[0] == k.name {
+				if requesters == 0 {
+					main = s.label[1]
+				}
+				requesters++
+			}
+		}
+		t.Add(k.name, n+k.cut, quantileCell(&k.total, .5), maxCell(&k.total), k.total.Sum(), k.halt,
+			ratioCell(k.stopping.Sum(), k.halt), k.cpu, requesters, main)
+	}
+	p.Table(t)
+}
+
+func stwWorstTable(p *analysis.Pass, c *stwFold) {
+	t := &analysis.Table{
+		Name: "worst", Title: "longest stops of any reason by the time until the world restarted; the last P to stop is likely, not certain",
+		Columns: []analysis.Column{
+			{Name: "at", Unit: analysis.Moment}, {Name: "reason", Unit: analysis.Text},
+			{Name: "halt", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "stopping", Unit: analysis.NS, Polarity: analysis.Lower},
+			{Name: "stopped", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "restart", Unit: analysis.NS, Polarity: analysis.Lower},
+			{Name: "total", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "last_p", Unit: analysis.P}, {Name: "doing", Unit: analysis.Text},
+			{Name: "function", Unit: analysis.Text}, {Name: "stopped_at", Unit: analysis.Text},
+			{Name: "requester", Unit: analysis.Text}, {Name: "requested_at", Unit: analysis.Text},
+		},
+	}
+	items := c.worst.Items()
+	for _, it := range items {
+		r := &it.Item
+		var restart any
+		if r.Stop.Restart != 0 {
+			restart = int64(r.Until - r.Stop.Restart)
+		}
+		var doing, fn, at any
+		if r.Stop.LastP != parse.NoProc {
+			doing = r.Stop.LastFrom.String()
+			if r.Stop.LastFunc != 0 {
+				fn = p.FuncName(r.Stop.LastFunc)
+			}
+			if r.Stop.LastStack != 0 {
+				at = p.SiteName(r.Stop.LastStack)
+			}
+		}
+		t.Add(p.Rel(r.Since), p.Trace.String(r.Name), stwHalt(r), r.Stopping(), stwHalt(r)-r.Stopping(), restart, r.Total(),
+			int64(r.Stop.LastP), doing, fn, at, p.FuncName(r.Func), p.SiteName(r.Stack))
+	}
+	for _, k := range c.kinds {
+		t.N += k.total.N()
+	}
+	t.More = t.N - int64(len(items))
+	p.Table(t)
+}
+
+func stwRequesterTable(p *analysis.Pass, c *stwFold, sites []ranked[stwSum]) {
+	t := &analysis.Table{
+		Name: "requesters", Title: "who stops the world, GC aside; stops seen whole, wall clock; halt is until the world restarted, total what the caller waited",
+		Columns: []analysis.Column{
+			{Name: "reason", Unit: analysis.Text}, {Name: "site", Unit: analysis.Text},
+			{Name: "count", Unit: analysis.Count, Polarity: analysis.Lower},
+			{Name: "halt", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "max_halt", Unit: analysis.NS, Polarity: analysis.Lower},
+			{Name: "total", Unit: analysis.NS, Polarity: analysis.Lower},
+		},
+	}
+	for _, s := range sites {
+		if s.label[2] == "" {
+			t.N += s.v.n
+			t.Add(s.label[0], s.label[1], s.v.n, s.v.halt, s.v.maxHalt, s.v.total)
+		}
+	}
+	t.Limit(10)
+	p.Table(t)
+}
+
+// stwWaterfall shows the longest stop P by P.
+func stwWaterfall(p *analysis.Pass, c *stwFold) {
+	items := c.worst.Items()
+	if len(items) == 0 {
+		return
+	}
+	r := &items[0].Item
+	t := &analysis.Table{
+		Name: "waterfall", Detail: true,
+		Title: "the longest stop by P; one that was idle or did not run again before the next stop counts until the world restarted",
+		Columns: []analysis.Column{
+			{Name: "p", Unit: analysis.P}, {Name: "requested", Unit: analysis.Moment}, {Name: "stopped", Unit: analysis.Moment},
+			{Name: "world_restarted", Unit: analysis.Moment}, {Name: "restarted", Unit: analysis.Moment},
+			{Name: "doing", Unit: analysis.Text}, {Name: "stopped_at", Unit: analysis.Text},
+		},
+	}
+	world := r.Stop.Restart
+	if world == 0 {
+		world = r.Until
+	}
+	var ps []parse.ProcID
+	for k, row := range c.rows {
+		if k.stop == r.Since && row.stopped != 0 {
+			ps = append(ps, k.p)
+		}
+	}
+	slices.Sort(ps)
+	for _, id := range ps {
+		row := c.rows[stwRow{r.Since, id}]
+		restarted := row.restarted
+		if restarted == 0 || row.asked == parse.ProcIdle {
+			restarted = world
+		}
+		doing := row.asked.String()
+		if row.stopper {
+			doing = parse.ProcStopper.String()
+		}
+		var at any
+		if row.stack != 0 {
+			at = p.SiteName(row.stack)
+		}
+		t.Add(int64(id), p.Rel(r.Since), p.Rel(row.stopped), p.Rel(world), p.Rel(restarted), doing, at)
+	}
+	t.N = int64(len(ps))
+	p.Table(t)
+	p.Figure(analysis.Figure{
+		Name: "waterfall", Mark: analysis.Waterfall, Table: t.Name, X: "requested", Y: []string{"stopped"}, Series: "p", End: "restarted",
+		Title: fmt.Sprintf("%s for %s at %s: %s until the last P stopped", p.Trace.String(r.Name), p.Dur(stwHalt(r)), p.At(r.Since), p.Dur(r.Stopping())),
+	})
+}
+
+func stwTime(p *analysis.Pass, c *stwFold) {
+	if c.time.Empty() {
+		return
+	}
+	t := &analysis.Table{
+		Name: "time", Title: "share of wall time in which the world was stopping or stopped", Detail: true,
+		Columns: []analysis.Column{
+			{Name: "time", Unit: analysis.Moment},
+			{Name: "gc_stopping", Unit: analysis.Ratio, Polarity: analysis.Lower}, {Name: "gc_stopped", Unit: analysis.Ratio, Polarity: analysis.Lower},
+			{Name: "other_stopping", Unit: analysis.Ratio, Polarity: analysis.Lower}, {Name: "other_stopped", Unit: analysis.Ratio, Polarity: analysis.Lower},
+		},
+	}
+	var stopped int64
+	whole := wholeTrace(p, c.time)
+	for i := range whole.Len() {
+		from, length := bucketSpan(p, whole, i)
+		row := []any{p.Rel(from)}
+		for lane := range stwLanes {
+			row = append(row, ratio(whole.At(i, lane), length))
+		}
+		stopped += stwStopped(whole, i)
+		t.Add(row...)
+	}
+	t.N = int64(len(t.Rows))
+	p.Table(t)
+	p.Figure(analysis.Figure{
+		Name: "pauses", Mark: analysis.Area, Table: t.Name, X: "time", Y: []string{"gc_stopping", "gc_stopped", "other_stopping", "other_stopped"},
+		Title: fmt.Sprintf("the world was stopping or stopped %s of the time", analysis.FormatRatio(ratio(stopped, p.Trace.Duration()))),
+	})
+}
+
+// wholeTrace is s over the whole of the analysed time.
+func wholeTrace(p *analysis.Pass, s *sketch.Series) *sketch.Series {
+	whole := sketch.NewSeries(s.Lanes())
+	whole.AddPoint(0, int64(p.Trace.From), 0)
+	whole.AddPoint(0, max(int64(p.Trace.From), int64(p.Trace.To)-1), 0)
+	whole.Merge(s)
+	return whole
+}
+
+// bucketSpan is the part of a bucket that lies in the analysed time.
+func bucketSpan(p *analysis.Pass, s *sketch.Series, bucket int) (from parse.Time, length int64) {
+	start := s.Start() + int64(bucket)*s.Width()
+	begin := max(start, int64(p.Trace.From))
+	return parse.Time(begin), min(start+s.Width(), int64(p.Trace.To)) - begin
+}
+
+func ratio(part, whole int64) float64 {
+	if whole <= 0 {
+		return 0
+	}
+	return float64(part) / float64(whole)
+}
+
+func plural(n int64, noun string) string {
+	if n == 1 {
+		return noun
+	}
+	return noun + "s"
+}

@@ -24,6 +24,7 @@ func page(name string) string {
 func All() []*analysis.Analyzer {
 	return []*analysis.Analyzer{
 		trust,
+		timeline,
 		stealing,
 		preemption,
 		stw,

@@ -1,0 +1,311 @@
+package passes
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/internal/sketch"
+	"github.com/tracelens/tracelens/parse"
+)
+
+var timeline = &analysis.Analyzer{
+	Name:  "timeline",
+	Doc:   page("timeline"),
+	Kinds: parse.KindsOf(parse.KindProc),
+	New:   func() analysis.Collector { return newTimelineFold() },
+	Run:   runTimeline,
+}
+
+// timelineLanes is how many Ps have a lane over time (32 KiB each); the others are
+// in every total.
+const timelineLanes = 256
+
+// A share is one of the eight parts of P time: stopped Ps and the one that stops
+// them are together.
+type share int
+
+const (
+	shareUser share = iota
+	shareSystem
+	shareWorker
+	shareAssist
+	shareSyscall
+	shareScheduler
+	shareIdle
+	shareSTW
+	numShares
+)
+
+var shareNames = [numShares]string{"user", "system", "gcworker", "assist", "syscall", "scheduler", "idle", "stw"}
+
+var shareOf = [parse.NumProcStates]share{
+	parse.ProcIdle: shareIdle, parse.ProcScheduler: shareScheduler, parse.ProcUser: shareUser, parse.ProcSystem: shareSystem,
+	parse.ProcWorker: shareWorker, parse.ProcAssist: shareAssist, parse.ProcSyscall: shareSyscall,
+	parse.ProcStopped: shareSTW, parse.ProcStopper: shareSTW,
+}
+
+type shares [numShares]int64 // ns
+
+func (s *shares) sum() (sum int64) {
+	for _, v := range s {
+		sum += v
+	}
+	return sum
+}
+
+type timelineFold struct {
+	total shares
+	over  *sketch.Series // by share, all Ps
+	ps    map[parse.ProcID]*timelineProc
+
+	wakeups, restarts int64             // Idle to Scheduler; of them after a stop-the-world
+	found, fruitless  *sketch.Histogram // ns from a wake-up to a goroutine, or to idle again
+}
+
+type timelineProc struct {
+	time    shares
+	wakeups int64
+	over    *sketch.Series // by share; nil from P timelineLanes on
+}
+
+func newTimelineFold() *timelineFold {
+	return &timelineFold{
+		over: sketch.NewSeries(int(numShares)), ps: make(map[parse.ProcID]*timelineProc),
+		found: new(sketch.Histogram), fruitless: new(sketch.Histogram),
+	}
+}
+
+func (f *timelineFold) proc(id parse.ProcID) *timelineProc {
+	p := f.ps[id]
+	if p == nil {
+		p = new(timelineProc)
+		if id < timelineLanes {
+			p.over = sketch.NewSeries(int(numShares))
+		}
+		f.ps[id] = p
+	}
+	return p
+}
+
+func (f *timelineFold) Event(e *parse.Event) {
+	p := &e.Proc
+	if p.From == parse.ProcNotExist || p.From == parse.ProcUndetermined {
+		return
+	}
+	own, s, held := f.proc(p.ID), shareOf[p.From], e.Held()
+	f.total[s] += held
+	own.time[s] += held
+	f.over.AddSpan(int(s), int64(p.Since), int64(e.Time), 1)
+	if own.over != nil {
+		own.over.AddSpan(int(s), int64(p.Since), int64(e.Time), 1)
+	}
+	switch {
+	case p.From == parse.ProcIdle && p.To == parse.ProcScheduler:
+		f.wakeups++
+		own.wakeups++
+		if p.Prior == parse.ProcStopped {
+			f.restarts++
+		}
+	case p.From == parse.ProcScheduler && p.Prior == parse.ProcIdle && p.To == parse.ProcIdle:
+		f.fruitless.Add(held)
+	case p.From == parse.ProcScheduler && p.Prior == parse.ProcIdle && p.To.RunsG():
+		f.found.Add(held)
+	}
+}
+
+func (f *timelineFold) Merge(next analysis.Collector) {
+	o := next.(*timelineFold)
+	for s, v := range o.total {
+		f.total[s] += v
+	}
+	f.over.Merge(o.over)
+	for id, p := range o.ps {
+		own := f.proc(id)
+		for s, v := range p.time {
+			own.time[s] += v
+		}
+		own.wakeups += p.wakeups
+		if own.over != nil {
+			own.over.Merge(p.over)
+		}
+	}
+	f.wakeups += o.wakeups
+	f.restarts += o.restarts
+	f.found.Merge(o.found)
+	f.fruitless.Merge(o.fruitless)
+}
+
+func runTimeline(p *analysis.Pass) error {
+	f := analysis.Fold[*timelineFold](p)
+	all, n := f.total.sum(), int64(len(f.ps))
+	p.Metric("procs.wakeups", f.wakeups, f.wakeups)
+	p.Metric("procs.wakeups.fruitless", f.fruitless.N(), f.wakeups)
+	if all == 0 {
+		p.Say("no time of any P in %s", p.Dur(p.Trace.Duration()))
+		return nil
+	}
+	p.Metric("procs.time", all, n)
+	for s, v := range f.total {
+		p.Ratio("procs.share."+shareNames[s], float64(v)/float64(all), n)
+	}
+
+	part := func(s share) string { return analysis.FormatRatio(float64(f.total[s]) / float64(all)) }
+	p.Say("P time %s (Ps: %s): user %s, GC %s, other runtime %s, scheduler %s, in system calls %s, stopped %s, idle %s",
+		p.Dur(all), analysis.FormatCount(n), part(shareUser),
+		analysis.FormatRatio(float64(f.total[shareWorker]+f.total[shareAssist])/float64(all)),
+		part(shareSystem), part(shareScheduler), part(shareSyscall), part(shareSTW), part(shareIdle))
+	if f.wakeups == 0 {
+		p.Say("no P was woken in %s", p.Dur(p.Trace.Duration()))
+	} else {
+		line := fmt.Sprintf("wake-ups of idle Ps: %s, of them %s after a stop-the-world and %s that found nothing to run",
+			analysis.FormatCount(f.wakeups), analysis.FormatCount(f.restarts), analysis.FormatCount(f.fruitless.N()))
+		if v, ok := f.found.Quantile(.5); ok {
+			line += fmt.Sprintf("; thread running to goroutine running p50 %s", p.Dur(v))
+		}
+		p.Say("%s", line)
+	}
+
+	timelineTotals(p, f, all, n)
+	timelinePs(p, f)
+	timelineWakeups(p, f)
+	timelineOver(p, f)
+	return nil
+}
+
+func timelineTotals(p *analysis.Pass, f *timelineFold, all, n int64) {
+	t := &analysis.Table{
+		Name: "timeline.states", Title: "time of all Ps by state", N: n,
+		Columns: []analysis.Column{{Name: "state", Unit: analysis.Text}, {Name: "time", Unit: analysis.NS}, {Name: "share", Unit: analysis.Ratio}},
+	}
+	order := make([]share, numShares)
+	for s := range order {
+		order[s] = share(s)
+	}
+	slices.SortStableFunc(order, func(a, b share) int { return cmp.Compare(f.total[b], f.total[a]) })
+	for _, s := range order {
+		t.Add(shareNames[s], f.total[s], float64(f.total[s])/float64(all))
+	}
+	p.Table(t)
+}
+
+// timelinePs is a row per P: the ten busiest for the terminal, and all of them.
+func timelinePs(p *analysis.Pass, f *timelineFold) {
+	cols := []analysis.Column{{Name: "P", Unit: analysis.P}, {Name: "time", Unit: analysis.NS}}
+	for _, name := range shareNames {
+		cols = append(cols, analysis.Column{Name: name, Unit: analysis.Ratio})
+	}
+	cols = append(cols, analysis.Column{Name: "wake-ups", Unit: analysis.Count})
+	fill := func(t *analysis.Table, ids []parse.ProcID) {
+		for _, id := range ids {
+			own := f.ps[id]
+			sum := own.time.sum()
+			row := []any{int64(id), sum}
+			for _, v := range own.time {
+				row = append(row, ratioCell(v, sum))
+			}
+			t.Add(append(row, own.wakeups)...)
+		}
+	}
+	ids := slices.Sorted(maps.Keys(f.ps))
+	every := &analysis.Table{Name: "timeline.ps", Title: "each P by share of its own time", N: int64(len(ids)), Columns: cols, Detail: true}
+	fill(every, ids)
+	p.Table(every)
+
+	busy := func(id parse.ProcID) int64 { return f.ps[id].time.sum() - f.ps[id].time[shareIdle] }
+	slices.SortStableFunc(ids, func(a, b parse.ProcID) int { return cmp.Compare(busy(b), busy(a)) })
+	top := &analysis.Table{Name: "timeline.busiest", Title: "Ps by time not idle, as shares of their own time", N: int64(len(ids)), Columns: cols}
+	fill(top, ids)
+	top.Limit(10)
+	p.Table(top)
+}
+
+func timelineWakeups(p *analysis.Pass, f *timelineFold) {
+	t := &analysis.Table{
+		Name: "timeline.wakeups", Title: "wake-ups of idle Ps: from a thread running on the P to what it found", N: f.wakeups,
+		Columns: []analysis.Column{
+			{Name: "found", Unit: analysis.Text}, {Name: "count", Unit: analysis.Count}, {Name: "p50", Unit: analysis.NS, Polarity: analysis.Lower},
+			{Name: "p99", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "max", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "total", Unit: analysis.NS, Polarity: analysis.Lower},
+		},
+	}
+	for _, row := range []struct {
+		name string
+		h    *sketch.Histogram
+	}{{"a goroutine", f.found}, {"nothing: idle again", f.fruitless}} {
+		if row.h.N() == 0 {
+			continue
+		}
+		t.Add(row.name, row.h.N(), quantileCell(row.h, .5), quantileCell(row.h, .99), row.h.Max(), row.h.Sum())
+	}
+	p.Table(t)
+}
+
+// timelineOver gives the states over time, of all Ps and of each, in the same
+// buckets. The cells are shares of GOMAXPROCS × time, or of the P's time, in the
+// bucket.
+func timelineOver(p *analysis.Pass, f *timelineFold) {
+	n := f.over.Len()
+	cols := []analysis.Column{{Name: "at", Unit: analysis.Moment}}
+	for _, name := range shareNames {
+		cols = append(cols, analysis.Column{Name: name, Unit: analysis.Ratio})
+	}
+	begin := func(bucket int) int64 {
+		return max(f.over.Start()+int64(bucket)*f.over.Width(), int64(p.Trace.From))
+	}
+	row := func(t *analysis.Table, s *shares, cells ...any) {
+		sum := s.sum()
+		if sum == 0 {
+			return
+		}
+		for _, v := range s {
+			cells = append(cells, float64(v)/float64(sum))
+		}
+		t.Add(cells...)
+	}
+	over := &analysis.Table{Name: "timeline.time", Title: "all Ps by state over time, as shares of P time", N: int64(len(f.ps)), Columns: cols, Detail: true}
+	for b := range n {
+		var s shares
+		for k := range s {
+			s[k] = f.over.At(b, k)
+		}
+		row(over, &s, p.Rel(parse.Time(begin(b))))
+	}
+	p.Table(over)
+	p.Figure(analysis.Figure{
+		Name: "timeline.time", Title: fmt.Sprintf("P time by state: user %s, idle %s", analysis.FormatRatio(float64(f.total[shareUser])/float64(f.total.sum())), analysis.FormatRatio(float64(f.total[shareIdle])/float64(f.total.sum()))),
+		Mark: analysis.Area, Table: over.Name, X: "at", Y: shareNames[:],
+	})
+
+	title := "each P by state over time, as shares of its time"
+	if len(f.ps) > timelineLanes {
+		title += fmt.Sprintf(" (P 0 to %d)", timelineLanes-1)
+	}
+	lanes := &analysis.Table{
+		Name: "timeline.lanes", Title: title, N: int64(len(f.ps)), Detail: true,
+		Columns: slices.Insert(slices.Clone(cols), 1, analysis.Column{Name: "P", Unit: analysis.P}),
+	}
+	for _, id := range slices.Sorted(maps.Keys(f.ps)) {
+		own := f.ps[id].over
+		if own == nil || own.Empty() {
+			continue
+		}
+		// A P that lived for a part of the trace has finer buckets.
+		buckets := make([]shares, n)
+		for b := range own.Len() {
+			at := int((own.Start() + int64(b)*own.Width() - f.over.Start()) / f.over.Width())
+			for k := range numShares {
+				buckets[at][k] += own.At(b, int(k))
+			}
+		}
+		for b := range buckets {
+			row(lanes, &buckets[b], p.Rel(parse.Time(begin(b))), int64(id))
+		}
+	}
+	p.Table(lanes)
+	p.Figure(analysis.Figure{
+		Name: "timeline.lanes", Title: fmt.Sprintf("what each of %s Ps did", analysis.FormatCount(int64(len(f.ps)))),
+		Mark: analysis.Lanes, Table: lanes.Name, X: "at", Y: shareNames[:], Series: "P",
+	})
+}

@@ -1,0 +1,125 @@
+package passes
+
+import (
+	"math"
+	"testing"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/analysistest"
+	"github.com/tracelens/tracelens/parse"
+)
+
+func TestTimelineLaw(t *testing.T) {
+	for _, name := range []string{"gomaxprocs-change", "mixed-go121", "stw-kinds", "flight-recorder"} {
+		analysistest.Law(t, analysistest.Testdata(t, name), []*analysis.Analyzer{timeline})
+	}
+}
+
+func TestTimelineSharesAreWhole(t *testing.T) {
+	for _, name := range ownTraces(t) {
+		rep := analysistest.Report(t, analysistest.Testdata(t, name), timeline)
+		sum := 0.0
+		for _, s := range shareNames {
+			sum += float64(rep.Metrics["procs.share."+s].Value)
+		}
+		if math.Abs(sum-1) > 1e-9 {
+			t.Errorf("%s: the shares sum to %v", name, sum)
+		}
+		if name == "gomaxprocs-change" || name == "stw-kinds" {
+			continue // GOMAXPROCS changes; see TestTrustAccountsBalance
+		}
+		var made struct{ GOMAXPROCS int64 }
+		truth(t, name, &made)
+		wantMetrics(t, rep, map[string]float64{"procs.time": float64(made.GOMAXPROCS * rep.Trace.Duration)})
+	}
+}
+
+// preempt-async burns 4 × 100 ms of CPU, and a running goroutine is on a P.
+func TestTimelineUserTime(t *testing.T) {
+	rep := analysistest.Report(t, analysistest.Testdata(t, "preempt-async"), timeline)
+	if ns := cell(t, rep, "timeline.states", "user", "time").(int64); ns < 400e6 {
+		t.Errorf("user time is %d ns, less than the 400 ms of CPU that the program used", ns)
+	}
+	rep = analysistest.Report(t, analysistest.Testdata(t, "idle"), timeline)
+	if r := rep.Metrics["procs.share.idle"].Value; r < .99 {
+		t.Errorf("five sleeps on two Ps: idle share %v", r)
+	}
+}
+
+func TestTimelineRules(t *testing.T) {
+	const (
+		idle, sched, user, stopped, stopper = parse.ProcIdle, parse.ProcScheduler, parse.ProcUser, parse.ProcStopped, parse.ProcStopper
+		begin, end                          = parse.ProcUndetermined, parse.ProcUndetermined
+	)
+	events := []parse.Event{
+		procSpan(0, begin, idle, sched, 0, 100), // wake-up
+		procSpan(0, idle, sched, user, 100, 110),
+		procSpan(0, sched, user, sched, 110, 400),
+		procSpan(0, user, sched, idle, 400, 420), // not after a wake-up
+		procSpan(0, sched, idle, sched, 420, 500),
+		procSpan(0, idle, sched, idle, 500, 530), // fruitless
+		procSpan(0, sched, idle, sched, 530, 600),
+		procSpan(0, idle, sched, stopped, 600, 605), // stopped while it searched: neither
+		procSpan(0, sched, stopped, idle, 605, 700),
+		procSpan(0, stopped, idle, sched, 700, 710), // restart
+		procSpan(0, idle, sched, parse.ProcWorker, 710, 730),
+		procSpan(0, sched, parse.ProcWorker, end, 730, 1000),
+		procSpan(1, begin, user, stopper, 0, 600),
+		procSpan(1, user, stopper, parse.ProcAssist, 600, 700),
+		procSpan(1, stopper, parse.ProcAssist, parse.ProcSyscall, 700, 800),
+		procSpan(1, parse.ProcAssist, parse.ProcSyscall, end, 800, 1000),
+		// A P beyond those with a lane is in the totals.
+		procSpan(timelineLanes, begin, parse.ProcSystem, end, 0, 1000),
+	}
+	rep := synthetic(t, 26, timeline, events...)
+	share := func(ns float64) float64 { return ns / 3000 }
+	wantMetrics(t, rep, map[string]float64{
+		"procs.time": 3000, "procs.wakeups": 4, "procs.wakeups.fruitless": 1,
+		"procs.share.user": share(290 + 600), "procs.share.system": share(1000), "procs.share.gcworker": share(270),
+		"procs.share.assist": share(100), "procs.share.syscall": share(200), "procs.share.scheduler": share(10 + 20 + 30 + 5 + 20),
+		"procs.share.idle": share(100 + 80 + 70 + 10), "procs.share.stw": share(95 + 100),
+	})
+	if got := cell(t, rep, "timeline.wakeups", "a goroutine", "total"); got != int64(10+20) {
+		t.Errorf("wake-ups took %v ns to a goroutine, want 30", got)
+	}
+	ps, lanes := map[int64]float64{}, map[int64]bool{}
+	for _, tb := range rep.Results[0].Tables {
+		switch tb.Name {
+		case "timeline.ps":
+			for _, r := range tb.Rows {
+				ps[r[0].(int64)] = r[2].(float64)
+			}
+		case "timeline.lanes":
+			for _, r := range tb.Rows {
+				lanes[r[1].(int64)] = true
+			}
+		}
+	}
+	if len(ps) != 3 || ps[0] != .29 || ps[1] != .6 || ps[timelineLanes] != 0 {
+		t.Errorf("user share by P: %v", ps)
+	}
+	if len(lanes) != 2 || !lanes[0] || !lanes[1] {
+		t.Errorf("Ps with a lane: %v", lanes)
+	}
+}
+
+// A P that lived for a part of the trace has its time in the right buckets.
+func TestTimelineLanesShareBuckets(t *testing.T) {
+	const ms = 1_000_000
+	rep := synthetic(t, 26, timeline,
+		procSpan(0, parse.ProcUndetermined, parse.ProcIdle, parse.ProcUndetermined, 0, 1000*ms),
+		procSpan(1, parse.ProcNotExist, parse.ProcUser, parse.ProcNotExist, 500*ms, 510*ms),
+	)
+	for _, tb := range rep.Results[0].Tables {
+		if tb.Name != "timeline.lanes" {
+			continue
+		}
+		for _, r := range tb.Rows {
+			if at := r[0].(int64); r[1] == int64(1) && (at < 498*ms || at >= 510*ms) {
+				t.Errorf("P 1 ran from 500 to 510 ms and has a cell at %d ns", at)
+			}
+		}
+		return
+	}
+	t.Error("no lanes")
+}

@@ -25,6 +25,7 @@ func All() []*analysis.Analyzer {
 	return []*analysis.Analyzer{
 		trust,
 		timeline,
+		parallelism,
 		stealing,
 		preemption,
 		stw,

@@ -1,0 +1,261 @@
+package passes
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"math/bits"
+	"slices"
+	"strconv"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/internal/sketch"
+	"github.com/tracelens/tracelens/parse"
+)
+
+var parallelism = &analysis.Analyzer{
+	Name:  "parallelism",
+	Doc:   page("parallelism"),
+	Kinds: parse.KindsOf(parse.KindInterval),
+	New:   func() analysis.Collector { return newParallelismFold() },
+	Run:   runParallelism,
+}
+
+// wasteMin is the shortest stretch (ns) in which idle Ps beside runnable
+// goroutines are more than a wake-up under way.
+const wasteMin = 10_000
+
+// The lanes of parallelismFold.over: ns times counts.
+const (
+	overRunning = iota
+	overRunnable
+	overIdle
+	overProcs
+	overTime // weight 1
+	numOver
+)
+
+// parallelismFold is made of counts weighted by the ns they held.
+type parallelismFold struct {
+	n                       int64             // intervals
+	running, runnable, idle *sketch.Histogram // user goroutines; Ps
+
+	stopped  int64 // ns: world stopped or stopping
+	full     int64 // ns: no P idle, world running
+	starved  int64 // ns: no user goroutine running though one is runnable, world running
+	wasted   *sketch.Stretch
+	yielding int64 // ns × goroutines: runnable by runtime.Gosched
+	over     *sketch.Series
+}
+
+func newParallelismFold() *parallelismFold {
+	return &parallelismFold{
+		running: new(sketch.Histogram), runnable: new(sketch.Histogram), idle: new(sketch.Histogram),
+		wasted: sketch.NewStretch(wasteMin), over: sketch.NewSeries(numOver),
+	}
+}
+
+func (f *parallelismFold) Event(e *parse.Event) {
+	iv, held := &e.Interval, e.Held()
+	running, runnable, idle := int64(iv.User[parse.GoRunning]), int64(iv.User[parse.GoRunnable]), int64(iv.P[parse.ProcIdle])
+	f.n++
+	f.running.AddN(running, held)
+	f.runnable.AddN(runnable, held)
+	f.idle.AddN(idle, held)
+	f.yielding += int64(iv.Yielding) * held
+	switch {
+	case iv.STW:
+		f.stopped += held
+	default:
+		if idle == 0 {
+			f.full += held
+		}
+		if running == 0 && runnable > 0 {
+			f.starved += held
+		}
+	}
+	from, to := int64(iv.Since), int64(e.Time)
+	waste := min(idle, runnable)
+	f.wasted.Add(from, to, waste > 0 && !iv.STW, waste)
+	for lane, weight := range [numOver]int64{running, runnable, idle, int64(iv.Procs), 1} {
+		if weight > 0 {
+			f.over.AddSpan(lane, from, to, weight)
+		}
+	}
+}
+
+func (f *parallelismFold) Merge(next analysis.Collector) {
+	o := next.(*parallelismFold)
+	f.n += o.n
+	f.running.Merge(o.running)
+	f.runnable.Merge(o.runnable)
+	f.idle.Merge(o.idle)
+	f.stopped += o.stopped
+	f.full += o.full
+	f.starved += o.starved
+	f.wasted.Merge(o.wasted)
+	f.yielding += o.yielding
+	f.over.Merge(o.over)
+}
+
+// weightedMean is the mean of counts over time.
+func weightedMean(h *sketch.Histogram) float64 { return float64(h.Sum()) / float64(h.N()) }
+
+// heldAt returns the ns for which the count was v < 256.
+func heldAt(h *sketch.Histogram, v int64) (ns int64) {
+	h.Bins(func(lo, hi, n int64) bool {
+		if lo == v && hi == v {
+			ns = n
+		}
+		return hi < v
+	})
+	return ns
+}
+
+func runParallelism(p *analysis.Pass) error {
+	f := analysis.Fold[*parallelismFold](p)
+	wall := f.running.N()
+	if wall == 0 {
+		p.Say("no time passes in this trace")
+		return nil
+	}
+	count, length, wasted, longest, longestAt := f.wasted.Result()
+	p.Metric("procs.idle_while_runnable", wasted, count)
+	p.Ratio("goroutines.runnable.mean", weightedMean(f.runnable), f.n)
+	p.Metric("goroutines.runnable.max", f.runnable.Max(), f.n)
+	p.Ratio("goroutines.running.mean", weightedMean(f.running), f.n)
+
+	of := func(ns int64) string { return analysis.FormatRatio(float64(ns) / float64(wall)) }
+	p.Say("user goroutines over %s: %s running on average (at most %d); %s runnable (at most %s); %s idle Ps",
+		p.Dur(wall), meanCount(weightedMean(f.running)), f.running.Max(), meanCount(weightedMean(f.runnable)), analysis.FormatCount(f.runnable.Max()), meanCount(weightedMean(f.idle)))
+	p.Say("none ran for %s of the time, one for %s; no P was idle for %s; none ran though some were runnable for %s",
+		of(heldAt(f.running, 0)), of(heldAt(f.running, 1)), of(f.full), of(f.starved))
+	if count == 0 {
+		p.Say("no P was idle beside a runnable goroutine for 10 µs or longer (pauses aside)")
+	} else {
+		p.Say("idle Ps beside runnable goroutines: %s of P time, during %s of the time (%s stretches ≥ 10 µs; longest %s at %s)",
+			p.Dur(wasted), of(length), analysis.FormatCount(count), p.Dur(longest), p.At(parse.Time(longestAt)))
+	}
+
+	parallelismProfile(p, f, wall)
+	parallelismRunnable(p, f, wall)
+	parallelismShares(p, f, wall, length)
+	parallelismOver(p, f)
+	return nil
+}
+
+// meanCount writes a mean of counts.
+func meanCount(v float64) string {
+	switch {
+	case v > 0 && v < 0.005:
+		return "<0.01"
+	case v < 10:
+		return strconv.FormatFloat(v, 'f', 2, 64)
+	}
+	return analysis.FormatCount(int64(math.Round(v)))
+}
+
+// parallelismProfile tells how long k user goroutines ran at once.
+func parallelismProfile(p *analysis.Pass, f *parallelismFold, wall int64) {
+	every := &analysis.Table{
+		Name: "parallelism.profile", Title: "user goroutines running at once, by share of wall time", N: f.n,
+		Columns: []analysis.Column{{Name: "running", Unit: analysis.Text}, {Name: "time", Unit: analysis.NS}, {Name: "share", Unit: analysis.Ratio}},
+		Detail:  true,
+	}
+	f.running.Bins(func(lo, hi, n int64) bool {
+		every.Add(rangeName(lo, hi), n, float64(n)/float64(wall))
+		return true
+	})
+	p.Table(every)
+	p.Figure(analysis.Figure{
+		Name: "parallelism.profile", Title: fmt.Sprintf("%s user goroutines ran at once on average", meanCount(weightedMean(f.running))),
+		Mark: analysis.Bars, Table: every.Name, X: "running", Y: []string{"share"},
+	})
+
+	top := &analysis.Table{Name: "parallelism.commonest", Title: "user goroutines running at once: the ten commonest counts", N: f.n, Columns: every.Columns, Rows: slices.Clone(every.Rows)}
+	slices.SortStableFunc(top.Rows, func(a, b []any) int { return cmp.Compare(b[1].(int64), a[1].(int64)) })
+	top.Limit(10)
+	p.Table(top)
+}
+
+// parallelismRunnable is the same of runnable ones, in powers of two.
+func parallelismRunnable(p *analysis.Pass, f *parallelismFold, wall int64) {
+	t := &analysis.Table{
+		Name: "parallelism.runnable", Title: "user goroutines runnable at once, by share of wall time", N: f.n,
+		Columns: []analysis.Column{{Name: "runnable", Unit: analysis.Text}, {Name: "time", Unit: analysis.NS}, {Name: "share", Unit: analysis.Ratio}},
+		Detail:  true,
+	}
+	var ns [33]int64 // by number of bits; a bin of the histogram never holds two
+	f.runnable.Bins(func(lo, _, n int64) bool {
+		ns[bits.Len64(uint64(lo))] += n
+		return true
+	})
+	for k, n := range ns {
+		if n > 0 {
+			t.Add(rangeName(int64(1)<<k>>1, int64(1)<<k-1), n, float64(n)/float64(wall))
+		}
+	}
+	p.Table(t)
+	p.Figure(analysis.Figure{
+		Name: "parallelism.runnable", Title: fmt.Sprintf("%s user goroutines were runnable on average", meanCount(weightedMean(f.runnable))),
+		Mark: analysis.Bars, Table: t.Name, X: "runnable", Y: []string{"share"},
+	})
+}
+
+// parallelismShares tells for how long the Ps and goroutines did not fit.
+func parallelismShares(p *analysis.Pass, f *parallelismFold, wall, length int64) {
+	t := &analysis.Table{
+		Name: "parallelism.shares", Title: "wall time by what Ps and user goroutines were at (rows overlap)", N: f.n,
+		Columns: []analysis.Column{{Name: "state", Unit: analysis.Text}, {Name: "time", Unit: analysis.NS}, {Name: "share", Unit: analysis.Ratio}},
+	}
+	for _, row := range []struct {
+		name string
+		ns   int64
+	}{
+		{"no P idle (world running)", f.full},
+		{"one user goroutine running", heldAt(f.running, 1)},
+		{"no user goroutine running", heldAt(f.running, 0)},
+		{"no user goroutine running, some runnable (world running)", f.starved},
+		{"idle Ps and runnable user goroutines, 10 µs or longer", length},
+		{"world stopped or stopping", f.stopped},
+	} {
+		t.Add(row.name, row.ns, float64(row.ns)/float64(wall))
+	}
+	p.Table(t)
+}
+
+// parallelismOver gives the mean counts over time.
+func parallelismOver(p *analysis.Pass, f *parallelismFold) {
+	y := [numOver - 1]string{overRunning: "running", overRunnable: "runnable", overIdle: "idle Ps", overProcs: "GOMAXPROCS"}
+	t := &analysis.Table{
+		Name: "parallelism.time", Title: "user goroutines running and runnable, idle Ps and GOMAXPROCS over time: mean counts", N: f.n, Detail: true,
+		Columns: []analysis.Column{{Name: "at", Unit: analysis.Moment}},
+	}
+	for _, name := range y {
+		t.Columns = append(t.Columns, analysis.Column{Name: name, Unit: analysis.Count})
+	}
+	for b := range f.over.Len() {
+		ns := f.over.At(b, overTime)
+		if ns == 0 {
+			continue
+		}
+		at := max(f.over.Start()+int64(b)*f.over.Width(), int64(p.Trace.From))
+		row := []any{p.Rel(parse.Time(at))}
+		for lane := range y {
+			row = append(row, float64(f.over.At(b, lane))/float64(ns))
+		}
+		t.Add(row...)
+	}
+	p.Table(t)
+	p.Figure(analysis.Figure{
+		Name: "parallelism.time", Title: fmt.Sprintf("at most %d user goroutines ran at once and %s were runnable", f.running.Max(), analysis.FormatCount(f.runnable.Max())),
+		Mark: analysis.Line, Table: t.Name, X: "at", Y: y[:],
+	})
+}
+
+func rangeName(lo, hi int64) string {
+	if lo == hi {
+		return fmt.Sprint(lo)
+	}
+	return fmt.Sprintf("%d–%d", lo, hi)
+}

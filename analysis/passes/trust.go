@@ -188,9 +188,7 @@ func (s *gomaxprocsSteps) add(o gomaxprocsSteps, first []gomaxprocsStep) {
 	}
 	s.n += o.n
 	s.last = o.last
-	for _, step := range first[:min(len(first), trustSteps-len(s.first))] {
-		s.first = append(s.first, step)
-	}
+	s.first = append(s.first, first[:min(len(first), trustSteps-len(s.first))]...)
 }
 
 // An account is the same time added up in two ways.

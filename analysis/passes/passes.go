@@ -30,5 +30,6 @@ func All() []*analysis.Analyzer {
 		preemption,
 		stw,
 		goroutines,
+		blocking,
 	}
 }

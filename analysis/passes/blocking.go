@@ -1,0 +1,536 @@
+package passes
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/internal/sketch"
+	"github.com/tracelens/tracelens/parse"
+)
+
+var blocking = &analysis.Analyzer{
+	Name:  "blocking",
+	Doc:   page("blocking"),
+	Kinds: parse.KindsOf(parse.KindGo),
+	New: func() analysis.Collector {
+		return &blockingFold{
+			sites:   make(map[blockSite]*blockWaits),
+			reasons: make(map[blockReason]*blockReasonWaits),
+			wakers:  make(map[blockWaker]int64),
+		}
+	},
+	Run: runBlocking,
+}
+
+// blockingFold holds the waits of user goroutines.
+type blockingFold struct {
+	sites   map[blockSite]*blockWaits
+	reasons map[blockReason]*blockReasonWaits
+	wakers  map[blockWaker]int64 // waits ended
+}
+
+// blockReason is the reason the trace gives for a wait, or why it gives none.
+type blockReason struct {
+	reason parse.StringID
+	told   blockTold
+}
+
+type blockTold uint8
+
+const (
+	blockToldReason blockTold = iota // as it says; "" is a coroutine switch since Go 1.22
+	blockBefore                      // the wait began before the trace
+	blockUnnamed                     // and whose goroutine it is is not known either
+	blockCoroutine                   // a coroutine switch ended it
+)
+
+type blockSite struct {
+	blockReason
+	stack parse.StackID
+}
+
+type blockWaker struct {
+	blockSite
+	ready parse.Ready
+	stack parse.StackID // of a goroutine that woke it
+}
+
+type blockWaits struct {
+	spans, total int64 // all, and their time in the trace
+	n, sum, max  int64 // of those with begin and end in the trace
+	open         int64 // that the end of the trace cut
+	idle, idleNS int64 // of them, that lasted through the whole trace
+}
+
+func (w *blockWaits) add(o *blockWaits) {
+	w.spans += o.spans
+	w.total += o.total
+	w.n += o.n
+	w.sum += o.sum
+	w.max = max(w.max, o.max)
+	w.open += o.open
+	w.idle += o.idle
+	w.idleNS += o.idleNS
+}
+
+// busy is the waiting time of goroutines that did something else too.
+func (w *blockWaits) busy() int64 { return w.total - w.idleNS }
+
+// mean returns the mean of the whole waits, nil as a cell when there is none.
+func (w *blockWaits) mean() any {
+	if w.n == 0 {
+		return nil
+	}
+	return w.sum / w.n
+}
+
+// longest returns the longest whole wait, nil as a cell when there is none.
+func (w *blockWaits) longest() any {
+	if w.n == 0 {
+		return nil
+	}
+	return w.max
+}
+
+type blockReasonWaits struct {
+	lengths  sketch.Histogram // of the whole waits
+	overTime *sketch.Series
+}
+
+func (f *blockingFold) Event(e *parse.Event) {
+	g := &e.Go
+	if g.From != parse.GoWaiting || g.Class != parse.ClassUser {
+		return
+	}
+	k := blockSite{blockReason{reason: g.FromReason}, g.FromStack}
+	switch {
+	case g.Ready == parse.ReadyCoroutine:
+		k.told = blockCoroutine
+	case g.FromReason == 0 && g.Partial && g.Func == 0:
+		k.told = blockUnnamed
+	case g.FromReason == 0 && g.Partial:
+		k.told = blockBefore
+	}
+	held := e.Held()
+	w := at(f.sites, k)
+	w.spans++
+	w.total += held
+	r := f.reasons[k.blockReason]
+	if r == nil {
+		r = &blockReasonWaits{overTime: sketch.NewSeries(1)}
+		f.reasons[k.blockReason] = r
+	}
+	r.overTime.AddSpan(0, int64(g.Since), int64(e.Time), 1)
+	if g.To == parse.GoUndetermined {
+		w.open++
+		if g.Partial {
+			w.idle++
+			w.idleNS += held
+		}
+		return
+	}
+	if !g.Partial {
+		w.n++
+		w.sum += held
+		w.max = max(w.max, held)
+		r.lengths.Add(held)
+	}
+	waker := blockWaker{blockSite: k, ready: g.Ready}
+	if g.Ready == parse.ReadyUnblocked {
+		waker.stack = g.WakerStack
+	}
+	f.wakers[waker]++
+}
+
+func (f *blockingFold) Merge(next analysis.Collector) {
+	o := next.(*blockingFold)
+	mergeKeyed(f.sites, o.sites, (*blockWaits).add)
+	for k, v := range o.reasons {
+		r := f.reasons[k]
+		if r == nil {
+			r = &blockReasonWaits{overTime: sketch.NewSeries(1)}
+			f.reasons[k] = r
+		}
+		r.lengths.Merge(&v.lengths)
+		r.overTime.Merge(v.overTime)
+	}
+	for k, n := range o.wakers {
+		f.wakers[k] += n
+	}
+}
+
+// blockGroups are the groups of reasons of the metrics, in the order of the report.
+var blockGroups = []string{"sync", "chan", "select", "network", "sleep", "gcassist", "other"}
+
+// blockGroup returns the group of a reason (runtime/traceruntime.go:
+// traceBlockReasonStrings).
+func blockGroup(reason string) string {
+	switch reason {
+	case "sync", "sync.(*Cond).Wait":
+		return "sync"
+	case "chan send", "chan receive":
+		return "chan"
+	case "select", "network", "sleep":
+		return reason
+	case "GC mark assist wait for work":
+		return "gcassist"
+	}
+	return "other"
+}
+
+const blockUntold = "(since before the trace)"
+
+// blockReasonOf names the reason of a wait. Of one that began before the trace it
+// is told by the stack in the goroutine's status, which the runtime function that
+// parked it is on. It is "" for waits that are none: coroutine switches.
+func blockReasonOf(tr *parse.Trace, k blockSite) string {
+	switch {
+	case k.told == blockCoroutine:
+		return ""
+	case k.told == blockToldReason && k.reason != 0:
+		return tr.String(k.reason)
+	case k.told == blockToldReason && tr.V1():
+		return "(not told)"
+	case k.told == blockToldReason:
+		return ""
+	}
+	for _, f := range tr.Stack(k.stack) {
+		switch fn := tr.String(f.Func); fn {
+		case "runtime.coroswitch", "runtime.coroswitch_m", "runtime.corostart":
+			return ""
+		case "runtime.selectgo":
+			return "select"
+		case "runtime.chanrecv", "runtime.chanrecv1", "runtime.chanrecv2":
+			return "chan receive"
+		case "runtime.chansend", "runtime.chansend1":
+			return "chan send"
+		case "internal/poll.runtime_pollWait":
+			return "network"
+		case "time.Sleep":
+			return "sleep"
+		case "sync.runtime_notifyListWait":
+			return "sync.(*Cond).Wait"
+		case "runtime.gcParkAssist":
+			return "GC mark assist wait for work"
+		case "runtime.block":
+			return "forever"
+		default:
+			if strings.HasPrefix(fn, "runtime.semacquire") || strings.Contains(fn, ".runtime_Semacquire") {
+				return "sync"
+			}
+		}
+	}
+	return blockUntold
+}
+
+// blockSiteName is where a wait is. "sync" is any semaphore, the runtime's own too
+// (sema.go; mgc.go: markDoneSema, worldsema); of those it names the user.
+func blockSiteName(p *analysis.Pass, reason string, stack parse.StackID) string {
+	name := p.SiteName(stack)
+	site, _ := p.Trace.Site(stack)
+	if op, _ := p.Trace.Operation(stack); reason != "sync" || op.Func != site.Func {
+		return name
+	}
+	for _, f := range p.Trace.Stack(stack) {
+		fn := p.Trace.String(f.Func)
+		if f.Func == site.Func {
+			break
+		}
+		if strings.HasPrefix(fn, "runtime") && !strings.HasPrefix(fn, "runtime.gopark") && !strings.HasPrefix(fn, "runtime.semacquire") {
+			return name + " (" + fn + ")"
+		}
+	}
+	return name
+}
+
+func runBlocking(p *analysis.Pass) error {
+	f := analysis.Fold[*blockingFold](p)
+	tr := p.Trace
+
+	waits := make(map[blockSite]*blockWaits) // without coroutine switches and goroutines not known
+	reasonOf := make(map[blockSite]string)
+	groups := make(map[string]*blockWaits)
+	var total, unnamed blockWaits
+	for k, w := range f.sites {
+		if k.told == blockUnnamed {
+			unnamed.add(w)
+			continue
+		}
+		if reason := blockReasonOf(tr, k); reason != "" {
+			waits[k], reasonOf[k] = w, reason
+			at(groups, blockGroup(reason)).add(w)
+			total.add(w)
+		}
+	}
+	for _, g := range blockGroups {
+		w := at(groups, g)
+		p.Metric("block."+g+".total", w.total, w.spans)
+	}
+
+	siteLabel := func(k blockSite) label { return label{reasonOf[k], blockSiteName(p, reasonOf[k], k.stack)} }
+	blockSay(p, &total, groups)
+	blockReasons(p, f, waits, reasonOf)
+
+	// N.B. Waiting for work is most of the waiting time of a sound program, so
+	// what goroutines wait for in each other's way has a table of its own.
+	contended, others := make(map[blockSite]*blockWaits), make(map[blockSite]*blockWaits)
+	for k, w := range waits {
+		if blockContends(tr, reasonOf[k], k.stack) {
+			contended[k] = w
+		} else {
+			others[k] = w
+		}
+	}
+	wakers := blockWakers(p, f, waits, siteLabel)
+	busy := (*blockWaits).busy
+	contention := rank(contended, siteLabel, (*blockWaits).add, busy)
+	var contentionNS int64
+	for _, r := range contention {
+		contentionNS += r.v.busy()
+	}
+	switch {
+	case total.spans == 0: // said already
+	case len(contention) == 0:
+		p.Say("No user goroutine waited for a lock, a channel send or GC assist credit.")
+	case contentionNS == 0:
+		p.Say("For locks, channel sends and GC assist credit only goroutines waited that did so through the whole trace.")
+	default:
+		top := contention[0]
+		s := fmt.Sprintf("For locks, channel sends and GC assist credit: %s of goroutine time; %s of it (%s) at %s", p.Dur(contentionNS), p.Dur(top.v.busy()), top.label[0], top.label[1])
+		if top.v.n > 0 {
+			s += fmt.Sprintf(", mean %s, max %s", p.Dur(top.v.sum/top.v.n), p.Dur(top.v.max))
+		}
+		if by := wakers[top.label]; len(by) > 0 {
+			s += ", woken by " + by[0].name
+		}
+		p.Say("%s.", s)
+	}
+	p.Table(blockTable("contention", "waits of user goroutines for locks, channel sends and GC assist credit, by site", contention, wakers, 10))
+	p.Table(blockTable("waits", "their other waits, by site", rank(others, siteLabel, (*blockWaits).add, busy), wakers, 10))
+
+	idle := &analysis.Table{
+		Name: "idle", Title: "user goroutines that waited through the whole trace: pools at rest, or stuck", N: total.idle,
+		Columns: []analysis.Column{{Name: "reason", Unit: analysis.Text}, {Name: "site", Unit: analysis.Text}, {Name: "goroutines", Unit: analysis.Count}},
+	}
+	for _, r := range rank(waits, siteLabel, (*blockWaits).add, func(w *blockWaits) int64 { return w.idle }) {
+		if r.v.idle > 0 {
+			idle.Add(r.label[0], r.label[1], r.v.idle)
+		}
+	}
+	if len(idle.Rows) > 0 {
+		first := idle.Rows[0]
+		p.Say("User goroutines that waited through the whole trace: %s, most (%s) at %s (%s).", analysis.FormatCount(total.idle), analysis.FormatCount(first[2].(int64)), first[1], first[0])
+	}
+	if unnamed.spans > total.spans/10 || len(idle.Rows) == 0 && unnamed.idle > 0 {
+		p.Say("Left out: %s waits (%s of them through the whole trace) from before the trace, of goroutines that no stack had named yet.", analysis.FormatCount(unnamed.spans), analysis.FormatCount(unnamed.idle))
+	}
+	idle.Limit(10)
+	p.Table(idle)
+
+	p.Table(blockDetail(tr, rank(waits, siteLabel, (*blockWaits).add, func(w *blockWaits) int64 { return w.total }), wakers))
+	overTime := blockOverTime(p, f)
+	p.Table(overTime)
+	p.Figure(analysis.Figure{
+		Name: "waits", Title: "What user goroutines wait for, over time", Mark: analysis.Area,
+		Table: overTime.Name, X: "time", Y: append(slices.Clone(blockGroups), "untold"),
+	})
+	return nil
+}
+
+// blockSay states the time by group.
+func blockSay(p *analysis.Pass, total *blockWaits, groups map[string]*blockWaits) {
+	if total.spans == 0 {
+		p.Say("No user goroutine waited.")
+		return
+	}
+	rate := ""
+	if d := p.Trace.Duration(); d >= 100e6 {
+		rate = " (" + analysis.FormatRate(float64(total.n)*1e9/float64(d)) + ")"
+	}
+	order := slices.Clone(blockGroups)
+	slices.SortStableFunc(order, func(a, b string) int { return cmp.Compare(groups[b].busy(), groups[a].busy()) })
+	var parts []string
+	for _, g := range order {
+		if b := groups[g].busy(); b > 0 {
+			parts = append(parts, g+" "+p.Dur(b))
+		}
+	}
+	s := fmt.Sprintf("Waits of user goroutines: %s%s", analysis.FormatCount(total.n), rate)
+	if len(parts) > 0 {
+		s += "; goroutine time: " + strings.Join(parts, ", ")
+	}
+	if total.idle > 0 {
+		s += ", without those that waited through the whole trace"
+	}
+	p.Say("%s.", s)
+}
+
+// blockContends tells waits that other goroutines of the program, or its own
+// allocation, are in the way of from waits for work, time or the outside. A
+// WaitGroup shares reason "sync" with locks, but waits for work to be done.
+func blockContends(tr *parse.Trace, reason string, stack parse.StackID) bool {
+	switch reason {
+	case "chan send", "GC mark assist wait for work":
+		return true
+	case "sync":
+		op, _ := tr.Operation(stack)
+		return tr.String(op.Func) != "sync.(*WaitGroup).Wait"
+	}
+	return false
+}
+
+// blockReasons is the table by reason.
+func blockReasons(p *analysis.Pass, f *blockingFold, waits map[blockSite]*blockWaits, reasonOf map[blockSite]string) {
+	lengths := make(map[string]*sketch.Histogram)
+	for k, r := range f.reasons {
+		if reason := blockReasonOf(p.Trace, blockSite{blockReason: k}); k.told == blockToldReason && reason != "" {
+			at(lengths, reason).Merge(&r.lengths)
+		}
+	}
+	t := &analysis.Table{
+		Name: "reasons", Title: "waits of user goroutines by reason; p50, mean, p99 and max of whole waits",
+		Columns: []analysis.Column{
+			{Name: "reason", Unit: analysis.Text}, {Name: "waits", Unit: analysis.Count}, {Name: "rate", Unit: analysis.PerS},
+			{Name: "p50", Unit: analysis.NS}, {Name: "mean", Unit: analysis.NS}, {Name: "p99", Unit: analysis.NS}, {Name: "max", Unit: analysis.NS},
+			{Name: "total", Unit: analysis.NS}, {Name: "whole trace", Unit: analysis.Count},
+		},
+	}
+	for _, r := range rank(waits, func(k blockSite) label { return label{reasonOf[k]} }, (*blockWaits).add, func(w *blockWaits) int64 { return w.total }) {
+		h := at(lengths, r.label[0])
+		var rate any
+		if d := p.Trace.Duration(); d > 0 {
+			rate = float64(r.v.n) * 1e9 / float64(d)
+		}
+		t.N += r.v.spans
+		t.Add(r.label[0], r.v.n, rate, quantileCell(h, .5), r.v.mean(), quantileCell(h, .99), r.v.longest(), r.v.total, r.v.idle)
+	}
+	t.Limit(12)
+	p.Table(t)
+}
+
+// blockWokenBy is who ended waits, and how many.
+type blockWokenBy struct {
+	name string
+	n    int64
+}
+
+// blockWakers returns who ended the waits of each row of sites, most first.
+func blockWakers(p *analysis.Pass, f *blockingFold, waits map[blockSite]*blockWaits, siteLabel func(blockSite) label) map[label][]blockWokenBy {
+	counts := make(map[label]map[string]int64)
+	for k, n := range f.wakers {
+		if waits[k.blockSite] == nil {
+			continue
+		}
+		l := siteLabel(k.blockSite)
+		if counts[l] == nil {
+			counts[l] = make(map[string]int64)
+		}
+		counts[l][readyName(p, k.ready, k.stack)] += n
+	}
+	out := make(map[label][]blockWokenBy)
+	for l, by := range counts {
+		for name, n := range by {
+			out[l] = append(out[l], blockWokenBy{name, n})
+		}
+		slices.SortFunc(out[l], func(a, b blockWokenBy) int { return cmp.Or(cmp.Compare(b.n, a.n), strings.Compare(a.name, b.name)) })
+	}
+	return out
+}
+
+// blockTable is a table by site.
+func blockTable(name, title string, rows []ranked[blockWaits], wakers map[label][]blockWokenBy, limit int) *analysis.Table {
+	t := &analysis.Table{
+		Name: name, Title: title + "; without those through the whole trace",
+		Columns: []analysis.Column{
+			{Name: "reason", Unit: analysis.Text}, {Name: "site", Unit: analysis.Text}, {Name: "waits", Unit: analysis.Count},
+			{Name: "mean", Unit: analysis.NS}, {Name: "max", Unit: analysis.NS}, {Name: "total", Unit: analysis.NS},
+			{Name: "open at end", Unit: analysis.Count}, {Name: "woken by", Unit: analysis.Text},
+		},
+	}
+	for _, r := range rows {
+		if r.v.spans == r.v.idle {
+			continue
+		}
+		var by any
+		if w := wakers[r.label]; len(w) > 0 {
+			s := w[0].name
+			if len(w) > 1 {
+				s += fmt.Sprintf(" and %d more", len(w)-1)
+			}
+			by = s
+		}
+		t.N += r.v.spans - r.v.idle
+		t.Add(r.label[0], r.label[1], r.v.n, r.v.mean(), r.v.longest(), r.v.busy(), r.v.open-r.v.idle, by)
+	}
+	t.Limit(limit)
+	return t
+}
+
+// blockDetail is every site with each of its wakers.
+func blockDetail(tr *parse.Trace, rows []ranked[blockWaits], wakers map[label][]blockWokenBy) *analysis.Table {
+	t := &analysis.Table{
+		Name: "wakers", Title: "all waits of user goroutines by site, with who ended them", Detail: true,
+		Columns: []analysis.Column{
+			{Name: "reason", Unit: analysis.Text}, {Name: "site", Unit: analysis.Text}, {Name: "waits", Unit: analysis.Count}, {Name: "total", Unit: analysis.NS},
+			{Name: "whole trace", Unit: analysis.Count}, {Name: "woken by", Unit: analysis.Text}, {Name: "wakes", Unit: analysis.Count},
+		},
+	}
+	for _, r := range rows {
+		t.N += r.v.spans
+		if len(wakers[r.label]) == 0 {
+			t.Add(r.label[0], r.label[1], r.v.n, r.v.total, r.v.idle, nil, int64(0))
+		}
+		for _, w := range wakers[r.label] {
+			t.Add(r.label[0], r.label[1], r.v.n, r.v.total, r.v.idle, w.name, w.n)
+		}
+	}
+	t.Limit(1000)
+	return t
+}
+
+// blockOverTime is the waiting time in each stretch of equal length, by group. The
+// stacks of waits that began before the trace are not told apart here.
+func blockOverTime(p *analysis.Pass, f *blockingFold) *analysis.Table {
+	s := sketch.NewSeries(len(blockGroups) + 1)
+	if p.Trace.To > p.Trace.From {
+		s.AddPoint(0, int64(p.Trace.From), 0)
+		s.AddPoint(0, int64(p.Trace.To)-1, 0)
+	}
+	t := &analysis.Table{
+		Name: "overtime", Title: "waiting time of user goroutines in each stretch of time, by reason", Detail: true,
+		Columns: []analysis.Column{{Name: "time", Unit: analysis.Moment}},
+	}
+	for _, g := range blockGroups {
+		t.Columns = append(t.Columns, analysis.Column{Name: g, Unit: analysis.NS})
+	}
+	t.Columns = append(t.Columns, analysis.Column{Name: "untold", Unit: analysis.NS})
+	for k, r := range f.reasons {
+		lane := len(blockGroups)
+		switch k.told {
+		case blockToldReason:
+			reason := blockReasonOf(p.Trace, blockSite{blockReason: k})
+			if reason == "" {
+				continue
+			}
+			lane = slices.Index(blockGroups, blockGroup(reason))
+		case blockCoroutine, blockUnnamed:
+			continue
+		}
+		for i := range r.overTime.Len() {
+			from := r.overTime.Start() + int64(i)*r.overTime.Width()
+			s.AddPoint(lane, max(from, int64(p.Trace.From)), r.overTime.At(i, 0))
+		}
+	}
+	for i := range s.Len() {
+		row := []any{p.Rel(max(parse.Time(s.Start()+int64(i)*s.Width()), p.Trace.From))}
+		for lane := range s.Lanes() {
+			row = append(row, s.At(i, lane))
+			t.N += s.At(i, lane)
+		}
+		t.Add(row...)
+	}
+	return t
+}

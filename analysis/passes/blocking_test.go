@@ -1,0 +1,245 @@
+package passes
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/analysistest"
+	"github.com/tracelens/tracelens/parse"
+)
+
+func TestBlockingLaw(t *testing.T) {
+	for _, name := range []string{"mixed-go126", "mixed-go121", "flight-recorder", "coroutines", "gc-assist"} {
+		analysistest.Law(t, analysistest.Testdata(t, name), []*analysis.Analyzer{blocking})
+	}
+}
+
+// rowOf returns the index of the row whose cell in column begins with prefix.
+func rowOf(t *testing.T, tb *analysis.Table, column, prefix string) int {
+	t.Helper()
+	names := cells[string](t, tb, column)
+	i := slices.IndexFunc(names, func(s string) bool { return strings.HasPrefix(s, prefix) })
+	if i < 0 {
+		t.Fatalf("table %s: %q is not among %q", tb.Name, prefix, names)
+	}
+	return i
+}
+
+func within(t *testing.T, what string, got, want int64, share float64) {
+	t.Helper()
+	if d := float64(got - want); d > share*float64(want) || d < -share*float64(want) {
+		t.Errorf("%s: %d, want %d within %g %%", what, got, want, 100*share)
+	}
+}
+
+// lock-5ms.json: 240 updates waited 100,232,144 ns for the lock, the longest
+// 6,063,481 ns, by the program's own clock.
+func TestBlockingLock(t *testing.T) {
+	rep := analysistest.Report(t, analysistest.Testdata(t, "lock-5ms"), blocking)
+	contention := resultTable(t, rep, "contention")
+	if len(contention.Rows) != 1 {
+		t.Fatalf("contention: %v", contention.Rows)
+	}
+	if got := cells[string](t, contention, "site")[0]; !strings.HasPrefix(got, "main.updateCounter:") || !strings.HasSuffix(got, "(sync.(*Mutex).Lock)") {
+		t.Errorf("waits for the lock are at %q", got)
+	}
+	if got := cells[string](t, contention, "woken by")[0]; !strings.HasPrefix(got, "main.updateCounter:") || !strings.Contains(got, "(sync.(*Mutex).Unlock) and 1 more") {
+		t.Errorf("they are ended by %q", got)
+	}
+	within(t, "total", cells[int64](t, contention, "total")[0], 100_232_144, .02)
+	within(t, "max", cells[int64](t, contention, "max")[0], 6_063_481, .02)
+	wakers := resultTable(t, rep, "wakers")
+	if got := cells[string](t, wakers, "woken by"); !slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, "main.holdLock5ms:") }) {
+		t.Errorf("main.holdLock5ms woke nobody: %q", got)
+	}
+	// 240 + 2·6 sleeps.
+	reasons := resultTable(t, rep, "reasons")
+	if got := cells[int64](t, reasons, "waits")[rowOf(t, reasons, "reason", "sleep")]; got != 252 {
+		t.Errorf("%d sleeps, want 252", got)
+	}
+}
+
+func TestBlockingReasons(t *testing.T) {
+	for _, c := range []struct {
+		trace, reason, group string
+		waits, least         int64
+	}{
+		{"idle", "sleep", "sleep", 5, 5 * 450e6},
+		{"heartbeat", "chan receive", "chan", 231, 115 * 20e6}, // 115 beats of a ticker, each received twice, and the end
+		{"gc-assist", "GC mark assist wait for work", "gcassist", 42, 1e6},
+	} {
+		rep := analysistest.Report(t, analysistest.Testdata(t, c.trace), blocking)
+		reasons := resultTable(t, rep, "reasons")
+		i := rowOf(t, reasons, "reason", c.reason)
+		if got := cells[int64](t, reasons, "waits")[i]; got != c.waits {
+			t.Errorf("%s: %d waits for %s, want %d", c.trace, got, c.reason, c.waits)
+		}
+		if got := cells[int64](t, reasons, "total")[i]; got < c.least || float64(rep.Metrics["block."+c.group+".total"].Value) != float64(got) {
+			t.Errorf("%s: %s for %d ns, metric %v, want at least %d", c.trace, c.reason, got, rep.Metrics["block."+c.group+".total"], c.least)
+		}
+	}
+}
+
+// 1,644 coroutine switches are no waits.
+func TestBlockingCoroutines(t *testing.T) {
+	rep := analysistest.Report(t, analysistest.Testdata(t, "coroutines"), blocking)
+	for _, g := range blockGroups {
+		want := int64(0)
+		if g == "sync" {
+			want = 1 // the WaitGroup at the end
+		}
+		if got := rep.Metrics["block."+g+".total"].N; got != want {
+			t.Errorf("%d waits of group %s, want %d", got, g, want)
+		}
+	}
+	for _, tb := range rep.Results[0].Tables {
+		if tb.Name == "contention" {
+			t.Errorf("waiting for a WaitGroup is contention: %v", tb.Rows)
+		}
+	}
+}
+
+func TestBlockingCorpus(t *testing.T) {
+	t.Run("mutex", func(t *testing.T) {
+		// Series wait of sync/mutex-hold-sleep.truth.json: sum 18,352,042,989 ns.
+		rep := analysistest.Report(t, analysistest.Corpus(t, "sync/mutex-hold-sleep"), blocking)
+		contention := resultTable(t, rep, "contention")
+		i := rowOf(t, contention, "site", "main.mutexWaiter:")
+		within(t, "waits for the lock", cells[int64](t, contention, "total")[i], 18_352_042_989, .02)
+	})
+	t.Run("channel", func(t *testing.T) {
+		rep := analysistest.Report(t, analysistest.Corpus(t, "sync/chan-slow-stage"), blocking)
+		contention := resultTable(t, rep, "contention")
+		i := rowOf(t, contention, "site", "main.stageFast:")
+		if got := cells[string](t, contention, "woken by")[i]; !strings.HasPrefix(got, "main.stageSlow:") {
+			t.Errorf("main.stageFast sends to %q, want main.stageSlow", got)
+		}
+	})
+	t.Run("idle", func(t *testing.T) {
+		// Their reasons are told by their stacks only.
+		rep := analysistest.Report(t, analysistest.Corpus(t, "real/etcd-embed"), blocking)
+		idle := resultTable(t, rep, "idle")
+		for site, want := range map[string]string{
+			"go.etcd.io/etcd/client/pkg/v3/transport.(*keepaliveListener).Accept:": "network",
+			"google.golang.org/grpc/internal/grpcsync.(*CallbackSerializer).run:":  "chan receive",
+			"go.etcd.io/etcd/client/pkg/v3/fileutil.purgeFile.func1:":              "select",
+		} {
+			if got := cells[string](t, idle, "reason")[rowOf(t, idle, "site", site)]; got != want {
+				t.Errorf("%s waits for %q, want %q", site, got, want)
+			}
+		}
+	})
+	t.Run("deadlock", func(t *testing.T) {
+		rep := analysistest.Report(t, analysistest.Corpus(t, "sync/deadlock-abba"), blocking)
+		contention := resultTable(t, rep, "contention")
+		open := cells[int64](t, contention, "open at end")
+		for fn, want := range map[string]int64{"main.deadWaiter:": 10, "main.lockAB:": 1, "main.lockBA:": 1} {
+			if got := open[rowOf(t, contention, "site", fn)]; got != want {
+				t.Errorf("%s: %d waits still open, want %d", fn, got, want)
+			}
+		}
+	})
+}
+
+func TestBlockingEvents(t *testing.T) {
+	const reason, fn = 2, 1
+	wait := func(to parse.GoState, since, at parse.Time, g parse.Go) parse.Event {
+		g.From, g.To, g.Since = parse.GoWaiting, to, since
+		return parse.Event{Time: at, Kind: parse.KindGo, Go: g}
+	}
+	f := blocking.New().(*blockingFold)
+	for _, e := range []parse.Event{
+		wait(parse.GoRunnable, 100, 150, parse.Go{Func: fn, FromReason: reason, FromStack: 3, Ready: parse.ReadyUnblocked, WakerStack: 4}),
+		wait(parse.GoRunnable, 200, 230, parse.Go{Func: fn, FromReason: reason, FromStack: 3, Ready: parse.ReadyTimer, WakerStack: 5}),
+		// Cut by a window: time, but no length.
+		wait(parse.GoRunnable, 0, 70, parse.Go{Func: fn, FromReason: reason, FromStack: 3, Partial: true, Ready: parse.ReadyUnblocked, WakerStack: 4}),
+		// Open at the end, and open from end to end.
+		wait(parse.GoUndetermined, 300, 400, parse.Go{Func: fn, FromReason: reason, FromStack: 3}),
+		wait(parse.GoUndetermined, 0, 400, parse.Go{Func: fn, FromReason: reason, FromStack: 3, Partial: true}),
+		// From before the trace: of a known goroutine, of an unknown one.
+		wait(parse.GoRunnable, 0, 10, parse.Go{Func: fn, FromStack: 3, Partial: true, Ready: parse.ReadyTimer}),
+		wait(parse.GoRunnable, 0, 20, parse.Go{Partial: true, Ready: parse.ReadyTimer}),
+		// A coroutine switch, known by its end.
+		wait(parse.GoRunnable, 10, 20, parse.Go{Func: fn, Ready: parse.ReadyCoroutine}),
+		// Not the program's.
+		wait(parse.GoRunnable, 10, 20, parse.Go{Func: fn, Class: parse.ClassSystem, FromReason: reason, FromStack: 3}),
+	} {
+		f.Event(&e)
+	}
+	site := blockSite{blockReason{reason: reason}, 3}
+	want := blockWaits{spans: 5, total: 50 + 30 + 70 + 100 + 400, n: 2, sum: 80, max: 50, open: 2, idle: 1, idleNS: 400}
+	if got := f.sites[site]; got == nil || *got != want {
+		t.Errorf("waits %+v, want %+v", got, want)
+	}
+	if w := f.sites[site]; w.busy() != 250 {
+		t.Errorf("busy %d, want 250", w.busy())
+	}
+	for k, total := range map[blockSite]int64{
+		{blockReason{0, blockBefore}, 3}:    10,
+		{blockReason{0, blockUnnamed}, 0}:   20,
+		{blockReason{0, blockCoroutine}, 0}: 10,
+	} {
+		if w := f.sites[k]; w == nil || w.total != total || w.n > 0 && k.told != blockCoroutine {
+			t.Errorf("%+v: %+v, want total %d", k, w, total)
+		}
+	}
+	if len(f.sites) != 4 {
+		t.Errorf("%d sites, want 4", len(f.sites))
+	}
+	if h := &f.reasons[site.blockReason].lengths; h.N() != 2 || h.Sum() != 80 {
+		t.Errorf("lengths: n %d, sum %d", h.N(), h.Sum())
+	}
+	if n := f.wakers[blockWaker{site, parse.ReadyUnblocked, 4}]; n != 2 {
+		t.Errorf("woken %d times by stack 4, want 2", n)
+	}
+	if n := f.wakers[blockWaker{site, parse.ReadyTimer, 0}]; n != 1 {
+		t.Errorf("woken %d times by a timer, want 1", n)
+	}
+}
+
+func TestBlockGroup(t *testing.T) {
+	for reason, want := range map[string]string{
+		"sync": "sync", "sync.(*Cond).Wait": "sync", "chan send": "chan", "chan receive": "chan", "select": "select",
+		"network": "network", "sleep": "sleep", "GC mark assist wait for work": "gcassist",
+		"forever": "other", "preempted": "other", "wait until GC ends": "other", "synctest": "other", blockUntold: "other",
+	} {
+		if got := blockGroup(reason); got != want {
+			t.Errorf("%q is in group %s, want %s", reason, got, want)
+		}
+		if !slices.Contains(blockGroups, want) {
+			t.Errorf("group %s is not in the list", want)
+		}
+	}
+}
+
+// The reason of a wait from before the trace is that of its stack.
+func TestBlockReasonOfStack(t *testing.T) {
+	seen := make(map[string]bool)
+	for _, name := range []string{"http-healthy", "mixed-go126", "gc-assist", "heartbeat", "flight-recorder"} {
+		tr, evs := analysistest.Events(t, analysistest.Testdata(t, name))
+		for i := range evs {
+			g := &evs[i].Go
+			if evs[i].Kind != parse.KindGo || g.From != parse.GoWaiting || g.Class != parse.ClassUser || g.FromReason == 0 || g.FromStack == 0 {
+				continue
+			}
+			want := tr.String(g.FromReason)
+			// The stack of a block event lacks the frames of parking that a status
+			// has, so that some do not tell.
+			got := blockReasonOf(tr, blockSite{blockReason{told: blockBefore}, g.FromStack})
+			if want == "preempted" || got == blockUntold {
+				continue
+			}
+			seen[got] = true
+			if got != want {
+				t.Errorf("%s: the stack of a wait for %q says %q", name, want, got)
+			}
+		}
+	}
+	for _, want := range []string{"select", "sleep", "chan receive", "chan send"} {
+		if !seen[want] {
+			t.Errorf("no stack told %q, only %v", want, seen)
+		}
+	}
+}

@@ -28,6 +28,7 @@ func All() []*analysis.Analyzer {
 		parallelism,
 		stealing,
 		preemption,
+		syscalls,
 		stw,
 		goroutines,
 		blocking,

@@ -32,5 +32,6 @@ func All() []*analysis.Analyzer {
 		stw,
 		goroutines,
 		blocking,
+		tasks,
 	}
 }

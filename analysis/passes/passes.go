@@ -29,6 +29,7 @@ func All() []*analysis.Analyzer {
 		stealing,
 		preemption,
 		syscalls,
+		netpoll,
 		stw,
 		goroutines,
 		blocking,

@@ -54,8 +54,7 @@ type callSite struct {
 	durations      coarse
 	lost           [parse.NumTakers]int64
 	hostage        int64
-	reacquired     int64
-	wait           int64 // after the return, for a P
+	wait           int64 // of user goroutines after the return, for a P
 }
 
 func (s *callSite) add(o *callSite) {
@@ -68,7 +67,6 @@ func (s *callSite) add(o *callSite) {
 		s.lost[i] += n
 	}
 	s.hostage += o.hostage
-	s.reacquired += o.reacquired
 	s.wait += o.wait
 }
 
@@ -123,9 +121,7 @@ func (f *syscallsFold) Event(e *parse.Event) {
 		}
 		f.reacquire[without].Add(held)
 		if g.BlockedStack != 0 {
-			s := at(f.sites, g.BlockedStack)
-			s.reacquired++
-			s.wait += held
+			at(f.sites, g.BlockedStack).wait += held
 		}
 	}
 }

@@ -1,0 +1,302 @@
+package passes
+
+import (
+	"fmt"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/internal/sketch"
+	"github.com/tracelens/tracelens/parse"
+)
+
+var netpoll = &analysis.Analyzer{
+	Name:  "netpoll",
+	Doc:   page("netpoll"),
+	Kinds: parse.KindsOf(parse.KindGo),
+	New: func() analysis.Collector {
+		return &netpollFold{sites: make(map[waitSite]*networkWaits), series: sketch.NewSeries(int(numPollers))}
+	},
+	Run: runNetpoll,
+}
+
+// poller is who asked the network poller.
+type poller uint8
+
+const (
+	pollScheduler poller = iota
+	pollSTW
+	pollNoP
+	numPollers
+)
+
+func (p poller) String() string {
+	return [...]string{"scheduler on a P", "restart of the world", "without a P"}[p]
+}
+
+// delivery is how a readied goroutine gets to a P.
+type delivery uint8
+
+const (
+	deliverDirect delivery = iota
+	deliverLocal
+	deliverGlobal
+	numDeliveries
+)
+
+func (d delivery) String() string {
+	return [...]string{"run at once by the P that polled", "queued by a P", "global queue, readied without a P"}[d]
+}
+
+type netpollFold struct {
+	wakeups [numPollers]int64
+	latency [numDeliveries]sketch.Histogram // readied to running, whole waits
+
+	// sites are all waits of user goroutines: which are for the network is known
+	// when the strings can be read.
+	sites  map[waitSite]*networkWaits
+	series *sketch.Series // wake-ups by poller
+}
+
+type waitSite struct {
+	reason parse.StringID
+	stack  parse.StackID
+}
+
+// networkWaits sums the waits at one site, and how long their goroutines then
+// waited for a P.
+type networkWaits struct {
+	polled, other, open int64 // ended by the poller; by a goroutine or timer; not at all
+	total, longest      int64 // of all; of those seen whole
+	delay, maxDelay     int64
+	delays              *coarse // nil while empty
+}
+
+func (w *networkWaits) add(o *networkWaits) {
+	w.polled += o.polled
+	w.other += o.other
+	w.open += o.open
+	w.total += o.total
+	w.longest = max(w.longest, o.longest)
+	w.delay += o.delay
+	w.maxDelay = max(w.maxDelay, o.maxDelay)
+	if o.delays != nil {
+		if w.delays == nil {
+			w.delays = new(coarse)
+		}
+		w.delays.merge(o.delays)
+	}
+}
+
+func (f *netpollFold) Event(e *parse.Event) {
+	g := &e.Go
+	switch {
+	case g.From == parse.GoWaiting:
+		polled := g.To == parse.GoRunnable && g.Ready == parse.ReadyNetpoll
+		if polled {
+			by := pollScheduler
+			switch {
+			case e.G != parse.NoGo:
+				by = pollSTW
+			case g.Home == parse.NoProc:
+				by = pollNoP
+			}
+			f.wakeups[by]++
+			f.series.AddPoint(int(by), int64(e.Time), 1)
+		}
+		if g.Class != parse.ClassUser || g.Ready == parse.ReadyCoroutine {
+			return
+		}
+		w := at(f.sites, waitSite{g.FromReason, g.FromStack})
+		held := e.Held()
+		w.total += held
+		switch {
+		case g.To == parse.GoUndetermined:
+			w.open++
+			return
+		case polled:
+			w.polled++
+		default:
+			w.other++
+		}
+		if !g.Partial {
+			w.longest = max(w.longest, held)
+		}
+
+	case g.From == parse.GoRunnable && g.To == parse.GoRunning && g.Ready == parse.ReadyNetpoll:
+		if g.Partial {
+			return
+		}
+		held, how := e.Held(), deliverLocal
+		switch {
+		case g.Origin == parse.OriginDirect:
+			how = deliverDirect
+		case g.Home == parse.NoProc:
+			how = deliverGlobal
+		}
+		f.latency[how].Add(held)
+		if g.Class != parse.ClassUser {
+			return
+		}
+		w := at(f.sites, waitSite{g.BlockedOn, g.BlockedStack})
+		w.delay += held
+		w.maxDelay = max(w.maxDelay, held)
+		if w.delays == nil {
+			w.delays = new(coarse)
+		}
+		w.delays.add(held)
+	}
+}
+
+func (f *netpollFold) Merge(next analysis.Collector) {
+	o := next.(*netpollFold)
+	for i, n := range o.wakeups {
+		f.wakeups[i] += n
+	}
+	for i := range f.latency {
+		f.latency[i].Merge(&o.latency[i])
+	}
+	mergeKeyed(f.sites, o.sites, (*networkWaits).add)
+	f.series.Merge(o.series)
+}
+
+func runNetpoll(p *analysis.Pass) error {
+	f := analysis.Fold[*netpollFold](p)
+	var wakeups int64
+	for _, n := range f.wakeups {
+		wakeups += n
+	}
+	var latency sketch.Histogram
+	for i := range f.latency {
+		latency.Merge(&f.latency[i])
+	}
+	p.Metric("netpoll.wakeups", wakeups, wakeups)
+	if !p.Trace.V1() {
+		p.Metric("netpoll.wakeups.nop", f.wakeups[pollNoP], wakeups)
+	}
+	p.Quantiles("netpoll.latency", &latency)
+
+	var all networkWaits
+	sites := make(map[waitSite]*networkWaits)
+	for k, w := range f.sites {
+		if onNetwork(p.Trace, k) {
+			sites[k] = w
+			all.add(w)
+		}
+	}
+	sayNetwork(p, f, wakeups, &latency, &all)
+	pollerTables(p, f, wakeups, latency.N())
+	networkSites(p, sites)
+	if wakeups > 0 && !p.Trace.V1() {
+		var names []string
+		for by := range numPollers {
+			names = append(names, by.String())
+		}
+		seriesTable(p, f.series, "netpoll.time", "goroutines readied by the network poller over time, by who polled", names...)
+		p.Figure(analysis.Figure{Name: "netpoll.time", Title: "Network wake-ups over time", Mark: analysis.Area,
+			Table: "netpoll.time", X: "time", Y: names})
+	}
+	histogramTable(p, &latency, "netpoll.latencies", "readied by the network poller to running, all goroutines")
+	p.Figure(analysis.Figure{Name: "netpoll.latency", Title: "How long goroutines wait for a P after network wake-ups", Mark: analysis.HistBars,
+		Table: "netpoll.latencies", X: "from", End: "to", Y: []string{"count"}})
+	return nil
+}
+
+// onNetwork tells waits for the network. Those begun before the trace have no
+// reason.
+func onNetwork(tr *parse.Trace, k waitSite) bool {
+	switch tr.String(k.reason) {
+	case "network":
+		return true
+	case "":
+		for _, f := range tr.Stack(k.stack) {
+			if tr.String(f.Func) == "internal/poll.runtime_pollWait" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func sayNetwork(p *analysis.Pass, f *netpollFold, wakeups int64, latency *sketch.Histogram, all *networkWaits) {
+	if wakeups == 0 {
+		line := fmt.Sprintf("the network poller readied no goroutine in %s", p.Dur(p.Trace.Duration()))
+		if all.open > 0 {
+			line += fmt.Sprintf("; %s user goroutines wait for it at the end", analysis.FormatCount(all.open))
+		}
+		p.Say("%s", line)
+		return
+	}
+	line := fmt.Sprintf("the network poller, or a deadline that expired, readied goroutines %s times", analysis.FormatCount(wakeups))
+	if d := p.Trace.Duration(); d > 0 {
+		line += fmt.Sprintf(" (%s)", analysis.FormatRate(float64(wakeups)/float64(d)*1e9))
+	}
+	if latency.N() > 0 {
+		line += "; until they ran: " + spread(p, latency)
+	}
+	if n := f.wakeups[pollNoP]; n > 0 && !p.Trace.V1() {
+		line += fmt.Sprintf("; %s (%s) were readied without a P", analysis.FormatCount(n), analysis.FormatRatio(float64(n)/float64(wakeups)))
+	}
+	p.Say("%s", line)
+	if all.other+all.open > 0 {
+		p.Say("network waits of user goroutines: %s ended by the poller, %s by a goroutine (close, deadline, GC worker), %s open at the end",
+			analysis.FormatCount(all.polled), analysis.FormatCount(all.other), analysis.FormatCount(all.open))
+	}
+}
+
+func pollerTables(p *analysis.Pass, f *netpollFold, wakeups, starts int64) {
+	if p.Trace.V1() {
+		return
+	}
+	t := &analysis.Table{
+		Name: "netpoll.pollers", Title: "goroutines readied by the network poller, by who polled; all goroutines", N: wakeups,
+		Columns: []analysis.Column{{Name: "polled by", Unit: analysis.Text}, {Name: "wake-ups", Unit: analysis.Count}, {Name: "share", Unit: analysis.Ratio}},
+	}
+	for by, n := range f.wakeups {
+		if n > 0 {
+			t.Add(poller(by).String(), n, float64(n)/float64(wakeups))
+		}
+	}
+	p.Table(t)
+	t = &analysis.Table{
+		Name: "netpoll.delivery", Title: "readied by the network poller to running, by how the goroutine got to a P; all goroutines", N: starts,
+		Columns: []analysis.Column{
+			{Name: "delivery", Unit: analysis.Text}, {Name: "starts", Unit: analysis.Count},
+			{Name: "p50", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "p99", Unit: analysis.NS, Polarity: analysis.Lower},
+			{Name: "max", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "total", Unit: analysis.NS, Polarity: analysis.Lower},
+		},
+	}
+	for i := range f.latency {
+		if h := &f.latency[i]; h.N() > 0 {
+			t.Add(delivery(i).String(), h.N(), quantileCell(h, .5), quantileCell(h, .99), h.Max(), h.Sum())
+		}
+	}
+	p.Table(t)
+}
+
+func networkSites(p *analysis.Pass, sites map[waitSite]*networkWaits) {
+	t := &analysis.Table{
+		Name:  "netpoll.sites",
+		Title: "network waits of user goroutines by where, and how long they then waited for a P; quantiles are bucket edges, up to 25 % above",
+		Columns: []analysis.Column{
+			{Name: "waited at", Unit: analysis.Text}, {Name: "wake-ups", Unit: analysis.Count},
+			{Name: "ended otherwise", Unit: analysis.Count}, {Name: "open", Unit: analysis.Count},
+			{Name: "waited", Unit: analysis.NS}, {Name: "longest", Unit: analysis.NS},
+			{Name: "to run p50", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "to run p99", Unit: analysis.NS, Polarity: analysis.Lower},
+			{Name: "to run max", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "to run total", Unit: analysis.NS, Polarity: analysis.Lower},
+		},
+	}
+	for _, r := range rank(sites, func(k waitSite) label { return label{p.SiteName(k.stack)} }, (*networkWaits).add,
+		func(w *networkWaits) int64 { return w.delay }) {
+		w := r.v
+		t.N += w.polled
+		var longest, p50, p99, most any
+		if w.longest > 0 {
+			longest = w.longest
+		}
+		if w.delays != nil {
+			p50, p99, most = w.delays.quantile(50, w.maxDelay), w.delays.quantile(99, w.maxDelay), w.maxDelay
+		}
+		t.Add(r.label[0], w.polled, w.other, w.open, w.total, longest, p50, p99, most, w.delay)
+	}
+	t.Limit(10)
+	p.Table(t)
+}

@@ -19,8 +19,9 @@
 //   - A P that GOMAXPROCS allows and that has not shown itself is idle.
 //   - A coroutine switch is three events without time between; Ready and Origin
 //     say Coroutine, so that no latency counts it.
-//   - A goroutine whose entry function is not told yet (possible up to Go 1.22)
-//     counts as user.
+//   - A goroutine whose entry function is not told yet (one that existed before
+//     the trace) counts as user. When it is told, the span under way gets the true
+//     class, also where the To of the event before said user.
 //
 // Nothing grows with the number of events: the tracker holds the live goroutines,
 // the Ps, and the distinct strings and stacks.

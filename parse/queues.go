@@ -120,7 +120,7 @@ func (t *tracker) homeOf(g *goroutine) *proc {
 	if g.home == NoProc {
 		return nil
 	}
-	return t.proc(g.home)
+	return t.lookup(g.home)
 }
 
 func (t *tracker) putNext(p *proc, g *goroutine) {
@@ -182,6 +182,9 @@ func (t *tracker) dequeue(g *goroutine, p *proc) (o Origin, victim ProcID, batch
 			p.local.drop(older + 1)
 			switch q.moved {
 			case bySteal:
+				if from := t.lookup(g.stolenFrom); from != nil {
+					q.p = from
+				}
 				return t.stolen(g, q, 0)
 			case byBatch, byOverrun:
 				return OriginGlobal, NoProc, 0
@@ -234,19 +237,11 @@ func (t *tracker) dequeue(g *goroutine, p *proc) (o Origin, victim ProcID, batch
 // (mgc.go:gcBgMarkWorker), and a netpoll batch goes there while Ps are idle
 // (proc.go:injectglist).
 func (t *tracker) stolen(g *goroutine, q queued, batch int32) (Origin, ProcID, int32) {
-	victim := q.p
-	if q.moved == bySteal {
-		if v := t.proc(g.stolenFrom); v != nil {
-			victim = v
-		}
+	v := q.p
+	if q.inject || v.dedicated || v.dedicatedEnd != 0 && v.dedicatedEnd >= g.since {
+		return OriginAmbiguous, v.id, 0
 	}
-	if q.inject {
-		return OriginAmbiguous, victim.id, 0
-	}
-	if d := victim; d.dedicated || d.dedicatedEnd >= g.since && d.dedicatedEnd != 0 {
-		return OriginAmbiguous, victim.id, 0
-	}
-	return OriginStolen, victim.id, batch
+	return OriginStolen, v.id, batch
 }
 
 // unqueue takes g out of the queue it was placed in.

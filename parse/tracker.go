@@ -558,7 +558,8 @@ func (t *tracker) reclass(g *goroutine, c Class) {
 	g.class = c
 	t.count(g, 1)
 	if g.state == GoRunning && g.p != nil {
-		t.setProc(g.p, t.runState(g))
+		// It was of that class all the time it ran.
+		t.retroProc(g.p, t.runState(g))
 	}
 }
 
@@ -658,7 +659,7 @@ func (t *tracker) hand(ev *rawEvent, g *goroutine) {
 	if ev.g != NoGo || g.ready != ReadyNetpoll && g.ready != ReadyRuntime {
 		return
 	}
-	p := t.proc(ev.p)
+	p := t.lookup(ev.p)
 	if p == nil {
 		return
 	}
@@ -672,10 +673,7 @@ func (t *tracker) hand(ev *rawEvent, g *goroutine) {
 
 // unhand forgets it when the P does something else.
 func (t *tracker) unhand(ev *rawEvent) {
-	if ev.p < 0 || int(ev.p) >= len(t.ps) {
-		return
-	}
-	p := t.ps[ev.p]
+	p := t.lookup(ev.p)
 	if p == nil || p.handed == nil {
 		return
 	}
@@ -992,6 +990,14 @@ func (t *tracker) proc(id ProcID) *proc {
 	return p
 }
 
+// lookup returns a P that exists, or nil.
+func (t *tracker) lookup(id ProcID) *proc {
+	if id < 0 || int(id) >= len(t.ps) || t.ps[id] == nil || t.ps[id].state == ProcNotExist {
+		return nil
+	}
+	return t.ps[id]
+}
+
 // runState is the state of a P that runs g.
 func (t *tracker) runState(g *goroutine) ProcState {
 	switch {
@@ -1037,6 +1043,7 @@ func (t *tracker) enterProc(p *proc) {
 	t.iv.P[p.state]++
 	if p.state == ProcWorker {
 		t.modes[p.mode]++
+		p.dedicated = p.mode == ModeDedicated
 	}
 }
 
@@ -1045,6 +1052,9 @@ func (t *tracker) retroProc(p *proc, state ProcState) {
 	t.touch()
 	t.leaveProc(p)
 	p.state = state
+	if g := p.g; g != nil && state == ProcWorker {
+		p.mode = g.mode
+	}
 	t.enterProc(p)
 }
 
@@ -1584,23 +1594,18 @@ func (t *tracker) label(ev *rawEvent) {
 	if g == nil || ev.mode == ModeNone {
 		return
 	}
-	if g.fn == 0 && t.tr.Version < 26 {
-		t.reclass(g, ClassWorker)
+	if g.fn == 0 {
+		g.mode = ev.mode // for when its entry function is told
+		if t.tr.Version < 26 {
+			t.reclass(g, ClassWorker)
+		}
 	}
 	if g.class != ClassWorker {
 		return
 	}
 	g.mode = ev.mode
-	p := g.p
-	if p == nil || p.state != ProcWorker || p.mode == ev.mode {
-		return
-	}
-	t.touch()
-	t.modes[p.mode]--
-	t.modes[ev.mode]++
-	p.mode = ev.mode
-	if ev.mode == ModeDedicated {
-		p.dedicated = true
+	if p := g.p; p != nil && p.state == ProcWorker && p.mode != ev.mode {
+		t.retroProc(p, ProcWorker)
 	}
 }
 

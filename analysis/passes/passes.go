@@ -31,6 +31,7 @@ func All() []*analysis.Analyzer {
 		syscalls,
 		netpoll,
 		stw,
+		gc,
 		goroutines,
 		blocking,
 		tasks,

@@ -71,6 +71,12 @@ func (p *Pass) Say(format string, args ...any) {
 	p.result.Summary = append(p.result.Summary, fmt.Sprintf(format, args...))
 }
 
+// NotApplicable says that the trace turned out to hold nothing to say, and how to
+// record what is missing. Run returns after it.
+func (p *Pass) NotApplicable(reason string) {
+	p.result.Outcome, p.result.Reason = NotApplicable, reason
+}
+
 // Find adds a finding.
 func (p *Pass) Find(f Finding) {
 	if f.Code == "" {

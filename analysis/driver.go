@@ -122,9 +122,12 @@ func conclude(a *Analyzer, tr *parse.Trace, p *Partial, rep *Report) (res *Resul
 		fail(err.Error())
 		return res
 	}
-	res.Outcome = Clear
-	if len(res.Findings) > 0 {
+	switch {
+	case res.Outcome == NotApplicable:
+	case len(res.Findings) > 0:
 		res.Outcome = Found
+	default:
+		res.Outcome = Clear
 	}
 	return res
 }

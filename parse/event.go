@@ -227,7 +227,7 @@ type Go struct {
 	Waker        GoID     // NoGo when the scheduler, a timer, the poller or the runtime did it
 	WakerStack   StackID  // where the waker woke it; for ReadyCreated the go statement
 	BlockedOn    StringID // the reason of the wait it was woken from
-	BlockedStack StackID  // and where it waited
+	BlockedStack StackID  // and where it waited; ReadySyscall: where it entered the call
 	BlockedSince Time     // and since when; 0 if not seen
 
 	// Set with From runnable and To running.

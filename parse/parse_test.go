@@ -187,7 +187,7 @@ func TestSpans(t *testing.T) {
 			// Blame is the same integral as the parts of waits, but for waits that
 			// the trace cuts and divisions by the number of Ps.
 			for s := range waits {
-				slack := float64(starts*int64(2*max(tr.Procs, 8))) + 0.02*float64(blame[s]) + 20e6
+				slack := float64(starts*int64(2*max(tr.Procs, 8))) + 0.05*float64(blame[s]) + 20e6
 				if w := waits[s]; w > 0 && (float64(w-blame[s]) > slack) {
 					t.Errorf("waits for Ps in state %v: %d ns in the waits, %d ns in the Ps", parse.ProcState(s), w, blame[s])
 				}

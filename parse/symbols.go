@@ -135,20 +135,24 @@ func (s *Symbols) Stack(id StackID) []Frame {
 func (s *Symbols) Entry(id StackID) StringID { return s.stacks[id].entry }
 
 // Site returns where in the program a stack is: its innermost frame outside the
-// standard library, or else its innermost frame outside the runtime's own
-// machinery, or else its innermost frame. ok is false for an empty stack.
+// standard library. A stack wholly inside the library is at the innermost frame
+// outside the package of its Operation, or at the Operation itself. ok is false
+// for an empty stack.
 func (s *Symbols) Site(id StackID) (f Frame, ok bool) {
-	frames := s.Stack(id)
-	if len(frames) == 0 {
+	op, ok := s.Operation(id)
+	if !ok {
 		return Frame{}, false
 	}
-	best, rank := frames[0], 0
-	for _, f := range frames {
-		switch name := s.String(f.Func); {
-		case !isStd(name):
+	pkg := pkgOf(s.String(op.Func))
+	best, inOp := op, false
+	for _, f := range s.Stack(id) {
+		name := s.String(f.Func)
+		if !isStd(name) {
 			return f, true
-		case rank == 0 && !isMachinery(name):
-			best, rank = f, 1
+		}
+		inOp = inOp || f == op
+		if inOp && best == op && pkgOf(name) != pkg && !isMachinery(name) {
+			best = f
 		}
 	}
 	return best, true

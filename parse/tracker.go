@@ -737,7 +737,7 @@ func (t *tracker) readied(ev *rawEvent, g *goroutine, from GoState, e *Go) {
 			}
 		}
 	case GoSyscall:
-		e.Ready = ReadySyscall
+		e.Ready, e.BlockedStack = ReadySyscall, g.stack
 	case GoWaiting:
 		e.Waker, e.WakerStack = ev.g, ev.stack
 		e.BlockedOn, e.BlockedStack = g.reason, g.stack

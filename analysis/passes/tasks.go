@@ -100,7 +100,7 @@ func (f *tasksFold) Merge(next analysis.Collector) {
 func runTasks(p *analysis.Pass) error {
 	f := analysis.Fold[*tasksFold](p)
 	if len(f.tasks)+len(f.regions)+len(f.logs) == 0 {
-		p.Say("The program has no runtime/trace annotations: no task, region or log in %s. Mark its requests with trace.NewTask, trace.WithRegion and trace.Log to see them here.", p.Dur(p.Trace.Duration()))
+		p.NotApplicable("the program has no runtime/trace annotations; mark its requests with trace.NewTask, trace.WithRegion and trace.Log to see them here")
 		return nil
 	}
 	name := func(a annotation) label {

@@ -94,7 +94,7 @@ func TestImportFault(t *testing.T) {
 		{"parse/internal/wire", module + "/parse", false},
 		{"analysis", module + "/parse", true},
 		{"analysis", module + "/analysis/passes", false},
-		{"analysis", module + "/analysis/internal/sketch", false},
+		{"analysis", module + "/analysis/internal/sketch", true},
 		{"analysis/internal/sketch", module + "/parse", false},
 		{"analysis/passes", module + "/analysis/internal/sketch", true},
 		{"analysis/passes", module + "/plots", false},

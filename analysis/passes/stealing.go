@@ -288,7 +288,7 @@ func pairTables(p *analysis.Pass, f *stealingFold) {
 		return cmp.Or(cmp.Compare(a.victim, b.victim), cmp.Compare(a.thief, b.thief))
 	}
 	slices.SortFunc(pairs, byID)
-	matrix := &analysis.Table{Name: "steal.matrix", Title: "stolen starts of all goroutines, from the P they were queued on to the P that ran them", Detail: true}
+	matrix := &analysis.Table{Name: "steal.matrix", Title: "stolen starts of all goroutines, from the P whose queue they were in to the P that ran them", Detail: true}
 	fill(matrix)
 
 	slices.SortFunc(pairs, func(a, b procPair) int {

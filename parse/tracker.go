@@ -406,7 +406,11 @@ func (t *tracker) advance(now Time) {
 		busy += int64(iv.P[s])
 	}
 	if busy == 0 {
-		t.waits[CauseUnknown] += dt
+		c := CauseUnknown
+		if idle > 0 { // fewer idle Ps than goroutines, and nothing else to wait for
+			c = CauseWakeup
+		}
+		t.waits[c] += dt
 		return
 	}
 	dt += t.rest

@@ -307,6 +307,23 @@ func TestWait(t *testing.T) {
 	}
 }
 
+// TestWaitAllIdle: with every P idle, waits are wake-up latency, however many
+// goroutines wait.
+func TestWaitAllIdle(t *testing.T) {
+	s := begin(1)
+	s.at(1100).create(2, 1, 0).create(3, 1, 0)
+	s.at(2000).block(1, 0, "sleep").procStop(0)
+	s.at(5000).procStart(0).at(5100).start(2, 0)
+	w := starts(s.run(t, 26))[2].Go.Wait
+	var want [NumCauses]int64
+	want[CauseUser] = 900
+	want[CauseWakeup] = 3000
+	want[CauseScheduler] = 100
+	if w != want {
+		t.Errorf("parts %v, want %v", w, want)
+	}
+}
+
 func TestTakers(t *testing.T) {
 	base := func() *script {
 		s := begin(2)

@@ -26,6 +26,7 @@ func All() []*analysis.Analyzer {
 		trust,
 		timeline,
 		parallelism,
+		latency,
 		stealing,
 		preemption,
 		syscalls,

@@ -1,0 +1,493 @@
+package passes
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/internal/sketch"
+	"github.com/tracelens/tracelens/parse"
+)
+
+var latency = &analysis.Analyzer{
+	Name:  "latency",
+	Doc:   page("latency"),
+	Kinds: parse.KindsOf(parse.KindGo),
+	New:   func() analysis.Collector { return newLatencyFold() },
+	Run:   runLatency,
+}
+
+// awaitsP reports whether a runnable span is a wait that a user goroutine did not
+// choose: yields and coroutine switches are none.
+func awaitsP(g *parse.Go) bool {
+	return waiterClass(g) == parse.ClassUser && g.Ready != parse.ReadyYield && !viaCoroutine(g)
+}
+
+// waiterClass is the class of g, which is taken for the runtime's own while its
+// entry function is unknown and its id is one that forcegchelper, bgsweep and
+// bgscavenge have, the first to be started (proc.go:init, mgc.go:gcenable). When
+// they wake for the first time in a trace nothing tells their names yet.
+func waiterClass(g *parse.Go) parse.Class {
+	if g.Func == 0 && !g.BornSeen && g.ID >= 2 && g.ID <= 4 {
+		return parse.ClassSystem
+	}
+	return g.Class
+}
+
+func viaCoroutine(g *parse.Go) bool {
+	return g.Ready == parse.ReadyCoroutine || g.Origin == parse.OriginCoroutine
+}
+
+// latencyBounds cut scheduling latencies into classes for the heat map: class i
+// holds those of at least latencyBounds[i-1] and less than latencyBounds[i] ns.
+var latencyBounds = func() []int64 {
+	var b []int64
+	for ns := int64(1e3); ns <= 1e8; ns *= 10 {
+		b = append(b, ns, 2*ns, 5*ns)
+	}
+	return append(b, 1e9)
+}()
+
+// latencyFold holds the scheduling latencies of a trace. Partial waits count in
+// starts only.
+type latencyFold struct {
+	starts, startsUser int64
+	coroutines         int64 // of starts
+	placed, migrations int64 // of starts without coroutines: that ran before, and on another P
+	begun              int64 // user waits that were under way when the trace began
+	open               openWaits
+	hist               [parse.NumClasses][parse.NumReady]sketch.Histogram
+	funcs              map[parse.StringID]*sketch.Histogram // awaitsP, by entry function
+	overTime           *sketch.Series                       // awaitsP, a lane for each class of latencyBounds
+	worst              *sketch.Top[worstWait]
+}
+
+// openWaits are waits of user goroutines that outlast the trace.
+type openWaits struct{ n, total, longest int64 }
+
+// A worstWait is what the tables of the worst waits show of one.
+type worstWait struct {
+	g         parse.GoID
+	p         parse.ProcID // that ended it
+	fn        parse.StringID
+	ready     parse.Ready
+	blockedOn parse.StringID
+	waker     parse.StackID
+	since     parse.Time
+	parts     [parse.NumCauses]int64
+}
+
+func newWorstWait(g *parse.Go) worstWait {
+	return worstWait{g.ID, g.P, g.Func, g.Ready, g.BlockedOn, g.WakerStack, g.Since, g.Wait}
+}
+
+var causeTexts = [parse.NumCauses]string{
+	parse.CauseUser:      "Ps busy with user work",
+	parse.CauseSystem:    "Ps busy with the runtime's own goroutines",
+	parse.CauseGC:        "Ps busy with GC marking",
+	parse.CauseSTW:       "stopped world",
+	parse.CauseWakeup:    "wake-up of idle Ps",
+	parse.CauseSyscall:   "Ps held by system calls",
+	parse.CauseScheduler: "Ps in the scheduler",
+	parse.CauseUnknown:   "unknown state of Ps",
+}
+
+const worstWaits = 10
+
+func newLatencyFold() *latencyFold {
+	return &latencyFold{
+		funcs:    make(map[parse.StringID]*sketch.Histogram),
+		overTime: sketch.NewSeries(len(latencyBounds) + 1),
+		worst:    sketch.NewTop[worstWait](worstWaits),
+	}
+}
+
+func (f *latencyFold) Event(e *parse.Event) {
+	g := &e.Go
+	if g.From != parse.GoRunnable {
+		return
+	}
+	held, class, waits := e.Held(), waiterClass(g), awaitsP(g)
+	if g.To == parse.GoUndetermined && waits {
+		f.open.n++
+		f.open.total += held
+		f.open.longest = max(f.open.longest, held)
+	}
+	if g.To != parse.GoRunning {
+		return
+	}
+	f.starts++
+	if class == parse.ClassUser {
+		f.startsUser++
+	}
+	if viaCoroutine(g) {
+		f.coroutines++
+		return
+	}
+	if g.LastP != parse.NoProc {
+		f.placed++
+		if g.LastP != g.P {
+			f.migrations++
+		}
+	}
+	if g.Partial {
+		if waits {
+			f.begun++
+		}
+		return
+	}
+	f.hist[class][g.Ready].Add(held)
+	if !waits {
+		return
+	}
+	at(f.funcs, g.Func).Add(held)
+	lane, _ := slices.BinarySearch(latencyBounds, held+1)
+	f.overTime.AddPoint(lane, int64(e.Time), 1)
+	if f.worst.Wants(held) {
+		f.worst.Add(sketch.Key{Value: held, Time: int64(g.Since), ID: int64(g.ID)}, newWorstWait(g))
+	}
+}
+
+func (f *latencyFold) Merge(next analysis.Collector) {
+	o := next.(*latencyFold)
+	f.starts += o.starts
+	f.startsUser += o.startsUser
+	f.coroutines += o.coroutines
+	f.placed += o.placed
+	f.migrations += o.migrations
+	f.begun += o.begun
+	f.open.n += o.open.n
+	f.open.total += o.open.total
+	f.open.longest = max(f.open.longest, o.open.longest)
+	for c := range f.hist {
+		for r := range f.hist[c] {
+			f.hist[c][r].Merge(&o.hist[c][r])
+		}
+	}
+	mergeKeyed(f.funcs, o.funcs, (*sketch.Histogram).Merge)
+	f.overTime.Merge(o.overTime)
+	f.worst.Merge(o.worst)
+}
+
+// headline is the distribution of user waits without yields.
+func (f *latencyFold) headline() *sketch.Histogram {
+	var h sketch.Histogram
+	for r := range f.hist[parse.ClassUser] {
+		if parse.Ready(r) != parse.ReadyYield {
+			h.Merge(&f.hist[parse.ClassUser][r])
+		}
+	}
+	return &h
+}
+
+// ofClass is the distribution of one class over all causes, yields included.
+func (f *latencyFold) ofClass(c parse.Class) *sketch.Histogram {
+	var h sketch.Histogram
+	for r := range f.hist[c] {
+		h.Merge(&f.hist[c][r])
+	}
+	return &h
+}
+
+func runLatency(p *analysis.Pass) error {
+	f := analysis.Fold[*latencyFold](p)
+	user := f.headline()
+	var all sketch.Histogram
+	for c := range f.hist {
+		all.Merge(f.ofClass(parse.Class(c)))
+	}
+	p.Metric("sched.starts", f.starts, f.starts)
+	p.Metric("sched.starts.user", f.startsUser, f.startsUser)
+	p.Metric("sched.migrations", f.migrations, f.placed)
+	p.Quantiles("sched.latency.user", user)
+	p.Quantiles("sched.latency.all", &all)
+	for _, r := range []parse.Ready{
+		parse.ReadyCreated, parse.ReadyUnblocked, parse.ReadyNetpoll, parse.ReadyTimer, parse.ReadyYield,
+		parse.ReadyPreempted, parse.ReadyLockHandoff, parse.ReadySyscall, parse.ReadyGC,
+	} {
+		p.Quantiles("sched.latency."+r.String(), &f.hist[parse.ClassUser][r])
+	}
+
+	sayLatency(p, f, user)
+	causes := causeTable(f, user.Sum())
+	causes.N = f.ofClass(parse.ClassUser).N()
+	p.Table(causes)
+	p.Table(latencyByFunc(p, f, user))
+	p.Table(latencyWorst(p, f, user))
+	p.Table(latencyByClass(f, all.N()))
+
+	byCause := ecdfTable("latency.ecdf.cause", "user goroutines: share of waits for a P up to a latency, by how they became runnable", "cause", f.ofClass(parse.ClassUser).N())
+	addECDF(byCause, "all but yields", user)
+	for r := range f.hist[parse.ClassUser] {
+		addECDF(byCause, parse.Ready(r).String(), &f.hist[parse.ClassUser][r])
+	}
+	p.Table(byCause)
+	byClass := ecdfTable("latency.ecdf.class", "share of waits for a P up to a latency, by class of goroutine, yields included", "class", all.N())
+	for c := range f.hist {
+		addECDF(byClass, parse.Class(c).String(), f.ofClass(parse.Class(c)))
+	}
+	p.Table(byClass)
+	p.Table(latencyOverTime(p, f, user.N()))
+
+	title := "Scheduling latency of user goroutines: longest " + p.Dur(user.Max())
+	if v, ok := user.Quantile(.99); ok {
+		title = "Scheduling latency of user goroutines: p99 " + p.Dur(v)
+	}
+	p.Figure(analysis.Figure{Name: "latency", Title: title, Mark: analysis.ECDF, Table: byCause.Name, X: "latency", Y: []string{"share"}, Series: "cause"})
+	p.Figure(analysis.Figure{
+		Name: "latency-class", Title: "Scheduling latency by class of goroutine", Mark: analysis.ECDF,
+		Table: byClass.Name, X: "latency", Y: []string{"share"}, Series: "class",
+	})
+	p.Figure(analysis.Figure{
+		Name: "latency-time", Title: fmt.Sprintf("Scheduling latency of user goroutines over time: %s waits", analysis.FormatCount(user.N())),
+		Mark: analysis.HeatTime, Table: "latency.time", X: "begin", Y: []string{"waits"}, Series: "latency", End: "end",
+	})
+	return nil
+}
+
+func sayLatency(p *analysis.Pass, f *latencyFold, user *sketch.Histogram) {
+	if user.N() == 0 {
+		p.Say("no user goroutine waited for a P in %s, yields left out (%s of any goroutine)",
+			p.Dur(p.Trace.Duration()), counted(f.starts, "start", "starts"))
+	} else {
+		var qs []string
+		for _, q := range []struct {
+			name string
+			q    float64
+		}{{"p50", .5}, {"p90", .9}, {"p99", .99}, {"p99.9", .999}} {
+			if v, ok := user.Quantile(q.q); ok {
+				qs = append(qs, q.name+" "+p.Dur(v))
+			}
+		}
+		worst := f.worst.Items()[0]
+		qs = append(qs, fmt.Sprintf("longest %s at %s (%s, %s)", p.Dur(worst.Value), p.At(worst.Item.since), p.FuncName(worst.Item.fn), worst.Item.ready))
+		p.Say("user goroutines waited %s for a P in %s: %s", p.Dur(user.Sum()), counted(user.N(), "wait", "waits"), strings.Join(qs, ", "))
+
+		type part struct {
+			ready parse.Ready
+			h     *sketch.Histogram
+		}
+		var parts []part
+		for r := range f.hist[parse.ClassUser] {
+			if h := &f.hist[parse.ClassUser][r]; h.N() > 0 && parse.Ready(r) != parse.ReadyYield {
+				parts = append(parts, part{parse.Ready(r), h})
+			}
+		}
+		if len(parts) > 1 {
+			slices.SortStableFunc(parts, func(a, b part) int { return cmp.Compare(b.h.Sum(), a.h.Sum()) })
+			var texts []string
+			for _, c := range parts[:min(3, len(parts))] {
+				texts = append(texts, fmt.Sprintf("%s %s (n=%s)", c.ready, analysis.FormatRatio(ratioOf(c.h.Sum(), user.Sum())), analysis.FormatCount(c.h.N())))
+			}
+			p.Say("of that time, by how they became runnable: %s", strings.Join(texts, ", "))
+		}
+	}
+	var apart []string
+	add := func(n int64, one, many string) {
+		if n > 0 {
+			apart = append(apart, counted(n, one, many))
+		}
+	}
+	add(f.hist[parse.ClassUser][parse.ReadyYield].N(), "yield", "yields")
+	add(f.coroutines, "coroutine switch", "coroutine switches")
+	add(f.starts-f.startsUser, "start of the runtime's and the tracer's own goroutines", "starts of the runtime's and the tracer's own goroutines")
+	add(f.begun, "wait begun before the trace", "waits begun before the trace")
+	if f.open.n > 0 {
+		apart = append(apart, fmt.Sprintf("%s not over at its end (longest so far %s)", counted(f.open.n, "wait", "waits"), p.Dur(f.open.longest)))
+	}
+	if len(apart) > 0 {
+		p.Say("not in these: %s", strings.Join(apart, ", "))
+	}
+}
+
+// counted writes n and the name of what is counted.
+func counted(n int64, one, many string) string {
+	if n != 1 {
+		one = many
+	}
+	return analysis.FormatCount(n) + " " + one
+}
+
+func ratioOf(part, whole int64) float64 {
+	if whole == 0 {
+		return 0
+	}
+	return float64(part) / float64(whole)
+}
+
+func latencyColumns(first ...analysis.Column) []analysis.Column {
+	return append(first,
+		analysis.Column{Name: "n", Unit: analysis.Count},
+		analysis.Column{Name: "p50", Unit: analysis.NS, Polarity: analysis.Lower},
+		analysis.Column{Name: "p90", Unit: analysis.NS, Polarity: analysis.Lower},
+		analysis.Column{Name: "p99", Unit: analysis.NS, Polarity: analysis.Lower},
+		analysis.Column{Name: "max", Unit: analysis.NS, Polarity: analysis.Lower},
+		analysis.Column{Name: "total", Unit: analysis.NS, Polarity: analysis.Lower},
+	)
+}
+
+func latencyCells(h *sketch.Histogram) []any {
+	return []any{h.N(), quantileCell(h, .5), quantileCell(h, .9), quantileCell(h, .99), h.Max(), h.Sum()}
+}
+
+// causeTable has the user goroutines by cause, the largest total first; yields,
+// which are not in the headline, come last.
+func causeTable(f *latencyFold, total int64) *analysis.Table {
+	t := &analysis.Table{
+		Name: "latency.cause", Title: "user goroutines: waits for a P by how they became runnable (yields are in no total)",
+		Columns: append(latencyColumns(analysis.Column{Name: "became runnable", Unit: analysis.Text}),
+			analysis.Column{Name: "share", Unit: analysis.Ratio}),
+	}
+	var order []parse.Ready
+	for r := range f.hist[parse.ClassUser] {
+		if f.hist[parse.ClassUser][r].N() > 0 {
+			order = append(order, parse.Ready(r))
+		}
+	}
+	sum := func(r parse.Ready) int64 {
+		if r == parse.ReadyYield {
+			return -1
+		}
+		return f.hist[parse.ClassUser][r].Sum()
+	}
+	slices.SortStableFunc(order, func(a, b parse.Ready) int { return cmp.Compare(sum(b), sum(a)) })
+	for _, r := range order {
+		h := &f.hist[parse.ClassUser][r]
+		share := ratioCell(h.Sum(), total)
+		if r == parse.ReadyYield {
+			share = nil
+		}
+		t.Add(append(append([]any{r.String()}, latencyCells(h)...), share)...)
+	}
+	return t
+}
+
+// latencyByClass has every class and cause, user goroutines first.
+func latencyByClass(f *latencyFold, n int64) *analysis.Table {
+	t := &analysis.Table{
+		Name: "latency.class", Title: "all goroutines: waits for a P by class and how they became runnable", Detail: true, N: n,
+		Columns: latencyColumns(analysis.Column{Name: "class", Unit: analysis.Text}, analysis.Column{Name: "became runnable", Unit: analysis.Text}),
+	}
+	for c := range f.hist {
+		for r := range f.hist[c] {
+			if h := &f.hist[c][r]; h.N() > 0 {
+				t.Add(append([]any{parse.Class(c).String(), parse.Ready(r).String()}, latencyCells(h)...)...)
+			}
+		}
+	}
+	return t
+}
+
+func latencyByFunc(p *analysis.Pass, f *latencyFold, user *sketch.Histogram) *analysis.Table {
+	t := &analysis.Table{
+		Name: "latency.function", Title: "user goroutines: waits for a P by entry function, without yields", N: user.N(),
+		Columns: append(latencyColumns(analysis.Column{Name: "function", Unit: analysis.Text}),
+			analysis.Column{Name: "share", Unit: analysis.Ratio}),
+	}
+	rows := rank(f.funcs, func(fn parse.StringID) label { return label{p.FuncName(fn)} },
+		(*sketch.Histogram).Merge, (*sketch.Histogram).Sum)
+	for _, r := range rows {
+		t.Add(append(append([]any{r.label[0]}, latencyCells(r.v)...), ratioCell(r.v.Sum(), user.Sum()))...)
+	}
+	t.Limit(10)
+	return t
+}
+
+// largest returns the cause with the largest part.
+func (w *worstWait) largest() (c parse.Cause, ns int64) {
+	for i, v := range w.parts {
+		if v > ns {
+			c, ns = parse.Cause(i), v
+		}
+	}
+	return c, ns
+}
+
+func latencyWorst(p *analysis.Pass, f *latencyFold, user *sketch.Histogram) *analysis.Table {
+	t := &analysis.Table{
+		Name: "latency.worst", Title: "user goroutines: longest waits for a P, without yields", N: user.N(),
+		Columns: []analysis.Column{
+			{Name: "runnable at", Unit: analysis.Moment}, {Name: "wait", Unit: analysis.NS, Polarity: analysis.Lower},
+			{Name: "G", Unit: analysis.G}, {Name: "P", Unit: analysis.P}, {Name: "function", Unit: analysis.Text},
+			{Name: "became runnable", Unit: analysis.Text}, {Name: "blocked on", Unit: analysis.Text},
+			{Name: "waited mostly for", Unit: analysis.Text}, {Name: "share", Unit: analysis.Ratio}, {Name: "made runnable at", Unit: analysis.Text},
+		},
+	}
+	for _, e := range f.worst.Items() {
+		w := &e.Item
+		var blockedOn, waker any
+		if w.blockedOn != 0 {
+			blockedOn = p.Trace.String(w.blockedOn)
+		}
+		if w.waker != 0 {
+			waker = p.SiteName(w.waker)
+		}
+		c, ns := w.largest()
+		t.Add(p.Rel(w.since), e.Value, int64(w.g), int64(w.p), p.FuncName(w.fn), w.ready.String(), blockedOn, causeTexts[c], ratioCell(ns, e.Value), waker)
+	}
+	return t
+}
+
+func ecdfTable(name, title, series string, n int64) *analysis.Table {
+	return &analysis.Table{
+		Name: name, Title: title, N: n, Detail: true,
+		Columns: []analysis.Column{{Name: series, Unit: analysis.Text}, {Name: "latency", Unit: analysis.NS}, {Name: "share", Unit: analysis.Ratio}},
+	}
+}
+
+// addECDF adds the share of values up to a latency, in steps of at least 5 %.
+func addECDF(t *analysis.Table, series string, h *sketch.Histogram) {
+	var upTo, last int64
+	h.Bins(func(_, hi, n int64) bool {
+		upTo += n
+		if upTo == n || upTo == h.N() || hi >= last+last/20 {
+			t.Add(series, hi, ratioOf(upTo, h.N()))
+			last = hi
+		}
+		return true
+	})
+}
+
+// latencyOverTime has the waits by when they ended and how long they were, in at
+// most 128 columns of time.
+func latencyOverTime(p *analysis.Pass, f *latencyFold, n int64) *analysis.Table {
+	t := &analysis.Table{
+		Name: "latency.time", Title: "user goroutines: waits for a P by when they ended and how long they were, without yields", N: n, Detail: true,
+		Columns: []analysis.Column{
+			{Name: "begin", Unit: analysis.Moment}, {Name: "end", Unit: analysis.Moment},
+			{Name: "latency", Unit: analysis.Text}, {Name: "waits", Unit: analysis.Count},
+		},
+	}
+	s := f.overTime
+	step := (s.Len() + 127) / 128
+	edge := func(bucket int) int64 {
+		moment := parse.Time(s.Start() + int64(bucket)*s.Width())
+		return p.Rel(min(max(moment, p.Trace.From), p.Trace.To))
+	}
+	for b := 0; b < s.Len(); b += step {
+		for lane := range s.Lanes() {
+			var sum int64
+			for i := b; i < min(b+step, s.Len()); i++ {
+				sum += s.At(i, lane)
+			}
+			if sum > 0 {
+				t.Add(edge(b), edge(b+step), latencyClass(lane), sum)
+			}
+		}
+	}
+	return t
+}
+
+// latencyClass names a class of latencyBounds.
+func latencyClass(lane int) string {
+	switch lane {
+	case 0:
+		return "under " + time.Duration(latencyBounds[0]).String()
+	case len(latencyBounds):
+		return "from " + time.Duration(latencyBounds[lane-1]).String()
+	}
+	return time.Duration(latencyBounds[lane-1]).String() + " to " + time.Duration(latencyBounds[lane]).String()
+}

@@ -1,0 +1,258 @@
+package passes
+
+import (
+	"encoding/json"
+	"math"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/analysistest"
+	"github.com/tracelens/tracelens/analysis/internal/sketch"
+	"github.com/tracelens/tracelens/parse"
+)
+
+func TestLatencyLaw(t *testing.T) {
+	for _, name := range []string{"procs-2", "mixed-go121", "flight-recorder", "coroutines", "gc-assist"} {
+		analysistest.Law(t, analysistest.Testdata(t, name), []*analysis.Analyzer{latency})
+	}
+}
+
+func TestLatencyRules(t *testing.T) {
+	g := func(held int64, id parse.GoID, class parse.Class, ready parse.Ready, fn parse.StringID, p, last parse.ProcID) parse.Event {
+		return started(held, parse.Go{ID: id, Class: class, Ready: ready, Func: fn, P: p, LastP: last})
+	}
+	partial := g(5_000_000, 20, parse.ClassUser, parse.ReadyUnknown, 1, 0, parse.NoProc)
+	partial.Go.Partial = true
+	coroutine := g(0, 21, parse.ClassUser, parse.ReadyCoroutine, 1, 1, 0)
+	coroutine.Go.Origin = parse.OriginCoroutine
+	created := g(40, 3, parse.ClassUser, parse.ReadyCreated, 0, 0, parse.NoProc)
+	created.Go.BornSeen = true
+	open := started(9_000_000, parse.Go{ID: 22, Ready: parse.ReadyUnblocked, Func: 1})
+	open.Go.To = parse.GoUndetermined
+	openYield := started(9_500_000, parse.Go{ID: 23, Ready: parse.ReadyYield, Func: 1})
+	openYield.Go.To = parse.GoUndetermined
+	events := []parse.Event{
+		g(100, 10, parse.ClassUser, parse.ReadyUnblocked, 1, 0, 1), // migrates
+		g(200, 11, parse.ClassUser, parse.ReadyPreempted, 1, 0, 0),
+		g(300, 12, parse.ClassUser, parse.ReadyLockHandoff, 1, 0, parse.NoProc),
+		g(400, 13, parse.ClassUser, parse.ReadySyscall, 1, 2, 0), // migrates
+		created,
+		// In all, and in no headline:
+		g(1_000_000, 10, parse.ClassUser, parse.ReadyYield, 1, 0, 0),
+		g(2_000_000, 5, parse.ClassSystem, parse.ReadyYield, 2, 0, 1), // migrates
+		g(3_000_000, 6, parse.ClassWorker, parse.ReadyRuntime, 3, 0, 0),
+		g(4_000_000, 7, parse.ClassTracer, parse.ReadyTimer, 4, 0, 0),
+		// The scavenger's first wake-up: nothing tells its name yet.
+		g(6_000_000, 4, parse.ClassUser, parse.ReadyTimer, 0, 0, parse.NoProc),
+		// In no distribution:
+		partial, coroutine, open, openYield,
+		{Time: 9000, Kind: parse.KindGo, Go: parse.Go{From: parse.GoWaiting, To: parse.GoRunnable, Func: 1}},
+		{Time: 9000, Kind: parse.KindGo, Go: parse.Go{From: parse.GoSyscall, To: parse.GoRunning, Func: 1}},
+	}
+	rep := synthetic(t, 26, latency, events...)
+	wantMetrics(t, rep, map[string]float64{
+		"sched.starts": 12, "sched.starts.user": 8, "sched.migrations": 3,
+		"sched.latency.user.total": 1040, "sched.latency.user.max": 400, "sched.latency.user.p50": -1,
+		"sched.latency.all.total": 16_001_040, "sched.latency.all.max": 6_000_000,
+		"sched.latency.created.total": 40, "sched.latency.unblocked.total": 100, "sched.latency.preempted.max": 200,
+		"sched.latency.lockhandoff.max": 300, "sched.latency.syscall.max": 400, "sched.latency.yield.max": 1_000_000,
+		"sched.latency.timer.total": 0, "sched.latency.timer.max": -1, "sched.latency.netpoll.max": -1,
+	})
+	for id, n := range map[string]int64{
+		"sched.latency.user.total": 5, "sched.latency.all.total": 10, "sched.latency.yield.total": 1,
+		"sched.migrations": 7, // starts of goroutines that ran before
+	} {
+		if got := rep.Metrics[id].N; got != n {
+			t.Errorf("population of %s is %d, want %d", id, got, n)
+		}
+	}
+	for _, c := range []struct {
+		table, row, column string
+		want               any
+	}{
+		{"latency.cause", "syscall", "share", 400. / 1040},
+		{"latency.cause", "yield", "total", int64(1_000_000)},
+		{"latency.cause", "yield", "share", nil},
+	} {
+		if got := cell(t, rep, c.table, c.row, c.column); got != c.want {
+			t.Errorf("%s, %s: %s is %v, want %v", c.table, c.row, c.column, got, c.want)
+		}
+	}
+	for _, tb := range rep.Results[0].Tables {
+		switch tb.Name {
+		case "latency.cause":
+			if first, last := tb.Rows[0][0], tb.Rows[len(tb.Rows)-1][0]; first != any("syscall") || last != any("yield") {
+				t.Errorf("rows by cause go from %v to %v, want syscall to yield", first, last)
+			}
+		case "latency.worst":
+			if len(tb.Rows) != 5 || tb.Rows[0][1] != any(int64(400)) || tb.Rows[0][2] != any(int64(13)) {
+				t.Errorf("worst waits %v, want that of 400 ns of G13 first of 5", tb.Rows)
+			}
+		}
+	}
+	said := strings.Join(rep.Results[0].Summary, "\n")
+	for _, want := range []string{"1.04 µs for a P in 5 waits: longest 400 ns", "1 yield, 1 coroutine switch, 4 starts of the runtime's", "1 wait begun before the trace", "1 wait not over at its end (longest so far 9 ms)"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("it does not say %q but\n%s", want, said)
+		}
+	}
+}
+
+func TestLatencySilence(t *testing.T) {
+	rep := synthetic(t, 26, latency, started(7, parse.Go{ID: 9, Class: parse.ClassSystem, Func: 1, Ready: parse.ReadyTimer}))
+	if got := rep.Results[0].Summary; len(got) != 2 || !strings.Contains(got[0], "no user goroutine waited for a P in 1 s") {
+		t.Errorf("it says %q", got)
+	}
+	wantMetrics(t, rep, map[string]float64{"sched.latency.user.max": -1, "sched.latency.user.total": 0, "sched.latency.all.total": 7})
+}
+
+func TestLatencyClasses(t *testing.T) {
+	for _, c := range []struct {
+		held int64
+		want string
+	}{
+		{0, "under 1µs"}, {999, "under 1µs"}, {1000, "1µs to 2µs"}, {1999, "1µs to 2µs"}, {2000, "2µs to 5µs"},
+		{499_999_999, "200ms to 500ms"}, {999_999_999, "500ms to 1s"}, {1_000_000_000, "from 1s"}, {1 << 50, "from 1s"},
+	} {
+		f := newLatencyFold()
+		e := started(c.held, parse.Go{ID: 9, Func: 1})
+		f.Event(&e)
+		var got []string
+		for lane := range f.overTime.Lanes() {
+			for b := range f.overTime.Len() {
+				if f.overTime.At(b, lane) > 0 {
+					got = append(got, latencyClass(lane))
+				}
+			}
+		}
+		if len(got) != 1 || got[0] != c.want {
+			t.Errorf("%d ns is in %q, want %q", c.held, got, c.want)
+		}
+	}
+}
+
+func TestECDF(t *testing.T) {
+	var h sketch.Histogram
+	for v := int64(1); v <= 20; v++ {
+		h.Add(v * 100)
+	}
+	h.AddN(100, 20)
+	tb := ecdfTable("x", "", "s", h.N())
+	addECDF(tb, "a", &h)
+	if first, last := tb.Rows[0], tb.Rows[len(tb.Rows)-1]; first[1] != any(int64(100)) || first[2] != any(21./40) || last[1] != any(int64(2000)) || last[2] != any(1.) {
+		t.Errorf("from %v to %v, want 100 at 0.525 to 2000 at 1", first, last)
+	}
+	for i, r := range tb.Rows[1:] {
+		if r[1].(int64) <= tb.Rows[i][1].(int64) || r[2].(float64) <= tb.Rows[i][2].(float64) {
+			t.Errorf("row %v does not lie beyond %v", r, tb.Rows[i])
+		}
+	}
+}
+
+// TestLatencyPlanted checks traces with known waits.
+func TestLatencyPlanted(t *testing.T) {
+	// On one P, 3 of 4 spinners that nothing can preempt wait for those before,
+	// and 3 goroutines are woken just before each spinner of 30 ms begins.
+	rep := analysistest.Report(t, analysistest.Testdata(t, "spin-30ms"), latency)
+	var long int
+	for _, tb := range rep.Results[0].Tables {
+		if tb.Name != "latency.worst" {
+			continue
+		}
+		for _, r := range tb.Rows {
+			if r[1].(int64) >= 30e6 {
+				long++
+			}
+			if c := r[7]; c != any(causeTexts[parse.CauseUser]) {
+				t.Errorf("spin-30ms: the wait of %v ns is mostly for %q", r[1], c)
+			}
+		}
+	}
+	if long != worstWaits {
+		t.Errorf("spin-30ms: %d of the %d longest waits are 30 ms or more, want all", long, worstWaits)
+	}
+
+	// Each of 1,644 coroutine switches is a start without a wait.
+	_, evs := analysistest.Events(t, analysistest.Testdata(t, "coroutines"))
+	f := newLatencyFold()
+	for i := range evs {
+		if evs[i].Kind == parse.KindGo {
+			f.Event(&evs[i])
+		}
+	}
+	if waits := f.ofClass(parse.ClassUser).N(); f.coroutines != 1644 || waits > 200 {
+		t.Errorf("coroutines: %d switches and %d waits", f.coroutines, waits)
+	}
+
+	// Nothing can migrate on one P.
+	rep = analysistest.Report(t, analysistest.Testdata(t, "procs-1"), latency)
+	wantMetrics(t, rep, map[string]float64{"sched.migrations": 0})
+
+	rep = analysistest.Report(t, analysistest.Testdata(t, "mutex-starvation"), latency)
+	if n := rep.Metrics["sched.latency.lockhandoff.total"].N; n < 40 || n > 48 {
+		t.Errorf("mutex-starvation: %d lock handoffs, want nearly all of 48", n)
+	}
+	rep = analysistest.Report(t, analysistest.Testdata(t, "preempt-cooperative"), latency)
+	if n := rep.Metrics["sched.latency.yield.total"].N; n != 200 {
+		t.Errorf("preempt-cooperative: %d yields, want 200", n)
+	}
+}
+
+// TestLatencyMetric compares with /sched/latencies, which sees every 8th
+// transition of a goroutine (proc.go:casgstatus), on loads with little GC: p50
+// and p99 lie in the metric's bucket or beside it. Loads with few rare long waits
+// are left out: the metric may see none of them, or one as eight.
+func TestLatencyMetric(t *testing.T) {
+	for _, name := range []string{
+		"io/net-deadline", "io/net-echo", "io/pipe-stdin", "sync/chan-slow-stage", "sync/mutex-hold-sleep", "sync/semaphore-chan",
+		"sync/spinlock", "sched/goroutine-churn", "sched/lockosthread-pingpong",
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := analysistest.Corpus(t, name)
+			data, err := os.ReadFile(strings.TrimSuffix(path, ".trace") + ".truth.json")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var truth struct {
+				Metrics map[string]json.RawMessage `json:"metrics"`
+			}
+			var m struct {
+				Hist [][3]float64 `json:"delta_hist"` // from, to in seconds; count
+			}
+			if err := json.Unmarshal(data, &truth); err != nil {
+				t.Fatal(err)
+			}
+			if err := json.Unmarshal(truth.Metrics["/sched/latencies:seconds"], &m); err != nil {
+				t.Fatal(err)
+			}
+			bucket := func(q float64) (lo, hi float64) {
+				var n, below float64
+				for _, b := range m.Hist {
+					if b[0] > 0 { // the first bucket holds the transitions without a wait
+						n += b[2]
+					}
+				}
+				for _, b := range m.Hist {
+					if b[0] == 0 {
+						continue
+					}
+					if below += b[2]; below >= math.Ceil(q*n) {
+						return b[0] * 1e9, b[1] * 1e9
+					}
+				}
+				t.Fatal("the metric has no samples")
+				return 0, 0
+			}
+			rep := analysistest.Report(t, path, latency)
+			for id, q := range map[string]float64{"sched.latency.all.p50": .5, "sched.latency.all.p99": .99} {
+				got := float64(rep.Metrics[id].Value)
+				lo, hi := bucket(q)
+				if got < lo/1.25 || got > hi*1.25 {
+					t.Errorf("%s is %v ns, the metric has %v…%v", id, got, lo, hi)
+				}
+			}
+		})
+	}
+}

@@ -27,6 +27,7 @@ func All() []*analysis.Analyzer {
 		timeline,
 		parallelism,
 		latency,
+		waits,
 		stealing,
 		preemption,
 		syscalls,

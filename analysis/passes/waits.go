@@ -1,0 +1,339 @@
+package passes
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/internal/sketch"
+	"github.com/tracelens/tracelens/parse"
+)
+
+var waits = &analysis.Analyzer{
+	Name:  "waits",
+	Doc:   page("waits"),
+	Kinds: parse.KindsOf(parse.KindGo, parse.KindProc),
+	New:   func() analysis.Collector { return newWaitsFold() },
+	Run:   runWaits,
+}
+
+// waitsFold holds what the waits of user goroutines for a P were made of, and
+// what Ps did meanwhile. Whole waits are those of awaitsP.
+type waitsFold struct {
+	whole   [parse.NumReady]waitParts // waits that began and ended in the trace
+	apart   waitParts                 // cut by an edge of the trace, or of goroutines that waiterClass takes for the runtime's; without parts
+	mostly  [parse.NumCauses]int64    // whole waits of which this is the largest part
+	longest [parse.NumCauses]int64    // ns, the longest part
+	worst   *sketch.Top[worstWait]
+
+	byFunc [parse.NumProcStates]map[parse.StringID]*blame // by entry function
+	bySite [parse.NumProcStates]map[parse.StackID]*blame  // where the goroutine stopped or entered its system call; spans with blame only
+}
+
+type waitParts struct {
+	n, total int64
+	parts    [parse.NumCauses]int64
+}
+
+func (w *waitParts) add(o *waitParts) {
+	w.n += o.n
+	w.total += o.total
+	for c, v := range o.parts {
+		w.parts[c] += v
+	}
+}
+
+// blame is what spans of Ps have in the waits of user goroutines, in ns.
+type blame struct{ waits, pTime, contended int64 }
+
+func (b *blame) add(o *blame) {
+	b.waits += o.waits
+	b.pTime += o.pTime
+	b.contended += o.contended
+}
+
+func newWaitsFold() *waitsFold {
+	f := &waitsFold{worst: sketch.NewTop[worstWait](worstWaits)}
+	for s := range f.byFunc {
+		f.byFunc[s] = make(map[parse.StringID]*blame)
+		f.bySite[s] = make(map[parse.StackID]*blame)
+	}
+	return f
+}
+
+func (f *waitsFold) Event(e *parse.Event) {
+	if e.Kind == parse.KindProc {
+		f.proc(e)
+		return
+	}
+	g := &e.Go
+	if g.From != parse.GoRunnable || g.Class != parse.ClassUser || g.Ready == parse.ReadyYield || viaCoroutine(g) {
+		return
+	}
+	held := e.Held()
+	if g.Partial || g.To != parse.GoRunning || !awaitsP(g) {
+		f.apart.n++
+		f.apart.total += held
+		return
+	}
+	f.whole[g.Ready].add(&waitParts{1, held, g.Wait})
+	most := parse.Cause(0)
+	for c, v := range g.Wait {
+		f.longest[c] = max(f.longest[c], v)
+		if v > g.Wait[most] {
+			most = parse.Cause(c)
+		}
+	}
+	f.mostly[most]++
+	if f.worst.Wants(held) {
+		f.worst.Add(sketch.Key{Value: held, Time: int64(g.Since), ID: int64(g.ID)}, newWorstWait(g))
+	}
+}
+
+func (f *waitsFold) proc(e *parse.Event) {
+	s := &e.Proc
+	switch s.From {
+	case parse.ProcUndetermined, parse.ProcNotExist, parse.ProcIdle, parse.ProcStopped:
+		return
+	}
+	b := blame{s.Blame, e.Held(), s.Contended}
+	at(f.byFunc[s.From], s.Func).add(&b)
+	if s.Blame > 0 && hasSite(s.From) {
+		at(f.bySite[s.From], s.Stack).add(&b)
+	}
+}
+
+// hasSite reports whether the place where such a span ended says what it was for.
+func hasSite(s parse.ProcState) bool {
+	return s == parse.ProcUser || s == parse.ProcAssist || s == parse.ProcSyscall
+}
+
+func (f *waitsFold) Merge(next analysis.Collector) {
+	o := next.(*waitsFold)
+	for r := range f.whole {
+		f.whole[r].add(&o.whole[r])
+	}
+	f.apart.add(&o.apart)
+	for c := range f.mostly {
+		f.mostly[c] += o.mostly[c]
+		f.longest[c] = max(f.longest[c], o.longest[c])
+	}
+	f.worst.Merge(o.worst)
+	for s := range f.byFunc {
+		mergeKeyed(f.byFunc[s], o.byFunc[s], (*blame).add)
+		mergeKeyed(f.bySite[s], o.bySite[s], (*blame).add)
+	}
+}
+
+func runWaits(p *analysis.Pass) error {
+	f := analysis.Fold[*waitsFold](p)
+	var all waitParts
+	for r := range f.whole {
+		all.add(&f.whole[r])
+	}
+	var sum int64
+	for _, v := range all.parts {
+		sum += v
+	}
+	if sum != all.total {
+		return fmt.Errorf("the parts of all waits sum to %d ns, the waits to %d ns", sum, all.total)
+	}
+	if all.n+f.apart.n == 0 {
+		p.Say("no user goroutine waited for a P in %s, yields left out", p.Dur(p.Trace.Duration()))
+		return nil
+	}
+
+	causes := waitsByCause(f, &all)
+	who := blameTable("waits.function", "who made user goroutines wait for a P: what the Ps were doing, by entry function",
+		"function", f.apart.total+all.total, blamedFuncs(p, f))
+	sites := blameTable("waits.site", "the same, by where the goroutine stopped running or entered its system call",
+		"site", f.apart.total+all.total, blamedSites(p, f))
+	sayWaits(p, f, &all, who)
+	p.Table(causes)
+	p.Table(who)
+	p.Table(sites)
+	p.Table(waitsByReady(f, &all))
+	p.Table(waitsWorst(p, f, &all))
+
+	p.Figure(analysis.Figure{
+		Name: "waits", Title: "What " + p.Dur(all.total) + " of waiting for a P was made of",
+		Mark: analysis.Bars, Table: causes.Name, X: "cause", Y: []string{"total"},
+	})
+	p.Figure(analysis.Figure{
+		Name: "waits-ready", Title: "What waits for a P were made of, by how the goroutine became runnable",
+		Mark: analysis.Matrix, Table: "waits.ready", X: "cause", Y: []string{"total"}, Series: "became runnable",
+	})
+	p.Figure(analysis.Figure{
+		Name: "waits-function", Title: "Who made user goroutines wait for a P",
+		Mark: analysis.Bars, Table: who.Name, X: "function", Y: []string{"waits"}, Series: "P was",
+	})
+	return nil
+}
+
+func sayWaits(p *analysis.Pass, f *waitsFold, all *waitParts, who *analysis.Table) {
+	if all.n > 0 {
+		var order []parse.Cause
+		for c, v := range all.parts {
+			if v > 0 && ratioOf(v, all.total) >= .01 {
+				order = append(order, parse.Cause(c))
+			}
+		}
+		slices.SortStableFunc(order, func(a, b parse.Cause) int { return cmp.Compare(all.parts[b], all.parts[a]) })
+		var parts []string
+		for _, c := range order[:min(4, len(order))] {
+			parts = append(parts, analysis.FormatRatio(ratioOf(all.parts[c], all.total))+" "+causeTexts[c])
+		}
+		p.Say("%s of user goroutines waiting for a P (n=%s, yields left out): %s",
+			p.Dur(all.total), analysis.FormatCount(all.n), strings.Join(parts, ", "))
+	}
+	var holders []string
+	for _, r := range who.Rows {
+		if share := r[3].(float64); share >= .01 && r[1] != parse.ProcScheduler.String() && len(holders) < 3 {
+			holders = append(holders, fmt.Sprintf("%s (%s) %s", r[0], r[1], analysis.FormatRatio(share)))
+		}
+	}
+	if len(holders) > 0 {
+		p.Say("who held the Ps, in shares of all waiting: %s", strings.Join(holders, ", "))
+	}
+	if f.apart.n > 0 {
+		p.Say("%s apart (%s): cut by an edge of the trace or of goroutines taken for the runtime's", counted(f.apart.n, "wait", "waits"), p.Dur(f.apart.total))
+	}
+}
+
+func waitsByCause(f *waitsFold, all *waitParts) *analysis.Table {
+	t := &analysis.Table{
+		Name: "waits.cause", Title: "user goroutines: what waits for a P were made of, without yields and waits cut by an edge of the trace", N: all.n,
+		Columns: []analysis.Column{
+			{Name: "cause", Unit: analysis.Text}, {Name: "total", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "share", Unit: analysis.Ratio},
+			{Name: "waits mostly so", Unit: analysis.Count}, {Name: "longest part", Unit: analysis.NS, Polarity: analysis.Lower},
+		},
+	}
+	var order []parse.Cause
+	for c := range all.parts {
+		if all.parts[c] != 0 {
+			order = append(order, parse.Cause(c))
+		}
+	}
+	slices.SortStableFunc(order, func(a, b parse.Cause) int { return cmp.Compare(all.parts[b], all.parts[a]) })
+	for _, c := range order {
+		t.Add(causeTexts[c], all.parts[c], ratioOf(all.parts[c], all.total), f.mostly[c], f.longest[c])
+	}
+	return t
+}
+
+// waitsByReady has every pair of how goroutines became runnable and a cause.
+func waitsByReady(f *waitsFold, all *waitParts) *analysis.Table {
+	t := &analysis.Table{
+		Name: "waits.ready", Title: "user goroutines: what waits for a P were made of, by how they became runnable", N: all.n, Detail: true,
+		Columns: []analysis.Column{
+			{Name: "became runnable", Unit: analysis.Text}, {Name: "cause", Unit: analysis.Text}, {Name: "n", Unit: analysis.Count},
+			{Name: "total", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "share", Unit: analysis.Ratio},
+		},
+	}
+	for r := range f.whole {
+		for c, v := range f.whole[r].parts {
+			if v != 0 {
+				t.Add(parse.Ready(r).String(), causeTexts[c], f.whole[r].n, v, ratioOf(v, all.total))
+			}
+		}
+	}
+	return t
+}
+
+// waitsWorst has the longest waits with all their parts.
+func waitsWorst(p *analysis.Pass, f *waitsFold, all *waitParts) *analysis.Table {
+	t := &analysis.Table{
+		Name: "waits.worst", Title: "user goroutines: longest waits for a P and what they were made of", N: all.n, Detail: true,
+		Columns: []analysis.Column{
+			{Name: "runnable at", Unit: analysis.Moment}, {Name: "wait", Unit: analysis.NS, Polarity: analysis.Lower},
+			{Name: "G", Unit: analysis.G}, {Name: "function", Unit: analysis.Text}, {Name: "became runnable", Unit: analysis.Text},
+		},
+	}
+	for c := range parse.NumCauses {
+		t.Columns = append(t.Columns, analysis.Column{Name: c.String(), Unit: analysis.NS, Polarity: analysis.Lower})
+	}
+	for _, e := range f.worst.Items() {
+		w := &e.Item
+		cells := []any{p.Rel(w.since), e.Value, int64(w.g), p.FuncName(w.fn), w.ready.String()}
+		for _, v := range w.parts {
+			cells = append(cells, v)
+		}
+		t.Add(cells...)
+	}
+	return t
+}
+
+// blamed is a span's function or site, and what the P was doing.
+type blamed struct {
+	id    uint32
+	state parse.ProcState
+}
+
+func blamedFuncs(p *analysis.Pass, f *waitsFold) []ranked[blame] {
+	m := make(map[blamed]*blame)
+	for s := range f.byFunc {
+		for fn, b := range f.byFunc[s] {
+			m[blamed{uint32(fn), parse.ProcState(s)}] = b
+		}
+	}
+	return rankBlame(m, func(k blamed) string {
+		switch k.state {
+		case parse.ProcScheduler:
+			return "(no goroutine)"
+		case parse.ProcWorker:
+			return "runtime.gcBgMarkWorker" // also before anything told its name
+		}
+		return p.FuncName(parse.StringID(k.id))
+	})
+}
+
+// blamedSites has the sites of user work and system calls, and one row for each
+// of the other things a P does.
+func blamedSites(p *analysis.Pass, f *waitsFold) []ranked[blame] {
+	m := make(map[blamed]*blame)
+	for i := range f.byFunc {
+		s := parse.ProcState(i)
+		if !hasSite(s) {
+			for _, b := range f.byFunc[s] {
+				at(m, blamed{0, s}).add(b)
+			}
+			continue
+		}
+		for stack, b := range f.bySite[s] {
+			m[blamed{uint32(stack), s}] = b
+		}
+	}
+	return rankBlame(m, func(k blamed) string {
+		if !hasSite(k.state) {
+			return "(all)"
+		}
+		return p.SiteName(parse.StackID(k.id))
+	})
+}
+
+func rankBlame(m map[blamed]*blame, name func(blamed) string) []ranked[blame] {
+	return rank(m, func(k blamed) label { return label{name(k), k.state.String()} },
+		(*blame).add, func(b *blame) int64 { return b.waits })
+}
+
+// blameTable has the rows with a part in waits, out of total ns of waiting.
+func blameTable(name, title, what string, total int64, rows []ranked[blame]) *analysis.Table {
+	t := &analysis.Table{
+		Name: name, Title: title + " (shares of all waiting, also of waits set apart)",
+		Columns: []analysis.Column{
+			{Name: what, Unit: analysis.Text}, {Name: "P was", Unit: analysis.Text},
+			{Name: "waits", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "share", Unit: analysis.Ratio},
+			{Name: "P time", Unit: analysis.NS}, {Name: "while others waited", Unit: analysis.NS},
+		},
+	}
+	for _, r := range rows {
+		if r.v.waits > 0 {
+			t.Add(r.label[0], r.label[1], r.v.waits, ratioOf(r.v.waits, total), r.v.pTime, r.v.contended)
+		}
+	}
+	t.N = int64(len(t.Rows))
+	t.Limit(10)
+	return t
+}

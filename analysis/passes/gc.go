@@ -485,13 +485,12 @@ func gcCycleTables(p *analysis.Pass, c *gcFold) {
 		return &analysis.Table{
 			Name: name, Title: title, Detail: detail, N: c.cycles + c.cut,
 			Columns: []analysis.Column{
-				{Name: "at", Unit: analysis.Moment}, {Name: "mark", Unit: analysis.NS, Polarity: analysis.Lower},
+				{Name: "at", Unit: analysis.Moment}, {Name: "mark", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "background", Unit: analysis.Ratio},
+				{Name: "assist_wall", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "assist_p_time", Unit: analysis.NS, Polarity: analysis.Lower},
+				{Name: "heap_before", Unit: analysis.Bytes}, {Name: "goal", Unit: analysis.Bytes}, {Name: "heap_after", Unit: analysis.Bytes},
 				{Name: "sweep_termination", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "mark_termination", Unit: analysis.NS, Polarity: analysis.Lower},
 				{Name: "dedicated", Unit: analysis.NS}, {Name: "fractional", Unit: analysis.NS}, {Name: "idle", Unit: analysis.NS},
-				{Name: "background", Unit: analysis.Ratio},
 				{Name: "assists", Unit: analysis.Count, Polarity: analysis.Lower},
-				{Name: "assist_p_time", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "assist_wall", Unit: analysis.NS, Polarity: analysis.Lower},
-				{Name: "heap_before", Unit: analysis.Bytes}, {Name: "goal", Unit: analysis.Bytes}, {Name: "heap_after", Unit: analysis.Bytes},
 				{Name: "note", Unit: analysis.Text},
 			},
 		}
@@ -517,12 +516,11 @@ func gcCycleTables(p *analysis.Pass, c *gcFold) {
 			note = "not ended in the trace"
 		}
 		row := []any{
-			p.Rel(r.Since), mark, known(d.sweepTerm, d.sweepTerm > 0), known(d.mark, d.mark > 0),
-			dedicated, d.workers[parse.ModeFractional], d.workers[parse.ModeIdle],
-			ratioCell(dedicated+d.workers[parse.ModeFractional], int64(d.procs)*mark),
-			d.assist.n, d.assist.cpu, d.assist.wall,
-			known(d.live, d.liveKnown), known(d.goal, d.goalKnown && d.goal > 0),
-			known(d.lastLive, d.liveAt > 0 && !r.Unfinished), note,
+			p.Rel(r.Since), mark, ratioCell(dedicated+d.workers[parse.ModeFractional], int64(d.procs)*mark),
+			d.assist.wall, d.assist.cpu,
+			known(d.live, d.liveKnown), known(d.goal, d.goalKnown && d.goal > 0), known(d.lastLive, d.liveAt > 0 && !r.Unfinished),
+			known(d.sweepTerm, d.sweepTerm > 0), known(d.mark, d.mark > 0),
+			dedicated, d.workers[parse.ModeFractional], d.workers[parse.ModeIdle], d.assist.n, note,
 		}
 		if i < 10 {
 			longest.Add(row...)

@@ -356,14 +356,13 @@ func stwStopped(s *sketch.Series, bucket int) int64 {
 
 func stwKindTable(p *analysis.Pass, rows []stwKindRow, sites []ranked[stwSum]) {
 	t := &analysis.Table{
-		Name: "kinds", Title: "stops by reason, without the start of the trace; lengths of those seen whole, wall clock; halt is until the world restarted",
+		Name: "kinds", Title: "stops by reason, wall clock of those seen whole; halt is until the world restarted",
 		Columns: []analysis.Column{
 			{Name: "reason", Unit: analysis.Text}, {Name: "count", Unit: analysis.Count},
-			{Name: "p50", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "max", Unit: analysis.NS, Polarity: analysis.Lower},
-			{Name: "total", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "halt", Unit: analysis.NS, Polarity: analysis.Lower},
-			{Name: "stopping_share", Unit: analysis.Ratio, Polarity: analysis.Lower},
-			{Name: "p_time", Unit: analysis.NS, Polarity: analysis.Lower},
-			{Name: "requesters", Unit: analysis.Count}, {Name: "main_requester", Unit: analysis.Text},
+			{Name: "halt", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "stopping_share", Unit: analysis.Ratio, Polarity: analysis.Lower},
+			{Name: "total", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "p50", Unit: analysis.NS, Polarity: analysis.Lower},
+			{Name: "max", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "main_requester", Unit: analysis.Text},
+			{Name: "requesters", Unit: analysis.Count}, {Name: "p_time", Unit: analysis.NS, Polarity: analysis.Lower},
 		},
 	}
 	for _, k := range rows {
@@ -379,22 +378,22 @@ func stwKindTable(p *analysis.Pass, rows []stwKindRow, sites []ranked[stwSum]) {
 				requesters++
 			}
 		}
-		t.Add(k.name, n+k.cut, quantileCell(&k.total, .5), maxCell(&k.total), k.total.Sum(), k.halt,
-			ratioCell(k.stopping.Sum(), k.halt), k.cpu, requesters, main)
+		t.Add(k.name, n+k.cut, k.halt, ratioCell(k.stopping.Sum(), k.halt), k.total.Sum(), quantileCell(&k.total, .5), maxCell(&k.total),
+			main, requesters, k.cpu)
 	}
 	p.Table(t)
 }
 
 func stwWorstTable(p *analysis.Pass, c *stwFold) {
 	t := &analysis.Table{
-		Name: "worst", Title: "longest stops of any reason by the time until the world restarted; the last P to stop is likely, not certain",
+		Name: "worst", Title: "longest stops; the last P to stop is likely, not certain",
 		Columns: []analysis.Column{
 			{Name: "at", Unit: analysis.Moment}, {Name: "reason", Unit: analysis.Text},
 			{Name: "halt", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "stopping", Unit: analysis.NS, Polarity: analysis.Lower},
-			{Name: "stopped", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "restart", Unit: analysis.NS, Polarity: analysis.Lower},
-			{Name: "total", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "last_p", Unit: analysis.P}, {Name: "doing", Unit: analysis.Text},
-			{Name: "function", Unit: analysis.Text}, {Name: "stopped_at", Unit: analysis.Text},
-			{Name: "requester", Unit: analysis.Text}, {Name: "requested_at", Unit: analysis.Text},
+			{Name: "last_p", Unit: analysis.P}, {Name: "doing", Unit: analysis.Text}, {Name: "stopped_at", Unit: analysis.Text},
+			{Name: "requested_at", Unit: analysis.Text}, {Name: "stopped", Unit: analysis.NS, Polarity: analysis.Lower},
+			{Name: "restart", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "total", Unit: analysis.NS, Polarity: analysis.Lower},
+			{Name: "function", Unit: analysis.Text}, {Name: "requester", Unit: analysis.Text},
 		},
 	}
 	items := c.worst.Items()
@@ -414,8 +413,8 @@ func stwWorstTable(p *analysis.Pass, c *stwFold) {
 				at = p.SiteName(r.Stop.LastStack)
 			}
 		}
-		t.Add(p.Rel(r.Since), p.Trace.String(r.Name), stwHalt(r), r.Stopping(), stwHalt(r)-r.Stopping(), restart, r.Total(),
-			int64(r.Stop.LastP), doing, fn, at, p.FuncName(r.Func), p.SiteName(r.Stack))
+		t.Add(p.Rel(r.Since), p.Trace.String(r.Name), stwHalt(r), r.Stopping(), int64(r.Stop.LastP), doing, at, p.SiteName(r.Stack),
+			stwHalt(r)-r.Stopping(), restart, r.Total(), fn, p.FuncName(r.Func))
 	}
 	for _, k := range c.kinds {
 		t.N += k.total.N()

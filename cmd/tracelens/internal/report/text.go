@@ -88,22 +88,28 @@ func (p *printer) header(s *analysis.Summary) {
 		}
 		p.wrapped("", alarm, lost)
 	}
-	size := analysis.FormatBytes(s.Bytes)
+	format := strings.Replace(s.Format, "go", "Go", 1) + " format"
 	if s.Compression != "" {
-		size += " unpacked from " + s.Compression
+		format += " in " + s.Compression
 	}
-	p.wrapped("", bold, fmt.Sprintf("%s: %s trace, %s", s.Name, strings.Replace(s.Format, "go", "Go", 1), size))
-	facts := []string{
-		analysis.FormatDuration(s.Duration, s.Quantum),
-		counted(s.Events, "event"),
-		counted(int64(s.Generations), "generation"),
+	facts := []string{format}
+	if s.From > 0 {
+		facts = append(facts, fmt.Sprintf("%s from %s to %s", p.dur(s.Duration), analysis.FormatMoment(s.From), analysis.FormatMoment(s.To)))
+	} else {
+		// N.B. with --from the counts include what was read before it.
+		generation := "generation"
+		if !s.Complete {
+			generation = "whole generation"
+		}
+		facts = append(facts, p.dur(s.Duration), counted(s.Events, "event"), counted(int64(s.Generations), generation))
 	}
 	if s.Procs > 0 {
 		facts = append(facts, fmt.Sprintf("GOMAXPROCS %d", s.Procs))
 	}
 	if at, err := time.Parse(time.RFC3339Nano, s.Start); err == nil {
-		facts = append(facts, "began "+at.Format("2006-01-02 15:04:05.000 MST"))
+		facts = append(facts, "began "+at.Format("2006-01-02 15:04:05 MST"))
 	}
+	p.wrapped("", bold, s.Name)
 	p.say("", strings.Join(facts, ", "))
 }
 
@@ -191,28 +197,32 @@ func (p *printer) dur(ns int64) string { return analysis.FormatDuration(ns, p.qu
 
 const (
 	gap     = 2  // cells between columns
-	minText = 16 // cells a text column is shortened to at most
-	maxCell = 60 // cells that text may take where there is room
+	minText = 16 // cells that text is not shortened below
 )
 
-// table writes a table within the width: text is shortened first, then columns
-// at the right are left out, which is said.
+// table writes a table within the width. What is too wide loses the directories
+// of import paths first, then the middle of texts, then columns at the right.
 func (p *printer) table(t *analysis.Table) {
 	cols := make([]column, len(t.Columns))
 	for i, c := range t.Columns {
-		cols[i] = column{name: Clean(c.Name), text: c.Unit == analysis.Text}
+		cols[i] = column{name: strings.ReplaceAll(Clean(c.Name), "_", " "), text: c.Unit == analysis.Text}
 		for _, row := range t.Rows {
-			cell := Clean(analysis.Format(row[i], c.Unit, p.quantum))
-			if cols[i].text {
-				cell = shorten(cell, maxCell)
-			}
-			cols[i].cells = append(cols[i].cells, cell)
+			cols[i].cells = append(cols[i].cells, Clean(analysis.Format(row[i], c.Unit, p.quantum)))
 		}
 		cols[i].fit()
 	}
-	const indent = 2
-	room := p.Width - indent
-	for total(cols) > room {
+	room := p.Width - 2
+	if total(cols) > room {
+		for i := range cols {
+			if cols[i].text {
+				for r, cell := range cols[i].cells {
+					cols[i].cells[r] = directories.ReplaceAllString(cell, "")
+				}
+				cols[i].fit()
+			}
+		}
+	}
+	for total(cols) > room && len(cols) > 1 {
 		widest := -1
 		for i, c := range cols {
 			if c.text && c.width > minText && (widest < 0 || c.width > cols[widest].width) {
@@ -220,13 +230,12 @@ func (p *printer) table(t *analysis.Table) {
 			}
 		}
 		if widest >= 0 {
-			cols[widest].width--
-		} else if len(cols) > 1 {
-			cols = cols[:len(cols)-1]
+			cols[widest].width = max(minText, cols[widest].width-(total(cols)-room+1)/2)
 		} else {
-			break
+			cols = cols[:len(cols)-1]
 		}
 	}
+	cols[0].width = min(cols[0].width, room)
 
 	title := t.Title
 	if t.N > 0 && !strings.Contains(title, analysis.FormatCount(t.N)) {
@@ -280,6 +289,7 @@ type column struct {
 
 // fit makes the column as wide as its cells and the longest word of its name.
 func (c *column) fit() {
+	c.width = 0
 	for _, word := range strings.Fields(c.name) {
 		c.width = max(c.width, ansi.StringWidth(word))
 	}
@@ -332,21 +342,26 @@ func wrap(s string, width int) []string {
 // directories is the part of an import path before its last element.
 var directories = regexp.MustCompile(`([\w.~@-]+/)+`)
 
-// shorten cuts s to width cells. The directories of import paths go first, since
-// the function's own name says most; then the middle.
+// shorten cuts s to width cells: what follows its first word, or, when that is
+// too wide itself, its middle. The end of a name, with the function's own name
+// and line, says more than its begin.
 func shorten(s string, width int) string {
-	if ansi.StringWidth(s) <= width {
-		return s
-	}
-	s = directories.ReplaceAllString(s, "…/")
 	n := ansi.StringWidth(s)
 	if n <= width {
 		return s
 	}
-	if width < 3 {
-		return ansi.Truncate(s, width, "")
+	if name, _, more := strings.Cut(s, " "); more {
+		if ansi.StringWidth(name)+2 <= width {
+			return strings.TrimRight(ansi.Truncate(s, width-1, ""), " (") + "…"
+		}
+		return shorten(name, width)
 	}
-	head := (width - 1) / 3
-	tail := width - 1 - head
-	return ansi.Truncate(s, head, "") + ansi.TruncateLeft(s, n-tail, "…")
+	head := ansi.Truncate(s, max(0, width-1)/4, "")
+	for cut := n - width + 1 + ansi.StringWidth(head); cut < n; cut++ {
+		// N.B. a cut within a wide character leaves more than asked for.
+		if out := head + ansi.TruncateLeft(s, cut, "…"); ansi.StringWidth(out) <= width {
+			return out
+		}
+	}
+	return "…"
 }

@@ -1,0 +1,174 @@
+package passes
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/exp/trace"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/analysistest"
+	"github.com/tracelens/tracelens/parse"
+)
+
+func TestCatalogue(t *testing.T) {
+	seen := make(map[string]bool)
+	for _, a := range All() {
+		if seen[a.Name] {
+			t.Errorf("%s is listed twice", a.Name)
+		}
+		seen[a.Name] = true
+		if !strings.HasPrefix(a.Doc, "# "+a.Name+": ") || a.Title() == "" {
+			t.Errorf("%s: its page does not begin with %q", a.Name, "# "+a.Name+": title")
+		}
+		if a.Run == nil || (a.New == nil) != (a.Kinds == 0) {
+			t.Errorf("%s: has no Run, or only one of New and Kinds", a.Name)
+		}
+		if _, err := os.Stat(a.Name + "_test.go"); err != nil {
+			t.Errorf("%s: has no test of its own: %v", a.Name, err)
+		}
+		for _, r := range a.Requires {
+			if !seen[r.Name] {
+				t.Errorf("%s requires %s, which the catalogue does not list before it", a.Name, r.Name)
+			}
+		}
+	}
+}
+
+// TestLaw checks fold(a+b) == fold(a).Merge(fold(b)) over every analyzer.
+func TestLaw(t *testing.T) {
+	for _, name := range []string{
+		"mixed-go121", "mixed-go122", "mixed-go126", "flight-recorder", "gc-assist", "stw-kinds",
+		"gomaxprocs-change", "syscall-handoff", "coroutines", "annotations", "heartbeat",
+	} {
+		analysistest.Law(t, analysistest.Testdata(t, name), All())
+	}
+}
+
+// metricsOf is the population of traces that every metric must be set on.
+func TestMetricsListed(t *testing.T) {
+	got := make(map[string]bool)
+	for _, name := range []string{"mixed-go126", "gc-assist", "stw-kinds", "syscall-handoff", "steal-bursts", "http-healthy", "mutex-starvation", "preempt-async", "netpoll-echo", "steal-timers"} {
+		for id := range analysistest.Report(t, analysistest.Testdata(t, name), All()...).Metrics {
+			got[id] = true
+		}
+	}
+	var missing []string
+	for _, d := range analysis.Metrics() {
+		// Populations that these small traces do not have.
+		if got[d.ID] || strings.HasSuffix(d.ID, ".p999") || strings.HasSuffix(d.ID, ".p99") {
+			continue
+		}
+		missing = append(missing, d.ID)
+	}
+	if len(missing) > 0 {
+		t.Errorf("no analyzer sets %s", strings.Join(missing, ", "))
+	}
+}
+
+// TestEveryTrace: each trace gives a full report or an error that says whose
+// fault it is; no analyzer fails.
+func TestEveryTrace(t *testing.T) {
+	paths, _ := filepath.Glob(filepath.Join(analysistest.Root(t), "testdata", "traces", "*.trace"))
+	more, _ := filepath.Glob(filepath.Join(analysistest.Root(t), "..", "shared", "corpus", "*", "*.trace"))
+	for _, path := range append(paths, more...) {
+		f, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rep, err := analysis.Analyze(context.Background(), f, filepath.Base(path), parse.Options{}, All())
+		f.Close()
+		var e *parse.Error
+		if err != nil {
+			if !errors.As(err, &e) {
+				t.Errorf("%s: %v", path, err)
+			}
+			continue
+		}
+		for _, r := range rep.Results {
+			if r.Outcome == analysis.Failed {
+				t.Errorf("%s: %s: %s", path, r.Name, r.Reason)
+			}
+			if r.Outcome == analysis.NotApplicable && r.Reason == "" || r.Outcome == analysis.Clear && len(r.Summary) == 0 {
+				t.Errorf("%s: %s is %s and says nothing", path, r.Name, r.Outcome)
+			}
+			if len(r.Summary) > 3 {
+				t.Errorf("%s: %s says %d lines", path, r.Name, len(r.Summary))
+			}
+		}
+		for id, m := range rep.Metrics {
+			if v := float64(m.Value); m.Unit == analysis.Ratio && (v < 0 || v > 1+1e-9) || v < 0 {
+				t.Errorf("%s: %s = %v %s", path, id, v, m.Unit)
+			}
+		}
+		if sum, n := shareSum(rep); n > 0 && (sum < 1-1e-9 || sum > 1+1e-9) {
+			t.Errorf("%s: procs.share.* sum to %v", path, sum)
+		}
+	}
+}
+
+func shareSum(rep *analysis.Report) (sum float64, n int) {
+	for id, m := range rep.Metrics {
+		if strings.HasPrefix(id, "procs.share.") {
+			sum += float64(m.Value)
+			n++
+		}
+	}
+	return sum, n
+}
+
+// BenchmarkAnalyze compares a whole report with a bare drain of the reference
+// reader, in one run.
+func BenchmarkAnalyze(b *testing.B) {
+	paths := []string{analysistest.Testdata(b, "http-healthy"), analysistest.Testdata(b, "gc-assist")}
+	for _, name := range []string{"real/etcd-embed", "io/net-echo", "gc/assist-gogc10"} {
+		path := filepath.Join(analysistest.Root(b), "..", "shared", "corpus", filepath.FromSlash(name)+".trace")
+		if _, err := os.Stat(path); err == nil {
+			paths = append(paths, path)
+		}
+	}
+	for _, path := range paths {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			b.Fatal(err)
+		}
+		name := strings.TrimSuffix(filepath.Base(path), ".trace")
+		var events int64
+		b.Run("reference/"+name, func(b *testing.B) {
+			b.SetBytes(int64(len(data)))
+			b.ReportAllocs()
+			for b.Loop() {
+				r, err := trace.NewReader(bytes.NewReader(data))
+				if err != nil {
+					b.Fatal(err)
+				}
+				events = 0
+				for {
+					if _, err := r.ReadEvent(); err == io.EOF {
+						break
+					} else if err != nil {
+						b.Fatal(err)
+					}
+					events++
+				}
+			}
+			b.ReportMetric(float64(events)*float64(b.N)/b.Elapsed().Seconds(), "events/s")
+		})
+		b.Run("analyze/"+name, func(b *testing.B) {
+			b.SetBytes(int64(len(data)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := analysis.Analyze(context.Background(), bytes.NewReader(data), name, parse.Options{}, All()); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(events)*float64(b.N)/b.Elapsed().Seconds(), "events/s")
+		})
+	}
+}

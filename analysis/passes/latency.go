@@ -338,7 +338,7 @@ func latencyCells(h *sketch.Histogram) []any {
 func causeTable(f *latencyFold, total int64) *analysis.Table {
 	t := &analysis.Table{
 		Name: "latency.cause", Title: "user goroutines: waits for a P by how they became runnable (yields are in no total)",
-		Columns: append(latencyColumns(analysis.Column{Name: "became runnable", Unit: analysis.Text}),
+		Columns: append(latencyColumns(analysis.Column{Name: "ready by", Unit: analysis.Text}),
 			analysis.Column{Name: "share", Unit: analysis.Ratio}),
 	}
 	var order []parse.Ready
@@ -369,7 +369,7 @@ func causeTable(f *latencyFold, total int64) *analysis.Table {
 func latencyByClass(f *latencyFold, n int64) *analysis.Table {
 	t := &analysis.Table{
 		Name: "latency.class", Title: "all goroutines: waits for a P by class and how they became runnable", Detail: true, N: n,
-		Columns: latencyColumns(analysis.Column{Name: "class", Unit: analysis.Text}, analysis.Column{Name: "became runnable", Unit: analysis.Text}),
+		Columns: latencyColumns(analysis.Column{Name: "class", Unit: analysis.Text}, analysis.Column{Name: "ready by", Unit: analysis.Text}),
 	}
 	for c := range f.hist {
 		for r := range f.hist[c] {
@@ -408,12 +408,12 @@ func (w *worstWait) largest() (c parse.Cause, ns int64) {
 
 func latencyWorst(p *analysis.Pass, f *latencyFold, user *sketch.Histogram) *analysis.Table {
 	t := &analysis.Table{
-		Name: "latency.worst", Title: "user goroutines: longest waits for a P, without yields", N: user.N(),
+		Name: "latency.worst", Title: "user goroutines: longest waits for a P and the largest part of each, without yields", N: user.N(),
 		Columns: []analysis.Column{
-			{Name: "runnable at", Unit: analysis.Moment}, {Name: "wait", Unit: analysis.NS, Polarity: analysis.Lower},
+			{Name: "at", Unit: analysis.Moment}, {Name: "wait", Unit: analysis.NS, Polarity: analysis.Lower},
 			{Name: "G", Unit: analysis.G}, {Name: "P", Unit: analysis.P}, {Name: "function", Unit: analysis.Text},
-			{Name: "became runnable", Unit: analysis.Text}, {Name: "blocked on", Unit: analysis.Text},
-			{Name: "waited mostly for", Unit: analysis.Text}, {Name: "share", Unit: analysis.Ratio}, {Name: "made runnable at", Unit: analysis.Text},
+			{Name: "ready by", Unit: analysis.Text}, {Name: "blocked on", Unit: analysis.Text},
+			{Name: "mostly", Unit: analysis.Text}, {Name: "share", Unit: analysis.Ratio}, {Name: "readied at", Unit: analysis.Text},
 		},
 	}
 	for _, e := range f.worst.Items() {
@@ -426,7 +426,7 @@ func latencyWorst(p *analysis.Pass, f *latencyFold, user *sketch.Histogram) *ana
 			waker = p.SiteName(w.waker)
 		}
 		c, ns := w.largest()
-		t.Add(p.Rel(w.since), e.Value, int64(w.g), int64(w.p), p.FuncName(w.fn), w.ready.String(), blockedOn, causeTexts[c], ratioCell(ns, e.Value), waker)
+		t.Add(p.Rel(w.since), e.Value, int64(w.g), int64(w.p), p.FuncName(w.fn), w.ready.String(), blockedOn, c.String(), ratioCell(ns, e.Value), waker)
 	}
 	return t
 }

@@ -163,7 +163,7 @@ func runWaits(p *analysis.Pass) error {
 	})
 	p.Figure(analysis.Figure{
 		Name: "waits-ready", Title: "What waits for a P were made of, by how the goroutine became runnable",
-		Mark: analysis.Matrix, Table: "waits.ready", X: "cause", Y: []string{"total"}, Series: "became runnable",
+		Mark: analysis.Matrix, Table: "waits.ready", X: "cause", Y: []string{"total"}, Series: "ready by",
 	})
 	p.Figure(analysis.Figure{
 		Name: "waits-function", Title: "Who made user goroutines wait for a P",
@@ -204,10 +204,10 @@ func sayWaits(p *analysis.Pass, f *waitsFold, all *waitParts, who *analysis.Tabl
 
 func waitsByCause(f *waitsFold, all *waitParts) *analysis.Table {
 	t := &analysis.Table{
-		Name: "waits.cause", Title: "user goroutines: what waits for a P were made of, without yields and waits cut by an edge of the trace", N: all.n,
+		Name: "waits.cause", Title: "user goroutines: what waits for a P were made of, without yields and waits set apart", N: all.n,
 		Columns: []analysis.Column{
 			{Name: "cause", Unit: analysis.Text}, {Name: "total", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "share", Unit: analysis.Ratio},
-			{Name: "waits mostly so", Unit: analysis.Count}, {Name: "longest part", Unit: analysis.NS, Polarity: analysis.Lower},
+			{Name: "mostly", Unit: analysis.Count}, {Name: "longest", Unit: analysis.NS, Polarity: analysis.Lower},
 		},
 	}
 	var order []parse.Cause
@@ -228,7 +228,7 @@ func waitsByReady(f *waitsFold, all *waitParts) *analysis.Table {
 	t := &analysis.Table{
 		Name: "waits.ready", Title: "user goroutines: what waits for a P were made of, by how they became runnable", N: all.n, Detail: true,
 		Columns: []analysis.Column{
-			{Name: "became runnable", Unit: analysis.Text}, {Name: "cause", Unit: analysis.Text}, {Name: "n", Unit: analysis.Count},
+			{Name: "ready by", Unit: analysis.Text}, {Name: "cause", Unit: analysis.Text}, {Name: "n", Unit: analysis.Count},
 			{Name: "total", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "share", Unit: analysis.Ratio},
 		},
 	}
@@ -247,8 +247,8 @@ func waitsWorst(p *analysis.Pass, f *waitsFold, all *waitParts) *analysis.Table 
 	t := &analysis.Table{
 		Name: "waits.worst", Title: "user goroutines: longest waits for a P and what they were made of", N: all.n, Detail: true,
 		Columns: []analysis.Column{
-			{Name: "runnable at", Unit: analysis.Moment}, {Name: "wait", Unit: analysis.NS, Polarity: analysis.Lower},
-			{Name: "G", Unit: analysis.G}, {Name: "function", Unit: analysis.Text}, {Name: "became runnable", Unit: analysis.Text},
+			{Name: "at", Unit: analysis.Moment}, {Name: "wait", Unit: analysis.NS, Polarity: analysis.Lower},
+			{Name: "G", Unit: analysis.G}, {Name: "function", Unit: analysis.Text}, {Name: "ready by", Unit: analysis.Text},
 		},
 	}
 	for c := range parse.NumCauses {
@@ -321,11 +321,11 @@ func rankBlame(m map[blamed]*blame, name func(blamed) string) []ranked[blame] {
 // blameTable has the rows with a part in waits, out of total ns of waiting.
 func blameTable(name, title, what string, total int64, rows []ranked[blame]) *analysis.Table {
 	t := &analysis.Table{
-		Name: name, Title: title + " (shares of all waiting, also of waits set apart)",
+		Name: name, Title: title + " (of all waiting)",
 		Columns: []analysis.Column{
 			{Name: what, Unit: analysis.Text}, {Name: "P was", Unit: analysis.Text},
 			{Name: "waits", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "share", Unit: analysis.Ratio},
-			{Name: "P time", Unit: analysis.NS}, {Name: "while others waited", Unit: analysis.NS},
+			{Name: "P time", Unit: analysis.NS}, {Name: "contended", Unit: analysis.NS},
 		},
 	}
 	for _, r := range rows {

@@ -82,9 +82,9 @@ func TestWaitsRules(t *testing.T) {
 	}{
 		{"waits.cause", causeTexts[parse.CauseUser], "total", int64(500)},
 		{"waits.cause", causeTexts[parse.CauseUser], "share", 500. / 1000},
-		{"waits.cause", causeTexts[parse.CauseUser], "waits mostly so", int64(2)},
-		{"waits.cause", causeTexts[parse.CauseUser], "longest part", int64(400)},
-		{"waits.cause", causeTexts[parse.CauseWakeup], "waits mostly so", int64(1)},
+		{"waits.cause", causeTexts[parse.CauseUser], "mostly", int64(2)},
+		{"waits.cause", causeTexts[parse.CauseUser], "longest", int64(400)},
+		{"waits.cause", causeTexts[parse.CauseWakeup], "mostly", int64(1)},
 		{"waits.cause", causeTexts[parse.CauseGC], "total", int64(100)},
 		{"waits.ready", "netpoll", "n", int64(1)},
 		// The waits apart are in the whole that the Ps' parts are shares of.

@@ -230,11 +230,13 @@ type Go struct {
 	BlockedStack StackID  // and where it waited; ReadySyscall: where it entered the call
 	BlockedSince Time     // and since when; 0 if not seen
 
+	// Set with From runnable: ns, what the wait consists of; sums to Held.
+	Wait [NumCauses]int64
+
 	// Set with From runnable and To running.
 	Origin     Origin
-	Victim     ProcID           // OriginStolen, OriginAmbiguous: the P it was queued on
-	StealBatch int32            // OriginStolen: goroutines moved by the steal that this start reveals, 0 when it came with an earlier one
-	Wait       [NumCauses]int64 // ns, what the wait consists of; sums to Held
+	Victim     ProcID // OriginStolen, OriginAmbiguous: the P it was queued on
+	StealBatch int32  // OriginStolen: goroutines moved by the steal that this start reveals, 0 when it came with an earlier one
 
 	// Set with From running.
 	Preempt Preempt

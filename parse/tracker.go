@@ -573,6 +573,11 @@ func (t *tracker) exist(id GoID, state GoState) *goroutine {
 	g := t.newGoroutine(id)
 	g.born, g.since, g.partial = t.begin, t.begin, true
 	g.state = state
+	if id >= 2 && id <= 4 {
+		// forcegchelper, bgsweep and bgscavenge are the first to be started (proc.go:init,
+		// mgc.go:gcenable); their names may come only after their first wait.
+		g.class = ClassSystem
+	}
 	if state == GoRunnable {
 		g.ready = ReadyUnknown
 		t.enqueue(g)
@@ -913,7 +918,7 @@ func (t *tracker) destroy(g *goroutine) {
 	for _, o := range g.regions {
 		t.endRegion(g, o, true)
 	}
-	if g.fn == 0 {
+	if g.fn == 0 && g.class == ClassUser {
 		t.tr.Quality.Unnamed++
 	}
 	if g.p != nil && g.p.g == g {
@@ -1631,7 +1636,7 @@ func (t *tracker) finish() {
 		tr.Quality.ImplausibleClock = t.events
 	}
 	for _, g := range t.gs {
-		if g.fn == 0 {
+		if g.fn == 0 && g.class == ClassUser {
 			tr.Quality.Unnamed++
 		}
 	}
@@ -1686,6 +1691,7 @@ func (t *tracker) finish() {
 		if g.state == GoRunnable {
 			e.Ready, e.Home, e.Waker, e.WakerStack = g.ready, g.home, g.waker, g.wakerStack
 			e.BlockedOn, e.BlockedStack, e.BlockedSince = g.blockedOn, g.blockedStack, g.blockedSince
+			t.waitParts(g, e)
 		}
 		t.closeGo(g, GoUndetermined)
 	}

@@ -23,18 +23,7 @@ var latency = &analysis.Analyzer{
 // awaitsP reports whether a runnable span is a wait that a user goroutine did not
 // choose: yields and coroutine switches are none.
 func awaitsP(g *parse.Go) bool {
-	return waiterClass(g) == parse.ClassUser && g.Ready != parse.ReadyYield && !viaCoroutine(g)
-}
-
-// waiterClass is the class of g, which is taken for the runtime's own while its
-// entry function is unknown and its id is one that forcegchelper, bgsweep and
-// bgscavenge have, the first to be started (proc.go:init, mgc.go:gcenable). When
-// they wake for the first time in a trace nothing tells their names yet.
-func waiterClass(g *parse.Go) parse.Class {
-	if g.Func == 0 && !g.BornSeen && g.ID >= 2 && g.ID <= 4 {
-		return parse.ClassSystem
-	}
-	return g.Class
+	return g.Class == parse.ClassUser && g.Ready != parse.ReadyYield && !viaCoroutine(g)
 }
 
 func viaCoroutine(g *parse.Go) bool {
@@ -110,7 +99,7 @@ func (f *latencyFold) Event(e *parse.Event) {
 	if g.From != parse.GoRunnable {
 		return
 	}
-	held, class, waits := e.Held(), waiterClass(g), awaitsP(g)
+	held, class, waits := e.Held(), g.Class, awaitsP(g)
 	if g.To == parse.GoUndetermined && waits {
 		f.open.n++
 		f.open.total += held
@@ -236,13 +225,13 @@ func runLatency(p *analysis.Pass) error {
 	if v, ok := user.Quantile(.99); ok {
 		title = "Scheduling latency of user goroutines: p99 " + p.Dur(v)
 	}
-	p.Figure(analysis.Figure{Name: "latency", Title: title, Mark: analysis.ECDF, Table: byCause.Name, X: "latency", Y: []string{"share"}, Series: "cause"})
+	p.Figure(analysis.Figure{Name: "latency.cause", Title: title, Mark: analysis.ECDF, Table: byCause.Name, X: "latency", Y: []string{"share"}, Series: "cause"})
 	p.Figure(analysis.Figure{
-		Name: "latency-class", Title: "Scheduling latency by class of goroutine", Mark: analysis.ECDF,
+		Name: "latency.class", Title: "Scheduling latency by class of goroutine", Mark: analysis.ECDF,
 		Table: byClass.Name, X: "latency", Y: []string{"share"}, Series: "class",
 	})
 	p.Figure(analysis.Figure{
-		Name: "latency-time", Title: fmt.Sprintf("Scheduling latency of user goroutines over time: %s waits", analysis.FormatCount(user.N())),
+		Name: "latency.time", Title: fmt.Sprintf("Scheduling latency of user goroutines over time: %s waits", analysis.FormatCount(user.N())),
 		Mark: analysis.HeatTime, Table: "latency.time", X: "begin", Y: []string{"waits"}, Series: "latency", End: "end",
 	})
 	return nil

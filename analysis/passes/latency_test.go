@@ -45,7 +45,7 @@ func TestLatencyRules(t *testing.T) {
 		g(3_000_000, 6, parse.ClassWorker, parse.ReadyRuntime, 3, 0, 0),
 		g(4_000_000, 7, parse.ClassTracer, parse.ReadyTimer, 4, 0, 0),
 		// The scavenger's first wake-up: nothing tells its name yet.
-		g(6_000_000, 4, parse.ClassUser, parse.ReadyTimer, 0, 0, parse.NoProc),
+		g(6_000_000, 4, parse.ClassSystem, parse.ReadyTimer, 0, 0, parse.NoProc),
 		// In no distribution:
 		partial, coroutine, open, openYield,
 		{Time: 9000, Kind: parse.KindGo, Go: parse.Go{From: parse.GoWaiting, To: parse.GoRunnable, Func: 1}},

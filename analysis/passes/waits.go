@@ -23,7 +23,7 @@ var waits = &analysis.Analyzer{
 // what Ps did meanwhile. Whole waits are those of awaitsP.
 type waitsFold struct {
 	whole   [parse.NumReady]waitParts // waits that began and ended in the trace
-	apart   waitParts                 // cut by an edge of the trace, or of goroutines that waiterClass takes for the runtime's; without parts
+	apart   waitParts                 // cut by an edge of the trace
 	mostly  [parse.NumCauses]int64    // whole waits of which this is the largest part
 	longest [parse.NumCauses]int64    // ns, the longest part
 	worst   *sketch.Top[worstWait]
@@ -158,15 +158,15 @@ func runWaits(p *analysis.Pass) error {
 	p.Table(waitsWorst(p, f, &all))
 
 	p.Figure(analysis.Figure{
-		Name: "waits", Title: "What " + p.Dur(all.total) + " of waiting for a P was made of",
+		Name: "waits.cause", Title: "What " + p.Dur(all.total) + " of waiting for a P was made of",
 		Mark: analysis.Bars, Table: causes.Name, X: "cause", Y: []string{"total"},
 	})
 	p.Figure(analysis.Figure{
-		Name: "waits-ready", Title: "What waits for a P were made of, by how the goroutine became runnable",
+		Name: "waits.ready", Title: "What waits for a P were made of, by how the goroutine became runnable",
 		Mark: analysis.Matrix, Table: "waits.ready", X: "cause", Y: []string{"total"}, Series: "ready by",
 	})
 	p.Figure(analysis.Figure{
-		Name: "waits-function", Title: "Who made user goroutines wait for a P",
+		Name: "waits.function", Title: "Who made user goroutines wait for a P",
 		Mark: analysis.Bars, Table: who.Name, X: "function", Y: []string{"waits"}, Series: "P was",
 	})
 	return nil
@@ -198,7 +198,7 @@ func sayWaits(p *analysis.Pass, f *waitsFold, all *waitParts, who *analysis.Tabl
 		p.Say("who held the Ps, in shares of all waiting: %s", strings.Join(holders, ", "))
 	}
 	if f.apart.n > 0 {
-		p.Say("%s apart (%s): cut by an edge of the trace or of goroutines taken for the runtime's", counted(f.apart.n, "wait", "waits"), p.Dur(f.apart.total))
+		p.Say("%s apart (%s): cut by an edge of the trace", counted(f.apart.n, "wait", "waits"), p.Dur(f.apart.total))
 	}
 }
 

@@ -308,11 +308,11 @@ func runBlocking(p *analysis.Pass) error {
 		}
 		p.Say("%s.", s)
 	}
-	p.Table(blockTable("contention", "waits of user goroutines for locks, channel sends and GC assist credit, by site", contention, wakers, 10))
-	p.Table(blockTable("waits", "their other waits, by site", rank(others, siteLabel, (*blockWaits).add, busy), wakers, 10))
+	p.Table(blockTable("blocking.contention", "waits of user goroutines for locks, channel sends and GC assist credit, by site", contention, wakers, 10))
+	p.Table(blockTable("blocking.waits", "their other waits, by site", rank(others, siteLabel, (*blockWaits).add, busy), wakers, 10))
 
 	idle := &analysis.Table{
-		Name: "idle", Title: "user goroutines that waited through the whole trace: pools at rest, or stuck", N: total.idle,
+		Name: "blocking.idle", Title: "user goroutines that waited through the whole trace: pools at rest, or stuck", N: total.idle,
 		Columns: []analysis.Column{{Name: "reason", Unit: analysis.Text}, {Name: "site", Unit: analysis.Text}, {Name: "goroutines", Unit: analysis.Count}},
 	}
 	for _, r := range rank(waits, siteLabel, (*blockWaits).add, func(w *blockWaits) int64 { return w.idle }) {
@@ -334,7 +334,7 @@ func runBlocking(p *analysis.Pass) error {
 	overTime := blockOverTime(p, f)
 	p.Table(overTime)
 	p.Figure(analysis.Figure{
-		Name: "waits", Title: "What user goroutines wait for, over time", Mark: analysis.Area,
+		Name: "blocking.waits", Title: "What user goroutines wait for, over time", Mark: analysis.Area,
 		Table: overTime.Name, X: "time", Y: append(slices.Clone(blockGroups), "untold"),
 	})
 	return nil
@@ -391,7 +391,7 @@ func blockReasons(p *analysis.Pass, f *blockingFold, waits map[blockSite]*blockW
 		}
 	}
 	t := &analysis.Table{
-		Name: "reasons", Title: "waits of user goroutines by reason; p50, mean, p99 and max of whole waits",
+		Name: "blocking.reasons", Title: "waits of user goroutines by reason; p50, mean, p99 and max of whole waits",
 		Columns: []analysis.Column{
 			{Name: "reason", Unit: analysis.Text}, {Name: "waits", Unit: analysis.Count}, {Name: "rate", Unit: analysis.PerS},
 			{Name: "p50", Unit: analysis.NS}, {Name: "mean", Unit: analysis.NS}, {Name: "p99", Unit: analysis.NS}, {Name: "max", Unit: analysis.NS},
@@ -472,7 +472,7 @@ func blockTable(name, title string, rows []ranked[blockWaits], wakers map[label]
 // blockDetail is every site with each of its wakers.
 func blockDetail(tr *parse.Trace, rows []ranked[blockWaits], wakers map[label][]blockWokenBy) *analysis.Table {
 	t := &analysis.Table{
-		Name: "wakers", Title: "all waits of user goroutines by site, with who ended them", Detail: true,
+		Name: "blocking.wakers", Title: "all waits of user goroutines by site, with who ended them", Detail: true,
 		Columns: []analysis.Column{
 			{Name: "reason", Unit: analysis.Text}, {Name: "site", Unit: analysis.Text}, {Name: "waits", Unit: analysis.Count}, {Name: "total", Unit: analysis.NS},
 			{Name: "whole trace", Unit: analysis.Count}, {Name: "woken by", Unit: analysis.Text}, {Name: "wakes", Unit: analysis.Count},
@@ -500,7 +500,7 @@ func blockOverTime(p *analysis.Pass, f *blockingFold) *analysis.Table {
 		s.AddPoint(0, int64(p.Trace.To)-1, 0)
 	}
 	t := &analysis.Table{
-		Name: "overtime", Title: "waiting time of user goroutines in each stretch of time, by reason", Detail: true,
+		Name: "blocking.overtime", Title: "waiting time of user goroutines in each stretch of time, by reason", Detail: true,
 		Columns: []analysis.Column{{Name: "time", Unit: analysis.Moment}},
 	}
 	for _, g := range blockGroups {

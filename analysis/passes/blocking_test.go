@@ -38,7 +38,7 @@ func within(t *testing.T, what string, got, want int64, share float64) {
 // 6,063,481 ns, by the program's own clock.
 func TestBlockingLock(t *testing.T) {
 	rep := analysistest.Report(t, analysistest.Testdata(t, "lock-5ms"), blocking)
-	contention := resultTable(t, rep, "contention")
+	contention := resultTable(t, rep, "blocking.contention")
 	if len(contention.Rows) != 1 {
 		t.Fatalf("contention: %v", contention.Rows)
 	}
@@ -50,12 +50,12 @@ func TestBlockingLock(t *testing.T) {
 	}
 	within(t, "total", cells[int64](t, contention, "total")[0], 100_232_144, .02)
 	within(t, "max", cells[int64](t, contention, "max")[0], 6_063_481, .02)
-	wakers := resultTable(t, rep, "wakers")
+	wakers := resultTable(t, rep, "blocking.wakers")
 	if got := cells[string](t, wakers, "woken by"); !slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, "main.holdLock5ms:") }) {
 		t.Errorf("main.holdLock5ms woke nobody: %q", got)
 	}
 	// 240 + 2·6 sleeps.
-	reasons := resultTable(t, rep, "reasons")
+	reasons := resultTable(t, rep, "blocking.reasons")
 	if got := cells[int64](t, reasons, "waits")[rowOf(t, reasons, "reason", "sleep")]; got != 252 {
 		t.Errorf("%d sleeps, want 252", got)
 	}
@@ -71,7 +71,7 @@ func TestBlockingReasons(t *testing.T) {
 		{"gc-assist", "GC mark assist wait for work", "gcassist", 42, 1e6},
 	} {
 		rep := analysistest.Report(t, analysistest.Testdata(t, c.trace), blocking)
-		reasons := resultTable(t, rep, "reasons")
+		reasons := resultTable(t, rep, "blocking.reasons")
 		i := rowOf(t, reasons, "reason", c.reason)
 		if got := cells[int64](t, reasons, "waits")[i]; got != c.waits {
 			t.Errorf("%s: %d waits for %s, want %d", c.trace, got, c.reason, c.waits)
@@ -95,7 +95,7 @@ func TestBlockingCoroutines(t *testing.T) {
 		}
 	}
 	for _, tb := range rep.Results[0].Tables {
-		if tb.Name == "contention" {
+		if tb.Name == "blocking.contention" {
 			t.Errorf("waiting for a WaitGroup is contention: %v", tb.Rows)
 		}
 	}
@@ -105,13 +105,13 @@ func TestBlockingCorpus(t *testing.T) {
 	t.Run("mutex", func(t *testing.T) {
 		// Series wait of sync/mutex-hold-sleep.truth.json: sum 18,352,042,989 ns.
 		rep := analysistest.Report(t, analysistest.Corpus(t, "sync/mutex-hold-sleep"), blocking)
-		contention := resultTable(t, rep, "contention")
+		contention := resultTable(t, rep, "blocking.contention")
 		i := rowOf(t, contention, "site", "main.mutexWaiter:")
 		within(t, "waits for the lock", cells[int64](t, contention, "total")[i], 18_352_042_989, .02)
 	})
 	t.Run("channel", func(t *testing.T) {
 		rep := analysistest.Report(t, analysistest.Corpus(t, "sync/chan-slow-stage"), blocking)
-		contention := resultTable(t, rep, "contention")
+		contention := resultTable(t, rep, "blocking.contention")
 		i := rowOf(t, contention, "site", "main.stageFast:")
 		if got := cells[string](t, contention, "woken by")[i]; !strings.HasPrefix(got, "main.stageSlow:") {
 			t.Errorf("main.stageFast sends to %q, want main.stageSlow", got)
@@ -120,7 +120,7 @@ func TestBlockingCorpus(t *testing.T) {
 	t.Run("idle", func(t *testing.T) {
 		// Their reasons are told by their stacks only.
 		rep := analysistest.Report(t, analysistest.Corpus(t, "real/etcd-embed"), blocking)
-		idle := resultTable(t, rep, "idle")
+		idle := resultTable(t, rep, "blocking.idle")
 		for site, want := range map[string]string{
 			"go.etcd.io/etcd/client/pkg/v3/transport.(*keepaliveListener).Accept:": "network",
 			"google.golang.org/grpc/internal/grpcsync.(*CallbackSerializer).run:":  "chan receive",
@@ -133,7 +133,7 @@ func TestBlockingCorpus(t *testing.T) {
 	})
 	t.Run("deadlock", func(t *testing.T) {
 		rep := analysistest.Report(t, analysistest.Corpus(t, "sync/deadlock-abba"), blocking)
-		contention := resultTable(t, rep, "contention")
+		contention := resultTable(t, rep, "blocking.contention")
 		open := cells[int64](t, contention, "open at end")
 		for fn, want := range map[string]int64{"main.deadWaiter:": 10, "main.lockAB:": 1, "main.lockBA:": 1} {
 			if got := open[rowOf(t, contention, "site", fn)]; got != want {

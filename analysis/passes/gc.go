@@ -457,10 +457,10 @@ func gcCostTable(p *analysis.Pass, c *gcFold) {
 		return
 	}
 	t := &analysis.Table{
-		Name: "cost", Title: "P time of the GC by kind of work, of all P time in the trace; sweeping is done by goroutines that allocate",
+		Name: "gc.cost", Title: "P time of the GC by kind of work, of all P time in the trace; sweeping is done by goroutines that allocate",
 		Columns: []analysis.Column{
 			{Name: "work", Unit: analysis.Text}, {Name: "count", Unit: analysis.Count},
-			{Name: "p_time", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "share", Unit: analysis.Ratio, Polarity: analysis.Lower},
+			{Name: "P time", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "share", Unit: analysis.Ratio, Polarity: analysis.Lower},
 		},
 	}
 	add := func(name string, s gcSum) {
@@ -486,17 +486,17 @@ func gcCycleTables(p *analysis.Pass, c *gcFold) {
 			Name: name, Title: title, Detail: detail, N: c.cycles + c.cut,
 			Columns: []analysis.Column{
 				{Name: "at", Unit: analysis.Moment}, {Name: "mark", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "background", Unit: analysis.Ratio},
-				{Name: "assist_wall", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "assist_p_time", Unit: analysis.NS, Polarity: analysis.Lower},
-				{Name: "heap_before", Unit: analysis.Bytes}, {Name: "goal", Unit: analysis.Bytes}, {Name: "heap_after", Unit: analysis.Bytes},
-				{Name: "sweep_termination", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "mark_termination", Unit: analysis.NS, Polarity: analysis.Lower},
+				{Name: "assist wall", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "assist P time", Unit: analysis.NS, Polarity: analysis.Lower},
+				{Name: "heap before", Unit: analysis.Bytes}, {Name: "goal", Unit: analysis.Bytes}, {Name: "heap after", Unit: analysis.Bytes},
+				{Name: "sweep termination", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "mark termination", Unit: analysis.NS, Polarity: analysis.Lower},
 				{Name: "dedicated", Unit: analysis.NS}, {Name: "fractional", Unit: analysis.NS}, {Name: "idle", Unit: analysis.NS},
 				{Name: "assists", Unit: analysis.Count, Polarity: analysis.Lower},
 				{Name: "note", Unit: analysis.Text},
 			},
 		}
 	}
-	longest := table("cycles", "longest GC cycles by concurrent mark, wall clock; workers and assist running in P time", false)
-	inOrder := table("cycles.time", "the longest GC cycles in the order of time", true)
+	longest := table("gc.cycles", "longest GC cycles by concurrent mark, wall clock; workers and assist running in P time", false)
+	inOrder := table("gc.recent", "the longest GC cycles in the order of time", true)
 	items := c.longest.Items()
 	for i, it := range items {
 		r := &it.Item
@@ -543,7 +543,7 @@ func known(v int64, ok bool) any {
 
 func gcAssistTables(p *analysis.Pass, c *gcFold) {
 	lengths := &analysis.Table{
-		Name: "assist", Title: "length of mark assists seen from begin to end: as the goroutine waits, and its running part",
+		Name: "gc.assist", Title: "length of mark assists seen from begin to end: as the goroutine waits, and its running part",
 		Columns: []analysis.Column{
 			{Name: "measure", Unit: analysis.Text}, {Name: "count", Unit: analysis.Count},
 			{Name: "p50", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "p90", Unit: analysis.NS, Polarity: analysis.Lower},
@@ -563,12 +563,12 @@ func gcAssistTables(p *analysis.Pass, c *gcFold) {
 	p.Table(lengths)
 
 	t := &analysis.Table{
-		Name: "assists", Title: "where goroutines were made to assist, by the wall time of their assists", N: c.assist.n,
+		Name: "gc.assists", Title: "where goroutines were made to assist, by the wall time of their assists", N: c.assist.n,
 		Columns: []analysis.Column{
 			{Name: "site", Unit: analysis.Text}, {Name: "goroutine", Unit: analysis.Text},
 			{Name: "count", Unit: analysis.Count, Polarity: analysis.Lower},
-			{Name: "wall", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "max_wall", Unit: analysis.NS, Polarity: analysis.Lower},
-			{Name: "p_time", Unit: analysis.NS, Polarity: analysis.Lower},
+			{Name: "wall", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "max wall", Unit: analysis.NS, Polarity: analysis.Lower},
+			{Name: "P time", Unit: analysis.NS, Polarity: analysis.Lower},
 		},
 	}
 	for _, r := range gcAssistSites(p, c) {
@@ -585,7 +585,7 @@ func gcAssistSites(p *analysis.Pass, c *gcFold) []ranked[gcSum] {
 
 func gcSiteTables(p *analysis.Pass, c *gcFold) {
 	starts := &analysis.Table{
-		Name: "starts", Title: "who began the GC cycles that begin in the trace",
+		Name: "gc.starts", Title: "who began the GC cycles that begin in the trace",
 		Columns: []analysis.Column{
 			{Name: "trigger", Unit: analysis.Text}, {Name: "site", Unit: analysis.Text},
 			{Name: "count", Unit: analysis.Count}, {Name: "mark", Unit: analysis.NS, Polarity: analysis.Lower},
@@ -600,10 +600,10 @@ func gcSiteTables(p *analysis.Pass, c *gcFold) {
 	p.Table(starts)
 
 	sweeps := &analysis.Table{
-		Name: "sweeps", Title: "where goroutines swept spans in order to allocate", N: c.sweep.n,
+		Name: "gc.sweeps", Title: "where goroutines swept spans in order to allocate", N: c.sweep.n,
 		Columns: []analysis.Column{
 			{Name: "site", Unit: analysis.Text}, {Name: "count", Unit: analysis.Count, Polarity: analysis.Lower},
-			{Name: "p_time", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "max", Unit: analysis.NS, Polarity: analysis.Lower},
+			{Name: "P time", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "max", Unit: analysis.NS, Polarity: analysis.Lower},
 			{Name: "swept", Unit: analysis.Bytes},
 		},
 	}
@@ -637,7 +637,7 @@ func gcTrigger(p *analysis.Pass, s parse.StackID) string {
 
 func gcMMU(p *analysis.Pass, c *gcFold) {
 	t := &analysis.Table{
-		Name: "mmu", Title: "least share of P time left to the program in any window of that length", Detail: true, N: c.cycles + c.cut,
+		Name: "gc.mmu", Title: "least share of P time left to the program in any window of that length", Detail: true, N: c.cycles + c.cut,
 		Columns: []analysis.Column{
 			{Name: "window", Unit: analysis.NS}, {Name: "utilization", Unit: analysis.Ratio, Polarity: analysis.Higher}, {Name: "at", Unit: analysis.Moment},
 		},
@@ -653,7 +653,7 @@ func gcMMU(p *analysis.Pass, c *gcFold) {
 	}
 	last := t.Rows[len(t.Rows)-1]
 	p.Figure(analysis.Figure{
-		Name: "mmu", Mark: analysis.Line, Table: t.Name, X: "window", Y: []string{"utilization"},
+		Name: "gc.mmu", Mark: analysis.Line, Table: t.Name, X: "window", Y: []string{"utilization"},
 		Title: fmt.Sprintf("the GC leaves the program at least %s of the P time of any %s", analysis.FormatRatio(last[1].(float64)), p.Dur(last[0].(int64))),
 	})
 }
@@ -663,10 +663,10 @@ func gcTime(p *analysis.Pass, c *gcFold) {
 		return
 	}
 	t := &analysis.Table{
-		Name: "time", Title: "share of P time that the GC took, over time; a pause takes all Ps", Detail: true,
+		Name: "gc.time", Title: "share of P time that the GC took, over time; a pause takes all Ps", Detail: true,
 		Columns: []analysis.Column{
 			{Name: "time", Unit: analysis.Moment},
-			{Name: "workers", Unit: analysis.Ratio}, {Name: "idle_workers", Unit: analysis.Ratio},
+			{Name: "workers", Unit: analysis.Ratio}, {Name: "idle workers", Unit: analysis.Ratio},
 			{Name: "assist", Unit: analysis.Ratio, Polarity: analysis.Lower}, {Name: "pauses", Unit: analysis.Ratio, Polarity: analysis.Lower},
 		},
 	}
@@ -680,14 +680,14 @@ func gcTime(p *analysis.Pass, c *gcFold) {
 	t.N = int64(len(t.Rows))
 	p.Table(t)
 	p.Figure(analysis.Figure{
-		Name: "gc", Mark: analysis.Area, Table: t.Name, X: "time", Y: []string{"pauses", "workers", "assist", "idle_workers"},
+		Name: "gc.share", Mark: analysis.Area, Table: t.Name, X: "time", Y: []string{"pauses", "workers", "assist", "idle workers"},
 		Title: fmt.Sprintf("the GC took %s of P time from the program", analysis.FormatRatio(ratio(c.taken, c.procs))),
 	})
 }
 
 func gcHeap(p *analysis.Pass, c *gcFold) {
 	t := &analysis.Table{
-		Name: "heap", Title: "heap in use (heapLive) and its goal as the runtime told them, over time; with dead objects until they are marked", Detail: true,
+		Name: "gc.heap", Title: "heap in use (heapLive) and its goal as the runtime told them, over time; with dead objects until they are marked", Detail: true,
 		Columns: []analysis.Column{
 			{Name: "time", Unit: analysis.Moment}, {Name: "series", Unit: analysis.Text},
 			{Name: "low", Unit: analysis.Bytes}, {Name: "high", Unit: analysis.Bytes}, {Name: "last", Unit: analysis.Bytes},
@@ -707,7 +707,7 @@ func gcHeap(p *analysis.Pass, c *gcFold) {
 	p.Table(t)
 	if c.live.N() > 0 {
 		p.Figure(analysis.Figure{
-			Name: "heap", Mark: analysis.Steps, Table: t.Name, X: "time", Y: []string{"high"}, Series: "series",
+			Name: "gc.heap", Mark: analysis.Steps, Table: t.Name, X: "time", Y: []string{"high"}, Series: "series",
 			Title: fmt.Sprintf("the heap in use reaches %s", analysis.FormatBytes(c.live.Max())),
 		})
 	}

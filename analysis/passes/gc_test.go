@@ -95,24 +95,24 @@ func TestGCAgainstCPUClasses(t *testing.T) {
 
 func TestGCTriggers(t *testing.T) {
 	rep := analysistest.Report(t, analysistest.Testdata(t, "stw-kinds"), gc)
-	starts := tableNamed(t, rep, "starts")
+	starts := tableNamed(t, rep, "gc.starts")
 	if len(starts.Rows) != 1 || cellAt(t, starts, 0, "trigger") != "runtime.GC" || !strings.HasPrefix(cellAt(t, starts, 0, "site").(string), "main.forceGC:") || cellAt(t, starts, 0, "count") != int64(5) {
 		t.Errorf("starts %v", starts.Rows)
 	}
 	rep = analysistest.Report(t, analysistest.Testdata(t, "gc-assist"), gc)
-	for _, table := range []string{"starts", "assists"} {
+	for _, table := range []string{"gc.starts", "gc.assists"} {
 		tb := tableNamed(t, rep, table)
 		if site := cellAt(t, tb, 0, "site").(string); !strings.HasPrefix(site, "main.allocateNodes:") {
 			t.Errorf("%s: %s first", table, site)
 		}
 	}
-	if got := cellAt(t, tableNamed(t, rep, "starts"), 0, "trigger"); got != "allocation" {
+	if got := cellAt(t, tableNamed(t, rep, "gc.starts"), 0, "trigger"); got != "allocation" {
 		t.Errorf("trigger %v", got)
 	}
 }
 
 func TestGCFreeOSMemory(t *testing.T) {
-	starts := tableNamed(t, analysistest.Report(t, analysistest.Corpus(t, "gc/debug-freeosmemory"), gc), "starts")
+	starts := tableNamed(t, analysistest.Report(t, analysistest.Corpus(t, "gc/debug-freeosmemory"), gc), "gc.starts")
 	for i := range starts.Rows {
 		if cellAt(t, starts, i, "trigger") == "debug.FreeOSMemory" {
 			return
@@ -195,19 +195,19 @@ func TestGCByHand(t *testing.T) {
 			t.Errorf("%s = %v, want %v", id, got, want)
 		}
 	}
-	cycles := tableNamed(t, rep, "cycles")
+	cycles := tableNamed(t, rep, "gc.cycles")
 	for column, want := range map[string]any{
-		"mark": int64(1e6), "sweep_termination": int64(50e3), "mark_termination": int64(100e3),
+		"mark": int64(1e6), "sweep termination": int64(50e3), "mark termination": int64(100e3),
 		"dedicated": int64(1001e3), "idle": int64(1e6), "background": 1001.0 / 4000,
-		"assists": int64(2), "assist_p_time": int64(800e3), "assist_wall": int64(1500e3),
-		"heap_before": int64(900), "goal": int64(1000), "heap_after": int64(500), "note": "",
+		"assists": int64(2), "assist P time": int64(800e3), "assist wall": int64(1500e3),
+		"heap before": int64(900), "goal": int64(1000), "heap after": int64(500), "note": "",
 	} {
 		if got := cellAt(t, cycles, 0, column); got != want {
 			t.Errorf("%s = %v, want %v", column, got, want)
 		}
 	}
 	// Only the assist seen whole is in the distribution.
-	if got := cell(t, rep, "assist", "wall", "max"); got != int64(700e3) {
+	if got := cell(t, rep, "gc.assist", "wall", "max"); got != int64(700e3) {
 		t.Errorf("longest assist %v", got)
 	}
 	if got := c.taken; got != 150e3*4+1000e3*2 {
@@ -259,7 +259,7 @@ func TestGCEdges(t *testing.T) {
 		end(parse.Range{Since: 7000, Until: 9000, Partial: true, MarkBegin: 7100, Unfinished: true}), // 1900
 	)
 	wantMetrics(t, rep, map[string]float64{"gc.cycles": 2, "gc.mark.wall": 890 + 800 + 800 + 1900, "heap.live.max": -1, "heap.goal.last": -1, "gc.mmu.1ms": -1})
-	cycles := tableNamed(t, rep, "cycles")
+	cycles := tableNamed(t, rep, "gc.cycles")
 	for i, want := range []string{"reaches over the trace", "began before the trace", "", "not ended in the trace", "not ended in the trace"} {
 		if got := cellAt(t, cycles, i, "note"); got != want {
 			t.Errorf("cycle %d: %q, want %q", i, got, want)

@@ -265,7 +265,7 @@ func runGoroutines(p *analysis.Pass) error {
 	}
 
 	bySite := &analysis.Table{
-		Name: "sites", Title: "user goroutines by creation site, most created first; lifetimes of those created and ended in the trace", N: user.count,
+		Name: "goroutines.sites", Title: "user goroutines by creation site, most created first; lifetimes of those created and ended in the trace", N: user.count,
 		Columns: []analysis.Column{
 			{Name: "site", Unit: analysis.Text}, {Name: "function", Unit: analysis.Text},
 			{Name: "goroutines", Unit: analysis.Count}, {Name: "alive at end", Unit: analysis.Count},
@@ -282,7 +282,7 @@ func runGoroutines(p *analysis.Pass) error {
 	p.Table(bySite)
 
 	byFunc := &analysis.Table{
-		Name: "functions", Title: "user goroutines by entry function, most running time first; goroutine time by state", N: user.count,
+		Name: "goroutines.functions", Title: "user goroutines by entry function, most running time first; goroutine time by state", N: user.count,
 		Columns: []analysis.Column{
 			{Name: "function", Unit: analysis.Text}, {Name: "goroutines", Unit: analysis.Count},
 			{Name: "running", Unit: analysis.NS}, {Name: "of running", Unit: analysis.Ratio}, {Name: "runnable", Unit: analysis.NS, Polarity: analysis.Lower},
@@ -297,7 +297,7 @@ func runGoroutines(p *analysis.Pass) error {
 	p.Table(byFunc)
 
 	longest := &analysis.Table{
-		Name: "longest", Title: "longest-lived user goroutines created in the trace", N: created,
+		Name: "goroutines.longest", Title: "longest-lived user goroutines created in the trace", N: created,
 		Columns: []analysis.Column{
 			{Name: "goroutine", Unit: analysis.G}, {Name: "function", Unit: analysis.Text}, {Name: "site", Unit: analysis.Text},
 			{Name: "created", Unit: analysis.Moment}, {Name: "lived", Unit: analysis.NS}, {Name: "at end", Unit: analysis.Text},
@@ -316,11 +316,11 @@ func runGoroutines(p *analysis.Pass) error {
 	overTime := goAlive(p, f)
 	p.Table(overTime)
 	p.Figure(analysis.Figure{
-		Name: "alive", Title: fmt.Sprintf("Goroutines alive over time: at most %s", analysis.FormatCount(most)),
+		Name: "goroutines.alive", Title: fmt.Sprintf("Goroutines alive over time: at most %s", analysis.FormatCount(most)),
 		Mark: analysis.Area, Table: overTime.Name, X: "time", Y: []string{"user", "runtime"},
 	})
 	p.Figure(analysis.Figure{
-		Name: "functions", Title: "Running time of user goroutines by entry function",
+		Name: "goroutines.functions", Title: "Running time of user goroutines by entry function",
 		Mark: analysis.Bars, Table: byFunc.Name, X: "function", Y: []string{"running"},
 	})
 	return nil
@@ -329,7 +329,7 @@ func runGoroutines(p *analysis.Pass) error {
 // goDetail is every population, the runtime's own too.
 func goDetail(p *analysis.Pass, f *goroutinesFold, siteOf func(goOrigin) string) *analysis.Table {
 	t := &analysis.Table{
-		Name: "populations", Title: "all goroutines by creation site, entry function and class; goroutine time by state", Detail: true,
+		Name: "goroutines.populations", Title: "all goroutines by creation site, entry function and class; goroutine time by state", Detail: true,
 		Columns: []analysis.Column{
 			{Name: "class", Unit: analysis.Text}, {Name: "site", Unit: analysis.Text}, {Name: "function", Unit: analysis.Text},
 			{Name: "goroutines", Unit: analysis.Count}, {Name: "ended", Unit: analysis.Count},
@@ -353,7 +353,7 @@ func goDetail(p *analysis.Pass, f *goroutinesFold, siteOf func(goOrigin) string)
 // goAlive is the number alive over time: the mean in each stretch of equal length.
 func goAlive(p *analysis.Pass, f *goroutinesFold) *analysis.Table {
 	t := &analysis.Table{
-		Name: "alive", Title: "goroutines alive, mean of each stretch of time, and all created per second", Detail: true, N: f.created + f.callbacks,
+		Name: "goroutines.alive", Title: "goroutines alive, mean of each stretch of time, and all created per second", Detail: true, N: f.created + f.callbacks,
 		Columns: []analysis.Column{
 			{Name: "time", Unit: analysis.Moment}, {Name: "user", Unit: analysis.Count}, {Name: "runtime", Unit: analysis.Count}, {Name: "created", Unit: analysis.PerS},
 		},

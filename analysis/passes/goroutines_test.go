@@ -79,7 +79,7 @@ func TestGoroutinesCreated(t *testing.T) {
 		}
 		if want, ok := truth.Measured["goroutines_created"].(float64); ok && name != "flight-recorder" {
 			programCounts++
-			populations := resultTable(t, rep, "populations")
+			populations := resultTable(t, rep, "goroutines.populations")
 			sites, counts := cells[string](t, populations, "site"), cells[int64](t, populations, "goroutines")
 			var got int64
 			for i, fn := range cells[string](t, populations, "function") {
@@ -135,7 +135,7 @@ func TestGoroutinesConservation(t *testing.T) {
 func TestGoroutinesCorpus(t *testing.T) {
 	t.Run("leak", func(t *testing.T) {
 		rep := analysistest.Report(t, analysistest.Corpus(t, "sync/goroutine-leak"), goroutines)
-		sites := resultTable(t, rep, "sites")
+		sites := resultTable(t, rep, "goroutines.sites")
 		names, alive := cells[string](t, sites, "site"), cells[int64](t, sites, "alive at end")
 		var leaked int64
 		for i, s := range names {
@@ -150,7 +150,7 @@ func TestGoroutinesCorpus(t *testing.T) {
 	})
 	t.Run("churn", func(t *testing.T) {
 		rep := analysistest.Report(t, analysistest.Corpus(t, "sched/goroutine-churn"), goroutines)
-		sites := resultTable(t, rep, "sites")
+		sites := resultTable(t, rep, "goroutines.sites")
 		if got, want := cells[string](t, sites, "site")[0], "main.churner:595 (sync.(*WaitGroup).Go)"; got != want {
 			t.Errorf("most goroutines are from %q, want %q", got, want)
 		}

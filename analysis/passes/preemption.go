@@ -329,7 +329,7 @@ func saySlices(p *analysis.Pass, f *preemptionFold, runs []ranked[longRun]) {
 
 func preemptKinds(p *analysis.Pass, f *preemptionFold) {
 	t := &analysis.Table{
-		Name:  "preempt.kinds",
+		Name:  "preemption.kinds",
 		Title: "why running goroutines stopped without blocking, all goroutines",
 		Columns: []analysis.Column{
 			{Name: "kind", Unit: analysis.Text}, {Name: "user", Unit: analysis.Count}, {Name: "runtime", Unit: analysis.Count},
@@ -357,7 +357,7 @@ func preemptKinds(p *analysis.Pass, f *preemptionFold) {
 // another goroutine that inherits it.
 func longRuns(p *analysis.Pass, runs []ranked[longRun]) {
 	t := &analysis.Table{
-		Name:  "preempt.runs",
+		Name:  "preemption.runs",
 		Title: "runs over 10 ms while others were runnable, by where they ended; user goroutines",
 		Columns: []analysis.Column{
 			{Name: "ended at", Unit: analysis.Text}, {Name: "goroutine", Unit: analysis.Text},
@@ -375,7 +375,7 @@ func longRuns(p *analysis.Pass, runs []ranked[longRun]) {
 
 func worstSlices(p *analysis.Pass, f *preemptionFold) {
 	worst := &analysis.Table{
-		Name: "preempt.worst", Detail: true, N: f.over, More: max(0, f.over-10),
+		Name: "preemption.worst", Detail: true, N: f.over, More: max(0, f.over-10),
 		Title: "longest time slices over 20 ms while work was runnable, without those of GC workers",
 		Columns: []analysis.Column{
 			{Name: "start", Unit: analysis.Moment}, {Name: "end", Unit: analysis.Moment}, {Name: "P", Unit: analysis.P}, {Name: "G", Unit: analysis.G},
@@ -390,8 +390,8 @@ func worstSlices(p *analysis.Pass, f *preemptionFold) {
 			int64(s.Runs), s.Contended, endOf(&s).String(), p.SiteName(s.Stack))
 	}
 	p.Table(worst)
-	p.Figure(analysis.Figure{Name: "preempt.worst", Title: "The longest time slices while work was runnable", Mark: analysis.Gantt,
-		Table: "preempt.worst", X: "start", End: "end", Y: []string{"P"}, Series: "last goroutine"})
+	p.Figure(analysis.Figure{Name: "preemption.worst", Title: "The longest time slices while work was runnable", Mark: analysis.Gantt,
+		Table: "preemption.worst", X: "start", End: "end", Y: []string{"P"}, Series: "last goroutine"})
 }
 
 func preemptSites(p *analysis.Pass, f *preemptionFold) {
@@ -421,10 +421,10 @@ func preemptSites(p *analysis.Pass, f *preemptionFold) {
 		t.Limit(10)
 		p.Table(t)
 	}
-	table("preempt.sites", "preempted and suspended goroutines by function, all goroutines", "function", funcAt,
+	table("preemption.sites", "preempted and suspended goroutines by function, all goroutines", "function", funcAt,
 		parse.PreemptAsync, parse.PreemptCooperative, parse.PreemptUnknown, parse.PreemptSuspend)
-	table("preempt.locks", "lock handoffs by where the mutex was unlocked, all goroutines", "unlocked at", (*analysis.Pass).SiteName, parse.PreemptLockHandoff)
-	table("preempt.yields", "voluntary yields, user goroutines", "yielded at", (*analysis.Pass).SiteName, parse.PreemptYield)
+	table("preemption.locks", "lock handoffs by where the mutex was unlocked, all goroutines", "unlocked at", (*analysis.Pass).SiteName, parse.PreemptLockHandoff)
+	table("preemption.yields", "voluntary yields, user goroutines", "yielded at", (*analysis.Pass).SiteName, parse.PreemptYield)
 }
 
 // funcAt is SiteName without the line: signals hit any line of a loop.
@@ -442,7 +442,7 @@ func funcAt(p *analysis.Pass, stack parse.StackID) string {
 
 func sliceTables(p *analysis.Pass, f *preemptionFold, lengths *sketch.Histogram) {
 	t := &analysis.Table{
-		Name:  "preempt.slices",
+		Name:  "preemption.slices",
 		Title: "time slices of user goroutines by how they ended",
 		N:     lengths.N(),
 		Columns: []analysis.Column{
@@ -461,9 +461,9 @@ func sliceTables(p *analysis.Pass, f *preemptionFold, lengths *sketch.Histogram)
 		}
 	}
 	p.Table(t)
-	histogramTable(p, lengths, "preempt.lengths", "lengths of time slices of user goroutines")
-	p.Figure(analysis.Figure{Name: "preempt.lengths", Title: "How long Ps run before they schedule anew", Mark: analysis.HistBars,
-		Table: "preempt.lengths", X: "from", End: "to", Y: []string{"count"}})
+	histogramTable(p, lengths, "preemption.lengths", "lengths of time slices of user goroutines")
+	p.Figure(analysis.Figure{Name: "preemption.lengths", Title: "How long Ps run before they schedule anew", Mark: analysis.HistBars,
+		Table: "preemption.lengths", X: "from", End: "to", Y: []string{"count"}})
 }
 
 func preemptSeries(p *analysis.Pass, f *preemptionFold) {
@@ -474,7 +474,7 @@ func preemptSeries(p *analysis.Pass, f *preemptionFold) {
 	for k := parse.PreemptNone + 1; k < parse.NumPreempts; k++ {
 		names = append(names, preemptName(k))
 	}
-	seriesTable(p, f.series, "preempt.time", "stops over time by kind, without the runtime's own yields", names...)
-	p.Figure(analysis.Figure{Name: "preempt.time", Title: "Preemptions over time", Mark: analysis.Area,
-		Table: "preempt.time", X: "time", Y: names})
+	seriesTable(p, f.series, "preemption.time", "stops over time by kind, without the runtime's own yields", names...)
+	p.Figure(analysis.Figure{Name: "preemption.time", Title: "Preemptions over time", Mark: analysis.Area,
+		Table: "preemption.time", X: "time", Y: names})
 }

@@ -68,18 +68,18 @@ func TestPreemptionRules(t *testing.T) {
 		table, row, column string
 		want               any
 	}{
-		{"preempt.kinds", "by signal", "user", int64(1)},
-		{"preempt.kinds", "by signal", "stopping the world", int64(1)},
-		{"preempt.kinds", "runtime.Gosched", "runtime", int64(1)},
-		{"preempt.slices", "preempted after 10 ms", "slices", int64(1)}, // user, whole: the one of 50 ms
-		{"preempt.slices", "preempted to stop the world", "max", int64(19 * ms)},
-		{"preempt.slices", "preempted earlier (safepoint)", "max", int64(2 * ms)},
-		{"preempt.slices", "P lost in a system call", "max", int64(3 * ms)},
-		{"preempt.slices", "blocked", "slices", int64(1)},
-		{"preempt.runs", "(no stack)", "runs", int64(2)},
-		{"preempt.runs", "(no stack)", "beyond 10 ms", int64((5 + 20) * ms)},
-		{"preempt.yields", "(no stack)", "count", int64(1)},
-		{"preempt.locks", "(no stack)", "count", int64(1)},
+		{"preemption.kinds", "by signal", "user", int64(1)},
+		{"preemption.kinds", "by signal", "stopping the world", int64(1)},
+		{"preemption.kinds", "runtime.Gosched", "runtime", int64(1)},
+		{"preemption.slices", "preempted after 10 ms", "slices", int64(1)}, // user, whole: the one of 50 ms
+		{"preemption.slices", "preempted to stop the world", "max", int64(19 * ms)},
+		{"preemption.slices", "preempted earlier (safepoint)", "max", int64(2 * ms)},
+		{"preemption.slices", "P lost in a system call", "max", int64(3 * ms)},
+		{"preemption.slices", "blocked", "slices", int64(1)},
+		{"preemption.runs", "(no stack)", "runs", int64(2)},
+		{"preemption.runs", "(no stack)", "beyond 10 ms", int64((5 + 20) * ms)},
+		{"preemption.yields", "(no stack)", "count", int64(1)},
+		{"preemption.locks", "(no stack)", "count", int64(1)},
 	} {
 		if got := cell(t, rep, c.table, c.row, c.column); got != c.want {
 			t.Errorf("%s, %s: %s is %v, want %v", c.table, c.row, c.column, got, c.want)
@@ -95,16 +95,16 @@ func TestPreemptionKinds(t *testing.T) {
 		if n := rep.Metrics["preempt.async"].Value; n < 4 || n > 100 {
 			t.Errorf("%s: %v preemptions by signal", name, n)
 		}
-		if got := cell(t, rep, "preempt.sites", "main.spin", "goroutine"); got != any("main.spinWithoutCalls") {
+		if got := cell(t, rep, "preemption.sites", "main.spin", "goroutine"); got != any("main.spinWithoutCalls") {
 			t.Errorf("%s: main.spin is preempted in %v", name, got)
 		}
 	}
 	rep := analysistest.Report(t, analysistest.Testdata(t, "preempt-cooperative"), preemption)
 	wantMetrics(t, rep, map[string]float64{"preempt.async": 0, "preempt.unknown": 0, "preempt.yield": 200})
-	if got, all := cell(t, rep, "preempt.sites", "main.callWithPrologue", "count"), rep.Metrics["preempt.cooperative"].Value; float64(got.(int64)) != float64(all) || all < 4 {
+	if got, all := cell(t, rep, "preemption.sites", "main.callWithPrologue", "count"), rep.Metrics["preempt.cooperative"].Value; float64(got.(int64)) != float64(all) || all < 4 {
 		t.Errorf("%v of %v cooperative preemptions in main.callWithPrologue, want all", got, all)
 	}
-	if got := cell(t, rep, "preempt.yields", "main.yieldVoluntarily:99", "count"); got != any(int64(200)) {
+	if got := cell(t, rep, "preemption.yields", "main.yieldVoluntarily:99", "count"); got != any(int64(200)) {
 		t.Errorf("%v yields in main.yieldVoluntarily, want 200", got)
 	}
 }
@@ -119,7 +119,7 @@ func TestPreemptionLockHandoffs(t *testing.T) {
 			t.Errorf("%s: %v lock handoffs", name, n)
 		}
 		for _, tb := range rep.Results[0].Tables {
-			if tb.Name == "preempt.locks" && (len(tb.Rows) != 1 || tb.Rows[0][1] != any("main.contendForLock") || tb.N != int64(n)) {
+			if tb.Name == "preemption.locks" && (len(tb.Rows) != 1 || tb.Rows[0][1] != any("main.contendForLock") || tb.N != int64(n)) {
 				t.Errorf("%s: lock handoffs %v", name, tb.Rows)
 			}
 		}
@@ -135,7 +135,7 @@ func TestPreemptionOverruns(t *testing.T) {
 		t.Errorf("overrun of %v ns, want at least 20 ms", m)
 	}
 	for _, tb := range rep.Results[0].Tables {
-		if tb.Name == "preempt.runs" && (len(tb.Rows) != 1 || tb.Rows[0][1] != any("main.main") || tb.Rows[0][2] != any(int64(4)) || tb.Rows[0][3].(int64) < 80e6) {
+		if tb.Name == "preemption.runs" && (len(tb.Rows) != 1 || tb.Rows[0][1] != any("main.main") || tb.Rows[0][2] != any(int64(4)) || tb.Rows[0][3].(int64) < 80e6) {
 			t.Errorf("long runs %v", tb.Rows)
 		}
 	}

@@ -231,7 +231,7 @@ func saySteals(p *analysis.Pass, f *stealingFold, count, ambiguous [2]int64) {
 
 func startsTable(p *analysis.Pass, f *stealingFold) {
 	t := &analysis.Table{
-		Name:  "steal.starts",
+		Name:  "stealing.starts",
 		Title: "starts of goroutines by the queue they came from; latencies without voluntary yields and coroutine switches",
 		Columns: []analysis.Column{
 			{Name: "from", Unit: analysis.Text}, {Name: "goroutines", Unit: analysis.Text},
@@ -257,8 +257,8 @@ func startsTable(p *analysis.Pass, f *stealingFold) {
 			quantileCell(h, .5), quantileCell(h, .99), maxCell(h), h.Sum())
 	}
 	p.Table(t)
-	p.Figure(analysis.Figure{Name: "steal.starts", Title: "From which queue Ps take the goroutines they start", Mark: analysis.Bars,
-		Table: "steal.starts", X: "from", Y: []string{"starts"}, Series: "goroutines"})
+	p.Figure(analysis.Figure{Name: "stealing.starts", Title: "From which queue Ps take the goroutines they start", Mark: analysis.Bars,
+		Table: "stealing.starts", X: "from", Y: []string{"starts"}, Series: "goroutines"})
 }
 
 func pairTables(p *analysis.Pass, f *stealingFold) {
@@ -288,24 +288,24 @@ func pairTables(p *analysis.Pass, f *stealingFold) {
 		return cmp.Or(cmp.Compare(a.victim, b.victim), cmp.Compare(a.thief, b.thief))
 	}
 	slices.SortFunc(pairs, byID)
-	matrix := &analysis.Table{Name: "steal.matrix", Title: "stolen starts of all goroutines, from the P whose queue they were in to the P that ran them", Detail: true}
+	matrix := &analysis.Table{Name: "stealing.matrix", Title: "stolen starts of all goroutines, from the P whose queue they were in to the P that ran them", Detail: true}
 	fill(matrix)
 
 	slices.SortFunc(pairs, func(a, b procPair) int {
 		return cmp.Or(cmp.Compare(f.pairs[b].n, f.pairs[a].n), cmp.Compare(f.pairs[b].ambiguous, f.pairs[a].ambiguous), byID(a, b))
 	})
-	top := &analysis.Table{Name: "steal.pairs", Title: "Ps that steal most from another, all goroutines"}
+	top := &analysis.Table{Name: "stealing.pairs", Title: "Ps that steal most from another, all goroutines"}
 	fill(top)
 	top.Limit(10)
 	p.Table(top)
 	p.Table(matrix)
-	p.Figure(analysis.Figure{Name: "steal.matrix", Title: "Who steals from whom", Mark: analysis.Matrix,
-		Table: "steal.matrix", X: "thief", Y: []string{"stolen"}, Series: "victim"})
+	p.Figure(analysis.Figure{Name: "stealing.matrix", Title: "Who steals from whom", Mark: analysis.Matrix,
+		Table: "stealing.matrix", X: "thief", Y: []string{"stolen"}, Series: "victim"})
 }
 
 func stealSites(p *analysis.Pass, f *stealingFold) {
 	t := &analysis.Table{
-		Name:  "steal.sites",
+		Name:  "stealing.sites",
 		Title: "where stolen goroutines were made runnable, all goroutines",
 		Columns: []analysis.Column{
 			{Name: "made runnable at", Unit: analysis.Text}, {Name: "goroutine", Unit: analysis.Text},
@@ -332,7 +332,7 @@ func stealSeries(p *analysis.Pass, f *stealingFold) {
 	if len(f.sites) == 0 {
 		return
 	}
-	seriesTable(p, f.series, "steal.time", "starts from run queues over time, all goroutines", "stolen", "ambiguous", "not stolen")
-	p.Figure(analysis.Figure{Name: "steal.time", Title: "Steals over time", Mark: analysis.Area,
-		Table: "steal.time", X: "time", Y: []string{"stolen", "ambiguous"}})
+	seriesTable(p, f.series, "stealing.time", "starts from run queues over time, all goroutines", "stolen", "ambiguous", "not stolen")
+	p.Figure(analysis.Figure{Name: "stealing.time", Title: "Steals over time", Mark: analysis.Area,
+		Table: "stealing.time", X: "time", Y: []string{"stolen", "ambiguous"}})
 }

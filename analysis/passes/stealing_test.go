@@ -55,21 +55,21 @@ func TestStealingRules(t *testing.T) {
 		table, row, column string
 		want               any
 	}{
-		{"steal.starts", "global", "starts", int64(2)},
-		{"steal.starts", "global", "total", int64(10)},
-		{"steal.starts", "coroutine", "starts", int64(1)},
-		{"steal.starts", "coroutine", "max", nil},
-		{"steal.starts", "unknown", "max", nil},
-		{"steal.starts", "stolen", "max", int64(200)}, // the user row comes first
-		{"steal.sites", "(unblocked)", "mean wait", int64(150)},
-		{"steal.sites", "(timer)", "stolen", int64(1)},
+		{"stealing.starts", "global", "starts", int64(2)},
+		{"stealing.starts", "global", "total", int64(10)},
+		{"stealing.starts", "coroutine", "starts", int64(1)},
+		{"stealing.starts", "coroutine", "max", nil},
+		{"stealing.starts", "unknown", "max", nil},
+		{"stealing.starts", "stolen", "max", int64(200)}, // the user row comes first
+		{"stealing.sites", "(unblocked)", "mean wait", int64(150)},
+		{"stealing.sites", "(timer)", "stolen", int64(1)},
 	} {
 		if got := cell(t, rep, c.table, c.row, c.column); got != c.want {
 			t.Errorf("%s, %s: %s is %v, want %v", c.table, c.row, c.column, got, c.want)
 		}
 	}
 	for _, tb := range rep.Results[0].Tables {
-		if tb.Name != "steal.matrix" {
+		if tb.Name != "stealing.matrix" {
 			continue
 		}
 		if len(tb.Rows) != 2 || tb.Rows[0][0] != any(int64(0)) || tb.Rows[0][2] != any(int64(2)) || tb.Rows[0][3] != any(int64(1)) || tb.Rows[1][0] != any(int64(2)) {
@@ -102,7 +102,7 @@ func TestStealingBursts(t *testing.T) {
 	if count > moved+ambiguous || count+ambiguous < moved {
 		t.Errorf("steals in [%d, %d], want %d in it", count, count+ambiguous, moved)
 	}
-	if got := cell(t, rep, "steal.sites", "main.spawnBurst:33", "stolen"); got.(int64) < moved-ambiguous {
+	if got := cell(t, rep, "stealing.sites", "main.spawnBurst:33", "stolen"); got.(int64) < moved-ambiguous {
 		t.Errorf("%v stolen goroutines of main.spawnBurst, want at least %d", got, moved-ambiguous)
 	}
 }

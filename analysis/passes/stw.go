@@ -356,13 +356,13 @@ func stwStopped(s *sketch.Series, bucket int) int64 {
 
 func stwKindTable(p *analysis.Pass, rows []stwKindRow, sites []ranked[stwSum]) {
 	t := &analysis.Table{
-		Name: "kinds", Title: "stops by reason, wall clock of those seen whole; halt is until the world restarted",
+		Name: "stw.kinds", Title: "stops by reason, wall clock of those seen whole; halt is until the world restarted",
 		Columns: []analysis.Column{
 			{Name: "reason", Unit: analysis.Text}, {Name: "count", Unit: analysis.Count},
-			{Name: "halt", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "stopping_share", Unit: analysis.Ratio, Polarity: analysis.Lower},
+			{Name: "halt", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "stopping share", Unit: analysis.Ratio, Polarity: analysis.Lower},
 			{Name: "total", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "p50", Unit: analysis.NS, Polarity: analysis.Lower},
-			{Name: "max", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "main_requester", Unit: analysis.Text},
-			{Name: "requesters", Unit: analysis.Count}, {Name: "p_time", Unit: analysis.NS, Polarity: analysis.Lower},
+			{Name: "max", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "main requester", Unit: analysis.Text},
+			{Name: "requesters", Unit: analysis.Count}, {Name: "P time", Unit: analysis.NS, Polarity: analysis.Lower},
 		},
 	}
 	for _, k := range rows {
@@ -386,12 +386,12 @@ func stwKindTable(p *analysis.Pass, rows []stwKindRow, sites []ranked[stwSum]) {
 
 func stwWorstTable(p *analysis.Pass, c *stwFold) {
 	t := &analysis.Table{
-		Name: "worst", Title: "longest stops; the last P to stop is likely, not certain",
+		Name: "stw.worst", Title: "longest stops; the last P to stop is likely, not certain",
 		Columns: []analysis.Column{
 			{Name: "at", Unit: analysis.Moment}, {Name: "reason", Unit: analysis.Text},
 			{Name: "halt", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "stopping", Unit: analysis.NS, Polarity: analysis.Lower},
-			{Name: "last_p", Unit: analysis.P}, {Name: "doing", Unit: analysis.Text}, {Name: "stopped_at", Unit: analysis.Text},
-			{Name: "requested_at", Unit: analysis.Text}, {Name: "stopped", Unit: analysis.NS, Polarity: analysis.Lower},
+			{Name: "last p", Unit: analysis.P}, {Name: "doing", Unit: analysis.Text}, {Name: "stopped at", Unit: analysis.Text},
+			{Name: "requested at", Unit: analysis.Text}, {Name: "stopped", Unit: analysis.NS, Polarity: analysis.Lower},
 			{Name: "restart", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "total", Unit: analysis.NS, Polarity: analysis.Lower},
 			{Name: "function", Unit: analysis.Text}, {Name: "requester", Unit: analysis.Text},
 		},
@@ -425,11 +425,11 @@ func stwWorstTable(p *analysis.Pass, c *stwFold) {
 
 func stwRequesterTable(p *analysis.Pass, c *stwFold, sites []ranked[stwSum]) {
 	t := &analysis.Table{
-		Name: "requesters", Title: "who stops the world, GC aside; stops seen whole, wall clock; halt is until the world restarted, total what the caller waited",
+		Name: "stw.requesters", Title: "who stops the world, GC aside; stops seen whole, wall clock; halt is until the world restarted, total what the caller waited",
 		Columns: []analysis.Column{
 			{Name: "reason", Unit: analysis.Text}, {Name: "site", Unit: analysis.Text},
 			{Name: "count", Unit: analysis.Count, Polarity: analysis.Lower},
-			{Name: "halt", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "max_halt", Unit: analysis.NS, Polarity: analysis.Lower},
+			{Name: "halt", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "max halt", Unit: analysis.NS, Polarity: analysis.Lower},
 			{Name: "total", Unit: analysis.NS, Polarity: analysis.Lower},
 		},
 	}
@@ -451,12 +451,12 @@ func stwWaterfall(p *analysis.Pass, c *stwFold) {
 	}
 	r := &items[0].Item
 	t := &analysis.Table{
-		Name: "waterfall", Detail: true,
+		Name: "stw.waterfall", Detail: true,
 		Title: "the longest stop by P; one that was idle or did not run again before the next stop counts until the world restarted",
 		Columns: []analysis.Column{
 			{Name: "p", Unit: analysis.P}, {Name: "requested", Unit: analysis.Moment}, {Name: "stopped", Unit: analysis.Moment},
-			{Name: "world_restarted", Unit: analysis.Moment}, {Name: "restarted", Unit: analysis.Moment},
-			{Name: "doing", Unit: analysis.Text}, {Name: "stopped_at", Unit: analysis.Text},
+			{Name: "world restarted", Unit: analysis.Moment}, {Name: "restarted", Unit: analysis.Moment},
+			{Name: "doing", Unit: analysis.Text}, {Name: "stopped at", Unit: analysis.Text},
 		},
 	}
 	world := r.Stop.Restart
@@ -489,7 +489,7 @@ func stwWaterfall(p *analysis.Pass, c *stwFold) {
 	t.N = int64(len(ps))
 	p.Table(t)
 	p.Figure(analysis.Figure{
-		Name: "waterfall", Mark: analysis.Waterfall, Table: t.Name, X: "requested", Y: []string{"stopped"}, Series: "p", End: "restarted",
+		Name: "stw.waterfall", Mark: analysis.Waterfall, Table: t.Name, X: "requested", Y: []string{"stopped"}, Series: "p", End: "restarted",
 		Title: fmt.Sprintf("%s for %s at %s: %s until the last P stopped", p.Trace.String(r.Name), p.Dur(stwHalt(r)), p.At(r.Since), p.Dur(r.Stopping())),
 	})
 }
@@ -499,11 +499,11 @@ func stwTime(p *analysis.Pass, c *stwFold) {
 		return
 	}
 	t := &analysis.Table{
-		Name: "time", Title: "share of wall time in which the world was stopping or stopped", Detail: true,
+		Name: "stw.time", Title: "share of wall time in which the world was stopping or stopped", Detail: true,
 		Columns: []analysis.Column{
 			{Name: "time", Unit: analysis.Moment},
-			{Name: "gc_stopping", Unit: analysis.Ratio, Polarity: analysis.Lower}, {Name: "gc_stopped", Unit: analysis.Ratio, Polarity: analysis.Lower},
-			{Name: "other_stopping", Unit: analysis.Ratio, Polarity: analysis.Lower}, {Name: "other_stopped", Unit: analysis.Ratio, Polarity: analysis.Lower},
+			{Name: "gc stopping", Unit: analysis.Ratio, Polarity: analysis.Lower}, {Name: "gc stopped", Unit: analysis.Ratio, Polarity: analysis.Lower},
+			{Name: "other stopping", Unit: analysis.Ratio, Polarity: analysis.Lower}, {Name: "other stopped", Unit: analysis.Ratio, Polarity: analysis.Lower},
 		},
 	}
 	var stopped int64
@@ -520,7 +520,7 @@ func stwTime(p *analysis.Pass, c *stwFold) {
 	t.N = int64(len(t.Rows))
 	p.Table(t)
 	p.Figure(analysis.Figure{
-		Name: "pauses", Mark: analysis.Area, Table: t.Name, X: "time", Y: []string{"gc_stopping", "gc_stopped", "other_stopping", "other_stopped"},
+		Name: "stw.pauses", Mark: analysis.Area, Table: t.Name, X: "time", Y: []string{"gc stopping", "gc stopped", "other stopping", "other stopped"},
 		Title: fmt.Sprintf("the world was stopping or stopped %s of the time", analysis.FormatRatio(ratio(stopped, p.Trace.Duration()))),
 	})
 }

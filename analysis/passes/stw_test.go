@@ -66,13 +66,13 @@ func TestSTWKinds(t *testing.T) {
 	path := analysistest.Testdata(t, "stw-kinds")
 	readTruth(t, strings.TrimSuffix(path, ".trace")+".json", &truth)
 	rep := analysistest.Report(t, path, stw)
-	kinds := tableNamed(t, rep, "kinds")
+	kinds := tableNamed(t, rep, "stw.kinds")
 	got := make(map[string]int64)
 	requesters := make(map[string]string)
 	for i := range kinds.Rows {
 		reason := cellAt(t, kinds, i, "reason").(string)
 		got[reason] = cellAt(t, kinds, i, "count").(int64)
-		requesters[reason] = cellAt(t, kinds, i, "main_requester").(string)
+		requesters[reason] = cellAt(t, kinds, i, "main requester").(string)
 	}
 	if !maps.Equal(got, truth.Measured.STW) {
 		t.Errorf("stops %v, want %v", got, truth.Measured.STW)
@@ -213,7 +213,7 @@ func TestSTWRules(t *testing.T) {
 		"stw.other.total.total": 300, "stw.other.stopping.total": 30,
 		"stw.gc.total.p50": -1, // of two pauses
 	})
-	worst := tableNamed(t, rep, "worst")
+	worst := tableNamed(t, rep, "stw.worst")
 	for i, want := range []struct{ at, halt int64 }{{2000, 300}, {100, 100}, {1000, 50}} {
 		if at, halt := cellAt(t, worst, i, "at"), cellAt(t, worst, i, "halt"); at != want.at || halt != want.halt {
 			t.Errorf("worst stop %d: at %v for %v, want %v", i, at, halt, want)
@@ -245,7 +245,7 @@ func TestSTWWaterfall(t *testing.T) {
 		procRestart(5000, 3000, 2),
 	}
 	rep := concludeEvents(t, stw, 1e4, events...)
-	w := tableNamed(t, rep, "waterfall")
+	w := tableNamed(t, rep, "stw.waterfall")
 	want := []struct {
 		stopped, restarted int64
 		doing              string

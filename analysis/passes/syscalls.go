@@ -201,13 +201,13 @@ func runSyscalls(p *analysis.Pass) error {
 	}
 	callSites(p, sites)
 	handoffTables(p, f, lost, sites)
-	histogramTable(p, &f.durations, "syscall.durations", "durations of system and cgo calls, all goroutines but the tracer's")
-	p.Figure(analysis.Figure{Name: "syscall.durations", Title: "How long system and cgo calls take", Mark: analysis.HistBars,
-		Table: "syscall.durations", X: "from", End: "to", Y: []string{"count"}})
+	histogramTable(p, &f.durations, "syscalls.durations", "durations of system and cgo calls, all goroutines but the tracer's")
+	p.Figure(analysis.Figure{Name: "syscalls.durations", Title: "How long system and cgo calls take", Mark: analysis.HistBars,
+		Table: "syscalls.durations", X: "from", End: "to", Y: []string{"count"}})
 	if calls+lost > 0 {
-		seriesTable(p, f.series, "syscall.time", "calls and P handoffs over time, all goroutines but the tracer's", "calls", "P handoffs")
-		p.Figure(analysis.Figure{Name: "syscall.time", Title: "System and cgo calls over time", Mark: analysis.Steps,
-			Table: "syscall.time", X: "time", Y: []string{"calls", "P handoffs"}})
+		seriesTable(p, f.series, "syscalls.time", "calls and P handoffs over time, all goroutines but the tracer's", "calls", "P handoffs")
+		p.Figure(analysis.Figure{Name: "syscalls.time", Title: "System and cgo calls over time", Mark: analysis.Steps,
+			Table: "syscalls.time", X: "time", Y: []string{"calls", "P handoffs"}})
 	}
 	return nil
 }
@@ -278,7 +278,7 @@ func sayHandoffs(p *analysis.Pass, f *syscallsFold, lost int64, sites []ranked[c
 
 func callSites(p *analysis.Pass, sites []ranked[callSite]) {
 	t := &analysis.Table{
-		Name:  "syscall.sites",
+		Name:  "syscalls.sites",
 		Title: "system and cgo calls by where they were made, all goroutines but the tracer's; quantiles are bucket edges, up to 25 % above",
 		Columns: []analysis.Column{
 			{Name: "call", Unit: analysis.Text}, {Name: "calls", Unit: analysis.Count},
@@ -304,7 +304,7 @@ func callSites(p *analysis.Pass, sites []ranked[callSite]) {
 
 func handoffTables(p *analysis.Pass, f *syscallsFold, lost int64, sites []ranked[callSite]) {
 	t := &analysis.Table{
-		Name:  "syscall.handoffs",
+		Name:  "syscalls.handoffs",
 		Title: "P handoffs by who took the P, and how long after the begin of the call; all goroutines but the tracer's",
 		N:     lost,
 		Columns: []analysis.Column{
@@ -313,7 +313,7 @@ func handoffTables(p *analysis.Pass, f *syscallsFold, lost int64, sites []ranked
 		},
 	}
 	bySite := &analysis.Table{
-		Name:  "syscall.takers",
+		Name:  "syscalls.takers",
 		Title: "P handoffs by call and taker, all goroutines but the tracer's",
 		N:     lost, Detail: true,
 		Columns: []analysis.Column{{Name: "call", Unit: analysis.Text}, {Name: "taken by", Unit: analysis.Text}, {Name: "P handoffs", Unit: analysis.Count}},

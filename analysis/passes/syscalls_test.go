@@ -66,10 +66,10 @@ func TestSyscallsRules(t *testing.T) {
 	if n := rep.Metrics["syscall.reacquire.max"].N; n != 2 {
 		t.Errorf("%d returns, want 2", n)
 	}
-	if got := cell(t, rep, "syscall.sites", "(no stack)", "calls"); got != any(int64(4)) {
+	if got := cell(t, rep, "syscalls.sites", "(no stack)", "calls"); got != any(int64(4)) {
 		t.Errorf("%v calls, want 4", got)
 	}
-	if got := cell(t, rep, "syscall.sites", "(no stack)", "wait for a P"); got != any(int64(400)) { // stack 1 prints so here
+	if got := cell(t, rep, "syscalls.sites", "(no stack)", "wait for a P"); got != any(int64(400)) { // stack 1 prints so here
 		t.Errorf("wait for a P is %v, want 400", got)
 	}
 
@@ -78,7 +78,7 @@ func TestSyscallsRules(t *testing.T) {
 		held(parse.ProcIdle, 120*us, 50*us, parse.Proc{Taker: parse.TakerOther}))
 	wantMetrics(t, rep, map[string]float64{"syscall.count": 2, "syscall.duration.max": -1, "syscall.duration.total": -1,
 		"syscall.phandoff.count": 1, "syscall.phandoff.sysmon": -1, "syscall.hostage": -1})
-	if got := cell(t, rep, "syscall.sites", "(no stack)", "max"); got != any(int64(700)) {
+	if got := cell(t, rep, "syscalls.sites", "(no stack)", "max"); got != any(int64(700)) {
 		t.Errorf("longest call %v, want the blocking one", got)
 	}
 }
@@ -113,7 +113,7 @@ func TestSyscallsTruth(t *testing.T) {
 			var got int64
 			for _, tb := range rep.Results[0].Tables {
 				for _, r := range tb.Rows {
-					if tb.Name == "syscall.sites" && strings.HasPrefix(r[0].(string), fn+":") {
+					if tb.Name == "syscalls.sites" && strings.HasPrefix(r[0].(string), fn+":") {
 						got += r[1].(int64)
 					}
 				}
@@ -135,7 +135,7 @@ func TestSyscallsTruth(t *testing.T) {
 		}
 		for _, tb := range rep.Results[0].Tables {
 			for _, r := range tb.Rows {
-				if tb.Name == "syscall.sites" && strings.HasPrefix(r[0].(string), "main.nanosleep3ms:") {
+				if tb.Name == "syscalls.sites" && strings.HasPrefix(r[0].(string), "main.nanosleep3ms:") {
 					// The program's clock runs from before the call until it has a P again.
 					in, wait := r[5].(int64), r[8].(int64)
 					if n := truth.Measured.Nanosleep; in < 3e6*n.Count || in+wait > n.Total || in+wait < n.Total*98/100 {

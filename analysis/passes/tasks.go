@@ -133,7 +133,7 @@ func runTasks(p *analysis.Pass) error {
 	}
 
 	tt := &analysis.Table{
-		Name: "tasks", Title: "tasks by type, most time first; quantiles of those that began and ended in the trace",
+		Name: "tasks.tasks", Title: "tasks by type, most time first; quantiles of those that began and ended in the trace",
 		Columns: []analysis.Column{
 			{Name: "task", Unit: analysis.Text}, {Name: "whole", Unit: analysis.Count},
 			{Name: "p50", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "p90", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "p99", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "max", Unit: analysis.NS, Polarity: analysis.Lower},
@@ -149,7 +149,7 @@ func runTasks(p *analysis.Pass) error {
 	p.Table(tt)
 
 	rt := &analysis.Table{
-		Name: "regions", Title: "regions by type, most time first; quantiles of those that began and ended in the trace",
+		Name: "tasks.regions", Title: "regions by type, most time first; quantiles of those that began and ended in the trace",
 		Columns: []analysis.Column{
 			{Name: "region", Unit: analysis.Text}, {Name: "whole", Unit: analysis.Count},
 			{Name: "p50", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "p99", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "max", Unit: analysis.NS, Polarity: analysis.Lower},
@@ -165,7 +165,7 @@ func runTasks(p *analysis.Pass) error {
 	p.Table(rt)
 
 	lt := &analysis.Table{
-		Name: "logs", Title: "logs by category",
+		Name: "tasks.logs", Title: "logs by category",
 		Columns: []analysis.Column{{Name: "category", Unit: analysis.Text}, {Name: "logs", Unit: analysis.Count}},
 	}
 	for _, r := range byCategory {
@@ -176,7 +176,7 @@ func runTasks(p *analysis.Pass) error {
 	p.Table(lt)
 
 	st := &analysis.Table{
-		Name: "slowest", Title: "longest of the tasks that began and ended in the trace",
+		Name: "tasks.slowest", Title: "longest of the tasks that began and ended in the trace",
 		Columns: []analysis.Column{
 			{Name: "task", Unit: analysis.Text}, {Name: "id", Unit: analysis.G}, {Name: "parent", Unit: analysis.G}, {Name: "began", Unit: analysis.Moment}, {Name: "took", Unit: analysis.NS, Polarity: analysis.Lower},
 			{Name: "goroutine", Unit: analysis.G}, {Name: "function", Unit: analysis.Text},
@@ -198,7 +198,7 @@ func runTasks(p *analysis.Pass) error {
 	durations := taskDurations(byTask)
 	p.Table(durations)
 	p.Figure(analysis.Figure{
-		Name: "tasks", Title: "Durations of tasks by type", Mark: analysis.ECDF,
+		Name: "tasks.tasks", Title: "Durations of tasks by type", Mark: analysis.ECDF,
 		Table: durations.Name, X: "duration", Y: []string{"share"}, Series: "task",
 	})
 	return nil
@@ -249,7 +249,7 @@ func slowestTask(p *analysis.Pass, f *tasksFold) string {
 // taskDurations is the cumulative distribution of the types with most time.
 func taskDurations(rows []ranked[annotated]) *analysis.Table {
 	t := &analysis.Table{
-		Name: "durations", Title: "share of the whole tasks that took at most a duration", Detail: true,
+		Name: "tasks.durations", Title: "share of the whole tasks that took at most a duration", Detail: true,
 		Columns: []analysis.Column{{Name: "task", Unit: analysis.Text}, {Name: "duration", Unit: analysis.NS}, {Name: "share", Unit: analysis.Ratio}},
 	}
 	for _, r := range rows[:min(len(rows), 8)] {

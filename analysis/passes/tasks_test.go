@@ -20,7 +20,7 @@ func TestTasksLaw(t *testing.T) {
 // validate and 48 execute regions; 24 logs id, 48 rows.
 func TestTasksAnnotations(t *testing.T) {
 	rep := analysistest.Report(t, analysistest.Testdata(t, "annotations"), tasks)
-	tb := resultTable(t, rep, "tasks")
+	tb := resultTable(t, rep, "tasks.tasks")
 	whole, unfinished := cells[int64](t, tb, "whole"), cells[int64](t, tb, "unfinished")
 	for name, want := range map[string][2]int64{"request": {24, 0}, "query": {48, 0}, "forgotten": {0, 1}} {
 		if i := rowOf(t, tb, "task", name); whole[i] != want[0] || unfinished[i] != want[1] {
@@ -31,7 +31,7 @@ func TestTasksAnnotations(t *testing.T) {
 	within(t, "time in requests", cells[int64](t, tb, "total")[i], 61_391_275, .02)
 	within(t, "longest request", cells[int64](t, tb, "max")[i], 21_431_963, .02)
 
-	rt := resultTable(t, rep, "regions")
+	rt := resultTable(t, rep, "tasks.regions")
 	whole = cells[int64](t, rt, "whole")
 	for name, want := range map[string]int64{"decode": 24, "validate": 24, "execute": 48} {
 		if got := whole[rowOf(t, rt, "region", name)]; got != want {
@@ -43,7 +43,7 @@ func TestTasksAnnotations(t *testing.T) {
 	if sleeps, computes := running[rowOf(t, rt, "region", "execute")], running[rowOf(t, rt, "region", "decode")]; sleeps > .2 || computes < .8 {
 		t.Errorf("running: execute %.2f, decode %.2f", sleeps, computes)
 	}
-	lt := resultTable(t, rep, "logs")
+	lt := resultTable(t, rep, "tasks.logs")
 	logs := cells[int64](t, lt, "logs")
 	for name, want := range map[string]int64{"id": 24, "rows": 48} {
 		if got := logs[rowOf(t, lt, "category", name)]; got != want {
@@ -51,7 +51,7 @@ func TestTasksAnnotations(t *testing.T) {
 		}
 	}
 	// The slowest query is the child of the slowest request.
-	st := resultTable(t, rep, "slowest")
+	st := resultTable(t, rep, "tasks.slowest")
 	names, ids, parents := cells[string](t, st, "task"), cells[int64](t, st, "id"), cells[int64](t, st, "parent")
 	if names[0] != "request" || names[1] != "query" || parents[1] != ids[0] {
 		t.Errorf("slowest: %v", st.Rows[:2])
@@ -62,13 +62,13 @@ func TestTasksCorpus(t *testing.T) {
 	// user/tasks-regions.truth.json: 306 tasks, 714 regions, 204 logs without marks.
 	rep := analysistest.Report(t, analysistest.Corpus(t, "user/tasks-regions"), tasks)
 	var tasksN, regionsN, logsN int64
-	for _, n := range cells[int64](t, resultTable(t, rep, "tasks"), "whole") {
+	for _, n := range cells[int64](t, resultTable(t, rep, "tasks.tasks"), "whole") {
 		tasksN += n
 	}
-	for _, n := range cells[int64](t, resultTable(t, rep, "regions"), "whole") {
+	for _, n := range cells[int64](t, resultTable(t, rep, "tasks.regions"), "whole") {
 		regionsN += n
 	}
-	lt := resultTable(t, rep, "logs")
+	lt := resultTable(t, rep, "tasks.logs")
 	for i, c := range cells[string](t, lt, "category") {
 		if c != "mark" {
 			logsN += cells[int64](t, lt, "logs")[i]
@@ -77,8 +77,8 @@ func TestTasksCorpus(t *testing.T) {
 	if tasksN != 306 || regionsN != 714 || logsN != 204 {
 		t.Errorf("%d tasks, %d regions, %d logs, want 306, 714, 204", tasksN, regionsN, logsN)
 	}
-	i := rowOf(t, resultTable(t, rep, "tasks"), "task", "order")
-	within(t, "time in orders", cells[int64](t, resultTable(t, rep, "tasks"), "total")[i], 708_307_351, .02)
+	i := rowOf(t, resultTable(t, rep, "tasks.tasks"), "task", "order")
+	within(t, "time in orders", cells[int64](t, resultTable(t, rep, "tasks.tasks"), "total")[i], 708_307_351, .02)
 }
 
 func TestTasksNone(t *testing.T) {

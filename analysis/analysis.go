@@ -12,6 +12,7 @@ package analysis
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/tracelens/tracelens/analysis/internal/sketch"
 	"github.com/tracelens/tracelens/parse"
@@ -28,7 +29,7 @@ type Analyzer struct {
 	// "" when it can. It is asked when the trace has been read.
 	Needs func(*parse.Trace) string
 
-	// Requires are analyzers whose folds Run reads through Pass.Fold.
+	// Requires are analyzers whose folds, metrics or tables Run reads.
 	Requires []*Analyzer
 
 	Kinds parse.Kinds // of the events its Collector wants
@@ -49,9 +50,10 @@ type Pass struct {
 	Analyzer *Analyzer
 	Trace    *parse.Trace
 
-	folds  map[*Analyzer]Collector
-	result *Result
-	report *Report
+	folds   map[*Analyzer]Collector
+	results map[*Analyzer]*Result // of the analyzers before this one
+	result  *Result
+	report  *Report
 }
 
 // FoldOf returns the fold of a, which is the pass's analyzer or one it requires.
@@ -139,10 +141,27 @@ func (p *Pass) Quantiles(prefix string, h *sketch.Histogram) {
 	}
 }
 
-// MetricValue returns a metric set so far by this or a required analyzer.
-func (p *Pass) MetricValue(id string) (float64, bool) {
+// Value returns a metric that a required analyzer has set; ok is false when it
+// cannot be said.
+func (p *Pass) Value(id string) (v float64, ok bool) {
+	if _, listed := metricDefs[id]; !listed {
+		panic("metric " + id + " is not in the list")
+	}
 	m, ok := p.report.Metrics[id]
 	return float64(m.Value), ok
+}
+
+// TableOf returns a table of a required analyzer, or an empty one.
+func (p *Pass) TableOf(a *Analyzer, name string) *Table {
+	if !slices.Contains(p.Analyzer.Requires, a) {
+		panic(p.Analyzer.Name + " reads a table of " + a.Name + " without requiring it")
+	}
+	for _, t := range p.results[a].Tables {
+		if t.Name == name {
+			return t
+		}
+	}
+	return &Table{Name: name}
 }
 
 // Dur formats ns for people, never finer than the trace's clock.

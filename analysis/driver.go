@@ -90,7 +90,7 @@ func Conclude(tr *parse.Trace, name string, p *Partial, analyzers []*Analyzer) *
 	rep := &Report{Schema: Schema, Trace: summarize(tr, name), Metrics: make(map[string]Metric)}
 	results := make(map[*Analyzer]*Result)
 	for _, a := range Closure(analyzers) {
-		results[a] = conclude(a, tr, p, rep)
+		results[a] = conclude(a, tr, p, rep, results)
 	}
 	for _, a := range analyzers {
 		rep.Results = append(rep.Results, results[a])
@@ -99,7 +99,7 @@ func Conclude(tr *parse.Trace, name string, p *Partial, analyzers []*Analyzer) *
 }
 
 // conclude runs one analyzer. A fault of ours in it costs its result, not the report.
-func conclude(a *Analyzer, tr *parse.Trace, p *Partial, rep *Report) (res *Result) {
+func conclude(a *Analyzer, tr *parse.Trace, p *Partial, rep *Report, results map[*Analyzer]*Result) (res *Result) {
 	res = &Result{Name: a.Name, Title: a.Title()}
 	before := maps.Clone(rep.Metrics)
 	fail := func(reason string) {
@@ -117,7 +117,7 @@ func conclude(a *Analyzer, tr *parse.Trace, p *Partial, rep *Report) (res *Resul
 			return res
 		}
 	}
-	pass := &Pass{Analyzer: a, Trace: tr, folds: p.Folds, result: res, report: rep}
+	pass := &Pass{Analyzer: a, Trace: tr, folds: p.Folds, results: results, result: res, report: rep}
 	if err := a.Run(pass); err != nil {
 		fail(err.Error())
 		return res

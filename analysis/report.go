@@ -3,6 +3,7 @@ package analysis
 import (
 	"encoding/json"
 	"math"
+	"slices"
 	"strconv"
 )
 
@@ -185,6 +186,15 @@ type Table struct {
 	// Detail keeps the table out of the terminal report: it is for figures,
 	// JSON and whoever asks.
 	Detail bool `json:"detail,omitempty"`
+}
+
+// Cell returns a cell by row and column name, nil if there is none.
+func (t *Table) Cell(row int, column string) any {
+	i := slices.IndexFunc(t.Columns, func(c Column) bool { return c.Name == column })
+	if i < 0 || row >= len(t.Rows) {
+		return nil
+	}
+	return t.Rows[row][i]
 }
 
 // Column is one column of a Table.

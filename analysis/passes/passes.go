@@ -23,6 +23,7 @@ func page(name string) string {
 // All returns the catalogue.
 func All() []*analysis.Analyzer {
 	return []*analysis.Analyzer{
+		limits,
 		trust,
 		timeline,
 		parallelism,

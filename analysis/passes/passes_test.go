@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -34,8 +35,41 @@ func TestCatalogue(t *testing.T) {
 			t.Errorf("%s: has no test of its own: %v", a.Name, err)
 		}
 		for _, r := range a.Requires {
-			if !seen[r.Name] {
-				t.Errorf("%s requires %s, which the catalogue does not list before it", a.Name, r.Name)
+			if !slices.Contains(All(), r) {
+				t.Errorf("%s requires %s, which the catalogue does not list", a.Name, r.Name)
+			}
+		}
+	}
+}
+
+// TestNames: tables and figures are named ANALYZER.NAME, each once, and a figure
+// draws columns that its table has.
+func TestNames(t *testing.T) {
+	for _, name := range []string{"mixed-go126", "gc-assist", "stw-kinds", "annotations", "netpoll-echo"} {
+		for _, r := range analysistest.Report(t, analysistest.Testdata(t, name), All()...).Results {
+			tables := make(map[string]*analysis.Table)
+			for _, tb := range r.Tables {
+				if !strings.HasPrefix(tb.Name, r.Name+".") || tables[tb.Name] != nil {
+					t.Errorf("%s: table %q", r.Name, tb.Name)
+				}
+				tables[tb.Name] = tb
+				for _, c := range tb.Columns {
+					if strings.Contains(c.Name, "_") {
+						t.Errorf("%s: column %q", tb.Name, c.Name)
+					}
+				}
+			}
+			seen := make(map[string]bool)
+			for _, f := range r.Figures {
+				if !strings.HasPrefix(f.Name, r.Name+".") || seen[f.Name] {
+					t.Errorf("%s: figure %q", r.Name, f.Name)
+				}
+				seen[f.Name] = true
+				for _, c := range append([]string{f.X, f.Series, f.End}, f.Y...) {
+					if c != "" && !slices.ContainsFunc(tables[f.Table].Columns, func(col analysis.Column) bool { return col.Name == c }) {
+						t.Errorf("%s: figure draws column %q, which table %s lacks", f.Name, c, f.Table)
+					}
+				}
 			}
 		}
 	}
@@ -95,7 +129,7 @@ func TestEveryTrace(t *testing.T) {
 			if r.Outcome == analysis.Failed {
 				t.Errorf("%s: %s: %s", path, r.Name, r.Reason)
 			}
-			if r.Outcome == analysis.NotApplicable && r.Reason == "" || r.Outcome == analysis.Clear && len(r.Summary) == 0 {
+			if r.Outcome == analysis.NotApplicable && r.Reason == "" || r.Outcome != analysis.NotApplicable && len(r.Summary) == 0 {
 				t.Errorf("%s: %s is %s and says nothing", path, r.Name, r.Outcome)
 			}
 			if len(r.Summary) > 3 {

@@ -1,0 +1,298 @@
+package passes
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tracelens/tracelens/analysis"
+)
+
+var limits = &analysis.Analyzer{
+	Name:     "limits",
+	Doc:      page("limits"),
+	Requires: []*analysis.Analyzer{timeline, parallelism, latency, waits, syscalls, stw, gc, goroutines, blocking},
+	Run:      runLimits,
+}
+
+// Where a program counts as limited. Each needs a share of the trace and, where
+// a short trace could reach that by chance, an absolute floor, so that idle and
+// short programs never do. The page gives the reasons.
+const (
+	limitUserShare  = 0.90 // of P time in user code, and
+	limitQueue      = 0.25 // runnable user goroutines per P
+	limitGCShare    = 0.10 // of P time in GC work that is not idle-time marking
+	limitStopShare  = 0.02 // of wall time with the world stopped, or
+	limitStop       = 10e6 // ns, one stop
+	limitWait       = 10e6 // ns, a time slice: p99 of waits for a P, or
+	limitWaits      = 5    // waits as long as that in all, when too few for a p99
+	limitSerial     = 0.75 // of wall time with exactly one running user goroutine, on 2 Ps or more, and
+	limitSerialTime = 50e6 // ns of it in all
+	limitQueued     = 0.5  // goroutines waiting on average at one lock or channel, for
+	limitContention = 1e6  // ns each, and
+	limitContended  = 20   // times
+	limitHostage    = 0.10 // of P time in calls while others were runnable
+)
+
+// limit is one thing that keeps user goroutines from going on.
+type limit struct {
+	analysis.Finding
+	held float64 // Ps or goroutines it keeps back on average: what ranks it
+}
+
+func runLimits(p *analysis.Pass) error {
+	wall := p.Trace.Duration()
+	if wall <= 0 {
+		p.NotApplicable("no time passes in this trace")
+		return nil
+	}
+	var found []limit
+	for _, look := range []func(*analysis.Pass, int64) *limit{
+		limitedByCPU, limitedByGC, limitedByStops, limitedBySyscalls, limitedBySerial, limitedByContention,
+	} {
+		if l := look(p, wall); l != nil {
+			found = append(found, *l)
+		}
+	}
+	// Long waits for a P follow from busy Ps, GC, stops and calls: they are named
+	// on their own only where none of these is.
+	if !slices.ContainsFunc(found, func(l limit) bool { return l.Cost.Clock == analysis.PTime }) {
+		if l := limitedByWaits(p, wall); l != nil {
+			found = append(found, *l)
+		}
+	}
+	slices.SortStableFunc(found, func(a, b limit) int { return cmp.Compare(b.held, a.held) })
+	for _, l := range found {
+		p.Find(l.Finding)
+	}
+	switch {
+	case len(found) == 0:
+		p.Say("Nothing in this trace limits the program: %s.", limitNumbers(p))
+	default:
+		for _, l := range found[:min(2, len(found))] {
+			p.Say("%s.", l.Summary)
+		}
+		p.Say("In numbers: %s.", limitNumbers(p))
+	}
+	return nil
+}
+
+// limitNumbers is the state of the program in one line.
+func limitNumbers(p *analysis.Pass) string {
+	share := func(id string) float64 { v, _ := p.Value("procs.share." + id); return v }
+	parts := []string{fmt.Sprintf("Ps ran user code %s of the time, GC %s, were in calls %s, idle %s",
+		analysis.FormatRatio(share("user")), analysis.FormatRatio(share("gcworker")+share("assist")),
+		analysis.FormatRatio(share("syscall")), analysis.FormatRatio(share("idle")))}
+	user := analysis.FoldOf[*latencyFold](p, latency).headline()
+	switch p50, ok := user.Quantile(.5); {
+	case user.N() == 0:
+	case !ok:
+		parts = append(parts, fmt.Sprintf("a user goroutine got a P within %s (n=%s)", p.Dur(user.Max()), analysis.FormatCount(user.N())))
+	default:
+		s := fmt.Sprintf("a user goroutine got a P within p50 %s", p.Dur(p50))
+		if p99, ok := user.Quantile(.99); ok {
+			s += ", p99 " + p.Dur(p99)
+		}
+		parts = append(parts, fmt.Sprintf("%s, at most %s (n=%s)", s, p.Dur(user.Max()), analysis.FormatCount(user.N())))
+	}
+	if worst := analysis.FoldOf[*stwFold](p, stw).worst.Items(); len(worst) > 0 {
+		r := worst[0].Item
+		parts = append(parts, "longest stop of the world "+p.Dur(stwHalt(&r)))
+	} else {
+		parts = append(parts, "no stop of the world")
+	}
+	return strings.Join(parts, "; ")
+}
+
+// procTime is the cost of something on the clock of all Ps.
+func procTime(p *analysis.Pass, ns float64) analysis.Cost {
+	total, _ := p.Value("procs.time")
+	return analysis.Cost{Value: int64(ns), Total: int64(total), Clock: analysis.PTime}
+}
+
+func limitedByCPU(p *analysis.Pass, wall int64) *limit {
+	user, _ := p.Value("procs.share.user")
+	runnable, _ := p.Value("goroutines.runnable.mean")
+	total, _ := p.Value("procs.time")
+	procs := total / float64(wall)
+	if user < limitUserShare || runnable < limitQueue*procs {
+		return nil
+	}
+	s := fmt.Sprintf("CPU: the %s ran user code %s of the time while %s user goroutines waited for one on average",
+		counted(int64(procs+.5), "P", "Ps"), analysis.FormatRatio(user), meanCount(runnable))
+	if fn, share := busiest(p); fn != "" {
+		s += fmt.Sprintf("; %s of the running time is that of %s", analysis.FormatRatio(share), fn)
+	}
+	return &limit{analysis.Finding{
+		Code: "limits/cpu", Summary: s, Cost: procTime(p, user*total), Confidence: analysis.Measured,
+		Advice: "Do less work or give it more Ps and CPUs; goroutines.runnable.mean should fall towards 0.",
+		Caveat: "Running is time on a P, not on a CPU: on an oversubscribed or throttled machine it includes waiting for the operating system.",
+	}, runnable}
+}
+
+// busiest is the entry function with the most running time, and its share.
+func busiest(p *analysis.Pass) (fn string, share float64) {
+	t := p.TableOf(goroutines, "goroutines.functions")
+	fn, _ = t.Cell(0, "function").(string)
+	share, _ = t.Cell(0, "of running").(float64)
+	return fn, share
+}
+
+func limitedByGC(p *analysis.Pass, wall int64) *limit {
+	var work [4]float64
+	for i, id := range []string{"gc.worker.dedicated", "gc.worker.fractional", "gc.assist.cpu", "stw.cpu"} {
+		work[i], _ = p.Value(id)
+	}
+	total, _ := p.Value("procs.time")
+	sum := work[0] + work[1] + work[2] + work[3]
+	if total == 0 || sum < limitGCShare*total {
+		return nil
+	}
+	of := func(ns float64) string { return analysis.FormatRatio(ns / total) }
+	cycles, _ := p.Value("gc.cycles")
+	return &limit{analysis.Finding{
+		Code: "limits/gc", Cost: procTime(p, sum), Confidence: analysis.Measured,
+		Summary: fmt.Sprintf("GC: the collector took %s of P time (workers %s, mark assist %s, pauses %s) in %s",
+			of(sum), of(work[0]+work[1]), of(work[2]), of(work[3]), counted(int64(cycles), "cycle", "cycles")),
+		Advice: "Allocate less at the sites under gc, or let the heap grow (GOGC, GOMEMLIMIT); gc.cycles and gc.assist.cpu should fall.",
+		Caveat: "Worker and assist times are upper bounds of the runtime's own CPU classes.",
+	}, sum / float64(wall)}
+}
+
+func limitedByStops(p *analysis.Pass, wall int64) *limit {
+	f := analysis.FoldOf[*stwFold](p, stw)
+	var halt, n int64
+	for _, k := range f.kinds {
+		halt += k.halt
+		n += k.total.N()
+	}
+	worst := f.worst.Items()
+	if n == 0 || len(worst) == 0 {
+		return nil
+	}
+	r := worst[0].Item
+	longest := stwHalt(&r)
+	if float64(halt) < limitStopShare*float64(wall) && longest < limitStop {
+		return nil
+	}
+	s := fmt.Sprintf("Stops: the world was stopped %s for %s (%s of the time), longest %s (%s), of which %s passed until the last P stopped",
+		counted(n, "time", "times"), p.Dur(halt), analysis.FormatRatio(ratio(halt, wall)), p.Dur(longest), p.Trace.String(r.Name), p.Dur(r.Stopping()))
+	if row := p.TableOf(stw, "stw.requesters"); len(row.Rows) > 0 && !r.Stop.GC {
+		if site, ok := row.Cell(0, "site").(string); ok {
+			s += "; most others from " + site
+		}
+	}
+	e := analysis.Evidence{From: p.Rel(r.Since), To: p.Rel(r.Since) + longest, Func: p.FuncName(r.Func), Note: "longest stop, requested here", Stack: p.Stack(r.Stack)}
+	procs, _ := p.Value("procs.time")
+	return &limit{analysis.Finding{
+		Code: "limits/stops", Summary: s, Confidence: analysis.Measured, Evidence: []analysis.Evidence{e},
+		Cost:   analysis.Cost{Value: halt, Total: wall, Clock: analysis.Wall},
+		Advice: "For GC pauses see what the last P to stop was doing; for others stop asking (runtime/metrics instead of runtime.ReadMemStats). stw.gc.total and stw.other.total should fall.",
+		Caveat: "On an oversubscribed machine a descheduled thread makes a stop long.",
+	}, ratio(halt, wall) * procs / float64(wall)}
+}
+
+func limitedBySyscalls(p *analysis.Pass, wall int64) *limit {
+	hostage, ok := p.Value("syscall.hostage")
+	total, _ := p.Value("procs.time")
+	if !ok || hostage < limitHostage*total {
+		return nil
+	}
+	s := fmt.Sprintf("System calls: goroutines in calls held Ps for %s (%s of P time) while other user goroutines were runnable",
+		p.Dur(int64(hostage)), analysis.FormatRatio(hostage/total))
+	t := p.TableOf(syscalls, "syscalls.sites")
+	best, most := "", int64(0)
+	for i := range t.Rows {
+		if v, _ := t.Cell(i, "P held").(int64); v > most {
+			most = v
+			best, _ = t.Cell(i, "call").(string)
+		}
+	}
+	if best != "" {
+		s += "; most at " + best
+	}
+	return &limit{analysis.Finding{
+		Code: "limits/syscalls", Summary: s, Cost: procTime(p, hostage), Confidence: analysis.Inferred,
+		Advice: "Bound how many goroutines are in blocking calls at once, or use descriptors the poller can wait for; syscall.hostage should fall.",
+		Caveat: "An upper bound, by at most 20 µs for each call.",
+	}, hostage / float64(wall)}
+}
+
+func limitedBySerial(p *analysis.Pass, wall int64) *limit {
+	f := analysis.FoldOf[*parallelismFold](p, parallelism)
+	total, _ := p.Value("procs.time")
+	procs := total / float64(wall)
+	alone := heldAt(f.running, 1)
+	one := ratio(alone, wall)
+	if procs < 1.5 || one < limitSerial || alone < limitSerialTime {
+		return nil
+	}
+	s := fmt.Sprintf("Serial: exactly one user goroutine ran for %s of the time, though there are %s", analysis.FormatRatio(one), counted(int64(procs+.5), "P", "Ps"))
+	if fn, share := busiest(p); fn != "" {
+		s += fmt.Sprintf("; %s of the running time is that of %s", analysis.FormatRatio(share), fn)
+	}
+	return &limit{analysis.Finding{
+		Code: "limits/serial", Summary: s, Confidence: analysis.Measured,
+		Cost:   analysis.Cost{Value: alone, Total: wall, Clock: analysis.Wall},
+		Advice: "Split that work over goroutines, or make it shorter; more Ps alone change nothing. goroutines.running.mean should rise above 1.",
+		Caveat: "A program with one thing to do is serial by nature.",
+	}, (procs - 1) * one}
+}
+
+func limitedByContention(p *analysis.Pass, wall int64) *limit {
+	t := p.TableOf(blocking, "blocking.contention")
+	site, _ := t.Cell(0, "site").(string)
+	reason, _ := t.Cell(0, "reason").(string)
+	n, _ := t.Cell(0, "waits").(int64)
+	mean, _ := t.Cell(0, "mean").(int64)
+	total, _ := t.Cell(0, "total").(int64)
+	queued := ratio(total, wall)
+	if queued < limitQueued || mean < limitContention || n < limitContended {
+		return nil
+	}
+	s := fmt.Sprintf("Contention: %s user goroutines on average waited (%s) at %s, %s times, mean %s", meanCount(queued), reason, site, analysis.FormatCount(n), p.Dur(mean))
+	if by, ok := t.Cell(0, "woken by").(string); ok {
+		s += ", woken by " + by
+	}
+	return &limit{analysis.Finding{
+		Code: "limits/contention", Summary: s, Confidence: analysis.Measured,
+		Cost:   analysis.Cost{Value: total, Total: wall, Clock: analysis.GTime},
+		Advice: "Hold the lock shorter, shard it, or speed up the side that takes from the channel; the total under blocking should fall.",
+		Caveat: "Waiting for one's turn is right where the program limits itself on purpose.",
+	}, queued}
+}
+
+func limitedByWaits(p *analysis.Pass, wall int64) *limit {
+	user := analysis.FoldOf[*latencyFold](p, latency).headline()
+	p99, ok := user.Quantile(.99)
+	long := user.Above(limitWait)
+	if ok && p99 < limitWait || !ok && long < limitWaits {
+		return nil
+	}
+	s := fmt.Sprintf("Scheduling: user goroutines waited %s for a P, %s of %s waits for 10 ms or longer, at most %s",
+		p.Dur(user.Sum()), analysis.FormatCount(long), analysis.FormatCount(user.N()), p.Dur(user.Max()))
+	t := p.TableOf(waits, "waits.cause")
+	if cause, ok := t.Cell(0, "cause").(string); ok {
+		share, _ := t.Cell(0, "share").(float64)
+		s += fmt.Sprintf("; %s of it: %s", analysis.FormatRatio(share), cause)
+	}
+	var evidence []analysis.Evidence
+	worst := p.TableOf(latency, "latency.worst")
+	for i := range min(3, len(worst.Rows)) {
+		at, _ := worst.Cell(i, "runnable at").(int64)
+		wait, _ := worst.Cell(i, "wait").(int64)
+		fn, _ := worst.Cell(i, "function").(string)
+		e := analysis.Evidence{From: at, To: at + wait, Func: fn, Note: "waited for a P"}
+		if g, ok := worst.Cell(i, "G").(int64); ok {
+			e.G = &g
+		}
+		evidence = append(evidence, e)
+	}
+	return &limit{analysis.Finding{
+		Code: "limits/waits", Summary: s, Confidence: analysis.Measured, Evidence: evidence,
+		Cost:   analysis.Cost{Value: user.Sum(), Total: wall, Clock: analysis.GTime},
+		Advice: "See waits for who held the Ps: shorter runs, fewer goroutines made runnable at once, or more Ps. sched.latency.user.p99 should fall.",
+		Caveat: "Many goroutines woken at once wait for each other by nature.",
+	}, ratio(user.Sum(), wall)}
+}

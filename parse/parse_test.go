@@ -136,7 +136,7 @@ func TestSpans(t *testing.T) {
 							if p.From != parse.ProcIdle {
 								bad(e, "P %d: comes back in state %v", p.ID, p.From)
 							}
-						} else if named := s == parse.ProcUser && p.From.RunsG(); p.Since != end || p.From != s && !named {
+						} else if named := (s == parse.ProcUser || s == parse.ProcSystem) && p.From.RunsG(); p.Since != end || p.From != s && !named {
 							bad(e, "P %d: span %v from %d, but the one before ended at %d in %v", p.ID, p.From, p.Since, end, s)
 						}
 					}

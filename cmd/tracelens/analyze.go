@@ -2,14 +2,17 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/passes"
@@ -102,6 +105,9 @@ func analyze(cmd *cobra.Command, f *analyzeFlags, name string) error {
 	in := cmd.InOrStdin()
 	if name == "-" {
 		name = "standard input"
+		if file, ok := in.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+			return errors.New("TRACE is -, but standard input is a terminal")
+		}
 	} else {
 		file, err := os.Open(name)
 		if err != nil {
@@ -133,7 +139,10 @@ func analyze(cmd *cobra.Command, f *analyzeFlags, name string) error {
 	} else if err := writeFile(f.out, write); err != nil {
 		return &failure{f.out, err}
 	}
-	if f.strict && !rep.Trace.Complete {
+	switch {
+	case rep.Trace.FaultKind == "io":
+		return &failure{name, fmt.Errorf("reading failed: %s", rep.Trace.Fault)}
+	case f.strict && !rep.Trace.Complete:
 		return &failure{name, fmt.Errorf("incomplete: %s", rep.Trace.Fault)}
 	}
 	return nil
@@ -143,15 +152,16 @@ func analyze(cmd *cobra.Command, f *analyzeFlags, name string) error {
 // be blocked for ever; the program must exit then.
 func read(ctx context.Context, in io.Reader, name string, opt parse.Options, analyzers []*analysis.Analyzer) (*analysis.Report, error) {
 	type result struct {
-		rep *analysis.Report
-		err error
+		rep   *analysis.Report
+		err   error
+		fault string // of ours
 	}
 	done := make(chan result, 1)
 	go func() {
 		var r result
 		defer func() {
 			if v := recover(); v != nil {
-				r = result{nil, fmt.Errorf("internal error: %v", v)}
+				r.fault = fmt.Sprintf("%v\n%s", v, debug.Stack())
 			}
 			done <- r
 		}()
@@ -161,6 +171,9 @@ func read(ctx context.Context, in io.Reader, name string, opt parse.Options, ana
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	case r := <-done:
+		if r.fault != "" {
+			panic(r.fault)
+		}
 		return r.rep, r.err
 	}
 }
@@ -181,7 +194,7 @@ func choose(only, skip []string) ([]*analysis.Analyzer, error) {
 		return len(only) > 0 && !slices.Contains(only, a.Name) || slices.Contains(skip, a.Name)
 	})
 	if len(chosen) == 0 {
-		return nil, fmt.Errorf("--only and --skip leave no analyzer")
+		return nil, errors.New("--only and --skip leave no analyzer")
 	}
 	return chosen, nil
 }

@@ -169,12 +169,28 @@ func TestReadError(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, n := range []int{0, 10, 100} {
+	for _, n := range []int{0, 10, 100, len(data) - 100, len(data)} {
 		var stdout, stderr bytes.Buffer
 		code := run(context.Background(), []string{"analyze", "-"}, sick{bytes.NewReader(data[:n])}, &stdout, &stderr)
+		if reported := strings.HasPrefix(stdout.String(), "INCOMPLETE: reading it failed: "); reported != (n > 1000) {
+			t.Errorf("cut at %d: stdout %.100q", n, stdout.String())
+		}
 		if code != exitUnreadable || !strings.Contains(stderr.String(), "standard input: ") || !strings.Contains(stderr.String(), syscall.EIO.Error()) {
 			t.Errorf("cut at %d: exit code %d, stderr %q", n, code, stderr.String())
 		}
+	}
+}
+
+// broken fails as only our own code should.
+type broken struct{}
+
+func (broken) Read([]byte) (int, error) { panic("no such thing") }
+
+func TestInternalError(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	code := run(context.Background(), []string{"analyze", "-"}, broken{}, &stdout, &stderr)
+	if code != exitUnreadable || stdout.Len() > 0 || !strings.HasPrefix(stderr.String(), "tracelens: internal error: no such thing\n") || !strings.Contains(stderr.String(), "broken.Read") {
+		t.Errorf("exit code %d, stdout %q, stderr %q", code, stdout.String(), stderr.String())
 	}
 }
 

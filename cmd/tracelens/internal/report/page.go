@@ -9,7 +9,6 @@ import (
 // paragraphs and list items filled to the width, code and tables as they are.
 func Page(w io.Writer, markdown string, opt Options) error {
 	p := &printer{Options: opt}
-	p.Width = min(p.Width, 100)
 	var par []string // lines of the paragraph or list item being read
 	flush := func() {
 		if len(par) > 0 {

@@ -62,7 +62,7 @@ func (p *printer) line(s string) {
 // others after as much space.
 func (p *printer) wrapped(first, how, s string) {
 	indent := ansi.StringWidth(first)
-	for i, l := range wrap(Clean(s), max(p.Width-indent, 20)) {
+	for i, l := range wrap(Clean(s), max(min(p.Width, maxProse)-indent, 20)) {
 		if i > 0 {
 			first = strings.Repeat(" ", indent)
 		}
@@ -81,6 +81,9 @@ func (p *printer) say(indent string, lines ...string) {
 func (p *printer) header(s *analysis.Summary) {
 	if s.Fault != "" {
 		lost := "INCOMPLETE: " + s.Fault + ". "
+		if s.FaultKind == "io" {
+			lost = "INCOMPLETE: reading it failed: " + s.Fault + ". "
+		}
 		if s.Generations > 0 {
 			lost += fmt.Sprintf("What follows is about the %s before it.", analysis.FormatMoment(s.To))
 		} else {
@@ -196,8 +199,9 @@ func (p *printer) finding(f *analysis.Finding) {
 func (p *printer) dur(ns int64) string { return analysis.FormatDuration(ns, p.quantum) }
 
 const (
-	gap     = 2  // cells between columns
-	minText = 16 // cells that text is not shortened below
+	gap      = 2   // cells between columns
+	minText  = 16  // cells that text is not shortened below
+	maxProse = 120 // cells of a line that is no table
 )
 
 // table writes a table within the width. What is too wide loses the directories

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/gzip"
@@ -134,7 +135,9 @@ func TestInterrupt(t *testing.T) {
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Skip(err)
 	}
+	deaf := time.AfterFunc(time.Minute, func() { cmd.Process.Kill() })
 	cmd.Wait()
+	deaf.Stop()
 	if code := cmd.ProcessState.ExitCode(); code != exitInterrupted || stdout.Len() > 0 || stderr.Len() > 0 {
 		t.Errorf("exit code %d, stdout %q, stderr %q; want %d and silence", code, stdout.String(), stderr.String(), exitInterrupted)
 	}

@@ -1,0 +1,217 @@
+package passes_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/analysistest"
+	"github.com/tracelens/tracelens/analysis/passes"
+	"github.com/tracelens/tracelens/parse"
+)
+
+// spans is a number of spans and their length in ns.
+type spans struct{ count, delay int64 }
+
+func (s *spans) add(ns int64) {
+	s.count++
+	s.delay += ns
+}
+
+// toolKinds are the profiles of go tool trace, which add up the spans of
+// goroutines in one state (cmd/trace/pprof.go:makeComputePprofFunc).
+var toolKinds = []struct {
+	name   string
+	state  parse.GoState
+	reason func(string) bool
+}{
+	{"sched", parse.GoRunnable, func(string) bool { return true }},
+	{"syscall", parse.GoSyscall, func(string) bool { return true }},
+	{"net", parse.GoWaiting, func(reason string) bool { return reason == "network" }},
+	// "sync" is every channel and select too.
+	{"sync", parse.GoWaiting, func(reason string) bool {
+		return strings.Contains(reason, "chan") || strings.Contains(reason, "sync") || strings.Contains(reason, "select")
+	}},
+}
+
+// toolSpans returns what go tool trace adds up for one of its profiles.
+func toolSpans(t *testing.T, tool, path, kind string) spans {
+	t.Helper()
+	cmd := exec.Command(tool, "-pprof="+kind, path)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v: %v\n%s", cmd, err, &stderr)
+	}
+	p, err := profile.ParseData(out)
+	if err != nil {
+		t.Fatalf("%v: %v", cmd, err)
+	}
+	if len(p.SampleType) != 2 || p.SampleType[0].Type != "contentions" || p.SampleType[1].Type != "delay" {
+		t.Fatalf("%v: sample types %v", cmd, p.SampleType)
+	}
+	var s spans
+	for _, sample := range p.Sample {
+		s.count += sample.Value[0]
+		s.delay += sample.Value[1]
+	}
+	return s
+}
+
+// ownSpans are the spans of one state and reason that end in the trace.
+type ownSpans struct {
+	later     spans // begun after the goroutine's first run in the trace
+	before    spans // begun before it
+	tracer    spans // of later and before, those of the tracer's goroutines
+	partial   spans // begun before the trace
+	coroutine spans // later, by a coroutine switch
+}
+
+func (s *ownSpans) merge(o *ownSpans) {
+	for _, p := range [][2]*spans{{&s.later, &o.later}, {&s.before, &o.before}, {&s.tracer, &o.tracer}, {&s.partial, &o.partial}, {&s.coroutine, &o.coroutine}} {
+		p[0].count += p[1].count
+		p[0].delay += p[1].delay
+	}
+}
+
+// readSpans returns the spans of each of toolKinds, and the report.
+func readSpans(t *testing.T, path string) (own []ownSpans, rep *analysis.Report) {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	type goroutine struct {
+		id          parse.GoID
+		incarnation uint32
+	}
+	type kind struct {
+		state  parse.GoState
+		reason parse.StringID
+	}
+	ran := make(map[goroutine]bool)
+	byKind := make(map[kind]*ownSpans)
+	all := passes.All()
+	p := analysis.NewPartial(all)
+	tr, err := parse.Read(context.Background(), f, parse.Options{}, func(e *parse.Event) {
+		p.Event(e)
+		if e.Kind != parse.KindGo {
+			return
+		}
+		g := &e.Go
+		id := goroutine{g.ID, g.Incarnation}
+		if g.To != parse.GoUndetermined {
+			k := kind{g.From, g.FromReason}
+			s := byKind[k]
+			if s == nil {
+				s = new(ownSpans)
+				byKind[k] = s
+			}
+			switch coroutine := g.From == parse.GoRunnable && g.Ready == parse.ReadyCoroutine; {
+			case g.Partial:
+				s.partial.add(e.Held())
+			case coroutine && ran[id]:
+				s.coroutine.add(e.Held())
+			case coroutine:
+			default:
+				if ran[id] {
+					s.later.add(e.Held())
+				} else {
+					s.before.add(e.Held())
+				}
+				if g.Class == parse.ClassTracer {
+					s.tracer.add(e.Held())
+				}
+			}
+		}
+		if g.From == parse.GoRunning || g.To == parse.GoRunning {
+			ran[id] = true
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	own = make([]ownSpans, len(toolKinds))
+	for k, s := range byKind {
+		for i, tool := range toolKinds {
+			if k.state == tool.state && tool.reason(tr.String(k.reason)) {
+				own[i].merge(s)
+			}
+		}
+	}
+	return own, analysis.Conclude(tr, path, p, all)
+}
+
+// go tool trace and the events agree to the nanosecond, once these differences of
+// definition are followed:
+//   - It cuts the spans of a goroutine to the time from its first run to its end
+//     (cmd/trace/pprof.go:pprofMatchingGoroutines, internal/trace/summary.go). So
+//     the wait before the first run of every goroutine is in no profile: that of a
+//     new goroutine, and that of one that was blocked when the trace began.
+//   - What a goroutine did when the trace began it counts from the status event
+//     that tells it, and without a reason; the cut above removes it.
+//   - What is open at the end of the trace it leaves out.
+//   - A coroutine switch (iter.Pull) is a wait of 2 ns in its sched profile, by
+//     which the reader keeps the three events apart. Here it has no length.
+//   - It counts the goroutines of the runtime and of the tracer as any other, and
+//     those without stack.
+//
+// The report's metrics follow from the same spans: sched.latency.all has the waits
+// before the first run too, and no coroutine switches; syscall.duration lacks the
+// tracer's own calls.
+func TestToolTrace(t *testing.T) {
+	// The command itself: go tool takes ten times as long to find it.
+	out, err := exec.Command("go", "tool", "-n", "trace").Output()
+	if err != nil {
+		t.Skip("no go tool trace: ", err)
+	}
+	tool := strings.TrimSpace(string(out))
+	root := analysistest.Root(t)
+	seen := make(map[string]int64)
+	for _, name := range []string{
+		"testdata/traces/mixed-go122", "testdata/traces/mixed-go123", "testdata/traces/mixed-go124", "testdata/traces/mixed-go125", "testdata/traces/mixed-go126",
+		"testdata/traces/netpoll-echo", "testdata/traces/mutex-starvation", "testdata/traces/coroutines", "testdata/traces/flight-recorder", "testdata/traces/syscall-handoff",
+		"../shared/corpus/io/http-mix", "../shared/corpus/versions/go1.25.10",
+	} {
+		path := filepath.Join(root, filepath.FromSlash(name)+".trace")
+		if _, err := os.Stat(path); err != nil && strings.HasPrefix(name, "..") {
+			continue
+		}
+		own, rep := readSpans(t, path)
+		for i, kind := range toolKinds {
+			got := spans{own[i].later.count + own[i].coroutine.count, own[i].later.delay + 2*own[i].coroutine.count}
+			if own[i].coroutine.delay != 0 {
+				t.Errorf("%s: coroutine switches last %d ns", name, own[i].coroutine.delay)
+			}
+			want := toolSpans(t, tool, path, kind.name)
+			if got != want {
+				t.Errorf("%s, %s: %d spans of %d ns, go tool trace has %d of %d ns", name, kind.name, got.count, got.delay, want.count, want.delay)
+			}
+			seen[kind.name] += want.count
+		}
+		sched, calls := own[0], own[1]
+		for _, m := range []struct {
+			id   string
+			want spans
+		}{
+			{"sched.latency.all.total", spans{sched.later.count + sched.before.count, sched.later.delay + sched.before.delay}},
+			{"syscall.duration.total", spans{calls.later.count + calls.before.count - calls.tracer.count, calls.later.delay + calls.before.delay - calls.tracer.delay}},
+		} {
+			off(t, name+": "+m.id, value(t, rep, m.id), float64(m.want.delay), 0)
+			off(t, name+": population of "+m.id, float64(rep.Metrics[m.id].N), float64(m.want.count), 0)
+		}
+	}
+	for _, kind := range toolKinds {
+		if seen[kind.name] < 400 {
+			t.Errorf("%s: %d spans in all", kind.name, seen[kind.name])
+		}
+	}
+}

@@ -12,7 +12,7 @@ import (
 	"github.com/tracelens/tracelens/analysis"
 )
 
-// verdict is the analyzer whose summary stands at the top.
+// verdict is the analyzer whose summary and findings stand at the top.
 const verdict = "limits"
 
 // Text writes a report for people.
@@ -20,9 +20,8 @@ func Text(w io.Writer, rep *analysis.Report, opt Options) error {
 	p := &printer{Options: opt, quantum: rep.Trace.Quantum}
 	p.header(&rep.Trace)
 	for _, res := range rep.Results {
-		if res.Name == verdict && len(res.Summary) > 0 {
-			p.line("")
-			p.say("", res.Summary...)
+		if res.Name == verdict {
+			p.verdict(res)
 		}
 	}
 	for _, res := range rep.Results {
@@ -123,6 +122,26 @@ func counted(n int64, what string) string {
 	return analysis.FormatCount(n) + " " + what
 }
 
+// verdict writes findings, and the lines of the summary that do not repeat one.
+func (p *printer) verdict(res *analysis.Result) {
+	said := make(map[string]bool)
+	for i := range res.Findings {
+		p.line("")
+		p.finding("", &res.Findings[i])
+		said[strings.TrimRight(res.Findings[i].Summary, ".")] = true
+	}
+	blank := false
+	for _, l := range res.Summary {
+		if !said[strings.TrimRight(l, ".")] {
+			if !blank {
+				p.line("")
+				blank = true
+			}
+			p.say("", l)
+		}
+	}
+}
+
 func (p *printer) result(res *analysis.Result) {
 	var tables []*analysis.Table
 	for _, t := range res.Tables {
@@ -130,9 +149,12 @@ func (p *printer) result(res *analysis.Result) {
 			tables = append(tables, t)
 		}
 	}
-	said := res.Summary
-	if res.Name == verdict {
-		said = nil // at the top
+	said, findings := res.Summary, res.Findings
+	if res.Name == verdict && len(said)+len(findings) > 0 {
+		if len(tables) == 0 {
+			return
+		}
+		said, findings = nil, nil // at the top
 	}
 	head := p.style(bold, Clean(res.Name)) + ": "
 	switch {
@@ -144,18 +166,16 @@ func (p *printer) result(res *analysis.Result) {
 		p.line("")
 		p.wrapped(head, how, string(res.Outcome)+": "+res.Reason)
 		return
-	case len(said) == 0 && len(tables) == 0 && len(res.Findings) == 0:
-		if res.Name != verdict || len(res.Summary) == 0 {
-			p.line("")
-			p.wrapped(head, "", "nothing to report")
-		}
+	case len(said)+len(tables)+len(findings) == 0:
+		p.line("")
+		p.wrapped(head, "", "nothing to report")
 		return
 	}
 	p.line("")
 	p.wrapped(head, bold, res.Title)
 	p.say("  ", said...)
-	for i := range res.Findings {
-		p.finding(&res.Findings[i])
+	for i := range findings {
+		p.finding("  ", &findings[i])
 	}
 	for _, t := range tables {
 		p.line("")
@@ -163,13 +183,13 @@ func (p *printer) result(res *analysis.Result) {
 	}
 }
 
-func (p *printer) finding(f *analysis.Finding) {
-	p.wrapped("  "+p.style(alarm, "!")+" ", bold, f.Summary)
+func (p *printer) finding(indent string, f *analysis.Finding) {
+	p.wrapped(indent+p.style(alarm, "!")+" ", bold, f.Summary)
 	cost := "cost not known"
 	if f.Cost.Total > 0 {
-		cost = fmt.Sprintf("cost %s of %s %s (%s)", p.dur(f.Cost.Value), p.dur(f.Cost.Total), f.Cost.Clock, analysis.FormatRatio(f.Cost.Share()))
+		cost = fmt.Sprintf("cost %s %s, %s of %s", p.dur(f.Cost.Value), f.Cost.Clock, analysis.FormatRatio(f.Cost.Share()), p.dur(f.Cost.Total))
 	}
-	p.say("    ", fmt.Sprintf("%s; %s; %s", f.Code, cost, f.Confidence))
+	p.say(indent+"  ", fmt.Sprintf("%s; %s; %s", f.Code, cost, f.Confidence))
 	for _, e := range f.Evidence[:min(len(f.Evidence), 3)] {
 		where := analysis.FormatMoment(e.From)
 		if e.To > e.From {
@@ -186,13 +206,13 @@ func (p *printer) finding(f *analysis.Finding) {
 				where += " " + s
 			}
 		}
-		p.wrapped("    at ", faint, where)
+		p.wrapped(indent+"  at ", faint, where)
 	}
 	if f.Advice != "" {
-		p.wrapped("    do: ", "", f.Advice)
+		p.wrapped(indent+"  do: ", "", f.Advice)
 	}
 	if f.Caveat != "" {
-		p.wrapped("    but: ", "", f.Caveat)
+		p.wrapped(indent+"  but: ", "", f.Caveat)
 	}
 }
 

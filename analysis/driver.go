@@ -82,7 +82,9 @@ func Analyze(ctx context.Context, r io.Reader, name string, opt parse.Options, a
 	if err != nil {
 		return nil, err
 	}
-	return Conclude(tr, name, p, analyzers), nil
+	rep := Conclude(tr, name, p, analyzers)
+	rep.Trace.Window = opt.From > 0 || opt.To > 0
+	return rep, nil
 }
 
 // Conclude turns folds into a report.

@@ -33,7 +33,8 @@ type Summary struct {
 	Fault       string `json:"fault,omitempty"`      // what is wrong with the file, "" if nothing
 	FaultKind   string `json:"fault_kind,omitempty"` // "truncated", "corrupt", "io"
 	Duration    int64  `json:"duration_ns"`          // analysed
-	From        int64  `json:"from_ns"`              // window, since the begin of the trace
+	Window      bool   `json:"window,omitempty"`     // only a part was analysed, as asked: From to To
+	From        int64  `json:"from_ns"`              // since the begin of the trace
 	To          int64  `json:"to_ns"`
 	Start       string `json:"start,omitempty"` // wall clock at the begin, RFC 3339 with ns
 	Quantum     int64  `json:"clock_quantum_ns"`

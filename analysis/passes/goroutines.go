@@ -46,6 +46,18 @@ type goOrigin struct {
 	seen  bool // created in the trace
 }
 
+// userTime is the time that user goroutines existed, in ns.
+func (f *goroutinesFold) userTime() (ns int64) {
+	for o, p := range f.populations {
+		if o.class == parse.ClassUser {
+			for _, v := range p.states {
+				ns += v
+			}
+		}
+	}
+	return ns
+}
+
 type goPopulation struct {
 	count, created, ended int64 // goroutines, by their last span; of them, created and ended in the trace
 	states                [parse.NumGoStates]int64

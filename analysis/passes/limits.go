@@ -111,6 +111,12 @@ func procTime(p *analysis.Pass, ns float64) analysis.Cost {
 	return analysis.Cost{Value: int64(ns), Total: int64(total), Clock: analysis.PTime}
 }
 
+// goTime is the cost of something on the clock of all user goroutines.
+func goTime(p *analysis.Pass, ns int64) analysis.Cost {
+	f := analysis.FoldOf[*goroutinesFold](p, goroutines)
+	return analysis.Cost{Value: ns, Total: f.userTime(), Clock: analysis.GTime}
+}
+
 func limitedByCPU(p *analysis.Pass, wall int64) *limit {
 	user, _ := p.Value("procs.share.user")
 	runnable, _ := p.Value("goroutines.runnable.mean")
@@ -242,22 +248,27 @@ func limitedBySerial(p *analysis.Pass, wall int64) *limit {
 
 func limitedByContention(p *analysis.Pass, wall int64) *limit {
 	t := p.TableOf(blocking, "blocking.contention")
-	site, _ := t.Cell(0, "site").(string)
-	reason, _ := t.Cell(0, "reason").(string)
-	n, _ := t.Cell(0, "waits").(int64)
-	mean, _ := t.Cell(0, "mean").(int64)
-	total, _ := t.Cell(0, "total").(int64)
+	// Waiting for assist credit is the GC's.
+	row := slices.IndexFunc(t.Rows, func(r []any) bool { return r[0] != any("GC mark assist wait for work") })
+	if row < 0 {
+		return nil
+	}
+	site, _ := t.Cell(row, "site").(string)
+	reason, _ := t.Cell(row, "reason").(string)
+	n, _ := t.Cell(row, "waits").(int64)
+	mean, _ := t.Cell(row, "mean").(int64)
+	total, _ := t.Cell(row, "total").(int64)
 	queued := ratio(total, wall)
 	if queued < limitQueued || mean < limitContention || n < limitContended {
 		return nil
 	}
 	s := fmt.Sprintf("Contention: %s user goroutines on average waited (%s) at %s, %s times, mean %s", meanCount(queued), reason, site, analysis.FormatCount(n), p.Dur(mean))
-	if by, ok := t.Cell(0, "woken by").(string); ok {
+	if by, ok := t.Cell(row, "woken by").(string); ok {
 		s += ", woken by " + by
 	}
 	return &limit{analysis.Finding{
 		Code: "limits/contention", Summary: s, Confidence: analysis.Measured,
-		Cost:   analysis.Cost{Value: total, Total: wall, Clock: analysis.GTime},
+		Cost:   goTime(p, total),
 		Advice: "Hold the lock shorter, shard it, or speed up the side that takes from the channel; the total under blocking should fall.",
 		Caveat: "Waiting for one's turn is right where the program limits itself on purpose.",
 	}, queued}
@@ -291,7 +302,7 @@ func limitedByWaits(p *analysis.Pass, wall int64) *limit {
 	}
 	return &limit{analysis.Finding{
 		Code: "limits/waits", Summary: s, Confidence: analysis.Measured, Evidence: evidence,
-		Cost:   analysis.Cost{Value: user.Sum(), Total: wall, Clock: analysis.GTime},
+		Cost:   goTime(p, user.Sum()),
 		Advice: "See waits for who held the Ps: shorter runs, fewer goroutines made runnable at once, or more Ps. sched.latency.user.p99 should fall.",
 		Caveat: "Many goroutines woken at once wait for each other by nature.",
 	}, ratio(user.Sum(), wall)}

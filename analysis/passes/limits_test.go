@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/analysistest"
 )
 
@@ -19,7 +18,7 @@ func limitsOf(t *testing.T, path string) (codes []string, said string) {
 		if f.Cost.Total <= 0 || f.Cost.Value <= 0 || f.Cost.Clock == "" || f.Advice == "" {
 			t.Errorf("%s: %s has no cost or advice: %+v", path, f.Code, f)
 		}
-		if f.Cost.Clock != analysis.GTime && f.Cost.Share() > 1 {
+		if f.Cost.Share() > 1 {
 			t.Errorf("%s: %s costs %v of its clock", path, f.Code, f.Cost.Share())
 		}
 	}

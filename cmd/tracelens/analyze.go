@@ -24,7 +24,7 @@ type analyzeFlags struct {
 	format, out, color string
 	from, to           time.Duration
 	only, skip         []string
-	strict             bool
+	strict, full       bool
 }
 
 func newAnalyze() *cobra.Command {
@@ -66,6 +66,7 @@ report begins with what was lost; --strict makes that exit code 3.`,
 	flags.DurationVar(&f.to, "to", 0, "analyse to `TIME` after the begin of the trace; 0 is its end")
 	flags.StringSliceVar(&f.only, "only", nil, "run only these `ANALYZERS`")
 	flags.StringSliceVar(&f.skip, "skip", nil, "leave out these `ANALYZERS`")
+	flags.BoolVar(&f.full, "full", false, "text: also the tables, as with --only")
 	flags.BoolVar(&f.strict, "strict", false, "exit with 3 when the trace is incomplete or faulty")
 	flags.StringVar(&f.color, "color", "auto", "`WHEN` to mark text up: auto, always or never")
 	complete := func(name string, fn cobra.CompletionFunc) {
@@ -101,6 +102,7 @@ func analyze(cmd *cobra.Command, f *analyzeFlags, name string) error {
 	if err != nil {
 		return err
 	}
+	opt.Brief = !f.full && len(f.only) == 0
 
 	in := cmd.InOrStdin()
 	if name == "-" {

@@ -15,6 +15,7 @@ import (
 // Options say what the output is written to.
 type Options struct {
 	Width int  // display cells in a line
+	Brief bool // text: sentences only, no tables
 	Color bool // escape sequences are understood
 }
 

@@ -27,6 +27,10 @@ func Text(w io.Writer, rep *analysis.Report, opt Options) error {
 	for _, res := range rep.Results {
 		p.result(res)
 	}
+	if p.Brief {
+		p.line("")
+		p.wrapped("", faint, "Tables: --full, or --only ANALYZER for one section; 'tracelens explain ANALYZER' for what it counts.")
+	}
 	_, err := io.WriteString(w, p.b.String())
 	return err
 }
@@ -95,10 +99,9 @@ func (p *printer) header(s *analysis.Summary) {
 		format += " in " + s.Compression
 	}
 	facts := []string{format}
-	if s.From > 0 {
+	if s.Window {
 		facts = append(facts, fmt.Sprintf("%s from %s to %s", p.dur(s.Duration), analysis.FormatMoment(s.From), analysis.FormatMoment(s.To)))
 	} else {
-		// N.B. with --from the counts include what was read before it.
 		generation := "generation"
 		if !s.Complete {
 			generation = "whole generation"
@@ -167,8 +170,11 @@ func (p *printer) result(res *analysis.Result) {
 		p.wrapped(head, how, string(res.Outcome)+": "+res.Reason)
 		return
 	case len(said)+len(tables)+len(findings) == 0:
+		said = []string{"nothing to report"}
+		fallthrough
+	case len(said) == 1 && len(tables)+len(findings) == 0:
 		p.line("")
-		p.wrapped(head, "", "nothing to report")
+		p.wrapped(head, "", said[0])
 		return
 	}
 	p.line("")
@@ -176,6 +182,9 @@ func (p *printer) result(res *analysis.Result) {
 	p.say("  ", said...)
 	for i := range findings {
 		p.finding("  ", &findings[i])
+	}
+	if p.Brief {
+		return
 	}
 	for _, t := range tables {
 		p.line("")

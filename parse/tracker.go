@@ -156,7 +156,6 @@ type tracker struct {
 	gc      Range // the cycle under way
 	gcOn    bool
 	gcEnded bool // GCEnd was seen, its stop-the-world still lasts
-	gcStack StackID
 
 	global  fifo
 	scratch []*goroutine

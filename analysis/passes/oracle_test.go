@@ -649,13 +649,7 @@ func TestOracleGoroutines(t *testing.T) {
 		time.Sleep(20 * time.Millisecond)
 		for range spinning {
 			wg.Go(func() {
-				for {
-					select {
-					case <-stop:
-						return
-					default:
-					}
-				}
+				spin(stop)
 			})
 		}
 		time.Sleep(20 * time.Millisecond)
@@ -698,13 +692,7 @@ func TestOracleStops(t *testing.T) {
 			var wg sync.WaitGroup
 			for range 2 {
 				wg.Go(func() {
-					for {
-						select {
-						case <-stop:
-							return
-						default:
-						}
-					}
+					spin(stop)
 				})
 			}
 			return func() { close(stop); wg.Wait() }
@@ -746,4 +734,16 @@ func TestOracleStops(t *testing.T) {
 		off(t, "GOMAXPROCS at the end", float64(rep.Trace.Procs), scalar(t, r.after, "/sched/gomaxprocs:threads"), 0)
 		return checkPauses(t, r, rep)
 	})
+}
+
+// spin runs until stop is closed.
+func spin(stop <-chan struct{}) {
+	for n := 0; ; n++ {
+		select {
+		case <-stop:
+			runtime.KeepAlive(n)
+			return
+		default:
+		}
+	}
 }

@@ -267,8 +267,8 @@ func tries(t *testing.T, measure func() (broken []string)) {
 // pausesOff compares single pauses with the runtime's histogram of them, which
 // knows each pause to a bucket only (its width is at most a quarter of the
 // value). In order of length each pause takes the first free place in a bucket
-// that it is within tolerance of. A tenth may find none: after the event that
-// ends a pause, or before the one that begins it, the thread can be descheduled.
+// that it is within tolerance of. A tenth, or one, may find none: after the event
+// that ends a pause, or before the one that begins it, the thread can be descheduled.
 func pausesOff(what string, pauses []int64, buckets []bucket, tolerance func(ns float64) (below, above float64)) []string {
 	slices.Sort(pauses)
 	var places []bucket
@@ -290,7 +290,7 @@ func pausesOff(what string, pauses []int64, buckets []bucket, tolerance func(ns 
 		}
 		places = places[1:]
 	}
-	if len(missed)*10 > len(pauses) {
+	if len(missed) > max(1, len(pauses)/10) {
 		return []string{fmt.Sprintf("%s: %d of %d pauses are off: %v", what, len(missed), len(pauses), missed)}
 	}
 	return nil

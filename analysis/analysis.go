@@ -58,11 +58,10 @@ type Pass struct {
 
 // FoldOf returns the fold of a, which is the pass's analyzer or one it requires.
 func FoldOf[C Collector](p *Pass, a *Analyzer) C {
-	c, ok := p.folds[a].(C)
-	if !ok {
+	if a != p.Analyzer && !slices.Contains(p.Analyzer.Requires, a) {
 		panic(fmt.Sprintf("%s reads the fold of %s without requiring it", p.Analyzer.Name, a.Name))
 	}
-	return c
+	return p.folds[a].(C)
 }
 
 // Fold returns the pass's own fold.

@@ -160,8 +160,9 @@ func (o Origin) String() string {
 	return [...]string{"unknown", "runnext", "local", "stolen", "global", "ambiguous", "direct", "syscall", "coroutine"}[o]
 }
 
-// Preempt says how a goroutine was made to stop running; see SEMANTICS of
-// GoStop and GoBlock "preempted" (proc.go, preempt.go).
+// Preempt says how a goroutine was made to stop running, from the reason of its
+// GoStop or GoBlock event and the top frame of its stack (proc.go:goschedImpl,
+// preempt.go:asyncPreempt2, sema.go:semrelease1).
 type Preempt uint8
 
 const (

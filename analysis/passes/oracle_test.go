@@ -1,3 +1,5 @@
+//go:build linux
+
 package passes_test
 
 import (
@@ -226,24 +228,6 @@ func (r *recording) histogram(t *testing.T, name string) (buckets []bucket, n ui
 		}
 	}
 	return buckets, n
-}
-
-// value returns a metric of the report, which must be there.
-func value(t *testing.T, rep *analysis.Report, id string) float64 {
-	t.Helper()
-	m, ok := rep.Metrics[id]
-	if !ok {
-		t.Fatalf("%s: the report has no metric %s", rep.Trace.Name, id)
-	}
-	return float64(m.Value)
-}
-
-// off fails when got is more than by away from want.
-func off(t *testing.T, what string, got, want, by float64) {
-	t.Helper()
-	if math.Abs(got-want) > by {
-		t.Errorf("%s: %v, the oracle says %v (±%v)", what, got, want, by)
-	}
 }
 
 // tries repeats a measurement until no bar on times is broken, three times at most.

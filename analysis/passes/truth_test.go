@@ -451,3 +451,21 @@ func TestPlantedSyscalls(t *testing.T) {
 		off(t, name+": main.readBlockingPipe", total["main.readBlockingPipe"], p.PipeRead.Total, .25*p.PipeRead.Total)
 	}
 }
+
+// value returns a metric of the report, which must be there.
+func value(t *testing.T, rep *analysis.Report, id string) float64 {
+	t.Helper()
+	m, ok := rep.Metrics[id]
+	if !ok {
+		t.Fatalf("%s: the report has no metric %s", rep.Trace.Name, id)
+	}
+	return float64(m.Value)
+}
+
+// off fails when got is more than by away from want.
+func off(t *testing.T, what string, got, want, by float64) {
+	t.Helper()
+	if math.Abs(got-want) > by {
+		t.Errorf("%s: %v, the oracle says %v (±%v)", what, got, want, by)
+	}
+}

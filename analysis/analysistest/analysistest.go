@@ -34,9 +34,12 @@ func Events(t testing.TB, path string) (*parse.Trace, []parse.Event) {
 }
 
 // Corpus returns the path of a trace of the shared corpus ("sched/idle"), or
-// skips the test where the corpus is not installed.
+// skips the test where the corpus is not installed, and in short mode.
 func Corpus(t testing.TB, name string) string {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("the corpus is left out in short mode")
+	}
 	path := filepath.Join(Root(t), "..", "shared", "corpus", filepath.FromSlash(name)+".trace")
 	if _, err := os.Stat(path); err != nil {
 		t.Skipf("no corpus: %v", err)

@@ -73,6 +73,15 @@ type source interface {
 	next(*rawEvent) error
 }
 
+// newSource returns the reader for a format: our own from Go 1.22 on, the
+// reference for what is older.
+func newSource(r *bufio.Reader, version int, sym *Symbols) (source, error) {
+	if version >= 22 {
+		return newNative(r, version, sym)
+	}
+	return newXReader(r, sym)
+}
+
 // xreader reads through golang.org/x/exp/trace.
 type xreader struct {
 	r       *trace.Reader

@@ -25,6 +25,7 @@ type Symbols struct {
 	stacks    []stackInfo
 	stackIDs  map[string]StackID
 	key       []byte
+	frames    []Frame // scratch
 	logBytes  int
 }
 

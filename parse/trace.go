@@ -84,7 +84,7 @@ func Read(ctx context.Context, r io.Reader, opt Options, emit func(*Event)) (*Tr
 	}
 	tr := &Trace{Symbols: newSymbols(), Version: version, Compression: compression}
 	fr := newFrames(br)
-	src, err := newXReader(bufio.NewReaderSize(fr, 64<<10), tr.Symbols)
+	src, err := newSource(bufio.NewReaderSize(fr, 64<<10), version, tr.Symbols)
 	if err != nil {
 		return nil, fault(err, tr, fr, 0, converted)
 	}

@@ -1,0 +1,101 @@
+package wire
+
+// Op is what an Event is.
+type Op uint8
+
+const (
+	OpOther Op = iota // experimental events, counted and otherwise ignored
+	OpSync
+	OpGo
+	OpProc
+	OpRangeBegin
+	OpRangeActive
+	OpRangeEnd
+	OpTaskBegin
+	OpTaskEnd
+	OpRegionBegin
+	OpRegionEnd
+	OpMetric
+	OpLabel
+	OpLog
+	OpSample
+)
+
+// States of goroutines and Ps, as golang.org/x/exp/trace numbers them.
+const (
+	GoUndetermined = iota
+	GoNotExist
+	GoRunnable
+	GoRunning
+	GoWaiting
+	GoSyscall
+)
+
+const (
+	ProcUndetermined = iota
+	ProcNotExist
+	ProcRunning
+	ProcIdle
+)
+
+// Kinds of ranges.
+const (
+	RangeSTW = iota + 1
+	RangeGC
+	RangeAssist
+	RangeSweep
+)
+
+// Metrics.
+const (
+	MetricProcs = iota + 1
+	MetricHeapLive
+	MetricHeapGoal
+)
+
+// None is the id of no goroutine, P or thread.
+const None = -1
+
+// An Event is one event of the trace in its order, with the scheduling context
+// before it: what every reader delivers. It holds no pointers; strings and
+// stacks are ids of the Tables.
+type Event struct {
+	Time int64 // ns
+	Op   Op
+
+	From, To uint8 // OpGo, OpProc
+	Coro     bool  // OpGo: part of a coroutine switch
+	Range    uint8 // ranges: RangeSTW…
+	Mode     uint8 // OpLabel: 1 dedicated, 2 fractional, 3 idle GC worker; 0 for other labels
+	Metric   uint8 // OpMetric
+
+	G     int64
+	P     int32
+	M     int64
+	Stack uint32 // of the context
+
+	Res      int64  // OpGo, OpProc, ranges of a goroutine or P: its id
+	Reason   uint32 // OpGo
+	ResStack uint32 // OpGo: of the goroutine
+
+	Name, Text uint32 // range reason, task and region type; log category and message
+	ID, Parent uint64 // tasks, regions, logs: the task; the parent task, 0 for none
+	Values     [2]int64
+
+	// OpSync: when the wall clock was read, and what it said in Unix ns; 0 for not.
+	WallAt, Wall int64
+}
+
+// A Frame is one call of a stack.
+type Frame struct {
+	Func, File uint32
+	Line       uint32
+}
+
+// Tables takes in the strings and stacks of a trace and gives equal ones equal
+// ids, whatever generation they are from. Id 0 is the empty one.
+type Tables interface {
+	String(b []byte) uint32
+	Log(b []byte) uint32 // a string that only a user log refers to
+	Stack(frames []Frame) uint32
+}

@@ -1,0 +1,749 @@
+package wire
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// The partial order of a generation's events (internal/trace/order.go): threads
+// write their own batches, and sequence numbers of goroutines, Ps and GC cycles
+// say which event of one thread must come before one of another.
+
+const (
+	statusBad = iota
+	goRunnable
+	goRunning
+	goSyscall
+	goWaiting
+	numGoStatus
+)
+
+const (
+	procRunning = iota + 1
+	procIdle
+	procSyscall
+	procAbandoned // in a system call, but of which thread is lost
+	numProcStatus
+)
+
+var goStateOf = [numGoStatus]uint8{goRunnable: GoRunnable, goRunning: GoRunning, goSyscall: GoSyscall, goWaiting: GoWaiting}
+
+var procStateOf = [numProcStatus]uint8{procRunning: ProcRunning, procIdle: ProcIdle, procSyscall: ProcRunning, procAbandoned: ProcIdle}
+
+var (
+	goStatusNames   = [numGoStatus]string{"Bad", "Runnable", "Running", "Syscall", "Waiting"}
+	procStatusNames = [numProcStatus]string{"Bad", "Running", "Idle", "Syscall", "SyscallAbandoned"}
+)
+
+// mState is what is bound to a thread.
+type mState struct {
+	id int64
+	g  *gState
+	p  *pState
+}
+
+type gState struct {
+	id     int64
+	status uint8
+	gen    uint64
+	seq    uint64
+	ranges []openRange
+}
+
+type pState struct {
+	id       int64
+	status   uint8
+	gen, seq uint64
+	sweeping bool
+}
+
+// openRange is a stop-the-world or mark assist that a goroutine is in.
+type openRange struct {
+	typ  byte   // of the begin event
+	name uint32 // reason of a stop-the-world
+}
+
+type task struct {
+	name   uint32
+	parent uint64
+}
+
+const (
+	gcUnknown = iota
+	gcOff
+	gcOn
+)
+
+type order struct {
+	initial uint64 // first generation
+	gen     uint64
+	gs      goroutines
+	ps      []*pState // by id
+	farPs   map[int64]*pState
+	ms      map[int64]*mState
+	tasks   map[uint64]task
+	gc      uint8
+	gcSeq   uint64
+
+	// Events that are ordered and not yet delivered: most advances give one,
+	// coroutine switches three.
+	out     [3]Event
+	outLen  int
+	outNext int
+}
+
+const nearPs = 1 << 12
+
+func (o *order) proc(id int64) *pState {
+	if uint64(id) < uint64(len(o.ps)) {
+		return o.ps[id]
+	}
+	return o.farPs[id]
+}
+
+func (o *order) newProc(id int64) *pState {
+	p := &pState{id: id}
+	if id >= 0 && id < nearPs {
+		for int64(len(o.ps)) <= id {
+			o.ps = append(o.ps, nil)
+		}
+		o.ps[id] = p
+		return p
+	}
+	if o.farPs == nil {
+		o.farPs = make(map[int64]*pState)
+	}
+	o.farPs[id] = p
+	return p
+}
+
+func (o *order) thread(id int64) *mState {
+	m := o.ms[id]
+	if m == nil {
+		m = &mState{id: id}
+		if o.ms == nil {
+			o.ms = make(map[int64]*mState)
+		}
+		o.ms[id] = m
+	}
+	return m
+}
+
+var (
+	errWantProc = errors.New("expected a proc but didn't have one")
+	errWantG    = errors.New("expected a goroutine but didn't have one")
+	errNoProc   = errors.New("expected no proc but had one")
+	errNoG      = errors.New("expected no goroutine but had one")
+	errWantM    = errors.New("expected a thread but didn't have one")
+)
+
+// needs says which parts of the context must be there.
+func needs(m *mState, p, g bool) error {
+	switch {
+	case m.id == None:
+		return errWantM
+	case p && m.p == nil:
+		return errWantProc
+	case g && m.g == nil:
+		return errWantG
+	}
+	return nil
+}
+
+// push takes the next place in out and fills what all events have.
+func (o *order) push(m *mState, ev *raw, op Op) *Event {
+	e := &o.out[o.outLen]
+	o.outLen++
+	*e = Event{Time: ev.time, Op: op, G: None, P: None, M: m.id}
+	if m.g != nil {
+		e.G = m.g.id
+	}
+	if m.p != nil {
+		e.P = narrow(m.p.id)
+	}
+	return e
+}
+
+func narrow(p int64) int32 {
+	if p < 0 || p > 1<<31-1 {
+		return None
+	}
+	return int32(p)
+}
+
+func (e *Event) transition(res int64, from, to uint8) *Event {
+	e.Res, e.From, e.To = res, from, to
+	return e
+}
+
+// succeeds reports whether seq follows the counter that stands at (gen, last).
+func (o *order) succeeds(seq, gen, last uint64) bool { return gen == o.gen && seq == last+1 }
+
+// advance orders ev of thread m if it can be next, else returns false. Strings and
+// stacks are filled in by the caller.
+func (o *order) advance(m *mState, ev *raw) (bool, error) {
+	a := &ev.args
+	switch ev.typ {
+	case evGoStart:
+		g := o.gs.get(int64(a[0]))
+		if g == nil || g.status != goRunnable || !o.succeeds(a[1], g.gen, g.seq) {
+			return false, nil
+		}
+		if err := needs(m, true, false); err != nil {
+			return false, err
+		}
+		if m.g != nil {
+			return false, errNoG
+		}
+		o.push(m, ev, OpGo).transition(g.id, GoRunnable, GoRunning)
+		g.status, g.seq = goRunning, a[1]
+		m.g = g
+
+	case evGoStop, evGoBlock, evGoDestroy:
+		g, err := o.running(m, ev)
+		if err != nil {
+			return false, err
+		}
+		e := o.push(m, ev, OpGo)
+		m.g = nil
+		switch ev.typ {
+		case evGoStop:
+			e.transition(g.id, GoRunning, GoRunnable)
+			g.status = goRunnable
+		case evGoBlock:
+			e.transition(g.id, GoRunning, GoWaiting)
+			g.status = goWaiting
+		case evGoDestroy:
+			e.transition(g.id, GoRunning, GoNotExist)
+			o.gs.remove(g.id)
+		}
+
+	case evGoUnblock:
+		g := o.gs.get(int64(a[0]))
+		if g == nil || g.status != goWaiting || !o.succeeds(a[1], g.gen, g.seq) {
+			return false, nil
+		}
+		o.push(m, ev, OpGo).transition(g.id, GoWaiting, GoRunnable)
+		g.status, g.seq = goRunnable, a[1]
+
+	case evGoCreate, evGoCreateBlocked:
+		if err := needs(m, true, false); err != nil {
+			return false, err
+		}
+		if m.g != nil && m.g.status != goRunning {
+			return false, fmt.Errorf("%s event for goroutine that's not Running", specs[ev.typ].name)
+		}
+		id := int64(a[0])
+		if o.gs.get(id) != nil {
+			return false, fmt.Errorf("tried to create goroutine (%d) that already exists", id)
+		}
+		g := o.gs.put(id)
+		g.gen = o.gen
+		e := o.push(m, ev, OpGo)
+		if ev.typ == evGoCreate {
+			g.status = goRunnable
+			e.transition(id, GoNotExist, GoRunnable)
+		} else {
+			g.status = goWaiting
+			e.transition(id, GoNotExist, GoWaiting)
+		}
+
+	case evGoSyscallBegin:
+		g, err := o.running(m, ev)
+		if err != nil {
+			return false, err
+		}
+		p := m.p
+		if !o.succeeds(a[0], p.gen, p.seq) {
+			return false, fmt.Errorf("failed to advance %s: can't make sequence: %d (gen=%d) -> %d (gen=%d)", specs[ev.typ].name, p.seq, p.gen, a[0], o.gen)
+		}
+		o.push(m, ev, OpGo).transition(g.id, GoRunning, GoSyscall)
+		g.status = goSyscall
+		p.status, p.seq = procSyscall, a[0]
+
+	case evGoSyscallEnd:
+		if err := needs(m, true, true); err != nil {
+			return false, err
+		}
+		if m.g.status != goSyscall {
+			return false, fmt.Errorf("%s event for goroutine that's not in a syscall", specs[ev.typ].name)
+		}
+		if m.p.status != procSyscall {
+			return false, fmt.Errorf("expected proc %d in state Syscall, but got %s instead", m.p.id, procStatusNames[m.p.status])
+		}
+		o.push(m, ev, OpGo).transition(m.g.id, GoSyscall, GoRunning)
+		m.g.status, m.p.status = goRunning, procRunning
+
+	case evGoSyscallEndBlocked:
+		// As long as the thread holds a P that can be taken, it has yet to lose it.
+		if m.p != nil && m.p.status == procSyscall {
+			return false, nil
+		}
+		if err := needs(m, false, true); err != nil {
+			return false, err
+		}
+		if m.g.status != goSyscall {
+			return false, fmt.Errorf("%s event for goroutine that's not in a syscall", specs[ev.typ].name)
+		}
+		o.push(m, ev, OpGo).transition(m.g.id, GoSyscall, GoRunnable)
+		m.g.status = goRunnable
+		m.g = nil
+
+	case evGoCreateSyscall:
+		if err := needs(m, false, false); err != nil {
+			return false, err
+		}
+		if m.g != nil {
+			return false, errNoG
+		}
+		id := int64(a[0])
+		if o.gs.get(id) != nil {
+			return false, fmt.Errorf("tried to create goroutine (%d) in syscall that already exists", id)
+		}
+		o.push(m, ev, OpGo).transition(id, GoNotExist, GoSyscall)
+		g := o.gs.put(id)
+		g.status, g.gen = goSyscall, o.gen
+		m.g = g
+
+	case evGoDestroySyscall:
+		if err := needs(m, false, true); err != nil {
+			return false, err
+		}
+		g := m.g
+		if g.status != goSyscall {
+			return false, fmt.Errorf("%s event for goroutine that's not in a syscall", specs[ev.typ].name)
+		}
+		if p := m.p; p != nil {
+			if p.status != procSyscall {
+				return false, fmt.Errorf("proc %d in unexpected state %s during %s", p.id, procStatusNames[p.status], specs[ev.typ].name)
+			}
+			// The thread keeps the P in C, and its id may be another thread's when the P is
+			// taken: from here on it belongs to nobody.
+			p.status = procAbandoned
+			o.push(m, ev, OpProc).transition(int64(narrow(p.id)), ProcRunning, ProcIdle)
+		}
+		o.push(m, ev, OpGo).transition(g.id, GoSyscall, GoNotExist)
+		m.g, m.p = nil, nil
+		o.gs.remove(g.id)
+
+	case evGoStatus, evGoStatusStack:
+		return o.goStatus(m, ev)
+
+	case evGoSwitch, evGoSwitchDestroy:
+		g, err := o.running(m, ev)
+		if err != nil {
+			return false, err
+		}
+		next := o.gs.get(int64(a[0]))
+		if next == nil || next.status != goWaiting || !o.succeeds(a[1], next.gen, next.seq) {
+			return false, nil
+		}
+		o.push(m, ev, OpGo).transition(next.id, GoWaiting, GoRunnable).Coro = true
+		e := o.push(m, ev, OpGo)
+		e.Coro = true
+		m.g = nil
+		o.push(m, ev, OpGo).transition(next.id, GoRunnable, GoRunning).Coro = true
+		m.g = next
+		if ev.typ == evGoSwitch {
+			e.transition(g.id, GoRunning, GoWaiting)
+			g.status = goWaiting
+		} else {
+			e.transition(g.id, GoRunning, GoNotExist)
+			o.gs.remove(g.id)
+		}
+		next.status, next.seq = goRunning, a[1]
+
+	case evProcStart:
+		p := o.proc(int64(a[0]))
+		if p == nil || p.status != procIdle || !o.succeeds(a[1], p.gen, p.seq) || m.p != nil {
+			return false, nil
+		}
+		if err := needs(m, false, false); err != nil {
+			return false, err
+		}
+		o.push(m, ev, OpProc).transition(int64(narrow(p.id)), ProcIdle, ProcRunning)
+		p.status, p.seq = procRunning, a[1]
+		m.p = p
+
+	case evProcStop:
+		p := m.p
+		if p == nil {
+			return false, fmt.Errorf("event %s for proc (-1) that doesn't exist", specs[ev.typ].name)
+		}
+		if p.status != procRunning && p.status != procSyscall {
+			return false, fmt.Errorf("%s event for proc that's not Running or Syscall", specs[ev.typ].name)
+		}
+		o.push(m, ev, OpProc).transition(int64(narrow(p.id)), ProcRunning, ProcIdle)
+		p.status = procIdle
+		m.p = nil
+
+	case evProcSteal:
+		return o.procSteal(m, ev)
+	case evProcStatus:
+		return o.procStatus(m, ev)
+
+	case evProcsChange:
+		if err := needs(m, true, true); err != nil {
+			return false, err
+		}
+		o.metric(m, ev, MetricProcs, a[0])
+	case evHeapAlloc, evHeapGoal:
+		if err := needs(m, true, false); err != nil {
+			return false, err
+		}
+		kind := uint8(MetricHeapLive)
+		if ev.typ == evHeapGoal {
+			kind = MetricHeapGoal
+		}
+		o.metric(m, ev, kind, a[0])
+
+	case evSTWBegin, evSTWEnd, evAssistBegin, evAssistEnd, evAssistActive:
+		return o.goRange(m, ev)
+	case evSweepBegin, evSweepEnd, evSweepActive:
+		return o.sweep(m, ev)
+	case evGCBegin, evGCEnd, evGCActive:
+		return o.gcCycle(m, ev)
+
+	case evGoLabel:
+		if err := needs(m, true, true); err != nil {
+			return false, err
+		}
+		o.push(m, ev, OpLabel)
+	case evLog:
+		if err := needs(m, true, true); err != nil {
+			return false, err
+		}
+		o.push(m, ev, OpLog).ID = a[0]
+	case evRegionBegin, evRegionEnd:
+		// N.B. regions that end in crossed order are legal to call; pairing them is
+		// left to who reads the events.
+		if err := needs(m, true, true); err != nil {
+			return false, err
+		}
+		op := OpRegionBegin
+		if ev.typ == evRegionEnd {
+			op = OpRegionEnd
+		}
+		o.push(m, ev, op).ID = a[0]
+	case evTaskBegin:
+		if _, ok := o.tasks[a[0]]; ok {
+			return false, fmt.Errorf("task ID conflict: %d", a[0])
+		}
+		if err := needs(m, true, true); err != nil {
+			return false, err
+		}
+		e := o.push(m, ev, OpTaskBegin)
+		e.ID, e.Parent = a[0], a[1]
+		if e.Parent == ^uint64(0) {
+			e.Parent = 0
+		}
+	case evTaskEnd:
+		if err := needs(m, true, true); err != nil {
+			return false, err
+		}
+		e := o.push(m, ev, OpTaskEnd)
+		e.ID = a[0]
+		if t, ok := o.tasks[a[0]]; ok {
+			e.Name, e.Parent = t.name, t.parent
+			delete(o.tasks, a[0])
+		}
+
+	default:
+		if ev.typ < evSpan {
+			return false, fmt.Errorf("bad event type found while ordering: %d", ev.typ)
+		}
+		if err := needs(m, false, false); err != nil {
+			return false, err
+		}
+		o.push(m, ev, OpOther)
+	}
+	return true, nil
+}
+
+// running returns the goroutine that runs on m.
+func (o *order) running(m *mState, ev *raw) (*gState, error) {
+	if err := needs(m, true, true); err != nil {
+		return nil, err
+	}
+	if m.g.status != goRunning {
+		return nil, fmt.Errorf("%s event for goroutine that's not Running", specs[ev.typ].name)
+	}
+	return m.g, nil
+}
+
+func (o *order) metric(m *mState, ev *raw, kind uint8, v uint64) {
+	e := o.push(m, ev, OpMetric)
+	e.Metric, e.Values[0] = kind, int64(v)
+}
+
+func (o *order) goStatus(m *mState, ev *raw) (bool, error) {
+	id, mid, status := int64(ev.args[0]), int64(ev.args[1]), ev.args[2]
+	if status >= numGoStatus {
+		return false, fmt.Errorf("invalid status for goroutine %d: %d", id, status)
+	}
+	from := goStateOf[status]
+	g := o.gs.get(id)
+	switch {
+	case g != nil:
+		if uint64(g.status) != status {
+			return false, fmt.Errorf("inconsistent status for goroutine %d: old %s vs. new %s", id, goStatusNames[g.status], goStatusNames[status])
+		}
+	case o.gen == o.initial:
+		g = o.gs.put(id)
+		g.status = uint8(status)
+		from = GoUndetermined
+	default:
+		return false, fmt.Errorf("found goroutine status for new goroutine after the first generation: id=%d status=%s", id, goStatusNames[status])
+	}
+	g.gen, g.seq = o.gen, 0
+
+	e := o.push(m, ev, OpGo).transition(id, from, goStateOf[status])
+	switch status {
+	case goRunning:
+		m.g = g
+	case goSyscall:
+		if mid == None {
+			o.outLen--
+			return false, fmt.Errorf("found goroutine %d in syscall without a thread", id)
+		}
+		if mid == m.id {
+			if o.gen != o.initial && m.g != g {
+				o.outLen--
+				return false, fmt.Errorf("inconsistent thread for syscalling goroutine %d: thread has goroutine %d", id, e.G)
+			}
+			m.g = g
+			break
+		}
+		// A goroutine that sat in a call for the whole generation, on another thread.
+		if other := o.ms[mid]; other != nil {
+			if other.g != g {
+				o.outLen--
+				return false, fmt.Errorf("inconsistent thread for syscalling goroutine %d: its thread has another", id)
+			}
+			e.G = id
+		} else {
+			o.thread(mid).g = g
+		}
+		e.M = mid
+	}
+	return true, nil
+}
+
+func (o *order) procStatus(m *mState, ev *raw) (bool, error) {
+	id, status := int64(ev.args[0]), ev.args[1]
+	if status >= numProcStatus {
+		return false, fmt.Errorf("invalid status for proc %d: %d", id, status)
+	}
+	from := procStateOf[status]
+	p := o.proc(id)
+	promoted := false
+	switch {
+	case p == nil:
+		p = o.newProc(id)
+		p.status = uint8(status)
+		from = ProcNotExist
+		if o.gen == o.initial {
+			from = ProcUndetermined
+		}
+	case status == procAbandoned && p.status == procSyscall:
+		// Nothing is lost: its thread is still known.
+		from = ProcRunning
+		status = procSyscall
+		promoted = true
+	case status == procAbandoned && p.status == procAbandoned:
+		from = ProcIdle
+	case uint64(p.status) != status:
+		return false, fmt.Errorf("inconsistent status for proc %d: old %s vs. new %s", id, procStatusNames[p.status], procStatusNames[status])
+	}
+	p.gen, p.seq = o.gen, 0
+	e := o.push(m, ev, OpProc).transition(int64(narrow(id)), from, procStateOf[status])
+	if promoted {
+		// It is about to be taken, and most likely somebody else says so: the event
+		// belongs to the thread that holds it.
+		var holder *mState
+		for _, other := range o.ms {
+			if other.p == p {
+				holder = other
+			}
+		}
+		if holder == nil {
+			o.outLen--
+			return false, fmt.Errorf("failed to find sched context for proc %d that's about to be stolen", id)
+		}
+		e.M, e.P, e.G = holder.id, narrow(id), None
+		if holder.g != nil {
+			e.G = holder.g.id
+		}
+		return true, nil
+	}
+	if status == procRunning || status == procSyscall {
+		m.p = p
+	}
+	return true, nil
+}
+
+func (o *order) procSteal(m *mState, ev *raw) (bool, error) {
+	p := o.proc(int64(ev.args[0]))
+	if p == nil || p.status != procSyscall && p.status != procAbandoned || !o.succeeds(ev.args[1], p.gen, p.seq) {
+		return false, nil
+	}
+	if err := needs(m, false, false); err != nil {
+		return false, err
+	}
+	abandoned := p.status == procAbandoned
+	p.status, p.seq = procIdle, ev.args[1]
+	from := uint8(ProcRunning)
+	if abandoned {
+		from = ProcIdle
+	}
+	mid := int64(ev.args[2])
+	holder := m
+	if !abandoned && mid != m.id {
+		if holder = o.ms[mid]; holder == nil {
+			return false, fmt.Errorf("stole proc from non-existent thread %d", mid)
+		}
+	}
+	if !abandoned && holder.p != p {
+		return false, fmt.Errorf("tried to steal proc %d from thread %d, but got another proc instead", p.id, mid)
+	}
+	o.push(m, ev, OpProc).transition(int64(narrow(p.id)), from, ProcIdle)
+	if !abandoned {
+		holder.p = nil
+	}
+	return true, nil
+}
+
+// goRange follows stop-the-worlds and mark assists.
+func (o *order) goRange(m *mState, ev *raw) (bool, error) {
+	if ev.typ == evAssistActive {
+		id := int64(ev.args[0])
+		g := o.gs.get(id)
+		if g == nil {
+			return false, fmt.Errorf("uninitialized goroutine %d found during %s", id, specs[ev.typ].name)
+		}
+		in := slices.ContainsFunc(g.ranges, func(r openRange) bool { return r.typ == evAssistBegin })
+		switch first := o.gen == o.initial; {
+		case first && in:
+			return false, errors.New("found named active range already in first gen: GC mark assist")
+		case first:
+			g.ranges = append(g.ranges, openRange{typ: evAssistBegin})
+		case !in:
+			return false, errors.New("resource is missing active range: GC mark assist")
+		}
+		e := o.push(m, ev, OpRangeActive)
+		e.Range, e.Res = RangeAssist, id
+		return true, nil
+	}
+	if err := needs(m, true, true); err != nil {
+		return false, err
+	}
+	g := m.g
+	kind, typ := uint8(RangeSTW), byte(evSTWBegin)
+	if ev.typ == evAssistBegin || ev.typ == evAssistEnd {
+		kind, typ = RangeAssist, evAssistBegin
+	}
+	if ev.typ == typ {
+		// The reference compares stop-the-worlds by reason too.
+		if slices.ContainsFunc(g.ranges, func(r openRange) bool { return r.typ == typ && (typ == evAssistBegin || uint64(r.name) == ev.args[0]) }) {
+			return false, fmt.Errorf("discovered event already in-flight for when starting event %s", specs[ev.typ].name)
+		}
+		g.ranges = append(g.ranges, openRange{typ: typ, name: uint32(ev.args[0])})
+		e := o.push(m, ev, OpRangeBegin)
+		e.Range, e.Res = kind, g.id
+		return true, nil
+	}
+	i := slices.IndexFunc(g.ranges, func(r openRange) bool { return r.typ == typ })
+	if i < 0 {
+		return false, fmt.Errorf("tried to end event %s, but not in-flight", specs[typ].name)
+	}
+	e := o.push(m, ev, OpRangeEnd)
+	e.Range, e.Res = kind, g.id
+	ev.args[0] = uint64(g.ranges[i].name)
+	last := len(g.ranges) - 1
+	g.ranges[i] = g.ranges[last]
+	g.ranges = g.ranges[:last]
+	return true, nil
+}
+
+func (o *order) sweep(m *mState, ev *raw) (bool, error) {
+	if ev.typ == evSweepActive {
+		id := int64(ev.args[0])
+		p := o.proc(id)
+		switch first := o.gen == o.initial; {
+		case p == nil:
+			return false, fmt.Errorf("encountered GCSweepActive for unknown proc %d", id)
+		case first && p.sweeping:
+			return false, errors.New("found named active range already in first gen: GC sweep")
+		case !first && !p.sweeping:
+			return false, errors.New("resource is missing active range: GC sweep")
+		}
+		p.sweeping = true
+		e := o.push(m, ev, OpRangeActive)
+		e.Range, e.Res = RangeSweep, int64(narrow(id))
+		return true, nil
+	}
+	if err := needs(m, true, false); err != nil {
+		return false, err
+	}
+	op, begin := OpRangeEnd, ev.typ == evSweepBegin
+	if begin {
+		op = OpRangeBegin
+	}
+	if m.p.sweeping == begin {
+		if begin {
+			return false, fmt.Errorf("discovered event already in-flight for when starting event %s", specs[ev.typ].name)
+		}
+		return false, errors.New("tried to end event GCSweepBegin, but not in-flight")
+	}
+	m.p.sweeping = begin
+	e := o.push(m, ev, op)
+	e.Range, e.Res = RangeSweep, int64(narrow(m.p.id))
+	if !begin {
+		e.Values = [2]int64{int64(ev.args[0]), int64(ev.args[1])}
+	}
+	return true, nil
+}
+
+// gcCycle follows GC cycles, whose events have sequence numbers of their own since
+// they come from different threads.
+func (o *order) gcCycle(m *mState, ev *raw) (bool, error) {
+	seq := ev.args[0]
+	op, to := OpRangeBegin, uint8(gcOn)
+	known := true // the event must be the next, on a running goroutine
+	switch ev.typ {
+	case evGCActive:
+		op = OpRangeActive
+		if o.gen == o.initial {
+			if o.gc != gcUnknown {
+				return false, errors.New("GCActive in the first generation isn't first GC event")
+			}
+			known = false
+		}
+	case evGCBegin:
+		known = o.gc != gcUnknown
+	case evGCEnd:
+		op, to = OpRangeEnd, gcOff
+	}
+	if known {
+		if seq != o.gcSeq+1 {
+			return false, nil
+		}
+		switch {
+		case ev.typ == evGCActive && o.gc != gcOn:
+			return false, errors.New("encountered GCActive while GC was not in progress")
+		case ev.typ == evGCBegin && o.gc == gcOn:
+			return false, errors.New("encountered GCBegin while GC was already in progress")
+		case ev.typ == evGCEnd && o.gc == gcOff:
+			return false, errors.New("encountered GCEnd when GC was not in progress")
+		case ev.typ == evGCEnd && o.gc == gcUnknown:
+			return false, errors.New("encountered GCEnd when GC was in an undetermined state")
+		}
+		if err := needs(m, true, true); err != nil {
+			return false, err
+		}
+	}
+	o.gcSeq, o.gc = seq, to
+	o.push(m, ev, op).Range = RangeGC
+	return true, nil
+}

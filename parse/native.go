@@ -1,0 +1,76 @@
+package parse
+
+import (
+	"bufio"
+	"time"
+
+	"github.com/tracelens/tracelens/parse/internal/wire"
+)
+
+// native reads Go 1.22 and later traces through package wire.
+type native struct {
+	r  *wire.Reader
+	ev wire.Event
+}
+
+func newNative(r *bufio.Reader, version int, sym *Symbols) (*native, error) {
+	w, err := wire.NewReader(r, version, tables{sym})
+	if err != nil {
+		return nil, err
+	}
+	return &native{r: w}, nil
+}
+
+func (n *native) next(out *rawEvent) error {
+	e := &n.ev
+	if err := n.r.Next(e); err != nil {
+		return err
+	}
+	*out = rawEvent{
+		time: Time(e.Time), op: op(e.Op), g: GoID(e.G), p: ProcID(e.P), m: ThreadID(e.M), stack: StackID(e.Stack),
+		res: e.Res, from: e.From, to: e.To, reason: StringID(e.Reason), resStack: StackID(e.ResStack), coro: e.Coro,
+		rng: rangeKinds[e.Range], name: StringID(e.Name), text: StringID(e.Text), id: e.ID, parent: e.Parent, values: e.Values,
+		mode: Mode(e.Mode), metric: MetricKind(e.Metric), wallAt: Time(e.WallAt),
+	}
+	if e.WallAt != 0 {
+		out.wall = time.Unix(0, e.Wall)
+	}
+	return nil
+}
+
+var rangeKinds = [...]RangeKind{0, wire.RangeSTW: RangeSTW, wire.RangeGC: RangeGC, wire.RangeAssist: RangeAssist, wire.RangeSweep: RangeSweep}
+
+// Compile-time proof that package wire counts as this package does.
+var (
+	_ [0]struct{} = [opSample - op(wire.OpSample)]struct{}{}
+	_ [0]struct{} = [opLabel - op(wire.OpLabel)]struct{}{}
+	_ [0]struct{} = [opProc - op(wire.OpProc)]struct{}{}
+	_ [0]struct{} = [GoSyscall - GoState(wire.GoSyscall)]struct{}{}
+	_ [0]struct{} = [MetricHeapGoal - MetricKind(wire.MetricHeapGoal)]struct{}{}
+)
+
+// tables are the Symbols as package wire fills them.
+type tables struct{ *Symbols }
+
+func (t tables) String(b []byte) uint32 {
+	if id, ok := t.stringIDs[string(b)]; ok {
+		return uint32(id)
+	}
+	return uint32(t.intern(string(b)))
+}
+
+func (t tables) Log(b []byte) uint32 {
+	if id, ok := t.stringIDs[string(b)]; ok {
+		return uint32(id)
+	}
+	return uint32(t.internLog(string(b)))
+}
+
+func (t tables) Stack(frames []wire.Frame) uint32 {
+	fs := t.frames[:0]
+	for _, f := range frames {
+		fs = append(fs, Frame{StringID(f.Func), StringID(f.File), f.Line})
+	}
+	t.frames = fs
+	return uint32(t.internStack(fs))
+}

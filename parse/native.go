@@ -8,32 +8,37 @@ import (
 )
 
 // native reads Go 1.22 and later traces through package wire.
-type native struct {
-	r  *wire.Reader
-	ev wire.Event
-}
+type native struct{ r *wire.Reader }
 
 func newNative(r *bufio.Reader, version int, sym *Symbols) (*native, error) {
 	w, err := wire.NewReader(r, version, tables{sym})
 	if err != nil {
 		return nil, err
 	}
-	return &native{r: w}, nil
+	return &native{w}, nil
 }
 
 func (n *native) next(out *rawEvent) error {
-	e := &n.ev
-	if err := n.r.Next(e); err != nil {
+	e, err := n.r.Next()
+	if err != nil {
 		return err
 	}
 	*out = rawEvent{
 		time: Time(e.Time), op: op(e.Op), g: GoID(e.G), p: ProcID(e.P), m: ThreadID(e.M), stack: StackID(e.Stack),
 		res: e.Res, from: e.From, to: e.To, reason: StringID(e.Reason), resStack: StackID(e.ResStack), coro: e.Coro,
-		rng: rangeKinds[e.Range], name: StringID(e.Name), text: StringID(e.Text), id: e.ID, parent: e.Parent, values: e.Values,
-		mode: Mode(e.Mode), metric: MetricKind(e.Metric), wallAt: Time(e.WallAt),
+		name: StringID(e.Name), text: StringID(e.Text), mode: Mode(e.Mode),
 	}
-	if e.WallAt != 0 {
-		out.wall = time.Unix(0, e.Wall)
+	switch e.Op {
+	case wire.OpGo, wire.OpProc:
+	case wire.OpTaskBegin, wire.OpTaskEnd, wire.OpRegionBegin, wire.OpRegionEnd, wire.OpLog:
+		out.id, out.parent = e.Values[0], e.Values[1]
+	case wire.OpSync:
+		if e.Values[0] != 0 {
+			out.wallAt, out.wall = Time(e.Values[0]), time.Unix(0, int64(e.Values[1]))
+		}
+	default:
+		out.rng, out.metric = rangeKinds[e.Range], MetricKind(e.Metric)
+		out.values = [2]int64{int64(e.Values[0]), int64(e.Values[1])}
 	}
 	return nil
 }

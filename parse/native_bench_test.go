@@ -31,9 +31,8 @@ func BenchmarkWire(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				var e wire.Event
 				for events = 0; ; events++ {
-					if err := r.Next(&e); err == io.EOF {
+					if _, err := r.Next(); err == io.EOF {
 						break
 					} else if err != nil {
 						b.Fatal(err)

@@ -79,11 +79,11 @@ type Event struct {
 	ResStack uint32 // OpGo: of the goroutine
 
 	Name, Text uint32 // range reason, task and region type; log category and message
-	ID, Parent uint64 // tasks, regions, logs: the task; the parent task, 0 for none
-	Values     [2]int64
 
-	// OpSync: when the wall clock was read, and what it said in Unix ns; 0 for not.
-	WallAt, Wall int64
+	// Values are, by Op: the task and its parent (tasks; 0 for none), the task (regions,
+	// logs), the metric's value, the bytes swept and reclaimed (end of a sweep), when
+	// the wall clock was read and what it said in Unix ns (OpSync; 0 for not read).
+	Values [2]uint64
 }
 
 // A Frame is one call of a stack.

@@ -414,7 +414,7 @@ func (o *order) advance(m *mState, ev *raw) (bool, error) {
 		if err := needs(m, true, true); err != nil {
 			return false, err
 		}
-		o.push(m, ev, OpLog).ID = a[0]
+		o.push(m, ev, OpLog).Values[0] = a[0]
 	case evRegionBegin, evRegionEnd:
 		// N.B. regions that end in crossed order are legal to call; pairing them is
 		// left to who reads the events.
@@ -425,7 +425,7 @@ func (o *order) advance(m *mState, ev *raw) (bool, error) {
 		if ev.typ == evRegionEnd {
 			op = OpRegionEnd
 		}
-		o.push(m, ev, op).ID = a[0]
+		o.push(m, ev, op).Values[0] = a[0]
 	case evTaskBegin:
 		if _, ok := o.tasks[a[0]]; ok {
 			return false, fmt.Errorf("task ID conflict: %d", a[0])
@@ -434,18 +434,18 @@ func (o *order) advance(m *mState, ev *raw) (bool, error) {
 			return false, err
 		}
 		e := o.push(m, ev, OpTaskBegin)
-		e.ID, e.Parent = a[0], a[1]
-		if e.Parent == ^uint64(0) {
-			e.Parent = 0
+		e.Values = [2]uint64{a[0], a[1]}
+		if a[1] == ^uint64(0) {
+			e.Values[1] = 0
 		}
 	case evTaskEnd:
 		if err := needs(m, true, true); err != nil {
 			return false, err
 		}
 		e := o.push(m, ev, OpTaskEnd)
-		e.ID = a[0]
+		e.Values[0] = a[0]
 		if t, ok := o.tasks[a[0]]; ok {
-			e.Name, e.Parent = t.name, t.parent
+			e.Name, e.Values[1] = t.name, t.parent
 			delete(o.tasks, a[0])
 		}
 
@@ -474,7 +474,7 @@ func (o *order) running(m *mState, ev *raw) (*gState, error) {
 
 func (o *order) metric(m *mState, ev *raw, kind uint8, v uint64) {
 	e := o.push(m, ev, OpMetric)
-	e.Metric, e.Values[0] = kind, int64(v)
+	e.Metric, e.Values[0] = kind, v
 }
 
 func (o *order) goStatus(m *mState, ev *raw) (bool, error) {
@@ -700,7 +700,7 @@ func (o *order) sweep(m *mState, ev *raw) (bool, error) {
 	e := o.push(m, ev, op)
 	e.Range, e.Res = RangeSweep, int64(narrow(m.p.id))
 	if !begin {
-		e.Values = [2]int64{int64(ev.args[0]), int64(ev.args[1])}
+		e.Values = [2]uint64{ev.args[0], ev.args[1]}
 	}
 	return true, nil
 }

@@ -65,64 +65,57 @@ func NewReader(r *bufio.Reader, version int, t Tables) (*Reader, error) {
 	}}, nil
 }
 
-// Next delivers the next event in e, which is valid until the next call. The first
-// event of every generation, and the last event of all, is OpSync; after it comes
-// io.EOF, or what is wrong with the trace.
-func (r *Reader) Next(e *Event) error {
-	for {
-		if r.o.outNext < r.o.outLen {
-			*e = r.o.out[r.o.outNext]
-			r.o.outNext++
-			r.stamp(e)
-			return nil
+// Next returns the next event, which is valid until the next call. The first event
+// of every generation, and the last event of all, is OpSync; after it comes io.EOF,
+// or what is wrong with the trace.
+func (r *Reader) Next() (*Event, error) {
+	o := &r.o
+	for o.outNext == o.outLen {
+		o.outNext, o.outLen = 0, 0
+		if r.err != nil {
+			return nil, r.err
 		}
-		r.o.outNext, r.o.outLen = 0, 0
-		switch {
-		case r.done:
-			return io.EOF
-		case r.err != nil:
-			return r.err
-		case !r.open || len(r.heap) == 0 && r.samples == len(r.g.samples):
-			if err := r.nextGeneration(e); err != nil {
-				r.err = err
-				return err
-			}
-			r.stamp(e)
-			return nil
+		if r.done {
+			return nil, io.EOF
 		}
-		if r.samples < len(r.g.samples) && (len(r.heap) == 0 || r.g.samples[r.samples].time < r.heap[0].ev.time) {
-			if err := r.sample(e); err != nil {
-				r.err = err
-				return err
-			}
-			r.stamp(e)
-			return nil
-		}
-		if err := r.step(); err != nil {
+		if err := r.more(); err != nil {
 			r.err = err
-			return err
+			return nil, err
 		}
 	}
-}
-
-// stamp keeps times strictly increasing.
-func (r *Reader) stamp(e *Event) {
+	e := &o.out[o.outNext]
+	o.outNext++
+	// Times are strictly increasing.
 	if e.Time <= r.last {
 		e.Time = r.last + 1
 	}
 	r.last = e.Time
+	return e, nil
 }
 
-// sync is the event between two generations.
-func (r *Reader) sync(e *Event, at int64) {
+// more puts the next event, or the events of a coroutine switch, into out.
+func (r *Reader) more() error {
+	if !r.open || len(r.heap) == 0 && r.samples == len(r.g.samples) {
+		return r.nextGeneration()
+	}
+	if r.samples < len(r.g.samples) && (len(r.heap) == 0 || r.g.samples[r.samples].time < r.heap[0].ev.time) {
+		return r.sample()
+	}
+	return r.step()
+}
+
+// sync puts out the event between two generations.
+func (r *Reader) sync(at int64) {
+	e := &r.o.out[0]
+	r.o.outLen = 1
 	*e = Event{Time: at, Op: OpSync, G: None, P: None, M: None}
 	if r.open && r.g.snapshot {
-		e.WallAt, e.Wall = r.g.ns(r.g.snapTime), r.g.wall
+		e.Values = [2]uint64{uint64(r.g.ns(r.g.snapTime)), uint64(r.g.wall)}
 	}
 }
 
 // nextGeneration reads and opens the next generation and delivers its Sync.
-func (r *Reader) nextGeneration(e *Event) error {
+func (r *Reader) nextGeneration() error {
 	var more bool
 	var err error
 	wasOpen := r.open
@@ -135,11 +128,11 @@ func (r *Reader) nextGeneration(e *Event) error {
 	switch {
 	case err != nil:
 		r.err = err
-		r.sync(e, r.last)
+		r.sync(r.last)
 		return nil
 	case !more:
 		r.done = true
-		r.sync(e, r.last)
+		r.sync(r.last)
 		return nil
 	}
 	r.open = true
@@ -158,7 +151,7 @@ func (r *Reader) nextGeneration(e *Event) error {
 			siftUp(r.heap, len(r.heap)-1)
 		}
 	}
-	r.sync(e, r.g.ns(r.g.minTime))
+	r.sync(r.g.ns(r.g.minTime))
 	return nil
 }
 
@@ -264,14 +257,15 @@ func (r *Reader) readUnmarked(wasOpen bool) (more bool, err error) {
 	return true, g.finish(r.tables, r.version)
 }
 
-func (r *Reader) sample(e *Event) error {
+func (r *Reader) sample() error {
 	s := &r.g.samples[r.samples]
 	r.samples++
 	stack, ok := r.g.stacks.get(s.stack)
 	if !ok {
 		return fmt.Errorf("found invalid stack ID %d for event CPUSample", s.stack)
 	}
-	*e = Event{Time: s.time, Op: OpSample, G: s.g, P: narrow(s.p), M: s.m, Stack: stack}
+	r.o.out[0] = Event{Time: s.time, Op: OpSample, G: s.g, P: narrow(s.p), M: s.m, Stack: stack}
+	r.o.outLen = 1
 	return nil
 }
 
@@ -378,7 +372,7 @@ func (r *Reader) fill(ev *raw) error {
 		if r.o.tasks == nil {
 			r.o.tasks = make(map[uint64]task)
 		}
-		r.o.tasks[e.ID] = task{id, e.Parent}
+		r.o.tasks[e.Values[0]] = task{id, e.Values[1]}
 	default:
 		e.Name = id
 	}

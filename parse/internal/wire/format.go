@@ -125,6 +125,7 @@ var specs = func() (s [256]spec) {
 	set(evGoSwitchDestroy, "GoSwitchDestroy", 2, no, no, no, no)
 	set(evGoCreateBlocked, "GoCreateBlocked", 3, 2, 1, no, no)
 	set(evGoStatusStack, "GoStatusStack", 4, 3, no, no, no)
+	set(evClockSnapshot, "ClockSnapshot", 3, no, no, no, no) // readable, but out of place in a thread's batch
 	for i, args := range []int8{3, 3, 1, 2, 2, 1, 2, 2, 1} {
 		set(evSpan+i, "Experimental", args, no, no, no, no)
 	}

@@ -190,18 +190,19 @@ func noEOF(err error) error {
 	return err
 }
 
-// take reads the data of a batch into g and files it.
-func (g *generation) take(r *bufio.Reader, h header, version int) error {
+// read appends the data of a batch to g.data.
+func (g *generation) read(r *bufio.Reader, h header) error {
 	from := len(g.data)
 	g.data = slices.Grow(g.data, h.size)[:from+h.size]
-	if n, err := io.ReadFull(r, g.data[from:]); err != nil {
-		g.data = g.data[:from]
-		if err == io.EOF || err == io.ErrUnexpectedEOF {
-			return fmt.Errorf("failed to read full batch: read %d but wanted %d", n, h.size)
-		}
-		return err
+	n, err := io.ReadFull(r, g.data[from:])
+	if err == nil {
+		return nil
 	}
-	return g.file(h, from, version)
+	g.data = g.data[:from]
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		return fmt.Errorf("failed to read full batch: read %d but wanted %d", n, h.size)
+	}
+	return err
 }
 
 // file files the batch whose data is g.data[from:].
@@ -215,6 +216,8 @@ func (g *generation) file(h header, from, version int) error {
 		g.data = g.data[:from]
 		return nil
 	case len(data) == 0:
+	case data[0] == evEndOfGeneration:
+		return errors.New("end of generation inside a batch")
 	case data[0] == evStrings:
 		return g.takeStrings(from)
 	case data[0] == evStacks:
@@ -382,7 +385,9 @@ func (g *generation) takeSync(h header, b []byte, version int) error {
 			}
 			last += v[0]
 			g.snapTime = last
-			g.wall = int64(v[2])*1e9 + int64(v[3])
+			if v[2] < 1<<33 && v[3] < 1e9 { // no clock says otherwise
+				g.wall = int64(v[2])*1e9 + int64(v[3])
+			}
 		default:
 			return fmt.Errorf("expected frequency or clock snapshot event, got %d", typ)
 		}

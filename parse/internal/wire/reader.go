@@ -109,7 +109,7 @@ func (r *Reader) sync(at int64) {
 	e := &r.o.out[0]
 	r.o.outLen = 1
 	*e = Event{Time: at, Op: OpSync, G: None, P: None, M: None}
-	if r.open && r.g.snapshot {
+	if r.open && r.g.wall != 0 {
 		e.Values = [2]uint64{uint64(r.g.ns(r.g.snapTime)), uint64(r.g.wall)}
 	}
 }
@@ -170,11 +170,16 @@ func (r *Reader) readMarked() (more bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		if h.end {
-			break
+		from := len(g.data)
+		if err := g.read(r.r, h); err != nil {
+			return false, err
 		}
 		if g.gen == 0 {
 			g.gen = h.gen
+		}
+		if h.end || !h.exp && h.size > 0 && g.data[from] == evEndOfGeneration {
+			g.data = g.data[:from]
+			break
 		}
 		if h.gen == 0 {
 			return false, fmt.Errorf("invalid generation number %d", h.gen)
@@ -182,7 +187,7 @@ func (r *Reader) readMarked() (more bool, err error) {
 		if h.gen != g.gen {
 			return false, errors.New("broken trace: missing end-of-generation event, or generations are interleaved")
 		}
-		if err := g.take(r.r, h, r.version); err != nil {
+		if err := g.file(h, from, r.version); err != nil {
 			return false, err
 		}
 	}
@@ -209,52 +214,35 @@ func (r *Reader) readUnmarked(wasOpen bool) (more bool, err error) {
 	}
 	for {
 		h, err := readHeader(r.r)
-		if err == nil && !h.end && (g.gen != 0 && h.gen == g.gen+1) {
-			r.spillBuf = slices.Grow(r.spillBuf[:0], h.size)[:h.size]
-			n, e := io.ReadFull(r.r, r.spillBuf)
-			if e == nil {
-				r.spilled, r.spill = true, h
-				break
-			}
-			err = fmt.Errorf("failed to read full batch: read %d but wanted %d", n, h.size)
-		}
-		if err == io.EOF {
-			break
-		}
+		from := len(g.data)
 		if err == nil {
-			switch {
-			case h.end: // no such thing before Go 1.26; the reference takes it for generation 0
-				err = fmt.Errorf("invalid generation number %d", 0)
-				return false, err
-			case h.gen == 0:
-				return false, fmt.Errorf("invalid generation number %d", h.gen)
-			}
-			if g.gen == 0 {
-				g.gen = h.gen
-			}
-			if h.gen != g.gen {
-				return false, errors.New("generations out of order")
-			}
-			from := len(g.data)
-			g.data = slices.Grow(g.data, h.size)[:from+h.size]
-			n, e := io.ReadFull(r.r, g.data[from:])
-			if e == nil {
-				if err := g.file(h, from, r.version); err != nil {
-					return false, err
-				}
-				continue
-			}
-			g.data = g.data[:from]
-			err = fmt.Errorf("failed to read full batch: read %d but wanted %d", n, h.size)
+			err = g.read(r.r, h)
 		}
-		if g.gen == 0 {
+		switch {
+		case err == io.EOF:
+			return true, g.finish(r.tables, r.version)
+		case err != nil && g.gen == 0:
+			return false, err
+		case err != nil:
+			// It may concern only the next generation: deliver this one first.
+			r.spillErr = err
+			return true, g.finish(r.tables, r.version)
+		case h.gen == 0: // also an end mark, which there is none of before Go 1.26
+			return false, fmt.Errorf("invalid generation number %d", h.gen)
+		case g.gen == 0:
+			g.gen = h.gen
+		case h.gen == g.gen+1:
+			r.spilled, r.spill = true, h
+			r.spillBuf = append(r.spillBuf[:0], g.data[from:]...)
+			g.data = g.data[:from]
+			return true, g.finish(r.tables, r.version)
+		case h.gen != g.gen:
+			return false, errors.New("generations out of order")
+		}
+		if err := g.file(h, from, r.version); err != nil {
 			return false, err
 		}
-		// What is wrong may concern only the next generation: deliver this one first.
-		r.spillErr = err
-		break
 	}
-	return true, g.finish(r.tables, r.version)
 }
 
 func (r *Reader) sample() error {

@@ -3,7 +3,9 @@
 //
 //	bytes ─ decompress ─ frames (what begins, what ends) ─ source (rawEvent) ─ tracker ─ Event
 //
-// The source is golang.org/x/exp/trace, for Go 1.11 to 1.26. The tracker follows
+// The source is internal/wire for Go 1.22 to 1.26, and golang.org/x/exp/trace, the
+// reference reader, for Go 1.11 to 1.21; tests hold the two against each other event
+// by event. The tracker follows
 // every goroutine, P and range, models the run queues (queues.go), and keeps the
 // integrals that say what runnable goroutines wait for. What it emits:
 //
@@ -13,8 +15,8 @@
 //     its lifetime.
 //   - Status events are no transitions. The goroutine or P they name was in that
 //     state since the trace began.
-//   - Times are those of the reference reader: strictly increasing; where
-//     generations overlap in raw time (up to 72 ms seen) it moves an event to 1 ns
+//   - Times are those of the reference: strictly increasing; where
+//     generations overlap in raw time (up to 72 ms seen) an event is moved to 1 ns
 //     after the one before.
 //   - A P that GOMAXPROCS allows and that has not shown itself is idle.
 //   - A coroutine switch is three events without time between; Ready and Origin

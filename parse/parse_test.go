@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	rtrace "runtime/trace"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -641,6 +642,42 @@ func TestInput(t *testing.T) {
 	cancel()
 	if _, err := parse.Read(ctx, bytes.NewReader(data), parse.Options{}, func(*parse.Event) {}); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
+	}
+}
+
+// TestCrossedRegions: regions that end in crossed order are legal to call, but stop
+// the reference reader for the rest of the trace.
+func TestCrossedRegions(t *testing.T) {
+	if rtrace.IsEnabled() {
+		t.Skip("the test is being traced")
+	}
+	var buf bytes.Buffer
+	if err := rtrace.Start(&buf); err != nil {
+		t.Fatal(err)
+	}
+	ctx := context.Background()
+	for range 3 {
+		outer := rtrace.StartRegion(ctx, "outer")
+		inner := rtrace.StartRegion(ctx, "inner")
+		outer.End()
+		inner.End()
+	}
+	rtrace.Stop()
+	regions := make(map[string]int)
+	var names []parse.StringID
+	tr, err := parse.Read(ctx, bytes.NewReader(buf.Bytes()), parse.Options{}, func(e *parse.Event) {
+		if e.Kind == parse.KindRangeEnd && e.Range.Kind == parse.RangeRegion && !e.Range.Partial && !e.Range.Unfinished {
+			names = append(names, e.Range.Name)
+		}
+	})
+	if err != nil || tr.Fault != nil {
+		t.Fatal(err, tr.Fault)
+	}
+	for _, id := range names {
+		regions[tr.String(id)]++
+	}
+	if regions["outer"] != 3 || regions["inner"] != 3 || tr.Quality.CrossedRegions != 3 {
+		t.Errorf("regions %v, %d crossed; want 3 of each", regions, tr.Quality.CrossedRegions)
 	}
 }
 

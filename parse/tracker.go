@@ -1518,6 +1518,9 @@ func (t *tracker) region(ev *rawEvent) {
 	}
 	for i := len(g.regions) - 1; i >= 0; i-- {
 		if o := g.regions[i]; o.id == ev.id && o.name == ev.name {
+			if i < len(g.regions)-1 {
+				t.tr.Quality.CrossedRegions++
+			}
 			g.regions = slices.Delete(g.regions, i, i+1)
 			t.endRegion(g, o, false)
 			return

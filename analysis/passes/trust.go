@@ -386,6 +386,7 @@ func trustOdd(tr *parse.Trace) []trustCounter {
 		{"unnamed_goroutines", "goroutines without a name, counted as user", q.Unnamed},
 		{"clock_jumps", "jumps of the clock by over an hour", q.ClockJumps},
 		{"implausible_clock", "events in less time than they can take", q.ImplausibleClock},
+		{"crossed_regions", "regions that ended before one begun inside them", q.CrossedRegions},
 		{"implausible_procs", "P numbers beyond any GOMAXPROCS", q.ImplausibleProcs},
 	}
 	return slices.DeleteFunc(all, func(c trustCounter) bool { return c.n == 0 })

@@ -132,10 +132,6 @@ var specs = func() (s [256]spec) {
 	return s
 }()
 
-// timed reports whether an event type may stand in a batch of this format
-// version. The reference reader takes every type it knows in any version.
-func timed(typ byte) bool { return specs[typ].args >= 0 }
-
 // uvarint reads a varint at b[i:] and returns the index after it, or -1 if there
 // is no whole one of at most 64 bits.
 func uvarint(b []byte, i int) (uint64, int) {

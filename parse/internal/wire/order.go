@@ -133,7 +133,6 @@ func (o *order) thread(id int64) *mState {
 var (
 	errWantProc = errors.New("expected a proc but didn't have one")
 	errWantG    = errors.New("expected a goroutine but didn't have one")
-	errNoProc   = errors.New("expected no proc but had one")
 	errNoG      = errors.New("expected no goroutine but had one")
 	errWantM    = errors.New("expected a thread but didn't have one")
 )

@@ -37,8 +37,8 @@ const (
 
 // parallelismFold is made of counts weighted by the ns they held.
 type parallelismFold struct {
-	n                       int64             // intervals
-	running, runnable, idle *sketch.Histogram // user goroutines; Ps
+	n                       int64   // intervals
+	running, runnable, idle *levels // user goroutines; Ps
 
 	stopped  int64 // ns: world stopped or stopping
 	full     int64 // ns: no P idle, world running
@@ -50,7 +50,7 @@ type parallelismFold struct {
 
 func newParallelismFold() *parallelismFold {
 	return &parallelismFold{
-		running: new(sketch.Histogram), runnable: new(sketch.Histogram), idle: new(sketch.Histogram),
+		running: new(levels), runnable: new(levels), idle: new(levels),
 		wasted: sketch.NewStretch(wasteMin), over: sketch.NewSeries(numOver),
 	}
 }
@@ -77,11 +77,68 @@ func (f *parallelismFold) Event(e *parse.Event) {
 	from, to := int64(iv.Since), int64(e.Time)
 	waste := min(idle, runnable)
 	f.wasted.Add(from, to, waste > 0 && !iv.STW, waste)
-	for lane, weight := range [numOver]int64{running, runnable, idle, int64(iv.Procs), 1} {
-		if weight > 0 {
-			f.over.AddSpan(lane, from, to, weight)
+	f.over.AddSpans(from, to, []int64{running, runnable, idle, int64(iv.Procs), 1})
+}
+
+// levels is how long a count stood at each value: exact below 256, in the buckets
+// of a Histogram above.
+type levels struct {
+	low  [256]int64 // ns
+	high sketch.Histogram
+}
+
+func (l *levels) AddN(v, ns int64) {
+	if uint64(v) < uint64(len(l.low)) {
+		l.low[v] += ns
+		return
+	}
+	l.high.AddN(v, ns)
+}
+
+func (l *levels) Merge(o *levels) {
+	for v, ns := range o.low {
+		l.low[v] += ns
+	}
+	l.high.Merge(&o.high)
+}
+
+// N is the ns in all, Sum those weighted by their count.
+func (l *levels) N() int64 {
+	n := l.high.N()
+	for _, ns := range l.low {
+		n += ns
+	}
+	return n
+}
+
+func (l *levels) Sum() int64 {
+	sum := l.high.Sum()
+	for v, ns := range l.low {
+		sum += int64(v) * ns
+	}
+	return sum
+}
+
+func (l *levels) Max() int64 {
+	if l.high.N() > 0 {
+		return l.high.Max()
+	}
+	for v := len(l.low) - 1; v > 0; v-- {
+		if l.low[v] > 0 {
+			return int64(v)
 		}
 	}
+	return 0
+}
+
+// Bins yields the ns of each count, or range of counts, that occurred.
+func (l *levels) Bins(yield func(lo, hi, ns int64) bool) {
+	for v, ns := range l.low {
+		if ns > 0 && !yield(int64(v), int64(v), ns) {
+			return
+		}
+	}
+	l.high.Bins(yield)
 }
 
 func (f *parallelismFold) Merge(next analysis.Collector) {
@@ -99,18 +156,10 @@ func (f *parallelismFold) Merge(next analysis.Collector) {
 }
 
 // weightedMean is the mean of counts over time.
-func weightedMean(h *sketch.Histogram) float64 { return float64(h.Sum()) / float64(h.N()) }
+func weightedMean(h *levels) float64 { return float64(h.Sum()) / float64(h.N()) }
 
 // heldAt returns the ns for which the count was v < 256.
-func heldAt(h *sketch.Histogram, v int64) (ns int64) {
-	h.Bins(func(lo, hi, n int64) bool {
-		if lo == v && hi == v {
-			ns = n
-		}
-		return hi < v
-	})
-	return ns
-}
+func heldAt(h *levels, v int64) (ns int64) { return h.low[v] }
 
 func runParallelism(p *analysis.Pass) error {
 	f := analysis.Fold[*parallelismFold](p)

@@ -36,6 +36,32 @@ func (s *Series) AddSpan(lane int, from, to, weight int64) {
 	}
 }
 
+// AddSpans is AddSpan for every lane at once: weights[lane] for each ns of from…to.
+func (s *Series) AddSpans(from, to int64, weights []int64) {
+	if from >= to {
+		return
+	}
+	last := to - 1
+	s.cover(from, last)
+	i, j := s.index(from), s.index(last)
+	for lane, weight := range weights {
+		if weight == 0 {
+			continue
+		}
+		row := s.lanes[lane]
+		if i == j {
+			row[i] += weight * (to - from)
+			continue
+		}
+		row[i] += weight * ((from>>s.shift+1)<<s.shift - from)
+		row[j] += weight * (to - last>>s.shift<<s.shift)
+		full := weight << s.shift
+		for k := i + 1; k < j; k++ {
+			row[k] += full
+		}
+	}
+}
+
 // AddPoint adds v to the bucket of time t.
 func (s *Series) AddPoint(lane int, t, v int64) {
 	s.cover(t, t)

@@ -3,6 +3,7 @@ package sketch
 import (
 	"math"
 	"math/rand"
+	"reflect"
 	"testing"
 )
 
@@ -234,5 +235,26 @@ func BenchmarkSeriesAddPoint(b *testing.B) {
 	s := NewSeries(lanes)
 	for i := range b.N {
 		s.AddPoint(i%lanes, 1e15+int64(i)*300, 1)
+	}
+}
+
+func TestSeriesAddSpans(t *testing.T) {
+	rng := rand.New(rand.NewSource(7))
+	one, all := NewSeries(3), NewSeries(3)
+	for range 2000 {
+		from := rng.Int63n(1 << 33)
+		to := from + rng.Int63n(1<<uint(rng.Intn(33)))
+		w := []int64{rng.Int63n(3), rng.Int63n(3), 0}
+		for lane, weight := range w {
+			if weight != 0 {
+				one.AddSpan(lane, from, to, weight)
+			}
+		}
+		if w[0]+w[1] != 0 {
+			all.AddSpans(from, to, w)
+		}
+	}
+	if !reflect.DeepEqual(one, all) {
+		t.Error("AddSpans differs from AddSpan lane by lane")
 	}
 }

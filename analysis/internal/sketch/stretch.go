@@ -64,6 +64,10 @@ func (s *Stretch) Add(from, to int64, on bool, weight int64) {
 	if from >= to {
 		return
 	}
+	if !on && s.some && s.to == from && !s.whole && s.tail == (run{}) {
+		s.to = to // off goes on: most intervals
+		return
+	}
 	next := Stretch{min: s.min, some: true, from: from, to: to, whole: on}
 	if on {
 		next.head = run{from, to, weight * (to - from)}

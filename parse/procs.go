@@ -1,0 +1,243 @@
+package parse
+
+import (
+	"golang.org/x/exp/trace"
+)
+
+func (t *tracker) proc(id ProcID) *proc {
+	if id < 0 {
+		return nil
+	}
+	if int(id) >= len(t.ps) {
+		if id >= maxProcs {
+			t.tr.Quality.ImplausibleProcs++
+			return nil
+		}
+		t.ps = append(t.ps, make([]*proc, int(id)+1-len(t.ps))...)
+	}
+	p := t.ps[id]
+	if p == nil {
+		// A P that has done nothing yet has been idle since the trace began.
+		t.touch()
+		p = &proc{id: id, state: ProcIdle, since: t.begin, partial: true, m: NoThread}
+		t.ps[id] = p
+		t.iv.P[ProcIdle]++
+	}
+	if p.state == ProcNotExist {
+		t.touch()
+		p.state, p.prior, p.since, p.partial, p.lived = ProcIdle, ProcNotExist, t.now, false, 0
+		p.contended, p.blame = t.contended, t.blamed
+		t.iv.P[ProcIdle]++
+	}
+	return p
+}
+
+// lookup returns a P that exists, or nil.
+func (t *tracker) lookup(id ProcID) *proc {
+	if id < 0 || int(id) >= len(t.ps) || t.ps[id] == nil || t.ps[id].state == ProcNotExist {
+		return nil
+	}
+	return t.ps[id]
+}
+
+// runState is the state of a P that runs g.
+func (t *tracker) runState(g *goroutine) ProcState {
+	switch {
+	case t.stw.active && !t.stw.restarted && t.stw.g == g:
+		return ProcStopper
+	case g.tail:
+		return ProcSystem
+	case g.class == ClassWorker:
+		return ProcWorker
+	case g.assist:
+		return ProcAssist
+	case g.class == ClassUser:
+		return ProcUser
+	}
+	return ProcSystem
+}
+
+// setProc ends p's span and begins one in state to. p.g is still the goroutine
+// of the span that ends.
+func (t *tracker) setProc(p *proc, to ProcState) { t.takeProc(p, to, TakerNone) }
+
+func (t *tracker) takeProc(p *proc, to ProcState, taker Taker) {
+	t.touch()
+	t.closeProc(p, to, taker)
+	t.leaveProc(p)
+	p.prior, p.state, p.since, p.partial = p.state, to, t.now, false
+	p.contended, p.blame = t.contended, t.blamed
+	t.enterProc(p)
+}
+
+func (t *tracker) leaveProc(p *proc) {
+	t.iv.P[p.state]--
+	if p.state == ProcWorker {
+		t.modes[p.mode]--
+		if p.mode == ModeDedicated {
+			p.dedicated, p.dedicatedEnd = false, t.now
+		}
+		p.mode = ModeNone
+	}
+}
+
+func (t *tracker) enterProc(p *proc) {
+	t.iv.P[p.state]++
+	if p.state == ProcWorker {
+		t.modes[p.mode]++
+		p.dedicated = p.mode == ModeDedicated
+	}
+}
+
+// retroProc gives p another state for the span under way.
+func (t *tracker) retroProc(p *proc, state ProcState) {
+	t.touch()
+	t.leaveProc(p)
+	p.state = state
+	if g := p.g; g != nil && state == ProcWorker {
+		p.mode = g.mode
+	}
+	t.enterProc(p)
+}
+
+func (t *tracker) closeProc(p *proc, to ProcState, taker Taker) {
+	held := int64(t.now - p.since)
+	p.lived += held
+	g := p.g
+	if p.state == ProcAssist && g != nil {
+		g.assistCPU += held
+	}
+	if !t.on {
+		return
+	}
+	e := &t.ev.Proc
+	*e = Proc{
+		ID: p.id, From: p.state, To: to, Prior: p.prior, Since: p.since, Partial: p.partial, Lived: p.lived,
+		G: NoGo, Mode: p.mode, Stack: p.stack, Taker: taker,
+		Contended: t.contended - p.contended, STW: p.stw,
+	}
+	if p.state != ProcIdle && p.state != ProcStopped {
+		e.Blame = t.blamed - p.blame
+	}
+	if g != nil {
+		e.G, e.Class, e.Func = g.id, g.class, g.fn
+	}
+	t.send(KindProc)
+}
+
+func (t *tracker) procEvent(ev *rawEvent) {
+	p := t.proc(ProcID(ev.res))
+	if p == nil {
+		return
+	}
+	from, to := trace.ProcState(ev.from), trace.ProcState(ev.to)
+	v1Start := t.tr.V1() && from == trace.ProcUndetermined
+	switch {
+	case v1Start && to == trace.ProcRunning:
+		from = trace.ProcIdle // its first start (it/tracev1.go)
+	case from == to && to == trace.ProcRunning:
+		return
+	case from == trace.ProcUndetermined || from == trace.ProcNotExist:
+		if to == trace.ProcRunning {
+			p.m = ev.m
+			if p.state == ProcIdle || p.state == ProcStopped {
+				t.retroProc(p, ProcScheduler)
+			}
+		}
+		return
+	}
+	if to == trace.ProcRunning {
+		if p.state != ProcIdle && p.state != ProcStopped {
+			t.tr.Quality.ProcMismatch++
+		}
+		p.m = ev.m
+		t.setProc(p, ProcScheduler)
+		return
+	}
+	// Idle, by itself or taken. Idle to Idle is the steal of a P that a thread
+	// left behind in C; it was counted as idle already.
+	if p.state == ProcIdle || p.state == ProcStopped {
+		if from == trace.ProcRunning {
+			t.tr.Quality.ProcMismatch++
+		}
+		return
+	}
+	taker := TakerNone
+	if p.state == ProcSyscall {
+		taker = t.taker(ev, p)
+	}
+	t.endSlice(p)
+	if t.stw.active && !t.stw.restarted {
+		t.stopProc(p, taker)
+	} else {
+		t.takeProc(p, ProcIdle, taker)
+	}
+	if p.g != nil {
+		p.g.p = nil
+		p.g = nil
+	}
+	p.m = NoThread
+	if p.dying {
+		t.dropProc(p) // the stopper's own P goes last
+	}
+}
+
+// taker tells who takes the P of a goroutine in a system call.
+func (t *tracker) taker(ev *rawEvent, p *proc) Taker {
+	stopped := t.stw.active && !t.stw.restarted
+	switch {
+	case t.tr.V1():
+		// The P is stopped under its own name, whoever does it.
+		if stopped {
+			return TakerSTW
+		}
+		return TakerOther
+	case p.g != nil && p.g.callback && ev.p == p.id:
+		return TakerOther // end of a cgo callback: the thread keeps the P in C
+	case ev.p == p.id:
+		return TakerSelf
+	case stopped && t.stw.g != nil && ev.g == t.stw.g.id:
+		return TakerSTW
+	case ev.g == NoGo && ev.p == NoProc:
+		return TakerSysmon
+	case ev.g == NoGo:
+		return TakerOther
+	case ev.p == NoProc:
+		return TakerExiting
+	}
+	return TakerSafepoint
+}
+
+// startSlice begins a time slice, unless the goroutine inherits the one under way.
+func (t *tracker) startSlice(p *proc, g *goroutine, o Origin) {
+	if p.sliced && (o == OriginRunNext || o == OriginCoroutine) {
+		p.slice.Runs++
+		return
+	}
+	t.endSlice(p)
+	p.sliced = true
+	p.slice = Slice{P: p.id, Start: t.now, Runs: 1, G: g.id, Class: g.class, Func: g.fn}
+	p.sliceC = t.crowded
+}
+
+func (t *tracker) endSlice(p *proc) {
+	if !p.sliced {
+		return
+	}
+	p.sliced = false
+	if g := p.g; g != nil { // taken from a system call
+		t.stampSlice(p, g, p.stack, g.state, PreemptNone)
+	}
+	t.ev.Slice = p.slice
+	t.send(KindSlice)
+}
+
+// stampSlice notes the end of a goroutine run as the end of p's time slice; the
+// next start may continue it.
+func (t *tracker) stampSlice(p *proc, g *goroutine, stack StackID, to GoState, how Preempt) {
+	s := &p.slice
+	s.End, s.G, s.Class, s.Func, s.Stack = t.now, g.id, g.class, g.fn, stack
+	s.To, s.Preempt, s.STW = to, how, t.stw.active && !t.stw.restarted
+	s.Contended = t.crowded - p.sliceC
+	s.LateWait = s.Contended > 0 && t.lastCrowded > s.Start+20e6
+}

@@ -1,0 +1,109 @@
+package parse
+
+// stopProc ends p's span because the world stops.
+func (t *tracker) stopProc(p *proc, taker Taker) {
+	s := &t.stw.r.Stop
+	if p.asked != ProcIdle {
+		s.Stops++
+		s.LastStop, s.LastP, s.LastFrom, s.LastStack = t.now, p.id, p.asked, p.stack
+		s.LastG, s.LastFunc = NoGo, 0
+		switch {
+		case p.g != nil:
+			s.LastG, s.LastFunc = p.g.id, p.g.fn
+		case p.slice.End >= t.stw.r.Since:
+			s.LastG, s.LastFunc = p.slice.G, p.slice.Func
+		}
+	}
+	p.stopped, p.stw = t.now, t.stw.r.Since
+	t.takeProc(p, ProcStopped, taker)
+}
+
+func (t *tracker) beginSTW(ev *rawEvent) {
+	if t.stw.active {
+		t.tr.Quality.NestedBegins++
+		t.endSTW(ev, true)
+	}
+	g := t.gs[GoID(ev.res)]
+	reason := t.sym.strings[ev.name]
+	t.touch()
+	t.stw = stopping{active: true, g: g, p: t.proc(ev.p)}
+	t.stw.r = Range{Kind: RangeSTW, Name: ev.name, Since: t.now, G: GoID(ev.res), P: ev.p, Stack: ev.stack}
+	if g != nil {
+		t.stw.r.Class, t.stw.r.Func = g.class, g.fn
+	}
+	t.stw.r.Stop = Stop{
+		GC: reason == "GC mark termination" || reason == "GC sweep termination", Mark: reason == "GC mark termination",
+		Start: reason == "start trace", LastStop: t.now, LastP: NoProc, LastG: NoGo,
+	}
+	t.iv.STW = true
+	if t.stw.r.Stop.Mark && t.gcOn {
+		t.gc.MarkEnd = t.now
+	}
+	if t.stw.r.Stop.Start {
+		t.tr.Start = true
+	}
+	t.ev.Range = t.stw.r
+	t.send(KindRangeBegin)
+	for _, p := range t.ps {
+		if p == nil || p.state == ProcNotExist {
+			continue
+		}
+		p.asked = p.state
+		switch {
+		case p == t.stw.p:
+			p.stopped, p.stw = t.now, t.now
+			t.setProc(p, ProcStopper)
+		case p.state == ProcIdle:
+			t.stopProc(p, TakerNone)
+		}
+	}
+}
+
+// restart is startTheWorldWithSema's ProcsChange: Ps may run again.
+func (t *tracker) restart() {
+	t.touch()
+	t.stw.restarted = true
+	t.iv.STW = false
+	s := &t.stw.r.Stop
+	for _, p := range t.ps {
+		if p == nil {
+			continue
+		}
+		switch p.state {
+		case ProcStopped:
+			s.CPU += int64(t.now - p.stopped)
+			t.setProc(p, ProcIdle)
+		case ProcStopper:
+			s.CPU += int64(t.now - p.stopped)
+			if g := p.g; g != nil {
+				g.tail = s.Mark && (g.class == ClassWorker || g.assist)
+				t.setProc(p, t.runState(g))
+			} else {
+				t.setProc(p, ProcScheduler)
+			}
+		}
+	}
+	if s.GC && !s.Mark && t.gcOn {
+		t.gc.MarkBegin = t.now
+	}
+}
+
+func (t *tracker) endSTW(ev *rawEvent, unfinished bool) {
+	if !t.stw.restarted {
+		t.restart()
+		if !unfinished && !t.tr.V1() {
+			t.tr.Quality.UnpairedEnds++
+		}
+	} else {
+		t.touch()
+	}
+	t.stw.active = false
+	t.iv.STW = false
+	t.stw.r.Until, t.stw.r.Unfinished = t.now, unfinished
+	t.ev.Range = t.stw.r
+	t.send(KindRangeEnd)
+	t.stw.g, t.stw.p = nil, nil
+	if t.gcEnded {
+		t.endGC(false)
+	}
+}

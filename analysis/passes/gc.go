@@ -413,7 +413,7 @@ func gcSay(p *analysis.Pass, c *gcFold) {
 		p.Say("%s", join("no GC cycle in "+p.Dur(wall), heap))
 		return
 	}
-	line := fmt.Sprintf("%s GC %s ended in %s", analysis.FormatCount(c.cycles), plural(c.cycles, "cycle"), p.Dur(wall))
+	line := fmt.Sprintf("%s ended in %s", counted(c.cycles, "GC cycle", "GC cycles"), p.Dur(wall))
 	if c.cycles > 1 && wall > 0 {
 		line += fmt.Sprintf(" (%s)", analysis.FormatRate(float64(c.cycles)*1e9/float64(wall)))
 	}
@@ -440,7 +440,7 @@ func gcSay(p *analysis.Pass, c *gcFold) {
 		return
 	}
 	rows := gcAssistSites(p, c)
-	p.Say("%s", join(fmt.Sprintf("%s mark %s: %s of goroutines' time, %s of it running; most at %s", analysis.FormatCount(c.assist.n), plural(c.assist.n, "assist"),
+	p.Say("%s", join(fmt.Sprintf("%s: %s of goroutines' time, %s of it running; most at %s", counted(c.assist.n, "mark assist", "mark assists"),
 		p.Dur(c.assist.wall), p.Dur(c.assist.cpu), rows[0].label[0]), heap))
 }
 

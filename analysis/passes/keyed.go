@@ -190,3 +190,19 @@ func coarseBottom(i int) int64 {
 	}
 	return coarseTop(i-1) + 1
 }
+
+// ratio is part of whole, 0 of nothing.
+func ratio(part, whole int64) float64 {
+	if whole <= 0 {
+		return 0
+	}
+	return float64(part) / float64(whole)
+}
+
+// counted writes n and the name of what is counted.
+func counted(n int64, one, many string) string {
+	if n != 1 {
+		one = many
+	}
+	return analysis.FormatCount(n) + " " + one
+}

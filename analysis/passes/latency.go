@@ -269,7 +269,7 @@ func sayLatency(p *analysis.Pass, f *latencyFold, user *sketch.Histogram) {
 			slices.SortStableFunc(parts, func(a, b part) int { return cmp.Compare(b.h.Sum(), a.h.Sum()) })
 			var texts []string
 			for _, c := range parts[:min(3, len(parts))] {
-				texts = append(texts, fmt.Sprintf("%s %s (n=%s)", c.ready, analysis.FormatRatio(ratioOf(c.h.Sum(), user.Sum())), analysis.FormatCount(c.h.N())))
+				texts = append(texts, fmt.Sprintf("%s %s (n=%s)", c.ready, analysis.FormatRatio(ratio(c.h.Sum(), user.Sum())), analysis.FormatCount(c.h.N())))
 			}
 			p.Say("of that time, by how they became runnable: %s", strings.Join(texts, ", "))
 		}
@@ -290,21 +290,6 @@ func sayLatency(p *analysis.Pass, f *latencyFold, user *sketch.Histogram) {
 	if len(apart) > 0 {
 		p.Say("not in these: %s", strings.Join(apart, ", "))
 	}
-}
-
-// counted writes n and the name of what is counted.
-func counted(n int64, one, many string) string {
-	if n != 1 {
-		one = many
-	}
-	return analysis.FormatCount(n) + " " + one
-}
-
-func ratioOf(part, whole int64) float64 {
-	if whole == 0 {
-		return 0
-	}
-	return float64(part) / float64(whole)
 }
 
 func latencyColumns(first ...analysis.Column) []analysis.Column {
@@ -433,7 +418,7 @@ func addECDF(t *analysis.Table, series string, h *sketch.Histogram) {
 	h.Bins(func(_, hi, n int64) bool {
 		upTo += n
 		if upTo == n || upTo == h.N() || hi >= last+last/20 {
-			t.Add(series, hi, ratioOf(upTo, h.N()))
+			t.Add(series, hi, ratio(upTo, h.N()))
 			last = hi
 		}
 		return true

@@ -270,7 +270,7 @@ func stwSay(p *analysis.Pass, c *stwFold, gc, other *stwKind, sites []ranked[stw
 		if n == 0 {
 			return "no " + what + " stop"
 		}
-		s := fmt.Sprintf("%s %s %s halted the world for %s (%s of wall)", analysis.FormatCount(n), what, plural(n, "stop"),
+		s := fmt.Sprintf("%s halted the world for %s (%s of wall)", counted(n, what+" stop", what+" stops"),
 			p.Dur(k.halt), analysis.FormatRatio(ratio(k.halt, wall)))
 		if more := k.total.Sum() - k.halt; more > k.halt/10 {
 			s += fmt.Sprintf(" and their callers for %s more", p.Dur(more))
@@ -539,18 +539,4 @@ func bucketSpan(p *analysis.Pass, s *sketch.Series, bucket int) (from parse.Time
 	start := s.Start() + int64(bucket)*s.Width()
 	begin := max(start, int64(p.Trace.From))
 	return parse.Time(begin), min(start+s.Width(), int64(p.Trace.To)) - begin
-}
-
-func ratio(part, whole int64) float64 {
-	if whole <= 0 {
-		return 0
-	}
-	return float64(part) / float64(whole)
-}
-
-func plural(n int64, noun string) string {
-	if n == 1 {
-		return noun
-	}
-	return noun + "s"
 }

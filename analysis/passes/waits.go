@@ -176,14 +176,14 @@ func sayWaits(p *analysis.Pass, f *waitsFold, all *waitParts, who *analysis.Tabl
 	if all.n > 0 {
 		var order []parse.Cause
 		for c, v := range all.parts {
-			if v > 0 && ratioOf(v, all.total) >= .01 {
+			if v > 0 && ratio(v, all.total) >= .01 {
 				order = append(order, parse.Cause(c))
 			}
 		}
 		slices.SortStableFunc(order, func(a, b parse.Cause) int { return cmp.Compare(all.parts[b], all.parts[a]) })
 		var parts []string
 		for _, c := range order[:min(4, len(order))] {
-			parts = append(parts, analysis.FormatRatio(ratioOf(all.parts[c], all.total))+" "+causeTexts[c])
+			parts = append(parts, analysis.FormatRatio(ratio(all.parts[c], all.total))+" "+causeTexts[c])
 		}
 		p.Say("%s of user goroutines waiting for a P (n=%s, yields left out): %s",
 			p.Dur(all.total), analysis.FormatCount(all.n), strings.Join(parts, ", "))
@@ -218,7 +218,7 @@ func waitsByCause(f *waitsFold, all *waitParts) *analysis.Table {
 	}
 	slices.SortStableFunc(order, func(a, b parse.Cause) int { return cmp.Compare(all.parts[b], all.parts[a]) })
 	for _, c := range order {
-		t.Add(causeTexts[c], all.parts[c], ratioOf(all.parts[c], all.total), f.mostly[c], f.longest[c])
+		t.Add(causeTexts[c], all.parts[c], ratio(all.parts[c], all.total), f.mostly[c], f.longest[c])
 	}
 	return t
 }
@@ -235,7 +235,7 @@ func waitsByReady(f *waitsFold, all *waitParts) *analysis.Table {
 	for r := range f.whole {
 		for c, v := range f.whole[r].parts {
 			if v != 0 {
-				t.Add(parse.Ready(r).String(), causeTexts[c], f.whole[r].n, v, ratioOf(v, all.total))
+				t.Add(parse.Ready(r).String(), causeTexts[c], f.whole[r].n, v, ratio(v, all.total))
 			}
 		}
 	}
@@ -330,7 +330,7 @@ func blameTable(name, title, what string, total int64, rows []ranked[blame]) *an
 	}
 	for _, r := range rows {
 		if r.v.waits > 0 {
-			t.Add(r.label[0], r.label[1], r.v.waits, ratioOf(r.v.waits, total), r.v.pTime, r.v.contended)
+			t.Add(r.label[0], r.label[1], r.v.waits, ratio(r.v.waits, total), r.v.pTime, r.v.contended)
 		}
 	}
 	t.N = int64(len(t.Rows))

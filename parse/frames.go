@@ -1,6 +1,9 @@
 package parse
 
-import "io"
+import (
+	"io"
+	"strings"
+)
 
 // Types of bytes that begin a batch (internal/trace/tracev2/events.go).
 const (
@@ -27,6 +30,8 @@ type frames struct {
 	size    uint64 // of the batch data still to come
 	first   bool   // the next byte is the first of the batch data
 	foreign bool   // bytes that are no batch: counting has stopped
+	at      int64  // bytes watched before them
+	another bool   // they look like the header of another trace
 
 	begun, ended int  // generations
 	strings      bool // the last generation has a string table
@@ -47,6 +52,7 @@ func (f *frames) Read(p []byte) (int, error) {
 
 func (f *frames) watch(p []byte) {
 	for len(p) > 0 && !f.foreign {
+		left := len(p)
 		switch {
 		case f.header > 0:
 			n := min(f.header, len(p))
@@ -65,8 +71,13 @@ func (f *frames) watch(p []byte) {
 			p = p[n:]
 		default:
 			f.batchHeader(p[0])
+			if f.foreign {
+				f.another = strings.HasPrefix("go 1.", string(p[:min(len(p), 5)]))
+				return
+			}
 			p = p[1:]
 		}
+		f.at += int64(left - len(p))
 	}
 }
 

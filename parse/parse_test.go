@@ -531,6 +531,27 @@ func TestCut(t *testing.T) {
 	}
 }
 
+// TestTwoTraces: a second trace in the file is found at its header.
+func TestTwoTraces(t *testing.T) {
+	for _, name := range []string{"idle", "heartbeat"} {
+		data, err := os.ReadFile(testdata + "/" + name + ".trace")
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, one, err := digest(t, bytes.NewReader(data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, two, err := digest(t, bytes.NewReader(append(bytes.Clone(data), data...)))
+		if err != nil || got != want || two.Generations != one.Generations {
+			t.Errorf("%s: the first of two traces reads otherwise than alone (%v, %d generations)", name, err, two.Generations)
+		}
+		if at := fmt.Sprintf("another trace begins at byte %d,", len(data)); two.Fault == nil || !strings.Contains(two.Fault.Error(), at) {
+			t.Errorf("%s: %v; want %q", name, two.Fault, at)
+		}
+	}
+}
+
 func TestForeign(t *testing.T) {
 	for _, c := range []struct{ input, want string }{
 		{"", "empty"},

@@ -174,6 +174,8 @@ func fault(err error, tr *Trace, fr *frames, generation int, converted string) e
 			kind = ErrTruncated
 		}
 		detail += "; a trace of Go 1.21 or older can only be read whole"
+	case fr.another && generation > 1:
+		detail = fmt.Sprintf("another trace begins at byte %d, and only the first is analysed: split the file there (tail -c +%d)", fr.at, fr.at+1)
 	case fr.foreign && generation > 1:
 		detail = fmt.Sprintf("bytes that are no part of a trace follow generation %d (%s)", generation-1, detail)
 	case tr.Version < 26 && generation == fr.begun && (strings.Contains(detail, "string ID") || strings.Contains(detail, "stack ID") ||

@@ -6,7 +6,8 @@ import (
 )
 
 // Page writes a page of Markdown for a terminal: headings without marks,
-// paragraphs and list items filled to the width, code and tables as they are.
+// paragraphs and list items filled to the width, code as it is, a table as a list
+// of its rows.
 func Page(w io.Writer, markdown string, opt Options) error {
 	p := &printer{Options: opt}
 	var par []string // lines of the paragraph or list item being read
@@ -23,7 +24,7 @@ func Page(w io.Writer, markdown string, opt Options) error {
 			par = nil
 		}
 	}
-	fenced := false
+	fenced, inTable := false, false
 	for line := range strings.Lines(markdown) {
 		line = strings.TrimRight(line, " \n")
 		trimmed := strings.TrimLeft(line, " ")
@@ -39,7 +40,22 @@ func Page(w io.Writer, markdown string, opt Options) error {
 		case strings.HasPrefix(line, "#"):
 			flush()
 			p.line(p.style(bold, Clean(strings.TrimLeft(line, "# "))))
-		case strings.HasPrefix(trimmed, "|"), strings.HasPrefix(line, "    ") && len(par) == 0:
+		case strings.HasPrefix(trimmed, "|"):
+			flush()
+			cells := strings.Split(strings.Trim(trimmed, "|"), "|")
+			for i, c := range cells {
+				cells[i] = strings.TrimSpace(c)
+			}
+			switch {
+			case strings.Trim(trimmed, "|-: ") == "": // under the head of the table
+			case !inTable:
+				p.wrapped("", faint, strings.Join(cells, " · ")+":")
+			default:
+				p.wrapped("* ", "", cells[0]+": "+strings.Join(cells[1:], "; "))
+			}
+			inTable = true
+			continue
+		case strings.HasPrefix(line, "    ") && len(par) == 0:
 			flush()
 			p.line(Clean(line))
 		case marker(trimmed) != "":
@@ -50,6 +66,7 @@ func Page(w io.Writer, markdown string, opt Options) error {
 		default:
 			par = []string{line}
 		}
+		inTable = false
 	}
 	flush()
 	_, err := io.WriteString(w, p.b.String())

@@ -216,7 +216,7 @@ func TestJSONIsPrintable(t *testing.T) {
 }
 
 func TestPage(t *testing.T) {
-	page := "# name: a title\n\nOne paragraph\nover two lines with `code` and **bold**.\n\n## How\n\n* an item that is long enough to be\n  filled\n* another\n1. first\n\n    code   stays\n\n| a | table |\n\n```\nfenced   # too\n```\n"
+	page := "# name: a title\n\nOne paragraph\nover two lines with `code` and **bold**.\n\n## How\n\n* an item that is long enough to be\n  filled\n* another\n1. first\n\n    code   stays\n\n| a | table |\n|---|---|\n| of two | rows and so many words |\n| x | y |\n\n```\nfenced   # too\n```\n"
 	want := `name: a title
 
 One paragraph over two lines with ` + "`code`" + `
@@ -231,7 +231,9 @@ How
 
     code   stays
 
-| a | table |
+a · table:
+* of two: rows and so many words
+* x: y
 
     fenced   # too
 `

@@ -23,11 +23,12 @@ func (n *native) next(out *rawEvent) error {
 	if err != nil {
 		return err
 	}
-	*out = rawEvent{
-		time: Time(e.Time), op: op(e.Op), g: GoID(e.G), p: ProcID(e.P), m: ThreadID(e.M), stack: StackID(e.Stack),
-		res: e.Res, from: e.From, to: e.To, reason: StringID(e.Reason), resStack: StackID(e.ResStack), coro: e.Coro,
-		name: StringID(e.Name), text: StringID(e.Text), mode: Mode(e.Mode),
-	}
+	*out = rawEvent{} // N.B. filling a literal goes through a copy on the stack
+	out.time, out.op = Time(e.Time), op(e.Op)
+	out.g, out.p, out.m, out.stack = GoID(e.G), ProcID(e.P), ThreadID(e.M), StackID(e.Stack)
+	out.res, out.from, out.to, out.coro = e.Res, e.From, e.To, e.Coro
+	out.reason, out.resStack = StringID(e.Reason), StackID(e.ResStack)
+	out.name, out.text, out.mode = StringID(e.Name), StringID(e.Text), Mode(e.Mode)
 	switch e.Op {
 	case wire.OpGo, wire.OpProc:
 	case wire.OpTaskBegin, wire.OpTaskEnd, wire.OpRegionBegin, wire.OpRegionEnd, wire.OpLog:

@@ -111,11 +111,11 @@ func (t *tracker) closeProc(p *proc, to ProcState, taker Taker) {
 		return
 	}
 	e := &t.ev.Proc
-	*e = Proc{
-		ID: p.id, From: p.state, To: to, Prior: p.prior, Since: p.since, Partial: p.partial, Lived: p.lived,
-		G: NoGo, Mode: p.mode, Stack: p.stack, Taker: taker,
-		Contended: t.contended - p.contended, STW: p.stw,
-	}
+	*e = Proc{}
+	e.ID, e.From, e.To, e.Prior = p.id, p.state, to, p.prior
+	e.Since, e.Partial, e.Lived = p.since, p.partial, p.lived
+	e.G, e.Mode, e.Stack, e.Taker = NoGo, p.mode, p.stack, taker
+	e.Contended, e.STW = t.contended-p.contended, p.stw
 	if p.state != ProcIdle && p.state != ProcStopped {
 		e.Blame = t.blamed - p.blame
 	}

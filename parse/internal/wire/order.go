@@ -53,6 +53,7 @@ type gState struct {
 
 type pState struct {
 	id       int64
+	short    int32 // id as events carry it
 	status   uint8
 	gen, seq uint64
 	sweeping bool
@@ -103,7 +104,7 @@ func (o *order) proc(id int64) *pState {
 }
 
 func (o *order) newProc(id int64) *pState {
-	p := &pState{id: id}
+	p := &pState{id: id, short: narrow(id)}
 	if id >= 0 && id < nearPs {
 		for int64(len(o.ps)) <= id {
 			o.ps = append(o.ps, nil)
@@ -154,12 +155,14 @@ func needs(m *mState, p, g bool) error {
 func (o *order) push(m *mState, ev *raw, op Op) *Event {
 	e := &o.out[o.outLen]
 	o.outLen++
-	*e = Event{Time: ev.time, Op: op, G: None, P: None, M: m.id}
+	*e = Event{} // N.B. filling a literal goes through a copy on the stack
+	e.Time, e.Op, e.M = ev.time, op, m.id
+	e.G, e.P = None, None
 	if m.g != nil {
 		e.G = m.g.id
 	}
 	if m.p != nil {
-		e.P = narrow(m.p.id)
+		e.P = m.p.short
 	}
 	return e
 }
@@ -320,7 +323,7 @@ func (o *order) advance(m *mState, ev *raw) (bool, error) {
 			// The thread keeps the P in C, and its id may be another thread's when the P is
 			// taken: from here on it belongs to nobody.
 			p.status = procAbandoned
-			o.push(m, ev, OpProc).transition(int64(narrow(p.id)), ProcRunning, ProcIdle)
+			o.push(m, ev, OpProc).transition(int64(p.short), ProcRunning, ProcIdle)
 		}
 		o.push(m, ev, OpGo).transition(g.id, GoSyscall, GoNotExist)
 		m.g, m.p = nil, nil
@@ -361,7 +364,7 @@ func (o *order) advance(m *mState, ev *raw) (bool, error) {
 		if err := needs(m, false, false); err != nil {
 			return false, err
 		}
-		o.push(m, ev, OpProc).transition(int64(narrow(p.id)), ProcIdle, ProcRunning)
+		o.push(m, ev, OpProc).transition(int64(p.short), ProcIdle, ProcRunning)
 		p.status, p.seq = procRunning, a[1]
 		m.p = p
 
@@ -373,7 +376,7 @@ func (o *order) advance(m *mState, ev *raw) (bool, error) {
 		if p.status != procRunning && p.status != procSyscall {
 			return false, fmt.Errorf("%s event for proc that's not Running or Syscall", specs[ev.typ].name)
 		}
-		o.push(m, ev, OpProc).transition(int64(narrow(p.id)), ProcRunning, ProcIdle)
+		o.push(m, ev, OpProc).transition(int64(p.short), ProcRunning, ProcIdle)
 		p.status = procIdle
 		m.p = nil
 
@@ -606,7 +609,7 @@ func (o *order) procSteal(m *mState, ev *raw) (bool, error) {
 	if !abandoned && holder.p != p {
 		return false, fmt.Errorf("tried to steal proc %d from thread %d, but got another proc instead", p.id, mid)
 	}
-	o.push(m, ev, OpProc).transition(int64(narrow(p.id)), from, ProcIdle)
+	o.push(m, ev, OpProc).transition(int64(p.short), from, ProcIdle)
 	if !abandoned {
 		holder.p = nil
 	}
@@ -697,7 +700,7 @@ func (o *order) sweep(m *mState, ev *raw) (bool, error) {
 	}
 	m.p.sweeping = begin
 	e := o.push(m, ev, op)
-	e.Range, e.Res = RangeSweep, int64(narrow(m.p.id))
+	e.Range, e.Res = RangeSweep, int64(m.p.short)
 	if !begin {
 		e.Values = [2]uint64{ev.args[0], ev.args[1]}
 	}

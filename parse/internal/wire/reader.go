@@ -298,7 +298,7 @@ func (r *Reader) try(i int) (bool, error) {
 		return false, err
 	}
 	if more {
-		if siftUp(r.heap, i) == i {
+		if i == 0 || siftUp(r.heap, i) == i {
 			siftDown(r.heap, i)
 		}
 	} else {
@@ -396,10 +396,16 @@ func (g *generation) advance(t *thread) (bool, error) {
 		return false, errors.New("found invalid uvarint for timestamp")
 	}
 	for k := range n {
-		if i < len(b) && b[i] < 0x80 {
-			t.ev.args[k] = uint64(b[i])
-			i++
-			continue
+		if i+1 < len(b) {
+			if c := b[i]; c < 0x80 {
+				t.ev.args[k&3] = uint64(c)
+				i++
+				continue
+			} else if d := b[i+1]; d < 0x80 {
+				t.ev.args[k&3] = uint64(c&0x7f) | uint64(d)<<7
+				i += 2
+				continue
+			}
 		}
 		if t.ev.args[k&3], i = uvarint(b, i); i < 0 {
 			return false, errors.New("found invalid uvarint")

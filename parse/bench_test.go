@@ -1,6 +1,7 @@
-package parse_test
+package parse
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"io"
@@ -9,48 +10,60 @@ import (
 
 	"golang.org/x/exp/trace"
 
-	"github.com/tracelens/tracelens/parse"
+	"github.com/tracelens/tracelens/parse/internal/wire"
 )
 
-// BenchmarkRead compares the tracker's events with a bare drain of the
-// reference reader in one run: the ratio of the two is what spans cost.
+// BenchmarkRead compares, in one run, a bare drain of the reference reader with
+// decoding and ordering alone, and with the tracker's events: the ratios are what
+// each step costs.
 func BenchmarkRead(b *testing.B) {
-	for _, path := range []string{testdata + "/http-healthy.trace", testdata + "/gc-assist.trace", corpus + "/real/etcd-embed.trace", corpus + "/io/net-echo.trace"} {
+	for _, path := range []string{
+		"../testdata/traces/http-healthy.trace", "../testdata/traces/gc-assist.trace",
+		"../../shared/corpus/real/etcd-embed.trace", "../../shared/corpus/io/net-echo.trace",
+	} {
 		data, err := os.ReadFile(path)
 		if err != nil {
-			continue
+			continue // the corpus is not everywhere
 		}
-		name := path[len(path)-min(len(path), 20):]
-		var events int64
-		b.Run("reference/"+name, func(b *testing.B) {
-			b.SetBytes(int64(len(data)))
-			b.ReportAllocs()
-			for b.Loop() {
-				r, err := trace.NewReader(bytes.NewReader(data))
-				if err != nil {
-					b.Fatal(err)
-				}
-				events = 0
-				for {
-					if _, err := r.ReadEvent(); err == io.EOF {
-						break
-					} else if err != nil {
+		version, err := headerVersion(data)
+		if err != nil {
+			b.Fatal(err)
+		}
+		name := path[len(path)-20:]
+		bench := func(step string, drain func() (events int64, err error)) {
+			b.Run(step+"/"+name, func(b *testing.B) {
+				b.SetBytes(int64(len(data)))
+				b.ReportAllocs()
+				var events int64
+				for b.Loop() {
+					var err error
+					if events, err = drain(); err != nil && err != io.EOF {
 						b.Fatal(err)
 					}
-					events++
 				}
+				b.ReportMetric(float64(events)*float64(b.N)/b.Elapsed().Seconds(), "events/s")
+			})
+		}
+		bench("reference", func() (events int64, err error) {
+			r, err := trace.NewReader(bytes.NewReader(data))
+			for ; err == nil; events++ {
+				_, err = r.ReadEvent()
 			}
-			b.ReportMetric(float64(events)*float64(b.N)/b.Elapsed().Seconds(), "events/s")
+			return events, err
 		})
-		b.Run("spans/"+name, func(b *testing.B) {
-			b.SetBytes(int64(len(data)))
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, err := parse.Read(context.Background(), bytes.NewReader(data), parse.Options{}, func(*parse.Event) {}); err != nil {
-					b.Fatal(err)
-				}
+		bench("wire", func() (events int64, err error) {
+			r, err := wire.NewReader(bufio.NewReader(bytes.NewReader(data)), version, tables{newSymbols()})
+			for ; err == nil; events++ {
+				_, err = r.Next()
 			}
-			b.ReportMetric(float64(events)*float64(b.N)/b.Elapsed().Seconds(), "events/s")
+			return events, err
+		})
+		bench("spans", func() (int64, error) {
+			tr, err := Read(context.Background(), bytes.NewReader(data), Options{}, func(*Event) {})
+			if err != nil {
+				return 0, err
+			}
+			return tr.Events, nil
 		})
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// stream reads all events of a source; stacks and strings are spelled out, since
-// the two readers meet them in another order.
+// spelled is an event with its stacks and strings spelled out, since the two
+// readers meet them in another order.
 type spelled struct {
 	rawEvent
 	stackText, resText, reasonText, nameText, textText string

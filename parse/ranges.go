@@ -36,11 +36,10 @@ func (t *tracker) rangeBegin(ev *rawEvent) {
 	case RangeAssist:
 		g := t.gs[GoID(ev.res)]
 		if g == nil {
-			if !active {
+			if !active { // else its status is still to come
 				t.tr.Quality.StateMismatch++
-				return
 			}
-			return // of a goroutine whose status is still to come
+			return
 		}
 		if g.assist {
 			if !active {
@@ -99,11 +98,7 @@ func (t *tracker) rangeEnd(ev *rawEvent) {
 		}
 	case RangeAssist:
 		g := t.gs[GoID(ev.res)]
-		if g == nil {
-			t.tr.Quality.UnpairedEnds++
-			return
-		}
-		if !g.assist {
+		if g == nil || !g.assist {
 			// Begun before the trace, and not listed as active.
 			t.tr.Quality.UnpairedEnds++
 			return

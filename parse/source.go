@@ -87,8 +87,7 @@ type xreader struct {
 	r       *trace.Reader
 	sym     *Symbols
 	stacks  map[trace.Stack]StackID // of this generation
-	frames  []Frame
-	pending [3]trace.Event // read ahead, to recognise coroutine switches
+	pending [3]trace.Event          // read ahead, to recognise coroutine switches
 	npend   int
 	coro    int // of the pending events, how many belong to a switch
 	err     error
@@ -194,14 +193,15 @@ func (x *xreader) stack(s trace.Stack) StackID {
 	if id, ok := x.stacks[s]; ok {
 		return id
 	}
-	x.frames = x.frames[:0]
+	frames := x.sym.frames[:0]
 	for f := range s.Frames() {
 		if f.PC == 0 && f.Func == "" {
 			continue
 		}
-		x.frames = append(x.frames, Frame{x.sym.intern(f.Func), x.sym.intern(f.File), uint32(f.Line)})
+		frames = append(frames, Frame{x.sym.intern(f.Func), x.sym.intern(f.File), uint32(f.Line)})
 	}
-	id := x.sym.internStack(x.frames)
+	x.sym.frames = frames
+	id := x.sym.internStack(frames)
 	x.stacks[s] = id
 	return id
 }

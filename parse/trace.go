@@ -152,7 +152,7 @@ func headerVersion(head []byte) (int, error) {
 	return 0, &Error{Kind: ErrUnsupported, Detail: fmt.Sprintf("format go 1.%d is not known to this version, which reads go 1.11 to go 1.26", v)}
 }
 
-// fault turns an error of the reference reader into one that says whose fault
+// fault turns an error of a reader into one that says whose fault
 // it is and where. Errors of the input stream itself pass through.
 func fault(err error, tr *Trace, fr *frames, generation int, converted string) error {
 	if fr.err != nil {

@@ -44,7 +44,6 @@ const (
 	blockToldReason blockTold = iota // as it says; "" is a coroutine switch since Go 1.22
 	blockBefore                      // the wait began before the trace
 	blockUnnamed                     // and whose goroutine it is is not known either
-	blockCoroutine                   // a coroutine switch ended it
 )
 
 type blockSite struct {
@@ -102,13 +101,11 @@ type blockReasonWaits struct {
 
 func (f *blockingFold) Event(e *parse.Event) {
 	g := &e.Go
-	if g.From != parse.GoWaiting || g.Class != parse.ClassUser {
+	if g.From != parse.GoWaiting || g.Class != parse.ClassUser || g.Ready == parse.ReadyCoroutine {
 		return
 	}
 	k := blockSite{blockReason{reason: g.FromReason}, g.FromStack}
 	switch {
-	case g.Ready == parse.ReadyCoroutine:
-		k.told = blockCoroutine
 	case g.FromReason == 0 && g.Partial && g.Func == 0:
 		k.told = blockUnnamed
 	case g.FromReason == 0 && g.Partial:
@@ -188,8 +185,6 @@ const blockUntold = "(since before the trace)"
 // parked it is on. It is "" for waits that are none: coroutine switches.
 func blockReasonOf(tr *parse.Trace, k blockSite) string {
 	switch {
-	case k.told == blockCoroutine:
-		return ""
 	case k.told == blockToldReason && k.reason != 0:
 		return tr.String(k.reason)
 	case k.told == blockToldReason && tr.V1():
@@ -516,7 +511,7 @@ func blockOverTime(p *analysis.Pass, f *blockingFold) *analysis.Table {
 				continue
 			}
 			lane = slices.Index(blockGroups, blockGroup(reason))
-		case blockCoroutine, blockUnnamed:
+		case blockUnnamed:
 			continue
 		}
 		for i := range r.overTime.Len() {

@@ -177,16 +177,15 @@ func TestBlockingEvents(t *testing.T) {
 		t.Errorf("busy %d, want 250", w.busy())
 	}
 	for k, total := range map[blockSite]int64{
-		{blockReason{0, blockBefore}, 3}:    10,
-		{blockReason{0, blockUnnamed}, 0}:   20,
-		{blockReason{0, blockCoroutine}, 0}: 10,
+		{blockReason{0, blockBefore}, 3}:  10,
+		{blockReason{0, blockUnnamed}, 0}: 20,
 	} {
-		if w := f.sites[k]; w == nil || w.total != total || w.n > 0 && k.told != blockCoroutine {
+		if w := f.sites[k]; w == nil || w.total != total || w.n > 0 {
 			t.Errorf("%+v: %+v, want total %d", k, w, total)
 		}
 	}
-	if len(f.sites) != 4 {
-		t.Errorf("%d sites, want 4", len(f.sites))
+	if len(f.sites) != 3 {
+		t.Errorf("%d sites, want 3 and none for the coroutine switch", len(f.sites))
 	}
 	if h := &f.reasons[site.blockReason].lengths; h.N() != 2 || h.Sum() != 80 {
 		t.Errorf("lengths: n %d, sum %d", h.N(), h.Sum())

@@ -34,7 +34,6 @@ type gcFold struct {
 	cycles int64 // ended in the trace
 	cut    int64 // not seen from begin to end
 	mark   int64 // concurrent mark of all
-	marks  sketch.Histogram
 
 	workers [parse.NumModes]gcSum
 	assist  gcSum
@@ -48,10 +47,8 @@ type gcFold struct {
 	starts  map[parse.StackID]*gcSum
 
 	procs, taken int64 // P time, and that which the GC took from the program
-	// Concurrent mark as the Ps saw it, and the P time in it.
-	marking, markingProcs int64
-	mmu                   mmu
-	time                  *sketch.Series
+	mmu          mmu
+	time         *sketch.Series
 
 	live, goal *sketch.Gauge
 
@@ -196,10 +193,6 @@ func (c *gcFold) interval(e *parse.Event) {
 	c.taken += taken * held
 	c.mmu.add(from, to, taken*mmuWhole/procs)
 	c.time.AddSpan(gcLaneProcs, from, to, procs)
-	if iv.Marking && !iv.STW {
-		c.marking += held
-		c.markingProcs += procs * held
-	}
 	workers, assist := int64(iv.P[parse.ProcWorker]), int64(iv.P[parse.ProcAssist])
 	if taken == 0 && workers == 0 {
 		return
@@ -274,8 +267,6 @@ func (c *gcFold) end(r *parse.Range) {
 	}
 	if r.Partial || r.Unfinished {
 		c.cut++
-	} else {
-		c.marks.Add(mark)
 	}
 	if !r.Partial {
 		at(c.starts, r.Stack).add(&gcSum{n: 1, wall: mark})
@@ -326,7 +317,6 @@ func (c *gcFold) Merge(next analysis.Collector) {
 	c.cycles += o.cycles
 	c.cut += o.cut
 	c.mark += o.mark
-	c.marks.Merge(&o.marks)
 	for m := range c.workers {
 		c.workers[m].add(&o.workers[m])
 	}
@@ -340,8 +330,6 @@ func (c *gcFold) Merge(next analysis.Collector) {
 	mergeKeyed(c.starts, o.starts, (*gcSum).add)
 	c.procs += o.procs
 	c.taken += o.taken
-	c.marking += o.marking
-	c.markingProcs += o.markingProcs
 	c.mmu.merge(&o.mmu)
 	c.time.Merge(o.time)
 	c.live.Merge(o.live)
@@ -389,18 +377,19 @@ func runGC(p *analysis.Pass) error {
 			p.Metric("heap.goal.last", v, n)
 		}
 	}
-	gcSay(p, c)
+	sites := gcAssistSites(p, c)
+	gcSay(p, c, worst, sites)
 	gcCostTable(p, c)
 	gcCycleTables(p, c)
-	gcAssistTables(p, c)
+	gcAssistTables(p, c, sites)
 	gcSiteTables(p, c)
-	gcMMU(p, c)
+	gcMMU(p, c, worst)
 	gcTime(p, c)
 	gcHeap(p, c)
 	return nil
 }
 
-func gcSay(p *analysis.Pass, c *gcFold) {
+func gcSay(p *analysis.Pass, c *gcFold, worst mmuWorst, sites []ranked[gcSum]) {
 	wall := p.Trace.Duration()
 	heap := ""
 	if c.live.N() > 0 {
@@ -428,7 +417,6 @@ func gcSay(p *analysis.Pass, c *gcFold) {
 	p.Say("%s", line)
 
 	line = "the program is left " + analysis.FormatRatio(1-ratio(c.taken, c.procs)) + " of P time in the mean"
-	worst := c.mmu.worst()
 	for _, k := range []int{9, 6, 3} {
 		if worst[k].ok {
 			line += fmt.Sprintf(", %s in the worst %s (at %s)", analysis.FormatRatio(worst[k].utilization), p.Dur(mmuWindows[k]), p.At(parse.Time(worst[k].at)))
@@ -439,9 +427,8 @@ func gcSay(p *analysis.Pass, c *gcFold) {
 		p.Say("%s", join("no mark assist", heap))
 		return
 	}
-	rows := gcAssistSites(p, c)
 	p.Say("%s", join(fmt.Sprintf("%s: %s of goroutines' time, %s of it running; most at %s", counted(c.assist.n, "mark assist", "mark assists"),
-		p.Dur(c.assist.wall), p.Dur(c.assist.cpu), rows[0].label[0]), heap))
+		p.Dur(c.assist.wall), p.Dur(c.assist.cpu), sites[0].label[0]), heap))
 }
 
 // join puts two clauses in one sentence; either may be missing.
@@ -541,7 +528,7 @@ func known(v int64, ok bool) any {
 	return v
 }
 
-func gcAssistTables(p *analysis.Pass, c *gcFold) {
+func gcAssistTables(p *analysis.Pass, c *gcFold, sites []ranked[gcSum]) {
 	lengths := &analysis.Table{
 		Name: "gc.assist", Title: "length of mark assists seen from begin to end: as the goroutine waits, and its running part",
 		Columns: []analysis.Column{
@@ -571,7 +558,7 @@ func gcAssistTables(p *analysis.Pass, c *gcFold) {
 			{Name: "P time", Unit: analysis.NS, Polarity: analysis.Lower},
 		},
 	}
-	for _, r := range gcAssistSites(p, c) {
+	for _, r := range sites {
 		t.Add(r.label[0], r.label[1], r.v.n, r.v.wall, r.v.maxWall, r.v.cpu)
 	}
 	t.Limit(10)
@@ -635,14 +622,14 @@ func gcTrigger(p *analysis.Pass, s parse.StackID) string {
 	return trigger
 }
 
-func gcMMU(p *analysis.Pass, c *gcFold) {
+func gcMMU(p *analysis.Pass, c *gcFold, worst mmuWorst) {
 	t := &analysis.Table{
 		Name: "gc.mmu", Title: "least share of P time left to the program in any window of that length", Detail: true, N: c.cycles + c.cut,
 		Columns: []analysis.Column{
 			{Name: "window", Unit: analysis.NS}, {Name: "utilization", Unit: analysis.Ratio, Polarity: analysis.Higher}, {Name: "at", Unit: analysis.Moment},
 		},
 	}
-	for k, w := range c.mmu.worst() {
+	for k, w := range worst {
 		if w.ok {
 			t.Add(mmuWindows[k], w.utilization, p.Rel(parse.Time(w.at)))
 		}

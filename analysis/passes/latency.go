@@ -55,7 +55,7 @@ type latencyFold struct {
 }
 
 // openWaits are waits of user goroutines that outlast the trace.
-type openWaits struct{ n, total, longest int64 }
+type openWaits struct{ n, longest int64 }
 
 // A worstWait is what the tables of the worst waits show of one.
 type worstWait struct {
@@ -102,7 +102,6 @@ func (f *latencyFold) Event(e *parse.Event) {
 	held, class, waits := e.Held(), g.Class, awaitsP(g)
 	if g.To == parse.GoUndetermined && waits {
 		f.open.n++
-		f.open.total += held
 		f.open.longest = max(f.open.longest, held)
 	}
 	if g.To != parse.GoRunning {
@@ -149,7 +148,6 @@ func (f *latencyFold) Merge(next analysis.Collector) {
 	f.migrations += o.migrations
 	f.begun += o.begun
 	f.open.n += o.open.n
-	f.open.total += o.open.total
 	f.open.longest = max(f.open.longest, o.open.longest)
 	for c := range f.hist {
 		for r := range f.hist[c] {
@@ -370,9 +368,9 @@ func latencyByFunc(p *analysis.Pass, f *latencyFold, user *sketch.Histogram) *an
 	return t
 }
 
-// largest returns the cause with the largest part.
-func (w *worstWait) largest() (c parse.Cause, ns int64) {
-	for i, v := range w.parts {
+// largest returns the cause with the largest part of a wait.
+func largest(parts *[parse.NumCauses]int64) (c parse.Cause, ns int64) {
+	for i, v := range parts {
 		if v > ns {
 			c, ns = parse.Cause(i), v
 		}
@@ -399,7 +397,7 @@ func latencyWorst(p *analysis.Pass, f *latencyFold, user *sketch.Histogram) *ana
 		if w.waker != 0 {
 			waker = p.SiteName(w.waker)
 		}
-		c, ns := w.largest()
+		c, ns := largest(&w.parts)
 		t.Add(p.Rel(w.since), e.Value, int64(w.g), int64(w.p), p.FuncName(w.fn), w.ready.String(), blockedOn, c.String(), ratioCell(ns, e.Value), waker)
 	}
 	return t

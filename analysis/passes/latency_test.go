@@ -80,17 +80,12 @@ func TestLatencyRules(t *testing.T) {
 			t.Errorf("%s, %s: %s is %v, want %v", c.table, c.row, c.column, got, c.want)
 		}
 	}
-	for _, tb := range rep.Results[0].Tables {
-		switch tb.Name {
-		case "latency.cause":
-			if first, last := tb.Rows[0][0], tb.Rows[len(tb.Rows)-1][0]; first != any("syscall") || last != any("yield") {
-				t.Errorf("rows by cause go from %v to %v, want syscall to yield", first, last)
-			}
-		case "latency.worst":
-			if len(tb.Rows) != 5 || tb.Rows[0][1] != any(int64(400)) || tb.Rows[0][2] != any(int64(13)) {
-				t.Errorf("worst waits %v, want that of 400 ns of G13 first of 5", tb.Rows)
-			}
-		}
+	rows := tableNamed(t, rep, "latency.cause").Rows
+	if first, last := rows[0][0], rows[len(rows)-1][0]; first != any("syscall") || last != any("yield") {
+		t.Errorf("rows by cause go from %v to %v, want syscall to yield", first, last)
+	}
+	if rows := tableNamed(t, rep, "latency.worst").Rows; len(rows) != 5 || rows[0][1] != any(int64(400)) || rows[0][2] != any(int64(13)) {
+		t.Errorf("worst waits %v, want that of 400 ns of G13 first of 5", rows)
 	}
 	said := strings.Join(rep.Results[0].Summary, "\n")
 	for _, want := range []string{"1.04 µs for a P in 5 waits: longest 400 ns", "1 yield, 1 coroutine switch, 4 starts of the runtime's", "1 wait begun before the trace", "1 wait not over at its end (longest so far 9 ms)"} {

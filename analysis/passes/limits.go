@@ -184,9 +184,9 @@ func limitedByStops(p *analysis.Pass, wall int64) *limit {
 	}
 	s := fmt.Sprintf("Stops: the world was stopped %s for %s (%s of the time), longest %s (%s), of which %s passed until the last P stopped",
 		counted(n, "time", "times"), p.Dur(halt), analysis.FormatRatio(ratio(halt, wall)), p.Dur(longest), p.Trace.String(r.Name), p.Dur(r.Stopping()))
-	if row := p.TableOf(stw, "stw.requesters"); len(row.Rows) > 0 && !r.Stop.GC {
+	if row := p.TableOf(stw, "stw.requesters"); n > 1 && len(row.Rows) > 0 && !r.Stop.GC {
 		if site, ok := row.Cell(0, "site").(string); ok {
-			s += "; most others from " + site
+			s += "; GC aside, most of that time was requested at " + site
 		}
 	}
 	e := analysis.Evidence{From: p.Rel(r.Since), To: p.Rel(r.Since) + longest, Func: p.FuncName(r.Func), Note: "longest stop, requested here", Stack: p.Stack(r.Stack)}
@@ -248,20 +248,23 @@ func limitedBySerial(p *analysis.Pass, wall int64) *limit {
 
 func limitedByContention(p *analysis.Pass, wall int64) *limit {
 	t := p.TableOf(blocking, "blocking.contention")
-	// Waiting for assist credit is the GC's.
-	row := slices.IndexFunc(t.Rows, func(r []any) bool { return r[0] != any("GC mark assist wait for work") })
-	if row < 0 {
+	var n, mean, total int64
+	var queued float64
+	row := 0 // the costliest that is contended; waiting for assist credit is the GC's
+	for ; row < len(t.Rows); row++ {
+		n, _ = t.Cell(row, "waits").(int64)
+		mean, _ = t.Cell(row, "mean").(int64)
+		total, _ = t.Cell(row, "total").(int64)
+		queued = ratio(total, wall)
+		if queued >= limitQueued && mean >= limitContention && n >= limitContended && t.Rows[row][0] != any("GC mark assist wait for work") {
+			break
+		}
+	}
+	if row == len(t.Rows) {
 		return nil
 	}
 	site, _ := t.Cell(row, "site").(string)
 	reason, _ := t.Cell(row, "reason").(string)
-	n, _ := t.Cell(row, "waits").(int64)
-	mean, _ := t.Cell(row, "mean").(int64)
-	total, _ := t.Cell(row, "total").(int64)
-	queued := ratio(total, wall)
-	if queued < limitQueued || mean < limitContention || n < limitContended {
-		return nil
-	}
 	s := fmt.Sprintf("Contention: %s user goroutines on average waited (%s) at %s, %s times, mean %s", meanCount(queued), reason, site, analysis.FormatCount(n), p.Dur(mean))
 	if by, ok := t.Cell(row, "woken by").(string); ok {
 		s += ", woken by " + by

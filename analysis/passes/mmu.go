@@ -150,13 +150,15 @@ func (m *mmu) merge(o *mmu) {
 	}
 }
 
-// worst returns the smallest mutator utilization of the k-th window size and the
-// begin of the earliest such window; ok is false when the steps are shorter.
-func (m *mmu) worst() (out [len(mmuWindows)]struct {
+// mmuWorst is the smallest mutator utilization of each window size and the begin
+// of the earliest such window; ok is false when the steps are shorter.
+type mmuWorst [len(mmuWindows)]struct {
 	utilization float64
 	at          int64
 	ok          bool
-}) {
+}
+
+func (m *mmu) worst() (out mmuWorst) {
 	if !m.some {
 		return out
 	}

@@ -47,7 +47,6 @@ type preemptionFold struct {
 	// Of all time slices but those of GC workers: how many, and with work
 	// runnable those of 10 to 20 ms, over 20 ms, over 30 ms.
 	all, late, over, far int64
-	longest              int64 // of those over 20 ms
 	worst                *sketch.Top[parse.Slice]
 
 	runs   map[longRunSite]*longRun // of one user goroutine each
@@ -178,7 +177,6 @@ func (f *preemptionFold) slice(s *parse.Slice) {
 		if length > overrunClear {
 			f.far++
 		}
-		f.longest = max(f.longest, length)
 		f.worst.Add(sketch.Key{Value: length, Time: int64(s.Start), ID: int64(s.P)}, *s)
 	case length >= timeSlice && length <= overrunLimit && s.Contended > 0:
 		f.late++
@@ -201,7 +199,6 @@ func (f *preemptionFold) Merge(next analysis.Collector) {
 	f.late += o.late
 	f.over += o.over
 	f.far += o.far
-	f.longest = max(f.longest, o.longest)
 	mergeKeyed(f.runs, o.runs, (*longRun).add)
 	f.worst.Merge(o.worst)
 	f.series.Merge(o.series)
@@ -229,7 +226,7 @@ func runPreemption(p *analysis.Pass) error {
 	}
 	p.Metric("preempt.overrun.count", f.over, f.all)
 	if f.over > 0 {
-		p.Metric("preempt.overrun.max", f.longest-timeSlice, f.over)
+		p.Metric("preempt.overrun.max", f.worst.Items()[0].Value-timeSlice, f.over)
 	}
 
 	runs := rank(f.runs, func(k longRunSite) label { return label{funcAt(p, k.stack), p.FuncName(k.fn)} },
@@ -305,16 +302,16 @@ func saySlices(p *analysis.Pass, f *preemptionFold, runs []ranked[longRun]) {
 		return
 	}
 	if f.over == 0 {
-		line := fmt.Sprintf("none of %s time slices took over 20 ms while work was runnable", analysis.FormatCount(f.all))
+		line := fmt.Sprintf("none of %s time slices (GC workers' aside) took over 20 ms while work was runnable", analysis.FormatCount(f.all))
 		if f.late > 0 {
 			line += fmt.Sprintf("; %s took 10 to 20 ms, which is sysmon's granularity", analysis.FormatCount(f.late))
 		}
 		p.Say("%s", line)
 		return
 	}
-	w := f.worst.Items()[0].Item
-	line := fmt.Sprintf("%s of %s time slices took over 20 ms while work was runnable, the longest %s from %s on P %d", analysis.FormatCount(f.over),
-		analysis.FormatCount(f.all), p.Dur(f.longest), p.At(w.Start), w.P)
+	w := f.worst.Items()[0]
+	line := fmt.Sprintf("%s of %s time slices (GC workers' aside) took over 20 ms while work was runnable, the longest %s from %s on P %d", analysis.FormatCount(f.over),
+		analysis.FormatCount(f.all), p.Dur(w.Value), p.At(w.Item.Start), w.Item.P)
 	if f.far == 0 {
 		line += "; none over 30 ms, so sysmon or a busy machine may explain them"
 	} else {

@@ -118,10 +118,8 @@ func TestPreemptionLockHandoffs(t *testing.T) {
 		if n < 40 || n > 48 {
 			t.Errorf("%s: %v lock handoffs", name, n)
 		}
-		for _, tb := range rep.Results[0].Tables {
-			if tb.Name == "preemption.locks" && (len(tb.Rows) != 1 || tb.Rows[0][1] != any("main.contendForLock") || tb.N != int64(n)) {
-				t.Errorf("%s: lock handoffs %v", name, tb.Rows)
-			}
+		if tb := tableNamed(t, rep, "preemption.locks"); len(tb.Rows) != 1 || tb.Rows[0][1] != any("main.contendForLock") || tb.N != int64(n) {
+			t.Errorf("%s: lock handoffs %v", name, tb.Rows)
 		}
 	}
 }
@@ -134,9 +132,8 @@ func TestPreemptionOverruns(t *testing.T) {
 	if m := rep.Metrics["preempt.overrun.max"].Value; m < 20e6 {
 		t.Errorf("overrun of %v ns, want at least 20 ms", m)
 	}
-	for _, tb := range rep.Results[0].Tables {
-		if tb.Name == "preemption.runs" && (len(tb.Rows) != 1 || tb.Rows[0][1] != any("main.main") || tb.Rows[0][2] != any(int64(4)) || tb.Rows[0][3].(int64) < 80e6) {
-			t.Errorf("long runs %v", tb.Rows)
-		}
+	tb := tableNamed(t, rep, "preemption.runs")
+	if len(tb.Rows) != 1 || tb.Rows[0][1] != any("main.main") || tb.Rows[0][2] != any(int64(4)) || tb.Rows[0][3].(int64) < 80e6 {
+		t.Errorf("long runs %v", tb.Rows)
 	}
 }

@@ -36,7 +36,7 @@ type stealingFold struct {
 	// or the poller under Ps that do not exist.
 	unplaced [2]int64
 
-	operations, batched, largest int64 // steals, goroutines moved by them, most at once
+	operations int64 // steals
 
 	pairs  map[procPair]*stolen
 	sites  map[stealSite]*stolen
@@ -100,8 +100,6 @@ func (f *stealingFold) Event(e *parse.Event) {
 		lane = laneStolen
 		if g.StealBatch > 0 {
 			f.operations++
-			f.batched += int64(g.StealBatch)
-			f.largest = max(f.largest, int64(g.StealBatch))
 		}
 		at(f.sites, stealSite{g.Ready, g.WakerStack, g.Func}).start(g.Origin, held)
 	case parse.OriginAmbiguous:
@@ -130,8 +128,6 @@ func (f *stealingFold) Merge(next analysis.Collector) {
 		f.unplaced[w] += o.unplaced[w]
 	}
 	f.operations += o.operations
-	f.batched += o.batched
-	f.largest = max(f.largest, o.largest)
 	mergeKeyed(f.pairs, o.pairs, (*stolen).add)
 	mergeKeyed(f.sites, o.sites, (*stolen).add)
 	f.series.Merge(o.series)

@@ -68,13 +68,9 @@ func TestStealingRules(t *testing.T) {
 			t.Errorf("%s, %s: %s is %v, want %v", c.table, c.row, c.column, got, c.want)
 		}
 	}
-	for _, tb := range rep.Results[0].Tables {
-		if tb.Name != "stealing.matrix" {
-			continue
-		}
-		if len(tb.Rows) != 2 || tb.Rows[0][0] != any(int64(0)) || tb.Rows[0][2] != any(int64(2)) || tb.Rows[0][3] != any(int64(1)) || tb.Rows[1][0] != any(int64(2)) {
-			t.Errorf("matrix is %v", tb.Rows)
-		}
+	tb := tableNamed(t, rep, "stealing.matrix")
+	if len(tb.Rows) != 2 || tb.Rows[0][0] != any(int64(0)) || tb.Rows[0][2] != any(int64(2)) || tb.Rows[0][3] != any(int64(1)) || tb.Rows[1][0] != any(int64(2)) {
+		t.Errorf("matrix is %v", tb.Rows)
 	}
 }
 

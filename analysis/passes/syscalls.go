@@ -33,7 +33,7 @@ const (
 
 // syscallsFold sums the calls of all goroutines but the tracer's own.
 type syscallsFold struct {
-	calls     [2]int64         // begun, by user goroutines and the runtime's own
+	calls     int64            // begun
 	untimed   int64            // v1: returned at once, the trace does not say when
 	durations sketch.Histogram // of whole calls that returned
 
@@ -90,7 +90,7 @@ func (f *syscallsFold) Event(e *parse.Event) {
 	}
 	switch {
 	case g.From == parse.GoRunning && g.To == parse.GoSyscall:
-		f.calls[whose(g.Class)]++
+		f.calls++
 		at(f.sites, g.Stack).calls++
 		f.series.AddPoint(laneCalls, int64(e.Time), 1)
 
@@ -133,15 +133,19 @@ func (f *syscallsFold) proc(e *parse.Event) {
 	}
 	held := e.Held()
 	f.pTime += held
-	if excess := min(held-hostageGrace, p.Contended); excess > 0 {
-		f.hostage += excess
-		at(f.sites, p.Stack).hostage += excess
+	excess := max(0, min(held-hostageGrace, p.Contended))
+	lost := p.Taker != parse.TakerNone && (p.To == parse.ProcIdle || p.To == parse.ProcStopped)
+	if excess == 0 && !lost {
+		return
 	}
-	if p.Taker == parse.TakerNone || p.To != parse.ProcIdle && p.To != parse.ProcStopped {
+	site := at(f.sites, p.Stack)
+	f.hostage += excess
+	site.hostage += excess
+	if !lost {
 		return
 	}
 	f.lost[p.Taker]++
-	at(f.sites, p.Stack).lost[p.Taker]++
+	site.lost[p.Taker]++
 	if !p.Partial {
 		f.untilLost[p.Taker].Add(held)
 	}
@@ -150,8 +154,8 @@ func (f *syscallsFold) proc(e *parse.Event) {
 
 func (f *syscallsFold) Merge(next analysis.Collector) {
 	o := next.(*syscallsFold)
-	for w := range f.calls {
-		f.calls[w] += o.calls[w]
+	f.calls += o.calls
+	for w := range f.reacquire {
 		f.reacquire[w].Merge(&o.reacquire[w])
 	}
 	f.untimed += o.untimed
@@ -168,7 +172,7 @@ func (f *syscallsFold) Merge(next analysis.Collector) {
 
 func runSyscalls(p *analysis.Pass) error {
 	f := analysis.Fold[*syscallsFold](p)
-	calls := f.calls[0] + f.calls[1]
+	calls := f.calls
 	p.Metric("syscall.count", calls, calls)
 	if !p.Trace.V1() {
 		p.Quantiles("syscall.duration", &f.durations)

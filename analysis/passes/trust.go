@@ -24,7 +24,6 @@ const (
 	// One event costs the traced program about this much (ns).
 	trustEventLow, trustEventHigh = 100, 150
 
-	trustWorst = 5   // goroutines named in the accounts
 	trustSteps = 512 // changes of GOMAXPROCS that are kept
 
 	// An account is balanced when its sides differ by no more than this part.
@@ -34,9 +33,9 @@ const (
 // trustFold adds up the same time in different ways. Beginnings and ends come
 // from the transitions, not from the spans, so that a lost span shows.
 type trustFold struct {
-	goSpans, goLives int64 // ns: spans of goroutines; their ends minus their begins
-	goEnds, goOff    int64 // goroutines that ended (or the trace did); whose spans do not sum to their lifetime
-	goWorst          *sketch.Top[trustGo]
+	goSpans, goLives int64                // ns: spans of goroutines; their ends minus their begins
+	goEnds           int64                // goroutines that ended (or the trace did)
+	goWorst          *sketch.Top[trustGo] // whose spans miss its lifetime most
 
 	ps              map[parse.ProcID]*trustProc
 	goRan, procsRan int64 // ns: goroutines running; Ps running one
@@ -48,16 +47,15 @@ type trustFold struct {
 }
 
 type trustGo struct {
-	id           parse.GoID
-	fn           parse.StringID
-	lived, lives int64
+	id parse.GoID
+	fn parse.StringID
 }
 
 // trustProc is what one P's spans cover, and its ends minus its begins, in ns.
 type trustProc struct{ spans, lives int64 }
 
 func newTrustFold() *trustFold {
-	return &trustFold{goWorst: sketch.NewTop[trustGo](trustWorst), ps: make(map[parse.ProcID]*trustProc)}
+	return &trustFold{goWorst: sketch.NewTop[trustGo](1), ps: make(map[parse.ProcID]*trustProc)}
 }
 
 func (f *trustFold) Event(e *parse.Event) {
@@ -95,12 +93,8 @@ func (f *trustFold) goroutine(e *parse.Event) {
 	}
 	f.goLives += int64(e.Time)
 	f.goEnds++
-	lives := int64(e.Time - g.Born)
-	if off := distance(g.Lived, lives); off > 0 {
-		f.goOff++
-		if f.goWorst.Wants(off) {
-			f.goWorst.Add(sketch.Key{Value: off, Time: int64(g.Born), ID: int64(g.ID)}, trustGo{g.ID, g.Func, g.Lived, lives})
-		}
+	if off := distance(g.Lived, int64(e.Time-g.Born)); off > 0 && f.goWorst.Wants(off) {
+		f.goWorst.Add(sketch.Key{Value: off, Time: int64(g.Born), ID: int64(g.ID)}, trustGo{g.ID, g.Func})
 	}
 }
 
@@ -131,7 +125,6 @@ func (f *trustFold) Merge(next analysis.Collector) {
 	f.goSpans += o.goSpans
 	f.goLives += o.goLives
 	f.goEnds += o.goEnds
-	f.goOff += o.goOff
 	f.goWorst.Merge(o.goWorst)
 	mergeKeyed(f.ps, o.ps, func(own, c *trustProc) {
 		own.spans += c.spans

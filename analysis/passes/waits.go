@@ -69,23 +69,20 @@ func (f *waitsFold) Event(e *parse.Event) {
 		return
 	}
 	g := &e.Go
-	if g.From != parse.GoRunnable || g.Class != parse.ClassUser || g.Ready == parse.ReadyYield || viaCoroutine(g) {
+	if g.From != parse.GoRunnable || !awaitsP(g) {
 		return
 	}
 	held := e.Held()
-	if g.Partial || g.To != parse.GoRunning || !awaitsP(g) {
+	if g.Partial || g.To != parse.GoRunning {
 		f.apart.n++
 		f.apart.total += held
 		return
 	}
 	f.whole[g.Ready].add(&waitParts{1, held, g.Wait})
-	most := parse.Cause(0)
 	for c, v := range g.Wait {
 		f.longest[c] = max(f.longest[c], v)
-		if v > g.Wait[most] {
-			most = parse.Cause(c)
-		}
 	}
+	most, _ := largest(&g.Wait)
 	f.mostly[most]++
 	if f.worst.Wants(held) {
 		f.worst.Add(sketch.Key{Value: held, Time: int64(g.Since), ID: int64(g.ID)}, newWorstWait(g))
@@ -147,9 +144,9 @@ func runWaits(p *analysis.Pass) error {
 
 	causes := waitsByCause(f, &all)
 	who := blameTable("waits.function", "who made user goroutines wait for a P: what the Ps were doing, by entry function",
-		"function", f.apart.total+all.total, blamedFuncs(p, f))
+		"function", f.apart.n+all.n, f.apart.total+all.total, blamedFuncs(p, f))
 	sites := blameTable("waits.site", "the same, by where the goroutine stopped running or entered its system call",
-		"site", f.apart.total+all.total, blamedSites(p, f))
+		"site", f.apart.n+all.n, f.apart.total+all.total, blamedSites(p, f))
 	sayWaits(p, f, &all, who)
 	p.Table(causes)
 	p.Table(who)
@@ -318,10 +315,10 @@ func rankBlame(m map[blamed]*blame, name func(blamed) string) []ranked[blame] {
 		(*blame).add, func(b *blame) int64 { return b.waits })
 }
 
-// blameTable has the rows with a part in waits, out of total ns of waiting.
-func blameTable(name, title, what string, total int64, rows []ranked[blame]) *analysis.Table {
+// blameTable has the rows with a part in n waits of total ns.
+func blameTable(name, title, what string, n, total int64, rows []ranked[blame]) *analysis.Table {
 	t := &analysis.Table{
-		Name: name, Title: title + " (of all waiting)",
+		Name: name, Title: title + " (of all waiting)", N: n,
 		Columns: []analysis.Column{
 			{Name: what, Unit: analysis.Text}, {Name: "P was", Unit: analysis.Text},
 			{Name: "waits", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "share", Unit: analysis.Ratio},
@@ -333,7 +330,6 @@ func blameTable(name, title, what string, total int64, rows []ranked[blame]) *an
 			t.Add(r.label[0], r.label[1], r.v.waits, ratio(r.v.waits, total), r.v.pTime, r.v.contended)
 		}
 	}
-	t.N = int64(len(t.Rows))
 	t.Limit(10)
 	return t
 }

@@ -506,12 +506,10 @@ func (o *order) goStatus(m *mState, ev *raw) (bool, error) {
 		m.g = g
 	case goSyscall:
 		if mid == None {
-			o.outLen--
 			return false, fmt.Errorf("found goroutine %d in syscall without a thread", id)
 		}
 		if mid == m.id {
 			if o.gen != o.initial && m.g != g {
-				o.outLen--
 				return false, fmt.Errorf("inconsistent thread for syscalling goroutine %d: thread has goroutine %d", id, e.G)
 			}
 			m.g = g
@@ -520,7 +518,6 @@ func (o *order) goStatus(m *mState, ev *raw) (bool, error) {
 		// A goroutine that sat in a call for the whole generation, on another thread.
 		if other := o.ms[mid]; other != nil {
 			if other.g != g {
-				o.outLen--
 				return false, fmt.Errorf("inconsistent thread for syscalling goroutine %d: its thread has another", id)
 			}
 			e.G = id
@@ -570,7 +567,6 @@ func (o *order) procStatus(m *mState, ev *raw) (bool, error) {
 			}
 		}
 		if holder == nil {
-			o.outLen--
 			return false, fmt.Errorf("failed to find sched context for proc %d that's about to be stolen", id)
 		}
 		e.M, e.P, e.G = holder.id, narrow(id), None

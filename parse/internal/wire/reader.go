@@ -79,6 +79,7 @@ func (r *Reader) Next() (*Event, error) {
 			return nil, io.EOF
 		}
 		if err := r.more(); err != nil {
+			o.outLen = 0 // what it could not complete
 			r.err = err
 			return nil, err
 		}

@@ -77,7 +77,7 @@ func (c *counter) Merge(next Collector) { c.n += next.(*counter).n }
 func conclude1(n int, as ...*Analyzer) *Report {
 	p := NewPartial(as)
 	for range n {
-		p.Event(&parse.Event{Kind: parse.KindGo})
+		p.Event(&parse.Event{Kind: parse.KindGoRunning})
 	}
 	return Conclude(&parse.Trace{Version: 26}, "t", p, as)
 }
@@ -85,7 +85,7 @@ func conclude1(n int, as ...*Analyzer) *Report {
 // TestOutcomes: an analyzer that fails costs its own result, not the report.
 func TestOutcomes(t *testing.T) {
 	measure := &Analyzer{
-		Name: "measure", Doc: "# measure: counts\n", Kinds: parse.KindsOf(parse.KindGo),
+		Name: "measure", Doc: "# measure: counts\n", Kinds: parse.KindsOf(parse.KindGoRunning),
 		New: func() Collector { return new(counter) },
 		Run: func(p *Pass) error {
 			p.Metric("sched.starts", Fold[*counter](p).n, Fold[*counter](p).n)

@@ -22,24 +22,39 @@ const (
 type Kind uint8
 
 const (
-	KindGo         Kind = iota + 1 // Event.Go: a goroutine changed state, or its last span ends with the trace
-	KindProc                       // Event.Proc: a P changed state, or its last span ends with the trace
-	KindSlice                      // Event.Slice: a time slice of a P ended
-	KindInterval                   // Event.Interval: how many Gs and Ps were in which state until now
-	KindRangeBegin                 // Event.Range: an STW, GC cycle, assist, sweep, task or region began
-	KindRangeEnd                   // Event.Range: it ended, or is still open at the end of the trace
-	KindMetric                     // Event.Metric
-	KindLog                        // Event.Log
-	KindSample                     // a CPU profile sample; Event.Stack
-	KindGeneration                 // a new generation begins
+	// Event.Go: a goroutine changed state, or its last span ends with the trace. There
+	// is a kind for each state it leaves, numbered as the state is.
+	KindGoCreate   = Kind(GoNotExist) // it begins to exist
+	KindGoRunnable = Kind(GoRunnable)
+	KindGoRunning  = Kind(GoRunning)
+	KindGoWaiting  = Kind(GoWaiting)
+	KindGoSyscall  = Kind(GoSyscall)
+)
+
+const (
+	KindProc       = KindGoSyscall + 1 + iota // Event.Proc: a P changed state, or its last span ends with the trace
+	KindSlice                                 // Event.Slice: a time slice of a P ended
+	KindInterval                              // Event.Interval: how many Gs and Ps were in which state until now
+	KindRangeBegin                            // Event.Range: an STW, GC cycle, assist, sweep, task or region began
+	KindRangeEnd                              // Event.Range: it ended, or is still open at the end of the trace
+	KindMetric                                // Event.Metric
+	KindLog                                   // Event.Log
+	KindSample                                // a CPU profile sample; Event.Stack
+	KindGeneration                            // a new generation begins
 	numKinds
 )
 
 // NumKinds is the number of event kinds, for tables indexed by Kind.
 const NumKinds = int(numKinds)
 
+// IsGo reports whether Event.Go is filled.
+func (k Kind) IsGo() bool { return k <= KindGoSyscall }
+
 // Kinds is a set of Kind.
 type Kinds uint16
+
+// KindsGo are the kinds of goroutine events.
+const KindsGo = Kinds(1<<KindGoCreate | 1<<KindGoRunnable | 1<<KindGoRunning | 1<<KindGoWaiting | 1<<KindGoSyscall)
 
 // KindsOf returns the set of the given kinds.
 func KindsOf(ks ...Kind) Kinds {
@@ -56,7 +71,7 @@ func (s Kinds) Has(k Kind) bool { return s&(1<<k) != 0 }
 // An Event is one thing that happened, in trace order. It is valid until the
 // next one and holds no pointers, so that a copy is cheap and pins nothing.
 //
-// Every event of KindGo, KindProc, KindSlice and KindRangeEnd also closes a
+// Every event of KindsGo, KindProc, KindSlice and KindRangeEnd also closes a
 // span: what was so from Since to Time. Analyzers therefore need no state per
 // goroutine or per P, and a fold over events may be cut anywhere.
 type Event struct {
@@ -247,7 +262,7 @@ type Go struct {
 // Held is the length of the closed span in ns.
 func (e *Event) Held() int64 {
 	switch e.Kind {
-	case KindGo:
+	case KindGoCreate, KindGoRunnable, KindGoRunning, KindGoWaiting, KindGoSyscall:
 		return int64(e.Time - e.Go.Since)
 	case KindProc:
 		return int64(e.Time - e.Proc.Since)

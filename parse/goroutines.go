@@ -1,5 +1,7 @@
 package parse
 
+import "github.com/tracelens/tracelens/parse/internal/wire"
+
 // blockKind groups block reasons by who ends the wait.
 type blockKind uint8
 
@@ -54,7 +56,7 @@ func (t *tracker) class(entry StringID) Class {
 	return c
 }
 
-func (t *tracker) newGoroutine(id GoID) *goroutine {
+func (t *tracker) newGoroutine(id GoID, slot uint32) *goroutine {
 	var g *goroutine
 	if n := len(t.freeGs); n > 0 {
 		g = t.freeGs[n-1]
@@ -63,10 +65,10 @@ func (t *tracker) newGoroutine(id GoID) *goroutine {
 	} else {
 		g = new(goroutine)
 	}
-	g.id, g.home, g.lastP, g.onP, g.waker = id, NoProc, NoProc, NoProc, NoGo
+	g.id, g.slot, g.home, g.lastP, g.onP, g.waker = id, slot, NoProc, NoProc, NoProc, NoGo
 	g.incarnation = t.incarnations[id]
 	g.born, g.since = t.now, t.now
-	t.gs[id] = g
+	t.gs[slot] = g
 	return g
 }
 
@@ -113,9 +115,9 @@ func (t *tracker) reclass(g *goroutine, c Class) {
 }
 
 // exist makes g known in a state it has been in since the trace began.
-func (t *tracker) exist(id GoID, state GoState) *goroutine {
+func (t *tracker) exist(id GoID, slot uint32, state GoState) *goroutine {
 	t.touch()
-	g := t.newGoroutine(id)
+	g := t.newGoroutine(id, slot)
 	g.born, g.since, g.partial = t.begin, t.begin, true
 	g.state = state
 	if id >= 2 && id <= 4 {
@@ -132,10 +134,10 @@ func (t *tracker) exist(id GoID, state GoState) *goroutine {
 	return g
 }
 
-func (t *tracker) goEvent(ev *rawEvent) {
-	id := GoID(ev.res)
-	from, to := GoState(ev.from), GoState(ev.to)
-	g := t.gs[id]
+func (t *tracker) goEvent(ev *wire.Event) {
+	id := GoID(ev.Res)
+	from, to := GoState(ev.From), GoState(ev.To)
+	g := t.gs[ev.Slot]
 	if from == to || from == GoUndetermined {
 		t.goStatus(ev, id, to, g)
 		return
@@ -146,18 +148,18 @@ func (t *tracker) goEvent(ev *rawEvent) {
 	}
 	if g == nil {
 		t.tr.Quality.StateMismatch++
-		g = t.exist(id, from)
+		g = t.exist(id, ev.Slot, from)
 	}
 	if g.state != from {
 		t.tr.Quality.StateMismatch++
 	}
-	if ev.resStack != 0 {
-		t.name(g, ev.resStack)
+	if StackID(ev.ResStack) != 0 {
+		t.name(g, StackID(ev.ResStack))
 	}
 	t.touch()
 	e := &t.ev.Go
 	*e = Go{}
-	e.Reason, e.Stack = ev.reason, ev.resStack
+	e.Reason, e.Stack = StringID(ev.Reason), StackID(ev.ResStack)
 	e.P = g.onP
 	switch {
 	case to == GoRunnable:
@@ -172,8 +174,8 @@ func (t *tracker) goEvent(ev *rawEvent) {
 	}
 	var p *proc
 	if to == GoRunning {
-		e.P = ev.p
-		if p = t.proc(ev.p); p == nil {
+		e.P = ProcID(ev.P)
+		if p = t.proc(ProcID(ev.P)); p == nil {
 			t.tr.Quality.ProcMismatch++
 		} else if from == GoRunnable {
 			e.Origin, e.Victim, e.StealBatch = t.dequeue(g, p)
@@ -182,7 +184,7 @@ func (t *tracker) goEvent(ev *rawEvent) {
 	}
 	t.closeGo(g, to)
 	t.count(g, -1)
-	stack := ev.resStack
+	stack := StackID(ev.ResStack)
 	if to == GoRunnable {
 		g.ready, g.home, g.waker, g.wakerStack = e.Ready, e.Home, e.Waker, e.WakerStack
 		g.blockedOn, g.blockedStack, g.blockedSince = e.BlockedOn, e.BlockedStack, e.BlockedSince
@@ -192,7 +194,7 @@ func (t *tracker) goEvent(ev *rawEvent) {
 	if from == GoRunning {
 		g.ran += int64(t.now - g.since)
 	}
-	g.state, g.since, g.partial, g.reason, g.stack = to, t.now, false, ev.reason, stack
+	g.state, g.since, g.partial, g.reason, g.stack = to, t.now, false, StringID(ev.Reason), stack
 	if to == GoRunnable {
 		t.enqueue(g)
 		t.hand(ev, g)
@@ -209,11 +211,11 @@ func (t *tracker) goEvent(ev *rawEvent) {
 // hand notes a goroutine that the scheduler readied on its P, which may start it
 // next without queueing it. Of a netpoll batch that is the last one; the first
 // ones, as many as Ps are idle, may go to the global queue.
-func (t *tracker) hand(ev *rawEvent, g *goroutine) {
-	if ev.g != NoGo || g.ready != ReadyNetpoll && g.ready != ReadyRuntime {
+func (t *tracker) hand(ev *wire.Event, g *goroutine) {
+	if GoID(ev.G) != NoGo || g.ready != ReadyNetpoll && g.ready != ReadyRuntime {
 		return
 	}
-	p := t.lookup(ev.p)
+	p := t.lookup(ProcID(ev.P))
 	if p == nil {
 		return
 	}
@@ -226,12 +228,12 @@ func (t *tracker) hand(ev *rawEvent, g *goroutine) {
 }
 
 // unhand forgets it when the P does something else.
-func (t *tracker) unhand(ev *rawEvent) {
-	p := t.lookup(ev.p)
+func (t *tracker) unhand(ev *wire.Event) {
+	p := t.lookup(ProcID(ev.P))
 	if p == nil || p.handed == nil {
 		return
 	}
-	if ev.op == opGo && ev.g == NoGo && (GoState(ev.from) == GoWaiting || GoID(ev.res) == p.handed.id) {
+	if ev.Op == wire.OpGo && GoID(ev.G) == NoGo && (GoState(ev.From) == GoWaiting || GoID(ev.Res) == p.handed.id) {
 		return
 	}
 	p.handed = nil
@@ -247,7 +249,7 @@ func (t *tracker) closeGo(g *goroutine, to GoState) {
 	e.From, e.To, e.Since, e.Partial = g.state, to, g.since, g.partial
 	e.FromReason, e.FromStack = g.reason, g.stack
 	e.LastP = g.lastP
-	t.send(KindGo)
+	t.send(Kind(g.state)) // the kinds of goroutine events are numbered so
 }
 
 // waitParts splits the wait that ends now.
@@ -274,8 +276,8 @@ func (t *tracker) waitParts(g *goroutine, e *Go) {
 }
 
 // readied tells how g becomes runnable.
-func (t *tracker) readied(ev *rawEvent, g *goroutine, from GoState, e *Go) {
-	e.Waker, e.Home = NoGo, ev.p
+func (t *tracker) readied(ev *wire.Event, g *goroutine, from GoState, e *Go) {
+	e.Waker, e.Home = NoGo, ProcID(ev.P)
 	switch from {
 	case GoRunning:
 		switch e.Preempt = t.preempt(ev, GoRunnable); e.Preempt {
@@ -293,7 +295,7 @@ func (t *tracker) readied(ev *rawEvent, g *goroutine, from GoState, e *Go) {
 	case GoSyscall:
 		e.Ready, e.BlockedStack = ReadySyscall, g.stack
 	case GoWaiting:
-		e.Waker, e.WakerStack = ev.g, ev.stack
+		e.Waker, e.WakerStack = GoID(ev.G), StackID(ev.Stack)
 		e.BlockedOn, e.BlockedStack = g.reason, g.stack
 		if !g.partial {
 			e.BlockedSince = g.since
@@ -305,18 +307,18 @@ func (t *tracker) readied(ev *rawEvent, g *goroutine, from GoState, e *Go) {
 	}
 }
 
-func (t *tracker) wakeKind(ev *rawEvent, g *goroutine) Ready {
-	if ev.coro {
+func (t *tracker) wakeKind(ev *wire.Event, g *goroutine) Ready {
+	if ev.Coro {
 		return ReadyCoroutine
 	}
 	kind := t.blockKind(g.reason)
-	stopped := t.stw.active && !t.stw.restarted && t.stw.g != nil && ev.g == t.stw.g.id
+	stopped := t.stw.active && !t.stw.restarted && t.stw.g != nil && GoID(ev.G) == t.stw.g.id
 	switch {
 	case kind == blockAssist || kind == blockGC || kind == blockPreempted:
 		return ReadyGC
-	case kind == blockNetwork && (ev.g == NoGo || stopped):
+	case kind == blockNetwork && (GoID(ev.G) == NoGo || stopped):
 		return ReadyNetpoll
-	case ev.g != NoGo && !(kind == blockSystem && stopped):
+	case GoID(ev.G) != NoGo && !(kind == blockSystem && stopped):
 		return ReadyUnblocked
 	case kind == blockSystem || g.class != ClassUser:
 		return ReadyRuntime
@@ -338,10 +340,9 @@ func (t *tracker) polls(s StackID) bool {
 }
 
 // preempt tells how a running goroutine was made to stop.
-func (t *tracker) preempt(ev *rawEvent, to GoState) Preempt {
-	reason := t.sym.strings[ev.reason]
+func (t *tracker) preempt(ev *wire.Event, to GoState) Preempt {
 	if to == GoWaiting {
-		if reason == "preempted" {
+		if StringID(ev.Reason) == t.preempted {
 			return PreemptSuspend
 		}
 		return PreemptNone
@@ -349,13 +350,13 @@ func (t *tracker) preempt(ev *rawEvent, to GoState) Preempt {
 	if to != GoRunnable {
 		return PreemptNone
 	}
-	if reason == "runtime.Gosched" {
+	if StringID(ev.Reason) == t.gosched {
 		return PreemptYield
 	}
-	if ev.resStack == 0 {
+	if StackID(ev.ResStack) == 0 {
 		return PreemptUnknown
 	}
-	switch t.sym.stacks[ev.resStack].top {
+	switch t.sym.stacks[StackID(ev.ResStack)].top {
 	case topAsyncPreempt:
 		return PreemptAsync
 	case topGoyield:
@@ -369,7 +370,7 @@ func (t *tracker) preempt(ev *rawEvent, to GoState) Preempt {
 }
 
 // moveProc follows on the P what a goroutine's transition means.
-func (t *tracker) moveProc(ev *rawEvent, g *goroutine, p *proc, from, to GoState, how Preempt) {
+func (t *tracker) moveProc(ev *wire.Event, g *goroutine, p *proc, from, to GoState, how Preempt) {
 	switch {
 	case to == GoRunning && p != nil:
 		if from == GoRunnable {
@@ -386,7 +387,7 @@ func (t *tracker) moveProc(ev *rawEvent, g *goroutine, p *proc, from, to GoState
 			t.takeProc(p, ProcScheduler, TakerOther)
 			p.g, old.p = nil, nil
 		}
-		if p.state == ProcIdle || p.state == ProcStopped || p.g != nil && p.g != g && !ev.coro {
+		if p.state == ProcIdle || p.state == ProcStopped || p.g != nil && p.g != g && !ev.Coro {
 			t.tr.Quality.ProcMismatch++
 		}
 		t.setProc(p, t.runState(g))
@@ -397,15 +398,15 @@ func (t *tracker) moveProc(ev *rawEvent, g *goroutine, p *proc, from, to GoState
 		if p == nil {
 			return
 		}
-		p.stack = ev.resStack
+		p.stack = StackID(ev.ResStack)
 		if to == GoSyscall {
 			t.setProc(p, ProcSyscall)
 			return
 		}
-		t.stampSlice(p, g, ev.resStack, to, how)
+		t.stampSlice(p, g, StackID(ev.ResStack), to, how)
 		g.p = nil
 		g.tail = g.tail && g.assist
-		if ev.coro {
+		if ev.Coro {
 			return // the P goes straight to the next goroutine
 		}
 		t.setProc(p, ProcScheduler)
@@ -424,8 +425,8 @@ func (t *tracker) moveProc(ev *rawEvent, g *goroutine, p *proc, from, to GoState
 	}
 }
 
-func (t *tracker) create(ev *rawEvent, id GoID, to GoState) {
-	if old := t.gs[id]; old != nil {
+func (t *tracker) create(ev *wire.Event, id GoID, to GoState) {
+	if old := t.gs[ev.Slot]; old != nil {
 		t.tr.Quality.StateMismatch++
 		t.destroy(old)
 	}
@@ -433,23 +434,23 @@ func (t *tracker) create(ev *rawEvent, id GoID, to GoState) {
 	if to == GoSyscall {
 		t.incarnations[id]++
 	}
-	g := t.newGoroutine(id)
+	g := t.newGoroutine(id, ev.Slot)
 	g.bornSeen = true
 	g.callback = to == GoSyscall
-	g.site = ev.stack
-	if ev.resStack != 0 {
-		if g.fn = t.sym.stacks[ev.resStack].entry; g.fn != 0 {
+	g.site = StackID(ev.Stack)
+	if StackID(ev.ResStack) != 0 {
+		if g.fn = t.sym.stacks[StackID(ev.ResStack)].entry; g.fn != 0 {
 			g.class = t.class(g.fn)
 		}
 	}
 	e := &t.ev.Go
 	*e = Go{}
 	if to == GoRunnable {
-		g.ready, g.home, g.waker, g.wakerStack = ReadyCreated, ev.p, ev.g, ev.stack
+		g.ready, g.home, g.waker, g.wakerStack = ReadyCreated, ProcID(ev.P), GoID(ev.G), StackID(ev.Stack)
 		e.Ready, e.Home, e.Waker, e.WakerStack = g.ready, g.home, g.waker, g.wakerStack
 	}
 	g.state = GoNotExist
-	e.Stack, e.P = ev.resStack, NoProc
+	e.Stack, e.P = StackID(ev.ResStack), NoProc
 	t.closeGo(g, to)
 	g.state = to
 	g.waited = t.waits
@@ -470,28 +471,28 @@ func (t *tracker) destroy(g *goroutine) {
 		g.p.g = nil
 	}
 	t.unqueue(g, g.q)
-	delete(t.gs, g.id)
+	t.gs[g.slot] = nil
 	t.freeGs = append(t.freeGs, g)
 }
 
 // goStatus takes in a status event, which is no transition: the goroutine was in
 // that state since the generation began.
-func (t *tracker) goStatus(ev *rawEvent, id GoID, state GoState, g *goroutine) {
+func (t *tracker) goStatus(ev *wire.Event, id GoID, state GoState, g *goroutine) {
 	if g == nil {
-		g = t.exist(id, state)
-		if ev.resStack != 0 && state == GoWaiting {
-			g.stack = ev.resStack
+		g = t.exist(id, ev.Slot, state)
+		if StackID(ev.ResStack) != 0 && state == GoWaiting {
+			g.stack = StackID(ev.ResStack)
 		}
 	} else if g.state != state {
 		t.tr.Quality.StateMismatch++
 	}
-	t.name(g, ev.resStack)
+	t.name(g, StackID(ev.ResStack))
 	if state != GoRunning && state != GoSyscall || g.p != nil {
 		return
 	}
 	// The context of a status event is the thread's own only when the P is bound to it.
-	p := t.proc(ev.p)
-	if p == nil || p.m != ev.m || p.g != nil || p.state == ProcIdle {
+	p := t.proc(ProcID(ev.P))
+	if p == nil || p.m != ThreadID(ev.M) || p.g != nil || p.state == ProcIdle {
 		return
 	}
 	t.touch()

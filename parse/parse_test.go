@@ -92,7 +92,7 @@ func TestSpans(t *testing.T) {
 					bad(e, "span of %d ns", e.Held())
 				}
 				switch e.Kind {
-				case parse.KindGo:
+				case parse.KindGoCreate, parse.KindGoRunnable, parse.KindGoRunning, parse.KindGoWaiting, parse.KindGoSyscall:
 					g := &e.Go
 					k := goKey{g.ID, g.Incarnation}
 					if end, seen := gEnd[k]; seen && g.From != parse.GoNotExist {
@@ -314,7 +314,7 @@ func TestReference(t *testing.T) {
 					got.Logs++
 				case parse.KindSample:
 					got.Samples++
-				case parse.KindGo:
+				case parse.KindGoCreate, parse.KindGoRunnable, parse.KindGoRunning, parse.KindGoWaiting, parse.KindGoSyscall:
 					g := &e.Go
 					if g.To == parse.GoUndetermined {
 						return
@@ -379,7 +379,7 @@ func TestWindow(t *testing.T) {
 			switch e.Kind {
 			case parse.KindProc:
 				procs[e.Proc.From] += e.Held()
-			case parse.KindGo:
+			case parse.KindGoCreate, parse.KindGoRunnable, parse.KindGoRunning, parse.KindGoWaiting, parse.KindGoSyscall:
 				gs[e.Go.From] += e.Held()
 			}
 		})

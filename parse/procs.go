@@ -1,8 +1,6 @@
 package parse
 
-import (
-	"golang.org/x/exp/trace"
-)
+import "github.com/tracelens/tracelens/parse/internal/wire"
 
 func (t *tracker) proc(id ProcID) *proc {
 	if id < 0 {
@@ -125,39 +123,39 @@ func (t *tracker) closeProc(p *proc, to ProcState, taker Taker) {
 	t.send(KindProc)
 }
 
-func (t *tracker) procEvent(ev *rawEvent) {
-	p := t.proc(ProcID(ev.res))
+func (t *tracker) procEvent(ev *wire.Event) {
+	p := t.proc(ProcID(ev.Res))
 	if p == nil {
 		return
 	}
-	from, to := trace.ProcState(ev.from), trace.ProcState(ev.to)
-	v1Start := t.tr.V1() && from == trace.ProcUndetermined
+	from, to := ev.From, ev.To
+	v1Start := t.tr.V1() && from == wire.ProcUndetermined
 	switch {
-	case v1Start && to == trace.ProcRunning:
-		from = trace.ProcIdle // its first start (it/tracev1.go)
-	case from == to && to == trace.ProcRunning:
+	case v1Start && to == wire.ProcRunning:
+		from = wire.ProcIdle // its first start (it/tracev1.go)
+	case from == to && to == wire.ProcRunning:
 		return
-	case from == trace.ProcUndetermined || from == trace.ProcNotExist:
-		if to == trace.ProcRunning {
-			p.m = ev.m
+	case from == wire.ProcUndetermined || from == wire.ProcNotExist:
+		if to == wire.ProcRunning {
+			p.m = ThreadID(ev.M)
 			if p.state == ProcIdle || p.state == ProcStopped {
 				t.retroProc(p, ProcScheduler)
 			}
 		}
 		return
 	}
-	if to == trace.ProcRunning {
+	if to == wire.ProcRunning {
 		if p.state != ProcIdle && p.state != ProcStopped {
 			t.tr.Quality.ProcMismatch++
 		}
-		p.m = ev.m
+		p.m = ThreadID(ev.M)
 		t.setProc(p, ProcScheduler)
 		return
 	}
 	// Idle, by itself or taken. Idle to Idle is the steal of a P that a thread
 	// left behind in C; it was counted as idle already.
 	if p.state == ProcIdle || p.state == ProcStopped {
-		if from == trace.ProcRunning {
+		if from == wire.ProcRunning {
 			t.tr.Quality.ProcMismatch++
 		}
 		return
@@ -183,7 +181,7 @@ func (t *tracker) procEvent(ev *rawEvent) {
 }
 
 // taker tells who takes the P of a goroutine in a system call.
-func (t *tracker) taker(ev *rawEvent, p *proc) Taker {
+func (t *tracker) taker(ev *wire.Event, p *proc) Taker {
 	stopped := t.stw.active && !t.stw.restarted
 	switch {
 	case t.tr.V1():
@@ -192,17 +190,17 @@ func (t *tracker) taker(ev *rawEvent, p *proc) Taker {
 			return TakerSTW
 		}
 		return TakerOther
-	case p.g != nil && p.g.callback && ev.p == p.id:
+	case p.g != nil && p.g.callback && ProcID(ev.P) == p.id:
 		return TakerOther // end of a cgo callback: the thread keeps the P in C
-	case ev.p == p.id:
+	case ProcID(ev.P) == p.id:
 		return TakerSelf
-	case stopped && t.stw.g != nil && ev.g == t.stw.g.id:
+	case stopped && t.stw.g != nil && GoID(ev.G) == t.stw.g.id:
 		return TakerSTW
-	case ev.g == NoGo && ev.p == NoProc:
+	case GoID(ev.G) == NoGo && ProcID(ev.P) == NoProc:
 		return TakerSysmon
-	case ev.g == NoGo:
+	case GoID(ev.G) == NoGo:
 		return TakerOther
-	case ev.p == NoProc:
+	case ProcID(ev.P) == NoProc:
 		return TakerExiting
 	}
 	return TakerSafepoint

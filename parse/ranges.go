@@ -2,11 +2,13 @@ package parse
 
 import (
 	"slices"
+
+	"github.com/tracelens/tracelens/parse/internal/wire"
 )
 
-func (t *tracker) rangeBegin(ev *rawEvent) {
-	active := ev.op == opRangeActive
-	switch ev.rng {
+func (t *tracker) rangeBegin(ev *wire.Event) {
+	active := ev.Op == wire.OpRangeActive
+	switch RangeKind(ev.Range) {
 	case RangeSTW:
 		if !active {
 			t.beginSTW(ev)
@@ -23,8 +25,8 @@ func (t *tracker) rangeBegin(ev *rawEvent) {
 		}
 		t.touch()
 		t.gcOn, t.gcEnded = true, false
-		t.gc = Range{Kind: RangeGC, Since: t.now, G: ev.g, P: ev.p, Stack: ev.stack}
-		if g := t.gs[ev.g]; g != nil {
+		t.gc = Range{Kind: RangeGC, Since: t.now, G: GoID(ev.G), P: ProcID(ev.P), Stack: StackID(ev.Stack)}
+		if g := t.gs[ev.GSlot]; g != nil {
 			t.gc.Class, t.gc.Func = g.class, g.fn
 		}
 		if active {
@@ -34,7 +36,7 @@ func (t *tracker) rangeBegin(ev *rawEvent) {
 		t.ev.Range = t.gc
 		t.send(KindRangeBegin)
 	case RangeAssist:
-		g := t.gs[GoID(ev.res)]
+		g := t.gs[ev.Slot]
 		if g == nil {
 			if !active { // else its status is still to come
 				t.tr.Quality.StateMismatch++
@@ -47,23 +49,23 @@ func (t *tracker) rangeBegin(ev *rawEvent) {
 			}
 			return
 		}
-		g.assist, g.assistFrom, g.assistPart, g.assistCPU, g.assistStack, g.assistP = true, t.now, active, 0, ev.stack, ev.p
+		g.assist, g.assistFrom, g.assistPart, g.assistCPU, g.assistStack, g.assistP = true, t.now, active, 0, StackID(ev.Stack), ProcID(ev.P)
 		if active {
 			g.assistFrom = t.begin
 		}
 		t.rerun(g)
-		t.ev.Range = Range{Kind: RangeAssist, Since: g.assistFrom, Partial: active, G: g.id, P: ev.p, Class: g.class, Func: g.fn, Stack: ev.stack}
+		t.ev.Range = Range{Kind: RangeAssist, Since: g.assistFrom, Partial: active, G: g.id, P: ProcID(ev.P), Class: g.class, Func: g.fn, Stack: StackID(ev.Stack)}
 		t.send(KindRangeBegin)
 	case RangeSweep:
-		p := t.proc(ProcID(ev.res))
+		p := t.proc(ProcID(ev.Res))
 		if p == nil || p.sweeping {
 			return
 		}
-		p.sweeping, p.sweepFrom, p.sweepPart, p.sweepStack = true, t.now, active, ev.stack
+		p.sweeping, p.sweepFrom, p.sweepPart, p.sweepStack = true, t.now, active, StackID(ev.Stack)
 		if active {
 			p.sweepFrom = t.begin
 		}
-		t.ev.Range = Range{Kind: RangeSweep, Since: p.sweepFrom, Partial: active, G: ev.g, P: p.id, Stack: ev.stack}
+		t.ev.Range = Range{Kind: RangeSweep, Since: p.sweepFrom, Partial: active, G: GoID(ev.G), P: p.id, Stack: StackID(ev.Stack)}
 		t.send(KindRangeBegin)
 	}
 }
@@ -77,8 +79,8 @@ func (t *tracker) rerun(g *goroutine) {
 	}
 }
 
-func (t *tracker) rangeEnd(ev *rawEvent) {
-	switch ev.rng {
+func (t *tracker) rangeEnd(ev *wire.Event) {
+	switch RangeKind(ev.Range) {
 	case RangeSTW:
 		if !t.stw.active {
 			t.tr.Quality.UnpairedEnds++
@@ -97,7 +99,7 @@ func (t *tracker) rangeEnd(ev *rawEvent) {
 			t.endGC(false)
 		}
 	case RangeAssist:
-		g := t.gs[GoID(ev.res)]
+		g := t.gs[ev.Slot]
 		if g == nil || !g.assist {
 			// Begun before the trace, and not listed as active.
 			t.tr.Quality.UnpairedEnds++
@@ -107,7 +109,7 @@ func (t *tracker) rangeEnd(ev *rawEvent) {
 		t.rerun(g)
 		t.endAssist(g, false)
 	case RangeSweep:
-		p := t.proc(ProcID(ev.res))
+		p := t.proc(ProcID(ev.Res))
 		if p == nil || !p.sweeping {
 			t.tr.Quality.UnpairedEnds++
 			return
@@ -137,7 +139,7 @@ func (t *tracker) endAssist(g *goroutine, unfinished bool) {
 	t.send(KindRangeEnd)
 }
 
-func (t *tracker) endSweep(p *proc, ev *rawEvent, unfinished bool) {
+func (t *tracker) endSweep(p *proc, ev *wire.Event, unfinished bool) {
 	p.sweeping = false
 	r := Range{
 		Kind: RangeSweep, Since: p.sweepFrom, Until: t.now, Partial: p.sweepPart, Unfinished: unfinished,
@@ -147,28 +149,28 @@ func (t *tracker) endSweep(p *proc, ev *rawEvent, unfinished bool) {
 		r.G, r.Class, r.Func = p.g.id, p.g.class, p.g.fn
 	}
 	if ev != nil {
-		r.BytesSwept, r.BytesReclaimed = ev.values[0], ev.values[1]
+		r.BytesSwept, r.BytesReclaimed = int64(ev.Values[0]), int64(ev.Values[1])
 	}
 	t.ev.Range = r
 	t.send(KindRangeEnd)
 }
 
-func (t *tracker) task(ev *rawEvent) {
-	if ev.op == opTaskBegin {
-		o := openRange{id: ev.id, parent: ev.parent, name: ev.name, since: t.now, stack: ev.stack, p: ev.p, g: ev.g}
-		if g := t.gs[ev.g]; g != nil {
+func (t *tracker) task(ev *wire.Event) {
+	if ev.Op == wire.OpTaskBegin {
+		o := openRange{id: ev.Values[0], parent: ev.Values[1], name: StringID(ev.Name), since: t.now, stack: StackID(ev.Stack), p: ProcID(ev.P), g: GoID(ev.G)}
+		if g := t.gs[ev.GSlot]; g != nil {
 			o.class, o.fn = g.class, g.fn
 		}
-		t.tasks[ev.id] = o
+		t.tasks[ev.Values[0]] = o
 		t.ev.Range = o.end(RangeTask, 0)
 		t.send(KindRangeBegin)
 		return
 	}
-	o, ok := t.tasks[ev.id]
+	o, ok := t.tasks[ev.Values[0]]
 	if !ok { // begun before the trace; an id may also end twice
-		o = openRange{id: ev.id, parent: ev.parent, name: ev.name, since: t.begin, partial: true, stack: ev.stack, p: ev.p, g: ev.g}
+		o = openRange{id: ev.Values[0], parent: ev.Values[1], name: StringID(ev.Name), since: t.begin, partial: true, stack: StackID(ev.Stack), p: ProcID(ev.P), g: GoID(ev.G)}
 	}
-	delete(t.tasks, ev.id)
+	delete(t.tasks, ev.Values[0])
 	t.ev.Range = o.end(RangeTask, t.now)
 	t.send(KindRangeEnd)
 }
@@ -180,21 +182,21 @@ func (o openRange) end(k RangeKind, until Time) Range {
 	}
 }
 
-func (t *tracker) region(ev *rawEvent) {
-	g := t.gs[ev.g]
+func (t *tracker) region(ev *wire.Event) {
+	g := t.gs[ev.GSlot]
 	if g == nil {
 		t.tr.Quality.StateMismatch++
 		return
 	}
-	if ev.op == opRegionBegin {
-		o := openRange{id: ev.id, name: ev.name, since: t.now, stack: ev.stack, p: ev.p, g: g.id, class: g.class, fn: g.fn, cpu: t.cpu(g)}
+	if ev.Op == wire.OpRegionBegin {
+		o := openRange{id: ev.Values[0], name: StringID(ev.Name), since: t.now, stack: StackID(ev.Stack), p: ProcID(ev.P), g: g.id, class: g.class, fn: g.fn, cpu: t.cpu(g)}
 		g.regions = append(g.regions, o)
 		t.ev.Range = o.end(RangeRegion, 0)
 		t.send(KindRangeBegin)
 		return
 	}
 	for i := len(g.regions) - 1; i >= 0; i-- {
-		if o := g.regions[i]; o.id == ev.id && o.name == ev.name {
+		if o := g.regions[i]; o.id == ev.Values[0] && o.name == StringID(ev.Name) {
 			if i < len(g.regions)-1 {
 				t.tr.Quality.CrossedRegions++
 			}
@@ -203,7 +205,7 @@ func (t *tracker) region(ev *rawEvent) {
 			return
 		}
 	}
-	o := openRange{id: ev.id, name: ev.name, since: max(t.begin, g.born), partial: true, stack: ev.stack, p: ev.p, g: g.id, class: g.class, fn: g.fn}
+	o := openRange{id: ev.Values[0], name: StringID(ev.Name), since: max(t.begin, g.born), partial: true, stack: StackID(ev.Stack), p: ProcID(ev.P), g: g.id, class: g.class, fn: g.fn}
 	t.endRegion(g, o, false)
 }
 
@@ -222,18 +224,18 @@ func (t *tracker) cpu(g *goroutine) int64 {
 	return g.ran
 }
 
-func (t *tracker) metric(ev *rawEvent) {
-	t.ev.Metric = Metric{Kind: ev.metric, Value: ev.values[0]}
-	if ev.metric == 0 {
+func (t *tracker) metric(ev *wire.Event) {
+	t.ev.Metric = Metric{Kind: MetricKind(ev.Metric), Value: int64(ev.Values[0])}
+	if MetricKind(ev.Metric) == 0 {
 		return
 	}
-	if ev.metric == MetricProcs {
+	if MetricKind(ev.Metric) == MetricProcs {
 		if t.stw.active && !t.stw.restarted {
 			t.restart()
 			t.stw.r.Stop.Restart = t.now
 			t.ev.Metric.Restart = true
 		}
-		t.resize(int(min(ev.values[0], maxProcs)))
+		t.resize(int(min(int64(ev.Values[0]), maxProcs)))
 	}
 	t.send(KindMetric)
 }
@@ -277,13 +279,13 @@ func (t *tracker) dropProc(p *proc) {
 // label takes in the mode of a GC worker. Go 1.26 puts such labels on other
 // goroutines too (proc.go: P.gcMarkWorkerMode is not reset), so there the entry
 // function decides.
-func (t *tracker) label(ev *rawEvent) {
-	g := t.gs[ev.g]
-	if g == nil || ev.mode == ModeNone {
+func (t *tracker) label(ev *wire.Event) {
+	g := t.gs[ev.GSlot]
+	if g == nil || Mode(ev.Mode) == ModeNone {
 		return
 	}
 	if g.fn == 0 {
-		g.mode = ev.mode // for when its entry function is told
+		g.mode = Mode(ev.Mode) // for when its entry function is told
 		if t.tr.Version < 26 {
 			t.reclass(g, ClassWorker)
 		}
@@ -291,8 +293,8 @@ func (t *tracker) label(ev *rawEvent) {
 	if g.class != ClassWorker {
 		return
 	}
-	g.mode = ev.mode
-	if p := g.p; p != nil && p.state == ProcWorker && p.mode != ev.mode {
+	g.mode = Mode(ev.Mode)
+	if p := g.p; p != nil && p.state == ProcWorker && p.mode != Mode(ev.Mode) {
 		t.retroProc(p, ProcWorker)
 	}
 }

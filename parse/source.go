@@ -7,77 +7,25 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"golang.org/x/exp/trace"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/tracelens/tracelens/parse/internal/wire"
 )
 
-// op is what a rawEvent is.
-type op uint8
-
-const (
-	opOther op = iota
-	opSync
-	opGo
-	opProc
-	opRangeBegin
-	opRangeActive
-	opRangeEnd
-	opTaskBegin
-	opTaskEnd
-	opRegionBegin
-	opRegionEnd
-	opMetric
-	opLabel
-	opLog
-	opSample
-)
-
-// rawEvent is an event as a reader delivers it: the boundary between readers
-// of the format and the tracker.
-type rawEvent struct {
-	time Time
-	op   op
-	g    GoID
-	p    ProcID
-	m    ThreadID
-	// stack of the executing context
-	stack StackID
-
-	res      int64 // opGo, opProc, ranges: the resource
-	from, to uint8 // opGo: GoState; opProc: x/exp/trace.ProcState
-	reason   StringID
-	resStack StackID
-	coro     bool // opGo: part of a coroutine switch
-
-	rng    RangeKind
-	name   StringID // range, task and region type, log category, label
-	text   StringID // log message
-	id     uint64   // task
-	parent uint64
-	values [2]int64 // metric value; swept and reclaimed bytes
-
-	mode   Mode // opLabel
-	metric MetricKind
-
-	wallAt Time // opSync: trace time of the wall clock reading, 0 if none
-	wall   time.Time
-}
-
-// source delivers the events of a trace in order. It ends with io.EOF, or with
-// an error after all that could be read.
+// source delivers the events of a trace in order: see [wire.Reader.Read].
 type source interface {
-	next(*rawEvent) error
+	Read([]wire.Event) (int, error)
 }
 
 // newSource returns the reader for a format: our own from Go 1.22 on, the
 // reference for what is older.
 func newSource(r *bufio.Reader, version int, sym *Symbols) (source, error) {
 	if version >= 22 {
-		return newNative(r, version, sym)
+		return wire.NewReader(r, version, tables{sym})
 	}
 	return newXReader(r, sym)
 }
@@ -90,6 +38,8 @@ type xreader struct {
 	pending [3]trace.Event          // read ahead, to recognise coroutine switches
 	npend   int
 	coro    int // of the pending events, how many belong to a switch
+	slots   map[trace.GoID]uint32
+	free    []uint32 // slots
 	err     error
 }
 
@@ -103,7 +53,7 @@ func newXReader(r io.Reader, sym *Symbols) (x *xreader, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return &xreader{r: tr, sym: sym, stacks: make(map[trace.Stack]StackID)}, nil
+	return &xreader{r: tr, sym: sym, stacks: make(map[trace.Stack]StackID), slots: make(map[trace.GoID]uint32)}, nil
 }
 
 func (x *xreader) read() (ev trace.Event, err error) {
@@ -119,7 +69,35 @@ func (x *xreader) read() (ev trace.Event, err error) {
 	return x.r.ReadEvent()
 }
 
-func (x *xreader) next(out *rawEvent) error {
+func (x *xreader) Read(buf []wire.Event) (n int, err error) {
+	for n < len(buf) {
+		if err := x.next(&buf[n]); err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
+}
+
+// slot returns the slot of a goroutine (see [wire.Event]).
+func (x *xreader) slot(g trace.GoID) uint32 {
+	if g == trace.NoGoroutine {
+		return 0
+	}
+	s := x.slots[g]
+	if s == 0 {
+		if k := len(x.free); k > 0 {
+			s = x.free[k-1]
+			x.free = x.free[:k-1]
+		} else {
+			s = uint32(len(x.slots)) + 1
+		}
+		x.slots[g] = s
+	}
+	return s
+}
+
+func (x *xreader) next(out *wire.Event) error {
 	var ev trace.Event
 	if x.npend > 0 {
 		ev = x.pending[0]
@@ -138,7 +116,7 @@ func (x *xreader) next(out *rawEvent) error {
 		coro = x.switches(&ev)
 	}
 	x.convert(&ev, out)
-	out.coro = coro
+	out.Coro = coro
 	return nil
 }
 
@@ -206,120 +184,127 @@ func (x *xreader) stack(s trace.Stack) StackID {
 	return id
 }
 
-func (x *xreader) convert(ev *trace.Event, out *rawEvent) {
-	*out = rawEvent{
-		time: Time(ev.Time()),
-		g:    GoID(ev.Goroutine()),
-		p:    procID(ev.Proc()),
-		m:    ThreadID(ev.Thread()),
+func (x *xreader) convert(ev *trace.Event, out *wire.Event) {
+	*out = wire.Event{
+		Time:  int64(ev.Time()),
+		G:     int64(ev.Goroutine()),
+		GSlot: x.slot(ev.Goroutine()),
+		P:     int32(procID(ev.Proc())),
+		M:     int64(ev.Thread()),
 	}
 	kind := ev.Kind()
 	if kind != trace.EventSync {
-		out.stack = x.stack(ev.Stack())
+		out.Stack = uint32(x.stack(ev.Stack()))
 	}
 	switch kind {
 	case trace.EventSync:
-		out.op = opSync
+		out.Op = wire.OpSync
 		clear(x.stacks)
 		if c := ev.Sync().ClockSnapshot; c != nil {
-			out.wallAt, out.wall = Time(c.Trace), c.Wall
+			out.Values = [2]uint64{uint64(c.Trace), uint64(c.Wall.UnixNano())}
 		}
 	case trace.EventStateTransition:
 		st := ev.StateTransition()
-		out.reason = x.sym.intern(st.Reason)
+		out.Reason = uint32(x.sym.intern(st.Reason))
 		switch st.Resource.Kind {
 		case trace.ResourceGoroutine:
-			out.op = opGo
-			out.res = int64(st.Resource.Goroutine())
+			out.Op = wire.OpGo
+			g := st.Resource.Goroutine()
+			out.Res, out.Slot = int64(g), x.slot(g)
 			from, to := st.Goroutine()
-			out.from, out.to = uint8(from), uint8(to)
-			out.resStack = x.stack(st.Stack)
+			out.From, out.To = uint8(from), uint8(to)
+			out.ResStack = uint32(x.stack(st.Stack))
+			if to == trace.GoNotExist {
+				x.free = append(x.free, out.Slot)
+				delete(x.slots, g)
+			}
 		case trace.ResourceProc:
-			out.op = opProc
-			out.res = int64(procID(st.Resource.Proc()))
+			out.Op = wire.OpProc
+			out.Res = int64(procID(st.Resource.Proc()))
 			from, to := st.Proc()
-			out.from, out.to = uint8(from), uint8(to)
+			out.From, out.To = uint8(from), uint8(to)
 		}
 	case trace.EventRangeBegin, trace.EventRangeActive, trace.EventRangeEnd:
 		x.convertRange(ev, out)
 	case trace.EventTaskBegin, trace.EventTaskEnd:
 		t := ev.Task()
-		out.op = opTaskBegin
+		out.Op = wire.OpTaskBegin
 		if kind == trace.EventTaskEnd {
-			out.op = opTaskEnd
+			out.Op = wire.OpTaskEnd
 		}
-		out.id, out.name = uint64(t.ID), x.sym.intern(t.Type)
+		out.Name, out.Values[0] = uint32(x.sym.intern(t.Type)), uint64(t.ID)
 		if t.Parent != trace.NoTask {
-			out.parent = uint64(t.Parent)
+			out.Values[1] = uint64(t.Parent)
 		}
 	case trace.EventRegionBegin, trace.EventRegionEnd:
 		r := ev.Region()
-		out.op = opRegionBegin
+		out.Op = wire.OpRegionBegin
 		if kind == trace.EventRegionEnd {
-			out.op = opRegionEnd
+			out.Op = wire.OpRegionEnd
 		}
-		out.id, out.name = uint64(r.Task), x.sym.intern(r.Type)
+		out.Name, out.Values[0] = uint32(x.sym.intern(r.Type)), uint64(r.Task)
 	case trace.EventLog:
 		l := ev.Log()
-		out.op = opLog
-		out.id, out.name, out.text = uint64(l.Task), x.sym.internLog(l.Category), x.sym.internLog(l.Message)
+		out.Op = wire.OpLog
+		out.Name, out.Text = uint32(x.sym.internLog(l.Category)), uint32(x.sym.internLog(l.Message))
+		out.Values[0] = uint64(l.Task)
 	case trace.EventMetric:
 		m := ev.Metric()
-		out.op = opMetric
-		out.values[0] = int64(m.Value.Uint64())
+		out.Op = wire.OpMetric
+		out.Values[0] = m.Value.Uint64()
 		switch m.Name {
 		case "/sched/gomaxprocs:threads":
-			out.metric = MetricProcs
+			out.Metric = wire.MetricProcs
 		case "/memory/classes/heap/objects:bytes":
-			out.metric = MetricHeapLive
+			out.Metric = wire.MetricHeapLive
 		case "/gc/heap/goal:bytes":
-			out.metric = MetricHeapGoal
+			out.Metric = wire.MetricHeapGoal
 		}
 	case trace.EventLabel:
-		out.op = opLabel
+		out.Op = wire.OpLabel
 		switch ev.Label().Label {
 		case "GC (dedicated)":
-			out.mode = ModeDedicated
+			out.Mode = uint8(ModeDedicated)
 		case "GC (fractional)":
-			out.mode = ModeFractional
+			out.Mode = uint8(ModeFractional)
 		case "GC (idle)":
-			out.mode = ModeIdle
+			out.Mode = uint8(ModeIdle)
 		}
 	case trace.EventStackSample:
-		out.op = opSample
+		out.Op = wire.OpSample
 	}
 }
 
-func (x *xreader) convertRange(ev *trace.Event, out *rawEvent) {
+func (x *xreader) convertRange(ev *trace.Event, out *wire.Event) {
 	r := ev.Range()
 	switch r.Name {
 	case "GC concurrent mark phase":
-		out.rng = RangeGC
+		out.Range = wire.RangeGC
 	case "GC mark assist":
-		out.rng = RangeAssist
-		out.res = int64(r.Scope.Goroutine())
+		out.Range = wire.RangeAssist
+		out.Res, out.Slot = int64(r.Scope.Goroutine()), x.slot(r.Scope.Goroutine())
 	case "GC incremental sweep":
-		out.rng = RangeSweep
-		out.res = int64(procID(r.Scope.Proc()))
+		out.Range = wire.RangeSweep
+		out.Res = int64(procID(r.Scope.Proc()))
 	default:
 		reason, ok := strings.CutPrefix(r.Name, "stop-the-world (")
 		if !ok {
 			return
 		}
-		out.rng = RangeSTW
-		out.res = int64(r.Scope.Goroutine())
-		out.name = x.sym.intern(strings.TrimSuffix(reason, ")"))
+		out.Range = wire.RangeSTW
+		out.Res, out.Slot = int64(r.Scope.Goroutine()), x.slot(r.Scope.Goroutine())
+		out.Name = uint32(x.sym.intern(strings.TrimSuffix(reason, ")")))
 	}
 	switch ev.Kind() {
 	case trace.EventRangeBegin:
-		out.op = opRangeBegin
+		out.Op = wire.OpRangeBegin
 	case trace.EventRangeActive:
-		out.op = opRangeActive
+		out.Op = wire.OpRangeActive
 	case trace.EventRangeEnd:
-		out.op = opRangeEnd
-		if out.rng == RangeSweep {
+		out.Op = wire.OpRangeEnd
+		if out.Range == wire.RangeSweep {
 			for i, a := range ev.RangeAttributes() {
-				out.values[i] = int64(a.Value.Uint64())
+				out.Values[i] = a.Value.Uint64()
 			}
 		}
 	}

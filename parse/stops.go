@@ -1,5 +1,7 @@
 package parse
 
+import "github.com/tracelens/tracelens/parse/internal/wire"
+
 // stopProc ends p's span because the world stops.
 func (t *tracker) stopProc(p *proc, taker Taker) {
 	s := &t.stw.r.Stop
@@ -18,16 +20,16 @@ func (t *tracker) stopProc(p *proc, taker Taker) {
 	t.takeProc(p, ProcStopped, taker)
 }
 
-func (t *tracker) beginSTW(ev *rawEvent) {
+func (t *tracker) beginSTW(ev *wire.Event) {
 	if t.stw.active {
 		t.tr.Quality.NestedBegins++
 		t.endSTW(ev, true)
 	}
-	g := t.gs[GoID(ev.res)]
-	reason := t.sym.strings[ev.name]
+	g := t.gs[ev.Slot]
+	reason := t.sym.strings[StringID(ev.Name)]
 	t.touch()
-	t.stw = stopping{active: true, g: g, p: t.proc(ev.p)}
-	t.stw.r = Range{Kind: RangeSTW, Name: ev.name, Since: t.now, G: GoID(ev.res), P: ev.p, Stack: ev.stack}
+	t.stw = stopping{active: true, g: g, p: t.proc(ProcID(ev.P))}
+	t.stw.r = Range{Kind: RangeSTW, Name: StringID(ev.Name), Since: t.now, G: GoID(ev.Res), P: ProcID(ev.P), Stack: StackID(ev.Stack)}
 	if g != nil {
 		t.stw.r.Class, t.stw.r.Func = g.class, g.fn
 	}
@@ -88,7 +90,7 @@ func (t *tracker) restart() {
 	}
 }
 
-func (t *tracker) endSTW(ev *rawEvent, unfinished bool) {
+func (t *tracker) endSTW(ev *wire.Event, unfinished bool) {
 	if !t.stw.restarted {
 		t.restart()
 		if !unfinished && !t.tr.V1() {

@@ -7,11 +7,14 @@ import (
 	"io"
 	"slices"
 	"time"
+
+	"github.com/tracelens/tracelens/parse/internal/wire"
 )
 
 // goroutine is what the tracker knows of a live goroutine.
 type goroutine struct {
 	id          GoID
+	slot        uint32 // in tracker.gs
 	incarnation uint32
 	class       Class
 	fn          StringID // entry function, 0 while unknown
@@ -137,16 +140,17 @@ type tracker struct {
 	unmoved    int64
 	zeros      [8]int64 // of them: by the number of trailing zero bits of their time
 
-	gs           map[GoID]*goroutine
-	freeGs       []*goroutine
-	incarnations map[GoID]uint32 // of ids that cgo callbacks use
-	ps           []*proc
-	procs        int // GOMAXPROCS, 0 while unknown
-	threads      map[ThreadID]struct{}
-	lastThread   ThreadID
-	classes      []uint8     // by StringID: class+1 of an entry function
-	blocks       []blockKind // by StringID: kind+1 of a block reason
-	tasks        map[uint64]openRange
+	gs                 []*goroutine // by slot; nil where none lives
+	freeGs             []*goroutine
+	incarnations       map[GoID]uint32 // of ids that cgo callbacks use
+	ps                 []*proc
+	procs              int // GOMAXPROCS, 0 while unknown
+	threads            map[ThreadID]struct{}
+	lastThread         ThreadID
+	preempted, gosched StringID    // reasons
+	classes            []uint8     // by StringID: class+1 of an entry function
+	blocks             []blockKind // by StringID: kind+1 of a block reason
+	tasks              map[uint64]openRange
 
 	iv      Interval
 	modes   [NumModes]int32 // Ps in ProcWorker by mode
@@ -175,35 +179,37 @@ const maxProcs = 1 << 16
 func newTracker(tr *Trace, opt Options, emit func(*Event)) *tracker {
 	return &tracker{
 		tr: tr, sym: tr.Symbols, opt: opt, emit: emit, first: true,
-		gs: make(map[GoID]*goroutine), incarnations: make(map[GoID]uint32),
+		gs: make([]*goroutine, 64), incarnations: make(map[GoID]uint32),
 		threads: make(map[ThreadID]struct{}), lastThread: NoThread,
-		tasks: make(map[uint64]openRange),
+		tasks:     make(map[uint64]openRange),
+		preempted: tr.intern("preempted"), gosched: tr.intern("runtime.Gosched"),
 	}
 }
 
 // run reads src to its end or fault and closes what is open then.
 func (t *tracker) run(ctx context.Context, src source, progress func()) error {
-	var ev rawEvent
+	buf := make([]wire.Event, 512)
 	var err error
-	for n := 0; ; n++ {
-		if n&0xfff == 0 {
-			if ctx.Err() != nil {
-				return ctx.Err()
+read:
+	for reads := 0; err == nil; reads++ {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if reads&0x1ff == 0 {
+			progress()
+		}
+		var n int
+		n, err = src.Read(buf)
+		for i := range buf[:n] {
+			ev := &buf[i]
+			if ev.Time < 0 && ev.Op != wire.OpSync {
+				err = fmt.Errorf("event time %d: the clock frequency is broken", ev.Time)
+				break read
 			}
-			if n&0x3ffff == 0 {
-				progress()
+			if t.event(ev); t.done {
+				err = nil
+				break read
 			}
-		}
-		if err = src.next(&ev); err != nil {
-			break
-		}
-		if ev.time < 0 && ev.op != opSync {
-			err = fmt.Errorf("event time %d: the clock frequency is broken", ev.time)
-			break
-		}
-		t.event(&ev)
-		if t.done {
-			break
 		}
 	}
 	progress()
@@ -220,61 +226,65 @@ func (t *tracker) run(ctx context.Context, src source, progress func()) error {
 }
 
 // event follows one event of the reader.
-func (t *tracker) event(ev *rawEvent) {
-	if ev.op == opSync {
+func (t *tracker) event(ev *wire.Event) {
+	if ev.Op == wire.OpSync {
 		t.sync(ev)
 		return
 	}
+	if slot := int(max(ev.Slot, ev.GSlot)); slot >= len(t.gs) {
+		t.gs = append(t.gs, make([]*goroutine, max(slot+1-len(t.gs), len(t.gs)))...)
+	}
+	at := Time(ev.Time)
 	if t.first {
-		t.start(ev.time)
-	} else if ev.time-t.now > 3600e9 {
+		t.start(at)
+	} else if at-t.now > 3600e9 {
 		t.tr.Quality.ClockJumps++
 	}
 	t.events++
-	if ev.coro && !(ev.op == opGo && GoState(ev.from) == GoWaiting) {
-		ev.time = t.now // the three events of a switch happen at once
+	if ev.Coro && !(ev.Op == wire.OpGo && GoState(ev.From) == GoWaiting) {
+		at = t.now // the three events of a switch happen at once
 	}
-	if ev.time > t.now+1 {
-		t.zeros[trailingZeros(ev.time)]++ // not moved by the reader
+	if at > t.now+1 {
+		t.zeros[trailingZeros(at)]++ // not moved by the reader
 		t.unmoved++
 	}
-	if t.opt.To > 0 && ev.time > t.tr.First+Time(t.opt.To) {
+	if t.opt.To > 0 && at > t.tr.First+Time(t.opt.To) {
 		t.advance(t.tr.First + Time(t.opt.To))
 		t.done = true
 		return
 	}
-	if !t.on && ev.time >= t.tr.First+Time(t.opt.From) {
+	if !t.on && at >= t.tr.First+Time(t.opt.From) {
 		t.advance(t.tr.First + Time(t.opt.From))
 		t.openWindow()
 	}
-	t.advance(ev.time)
-	if ev.m != t.lastThread && ev.m != NoThread {
-		t.lastThread = ev.m
-		t.threads[ev.m] = struct{}{}
+	t.advance(at)
+	if m := ThreadID(ev.M); m != t.lastThread && m != NoThread {
+		t.lastThread = m
+		t.threads[m] = struct{}{}
 	}
-	t.ev.Time, t.ev.G, t.ev.P, t.ev.M, t.ev.Stack = ev.time, ev.g, ev.p, ev.m, ev.stack
+	t.ev.Time, t.ev.G, t.ev.P, t.ev.M, t.ev.Stack = at, GoID(ev.G), ProcID(ev.P), ThreadID(ev.M), StackID(ev.Stack)
 	t.unhand(ev)
-	switch ev.op {
-	case opGo:
+	switch ev.Op {
+	case wire.OpGo:
 		t.goEvent(ev)
-	case opProc:
+	case wire.OpProc:
 		t.procEvent(ev)
-	case opRangeBegin, opRangeActive:
+	case wire.OpRangeBegin, wire.OpRangeActive:
 		t.rangeBegin(ev)
-	case opRangeEnd:
+	case wire.OpRangeEnd:
 		t.rangeEnd(ev)
-	case opTaskBegin, opTaskEnd:
+	case wire.OpTaskBegin, wire.OpTaskEnd:
 		t.task(ev)
-	case opRegionBegin, opRegionEnd:
+	case wire.OpRegionBegin, wire.OpRegionEnd:
 		t.region(ev)
-	case opMetric:
+	case wire.OpMetric:
 		t.metric(ev)
-	case opLabel:
+	case wire.OpLabel:
 		t.label(ev)
-	case opLog:
-		t.ev.Log = Log{ev.id, ev.name, ev.text}
+	case wire.OpLog:
+		t.ev.Log = Log{ev.Values[0], StringID(ev.Name), StringID(ev.Text)}
 		t.send(KindLog)
-	case opSample:
+	case wire.OpSample:
 		t.send(KindSample)
 	}
 }
@@ -312,6 +322,9 @@ func (t *tracker) openWindow() {
 	t.begin = t.now
 	t.iv.Since = t.now
 	for _, g := range t.gs {
+		if g == nil {
+			continue
+		}
 		g.since, g.partial, g.lived = t.now, true, 0
 		g.waited = t.waits
 		g.ran = 0
@@ -352,11 +365,11 @@ func (t *tracker) openWindow() {
 	t.send(KindGeneration)
 }
 
-func (t *tracker) sync(ev *rawEvent) {
+func (t *tracker) sync(ev *wire.Event) {
 	t.syncs++
-	if ev.wallAt != 0 && t.tr.Wall.IsZero() {
+	if ev.Values[0] != 0 && t.tr.Wall.IsZero() {
 		// Relative to the reading; moved to First when the trace ends.
-		t.tr.Wall = ev.wall.Add(-time.Duration(ev.wallAt))
+		t.tr.Wall = time.Unix(0, int64(ev.Values[1])-int64(ev.Values[0]))
 	}
 	if t.first {
 		return
@@ -466,6 +479,9 @@ func (t *tracker) finish() {
 		tr.Quality.ImplausibleClock = t.events
 	}
 	for _, g := range t.gs {
+		if g == nil {
+			continue
+		}
 		if g.fn == 0 && g.class == ClassUser {
 			tr.Quality.Unnamed++
 		}
@@ -531,7 +547,10 @@ func (t *tracker) finish() {
 func (t *tracker) sorted(keep func(*goroutine) bool) []*goroutine {
 	var gs []*goroutine
 	for _, g := range t.gs {
-		if keep(g) {
+		if g == nil {
+			continue
+		}
+		if g != nil && keep(g) {
 			gs = append(gs, g)
 		}
 	}

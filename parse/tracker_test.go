@@ -6,34 +6,41 @@ import (
 	"testing"
 
 	"golang.org/x/exp/trace"
+
+	"github.com/tracelens/tracelens/parse/internal/wire"
 )
 
 // script is a hand-written trace: raw events with known truth.
 type script struct {
 	sym *Symbols
 	now Time
-	evs []rawEvent
+	evs []wire.Event
 	i   int
 }
 
 func newScript(procs int) *script {
 	s := &script{sym: newSymbols(), now: 1000}
-	s.evs = append(s.evs, rawEvent{op: opSync, time: 1000})
-	s.at(1000).add(rawEvent{op: opMetric, metric: MetricProcs, values: [2]int64{int64(procs)}, p: NoProc, g: NoGo})
+	s.evs = append(s.evs, wire.Event{Op: wire.OpSync, Time: 1000})
+	s.at(1000).add(wire.Event{Op: wire.OpMetric, Metric: wire.MetricProcs, Values: [2]uint64{uint64(procs)}, P: int32(NoProc), G: int64(NoGo)})
 	return s
 }
 
-func (s *script) next(ev *rawEvent) error {
-	if s.i == len(s.evs) {
-		return io.EOF
+func (s *script) Read(buf []wire.Event) (int, error) {
+	n := copy(buf, s.evs[s.i:])
+	if s.i += n; n == 0 {
+		return 0, io.EOF
 	}
-	*ev = s.evs[s.i]
-	s.i++
-	return nil
+	return n, nil
 }
 
-func (s *script) add(ev rawEvent) *script {
-	ev.time = s.now
+func (s *script) add(ev wire.Event) *script {
+	ev.Time = int64(s.now)
+	if ev.G != wire.None {
+		ev.GSlot = uint32(ev.G) + 1
+	}
+	if ev.Op == wire.OpGo || ev.Range == wire.RangeSTW || ev.Range == wire.RangeAssist {
+		ev.Slot = uint32(ev.Res) + 1
+	}
 	s.evs = append(s.evs, ev)
 	return s
 }
@@ -52,20 +59,20 @@ func (s *script) stack(fns ...string) StackID {
 func th(p ProcID) ThreadID { return ThreadID(p) + 100 }
 
 func (s *script) procStart(p ProcID) *script {
-	return s.add(rawEvent{op: opProc, g: NoGo, p: NoProc, m: th(p), res: int64(p), from: uint8(trace.ProcIdle), to: uint8(trace.ProcRunning)})
+	return s.add(wire.Event{Op: wire.OpProc, G: int64(NoGo), P: int32(NoProc), M: int64(th(p)), Res: int64(p), From: uint8(trace.ProcIdle), To: uint8(trace.ProcRunning)})
 }
 
 func (s *script) procStop(p ProcID) *script {
-	return s.add(rawEvent{op: opProc, g: NoGo, p: p, m: th(p), res: int64(p), from: uint8(trace.ProcRunning), to: uint8(trace.ProcIdle)})
+	return s.add(wire.Event{Op: wire.OpProc, G: int64(NoGo), P: int32(p), M: int64(th(p)), Res: int64(p), From: uint8(trace.ProcRunning), To: uint8(trace.ProcIdle)})
 }
 
 // steal takes p from a system call, by thread m running g (NoGo) on P on (NoProc).
 func (s *script) steal(p ProcID, g GoID, on ProcID, m ThreadID) *script {
-	return s.add(rawEvent{op: opProc, g: g, p: on, m: m, res: int64(p), from: uint8(trace.ProcRunning), to: uint8(trace.ProcIdle)})
+	return s.add(wire.Event{Op: wire.OpProc, G: int64(g), P: int32(on), M: int64(m), Res: int64(p), From: uint8(trace.ProcRunning), To: uint8(trace.ProcIdle)})
 }
 
 func (s *script) goes(g GoID, from, to GoState, ctx GoID, p ProcID, reason string, stack StackID) *script {
-	return s.add(rawEvent{op: opGo, g: ctx, p: p, m: th(p), res: int64(g), from: uint8(from), to: uint8(to), reason: s.sym.intern(reason), resStack: stack, stack: stack})
+	return s.add(wire.Event{Op: wire.OpGo, G: int64(ctx), P: int32(p), M: int64(th(p)), Res: int64(g), From: uint8(from), To: uint8(to), Reason: uint32(s.sym.intern(reason)), ResStack: uint32(stack), Stack: uint32(stack)})
 }
 
 // create makes g by a go statement of by on p.
@@ -93,16 +100,16 @@ func (s *script) syscall(g GoID, p ProcID) *script {
 	return s.goes(g, GoRunning, GoSyscall, g, p, "", s.stack("syscall.Read", "main.worker"))
 }
 
-func (s *script) stw(op op, g GoID, p ProcID, reason string) *script {
-	return s.add(rawEvent{op: op, rng: RangeSTW, g: g, p: p, m: th(p), res: int64(g), name: s.sym.intern(reason), stack: s.stack("runtime.stopTheWorld", "main.worker")})
+func (s *script) stw(op wire.Op, g GoID, p ProcID, reason string) *script {
+	return s.add(wire.Event{Op: op, Range: wire.RangeSTW, G: int64(g), P: int32(p), M: int64(th(p)), Res: int64(g), Name: uint32(s.sym.intern(reason)), Stack: uint32(s.stack("runtime.stopTheWorld", "main.worker"))})
 }
 
-func (s *script) assist(op op, g GoID, p ProcID) *script {
-	return s.add(rawEvent{op: op, rng: RangeAssist, g: g, p: p, m: th(p), res: int64(g)})
+func (s *script) assist(op wire.Op, g GoID, p ProcID) *script {
+	return s.add(wire.Event{Op: op, Range: wire.RangeAssist, G: int64(g), P: int32(p), M: int64(th(p)), Res: int64(g)})
 }
 
 func (s *script) procsChange(p ProcID, n int64) *script {
-	return s.add(rawEvent{op: opMetric, metric: MetricProcs, values: [2]int64{n}, p: p, m: th(p), g: NoGo})
+	return s.add(wire.Event{Op: wire.OpMetric, Metric: wire.MetricProcs, Values: [2]uint64{uint64(n)}, P: int32(p), M: int64(th(p)), G: int64(NoGo)})
 }
 
 // run returns the events.
@@ -124,7 +131,7 @@ func (s *script) run(t *testing.T, version int) []Event {
 func starts(evs []Event) map[GoID]Event {
 	m := make(map[GoID]Event)
 	for _, e := range evs {
-		if e.Kind == KindGo && e.Go.From == GoRunnable && e.Go.To == GoRunning {
+		if e.Kind.IsGo() && e.Go.From == GoRunnable && e.Go.To == GoRunning {
 			m[e.Go.ID] = e
 		}
 	}
@@ -194,7 +201,7 @@ func TestDedicated(t *testing.T) {
 	s.at(1100).create(2, 1, 0).create(3, 1, 0)
 	s.at(1150).goes(9, GoNotExist, GoRunnable, 1, 0, "", s.stack("runtime.gcBgMarkWorker"))
 	s.at(1200).block(1, 0, "sleep").start(9, 0)
-	s.add(rawEvent{op: opLabel, g: 9, p: 0, m: th(0), mode: ModeDedicated})
+	s.add(wire.Event{Op: wire.OpLabel, G: 9, P: 0, M: int64(th(0)), Mode: uint8(ModeDedicated)})
 	s.at(1300).procStart(1).at(1310).start(2, 1)
 	if e := starts(s.run(t, 25))[2].Go; e.Origin != OriginAmbiguous {
 		t.Errorf("started from %v, want ambiguous", e.Origin)
@@ -205,9 +212,9 @@ func TestGlobalHandback(t *testing.T) {
 	for _, version := range []int{25, 26} {
 		s := begin(2)
 		s.at(1050).procStart(1).create(2, 1, 0).at(1060).start(2, 1)
-		s.at(1100).stw(opRangeBegin, 1, 0, "GC sweep termination")
+		s.at(1100).stw(wire.OpRangeBegin, 1, 0, "GC sweep termination")
 		s.at(1200).goes(2, GoRunning, GoRunnable, 2, 1, "preempted", s.stack("runtime.asyncPreempt2", "main.worker")).procStop(1)
-		s.at(1300).procsChange(0, 2).at(1310).stw(opRangeEnd, 1, 0, "GC sweep termination")
+		s.at(1300).procsChange(0, 2).at(1310).stw(wire.OpRangeEnd, 1, 0, "GC sweep termination")
 		s.at(1400).procStart(1).at(1450).start(2, 1)
 		e := starts(s.run(t, version))[2].Go
 		want := OriginGlobal
@@ -227,12 +234,12 @@ func TestStop(t *testing.T) {
 	s := begin(4) // P2 and P3 idle
 	s.at(1050).procStart(1).create(2, 1, 0).at(1060).start(2, 1)
 	s.at(1070).procStart(2).create(3, 1, 0).at(1080).start(3, 2).at(1090).syscall(3, 2)
-	s.at(2000).stw(opRangeBegin, 1, 0, "GC mark termination")
+	s.at(2000).stw(wire.OpRangeBegin, 1, 0, "GC mark termination")
 	s.at(2100).steal(2, 1, 0, th(0))
 	s.at(2500).goes(2, GoRunning, GoRunnable, 2, 1, "preempted", s.stack("main.hot", "main.worker")).procStop(1)
 	s.at(3000).procsChange(0, 4)
 	s.at(3300).procStart(1).at(3310).start(2, 1)
-	s.at(3400).stw(opRangeEnd, 1, 0, "GC mark termination")
+	s.at(3400).stw(wire.OpRangeEnd, 1, 0, "GC mark termination")
 	evs := s.run(t, 26)
 	var r Range
 	stopped, restarts, takers := 0, 0, 0
@@ -278,9 +285,9 @@ func TestWait(t *testing.T) {
 	s.at(4000).goes(5, GoSyscall, GoRunning, 5, 1, "", 0)
 	s.at(4000).block(5, 1, "sleep").procStop(1)
 	// 4000..4400: P1 idle: wake-up.
-	s.at(4400).stw(opRangeBegin, 1, 0, "GC sweep termination")
+	s.at(4400).stw(wire.OpRangeBegin, 1, 0, "GC sweep termination")
 	// 4400..5000: stop-the-world.
-	s.at(5000).procsChange(0, 2).at(5000).stw(opRangeEnd, 1, 0, "GC sweep termination")
+	s.at(5000).procsChange(0, 2).at(5000).stw(wire.OpRangeEnd, 1, 0, "GC sweep termination")
 	s.at(5000).procStart(1)
 	// 5000..5100: P0 user, P1 in the scheduler.
 	s.at(5100).start(2, 1)
@@ -351,9 +358,9 @@ func TestTakers(t *testing.T) {
 				if e.Proc.Taker != c.want || e.Held() != 400 || e.Proc.G != 2 {
 					t.Errorf("%s: taken by %v after %d ns from g%d", name, e.Proc.Taker, e.Held(), e.Proc.G)
 				}
-			case e.Kind == KindGo && e.Go.From == GoSyscall && e.Held() != 600:
+			case e.Kind.IsGo() && e.Go.From == GoSyscall && e.Held() != 600:
 				t.Errorf("%s: call of %d ns, want 600", name, e.Held())
-			case e.Kind == KindGo && e.Go.From == GoRunnable && e.Go.ID == 2 && e.Go.Ready == ReadySyscall && e.Held() != 200:
+			case e.Kind.IsGo() && e.Go.From == GoRunnable && e.Go.ID == 2 && e.Go.Ready == ReadySyscall && e.Held() != 200:
 				t.Errorf("%s: waits %d ns to go on, want 200", name, e.Held())
 			}
 		}
@@ -398,13 +405,13 @@ func TestSlice(t *testing.T) {
 // the world for mark termination; its wall time is all of it.
 func TestAssist(t *testing.T) {
 	s := begin(1)
-	s.at(2000).assist(opRangeBegin, 1, 0)
+	s.at(2000).assist(wire.OpRangeBegin, 1, 0)
 	s.at(2500).block(1, 0, "GC mark assist wait for work")
 	s.at(2600).create(2, NoGo, 0).start(2, 0)
 	s.at(2700).unblock(1, 2, 0).at(2800).block(2, 0, "sleep").start(1, 0)
-	s.at(3000).stw(opRangeBegin, 1, 0, "GC mark termination")
-	s.at(3500).procsChange(0, 1).at(3600).stw(opRangeEnd, 1, 0, "GC mark termination")
-	s.at(3900).assist(opRangeEnd, 1, 0)
+	s.at(3000).stw(wire.OpRangeBegin, 1, 0, "GC mark termination")
+	s.at(3500).procsChange(0, 1).at(3600).stw(wire.OpRangeEnd, 1, 0, "GC mark termination")
+	s.at(3900).assist(wire.OpRangeEnd, 1, 0)
 	s.at(4000).end(1, 0).procStop(0)
 	var r Range
 	states := make(map[ProcState]int64)
@@ -414,7 +421,7 @@ func TestAssist(t *testing.T) {
 			r = e.Range
 		case e.Kind == KindProc:
 			states[e.Proc.From] += e.Held()
-		case e.Kind == KindGo && e.Go.ID == 1 && e.Go.From == GoWaiting && e.Go.Ready != ReadyGC:
+		case e.Kind.IsGo() && e.Go.ID == 1 && e.Go.From == GoWaiting && e.Go.Ready != ReadyGC:
 			t.Errorf("woken by %v, want gc", e.Go.Ready)
 		}
 	}
@@ -429,7 +436,7 @@ func TestAssist(t *testing.T) {
 // TestLabels: Go 1.26 puts GC worker labels on other goroutines.
 func TestLabels(t *testing.T) {
 	s := begin(1)
-	s.at(1030).add(rawEvent{op: opLabel, g: 1, p: 0, m: th(0), mode: ModeIdle})
+	s.at(1030).add(wire.Event{Op: wire.OpLabel, G: 1, P: 0, M: int64(th(0)), Mode: uint8(ModeIdle)})
 	s.at(2000).end(1, 0).procStop(0)
 	for _, e := range s.run(t, 26) {
 		if e.Kind == KindProc && (e.Proc.From == ProcWorker || e.Proc.Mode != ModeNone) {
@@ -443,9 +450,9 @@ func TestShrink(t *testing.T) {
 	s := begin(2)
 	s.at(1050).procStart(1).create(2, 1, 0).at(1060).start(2, 1)
 	s.at(1100).create(3, 2, 1)
-	s.at(2000).stw(opRangeBegin, 1, 0, "GOMAXPROCS")
+	s.at(2000).stw(wire.OpRangeBegin, 1, 0, "GOMAXPROCS")
 	s.at(2100).goes(2, GoRunning, GoRunnable, 2, 1, "preempted", s.stack("main.worker")).procStop(1)
-	s.at(2200).procsChange(0, 1).at(2300).stw(opRangeEnd, 1, 0, "GOMAXPROCS")
+	s.at(2200).procsChange(0, 1).at(2300).stw(wire.OpRangeEnd, 1, 0, "GOMAXPROCS")
 	s.at(3000).block(1, 0, "sleep").start(3, 0)
 	s.at(4000).end(3, 0).procStop(0)
 	evs := s.run(t, 26)

@@ -14,7 +14,7 @@ import (
 var blocking = &analysis.Analyzer{
 	Name:  "blocking",
 	Doc:   page("blocking"),
-	Kinds: parse.KindsOf(parse.KindGo),
+	Kinds: parse.KindsOf(parse.KindGoWaiting),
 	New: func() analysis.Collector {
 		return &blockingFold{
 			sites:   make(map[blockSite]*blockWaits),

@@ -11,7 +11,7 @@ import (
 var goroutines = &analysis.Analyzer{
 	Name:  "goroutines",
 	Doc:   page("goroutines"),
-	Kinds: parse.KindsOf(parse.KindGo),
+	Kinds: parse.KindsGo,
 	New: func() analysis.Collector {
 		return &goroutinesFold{
 			populations: make(map[goOrigin]*goPopulation),

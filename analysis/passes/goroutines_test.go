@@ -105,7 +105,7 @@ func TestGoroutinesConservation(t *testing.T) {
 		var lived int64
 		for i := range evs {
 			e := &evs[i]
-			if e.Kind != parse.KindGo {
+			if !e.Kind.IsGo() {
 				continue
 			}
 			f.Event(e)
@@ -209,7 +209,7 @@ func TestLifetimes(t *testing.T) {
 
 // goEvent is a transition of goroutine id at time at, whose span began at since.
 func goEvent(id parse.GoID, from, to parse.GoState, since, at parse.Time) parse.Event {
-	return parse.Event{Time: at, Kind: parse.KindGo, Go: parse.Go{ID: id, From: from, To: to, Since: since, Func: 1}}
+	return parse.Event{Time: at, Kind: parse.Kind(from), Go: parse.Go{ID: id, From: from, To: to, Since: since, Func: 1}}
 }
 
 func TestGoroutinesEvents(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 var latency = &analysis.Analyzer{
 	Name:  "latency",
 	Doc:   page("latency"),
-	Kinds: parse.KindsOf(parse.KindGo),
+	Kinds: parse.KindsOf(parse.KindGoRunnable),
 	New:   func() analysis.Collector { return newLatencyFold() },
 	Run:   runLatency,
 }

@@ -48,8 +48,8 @@ func TestLatencyRules(t *testing.T) {
 		g(6_000_000, 4, parse.ClassSystem, parse.ReadyTimer, 0, 0, parse.NoProc),
 		// In no distribution:
 		partial, coroutine, open, openYield,
-		{Time: 9000, Kind: parse.KindGo, Go: parse.Go{From: parse.GoWaiting, To: parse.GoRunnable, Func: 1}},
-		{Time: 9000, Kind: parse.KindGo, Go: parse.Go{From: parse.GoSyscall, To: parse.GoRunning, Func: 1}},
+		{Time: 9000, Kind: parse.KindGoWaiting, Go: parse.Go{From: parse.GoWaiting, To: parse.GoRunnable, Func: 1}},
+		{Time: 9000, Kind: parse.KindGoSyscall, Go: parse.Go{From: parse.GoSyscall, To: parse.GoRunning, Func: 1}},
 	}
 	rep := synthetic(t, 26, latency, events...)
 	wantMetrics(t, rep, map[string]float64{
@@ -173,7 +173,7 @@ func TestLatencyPlanted(t *testing.T) {
 	_, evs := analysistest.Events(t, analysistest.Testdata(t, "coroutines"))
 	f := newLatencyFold()
 	for i := range evs {
-		if evs[i].Kind == parse.KindGo {
+		if evs[i].Kind.IsGo() {
 			f.Event(&evs[i])
 		}
 	}

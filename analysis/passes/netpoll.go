@@ -11,7 +11,7 @@ import (
 var netpoll = &analysis.Analyzer{
 	Name:  "netpoll",
 	Doc:   page("netpoll"),
-	Kinds: parse.KindsOf(parse.KindGo),
+	Kinds: parse.KindsOf(parse.KindGoWaiting, parse.KindGoRunnable),
 	New: func() analysis.Collector {
 		return &netpollFold{sites: make(map[waitSite]*networkWaits), series: sketch.NewSeries(int(numPollers))}
 	},

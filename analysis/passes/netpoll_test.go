@@ -18,7 +18,7 @@ func TestNetpollLaw(t *testing.T) {
 func TestNetpollRules(t *testing.T) {
 	wake := func(by parse.GoID, g parse.Go) parse.Event {
 		g.From, g.To, g.Since = parse.GoWaiting, parse.GoRunnable, 1000
-		return parse.Event{Time: 3000, Kind: parse.KindGo, G: by, Go: g}
+		return parse.Event{Time: 3000, Kind: parse.Kind(g.From), G: by, Go: g}
 	}
 	start := func(held int64, g parse.Go) parse.Event {
 		g.Ready = parse.ReadyNetpoll
@@ -69,7 +69,7 @@ func TestNetpollSites(t *testing.T) {
 		var polled, other, open, waited int64
 		for i := range events {
 			e := &events[i]
-			if e.Kind != parse.KindGo || e.Go.From != parse.GoWaiting || tr.String(e.Go.FromReason) != "network" {
+			if !e.Kind.IsGo() || e.Go.From != parse.GoWaiting || tr.String(e.Go.FromReason) != "network" {
 				continue
 			}
 			waited += e.Held()

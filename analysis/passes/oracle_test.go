@@ -335,7 +335,7 @@ func checkGoroutines(t *testing.T, r *recording, rep *analysis.Report, first, la
 	}{{name: "begin", at: r.begin, window: first, values: r.before}, {name: "end", at: r.end, window: last, values: r.after}}
 	if _, err := parse.Read(context.Background(), bytes.NewReader(r.trace), parse.Options{}, func(e *parse.Event) {
 		for i := range marks {
-			if e.Kind == parse.KindGo && e.Go.Since <= marks[i].at && e.Time > marks[i].at {
+			if e.Kind.IsGo() && e.Go.Since <= marks[i].at && e.Time > marks[i].at {
 				marks[i].whole[e.Go.From]++
 			}
 		}

@@ -74,7 +74,7 @@ func TestParallelismAgreesWithSpans(t *testing.T) {
 		_, evs := analysistest.Events(t, path)
 		var held [parse.NumGoStates]int64
 		for i := range evs {
-			if e := &evs[i]; e.Kind == parse.KindGo && e.Go.Class == parse.ClassUser && e.Go.From != parse.GoNotExist {
+			if e := &evs[i]; e.Kind.IsGo() && e.Go.Class == parse.ClassUser && e.Go.From != parse.GoNotExist {
 				held[e.Go.From] += e.Held()
 			}
 		}

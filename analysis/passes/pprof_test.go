@@ -103,7 +103,7 @@ func readSpans(t *testing.T, path string) (own []ownSpans, v1 bool, rep *analysi
 	p := analysis.NewPartial(all)
 	tr, err := parse.Read(context.Background(), f, parse.Options{}, func(e *parse.Event) {
 		p.Event(e)
-		if e.Kind != parse.KindGo {
+		if !e.Kind.IsGo() {
 			return
 		}
 		g := &e.Go

@@ -20,7 +20,7 @@ const (
 var preemption = &analysis.Analyzer{
 	Name:  "preemption",
 	Doc:   page("preemption"),
-	Kinds: parse.KindsOf(parse.KindGo, parse.KindProc, parse.KindSlice),
+	Kinds: parse.KindsOf(parse.KindGoWaiting, parse.KindGoRunning, parse.KindProc, parse.KindSlice),
 	New: func() analysis.Collector {
 		return &preemptionFold{
 			sites: make(map[preemptSite]*preempted), suspended: make(map[parse.StringID]*sketch.Histogram),

@@ -21,7 +21,7 @@ func TestPreemptionRules(t *testing.T) {
 		if how == parse.PreemptSuspend {
 			to = parse.GoWaiting
 		}
-		return parse.Event{Time: 5 * ms, Kind: parse.KindGo, Go: parse.Go{From: parse.GoRunning, To: to, Since: 4 * ms, Class: c, Preempt: how, STW: stw, Stack: 1}}
+		return parse.Event{Time: 5 * ms, Kind: parse.KindGoRunning, Go: parse.Go{From: parse.GoRunning, To: to, Since: 4 * ms, Class: c, Preempt: how, STW: stw, Stack: 1}}
 	}
 	slice := func(length parse.Time, s parse.Slice) parse.Event {
 		s.Start, s.End, s.Runs = 100*ms, 100*ms+length, 1
@@ -40,7 +40,7 @@ func TestPreemptionRules(t *testing.T) {
 		stop(parse.PreemptYield, parse.ClassUser, false),
 		stop(parse.PreemptYield, parse.ClassSystem, false), // the sweeper's
 		// A goroutine that blocks is not preempted.
-		parse.Event{Time: 5 * ms, Kind: parse.KindGo, Go: parse.Go{From: parse.GoRunning, To: parse.GoWaiting, Since: 4 * ms}},
+		parse.Event{Time: 5 * ms, Kind: parse.KindGoRunning, Go: parse.Go{From: parse.GoRunning, To: parse.GoWaiting, Since: 4 * ms}},
 
 		slice(21*ms, parse.Slice{LateWait: true, Contended: ms, To: parse.GoWaiting}),
 		slice(45*ms, parse.Slice{LateWait: true, Contended: ms, Preempt: parse.PreemptAsync, Class: parse.ClassSystem}),

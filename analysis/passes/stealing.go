@@ -13,7 +13,7 @@ import (
 var stealing = &analysis.Analyzer{
 	Name:  "stealing",
 	Doc:   page("stealing"),
-	Kinds: parse.KindsOf(parse.KindGo),
+	Kinds: parse.KindsOf(parse.KindGoRunnable),
 	New: func() analysis.Collector {
 		return &stealingFold{pairs: make(map[procPair]*stolen), sites: make(map[stealSite]*stolen), series: sketch.NewSeries(3)}
 	},

@@ -14,7 +14,7 @@ import (
 var syscalls = &analysis.Analyzer{
 	Name:  "syscalls",
 	Doc:   page("syscalls"),
-	Kinds: parse.KindsOf(parse.KindGo, parse.KindProc),
+	Kinds: parse.KindsOf(parse.KindGoRunnable, parse.KindGoRunning, parse.KindGoSyscall, parse.KindProc),
 	New: func() analysis.Collector {
 		return &syscallsFold{sites: make(map[parse.StackID]*callSite), series: sketch.NewSeries(2)}
 	},

@@ -21,7 +21,7 @@ func TestSyscallsRules(t *testing.T) {
 	const us = 1000
 	span := func(from, to parse.GoState, held int64, g parse.Go) parse.Event {
 		g.From, g.To, g.Since = from, to, 1000
-		return parse.Event{Time: parse.Time(1000 + held), Kind: parse.KindGo, Go: g}
+		return parse.Event{Time: parse.Time(1000 + held), Kind: parse.Kind(g.From), Go: g}
 	}
 	enter := func(stack parse.StackID) parse.Event {
 		return span(parse.GoRunning, parse.GoSyscall, 50, parse.Go{Stack: stack})

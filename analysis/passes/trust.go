@@ -15,7 +15,7 @@ import (
 var trust = &analysis.Analyzer{
 	Name:  "trust",
 	Doc:   page("trust"),
-	Kinds: parse.KindsOf(parse.KindGo, parse.KindProc, parse.KindInterval),
+	Kinds: parse.KindsGo | parse.KindsOf(parse.KindProc, parse.KindInterval),
 	New:   func() analysis.Collector { return newTrustFold() },
 	Run:   runTrust,
 }
@@ -60,7 +60,7 @@ func newTrustFold() *trustFold {
 
 func (f *trustFold) Event(e *parse.Event) {
 	switch e.Kind {
-	case parse.KindGo:
+	default:
 		f.goroutine(e)
 	case parse.KindProc:
 		f.proc(e)

@@ -109,7 +109,7 @@ func procSpan(id parse.ProcID, prior, from, to parse.ProcState, since, until int
 
 func TestTrustLostSpans(t *testing.T) {
 	goSpan := func(id parse.GoID, from, to parse.GoState, since, until, born, lived int64) parse.Event {
-		return parse.Event{Time: parse.Time(until), Kind: parse.KindGo, Go: parse.Go{
+		return parse.Event{Time: parse.Time(until), Kind: parse.Kind(from), Go: parse.Go{
 			ID: id, From: from, To: to, Since: parse.Time(since), Born: parse.Time(born), Lived: lived, Partial: born == 0 && since == 0,
 		}}
 	}

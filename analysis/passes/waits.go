@@ -14,7 +14,7 @@ import (
 var waits = &analysis.Analyzer{
 	Name:  "waits",
 	Doc:   page("waits"),
-	Kinds: parse.KindsOf(parse.KindGo, parse.KindProc),
+	Kinds: parse.KindsOf(parse.KindGoRunnable, parse.KindProc),
 	New:   func() analysis.Collector { return newWaitsFold() },
 	Run:   runWaits,
 }

@@ -58,7 +58,9 @@ const None = -1
 
 // An Event is one event of the trace in its order, with the scheduling context
 // before it: what every reader delivers. It holds no pointers; strings and
-// stacks are ids of the Tables.
+// stacks are ids of the Tables. A goroutine has a slot besides its id: a small
+// number from 1 on, its own while it lives, so that what is known of goroutines
+// can be held in a slice.
 type Event struct {
 	Time int64 // ns
 	Op   Op
@@ -71,8 +73,10 @@ type Event struct {
 
 	G     int64
 	P     int32
+	GSlot uint32 // of G, 0 for none
 	M     int64
 	Stack uint32 // of the context
+	Slot  uint32 // OpGo, ranges of a goroutine: of the goroutine Res
 
 	Res      int64  // OpGo, OpProc, ranges of a goroutine or P: its id
 	Reason   uint32 // OpGo

@@ -45,6 +45,7 @@ type mState struct {
 
 type gState struct {
 	id     int64
+	slot   uint32
 	status uint8
 	gen    uint64
 	seq    uint64
@@ -159,7 +160,7 @@ func (o *order) push(m *mState, ev *raw, op Op) *Event {
 	e.Time, e.Op, e.M = ev.time, op, m.id
 	e.G, e.P = None, None
 	if m.g != nil {
-		e.G = m.g.id
+		e.G, e.GSlot = m.g.id, m.g.slot
 	}
 	if m.p != nil {
 		e.P = m.p.short
@@ -174,8 +175,12 @@ func narrow(p int64) int32 {
 	return int32(p)
 }
 
-func (e *Event) transition(res int64, from, to uint8) *Event {
-	e.Res, e.From, e.To = res, from, to
+func (e *Event) transition(p int64, from, to uint8) {
+	e.Res, e.From, e.To = p, from, to
+}
+
+func (e *Event) goes(g *gState, from, to uint8) *Event {
+	e.Res, e.Slot, e.From, e.To = g.id, g.slot, from, to
 	return e
 }
 
@@ -198,7 +203,7 @@ func (o *order) advance(m *mState, ev *raw) (bool, error) {
 		if m.g != nil {
 			return false, errNoG
 		}
-		o.push(m, ev, OpGo).transition(g.id, GoRunnable, GoRunning)
+		o.push(m, ev, OpGo).goes(g, GoRunnable, GoRunning)
 		g.status, g.seq = goRunning, a[1]
 		m.g = g
 
@@ -211,13 +216,13 @@ func (o *order) advance(m *mState, ev *raw) (bool, error) {
 		m.g = nil
 		switch ev.typ {
 		case evGoStop:
-			e.transition(g.id, GoRunning, GoRunnable)
+			e.goes(g, GoRunning, GoRunnable)
 			g.status = goRunnable
 		case evGoBlock:
-			e.transition(g.id, GoRunning, GoWaiting)
+			e.goes(g, GoRunning, GoWaiting)
 			g.status = goWaiting
 		case evGoDestroy:
-			e.transition(g.id, GoRunning, GoNotExist)
+			e.goes(g, GoRunning, GoNotExist)
 			o.gs.remove(g.id)
 		}
 
@@ -226,7 +231,7 @@ func (o *order) advance(m *mState, ev *raw) (bool, error) {
 		if g == nil || g.status != goWaiting || !o.succeeds(a[1], g.gen, g.seq) {
 			return false, nil
 		}
-		o.push(m, ev, OpGo).transition(g.id, GoWaiting, GoRunnable)
+		o.push(m, ev, OpGo).goes(g, GoWaiting, GoRunnable)
 		g.status, g.seq = goRunnable, a[1]
 
 	case evGoCreate, evGoCreateBlocked:
@@ -245,10 +250,10 @@ func (o *order) advance(m *mState, ev *raw) (bool, error) {
 		e := o.push(m, ev, OpGo)
 		if ev.typ == evGoCreate {
 			g.status = goRunnable
-			e.transition(id, GoNotExist, GoRunnable)
+			e.goes(g, GoNotExist, GoRunnable)
 		} else {
 			g.status = goWaiting
-			e.transition(id, GoNotExist, GoWaiting)
+			e.goes(g, GoNotExist, GoWaiting)
 		}
 
 	case evGoSyscallBegin:
@@ -260,7 +265,7 @@ func (o *order) advance(m *mState, ev *raw) (bool, error) {
 		if !o.succeeds(a[0], p.gen, p.seq) {
 			return false, fmt.Errorf("failed to advance %s: can't make sequence: %d (gen=%d) -> %d (gen=%d)", specs[ev.typ].name, p.seq, p.gen, a[0], o.gen)
 		}
-		o.push(m, ev, OpGo).transition(g.id, GoRunning, GoSyscall)
+		o.push(m, ev, OpGo).goes(g, GoRunning, GoSyscall)
 		g.status = goSyscall
 		p.status, p.seq = procSyscall, a[0]
 
@@ -274,7 +279,7 @@ func (o *order) advance(m *mState, ev *raw) (bool, error) {
 		if m.p.status != procSyscall {
 			return false, fmt.Errorf("expected proc %d in state Syscall, but got %s instead", m.p.id, procStatusNames[m.p.status])
 		}
-		o.push(m, ev, OpGo).transition(m.g.id, GoSyscall, GoRunning)
+		o.push(m, ev, OpGo).goes(m.g, GoSyscall, GoRunning)
 		m.g.status, m.p.status = goRunning, procRunning
 
 	case evGoSyscallEndBlocked:
@@ -288,7 +293,7 @@ func (o *order) advance(m *mState, ev *raw) (bool, error) {
 		if m.g.status != goSyscall {
 			return false, fmt.Errorf("%s event for goroutine that's not in a syscall", specs[ev.typ].name)
 		}
-		o.push(m, ev, OpGo).transition(m.g.id, GoSyscall, GoRunnable)
+		o.push(m, ev, OpGo).goes(m.g, GoSyscall, GoRunnable)
 		m.g.status = goRunnable
 		m.g = nil
 
@@ -303,9 +308,10 @@ func (o *order) advance(m *mState, ev *raw) (bool, error) {
 		if o.gs.get(id) != nil {
 			return false, fmt.Errorf("tried to create goroutine (%d) in syscall that already exists", id)
 		}
-		o.push(m, ev, OpGo).transition(id, GoNotExist, GoSyscall)
+		e := o.push(m, ev, OpGo)
 		g := o.gs.put(id)
 		g.status, g.gen = goSyscall, o.gen
+		e.goes(g, GoNotExist, GoSyscall)
 		m.g = g
 
 	case evGoDestroySyscall:
@@ -325,7 +331,7 @@ func (o *order) advance(m *mState, ev *raw) (bool, error) {
 			p.status = procAbandoned
 			o.push(m, ev, OpProc).transition(int64(p.short), ProcRunning, ProcIdle)
 		}
-		o.push(m, ev, OpGo).transition(g.id, GoSyscall, GoNotExist)
+		o.push(m, ev, OpGo).goes(g, GoSyscall, GoNotExist)
 		m.g, m.p = nil, nil
 		o.gs.remove(g.id)
 
@@ -341,17 +347,17 @@ func (o *order) advance(m *mState, ev *raw) (bool, error) {
 		if next == nil || next.status != goWaiting || !o.succeeds(a[1], next.gen, next.seq) {
 			return false, nil
 		}
-		o.push(m, ev, OpGo).transition(next.id, GoWaiting, GoRunnable).Coro = true
+		o.push(m, ev, OpGo).goes(next, GoWaiting, GoRunnable).Coro = true
 		e := o.push(m, ev, OpGo)
 		e.Coro = true
 		m.g = nil
-		o.push(m, ev, OpGo).transition(next.id, GoRunnable, GoRunning).Coro = true
+		o.push(m, ev, OpGo).goes(next, GoRunnable, GoRunning).Coro = true
 		m.g = next
 		if ev.typ == evGoSwitch {
-			e.transition(g.id, GoRunning, GoWaiting)
+			e.goes(g, GoRunning, GoWaiting)
 			g.status = goWaiting
 		} else {
-			e.transition(g.id, GoRunning, GoNotExist)
+			e.goes(g, GoRunning, GoNotExist)
 			o.gs.remove(g.id)
 		}
 		next.status, next.seq = goRunning, a[1]
@@ -500,7 +506,7 @@ func (o *order) goStatus(m *mState, ev *raw) (bool, error) {
 	}
 	g.gen, g.seq = o.gen, 0
 
-	e := o.push(m, ev, OpGo).transition(id, from, goStateOf[status])
+	e := o.push(m, ev, OpGo).goes(g, from, goStateOf[status])
 	switch status {
 	case goRunning:
 		m.g = g
@@ -520,7 +526,7 @@ func (o *order) goStatus(m *mState, ev *raw) (bool, error) {
 			if other.g != g {
 				return false, fmt.Errorf("inconsistent thread for syscalling goroutine %d: its thread has another", id)
 			}
-			e.G = id
+			e.G, e.GSlot = id, g.slot
 		} else {
 			o.thread(mid).g = g
 		}
@@ -556,7 +562,8 @@ func (o *order) procStatus(m *mState, ev *raw) (bool, error) {
 		return false, fmt.Errorf("inconsistent status for proc %d: old %s vs. new %s", id, procStatusNames[p.status], procStatusNames[status])
 	}
 	p.gen, p.seq = o.gen, 0
-	e := o.push(m, ev, OpProc).transition(int64(narrow(id)), from, procStateOf[status])
+	e := o.push(m, ev, OpProc)
+	e.transition(int64(narrow(id)), from, procStateOf[status])
 	if promoted {
 		// It is about to be taken, and most likely somebody else says so: the event
 		// belongs to the thread that holds it.
@@ -569,9 +576,9 @@ func (o *order) procStatus(m *mState, ev *raw) (bool, error) {
 		if holder == nil {
 			return false, fmt.Errorf("failed to find sched context for proc %d that's about to be stolen", id)
 		}
-		e.M, e.P, e.G = holder.id, narrow(id), None
+		e.M, e.P, e.G, e.GSlot = holder.id, narrow(id), None, 0
 		if holder.g != nil {
-			e.G = holder.g.id
+			e.G, e.GSlot = holder.g.id, holder.g.slot
 		}
 		return true, nil
 	}
@@ -630,7 +637,7 @@ func (o *order) goRange(m *mState, ev *raw) (bool, error) {
 			return false, errors.New("resource is missing active range: GC mark assist")
 		}
 		e := o.push(m, ev, OpRangeActive)
-		e.Range, e.Res = RangeAssist, id
+		e.Range, e.Res, e.Slot = RangeAssist, id, g.slot
 		return true, nil
 	}
 	if err := needs(m, true, true); err != nil {
@@ -648,7 +655,7 @@ func (o *order) goRange(m *mState, ev *raw) (bool, error) {
 		}
 		g.ranges = append(g.ranges, openRange{typ: typ, name: uint32(ev.args[0])})
 		e := o.push(m, ev, OpRangeBegin)
-		e.Range, e.Res = kind, g.id
+		e.Range, e.Res, e.Slot = kind, g.id, g.slot
 		return true, nil
 	}
 	i := slices.IndexFunc(g.ranges, func(r openRange) bool { return r.typ == typ })
@@ -656,7 +663,7 @@ func (o *order) goRange(m *mState, ev *raw) (bool, error) {
 		return false, fmt.Errorf("tried to end event %s, but not in-flight", specs[typ].name)
 	}
 	e := o.push(m, ev, OpRangeEnd)
-	e.Range, e.Res = kind, g.id
+	e.Range, e.Res, e.Slot = kind, g.id, g.slot
 	ev.args[0] = uint64(g.ranges[i].name)
 	last := len(g.ranges) - 1
 	g.ranges[i] = g.ranges[last]

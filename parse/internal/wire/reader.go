@@ -65,10 +65,22 @@ func NewReader(r *bufio.Reader, version int, t Tables) (*Reader, error) {
 	}}, nil
 }
 
-// Next returns the next event, which is valid until the next call. The first event
-// of every generation, and the last event of all, is OpSync; after it comes io.EOF,
-// or what is wrong with the trace.
-func (r *Reader) Next() (*Event, error) {
+// Read fills buf with the next events. The first event of every generation, and
+// the last event of all, is OpSync; after it comes io.EOF, or what is wrong with
+// the trace. As many events as are returned are valid, also beside an error.
+func (r *Reader) Read(buf []Event) (n int, err error) {
+	for n < len(buf) {
+		e, err := r.next()
+		if err != nil {
+			return n, err
+		}
+		buf[n] = *e
+		n++
+	}
+	return n, nil
+}
+
+func (r *Reader) next() (*Event, error) {
 	o := &r.o
 	for o.outNext == o.outLen {
 		o.outNext, o.outLen = 0, 0

@@ -9,6 +9,7 @@ type goroutines struct {
 	n     int
 	shift uint
 	free  []*gState
+	slots uint32 // given out
 	slab  []gState
 }
 
@@ -39,14 +40,15 @@ func (t *goroutines) put(id int64) *gState {
 	if k := len(t.free); k > 0 {
 		g = t.free[k-1]
 		t.free = t.free[:k-1]
-		*g = gState{id: id, ranges: g.ranges[:0]}
+		*g = gState{id: id, slot: g.slot, ranges: g.ranges[:0]}
 	} else {
 		if len(t.slab) == 0 {
 			t.slab = make([]gState, 256)
 		}
 		g = &t.slab[0]
 		t.slab = t.slab[1:]
-		g.id = id
+		t.slots++
+		g.id, g.slot = id, t.slots
 	}
 	t.insert(id, g)
 	t.n++

@@ -75,21 +75,21 @@ func (t *tracker) newGoroutine(id GoID, slot uint32) *goroutine {
 // counts returns where goroutines of g's class are counted.
 func (t *tracker) counts(g *goroutine) *[NumGoStates]int32 {
 	if g.class == ClassUser {
-		return &t.iv.User
+		return &t.ev.Interval.User
 	}
-	return &t.iv.Runtime
+	return &t.ev.Interval.Runtime
 }
 
 func (t *tracker) count(g *goroutine, by int32) {
 	t.counts(g)[g.state] += by
 	if g.state == GoRunnable && g.ready == ReadyYield && g.class == ClassUser {
-		t.iv.Yielding += by
+		t.ev.Interval.Yielding += by
 	}
 }
 
 // name learns g's entry function from one of its stacks.
 func (t *tracker) name(g *goroutine, s StackID) {
-	if g.fn != 0 || s == 0 {
+	if s == 0 {
 		return
 	}
 	entry := t.sym.stacks[s].entry
@@ -153,7 +153,7 @@ func (t *tracker) goEvent(ev *wire.Event) {
 	if g.state != from {
 		t.tr.Quality.StateMismatch++
 	}
-	if StackID(ev.ResStack) != 0 {
+	if g.fn == 0 {
 		t.name(g, StackID(ev.ResStack))
 	}
 	t.touch()
@@ -221,8 +221,9 @@ func (t *tracker) hand(ev *wire.Event, g *goroutine) {
 	}
 	if p.handed == nil {
 		p.batch = 0
+		t.handed++
 	}
-	g.q.inject = g.ready == ReadyNetpoll && p.batch < int(t.iv.P[ProcIdle])
+	g.q.inject = g.ready == ReadyNetpoll && p.batch < int(t.ev.Interval.P[ProcIdle])
 	p.batch++
 	p.handed = g
 }
@@ -237,6 +238,7 @@ func (t *tracker) unhand(ev *wire.Event) {
 		return
 	}
 	p.handed = nil
+	t.handed--
 }
 
 // closeGo sends the end of g's span; the parts that depend on the transition
@@ -486,7 +488,9 @@ func (t *tracker) goStatus(ev *wire.Event, id GoID, state GoState, g *goroutine)
 	} else if g.state != state {
 		t.tr.Quality.StateMismatch++
 	}
-	t.name(g, StackID(ev.ResStack))
+	if g.fn == 0 {
+		t.name(g, StackID(ev.ResStack))
+	}
 	if state != GoRunning && state != GoSyscall || g.p != nil {
 		return
 	}

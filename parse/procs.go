@@ -19,13 +19,15 @@ func (t *tracker) proc(id ProcID) *proc {
 		t.touch()
 		p = &proc{id: id, state: ProcIdle, since: t.begin, partial: true, m: NoThread}
 		t.ps[id] = p
-		t.iv.P[ProcIdle]++
+		t.ev.Interval.P[ProcIdle]++
+		t.alive++
 	}
 	if p.state == ProcNotExist {
 		t.touch()
 		p.state, p.prior, p.since, p.partial, p.lived = ProcIdle, ProcNotExist, t.now, false, 0
 		p.contended, p.blame = t.contended, t.blamed
-		t.iv.P[ProcIdle]++
+		t.ev.Interval.P[ProcIdle]++
+		t.alive++
 	}
 	return p
 }
@@ -69,7 +71,7 @@ func (t *tracker) takeProc(p *proc, to ProcState, taker Taker) {
 }
 
 func (t *tracker) leaveProc(p *proc) {
-	t.iv.P[p.state]--
+	t.ev.Interval.P[p.state]--
 	if p.state == ProcWorker {
 		t.modes[p.mode]--
 		if p.mode == ModeDedicated {
@@ -80,7 +82,7 @@ func (t *tracker) leaveProc(p *proc) {
 }
 
 func (t *tracker) enterProc(p *proc) {
-	t.iv.P[p.state]++
+	t.ev.Interval.P[p.state]++
 	if p.state == ProcWorker {
 		t.modes[p.mode]++
 		p.dedicated = p.mode == ModeDedicated

@@ -156,7 +156,10 @@ func (t *tracker) dequeue(g *goroutine, p *proc) (o Origin, victim ProcID, batch
 	q := g.q
 	g.q = queued{}
 	direct := p.handed == g
-	p.handed = nil
+	if p.handed != nil {
+		p.handed = nil
+		t.handed--
+	}
 	switch {
 	case g.ready == ReadyCoroutine:
 		return OriginCoroutine, NoProc, 0
@@ -279,6 +282,7 @@ func (t *tracker) flushQueue(p *proc) {
 // readying first.
 func (t *tracker) restartQueues() {
 	t.global.reset()
+	t.handed = 0
 	for _, p := range t.ps {
 		if p != nil {
 			p.runnext, p.handed = nil, nil

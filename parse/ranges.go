@@ -256,7 +256,7 @@ func (t *tracker) resize(n int) {
 		}
 	}
 	t.procs = n
-	t.iv.Procs = int32(n)
+	t.ev.Interval.Procs = int32(n)
 	for _, p := range t.ps[n:] {
 		if p == nil || p.state == ProcNotExist {
 			continue
@@ -273,6 +273,7 @@ func (t *tracker) dropProc(p *proc) {
 	t.touch()
 	t.closeProc(p, ProcNotExist, TakerNone)
 	t.leaveProc(p)
+	t.alive--
 	p.prior, p.state, p.since, p.dying = p.state, ProcNotExist, t.now, false
 }
 

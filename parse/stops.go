@@ -37,7 +37,7 @@ func (t *tracker) beginSTW(ev *wire.Event) {
 		GC: reason == "GC mark termination" || reason == "GC sweep termination", Mark: reason == "GC mark termination",
 		Start: reason == "start trace", LastStop: t.now, LastP: NoProc, LastG: NoGo,
 	}
-	t.iv.STW = true
+	t.ev.Interval.STW = true
 	if t.stw.r.Stop.Mark && t.gcOn {
 		t.gc.MarkEnd = t.now
 	}
@@ -65,7 +65,7 @@ func (t *tracker) beginSTW(ev *wire.Event) {
 func (t *tracker) restart() {
 	t.touch()
 	t.stw.restarted = true
-	t.iv.STW = false
+	t.ev.Interval.STW = false
 	s := &t.stw.r.Stop
 	for _, p := range t.ps {
 		if p == nil {
@@ -100,7 +100,7 @@ func (t *tracker) endSTW(ev *wire.Event, unfinished bool) {
 		t.touch()
 	}
 	t.stw.active = false
-	t.iv.STW = false
+	t.ev.Interval.STW = false
 	t.stw.r.Until, t.stw.r.Unfinished = t.now, unfinished
 	t.ev.Range = t.stw.r
 	t.send(KindRangeEnd)

@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
+	"math/bits"
 	"slices"
 	"time"
 
@@ -133,12 +135,12 @@ type tracker struct {
 	ev   Event
 
 	now, begin Time // current event; start of the trace or window
+	edge       Time // begin or end of the window, what comes next
 	first      bool // the first event is still to come
 	syncs      int
 	generation int
 	events     int64
-	unmoved    int64
-	zeros      [8]int64 // of them: by the number of trailing zero bits of their time
+	zeros      [8]int64 // events not moved by the reader, by the number of trailing zero bits of their time
 
 	gs                 []*goroutine // by slot; nil where none lives
 	freeGs             []*goroutine
@@ -146,13 +148,13 @@ type tracker struct {
 	ps                 []*proc
 	procs              int // GOMAXPROCS, 0 while unknown
 	threads            map[ThreadID]struct{}
-	lastThread         ThreadID
-	preempted, gosched StringID    // reasons
-	classes            []uint8     // by StringID: class+1 of an entry function
-	blocks             []blockKind // by StringID: kind+1 of a block reason
+	recent             [64]ThreadID // some that are in threads
+	preempted, gosched StringID     // reasons
+	classes            []uint8      // by StringID: class+1 of an entry function
+	blocks             []blockKind  // by StringID: kind+1 of a block reason
 	tasks              map[uint64]openRange
 
-	iv      Interval
+	alive   int32           // Ps that exist
 	modes   [NumModes]int32 // Ps in ProcWorker by mode
 	stw     stopping
 	gc      Range // the cycle under way
@@ -161,6 +163,7 @@ type tracker struct {
 
 	global  fifo
 	scratch []*goroutine
+	handed  int // Ps with a goroutine in proc.handed
 
 	// Integrals over time, in ns. At each instant the wait of every runnable
 	// goroutine is made of: stop-the-world if one is under way; else wake-up, as far
@@ -177,13 +180,17 @@ type tracker struct {
 const maxProcs = 1 << 16
 
 func newTracker(tr *Trace, opt Options, emit func(*Event)) *tracker {
-	return &tracker{
+	t := &tracker{
 		tr: tr, sym: tr.Symbols, opt: opt, emit: emit, first: true,
 		gs: make([]*goroutine, 64), incarnations: make(map[GoID]uint32),
-		threads: make(map[ThreadID]struct{}), lastThread: NoThread,
+		threads:   make(map[ThreadID]struct{}),
 		tasks:     make(map[uint64]openRange),
 		preempted: tr.intern("preempted"), gosched: tr.intern("runtime.Gosched"),
 	}
+	for i := range t.recent {
+		t.recent[i] = NoThread
+	}
+	return t
 }
 
 // run reads src to its end or fault and closes what is open then.
@@ -245,25 +252,26 @@ func (t *tracker) event(ev *wire.Event) {
 		at = t.now // the three events of a switch happen at once
 	}
 	if at > t.now+1 {
-		t.zeros[trailingZeros(at)]++ // not moved by the reader
-		t.unmoved++
+		t.zeros[bits.TrailingZeros8(uint8(at)|1<<7)]++ // not moved by the reader
 	}
-	if t.opt.To > 0 && at > t.tr.First+Time(t.opt.To) {
-		t.advance(t.tr.First + Time(t.opt.To))
-		t.done = true
-		return
-	}
-	if !t.on && at >= t.tr.First+Time(t.opt.From) {
-		t.advance(t.tr.First + Time(t.opt.From))
+	for at >= t.edge {
+		if t.on {
+			t.advance(t.edge - 1)
+			t.done = true
+			return
+		}
+		t.advance(t.edge)
 		t.openWindow()
 	}
 	t.advance(at)
-	if m := ThreadID(ev.M); m != t.lastThread && m != NoThread {
-		t.lastThread = m
+	if m := ThreadID(ev.M); m != t.recent[m&63] && m != NoThread {
+		t.recent[m&63] = m
 		t.threads[m] = struct{}{}
 	}
 	t.ev.Time, t.ev.G, t.ev.P, t.ev.M, t.ev.Stack = at, GoID(ev.G), ProcID(ev.P), ThreadID(ev.M), StackID(ev.Stack)
-	t.unhand(ev)
+	if t.handed > 0 {
+		t.unhand(ev)
+	}
 	switch ev.Op {
 	case wire.OpGo:
 		t.goEvent(ev)
@@ -289,14 +297,6 @@ func (t *tracker) event(ev *wire.Event) {
 	}
 }
 
-func trailingZeros(v Time) int {
-	n := 0
-	for n < 7 && v&(1<<n) == 0 {
-		n++
-	}
-	return n
-}
-
 func (t *tracker) send(k Kind) {
 	if t.on {
 		t.ev.Kind = k
@@ -308,19 +308,30 @@ func (t *tracker) start(at Time) {
 	t.first = false
 	t.now, t.begin = at, at
 	t.tr.First = at
-	t.iv.Since = at
+	t.ev.Interval.Since = at
 	t.ev.Time, t.ev.G, t.ev.P, t.ev.M = at, NoGo, NoProc, NoThread
+	t.edge = at + Time(t.opt.From)
 	if t.opt.From <= 0 {
 		t.on = true
+		t.setEnd()
 		t.send(KindGeneration)
+	}
+}
+
+// setEnd makes the end of the window, which belongs to it, the next edge.
+func (t *tracker) setEnd() {
+	t.edge = math.MaxInt64
+	if t.opt.To > 0 {
+		t.edge = t.tr.First + Time(t.opt.To) + 1
 	}
 }
 
 // openWindow cuts every open span at the begin of the window.
 func (t *tracker) openWindow() {
 	t.on = true
+	t.setEnd()
 	t.begin = t.now
-	t.iv.Since = t.now
+	t.ev.Interval.Since = t.now
 	for _, g := range t.gs {
 		if g == nil {
 			continue
@@ -383,7 +394,7 @@ func (t *tracker) sync(ev *wire.Event) {
 func (t *tracker) advance(now Time) {
 	dt := int64(now - t.now)
 	t.now = now
-	iv := &t.iv
+	iv := &t.ev.Interval
 	user := int64(iv.User[GoRunnable])
 	all := user + int64(iv.Runtime[GoRunnable])
 	if all == 0 || dt == 0 {
@@ -411,10 +422,7 @@ func (t *tracker) advance(now Time) {
 			return
 		}
 	}
-	var busy int64
-	for s := ProcScheduler; s < NumProcStates; s++ {
-		busy += int64(iv.P[s])
-	}
+	busy := int64(t.alive) - idle
 	if busy == 0 {
 		c := CauseUnknown
 		if idle > 0 { // fewer idle Ps than goroutines, and nothing else to wait for
@@ -437,30 +445,21 @@ func (t *tracker) advance(now Time) {
 
 // touch reports the counts that held until now; call it before they change.
 func (t *tracker) touch() {
-	if t.now == t.iv.Since {
+	if t.now == t.ev.Interval.Since {
 		return
 	}
 	if t.on {
-		iv := &t.iv
+		iv := &t.ev.Interval
 		switch {
 		case t.stw.active && !t.stw.restarted && t.stw.r.Stop.GC:
-			iv.GCPs = int32(t.nprocs())
+			iv.GCPs = t.alive
 		default:
 			iv.GCPs = iv.P[ProcAssist] + iv.P[ProcWorker] - t.modes[ModeIdle]
 		}
 		iv.Marking = t.gcOn && !t.gcEnded
-		t.ev.Interval = *iv
 		t.send(KindInterval)
 	}
-	t.iv.Since = t.now
-}
-
-func (t *tracker) nprocs() int {
-	n := int32(0)
-	for s := ProcIdle; s < NumProcStates; s++ {
-		n += t.iv.P[s]
-	}
-	return int(n)
+	t.ev.Interval.Since = t.now
 }
 
 // finish closes every open span at the end of the trace or window.
@@ -563,9 +562,12 @@ func (t *tracker) sorted(keep func(*goroutine) bool) []*goroutine {
 // quantum is the power of two, up to 128 ns, that nine of ten event times are
 // multiples of. The reader moves some times by 1 ns to keep them apart.
 func (t *tracker) quantum() int64 {
-	var n int64
+	var n, unmoved int64
+	for _, z := range t.zeros {
+		unmoved += z
+	}
 	for k := len(t.zeros) - 1; k > 0; k-- {
-		if n += t.zeros[k]; n*10 >= t.unmoved*9 && n > 0 {
+		if n += t.zeros[k]; n*10 >= unmoved*9 && n > 0 {
 			return 1 << k
 		}
 	}

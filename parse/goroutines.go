@@ -18,13 +18,13 @@ const (
 
 func (t *tracker) blockKind(reason StringID) blockKind {
 	if int(reason) >= len(t.blocks) {
-		t.blocks = append(t.blocks, make([]blockKind, len(t.sym.strings)-len(t.blocks))...)
+		t.blocks = append(t.blocks, make([]blockKind, len(t.strings)-len(t.blocks))...)
 	}
 	if k := t.blocks[reason]; k != 0 {
 		return k - 1
 	}
 	k := blockOther
-	switch t.sym.strings[reason] {
+	switch t.strings[reason] {
 	case "":
 		k = blockNone
 	case "network":
@@ -46,12 +46,12 @@ func (t *tracker) blockKind(reason StringID) blockKind {
 
 func (t *tracker) class(entry StringID) Class {
 	if int(entry) >= len(t.classes) {
-		t.classes = append(t.classes, make([]uint8, len(t.sym.strings)-len(t.classes))...)
+		t.classes = append(t.classes, make([]uint8, len(t.strings)-len(t.classes))...)
 	}
 	if c := t.classes[entry]; c != 0 {
 		return Class(c - 1)
 	}
-	c := classOf(t.sym.strings[entry])
+	c := classOf(t.strings[entry])
 	t.classes[entry] = uint8(c) + 1
 	return c
 }
@@ -92,7 +92,7 @@ func (t *tracker) name(g *goroutine, s StackID) {
 	if s == 0 {
 		return
 	}
-	entry := t.sym.stacks[s].entry
+	entry := t.stacks[s].entry
 	if entry == 0 {
 		return
 	}
@@ -333,8 +333,8 @@ func (t *tracker) wakeKind(ev *wire.Event, g *goroutine) Ready {
 // polls reports whether a goroutine with this stack waits for the network
 // poller: for waits that began before the trace.
 func (t *tracker) polls(s StackID) bool {
-	for _, f := range t.sym.stacks[s].frames {
-		if t.sym.strings[f.Func] == "internal/poll.runtime_pollWait" {
+	for _, f := range t.stacks[s].frames {
+		if t.strings[f.Func] == "internal/poll.runtime_pollWait" {
 			return true
 		}
 	}
@@ -358,7 +358,7 @@ func (t *tracker) preempt(ev *wire.Event, to GoState) Preempt {
 	if StackID(ev.ResStack) == 0 {
 		return PreemptUnknown
 	}
-	switch t.sym.stacks[StackID(ev.ResStack)].top {
+	switch t.stacks[StackID(ev.ResStack)].top {
 	case topAsyncPreempt:
 		return PreemptAsync
 	case topGoyield:
@@ -441,7 +441,7 @@ func (t *tracker) create(ev *wire.Event, id GoID, to GoState) {
 	g.callback = to == GoSyscall
 	g.site = StackID(ev.Stack)
 	if StackID(ev.ResStack) != 0 {
-		if g.fn = t.sym.stacks[StackID(ev.ResStack)].entry; g.fn != 0 {
+		if g.fn = t.stacks[StackID(ev.ResStack)].entry; g.fn != 0 {
 			g.class = t.class(g.fn)
 		}
 	}

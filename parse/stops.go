@@ -26,7 +26,7 @@ func (t *tracker) beginSTW(ev *wire.Event) {
 		t.endSTW(ev, true)
 	}
 	g := t.gs[ev.Slot]
-	reason := t.sym.strings[StringID(ev.Name)]
+	reason := t.strings[StringID(ev.Name)]
 	t.touch()
 	t.stw = stopping{active: true, g: g, p: t.proc(ProcID(ev.P))}
 	t.stw.r = Range{Kind: RangeSTW, Name: StringID(ev.Name), Since: t.now, G: GoID(ev.Res), P: ProcID(ev.P), Stack: StackID(ev.Stack)}

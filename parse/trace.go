@@ -58,6 +58,7 @@ type Quality struct {
 type Options struct {
 	From, To time.Duration                // window relative to the first event; To 0 is the end
 	Progress func(bytes int64, last Time) // called now and then, if not nil
+	Jobs     int                          // 1: read in the calling goroutine alone; else ahead of it in another
 }
 
 // Read reads a trace (plain, gzip or zstd) and calls emit with each event; an
@@ -90,11 +91,18 @@ func Read(ctx context.Context, r io.Reader, opt Options, emit func(*Event)) (*Tr
 		return nil, fault(err, tr, fr, 0, converted)
 	}
 	t := newTracker(tr, opt, emit)
-	if err := t.run(ctx, src, func() {
-		if opt.Progress != nil {
-			opt.Progress(fr.n, t.now)
-		}
-	}); err != nil {
+	next, stop := inPlace(src, tr.Symbols, fr)
+	if opt.Jobs != 1 {
+		next, stop = ahead(src, tr.Symbols, fr)
+	}
+	err = func() error {
+		defer stop()
+		return t.run(ctx, next)
+	}()
+	if opt.Progress != nil {
+		opt.Progress(fr.n, t.now)
+	}
+	if err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}

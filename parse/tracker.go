@@ -126,13 +126,14 @@ type stopping struct {
 // goroutine and P, the ranges, the run queues, and the integrals that say what
 // runnable goroutines wait for.
 type tracker struct {
-	tr   *Trace
-	sym  *Symbols
-	opt  Options
-	emit func(*Event)
-	on   bool // inside the window
-	done bool // past it
-	ev   Event
+	tr      *Trace
+	strings []string // of the trace, as far as the current events refer to them
+	stacks  []stackInfo
+	opt     Options
+	emit    func(*Event)
+	on      bool // inside the window
+	done    bool // past it
+	ev      Event
 
 	now, begin Time // current event; start of the trace or window
 	edge       Time // begin or end of the window, what comes next
@@ -181,7 +182,7 @@ const maxProcs = 1 << 16
 
 func newTracker(tr *Trace, opt Options, emit func(*Event)) *tracker {
 	t := &tracker{
-		tr: tr, sym: tr.Symbols, opt: opt, emit: emit, first: true,
+		tr: tr, opt: opt, emit: emit, first: true,
 		gs: make([]*goroutine, 64), incarnations: make(map[GoID]uint32),
 		threads:   make(map[ThreadID]struct{}),
 		tasks:     make(map[uint64]openRange),
@@ -193,22 +194,22 @@ func newTracker(tr *Trace, opt Options, emit func(*Event)) *tracker {
 	return t
 }
 
-// run reads src to its end or fault and closes what is open then.
-func (t *tracker) run(ctx context.Context, src source, progress func()) error {
-	buf := make([]wire.Event, 512)
+// run follows the batches to their end or fault and closes what is open then.
+func (t *tracker) run(ctx context.Context, next func() *batch) error {
 	var err error
 read:
-	for reads := 0; err == nil; reads++ {
+	for n := 0; err == nil; n++ {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if reads&0x1ff == 0 {
-			progress()
+		b := next()
+		if t.opt.Progress != nil && n%64 == 0 {
+			t.opt.Progress(b.bytes, t.now)
 		}
-		var n int
-		n, err = src.Read(buf)
-		for i := range buf[:n] {
-			ev := &buf[i]
+		err = b.err
+		t.strings, t.stacks = b.strings, b.stacks
+		for i := range b.events {
+			ev := &b.events[i]
 			if ev.Time < 0 && ev.Op != wire.OpSync {
 				err = fmt.Errorf("event time %d: the clock frequency is broken", ev.Time)
 				break read
@@ -219,7 +220,6 @@ read:
 			}
 		}
 	}
-	progress()
 	t.finish()
 	if err == io.EOF {
 		t.generation = max(0, t.syncs-1)

@@ -118,7 +118,8 @@ func (s *script) run(t *testing.T, version int) []Event {
 	var out []Event
 	tr := &Trace{Symbols: s.sym, Version: version}
 	k := newTracker(tr, Options{}, func(e *Event) { out = append(out, *e) })
-	if err := k.run(context.Background(), s, func() {}); err != nil {
+	next, _ := inPlace(s, s.sym, new(frames))
+	if err := k.run(context.Background(), next); err != nil {
 		t.Fatal(err)
 	}
 	if tr.Quality.StateMismatch+tr.Quality.ProcMismatch+tr.Quality.NestedBegins+tr.Quality.UnpairedEnds != 0 {

@@ -63,22 +63,21 @@ const None = -1
 // can be held in a slice.
 type Event struct {
 	Time int64 // ns
-	Op   Op
+	G, M int64
+	P    int32
 
+	GSlot uint32 // of G, 0 for none
+	Stack uint32 // of the context
+	Slot  uint32 // OpGo, ranges of a goroutine: of the goroutine Res
+	Res   int64  // OpGo, OpProc, ranges of a goroutine or P: its id
+
+	Op       Op
 	From, To uint8 // OpGo, OpProc
 	Coro     bool  // OpGo: part of a coroutine switch
 	Range    uint8 // ranges: RangeSTW…
 	Mode     uint8 // OpLabel: 1 dedicated, 2 fractional, 3 idle GC worker; 0 for other labels
 	Metric   uint8 // OpMetric
 
-	G     int64
-	P     int32
-	GSlot uint32 // of G, 0 for none
-	M     int64
-	Stack uint32 // of the context
-	Slot  uint32 // OpGo, ranges of a goroutine: of the goroutine Res
-
-	Res      int64  // OpGo, OpProc, ranges of a goroutine or P: its id
 	Reason   uint32 // OpGo
 	ResStack uint32 // OpGo: of the goroutine
 

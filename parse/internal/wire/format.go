@@ -132,6 +132,18 @@ var specs = func() (s [256]spec) {
 	return s
 }()
 
+// argsOf are the specs' args, close together.
+var argsOf = func() (a [256]int8) {
+	for i := range a {
+		a[i] = specs[i].args
+	}
+	return a
+}()
+
+// maxEvent is more than an event of a batch can take: its type, the time and at
+// most four arguments.
+const maxEvent = 64 + 8
+
 // uvarint reads a varint at b[i:] and returns the index after it, or -1 if there
 // is no whole one of at most 64 bits.
 func uvarint(b []byte, i int) (uint64, int) {

@@ -3,16 +3,18 @@ package wire
 import (
 	"bufio"
 	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"math/bits"
 	"slices"
 )
 
-// batch is one batch of events of a thread, in generation.data.
+// batch is one batch of events of a thread.
 type batch struct {
-	time     uint64
-	from, to int
+	time uint64
+	data []byte
 }
 
 // thread is the batches of one thread in a generation, and the cursor in them.
@@ -21,18 +23,23 @@ type thread struct {
 	batches []batch
 	ms      *mState // nil until its first event is tried
 
-	next int // batch after the current one
-	pos  int // in generation.data: the event after ev
-	end  int // of the current batch
-	last int64
-	ev   raw // the event to be ordered next
+	next  int    // batch after the current one
+	data  []byte // of the current batch, what is not decoded yet
+	begin int64  // of the current batch
+	last  int64  // time of the event before data
+
+	// Events are decoded some at a time: of one thread they repeat themselves, and the
+	// processor predicts their kinds and lengths, which it cannot in the order of all.
+	evs []raw
+	at  int   // in evs: the event to be ordered next
+	err error // what comes after evs
 }
 
 // raw is an event as it is written.
 type raw struct {
 	time int64
-	typ  byte
 	args [4]uint64
+	typ  byte
 }
 
 type sample struct {
@@ -45,8 +52,10 @@ type sample struct {
 // generation holds the raw bytes of a generation and its tables. Its memory is
 // used again for the next one.
 type generation struct {
+	tables  Tables
 	gen     uint64
-	data    []byte
+	chunks  [][]byte // raw bytes; what is in use of a chunk is its length
+	chunk   int      // the one that is filled
 	threads []*thread
 	byID    map[int64]*thread
 	pool    []*thread
@@ -63,25 +72,31 @@ type generation struct {
 	wall       int64
 	hasFreq    bool
 	batches    int      // of events
-	texts      []span   // strings, in data
+	texts      [][]byte // strings; the first is that of id 0
 	interned   []uint32 // by index in texts: id in the Tables + 1, 0 while not asked for
 	stackRaw   []rawStack
+	stackFrame []uint32 // of the stacks one after the other: in rawFrames
+	frames     pcs      // to index in rawFrames: the first frame with a PC counts
 	rawFrames  []rawFrame
-	frameIndex map[uint64]int // by PC: the first frame with it counts
 }
-
-type span struct{ from, to int }
 
 type rawStack struct {
 	id       uint64
-	from, to int // in rawFrames
+	from, to int // in stackFrame
 }
 
-type rawFrame struct{ pc, fn, file, line uint64 }
+// rawFrame is a frame, with the strings in the Tables once it is known.
+type rawFrame struct {
+	fn, file, line, pc uint64
+	known              bool
+}
 
 func (g *generation) reset() {
 	g.gen = 0
-	g.data = g.data[:0]
+	for i := range g.chunks {
+		g.chunks[i] = g.chunks[i][:0]
+	}
+	g.chunk = 0
 	g.pool = append(g.pool, g.threads...)
 	g.threads = g.threads[:0]
 	clear(g.byID)
@@ -92,12 +107,12 @@ func (g *generation) reset() {
 	g.nsPer, g.whole, g.hasFreq = 0, 0, false
 	g.snapshot, g.snapTime, g.wall = false, 0, 0
 	g.batches = 0
-	g.texts = g.texts[:0]
-	clear(g.interned)
-	g.interned = g.interned[:0]
+	g.texts = append(g.texts[:0], nil)
+	g.interned = append(g.interned[:0], 1)
 	g.stackRaw = g.stackRaw[:0]
+	g.stackFrame = g.stackFrame[:0]
+	g.frames.reset()
 	g.rawFrames = g.rawFrames[:0]
-	clear(g.frameIndex)
 }
 
 // ns converts units of time. The reference computes in float64.
@@ -190,47 +205,63 @@ func noEOF(err error) error {
 	return err
 }
 
-// read appends the data of a batch to g.data.
-func (g *generation) read(r *bufio.Reader, h header) error {
-	from := len(g.data)
-	g.data = slices.Grow(g.data, h.size)[:from+h.size]
-	n, err := io.ReadFull(r, g.data[from:])
-	if err == nil {
-		return nil
+// hold returns size bytes of the chunks, at most maxBatchSize.
+func (g *generation) hold(size int) []byte {
+	for ; g.chunk < len(g.chunks); g.chunk++ {
+		if c := g.chunks[g.chunk]; cap(c)-len(c) >= size {
+			g.chunks[g.chunk] = c[:len(c)+size]
+			return c[len(c) : len(c)+size : len(c)+size]
+		}
 	}
-	g.data = g.data[:from]
-	if err == io.EOF || err == io.ErrUnexpectedEOF {
-		return fmt.Errorf("failed to read full batch: read %d but wanted %d", n, h.size)
-	}
-	return err
+	g.chunks = append(g.chunks, make([]byte, size, maxBatchSize<<min(len(g.chunks), 4)))
+	return g.chunks[g.chunk][:size:size]
 }
 
-// file files the batch whose data is g.data[from:].
-func (g *generation) file(h header, from, version int) error {
+// release gives back what hold returned last.
+func (g *generation) release(b []byte) {
+	c := g.chunks[g.chunk]
+	g.chunks[g.chunk] = c[:len(c)-len(b)]
+}
+
+// read returns the data of a batch, held in the chunks.
+func (g *generation) read(r *bufio.Reader, h header) ([]byte, error) {
+	b := g.hold(h.size)
+	n, err := io.ReadFull(r, b)
+	if err == nil {
+		return b, nil
+	}
+	g.release(b)
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		return nil, fmt.Errorf("failed to read full batch: read %d but wanted %d", n, h.size)
+	}
+	return nil, err
+}
+
+// file files a batch, whose data was held last.
+func (g *generation) file(h header, data []byte, version int) error {
 	if g.minTime == 0 || h.time < g.minTime {
 		g.minTime = h.time
 	}
-	data := g.data[from:]
 	switch {
 	case h.exp:
-		g.data = g.data[:from]
+		g.release(data)
 		return nil
 	case len(data) == 0:
 	case data[0] == evEndOfGeneration:
 		return errors.New("end of generation inside a batch")
 	case data[0] == evStrings:
-		return g.takeStrings(from)
+		return g.takeStrings(data)
 	case data[0] == evStacks:
 		err := g.takeStacks(data)
-		g.data = g.data[:from]
+		g.release(data)
 		return err
 	case data[0] == evCPUSamples:
 		err := g.takeSamples(data)
-		g.data = g.data[:from]
+		g.release(data)
 		return err
 	case data[0] == evFrequency && version < 25, data[0] == evSync && version >= 25:
 		err := g.takeSync(h, data, version)
-		g.data = g.data[:from]
+		g.release(data)
 		return err
 	}
 	t := g.byID[h.m]
@@ -238,7 +269,7 @@ func (g *generation) file(h header, from, version int) error {
 		if k := len(g.pool); k > 0 {
 			t = g.pool[k-1]
 			g.pool = g.pool[:k-1]
-			*t = thread{batches: t.batches[:0]}
+			*t = thread{batches: t.batches[:0], evs: t.evs[:0]}
 		} else {
 			t = new(thread)
 		}
@@ -249,16 +280,15 @@ func (g *generation) file(h header, from, version int) error {
 		g.byID[h.m] = t
 		g.threads = append(g.threads, t)
 	}
-	t.batches = append(t.batches, batch{h.time, from, len(g.data)})
+	t.batches = append(t.batches, batch{h.time, data})
 	g.batches++
 	return nil
 }
 
 var errVarint = errors.New("unexpected EOF or overflow in a varint of a table")
 
-func (g *generation) takeStrings(from int) error {
-	b := g.data
-	for i := from + 1; i < len(b); {
+func (g *generation) takeStrings(b []byte) error {
+	for i := 1; i < len(b); {
 		if b[i] != evString {
 			return fmt.Errorf("expected string event, got %d", b[i])
 		}
@@ -280,16 +310,13 @@ func (g *generation) takeStrings(from int) error {
 		if !g.strings.add(id, uint32(len(g.texts))) {
 			return fmt.Errorf("multiple strings with the same ID: id=%d", id)
 		}
-		g.texts = append(g.texts, span{i2, i})
+		g.texts = append(g.texts, b[i2:i])
 		g.interned = append(g.interned, 0)
 	}
 	return nil
 }
 
 func (g *generation) takeStacks(b []byte) error {
-	if g.frameIndex == nil {
-		g.frameIndex = make(map[uint64]int)
-	}
 	for i := 1; i < len(b); {
 		if b[i] != evStack {
 			return fmt.Errorf("expected stack event, got %d", b[i])
@@ -305,25 +332,44 @@ func (g *generation) takeStacks(b []byte) error {
 		if n > maxFrames {
 			return fmt.Errorf("invalid stack size %d, maximum is %d", n, maxFrames)
 		}
-		from := len(g.rawFrames)
+		from := len(g.stackFrame)
 		for k := range n {
-			var f rawFrame
-			for _, v := range []*uint64{&f.pc, &f.fn, &f.file, &f.line} {
-				if *v, j = uvarint(b, j); j < 0 {
-					return fmt.Errorf("reading frame %d of stack %d: %w", k+1, id, errVarint)
-				}
+			if j = g.takeFrame(b, j); j < 0 {
+				return fmt.Errorf("reading frame %d of stack %d: %w", k+1, id, errVarint)
 			}
-			if first, ok := g.frameIndex[f.pc]; ok {
-				f = g.rawFrames[first]
-			} else {
-				g.frameIndex[f.pc] = len(g.rawFrames)
-			}
-			g.rawFrames = append(g.rawFrames, f)
 		}
-		g.stackRaw = append(g.stackRaw, rawStack{id, from, len(g.rawFrames)})
+		g.stackRaw = append(g.stackRaw, rawStack{id, from, len(g.stackFrame)})
 		i = j
 	}
 	return nil
+}
+
+// takeFrame adds the frame at b[i:] and returns the index after it, or -1.
+func (g *generation) takeFrame(b []byte, i int) int {
+	pc, i := uvarint(b, i)
+	if i < 0 {
+		return -1
+	}
+	number, isNew := g.frames.number(pc)
+	g.stackFrame = append(g.stackFrame, number)
+	if !isNew && i+8 <= len(b) {
+		// The other three numbers are known: look for their ends.
+		ends := ^binary.LittleEndian.Uint64(b[i:]) & 0x8080808080808080
+		ends &= ends - 1
+		if ends &= ends - 1; ends != 0 {
+			return i + bits.TrailingZeros64(ends)>>3 + 1
+		}
+	}
+	f := rawFrame{pc: pc}
+	for _, v := range []*uint64{&f.fn, &f.file, &f.line} {
+		if *v, i = uvarint(b, i); i < 0 {
+			return -1
+		}
+	}
+	if isNew {
+		g.rawFrames = append(g.rawFrames, f)
+	}
+	return i
 }
 
 func (g *generation) takeSamples(b []byte) error {
@@ -396,7 +442,7 @@ func (g *generation) takeSync(h header, b []byte, version int) error {
 }
 
 // finish checks the tables and takes them into the Tables.
-func (g *generation) finish(t Tables, version int) error {
+func (g *generation) finish(version int) error {
 	if g.nsPer == 0 {
 		return errors.New("no frequency event found")
 	}
@@ -406,21 +452,19 @@ func (g *generation) finish(t Tables, version int) error {
 	var frames []Frame
 	for _, s := range g.stackRaw {
 		frames = frames[:0]
-		for _, f := range g.rawFrames[s.from:s.to] {
-			fn, ok := g.text(t, f.fn)
-			if !ok {
-				return fmt.Errorf("found invalid func string ID %d for stack %d", f.fn, s.id)
+		for _, number := range g.stackFrame[s.from:s.to] {
+			f := &g.rawFrames[number]
+			if !f.known {
+				if err := g.know(f, s.id); err != nil {
+					return err
+				}
 			}
-			file, ok := g.text(t, f.file)
-			if !ok {
-				return fmt.Errorf("found invalid file string ID %d for stack %d", f.file, s.id)
-			}
-			if f.pc == 0 && fn == 0 {
+			if f.pc == 0 && f.fn == 0 {
 				continue // up to Go 1.24; golang/go#68090
 			}
-			frames = append(frames, Frame{fn, file, uint32(f.line)})
+			frames = append(frames, Frame{uint32(f.fn), uint32(f.file), uint32(f.line)})
 		}
-		if !g.stacks.add(s.id, t.Stack(frames)) {
+		if !g.stacks.add(s.id, g.tables.Stack(frames)) {
 			return fmt.Errorf("multiple stacks with the same ID: id=%d", s.id)
 		}
 	}
@@ -431,15 +475,36 @@ func (g *generation) finish(t Tables, version int) error {
 	return nil
 }
 
+// know gives the strings of a frame their ids in the Tables.
+func (g *generation) know(f *rawFrame, stack uint64) error {
+	fn, ok := g.text(f.fn)
+	if !ok {
+		return fmt.Errorf("found invalid func string ID %d for stack %d", f.fn, stack)
+	}
+	file, ok := g.text(f.file)
+	if !ok {
+		return fmt.Errorf("found invalid file string ID %d for stack %d", f.file, stack)
+	}
+	f.fn, f.file, f.known = uint64(fn), uint64(file), true
+	return nil
+}
+
 // text returns the id in the Tables of a string of this generation. Log texts
 // have a way of their own, since there may be any number of them.
-func (g *generation) text(t Tables, id uint64) (uint32, bool) { return g.intern(t.String, id) }
-func (g *generation) log(t Tables, id uint64) (uint32, bool)  { return g.intern(t.Log, id) }
+func (g *generation) text(id uint64) (uint32, bool) {
+	if id < uint64(len(g.strings.dense)) {
+		if i := g.strings.dense[id]; i != 0 {
+			if v := g.interned[i-1]; v != 0 {
+				return v - 1, true
+			}
+		}
+	}
+	return g.intern(g.tables.String, id)
+}
+
+func (g *generation) log(id uint64) (uint32, bool) { return g.intern(g.tables.Log, id) }
 
 func (g *generation) intern(take func([]byte) uint32, id uint64) (uint32, bool) {
-	if id == 0 {
-		return 0, true
-	}
 	i, ok := g.strings.get(id)
 	if !ok {
 		return 0, false
@@ -447,8 +512,110 @@ func (g *generation) intern(take func([]byte) uint32, id uint64) (uint32, bool) 
 	if v := g.interned[i]; v != 0 {
 		return v - 1, true
 	}
-	s := g.texts[i]
-	v := take(g.data[s.from:s.to])
+	v := take(g.texts[i])
 	g.interned[i] = v + 1
 	return v, true
 }
+
+// block is how many events of a thread are decoded at a time.
+const block = 64
+
+// refill decodes the next events of t; false at the end of its batches.
+func (g *generation) refill(t *thread) (bool, error) {
+	if t.err != nil {
+		return false, t.err
+	}
+	for len(t.data) == 0 {
+		if t.next == len(t.batches) {
+			return false, nil
+		}
+		b := &t.batches[t.next]
+		t.next++
+		t.data, t.begin, t.last = b.data, g.ns(b.time), 0
+	}
+	// N.B. no more than the bytes can hold: every event takes two.
+	if want := min(block, len(t.data)/2+1); cap(t.evs) < want {
+		t.evs = make([]raw, want)
+	}
+	t.evs, t.at = t.evs[:cap(t.evs)], 0
+	n := g.decode(t)
+	t.evs = t.evs[:n]
+	if n == 0 {
+		return false, t.err
+	}
+	return true, nil
+}
+
+// decode fills t.evs from t.data and returns how many events it decoded; t.err
+// is what kept it from going on.
+func (g *generation) decode(t *thread) int {
+	b, last := t.data, t.last
+	n := 0
+	for ; n < len(t.evs) && len(b) > 0; n++ {
+		if last == 0 {
+			last = t.begin
+		}
+		typ := b[0]
+		args := argsOf[typ]
+		if args < 0 {
+			t.err = fmt.Errorf("found event without a timestamp: type=%d", typ)
+			break
+		}
+		e := &t.evs[n]
+		e.typ = typ
+		var dt uint64
+		i := 2
+		if len(b) >= maxEvent {
+			// None of the varints can run out of b.
+			if c := b[1]; c < 0x80 {
+				dt = uint64(c)
+			} else if d := b[2]; d < 0x80 {
+				dt, i = uint64(c&0x7f)|uint64(d)<<7, 3
+			} else if dt, i = uvarint(b, 1); i < 0 {
+				t.err = errTime
+				break
+			}
+			for k := range args {
+				w := binary.LittleEndian.Uint32(b[i&63:])
+				switch {
+				case w&0x80 == 0:
+					e.args[k&3] = uint64(w & 0x7f)
+					i++
+				case w&0x8000 == 0:
+					e.args[k&3] = uint64(w&0x7f | w>>1&0x3f80)
+					i += 2
+				case w&0x800000 == 0:
+					e.args[k&3] = uint64(w&0x7f | w>>1&0x3f80 | w>>2&0x1fc000)
+					i += 3
+				default:
+					if e.args[k&3], i = uvarint(b, i); i < 0 {
+						t.err = errArg
+						goto end
+					}
+				}
+			}
+		} else {
+			if dt, i = uvarint(b, 1); i < 0 {
+				t.err = errTime
+				break
+			}
+			for k := range args {
+				if e.args[k&3], i = uvarint(b, i); i < 0 {
+					t.err = errArg
+					goto end
+				}
+			}
+		}
+		last += g.ns(dt)
+		e.time = last
+		b = b[i:]
+	}
+end:
+	t.data, t.last = b, last
+	return n
+}
+
+var (
+	errTime = errors.New("found invalid uvarint for timestamp")
+	errArg  = errors.New("found invalid uvarint")
+)

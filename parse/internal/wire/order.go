@@ -43,21 +43,23 @@ type mState struct {
 	p  *pState
 }
 
+// gState is half a cache line: there may be many.
 type gState struct {
 	id     int64
-	slot   uint32
-	status uint8
-	gen    uint64
 	seq    uint64
-	ranges []openRange
+	gen    uint32 // low bits
+	slot   uint32
+	ranges uint32 // index in order.ranges + 1; 0 for none yet
+	status uint8
 }
 
 type pState struct {
 	id       int64
 	short    int32 // id as events carry it
 	status   uint8
-	gen, seq uint64
 	sweeping bool
+	gen      uint32 // low bits
+	seq      uint64
 }
 
 // openRange is a stop-the-world or mark assist that a goroutine is in.
@@ -78,21 +80,18 @@ const (
 )
 
 type order struct {
+	in      *generation
 	initial uint64 // first generation
 	gen     uint64
 	gs      goroutines
-	ps      []*pState // by id
+	ranges  [][]openRange // that goroutines are in
+	ps      []*pState     // by id
 	farPs   map[int64]*pState
 	ms      map[int64]*mState
 	tasks   map[uint64]task
+	labels  map[uint32]uint8 // modes of GC workers by label
 	gc      uint8
 	gcSeq   uint64
-
-	// Events that are ordered and not yet delivered: most advances give one,
-	// coroutine switches three.
-	out     [3]Event
-	outLen  int
-	outNext int
 }
 
 const nearPs = 1 << 12
@@ -152,10 +151,8 @@ func needs(m *mState, p, g bool) error {
 	return nil
 }
 
-// push takes the next place in out and fills what all events have.
-func (o *order) push(m *mState, ev *raw, op Op) *Event {
-	e := &o.out[o.outLen]
-	o.outLen++
+// set fills what all events have.
+func (e *Event) set(m *mState, ev *raw, op Op) *Event {
 	*e = Event{} // N.B. filling a literal goes through a copy on the stack
 	e.Time, e.Op, e.M = ev.time, op, m.id
 	e.G, e.P = None, None
@@ -184,70 +181,94 @@ func (e *Event) goes(g *gState, from, to uint8) *Event {
 	return e
 }
 
-// succeeds reports whether seq follows the counter that stands at (gen, last).
-func (o *order) succeeds(seq, gen, last uint64) bool { return gen == o.gen && seq == last+1 }
+// succeeds reports whether seq of this generation follows the counter that stands
+// at (gen, last).
+func (o *order) succeeds(seq uint64, gen uint32, last uint64) bool {
+	return gen == uint32(o.gen) && seq == last+1
+}
 
-// advance orders ev of thread m if it can be next, else returns false. Strings and
-// stacks are filled in by the caller.
-func (o *order) advance(m *mState, ev *raw) (bool, error) {
+func (ev *raw) noStack(id uint64) error {
+	return fmt.Errorf("found invalid stack ID %d for event %s", id, specs[ev.typ].name)
+}
+
+func (ev *raw) noString(id uint64) error {
+	return fmt.Errorf("found invalid string ID %d for event %s", id, specs[ev.typ].name)
+}
+
+// advance orders ev of thread m if it can be next: it fills out and returns how many
+// events it gave, which is 1, but for coroutine switches and the like, and 0 if ev has
+// to wait. The most frequent events are dealt with here, the others in rare.
+func (o *order) advance(m *mState, ev *raw, out *[3]Event) (int, error) {
 	a := &ev.args
+	e := &out[0]
 	switch ev.typ {
 	case evGoStart:
 		g := o.gs.get(int64(a[0]))
 		if g == nil || g.status != goRunnable || !o.succeeds(a[1], g.gen, g.seq) {
-			return false, nil
+			return 0, nil
 		}
 		if err := needs(m, true, false); err != nil {
-			return false, err
+			return 0, err
 		}
 		if m.g != nil {
-			return false, errNoG
+			return 0, errNoG
 		}
-		o.push(m, ev, OpGo).goes(g, GoRunnable, GoRunning)
+		e.set(m, ev, OpGo).goes(g, GoRunnable, GoRunning)
 		g.status, g.seq = goRunning, a[1]
 		m.g = g
 
-	case evGoStop, evGoBlock, evGoDestroy:
+	case evGoStop, evGoBlock:
 		g, err := o.running(m, ev)
 		if err != nil {
-			return false, err
+			return 0, err
 		}
-		e := o.push(m, ev, OpGo)
+		e.set(m, ev, OpGo)
 		m.g = nil
-		switch ev.typ {
-		case evGoStop:
-			e.goes(g, GoRunning, GoRunnable)
-			g.status = goRunnable
-		case evGoBlock:
+		if ev.typ == evGoBlock {
 			e.goes(g, GoRunning, GoWaiting)
 			g.status = goWaiting
-		case evGoDestroy:
-			e.goes(g, GoRunning, GoNotExist)
-			o.gs.remove(g.id)
+		} else {
+			e.goes(g, GoRunning, GoRunnable)
+			g.status = goRunnable
 		}
+		stack, ok := o.in.stacks.get(a[1])
+		if !ok {
+			return 0, ev.noStack(a[1])
+		}
+		e.Stack, e.ResStack = stack, stack
+		reason, ok := o.in.text(a[0])
+		if !ok {
+			return 0, ev.noString(a[0])
+		}
+		e.Reason = reason
 
 	case evGoUnblock:
 		g := o.gs.get(int64(a[0]))
 		if g == nil || g.status != goWaiting || !o.succeeds(a[1], g.gen, g.seq) {
-			return false, nil
+			return 0, nil
 		}
-		o.push(m, ev, OpGo).goes(g, GoWaiting, GoRunnable)
+		e.set(m, ev, OpGo).goes(g, GoWaiting, GoRunnable)
 		g.status, g.seq = goRunnable, a[1]
+		stack, ok := o.in.stacks.get(a[2])
+		if !ok {
+			return 0, ev.noStack(a[2])
+		}
+		e.Stack = stack
 
 	case evGoCreate, evGoCreateBlocked:
 		if err := needs(m, true, false); err != nil {
-			return false, err
+			return 0, err
 		}
 		if m.g != nil && m.g.status != goRunning {
-			return false, fmt.Errorf("%s event for goroutine that's not Running", specs[ev.typ].name)
+			return 0, fmt.Errorf("%s event for goroutine that's not Running", specs[ev.typ].name)
 		}
 		id := int64(a[0])
 		if o.gs.get(id) != nil {
-			return false, fmt.Errorf("tried to create goroutine (%d) that already exists", id)
+			return 0, fmt.Errorf("tried to create goroutine (%d) that already exists", id)
 		}
 		g := o.gs.put(id)
-		g.gen = o.gen
-		e := o.push(m, ev, OpGo)
+		g.gen = uint32(o.gen)
+		e.set(m, ev, OpGo)
 		if ev.typ == evGoCreate {
 			g.status = goRunnable
 			e.goes(g, GoNotExist, GoRunnable)
@@ -255,33 +276,137 @@ func (o *order) advance(m *mState, ev *raw) (bool, error) {
 			g.status = goWaiting
 			e.goes(g, GoNotExist, GoWaiting)
 		}
+		var ok bool
+		if e.Stack, ok = o.in.stacks.get(a[2]); !ok {
+			return 0, ev.noStack(a[2])
+		}
+		if e.ResStack, ok = o.in.stacks.get(a[1]); !ok {
+			return 0, ev.noStack(a[1])
+		}
+
+	case evGoDestroy:
+		g, err := o.running(m, ev)
+		if err != nil {
+			return 0, err
+		}
+		e.set(m, ev, OpGo).goes(g, GoRunning, GoNotExist)
+		m.g = nil
+		o.gs.remove(g.id)
 
 	case evGoSyscallBegin:
 		g, err := o.running(m, ev)
 		if err != nil {
-			return false, err
+			return 0, err
 		}
 		p := m.p
 		if !o.succeeds(a[0], p.gen, p.seq) {
-			return false, fmt.Errorf("failed to advance %s: can't make sequence: %d (gen=%d) -> %d (gen=%d)", specs[ev.typ].name, p.seq, p.gen, a[0], o.gen)
+			return 0, fmt.Errorf("failed to advance %s: can't make sequence: %d (gen=%d) -> %d (gen=%d)", specs[ev.typ].name, p.seq, p.gen, a[0], o.gen)
 		}
-		o.push(m, ev, OpGo).goes(g, GoRunning, GoSyscall)
+		e.set(m, ev, OpGo).goes(g, GoRunning, GoSyscall)
 		g.status = goSyscall
 		p.status, p.seq = procSyscall, a[0]
+		stack, ok := o.in.stacks.get(a[1])
+		if !ok {
+			return 0, ev.noStack(a[1])
+		}
+		e.Stack, e.ResStack = stack, stack
 
 	case evGoSyscallEnd:
 		if err := needs(m, true, true); err != nil {
-			return false, err
+			return 0, err
 		}
 		if m.g.status != goSyscall {
-			return false, fmt.Errorf("%s event for goroutine that's not in a syscall", specs[ev.typ].name)
+			return 0, fmt.Errorf("%s event for goroutine that's not in a syscall", specs[ev.typ].name)
 		}
 		if m.p.status != procSyscall {
-			return false, fmt.Errorf("expected proc %d in state Syscall, but got %s instead", m.p.id, procStatusNames[m.p.status])
+			return 0, fmt.Errorf("expected proc %d in state Syscall, but got %s instead", m.p.id, procStatusNames[m.p.status])
 		}
-		o.push(m, ev, OpGo).goes(m.g, GoSyscall, GoRunning)
+		e.set(m, ev, OpGo).goes(m.g, GoSyscall, GoRunning)
 		m.g.status, m.p.status = goRunning, procRunning
 
+	case evHeapAlloc:
+		if err := needs(m, true, false); err != nil {
+			return 0, err
+		}
+		e.set(m, ev, OpMetric)
+		e.Metric, e.Values[0] = MetricHeapLive, a[0]
+
+	case evGoSwitch, evGoSwitchDestroy:
+		return o.goSwitch(m, ev, out)
+	case evGoDestroySyscall:
+		return o.destroySyscall(m, ev, out)
+	default:
+		ok, err := o.rare(m, ev, e)
+		if !ok || err != nil {
+			return 0, err
+		}
+		if err := o.fill(ev, e); err != nil {
+			return 0, err
+		}
+	}
+	return 1, nil
+}
+
+// goSwitch orders a coroutine switch: the next goroutine wakes, the current one stops
+// or ends, the next one starts.
+func (o *order) goSwitch(m *mState, ev *raw, out *[3]Event) (int, error) {
+	a := &ev.args
+	g, err := o.running(m, ev)
+	if err != nil {
+		return 0, err
+	}
+	next := o.gs.get(int64(a[0]))
+	if next == nil || next.status != goWaiting || !o.succeeds(a[1], next.gen, next.seq) {
+		return 0, nil
+	}
+	out[0].set(m, ev, OpGo).goes(next, GoWaiting, GoRunnable).Coro = true
+	e := out[1].set(m, ev, OpGo)
+	e.Coro = true
+	m.g = nil
+	out[2].set(m, ev, OpGo).goes(next, GoRunnable, GoRunning).Coro = true
+	m.g = next
+	if ev.typ == evGoSwitch {
+		e.goes(g, GoRunning, GoWaiting)
+		g.status = goWaiting
+	} else {
+		e.goes(g, GoRunning, GoNotExist)
+		o.gs.remove(g.id)
+	}
+	next.status, next.seq = goRunning, a[1]
+	return 3, nil
+}
+
+// destroySyscall orders the end of a goroutine in C, and of the hold on a P that
+// its thread still has.
+func (o *order) destroySyscall(m *mState, ev *raw, out *[3]Event) (int, error) {
+	if err := needs(m, false, true); err != nil {
+		return 0, err
+	}
+	g := m.g
+	if g.status != goSyscall {
+		return 0, fmt.Errorf("%s event for goroutine that's not in a syscall", specs[ev.typ].name)
+	}
+	n := 0
+	if p := m.p; p != nil {
+		if p.status != procSyscall {
+			return 0, fmt.Errorf("proc %d in unexpected state %s during %s", p.id, procStatusNames[p.status], specs[ev.typ].name)
+		}
+		// The thread keeps the P in C, and its id may be another thread's when the P is
+		// taken: from here on it belongs to nobody.
+		p.status = procAbandoned
+		out[0].set(m, ev, OpProc).transition(int64(p.short), ProcRunning, ProcIdle)
+		n++
+	}
+	out[n].set(m, ev, OpGo).goes(g, GoSyscall, GoNotExist)
+	m.g, m.p = nil, nil
+	o.gs.remove(g.id)
+	return n + 1, nil
+}
+
+// rare orders ev like advance, but leaves its strings and stacks to fill.
+func (o *order) rare(m *mState, ev *raw, e *Event) (bool, error) {
+	a := &ev.args
+	switch ev.typ {
 	case evGoSyscallEndBlocked:
 		// As long as the thread holds a P that can be taken, it has yet to lose it.
 		if m.p != nil && m.p.status == procSyscall {
@@ -293,7 +418,7 @@ func (o *order) advance(m *mState, ev *raw) (bool, error) {
 		if m.g.status != goSyscall {
 			return false, fmt.Errorf("%s event for goroutine that's not in a syscall", specs[ev.typ].name)
 		}
-		o.push(m, ev, OpGo).goes(m.g, GoSyscall, GoRunnable)
+		e.set(m, ev, OpGo).goes(m.g, GoSyscall, GoRunnable)
 		m.g.status = goRunnable
 		m.g = nil
 
@@ -308,59 +433,14 @@ func (o *order) advance(m *mState, ev *raw) (bool, error) {
 		if o.gs.get(id) != nil {
 			return false, fmt.Errorf("tried to create goroutine (%d) in syscall that already exists", id)
 		}
-		e := o.push(m, ev, OpGo)
+		e.set(m, ev, OpGo)
 		g := o.gs.put(id)
-		g.status, g.gen = goSyscall, o.gen
+		g.status, g.gen = goSyscall, uint32(o.gen)
 		e.goes(g, GoNotExist, GoSyscall)
 		m.g = g
 
-	case evGoDestroySyscall:
-		if err := needs(m, false, true); err != nil {
-			return false, err
-		}
-		g := m.g
-		if g.status != goSyscall {
-			return false, fmt.Errorf("%s event for goroutine that's not in a syscall", specs[ev.typ].name)
-		}
-		if p := m.p; p != nil {
-			if p.status != procSyscall {
-				return false, fmt.Errorf("proc %d in unexpected state %s during %s", p.id, procStatusNames[p.status], specs[ev.typ].name)
-			}
-			// The thread keeps the P in C, and its id may be another thread's when the P is
-			// taken: from here on it belongs to nobody.
-			p.status = procAbandoned
-			o.push(m, ev, OpProc).transition(int64(p.short), ProcRunning, ProcIdle)
-		}
-		o.push(m, ev, OpGo).goes(g, GoSyscall, GoNotExist)
-		m.g, m.p = nil, nil
-		o.gs.remove(g.id)
-
 	case evGoStatus, evGoStatusStack:
-		return o.goStatus(m, ev)
-
-	case evGoSwitch, evGoSwitchDestroy:
-		g, err := o.running(m, ev)
-		if err != nil {
-			return false, err
-		}
-		next := o.gs.get(int64(a[0]))
-		if next == nil || next.status != goWaiting || !o.succeeds(a[1], next.gen, next.seq) {
-			return false, nil
-		}
-		o.push(m, ev, OpGo).goes(next, GoWaiting, GoRunnable).Coro = true
-		e := o.push(m, ev, OpGo)
-		e.Coro = true
-		m.g = nil
-		o.push(m, ev, OpGo).goes(next, GoRunnable, GoRunning).Coro = true
-		m.g = next
-		if ev.typ == evGoSwitch {
-			e.goes(g, GoRunning, GoWaiting)
-			g.status = goWaiting
-		} else {
-			e.goes(g, GoRunning, GoNotExist)
-			o.gs.remove(g.id)
-		}
-		next.status, next.seq = goRunning, a[1]
+		return o.goStatus(m, ev, e)
 
 	case evProcStart:
 		p := o.proc(int64(a[0]))
@@ -370,7 +450,7 @@ func (o *order) advance(m *mState, ev *raw) (bool, error) {
 		if err := needs(m, false, false); err != nil {
 			return false, err
 		}
-		o.push(m, ev, OpProc).transition(int64(p.short), ProcIdle, ProcRunning)
+		e.set(m, ev, OpProc).transition(int64(p.short), ProcIdle, ProcRunning)
 		p.status, p.seq = procRunning, a[1]
 		m.p = p
 
@@ -382,47 +462,45 @@ func (o *order) advance(m *mState, ev *raw) (bool, error) {
 		if p.status != procRunning && p.status != procSyscall {
 			return false, fmt.Errorf("%s event for proc that's not Running or Syscall", specs[ev.typ].name)
 		}
-		o.push(m, ev, OpProc).transition(int64(p.short), ProcRunning, ProcIdle)
+		e.set(m, ev, OpProc).transition(int64(p.short), ProcRunning, ProcIdle)
 		p.status = procIdle
 		m.p = nil
 
 	case evProcSteal:
-		return o.procSteal(m, ev)
+		return o.procSteal(m, ev, e)
 	case evProcStatus:
-		return o.procStatus(m, ev)
+		return o.procStatus(m, ev, e)
 
 	case evProcsChange:
 		if err := needs(m, true, true); err != nil {
 			return false, err
 		}
-		o.metric(m, ev, MetricProcs, a[0])
-	case evHeapAlloc, evHeapGoal:
+		e.set(m, ev, OpMetric)
+		e.Metric, e.Values[0] = MetricProcs, a[0]
+	case evHeapGoal:
 		if err := needs(m, true, false); err != nil {
 			return false, err
 		}
-		kind := uint8(MetricHeapLive)
-		if ev.typ == evHeapGoal {
-			kind = MetricHeapGoal
-		}
-		o.metric(m, ev, kind, a[0])
+		e.set(m, ev, OpMetric)
+		e.Metric, e.Values[0] = MetricHeapGoal, a[0]
 
 	case evSTWBegin, evSTWEnd, evAssistBegin, evAssistEnd, evAssistActive:
-		return o.goRange(m, ev)
+		return o.goRange(m, ev, e)
 	case evSweepBegin, evSweepEnd, evSweepActive:
-		return o.sweep(m, ev)
+		return o.sweep(m, ev, e)
 	case evGCBegin, evGCEnd, evGCActive:
-		return o.gcCycle(m, ev)
+		return o.gcCycle(m, ev, e)
 
 	case evGoLabel:
 		if err := needs(m, true, true); err != nil {
 			return false, err
 		}
-		o.push(m, ev, OpLabel)
+		e.set(m, ev, OpLabel)
 	case evLog:
 		if err := needs(m, true, true); err != nil {
 			return false, err
 		}
-		o.push(m, ev, OpLog).Values[0] = a[0]
+		e.set(m, ev, OpLog).Values[0] = a[0]
 	case evRegionBegin, evRegionEnd:
 		// N.B. regions that end in crossed order are legal to call; pairing them is
 		// left to who reads the events.
@@ -433,7 +511,7 @@ func (o *order) advance(m *mState, ev *raw) (bool, error) {
 		if ev.typ == evRegionEnd {
 			op = OpRegionEnd
 		}
-		o.push(m, ev, op).Values[0] = a[0]
+		e.set(m, ev, op).Values[0] = a[0]
 	case evTaskBegin:
 		if _, ok := o.tasks[a[0]]; ok {
 			return false, fmt.Errorf("task ID conflict: %d", a[0])
@@ -441,7 +519,7 @@ func (o *order) advance(m *mState, ev *raw) (bool, error) {
 		if err := needs(m, true, true); err != nil {
 			return false, err
 		}
-		e := o.push(m, ev, OpTaskBegin)
+		e.set(m, ev, OpTaskBegin)
 		e.Values = [2]uint64{a[0], a[1]}
 		if a[1] == ^uint64(0) {
 			e.Values[1] = 0
@@ -450,7 +528,7 @@ func (o *order) advance(m *mState, ev *raw) (bool, error) {
 		if err := needs(m, true, true); err != nil {
 			return false, err
 		}
-		e := o.push(m, ev, OpTaskEnd)
+		e.set(m, ev, OpTaskEnd)
 		e.Values[0] = a[0]
 		if t, ok := o.tasks[a[0]]; ok {
 			e.Name, e.Values[1] = t.name, t.parent
@@ -464,7 +542,7 @@ func (o *order) advance(m *mState, ev *raw) (bool, error) {
 		if err := needs(m, false, false); err != nil {
 			return false, err
 		}
-		o.push(m, ev, OpOther)
+		e.set(m, ev, OpOther)
 	}
 	return true, nil
 }
@@ -480,12 +558,7 @@ func (o *order) running(m *mState, ev *raw) (*gState, error) {
 	return m.g, nil
 }
 
-func (o *order) metric(m *mState, ev *raw, kind uint8, v uint64) {
-	e := o.push(m, ev, OpMetric)
-	e.Metric, e.Values[0] = kind, v
-}
-
-func (o *order) goStatus(m *mState, ev *raw) (bool, error) {
+func (o *order) goStatus(m *mState, ev *raw, e *Event) (bool, error) {
 	id, mid, status := int64(ev.args[0]), int64(ev.args[1]), ev.args[2]
 	if status >= numGoStatus {
 		return false, fmt.Errorf("invalid status for goroutine %d: %d", id, status)
@@ -504,9 +577,9 @@ func (o *order) goStatus(m *mState, ev *raw) (bool, error) {
 	default:
 		return false, fmt.Errorf("found goroutine status for new goroutine after the first generation: id=%d status=%s", id, goStatusNames[status])
 	}
-	g.gen, g.seq = o.gen, 0
+	g.gen, g.seq = uint32(o.gen), 0
 
-	e := o.push(m, ev, OpGo).goes(g, from, goStateOf[status])
+	e.set(m, ev, OpGo).goes(g, from, goStateOf[status])
 	switch status {
 	case goRunning:
 		m.g = g
@@ -535,7 +608,7 @@ func (o *order) goStatus(m *mState, ev *raw) (bool, error) {
 	return true, nil
 }
 
-func (o *order) procStatus(m *mState, ev *raw) (bool, error) {
+func (o *order) procStatus(m *mState, ev *raw, e *Event) (bool, error) {
 	id, status := int64(ev.args[0]), ev.args[1]
 	if status >= numProcStatus {
 		return false, fmt.Errorf("invalid status for proc %d: %d", id, status)
@@ -561,8 +634,8 @@ func (o *order) procStatus(m *mState, ev *raw) (bool, error) {
 	case uint64(p.status) != status:
 		return false, fmt.Errorf("inconsistent status for proc %d: old %s vs. new %s", id, procStatusNames[p.status], procStatusNames[status])
 	}
-	p.gen, p.seq = o.gen, 0
-	e := o.push(m, ev, OpProc)
+	p.gen, p.seq = uint32(o.gen), 0
+	e.set(m, ev, OpProc)
 	e.transition(int64(narrow(id)), from, procStateOf[status])
 	if promoted {
 		// It is about to be taken, and most likely somebody else says so: the event
@@ -588,7 +661,7 @@ func (o *order) procStatus(m *mState, ev *raw) (bool, error) {
 	return true, nil
 }
 
-func (o *order) procSteal(m *mState, ev *raw) (bool, error) {
+func (o *order) procSteal(m *mState, ev *raw, e *Event) (bool, error) {
 	p := o.proc(int64(ev.args[0]))
 	if p == nil || p.status != procSyscall && p.status != procAbandoned || !o.succeeds(ev.args[1], p.gen, p.seq) {
 		return false, nil
@@ -612,31 +685,41 @@ func (o *order) procSteal(m *mState, ev *raw) (bool, error) {
 	if !abandoned && holder.p != p {
 		return false, fmt.Errorf("tried to steal proc %d from thread %d, but got another proc instead", p.id, mid)
 	}
-	o.push(m, ev, OpProc).transition(int64(p.short), from, ProcIdle)
+	e.set(m, ev, OpProc).transition(int64(p.short), from, ProcIdle)
 	if !abandoned {
 		holder.p = nil
 	}
 	return true, nil
 }
 
+// rangesOf returns the ranges that g is in.
+func (o *order) rangesOf(g *gState) *[]openRange {
+	if g.ranges == 0 {
+		o.ranges = append(o.ranges, nil)
+		g.ranges = uint32(len(o.ranges))
+	}
+	return &o.ranges[g.ranges-1]
+}
+
 // goRange follows stop-the-worlds and mark assists.
-func (o *order) goRange(m *mState, ev *raw) (bool, error) {
+func (o *order) goRange(m *mState, ev *raw, e *Event) (bool, error) {
 	if ev.typ == evAssistActive {
 		id := int64(ev.args[0])
 		g := o.gs.get(id)
 		if g == nil {
 			return false, fmt.Errorf("uninitialized goroutine %d found during %s", id, specs[ev.typ].name)
 		}
-		in := slices.ContainsFunc(g.ranges, func(r openRange) bool { return r.typ == evAssistBegin })
+		ranges := o.rangesOf(g)
+		in := slices.ContainsFunc(*ranges, func(r openRange) bool { return r.typ == evAssistBegin })
 		switch first := o.gen == o.initial; {
 		case first && in:
 			return false, errors.New("found named active range already in first gen: GC mark assist")
 		case first:
-			g.ranges = append(g.ranges, openRange{typ: evAssistBegin})
+			*ranges = append(*ranges, openRange{typ: evAssistBegin})
 		case !in:
 			return false, errors.New("resource is missing active range: GC mark assist")
 		}
-		e := o.push(m, ev, OpRangeActive)
+		e.set(m, ev, OpRangeActive)
 		e.Range, e.Res, e.Slot = RangeAssist, id, g.slot
 		return true, nil
 	}
@@ -644,34 +727,35 @@ func (o *order) goRange(m *mState, ev *raw) (bool, error) {
 		return false, err
 	}
 	g := m.g
+	ranges := o.rangesOf(g)
 	kind, typ := uint8(RangeSTW), byte(evSTWBegin)
 	if ev.typ == evAssistBegin || ev.typ == evAssistEnd {
 		kind, typ = RangeAssist, evAssistBegin
 	}
 	if ev.typ == typ {
 		// The reference compares stop-the-worlds by reason too.
-		if slices.ContainsFunc(g.ranges, func(r openRange) bool { return r.typ == typ && (typ == evAssistBegin || uint64(r.name) == ev.args[0]) }) {
+		if slices.ContainsFunc(*ranges, func(r openRange) bool { return r.typ == typ && (typ == evAssistBegin || uint64(r.name) == ev.args[0]) }) {
 			return false, fmt.Errorf("discovered event already in-flight for when starting event %s", specs[ev.typ].name)
 		}
-		g.ranges = append(g.ranges, openRange{typ: typ, name: uint32(ev.args[0])})
-		e := o.push(m, ev, OpRangeBegin)
+		*ranges = append(*ranges, openRange{typ: typ, name: uint32(ev.args[0])})
+		e.set(m, ev, OpRangeBegin)
 		e.Range, e.Res, e.Slot = kind, g.id, g.slot
 		return true, nil
 	}
-	i := slices.IndexFunc(g.ranges, func(r openRange) bool { return r.typ == typ })
+	i := slices.IndexFunc(*ranges, func(r openRange) bool { return r.typ == typ })
 	if i < 0 {
 		return false, fmt.Errorf("tried to end event %s, but not in-flight", specs[typ].name)
 	}
-	e := o.push(m, ev, OpRangeEnd)
+	e.set(m, ev, OpRangeEnd)
 	e.Range, e.Res, e.Slot = kind, g.id, g.slot
-	ev.args[0] = uint64(g.ranges[i].name)
-	last := len(g.ranges) - 1
-	g.ranges[i] = g.ranges[last]
-	g.ranges = g.ranges[:last]
+	ev.args[0] = uint64((*ranges)[i].name)
+	last := len(*ranges) - 1
+	(*ranges)[i] = (*ranges)[last]
+	*ranges = (*ranges)[:last]
 	return true, nil
 }
 
-func (o *order) sweep(m *mState, ev *raw) (bool, error) {
+func (o *order) sweep(m *mState, ev *raw, e *Event) (bool, error) {
 	if ev.typ == evSweepActive {
 		id := int64(ev.args[0])
 		p := o.proc(id)
@@ -684,7 +768,7 @@ func (o *order) sweep(m *mState, ev *raw) (bool, error) {
 			return false, errors.New("resource is missing active range: GC sweep")
 		}
 		p.sweeping = true
-		e := o.push(m, ev, OpRangeActive)
+		e.set(m, ev, OpRangeActive)
 		e.Range, e.Res = RangeSweep, int64(narrow(id))
 		return true, nil
 	}
@@ -702,7 +786,7 @@ func (o *order) sweep(m *mState, ev *raw) (bool, error) {
 		return false, errors.New("tried to end event GCSweepBegin, but not in-flight")
 	}
 	m.p.sweeping = begin
-	e := o.push(m, ev, op)
+	e.set(m, ev, op)
 	e.Range, e.Res = RangeSweep, int64(m.p.short)
 	if !begin {
 		e.Values = [2]uint64{ev.args[0], ev.args[1]}
@@ -712,7 +796,7 @@ func (o *order) sweep(m *mState, ev *raw) (bool, error) {
 
 // gcCycle follows GC cycles, whose events have sequence numbers of their own since
 // they come from different threads.
-func (o *order) gcCycle(m *mState, ev *raw) (bool, error) {
+func (o *order) gcCycle(m *mState, ev *raw, e *Event) (bool, error) {
 	seq := ev.args[0]
 	op, to := OpRangeBegin, uint8(gcOn)
 	known := true // the event must be the next, on a running goroutine
@@ -749,6 +833,54 @@ func (o *order) gcCycle(m *mState, ev *raw) (bool, error) {
 		}
 	}
 	o.gcSeq, o.gc = seq, to
-	o.push(m, ev, op).Range = RangeGC
+	e.set(m, ev, op).Range = RangeGC
 	return true, nil
+}
+
+// fill gives a rare event its strings and stacks.
+func (o *order) fill(ev *raw, e *Event) error {
+	s := &specs[ev.typ]
+	if s.stack >= 0 {
+		id, ok := o.in.stacks.get(ev.args[s.stack])
+		if !ok {
+			return ev.noStack(ev.args[s.stack])
+		}
+		e.Stack = id
+		if ev.typ == evGoStatusStack {
+			e.ResStack = id
+		}
+	}
+	if ev.typ == evSTWEnd {
+		e.Name, _ = o.in.text(ev.args[0])
+		return nil
+	}
+	if s.string1 < 0 {
+		return nil
+	}
+	if ev.typ == evLog {
+		var ok1, ok2 bool
+		e.Name, ok1 = o.in.log(ev.args[s.string1])
+		e.Text, ok2 = o.in.log(ev.args[s.string2])
+		if !ok1 || !ok2 {
+			return fmt.Errorf("found invalid string ID for event %s", s.name)
+		}
+		return nil
+	}
+	id, ok := o.in.text(ev.args[s.string1])
+	if !ok {
+		return ev.noString(ev.args[s.string1])
+	}
+	switch ev.typ {
+	case evGoLabel:
+		e.Mode = o.labels[id]
+	case evTaskBegin:
+		e.Name = id
+		if o.tasks == nil {
+			o.tasks = make(map[uint64]task)
+		}
+		o.tasks[e.Values[0]] = task{id, e.Values[1]}
+	default:
+		e.Name = id
+	}
+	return nil
 }

@@ -25,6 +25,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 )
 
@@ -32,24 +33,30 @@ import (
 type Reader struct {
 	r       *bufio.Reader
 	version int
-	tables  Tables
 	g       generation
 	o       order
 
-	heap    []*thread
+	heap    []head
 	samples int // next CPU sample
 	last    int64
 	open    bool // a generation is being delivered
 	done    bool
 	err     error // to be returned after the Sync that precedes it
 
+	rest  []Event // events of one step that the buffer had no room for, in three
+	three [3]Event
+
 	// Up to Go 1.25 a generation ends where a batch of the next begins.
 	spilled  bool
 	spill    header
 	spillBuf []byte
 	spillErr error
+}
 
-	labels map[uint32]uint8 // modes of GC workers by label
+// head is a thread in the heap.
+type head struct {
+	time int64 // of its next event
+	t    *thread
 }
 
 // NewReader returns a reader of the format of Go 1.version, which is at least 22.
@@ -58,11 +65,15 @@ func NewReader(r *bufio.Reader, version int, t Tables) (*Reader, error) {
 	if _, err := r.Discard(16); err != nil {
 		return nil, noEOF(err)
 	}
-	return &Reader{r: r, version: version, tables: t, labels: map[uint32]uint8{
+	rd := &Reader{r: r, version: version}
+	rd.g.tables = t
+	rd.o.in = &rd.g
+	rd.o.labels = map[uint32]uint8{
 		t.String([]byte("GC (dedicated)")):  1,
 		t.String([]byte("GC (fractional)")): 2,
 		t.String([]byte("GC (idle)")):       3,
-	}}, nil
+	}
+	return rd, nil
 }
 
 // Read fills buf with the next events. The first event of every generation, and
@@ -70,57 +81,49 @@ func NewReader(r *bufio.Reader, version int, t Tables) (*Reader, error) {
 // the trace. As many events as are returned are valid, also beside an error.
 func (r *Reader) Read(buf []Event) (n int, err error) {
 	for n < len(buf) {
-		e, err := r.next()
+		var k int
+		switch {
+		case len(r.rest) > 0:
+			k = copy(buf[n:], r.rest)
+			r.rest = r.rest[k:]
+			n += k
+			continue // they have their times
+		case r.err != nil:
+			return n, r.err
+		case r.done:
+			return n, io.EOF
+		case !r.open || len(r.heap) == 0 && r.samples == len(r.g.samples):
+			k, err = 1, r.nextGeneration(&buf[n])
+		case r.samples < len(r.g.samples) && (len(r.heap) == 0 || r.g.samples[r.samples].time < r.heap[0].time):
+			k, err = 1, r.sample(&buf[n])
+		default:
+			k, err = r.steps(buf[n:])
+			n += k
+			k = 0
+		}
 		if err != nil {
+			r.err = err
 			return n, err
 		}
-		buf[n] = *e
-		n++
+		r.tick(buf[n : n+k])
+		n += k
 	}
 	return n, nil
 }
 
-func (r *Reader) next() (*Event, error) {
-	o := &r.o
-	for o.outNext == o.outLen {
-		o.outNext, o.outLen = 0, 0
-		if r.err != nil {
-			return nil, r.err
+// tick makes times strictly increasing.
+func (r *Reader) tick(events []Event) {
+	for i := range events {
+		e := &events[i]
+		if e.Time <= r.last {
+			e.Time = r.last + 1
 		}
-		if r.done {
-			return nil, io.EOF
-		}
-		if err := r.more(); err != nil {
-			o.outLen = 0 // what it could not complete
-			r.err = err
-			return nil, err
-		}
+		r.last = e.Time
 	}
-	e := &o.out[o.outNext]
-	o.outNext++
-	// Times are strictly increasing.
-	if e.Time <= r.last {
-		e.Time = r.last + 1
-	}
-	r.last = e.Time
-	return e, nil
 }
 
-// more puts the next event, or the events of a coroutine switch, into out.
-func (r *Reader) more() error {
-	if !r.open || len(r.heap) == 0 && r.samples == len(r.g.samples) {
-		return r.nextGeneration()
-	}
-	if r.samples < len(r.g.samples) && (len(r.heap) == 0 || r.g.samples[r.samples].time < r.heap[0].ev.time) {
-		return r.sample()
-	}
-	return r.step()
-}
-
-// sync puts out the event between two generations.
-func (r *Reader) sync(at int64) {
-	e := &r.o.out[0]
-	r.o.outLen = 1
+// sync is the event between two generations.
+func (r *Reader) sync(e *Event, at int64) {
 	*e = Event{Time: at, Op: OpSync, G: None, P: None, M: None}
 	if r.open && r.g.wall != 0 {
 		e.Values = [2]uint64{uint64(r.g.ns(r.g.snapTime)), uint64(r.g.wall)}
@@ -128,7 +131,7 @@ func (r *Reader) sync(at int64) {
 }
 
 // nextGeneration reads and opens the next generation and delivers its Sync.
-func (r *Reader) nextGeneration() error {
+func (r *Reader) nextGeneration(e *Event) error {
 	var more bool
 	var err error
 	wasOpen := r.open
@@ -141,11 +144,11 @@ func (r *Reader) nextGeneration() error {
 	switch {
 	case err != nil:
 		r.err = err
-		r.sync(r.last)
+		r.sync(e, r.last)
 		return nil
 	case !more:
 		r.done = true
-		r.sync(r.last)
+		r.sync(e, r.last)
 		return nil
 	}
 	r.open = true
@@ -155,16 +158,16 @@ func (r *Reader) nextGeneration() error {
 	r.o.gen = r.g.gen
 	r.heap, r.samples = r.heap[:0], 0
 	for _, t := range r.g.threads {
-		ok, err := r.g.advance(t)
+		ok, err := r.g.refill(t)
 		if err != nil {
 			return err
 		}
 		if ok {
-			r.heap = append(r.heap, t)
+			r.heap = append(r.heap, head{t.evs[0].time, t})
 			siftUp(r.heap, len(r.heap)-1)
 		}
 	}
-	r.sync(r.g.ns(r.g.minTime))
+	r.sync(e, r.g.ns(r.g.minTime))
 	return nil
 }
 
@@ -183,15 +186,15 @@ func (r *Reader) readMarked() (more bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		from := len(g.data)
-		if err := g.read(r.r, h); err != nil {
+		data, err := g.read(r.r, h)
+		if err != nil {
 			return false, err
 		}
 		if g.gen == 0 {
 			g.gen = h.gen
 		}
-		if h.end || !h.exp && h.size > 0 && g.data[from] == evEndOfGeneration {
-			g.data = g.data[:from]
+		if h.end || !h.exp && h.size > 0 && data[0] == evEndOfGeneration {
+			g.release(data)
 			break
 		}
 		if h.gen == 0 {
@@ -200,11 +203,11 @@ func (r *Reader) readMarked() (more bool, err error) {
 		if h.gen != g.gen {
 			return false, errors.New("broken trace: missing end-of-generation event, or generations are interleaved")
 		}
-		if err := g.file(h, from, r.version); err != nil {
+		if err := g.file(h, data, r.version); err != nil {
 			return false, err
 		}
 	}
-	return true, g.finish(r.tables, r.version)
+	return true, g.finish(r.version)
 }
 
 // readUnmarked reads a generation up to the first batch of the next.
@@ -220,75 +223,89 @@ func (r *Reader) readUnmarked(wasOpen bool) (more bool, err error) {
 	if r.spilled {
 		r.spilled = false
 		g.gen = r.spill.gen
-		g.data = append(g.data, r.spillBuf...)
-		if err := g.file(r.spill, 0, r.version); err != nil {
+		data := g.hold(len(r.spillBuf))
+		copy(data, r.spillBuf)
+		if err := g.file(r.spill, data, r.version); err != nil {
 			return false, err
 		}
 	}
 	for {
 		h, err := readHeader(r.r)
-		from := len(g.data)
+		var data []byte
 		if err == nil {
-			err = g.read(r.r, h)
+			data, err = g.read(r.r, h)
 		}
 		switch {
 		case err == io.EOF:
-			return true, g.finish(r.tables, r.version)
+			return true, g.finish(r.version)
 		case err != nil && g.gen == 0:
 			return false, err
 		case err != nil:
 			// It may concern only the next generation: deliver this one first.
 			r.spillErr = err
-			return true, g.finish(r.tables, r.version)
+			return true, g.finish(r.version)
 		case h.gen == 0: // also an end mark, which there is none of before Go 1.26
 			return false, fmt.Errorf("invalid generation number %d", h.gen)
 		case g.gen == 0:
 			g.gen = h.gen
 		case h.gen == g.gen+1:
 			r.spilled, r.spill = true, h
-			r.spillBuf = append(r.spillBuf[:0], g.data[from:]...)
-			g.data = g.data[:from]
-			return true, g.finish(r.tables, r.version)
+			r.spillBuf = append(r.spillBuf[:0], data...)
+			g.release(data)
+			return true, g.finish(r.version)
 		case h.gen != g.gen:
 			return false, errors.New("generations out of order")
 		}
-		if err := g.file(h, from, r.version); err != nil {
+		if err := g.file(h, data, r.version); err != nil {
 			return false, err
 		}
 	}
 }
 
-func (r *Reader) sample() error {
+func (r *Reader) sample(e *Event) error {
 	s := &r.g.samples[r.samples]
 	r.samples++
 	stack, ok := r.g.stacks.get(s.stack)
 	if !ok {
 		return fmt.Errorf("found invalid stack ID %d for event CPUSample", s.stack)
 	}
-	r.o.out[0] = Event{Time: s.time, Op: OpSample, G: s.g, P: narrow(s.p), M: s.m, Stack: stack}
-	r.o.outLen = 1
+	*e = Event{Time: s.time, Op: OpSample, G: s.g, P: narrow(s.p), M: s.m, Stack: stack}
 	return nil
 }
 
-// step orders one event: that of the earliest thread, or else of the first thread
+// steps orders events into buf until it is full or something else than the next
+// event of a thread is due: that of the earliest thread, or else of the first thread
 // that can go on.
-func (r *Reader) step() error {
-	ok, err := r.try(0)
-	if ok || err != nil {
-		return err
+func (r *Reader) steps(buf []Event) (n int, err error) {
+	sample := int64(math.MaxInt64)
+	if r.samples < len(r.g.samples) {
+		sample = r.g.samples[r.samples].time
 	}
-	slices.SortFunc(r.heap, func(a, b *thread) int { return cmp.Compare(a.ev.time, b.ev.time) })
-	for i := 1; i < len(r.heap); i++ {
-		if ok, err := r.try(i); ok || err != nil {
-			return err
+	for n < len(buf) && len(r.heap) > 0 && r.heap[0].time <= sample {
+		i := 0
+		k, err := r.try(buf[n:], 0)
+		if k == 0 && err == nil {
+			slices.SortFunc(r.heap, func(a, b head) int { return cmp.Compare(a.time, b.time) })
+			for i = 1; i < len(r.heap) && k == 0 && err == nil; i++ {
+				k, err = r.try(buf[n:], i)
+			}
+			if k == 0 && err == nil {
+				t := r.heap[0].t
+				err = fmt.Errorf("broken trace: failed to advance: generation %d, earliest event %s of thread %d", r.g.gen, specs[t.evs[t.at].typ].name, t.id)
+			}
 		}
+		if err != nil {
+			return n, err
+		}
+		n += k
 	}
-	t := r.heap[0]
-	return fmt.Errorf("broken trace: failed to advance: generation %d, earliest event %s of thread %d", r.g.gen, specs[t.ev.typ].name, t.id)
+	return n, nil
 }
 
-func (r *Reader) try(i int) (bool, error) {
-	t := r.heap[i]
+// try orders the next event of the i-th thread of the heap into buf if it can be
+// next, and moves the thread on; k is how many events buf took, 0 for none.
+func (r *Reader) try(buf []Event, i int) (k int, err error) {
+	t := r.heap[i].t
 	if t.ms == nil {
 		if t.id == None {
 			t.ms = &mState{id: None}
@@ -296,147 +313,49 @@ func (r *Reader) try(i int) (bool, error) {
 			t.ms = r.o.thread(t.id)
 		}
 	}
-	ok, err := r.o.advance(t.ms, &t.ev)
-	if !ok || err != nil {
-		return false, err
+	out := &r.three
+	if len(buf) >= len(out) {
+		out = (*[3]Event)(buf)
+	}
+	k, err = r.o.advance(t.ms, &t.evs[t.at], out)
+	if k == 0 || err != nil {
+		return 0, err
 	}
 	if t.id == None {
 		t.ms.g, t.ms.p = nil, nil
 	}
-	if err := r.fill(&t.ev); err != nil {
-		return false, err
+	if t.at++; t.at == len(t.evs) {
+		more, err := r.g.refill(t)
+		if err != nil {
+			return 0, err
+		}
+		if !more {
+			r.heap = remove(r.heap, i)
+			i = -1
+		}
 	}
-	more, err := r.g.advance(t)
-	if err != nil {
-		return false, err
-	}
-	if more {
+	if i >= 0 {
+		r.heap[i].time = t.evs[t.at].time
 		if i == 0 || siftUp(r.heap, i) == i {
 			siftDown(r.heap, i)
 		}
-	} else {
-		r.heap = remove(r.heap, i)
 	}
-	return true, nil
-}
-
-// fill gives the ordered event its strings and stacks.
-func (r *Reader) fill(ev *raw) error {
-	s := &specs[ev.typ]
-	e := &r.o.out[r.o.outLen-1]
-	if s.stack >= 0 {
-		id, ok := r.g.stacks.get(ev.args[s.stack])
-		if !ok {
-			return fmt.Errorf("found invalid stack ID %d for event %s", ev.args[s.stack], s.name)
-		}
-		e.Stack = id
-		switch ev.typ {
-		case evGoStop, evGoBlock, evGoSyscallBegin, evGoStatusStack:
-			e.ResStack = id
-		}
+	r.tick(out[:k])
+	if len(buf) < len(out) {
+		n := copy(buf, out[:k])
+		r.rest = out[n:k]
+		k = n
 	}
-	if s.stack2 >= 0 {
-		id, ok := r.g.stacks.get(ev.args[s.stack2])
-		if !ok {
-			return fmt.Errorf("found invalid stack ID %d for event %s", ev.args[s.stack2], s.name)
-		}
-		e.ResStack = id
-	}
-	if ev.typ == evSTWEnd {
-		id, _ := r.g.text(r.tables, ev.args[0])
-		e.Name = id
-		return nil
-	}
-	if s.string1 < 0 {
-		return nil
-	}
-	if ev.typ == evLog {
-		var ok1, ok2 bool
-		e.Name, ok1 = r.g.log(r.tables, ev.args[s.string1])
-		e.Text, ok2 = r.g.log(r.tables, ev.args[s.string2])
-		if !ok1 || !ok2 {
-			return fmt.Errorf("found invalid string ID for event %s", s.name)
-		}
-		return nil
-	}
-	id, ok := r.g.text(r.tables, ev.args[s.string1])
-	if !ok {
-		return fmt.Errorf("found invalid string ID %d for event %s", ev.args[s.string1], s.name)
-	}
-	switch ev.typ {
-	case evGoStop, evGoBlock:
-		e.Reason = id
-	case evGoLabel:
-		e.Mode = r.labels[id]
-	case evTaskBegin:
-		e.Name = id
-		if r.o.tasks == nil {
-			r.o.tasks = make(map[uint64]task)
-		}
-		r.o.tasks[e.Values[0]] = task{id, e.Values[1]}
-	default:
-		e.Name = id
-	}
-	return nil
-}
-
-// advance decodes the next event of t; false at the end of its batches.
-func (g *generation) advance(t *thread) (bool, error) {
-	for t.pos == t.end {
-		if t.next == len(t.batches) {
-			return false, nil
-		}
-		b := t.batches[t.next]
-		t.next++
-		t.pos, t.end, t.last = b.from, b.to, 0
-	}
-	if t.last == 0 {
-		t.last = g.ns(t.batches[t.next-1].time)
-	}
-	b := g.data[:t.end]
-	typ := b[t.pos]
-	n := specs[typ].args
-	if n < 0 {
-		return false, fmt.Errorf("found event without a timestamp: type=%d", typ)
-	}
-	t.ev.typ = typ
-	i := t.pos + 1
-	var dt uint64
-	if i < len(b) && b[i] < 0x80 {
-		dt = uint64(b[i])
-		i++
-	} else if dt, i = uvarint(b, i); i < 0 {
-		return false, errors.New("found invalid uvarint for timestamp")
-	}
-	for k := range n {
-		if i+1 < len(b) {
-			if c := b[i]; c < 0x80 {
-				t.ev.args[k&3] = uint64(c)
-				i++
-				continue
-			} else if d := b[i+1]; d < 0x80 {
-				t.ev.args[k&3] = uint64(c&0x7f) | uint64(d)<<7
-				i += 2
-				continue
-			}
-		}
-		if t.ev.args[k&3], i = uvarint(b, i); i < 0 {
-			return false, errors.New("found invalid uvarint")
-		}
-	}
-	t.ev.time = g.ns(dt) + t.last
-	t.last = t.ev.time
-	t.pos = i
-	return true, nil
+	return k, nil
 }
 
 // The heap by time is the reference's, ties and all, so that events of equal time
 // come in the same order.
 
-func siftUp(h []*thread, i int) int {
+func siftUp(h []head, i int) int {
 	for i > 0 {
 		up := (i - 1) / 2
-		if h[up].ev.time <= h[i].ev.time {
+		if h[up].time <= h[i].time {
 			break
 		}
 		h[up], h[i] = h[i], h[up]
@@ -445,23 +364,26 @@ func siftUp(h []*thread, i int) int {
 	return i
 }
 
-func siftDown(h []*thread, i int) {
+func siftDown(h []head, i int) {
+	x := h[i]
 	for {
-		least := i
-		for c := 2*i + 1; c <= 2*i+2 && c < len(h); c++ {
-			if h[c].ev.time < h[least].ev.time {
-				least = c
-			}
+		c := 2*i + 1
+		if c >= len(h) {
+			break
 		}
-		if least == i {
-			return
+		if c+1 < len(h) && h[c+1].time < h[c].time {
+			c++
 		}
-		h[i], h[least] = h[least], h[i]
-		i = least
+		if h[c].time >= x.time {
+			break
+		}
+		h[i] = h[c]
+		i = c
 	}
+	h[i] = x
 }
 
-func remove(h []*thread, i int) []*thread {
+func remove(h []head, i int) []head {
 	for i > 0 {
 		up := (i - 1) / 2
 		h[up], h[i] = h[i], h[up]
@@ -469,6 +391,7 @@ func remove(h []*thread, i int) []*thread {
 	}
 	last := len(h) - 1
 	h[0] = h[last]
+	h[last] = head{}
 	h = h[:last]
 	if last > 0 {
 		siftDown(h, 0)

@@ -5,9 +5,10 @@ package sketch
 // Of values set at the same time the largest counts as the first and last one.
 type Gauge struct {
 	window
-	n          int64
-	firstValue int64
-	buckets    []level
+	n           int64
+	first, last int64 // the earliest and the latest time
+	firstValue  int64
+	buckets     []level
 }
 
 // level is what was set in one bucket.
@@ -36,7 +37,10 @@ func NewGauge() *Gauge { return &Gauge{} }
 
 // Set adds that the value became v at time t.
 func (g *Gauge) Set(t, v int64) {
-	g.cover(t, t, v)
+	g.ends(t, t, v)
+	if !g.covers(t, t) {
+		g.fit(g.extended(t, t))
+	}
 	g.buckets[g.index(t)].join(level{true, v, v, v, t})
 	g.n++
 }
@@ -46,27 +50,35 @@ func (g *Gauge) Merge(o *Gauge) {
 	if o.Empty() {
 		return
 	}
-	g.cover(o.first, o.last, o.firstValue)
+	g.ends(o.first, o.last, o.firstValue)
+	g.fit(g.union(o.window))
 	d := g.shift - o.shift
 	for i, l := range o.buckets {
-		g.buckets[(o.base()+int64(i))>>d-g.base()].join(l)
+		g.buckets[(o.base+int64(i))>>d-g.base].join(l)
 	}
 	g.n += o.n
 }
 
-// cover makes the window cover first…last, where v is the first value.
-func (g *Gauge) cover(first, last, v int64) {
-	if g.Empty() || first < g.first || first == g.first && v > g.firstValue {
-		g.firstValue = v
+// ends adds the earliest and the latest time of what is added, and the value at
+// the earliest, before the window covers them.
+func (g *Gauge) ends(first, last, v int64) {
+	switch {
+	case g.Empty():
+		g.first, g.last, g.firstValue = first, last, v
+		return
+	case first < g.first || first == g.first && v > g.firstValue:
+		g.first, g.firstValue = first, v
 	}
-	if g.covers(first, last) {
+	g.last = max(g.last, last)
+}
+
+// fit makes w, which covers g, the window of g.
+func (g *Gauge) fit(w window) {
+	if w == g.window {
 		return
 	}
-	to := g.extended(first, last)
-	if to.shift != g.shift || to.Len() != g.Len() {
-		g.buckets = refit(g.buckets, g.window, to, (*level).join)
-	}
-	g.window = to
+	g.buckets = refit(g.buckets, 1, g.window, w, (*level).join)
+	g.window = w
 }
 
 // N returns how many times the value was set.

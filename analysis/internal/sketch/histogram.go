@@ -3,35 +3,61 @@ package sketch
 import (
 	"math"
 	"math/bits"
-
-	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
 const (
 	inline = 32 // values kept as they are
 
-	// Two significant digits are 128 buckets per power of two: a bucket is at
-	// most 1/128 of its values wide, and below 256 it holds one value.
-	digits = 2
-	limit  = 1 << 47 // 39 h in ns, 128 TiB in bytes
+	// There are 128 buckets per power of two: a bucket is at most 1/128 of its
+	// values wide, and below 256 it holds one value. It is the layout of an HDR
+	// histogram of two significant digits.
+	perOctave = 128
+	limit     = 1 << 47 // 39 h in ns, 128 TiB in bytes; it has the last bucket
+	numCounts = 41*perOctave + 1
 )
+
+// bucketOf returns the bucket of a value in 0…limit.
+func bucketOf(v int64) int {
+	if v < 2*perOctave {
+		return int(v)
+	}
+	e := bits.Len64(uint64(v)) - bits.Len(perOctave)
+	return e*perOctave + int(v>>(e&63))
+}
+
+// bucketRange returns the smallest and the largest value of a bucket.
+func bucketRange(i int) (lo, hi int64) {
+	e := max(i/perOctave-1, 0)
+	lo = int64(i-e*perOctave) << e
+	return lo, lo + 1<<e - 1
+}
 
 // Histogram is the distribution of int64 values ≥ 0 (ns, bytes, counts);
 // smaller ones count as 0. N, Sum, Min and Max are exact. Up to 32 values are
 // kept as they are, in 0.3 KiB; beyond that they are counted in buckets ≤ 0.8 %
-// wide, in another 42 KiB. Values above 1<<47 share the last bucket. N and Sum
+// wide, in another 41 KiB. Values above 1<<47 share the last bucket. N and Sum
 // stop at [math.MaxInt64]; the law holds for buckets as long as N does not get
 // there. The zero value is empty.
 type Histogram struct {
 	n, sum, min, max int64
 	few              [inline]int64 // the values in ascending order while n ≤ inline, else zero
-	// N.B. not hdrhistogram.PackedHistogram: it is smaller, but remembers the
-	// bucket it hit last, so equal contents are not equal values.
-	hdr *hdrhistogram.Histogram // nil while n ≤ inline
+	// N.B. not hdrhistogram-go, which takes more than twice as long to count a
+	// value. Its PackedHistogram is smaller, but remembers the bucket it hit last,
+	// so that equal contents are not equal values.
+	counts *[numCounts]int64 // by bucket; nil while n ≤ inline
 }
 
 // Add adds the value v.
-func (h *Histogram) Add(v int64) { h.AddN(v, 1) }
+func (h *Histogram) Add(v int64) {
+	// Most values: counted in buckets, within the extremes, far from overflow.
+	if h.counts == nil || v < h.min || v > min(h.max, limit) || h.sum > math.MaxInt64-limit || h.n == math.MaxInt64 {
+		h.AddN(v, 1)
+		return
+	}
+	h.n++
+	h.sum += v
+	h.counts[bucketOf(v)]++
+}
 
 // AddN adds n times the value v; n ≤ 0 adds nothing.
 func (h *Histogram) AddN(v, n int64) {
@@ -59,27 +85,23 @@ func (h *Histogram) Merge(o *Histogram) {
 		h.min, h.max = min(h.min, o.min), max(h.max, o.max)
 	}
 	h.sum = addSat(h.sum, o.sum)
-	switch {
-	case o.hdr == nil:
+	if o.counts == nil {
 		for _, v := range o.few[:o.n] {
 			h.put(v, 1)
 		}
-	case h.hdr == nil:
-		few := h.few
-		n := h.n
-		h.few = [inline]int64{}
-		h.hdr, h.n = o.hdr.Clone(), o.n
-		for _, v := range few[:n] {
-			h.put(v, 1)
-		}
-	default:
-		h.hdr.Merge(o.hdr)
-		h.n = addSat(h.n, o.n)
+		return
 	}
+	if h.counts == nil {
+		h.spread()
+	}
+	for i := bucketOf(min(o.min, limit)); i <= bucketOf(min(o.max, limit)); i++ {
+		h.counts[i] = addSat(h.counts[i], o.counts[i])
+	}
+	h.n = addSat(h.n, o.n)
 }
 
 func (h *Histogram) put(v, n int64) {
-	if h.hdr == nil {
+	if h.counts == nil {
 		if n <= inline-h.n {
 			for range n {
 				i := h.n
@@ -91,21 +113,20 @@ func (h *Histogram) put(v, n int64) {
 			}
 			return
 		}
-		h.hdr = hdrhistogram.New(1, limit, digits)
-		for _, w := range h.few[:h.n] {
-			h.record(w, 1)
-		}
-		h.few = [inline]int64{}
+		h.spread()
 	}
 	n = min(n, math.MaxInt64-h.n)
-	h.record(v, n)
+	h.counts[bucketOf(min(v, limit))] += n
 	h.n += n
 }
 
-func (h *Histogram) record(v, n int64) {
-	if err := h.hdr.RecordValues(min(v, limit), n); err != nil {
-		panic("sketch: internal error: " + err.Error())
+// spread counts the inline values in buckets.
+func (h *Histogram) spread() {
+	h.counts = new([numCounts]int64)
+	for _, v := range h.few[:h.n] {
+		h.counts[bucketOf(min(v, limit))]++
 	}
+	h.few = [inline]int64{}
 }
 
 // N returns the number of values.
@@ -159,16 +180,19 @@ func (h *Histogram) QuantileAny(q float64) int64 {
 	}
 	rank := max(int64(quo), 1)
 	switch {
-	case h.hdr == nil:
+	case h.counts == nil:
 		return h.few[rank-1]
 	case rank == 1:
 		return h.min
 	case rank == h.n:
 		return h.max
 	}
-	// The library takes a percentage and rounds to the nearest rank.
-	v := h.hdr.ValueAtPercentile(100 * float64(rank) / float64(h.n))
-	return min(max(v, h.min), h.max)
+	i := bucketOf(min(h.min, limit))
+	for below := h.counts[i]; below < rank; below += h.counts[i] {
+		i++
+	}
+	_, v := bucketRange(i)
+	return min(v, h.max)
 }
 
 const billion = 1_000_000_000
@@ -191,7 +215,7 @@ func (h *Histogram) Above(v int64) int64 {
 	case v > h.max:
 		return 0
 	}
-	if h.hdr != nil {
+	if h.counts != nil {
 		v = min(v, limit)
 	}
 	var above int64
@@ -217,10 +241,12 @@ func (h *Histogram) Bins(yield func(lo, hi, n int64) bool) {
 }
 
 func (h *Histogram) bars(yield func(lo, hi, n int64) bool) {
-	if h.hdr != nil {
-		for _, b := range h.hdr.Distribution() {
-			if b.Count > 0 && !yield(b.From, b.To, b.Count) {
-				return
+	if h.counts != nil {
+		for i := bucketOf(min(h.min, limit)); i <= bucketOf(min(h.max, limit)); i++ {
+			if n := h.counts[i]; n > 0 {
+				if lo, hi := bucketRange(i); !yield(lo, hi, n) {
+					return
+				}
 			}
 		}
 		return

@@ -5,6 +5,8 @@ import (
 	"math/rand"
 	"slices"
 	"testing"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
 var distributions = map[string]func(*rand.Rand) int64{
@@ -227,15 +229,43 @@ func TestHistogramForm(t *testing.T) {
 	for v := range int64(inline) {
 		h.Add(inline - v)
 	}
-	if h.hdr != nil || !slices.IsSorted(h.few[:]) {
+	if h.counts != nil || !slices.IsSorted(h.few[:]) {
 		t.Errorf("%d values are not inline and sorted: %v", inline, h.few)
 	}
 	h.Add(1)
-	if h.hdr == nil || h.few != [inline]int64{} {
+	if h.counts == nil || h.few != [inline]int64{} {
 		t.Errorf("%d values are not in buckets: %v", inline+1, h.few)
 	}
-	if n := h.hdr.ByteSize(); n > 43<<10 {
-		t.Errorf("the buckets take %d bytes", n)
+}
+
+// The buckets, and so all that is told of them, are those of hdrhistogram-go.
+func TestHistogramBuckets(t *testing.T) {
+	hdr := hdrhistogram.New(1, limit, 2)
+	before := int64(-1)
+	for i := range numCounts {
+		lo, hi := bucketRange(i)
+		if lo != before+1 || bucketOf(lo) != i || bucketOf(min(hi, limit)) != i {
+			t.Fatalf("bucket %d is %d…%d, after one that ends at %d; theirs are %d and %d", i, lo, hi, before, bucketOf(lo), bucketOf(min(hi, limit)))
+		}
+		if !hdr.ValuesAreEquivalent(lo, hi) || hdr.ValuesAreEquivalent(lo-1, lo) && lo > 0 {
+			t.Fatalf("bucket %d, %d…%d, is none of the reference", i, lo, hi)
+		}
+		before = hi
+	}
+
+	r := rand.New(rand.NewSource(5))
+	var h Histogram
+	for range 10_000 {
+		v := distributions["lognormal"](r)
+		h.Add(v)
+		if err := hdr.RecordValue(v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for p := 1.0; p < 100; p++ {
+		if got, want := h.QuantileAny(p/100), hdr.ValueAtPercentile(p); got != want {
+			t.Errorf("percentile %v is %d, that of the reference %d", p, got, want)
+		}
 	}
 }
 

@@ -8,98 +8,107 @@ import "fmt"
 // Sums wrap.
 type Series struct {
 	window
-	lanes [][]int64 // of Len buckets each
+	lanes int
+	sums  []int64 // the lanes of the first bucket, of the second …
 }
 
 // NewSeries returns an empty Series of that many lanes.
-func NewSeries(lanes int) *Series { return &Series{lanes: make([][]int64, lanes)} }
+func NewSeries(lanes int) *Series { return &Series{lanes: lanes} }
+
+// row returns the lanes of a bucket.
+func (s *Series) row(bucket uint) []int64 {
+	i := int(bucket) * s.lanes
+	return s.sums[i : i+s.lanes]
+}
 
 // AddSpan adds weight for each ns of from…to (to excluded) in the bucket of that
 // ns. Nothing is added when from ≥ to. The cost is that of the buckets touched.
 func (s *Series) AddSpan(lane int, from, to, weight int64) {
+	if i := s.index(from); from < to && i < uint(s.n) && i == s.index(to-1) {
+		s.row(i)[lane] += weight * (to - from) // most spans
+		return
+	}
+	s.addLong(lane, from, to, weight)
+}
+
+func (s *Series) addLong(lane int, from, to, weight int64) {
 	if from >= to {
 		return
 	}
 	last := to - 1
 	s.cover(from, last)
-	row := s.lanes[lane]
 	i, j := s.index(from), s.index(last)
 	if i == j {
-		row[i] += weight * (to - from)
+		s.row(i)[lane] += weight * (to - from)
 		return
 	}
-	row[i] += weight * ((from>>s.shift+1)<<s.shift - from)
-	row[j] += weight * (to - last>>s.shift<<s.shift)
+	s.row(i)[lane] += weight * ((from>>s.shift+1)<<s.shift - from)
+	s.row(j)[lane] += weight * (to - last>>s.shift<<s.shift)
 	full := weight << s.shift
-	for k := i + 1; k < j; k++ {
-		row[k] += full
+	for k := int(i+1)*s.lanes + lane; k < int(j)*s.lanes; k += s.lanes {
+		s.sums[k] += full
 	}
 }
 
 // AddSpans is AddSpan for every lane at once: weights[lane] for each ns of from…to.
 func (s *Series) AddSpans(from, to int64, weights []int64) {
-	if from >= to {
+	if i := s.index(from); from < to && i < uint(s.n) && i == s.index(to-1) {
+		row, held := s.row(i), to-from
+		for lane, weight := range weights {
+			row[lane] += weight * held
+		}
 		return
 	}
-	last := to - 1
-	s.cover(from, last)
-	i, j := s.index(from), s.index(last)
 	for lane, weight := range weights {
-		if weight == 0 {
-			continue
-		}
-		row := s.lanes[lane]
-		if i == j {
-			row[i] += weight * (to - from)
-			continue
-		}
-		row[i] += weight * ((from>>s.shift+1)<<s.shift - from)
-		row[j] += weight * (to - last>>s.shift<<s.shift)
-		full := weight << s.shift
-		for k := i + 1; k < j; k++ {
-			row[k] += full
-		}
+		s.addLong(lane, from, to, weight)
 	}
 }
 
 // AddPoint adds v to the bucket of time t.
 func (s *Series) AddPoint(lane int, t, v int64) {
-	s.cover(t, t)
-	s.lanes[lane][s.index(t)] += v
+	i := s.index(t)
+	if i >= uint(s.n) {
+		s.cover(t, t)
+		i = s.index(t)
+	}
+	s.row(i)[lane] += v
 }
 
 // Merge adds the sums of o, which must have as many lanes.
 func (s *Series) Merge(o *Series) {
-	if len(s.lanes) != len(o.lanes) {
-		panic(fmt.Sprintf("sketch: merge of a Series of %d lanes with one of %d", len(s.lanes), len(o.lanes)))
+	if s.lanes != o.lanes {
+		panic(fmt.Sprintf("sketch: merge of a Series of %d lanes with one of %d", s.lanes, o.lanes))
 	}
 	if o.Empty() {
 		return
 	}
-	s.cover(o.first, o.last)
+	s.fit(s.union(o.window))
 	d := s.shift - o.shift
-	for lane, row := range o.lanes {
-		for i, v := range row {
-			s.lanes[lane][(o.base()+int64(i))>>d-s.base()] += v
+	for i := range o.n {
+		row := s.row(uint((o.base+int64(i))>>d - s.base))
+		for lane, v := range o.row(uint(i)) {
+			row[lane] += v
 		}
 	}
 }
 
 func (s *Series) cover(first, last int64) {
-	if s.covers(first, last) {
+	if !s.covers(first, last) {
+		s.fit(s.extended(first, last))
+	}
+}
+
+// fit makes w, which covers s, the window of s.
+func (s *Series) fit(w window) {
+	if w == s.window {
 		return
 	}
-	to := s.extended(first, last)
-	if to.shift != s.shift || to.Len() != s.Len() {
-		for lane, row := range s.lanes {
-			s.lanes[lane] = refit(row, s.window, to, func(sum *int64, v int64) { *sum += v })
-		}
-	}
-	s.window = to
+	s.sums = refit(s.sums, s.lanes, s.window, w, func(sum *int64, v int64) { *sum += v })
+	s.window = w
 }
 
 // Lanes returns the number of lanes.
-func (s *Series) Lanes() int { return len(s.lanes) }
+func (s *Series) Lanes() int { return s.lanes }
 
 // At returns the sum of a lane in a bucket, 0 ≤ bucket < Len.
-func (s *Series) At(bucket, lane int) int64 { return s.lanes[lane][bucket] }
+func (s *Series) At(bucket, lane int) int64 { return s.row(uint(bucket))[lane] }

@@ -64,15 +64,33 @@ func (s *Stretch) Add(from, to int64, on bool, weight int64) {
 	if from >= to {
 		return
 	}
-	if !on && s.some && s.to == from && !s.whole && s.tail == (run{}) {
-		s.to = to // off goes on: most intervals
+	if !s.some || from != s.to {
+		next := Stretch{min: s.min, some: true, from: from, to: to, whole: on}
+		if on {
+			next.head = run{from, to, weight * (to - from)}
+		}
+		s.Merge(&next)
 		return
 	}
-	next := Stretch{min: s.min, some: true, from: from, to: to, whole: on}
-	if on {
-		next.head = run{from, to, weight * (to - from)}
+	// Most intervals follow the one before, and so join or end one run.
+	s.to = to
+	last := &s.tail
+	if s.whole {
+		last = &s.head
 	}
-	s.Merge(&next)
+	switch {
+	case !on && s.whole:
+		s.whole = false
+	case !on && *last != run{}:
+		s.inner.end(*last, s.min)
+		*last = run{}
+	case !on:
+	case *last == run{}:
+		*last = run{from, to, weight * (to - from)}
+	default:
+		last.to = to
+		last.mass += weight * (to - from)
+	}
 }
 
 // Merge adds the intervals of o, which come after those of s. Both must have the

@@ -15,21 +15,15 @@ var blocking = &analysis.Analyzer{
 	Name:  "blocking",
 	Doc:   page("blocking"),
 	Kinds: parse.KindsOf(parse.KindGoWaiting),
-	New: func() analysis.Collector {
-		return &blockingFold{
-			sites:   make(map[blockSite]*blockWaits),
-			reasons: make(map[blockReason]*blockReasonWaits),
-			wakers:  make(map[blockWaker]int64),
-		}
-	},
-	Run: runBlocking,
+	New:   func() analysis.Collector { return new(blockingFold) },
+	Run:   runBlocking,
 }
 
 // blockingFold holds the waits of user goroutines.
 type blockingFold struct {
-	sites   map[blockSite]*blockWaits
-	reasons map[blockReason]*blockReasonWaits
-	wakers  map[blockWaker]int64 // waits ended
+	sites   keyed[blockSite, blockedAt]
+	reasons keyed[blockReason, blockReasonWaits]
+	wakers  keyed[blockWaker, int64] // waits ended
 }
 
 // blockReason is the reason the trace gives for a wait, or why it gives none.
@@ -94,9 +88,31 @@ func (w *blockWaits) longest() any {
 	return w.max
 }
 
+type blockedAt struct {
+	blockWaits
+	reason *blockReasonWaits // those of its reason
+}
+
 type blockReasonWaits struct {
 	lengths  sketch.Histogram // of the whole waits
 	overTime *sketch.Series
+}
+
+// site returns what is held of a site.
+func (f *blockingFold) site(k blockSite, hash uint32) *blockedAt {
+	w := f.sites.at(k, hash)
+	if w.reason == nil {
+		w.reason = f.reason(k.blockReason)
+	}
+	return w
+}
+
+func (f *blockingFold) reason(k blockReason) *blockReasonWaits {
+	r := f.reasons.at(k, mix(uint32(k.reason), uint32(k.told)))
+	if r.overTime == nil {
+		r.overTime = sketch.NewSeries(1)
+	}
+	return r
 }
 
 func (f *blockingFold) Event(e *parse.Event) {
@@ -111,15 +127,11 @@ func (f *blockingFold) Event(e *parse.Event) {
 	case g.FromReason == 0 && g.Partial:
 		k.told = blockBefore
 	}
-	held := e.Held()
-	w := at(f.sites, k)
+	held, hash := int64(e.Time-g.Since), mix(uint32(k.stack), uint32(k.reason))
+	w := f.site(k, hash)
 	w.spans++
 	w.total += held
-	r := f.reasons[k.blockReason]
-	if r == nil {
-		r = &blockReasonWaits{overTime: sketch.NewSeries(1)}
-		f.reasons[k.blockReason] = r
-	}
+	r := w.reason
 	r.overTime.AddSpan(0, int64(g.Since), int64(e.Time), 1)
 	if g.To == parse.GoUndetermined {
 		w.open++
@@ -139,24 +151,20 @@ func (f *blockingFold) Event(e *parse.Event) {
 	if g.Ready == parse.ReadyUnblocked {
 		waker.stack = g.WakerStack
 	}
-	f.wakers[waker]++
+	*f.wakers.at(waker, mix(hash, uint32(waker.stack)))++
 }
 
 func (f *blockingFold) Merge(next analysis.Collector) {
 	o := next.(*blockingFold)
-	mergeKeyed(f.sites, o.sites, (*blockWaits).add)
-	for k, v := range o.reasons {
-		r := f.reasons[k]
-		if r == nil {
-			r = &blockReasonWaits{overTime: sketch.NewSeries(1)}
-			f.reasons[k] = r
-		}
-		r.lengths.Merge(&v.lengths)
-		r.overTime.Merge(v.overTime)
+	for _, e := range o.sites.entries {
+		f.site(e.key, e.hash).add(&e.v.blockWaits)
 	}
-	for k, n := range o.wakers {
-		f.wakers[k] += n
+	for _, e := range o.reasons.entries {
+		r := f.reason(e.key)
+		r.lengths.Merge(&e.v.lengths)
+		r.overTime.Merge(e.v.overTime)
 	}
+	f.wakers.merge(&o.wakers, func(n, more *int64) { *n += *more })
 }
 
 // blockGroups are the groups of reasons of the metrics, in the order of the report.
@@ -249,7 +257,8 @@ func runBlocking(p *analysis.Pass) error {
 	reasonOf := make(map[blockSite]string)
 	groups := make(map[string]*blockWaits)
 	var total, unnamed blockWaits
-	for k, w := range f.sites {
+	for _, e := range f.sites.entries {
+		k, w := e.key, &e.v.blockWaits
 		if k.told == blockUnnamed {
 			unnamed.add(w)
 			continue
@@ -380,7 +389,7 @@ func blockContends(tr *parse.Trace, reason string, stack parse.StackID) bool {
 // blockReasons is the table by reason.
 func blockReasons(p *analysis.Pass, f *blockingFold, waits map[blockSite]*blockWaits, reasonOf map[blockSite]string) {
 	lengths := make(map[string]*sketch.Histogram)
-	for k, r := range f.reasons {
+	for k, r := range f.reasons.byKey() {
 		if reason := blockReasonOf(p.Trace, blockSite{blockReason: k}); k.told == blockToldReason && reason != "" {
 			at(lengths, reason).Merge(&r.lengths)
 		}
@@ -415,7 +424,7 @@ type blockWokenBy struct {
 // blockWakers returns who ended the waits of each row of sites, most first.
 func blockWakers(p *analysis.Pass, f *blockingFold, waits map[blockSite]*blockWaits, siteLabel func(blockSite) label) map[label][]blockWokenBy {
 	counts := make(map[label]map[string]int64)
-	for k, n := range f.wakers {
+	for k, n := range f.wakers.byKey() {
 		if waits[k.blockSite] == nil {
 			continue
 		}
@@ -423,7 +432,7 @@ func blockWakers(p *analysis.Pass, f *blockingFold, waits map[blockSite]*blockWa
 		if counts[l] == nil {
 			counts[l] = make(map[string]int64)
 		}
-		counts[l][readyName(p, k.ready, k.stack)] += n
+		counts[l][readyName(p, k.ready, k.stack)] += *n
 	}
 	out := make(map[label][]blockWokenBy)
 	for l, by := range counts {
@@ -502,7 +511,7 @@ func blockOverTime(p *analysis.Pass, f *blockingFold) *analysis.Table {
 		t.Columns = append(t.Columns, analysis.Column{Name: g, Unit: analysis.NS})
 	}
 	t.Columns = append(t.Columns, analysis.Column{Name: "untold", Unit: analysis.NS})
-	for k, r := range f.reasons {
+	for k, r := range f.reasons.byKey() {
 		lane := len(blockGroups)
 		switch k.told {
 		case blockToldReason:

@@ -14,9 +14,8 @@ var goroutines = &analysis.Analyzer{
 	Kinds: parse.KindsGo,
 	New: func() analysis.Collector {
 		return &goroutinesFold{
-			populations: make(map[goOrigin]*goPopulation),
-			overTime:    sketch.NewSeries(numGoLanes),
-			longest:     sketch.NewTop[goLife](5),
+			overTime: sketch.NewSeries(numGoLanes),
+			longest:  sketch.NewTop[goLife](5),
 		}
 	},
 	Run: runGoroutines,
@@ -25,7 +24,7 @@ var goroutines = &analysis.Analyzer{
 type goroutinesFold struct {
 	created, callbacks int64 // by go statements and the like; by cgo callbacks
 	all, user          aliveCount
-	populations        map[goOrigin]*goPopulation
+	populations        keyed[goOrigin, goPopulation]
 	overTime           *sketch.Series
 	longest            *sketch.Top[goLife] // of the user goroutines created in the trace
 }
@@ -48,7 +47,7 @@ type goOrigin struct {
 
 // userTime is the time that user goroutines existed, in ns.
 func (f *goroutinesFold) userTime() (ns int64) {
-	for o, p := range f.populations {
+	for o, p := range f.populations.byKey() {
 		if o.class == parse.ClassUser {
 			for _, v := range p.states {
 				ns += v
@@ -100,8 +99,8 @@ func (f *goroutinesFold) Event(e *parse.Event) {
 	// With a window, a goroutine created before it has lived longer than its spans.
 	seen := g.BornSeen && g.Lived == int64(e.Time-g.Born)
 	o := goOrigin{g.Func, g.Site, g.Class, seen}
-	p := at(f.populations, o)
-	p.states[g.From] += e.Held()
+	p := f.populations.at(o, mix(uint32(o.fn), uint32(o.site)))
+	p.states[g.From] += int64(e.Time - g.Since)
 	if g.To != parse.GoNotExist && g.To != parse.GoUndetermined {
 		return
 	}
@@ -136,7 +135,7 @@ func (f *goroutinesFold) Merge(next analysis.Collector) {
 	f.callbacks += o.callbacks
 	f.all.merge(o.all)
 	f.user.merge(o.user)
-	mergeKeyed(f.populations, o.populations, (*goPopulation).add)
+	f.populations.merge(&o.populations, (*goPopulation).add)
 	f.overTime.Merge(o.overTime)
 	f.longest.Merge(o.longest)
 }
@@ -213,7 +212,7 @@ func runGoroutines(p *analysis.Pass) error {
 
 	var total, user goPopulation
 	users := make(map[goOrigin]*goPopulation)
-	for o, v := range f.populations {
+	for o, v := range f.populations.byKey() {
 		total.add(v)
 		if o.class == parse.ClassUser {
 			user.add(v)
@@ -349,7 +348,7 @@ func goDetail(p *analysis.Pass, f *goroutinesFold, siteOf func(goOrigin) string)
 			{Name: "running", Unit: analysis.NS}, {Name: "runnable", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "waiting", Unit: analysis.NS}, {Name: "syscall", Unit: analysis.NS},
 		},
 	}
-	rows := rank(f.populations, func(o goOrigin) label { return label{o.class.String(), siteOf(o), p.FuncName(o.fn)} },
+	rows := rank(f.populations.byKey(), func(o goOrigin) label { return label{o.class.String(), siteOf(o), p.FuncName(o.fn)} },
 		(*goPopulation).add, func(v *goPopulation) int64 { return v.count })
 	for _, r := range rows {
 		v, st := r.v, &r.v.states

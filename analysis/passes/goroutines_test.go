@@ -114,7 +114,7 @@ func TestGoroutinesConservation(t *testing.T) {
 			}
 		}
 		var states, count, alive int64
-		for _, p := range f.populations {
+		for _, p := range f.populations.byKey() {
 			for _, v := range p.states {
 				states += v
 			}
@@ -236,9 +236,10 @@ func TestGoroutinesEvents(t *testing.T) {
 	if want := (aliveCount{net: -1, max: 2, at: 120}); f.all != want || f.user != want {
 		t.Errorf("alive %+v, user %+v, want %+v", f.all, f.user, want)
 	}
-	seen, before := f.populations[goOrigin{fn: 1, seen: true}], f.populations[goOrigin{fn: 1}]
-	if len(f.populations) != 2 || seen == nil || before == nil {
-		t.Fatalf("populations %v", f.populations)
+	populations := f.populations.byKey()
+	seen, before := populations[goOrigin{fn: 1, seen: true}], populations[goOrigin{fn: 1}]
+	if len(populations) != 2 || seen == nil || before == nil {
+		t.Fatalf("populations %v", populations)
 	}
 	if seen.count != 2 || seen.ended != 2 || seen.life.n != 2 || seen.life.sum != 60 || seen.states[parse.GoRunning] != 40 || seen.states[parse.GoSyscall] != 10 || seen.states[parse.GoRunnable] != 10 {
 		t.Errorf("created in the trace: %+v", seen)

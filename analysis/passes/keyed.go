@@ -3,6 +3,7 @@ package passes
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math/bits"
 	"slices"
 
@@ -26,6 +27,158 @@ func mergeKeyed[K comparable, V any](into, from map[K]*V, add func(into, from *V
 	for k, v := range from {
 		add(at(into, k), v)
 	}
+}
+
+// keyed is a map of sums that is looked up at every event. It is as the events
+// came: the same for equal sequences of keys, also when their parts are merged in
+// order. The hash need not be good, but the same wherever the key is used.
+type keyed[K comparable, V any] struct {
+	slots   []*keyedEntry[K, V] // by hash, at least half of them nil
+	entries []*keyedEntry[K, V] // in the order of arrival
+}
+
+type keyedEntry[K comparable, V any] struct {
+	hash uint32
+	key  K
+	v    V
+}
+
+// at returns what is held under k, a new zero value if nothing was.
+func (t *keyed[K, V]) at(k K, hash uint32) *V {
+	mask := uint32(len(t.slots)) - 1
+	for i := hash; len(t.slots) > 0; i++ {
+		e := t.slots[i&mask]
+		if e == nil {
+			break
+		}
+		if e.key == k {
+			return &e.v
+		}
+	}
+	return t.add(k, hash)
+}
+
+func (t *keyed[K, V]) add(k K, hash uint32) *V {
+	e := &keyedEntry[K, V]{hash: hash, key: k}
+	t.entries = append(t.entries, e)
+	if 2*len(t.entries) <= len(t.slots) {
+		t.place(e)
+		return &e.v
+	}
+	t.slots = make([]*keyedEntry[K, V], max(16, 2*len(t.slots)))
+	for _, e := range t.entries {
+		t.place(e)
+	}
+	return &e.v
+}
+
+func (t *keyed[K, V]) place(e *keyedEntry[K, V]) {
+	mask := uint32(len(t.slots)) - 1
+	i := e.hash & mask
+	for t.slots[i] != nil {
+		i = (i + 1) & mask
+	}
+	t.slots[i] = e
+}
+
+// merge adds the values of o, sharing none.
+func (t *keyed[K, V]) merge(o *keyed[K, V], add func(into, from *V)) {
+	for _, e := range o.entries {
+		add(t.at(e.key, e.hash), &e.v)
+	}
+}
+
+// byKey returns a map of the values held.
+func (t *keyed[K, V]) byKey() map[K]*V {
+	m := make(map[K]*V, len(t.entries))
+	for _, e := range t.entries {
+		m[e.key] = &e.v
+	}
+	return m
+}
+
+// mix is a hash of two ids. These are small and dense.
+func mix(a, b uint32) uint32 {
+	h := (a + b*0x85ebca6b) * 0x9e3779b1
+	return h ^ h>>16
+}
+
+// byID holds values by a small and dense id.
+type byID[K ~uint32, V any] struct {
+	rows []*V // nil where there is none, up to the largest id
+}
+
+// at returns what is held under k, a new zero value if nothing was.
+func (t *byID[K, V]) at(k K) *V {
+	if int(k) < len(t.rows) && t.rows[k] != nil {
+		return t.rows[k]
+	}
+	return t.add(k)
+}
+
+func (t *byID[K, V]) add(k K) *V {
+	for len(t.rows) <= int(k) {
+		t.rows = append(t.rows, nil)
+	}
+	t.rows[k] = new(V)
+	return t.rows[k]
+}
+
+// merge adds the values of o, sharing none.
+func (t *byID[K, V]) merge(o *byID[K, V], add func(into, from *V)) {
+	for k, v := range o.rows {
+		if v != nil {
+			add(t.at(K(k)), v)
+		}
+	}
+}
+
+// byKey returns a map of the values held.
+func (t *byID[K, V]) byKey() map[K]*V {
+	m := make(map[K]*V)
+	for k, v := range t.rows {
+		if v != nil {
+			m[K(k)] = v
+		}
+	}
+	return m
+}
+
+// procTable holds values by P. The ids of Ps are dense, but a trace may tell any.
+type procTable[V any] struct {
+	rows [256]*V
+	more map[parse.ProcID]*V // all others
+}
+
+// at returns what is held of a P, a new zero value if nothing was.
+func (t *procTable[V]) at(id parse.ProcID) *V {
+	if uint(id) < uint(len(t.rows)) && t.rows[id] != nil {
+		return t.rows[id]
+	}
+	return t.add(id)
+}
+
+func (t *procTable[V]) add(id parse.ProcID) *V {
+	if uint(id) < uint(len(t.rows)) {
+		t.rows[id] = new(V)
+		return t.rows[id]
+	}
+	if t.more == nil {
+		t.more = make(map[parse.ProcID]*V)
+	}
+	return at(t.more, id)
+}
+
+// byKey returns a map of the values held.
+func (t *procTable[V]) byKey() map[parse.ProcID]*V {
+	m := make(map[parse.ProcID]*V)
+	maps.Copy(m, t.more)
+	for id, v := range t.rows {
+		if v != nil {
+			m[parse.ProcID(id)] = v
+		}
+	}
+	return m
 }
 
 // label is what the rows of a table show of a key, in as many texts as needed.

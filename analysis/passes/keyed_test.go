@@ -1,6 +1,10 @@
 package passes
 
 import (
+	"maps"
+	"math"
+	"math/rand/v2"
+	"reflect"
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis"
@@ -96,5 +100,54 @@ func TestCoarse(t *testing.T) {
 	few.add(7)
 	if got := few.quantile(50, 7); got != any(int64(7)) {
 		t.Errorf("p50 of 20 values of 7 is %v", got)
+	}
+}
+
+func TestKeyed(t *testing.T) {
+	type key struct{ a, b uint32 }
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, hash := range []func(key) uint32{
+		func(k key) uint32 { return mix(k.a, k.b) },
+		func(k key) uint32 { return math.MaxUint32 }, // all collide
+	} {
+		whole, parts := new(keyed[key, int]), []*keyed[key, int]{new(keyed[key, int])}
+		want := make(map[key]int)
+		for range 500 {
+			k := key{rng.Uint32N(20), rng.Uint32N(5)}
+			want[k]++
+			*whole.at(k, hash(k))++
+			if rng.IntN(50) == 0 {
+				parts = append(parts, new(keyed[key, int]))
+			}
+			*parts[len(parts)-1].at(k, hash(k))++
+		}
+		for _, p := range parts[1:] {
+			parts[0].merge(p, func(n, more *int) { *n += *more })
+		}
+		if !reflect.DeepEqual(parts[0], whole) {
+			t.Error("merged parts differ from the whole")
+		}
+		got := make(map[key]int)
+		for k, n := range whole.byKey() {
+			got[k] = *n
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+	}
+}
+
+func TestProcTable(t *testing.T) {
+	var table procTable[int]
+	ids := []parse.ProcID{0, 255, 256, 1 << 30, parse.NoProc}
+	for i, id := range ids {
+		*table.at(id) += i
+		*table.at(id) += 10
+	}
+	got := table.byKey()
+	for i, id := range ids {
+		if n := got[id]; len(got) != len(ids) || n == nil || *n != i+10 {
+			t.Errorf("P %d: %v of %v", id, n, got)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package passes
 import (
 	"cmp"
 	"fmt"
+	"math/bits"
 	"slices"
 	"strings"
 	"time"
@@ -40,6 +41,23 @@ var latencyBounds = func() []int64 {
 	return append(b, 1e9)
 }()
 
+// latencyFirst is the class of the shortest latency of as many bits.
+var latencyFirst = func() (first [64]int) {
+	for i := range first {
+		first[i], _ = slices.BinarySearch(latencyBounds, int64(1)<<max(i-1, 0)+1)
+	}
+	return first
+}()
+
+// latencyLane returns the class of a latency.
+func latencyLane(ns int64) int {
+	lane := latencyFirst[bits.Len64(uint64(ns))&63]
+	for lane < len(latencyBounds) && latencyBounds[lane] <= ns {
+		lane++
+	}
+	return lane
+}
+
 // latencyFold holds the scheduling latencies of a trace. Partial waits count in
 // starts only.
 type latencyFold struct {
@@ -49,8 +67,8 @@ type latencyFold struct {
 	begun              int64 // user waits that were under way when the trace began
 	open               openWaits
 	hist               [parse.NumClasses][parse.NumReady]sketch.Histogram
-	funcs              map[parse.StringID]*sketch.Histogram // awaitsP, by entry function
-	overTime           *sketch.Series                       // awaitsP, a lane for each class of latencyBounds
+	funcs              byID[parse.StringID, sketch.Histogram] // awaitsP, by entry function
+	overTime           *sketch.Series                         // awaitsP, a lane for each class of latencyBounds
 	worst              *sketch.Top[worstWait]
 }
 
@@ -88,7 +106,6 @@ const worstWaits = 10
 
 func newLatencyFold() *latencyFold {
 	return &latencyFold{
-		funcs:    make(map[parse.StringID]*sketch.Histogram),
 		overTime: sketch.NewSeries(len(latencyBounds) + 1),
 		worst:    sketch.NewTop[worstWait](worstWaits),
 	}
@@ -99,7 +116,7 @@ func (f *latencyFold) Event(e *parse.Event) {
 	if g.From != parse.GoRunnable {
 		return
 	}
-	held, class, waits := e.Held(), g.Class, awaitsP(g)
+	held, class, waits := int64(e.Time-g.Since), g.Class, awaitsP(g)
 	if g.To == parse.GoUndetermined && waits {
 		f.open.n++
 		f.open.longest = max(f.open.longest, held)
@@ -131,9 +148,8 @@ func (f *latencyFold) Event(e *parse.Event) {
 	if !waits {
 		return
 	}
-	at(f.funcs, g.Func).Add(held)
-	lane, _ := slices.BinarySearch(latencyBounds, held+1)
-	f.overTime.AddPoint(lane, int64(e.Time), 1)
+	f.funcs.at(g.Func).Add(held)
+	f.overTime.AddPoint(latencyLane(held), int64(e.Time), 1)
 	if f.worst.Wants(held) {
 		f.worst.Add(sketch.Key{Value: held, Time: int64(g.Since), ID: int64(g.ID)}, newWorstWait(g))
 	}
@@ -154,7 +170,7 @@ func (f *latencyFold) Merge(next analysis.Collector) {
 			f.hist[c][r].Merge(&o.hist[c][r])
 		}
 	}
-	mergeKeyed(f.funcs, o.funcs, (*sketch.Histogram).Merge)
+	f.funcs.merge(&o.funcs, (*sketch.Histogram).Merge)
 	f.overTime.Merge(o.overTime)
 	f.worst.Merge(o.worst)
 }
@@ -359,7 +375,7 @@ func latencyByFunc(p *analysis.Pass, f *latencyFold, user *sketch.Histogram) *an
 		Columns: append(latencyColumns(analysis.Column{Name: "function", Unit: analysis.Text}),
 			analysis.Column{Name: "share", Unit: analysis.Ratio}),
 	}
-	rows := rank(f.funcs, func(fn parse.StringID) label { return label{p.FuncName(fn)} },
+	rows := rank(f.funcs.byKey(), func(fn parse.StringID) label { return label{p.FuncName(fn)} },
 		(*sketch.Histogram).Merge, (*sketch.Histogram).Sum)
 	for _, r := range rows {
 		t.Add(append(append([]any{r.label[0]}, latencyCells(r.v)...), ratioCell(r.v.Sum(), user.Sum()))...)

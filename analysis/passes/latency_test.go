@@ -251,3 +251,19 @@ func TestLatencyMetric(t *testing.T) {
 		})
 	}
 }
+
+func TestLatencyLane(t *testing.T) {
+	latencies := []int64{-1, 0, 1, math.MaxInt64}
+	for _, b := range latencyBounds {
+		latencies = append(latencies, b-1, b, b+1)
+	}
+	for _, ns := range latencies {
+		want := 0
+		for want < len(latencyBounds) && latencyBounds[want] <= ns {
+			want++
+		}
+		if got := latencyLane(ns); got != want {
+			t.Errorf("%d ns is in class %d, want %d", ns, got, want)
+		}
+	}
+}

@@ -13,7 +13,7 @@ var netpoll = &analysis.Analyzer{
 	Doc:   page("netpoll"),
 	Kinds: parse.KindsOf(parse.KindGoWaiting, parse.KindGoRunnable),
 	New: func() analysis.Collector {
-		return &netpollFold{sites: make(map[waitSite]*networkWaits), series: sketch.NewSeries(int(numPollers))}
+		return &netpollFold{series: sketch.NewSeries(int(numPollers))}
 	},
 	Run: runNetpoll,
 }
@@ -52,7 +52,7 @@ type netpollFold struct {
 
 	// sites are all waits of user goroutines: which are for the network is known
 	// when the strings can be read.
-	sites  map[waitSite]*networkWaits
+	sites  keyed[waitSite, networkWaits]
 	series *sketch.Series // wake-ups by poller
 }
 
@@ -86,6 +86,10 @@ func (w *networkWaits) add(o *networkWaits) {
 	}
 }
 
+func (f *netpollFold) site(reason parse.StringID, stack parse.StackID) *networkWaits {
+	return f.sites.at(waitSite{reason, stack}, mix(uint32(stack), uint32(reason)))
+}
+
 func (f *netpollFold) Event(e *parse.Event) {
 	g := &e.Go
 	switch {
@@ -105,8 +109,7 @@ func (f *netpollFold) Event(e *parse.Event) {
 		if g.Class != parse.ClassUser || g.Ready == parse.ReadyCoroutine {
 			return
 		}
-		w := at(f.sites, waitSite{g.FromReason, g.FromStack})
-		held := e.Held()
+		w, held := f.site(g.FromReason, g.FromStack), int64(e.Time-g.Since)
 		w.total += held
 		switch {
 		case g.To == parse.GoUndetermined:
@@ -125,7 +128,7 @@ func (f *netpollFold) Event(e *parse.Event) {
 		if g.Partial {
 			return
 		}
-		held, how := e.Held(), deliverLocal
+		held, how := int64(e.Time-g.Since), deliverLocal
 		switch {
 		case g.Origin == parse.OriginDirect:
 			how = deliverDirect
@@ -136,7 +139,7 @@ func (f *netpollFold) Event(e *parse.Event) {
 		if g.Class != parse.ClassUser {
 			return
 		}
-		w := at(f.sites, waitSite{g.BlockedOn, g.BlockedStack})
+		w := f.site(g.BlockedOn, g.BlockedStack)
 		w.delay += held
 		w.maxDelay = max(w.maxDelay, held)
 		if w.delays == nil {
@@ -154,7 +157,7 @@ func (f *netpollFold) Merge(next analysis.Collector) {
 	for i := range f.latency {
 		f.latency[i].Merge(&o.latency[i])
 	}
-	mergeKeyed(f.sites, o.sites, (*networkWaits).add)
+	f.sites.merge(&o.sites, (*networkWaits).add)
 	f.series.Merge(o.series)
 }
 
@@ -176,7 +179,7 @@ func runNetpoll(p *analysis.Pass) error {
 
 	var all networkWaits
 	sites := make(map[waitSite]*networkWaits)
-	for k, w := range f.sites {
+	for k, w := range f.sites.byKey() {
 		if onNetwork(p.Trace, k) {
 			sites[k] = w
 			all.add(w)

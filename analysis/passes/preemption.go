@@ -23,8 +23,8 @@ var preemption = &analysis.Analyzer{
 	Kinds: parse.KindsOf(parse.KindGoWaiting, parse.KindGoRunning, parse.KindProc, parse.KindSlice),
 	New: func() analysis.Collector {
 		return &preemptionFold{
-			sites: make(map[preemptSite]*preempted), suspended: make(map[parse.StringID]*sketch.Histogram),
-			runs: make(map[longRunSite]*longRun), worst: sketch.NewTop[parse.Slice](10),
+			suspended: make(map[parse.StringID]*sketch.Histogram),
+			runs:      make(map[longRunSite]*longRun), worst: sketch.NewTop[parse.Slice](10),
 			series: sketch.NewSeries(int(parse.NumPreempts) - 1),
 		}
 	},
@@ -35,7 +35,7 @@ var preemption = &analysis.Analyzer{
 // of Ps.
 type preemptionFold struct {
 	kinds [parse.NumPreempts][2]preempted // user goroutines, the runtime's own
-	sites map[preemptSite]*preempted      // the runtime's own yields are left out
+	sites keyed[preemptSite, preempted]   // the runtime's own yields are left out
 
 	// suspended are the waits of user goroutines that the GC ended, by reason.
 	suspended map[parse.StringID]*sketch.Histogram
@@ -137,14 +137,16 @@ func (f *preemptionFold) Event(e *parse.Event) {
 		f.slice(&e.Slice)
 		return
 	case parse.KindProc:
-		if held := e.Held(); held > timeSlice && e.Proc.From == parse.ProcUser && e.Proc.Contended > 0 {
+		if held := int64(e.Time - e.Proc.Since); held > timeSlice && e.Proc.From == parse.ProcUser && e.Proc.Contended > 0 {
 			at(f.runs, longRunSite{e.Proc.Stack, e.Proc.Func}).add(&longRun{1, min(held-timeSlice, e.Proc.Contended), held})
 		}
 		return
 	}
 	g := &e.Go
-	if g.From == parse.GoWaiting && g.To == parse.GoRunnable && g.Ready == parse.ReadyGC && g.Class == parse.ClassUser && !g.Partial {
-		at(f.suspended, g.FromReason).Add(e.Held())
+	if g.From == parse.GoWaiting {
+		if g.Ready == parse.ReadyGC && g.To == parse.GoRunnable && g.Class == parse.ClassUser && !g.Partial {
+			at(f.suspended, g.FromReason).Add(e.Held())
+		}
 		return
 	}
 	if g.Preempt == parse.PreemptNone || g.From != parse.GoRunning {
@@ -158,7 +160,7 @@ func (f *preemptionFold) Event(e *parse.Event) {
 	if g.Preempt == parse.PreemptYield && g.Class != parse.ClassUser {
 		return
 	}
-	at(f.sites, preemptSite{g.Preempt, g.Stack, g.Func}).add(&c)
+	f.sites.at(preemptSite{g.Preempt, g.Stack, g.Func}, mix(uint32(g.Stack), uint32(g.Func))).add(&c)
 	f.series.AddPoint(int(g.Preempt)-1, int64(e.Time), 1)
 }
 
@@ -190,7 +192,7 @@ func (f *preemptionFold) Merge(next analysis.Collector) {
 			f.kinds[k][w].add(&o.kinds[k][w])
 		}
 	}
-	mergeKeyed(f.sites, o.sites, (*preempted).add)
+	f.sites.merge(&o.sites, (*preempted).add)
 	mergeKeyed(f.suspended, o.suspended, (*sketch.Histogram).Merge)
 	for i := range f.slices {
 		f.slices[i].Merge(&o.slices[i])
@@ -402,7 +404,7 @@ func preemptSites(p *analysis.Pass, f *preemptionFold) {
 			},
 		}
 		sites := make(map[preemptSite]*preempted)
-		for k, c := range f.sites {
+		for k, c := range f.sites.byKey() {
 			for _, kind := range of {
 				if k.kind == kind {
 					sites[k] = c
@@ -464,7 +466,7 @@ func sliceTables(p *analysis.Pass, f *preemptionFold, lengths *sketch.Histogram)
 }
 
 func preemptSeries(p *analysis.Pass, f *preemptionFold) {
-	if len(f.sites) == 0 {
+	if len(f.sites.entries) == 0 {
 		return
 	}
 	var names []string

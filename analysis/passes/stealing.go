@@ -15,7 +15,7 @@ var stealing = &analysis.Analyzer{
 	Doc:   page("stealing"),
 	Kinds: parse.KindsOf(parse.KindGoRunnable),
 	New: func() analysis.Collector {
-		return &stealingFold{pairs: make(map[procPair]*stolen), sites: make(map[stealSite]*stolen), series: sketch.NewSeries(3)}
+		return &stealingFold{series: sketch.NewSeries(3)}
 	},
 	Run: runStealing,
 }
@@ -38,8 +38,8 @@ type stealingFold struct {
 
 	operations int64 // steals
 
-	pairs  map[procPair]*stolen
-	sites  map[stealSite]*stolen
+	pairs  keyed[procPair, stolen]
+	sites  keyed[stealSite, stolen]
 	series *sketch.Series
 }
 
@@ -87,7 +87,7 @@ func (f *stealingFold) Event(e *parse.Event) {
 	if g.From != parse.GoRunnable || g.To != parse.GoRunning {
 		return
 	}
-	w, held := whose(g.Class), e.Held()
+	w, held := whose(g.Class), int64(e.Time-g.Since)
 	f.starts[g.Origin][w]++
 	if !g.Partial && g.Ready != parse.ReadyYield && g.Origin != parse.OriginCoroutine {
 		f.latency[g.Origin][w].Add(held)
@@ -101,17 +101,20 @@ func (f *stealingFold) Event(e *parse.Event) {
 		if g.StealBatch > 0 {
 			f.operations++
 		}
-		at(f.sites, stealSite{g.Ready, g.WakerStack, g.Func}).start(g.Origin, held)
 	case parse.OriginAmbiguous:
 		lane = laneAmbiguous
-		at(f.sites, stealSite{g.Ready, g.WakerStack, g.Func}).start(g.Origin, held)
 	case parse.OriginGlobal:
 		if g.Home == parse.NoProc && (g.Ready == parse.ReadyTimer || g.Ready == parse.ReadyNetpoll) {
 			f.unplaced[w]++
 		}
 	}
-	if lane != laneQueued && g.Victim != parse.NoProc {
-		at(f.pairs, procPair{g.Victim, g.P}).start(g.Origin, held)
+	if lane != laneQueued {
+		site := stealSite{g.Ready, g.WakerStack, g.Func}
+		f.sites.at(site, mix(uint32(site.stack), uint32(site.fn))).start(g.Origin, held)
+		if g.Victim != parse.NoProc {
+			pair := procPair{g.Victim, g.P}
+			f.pairs.at(pair, mix(uint32(pair.victim), uint32(pair.thief))).start(g.Origin, held)
+		}
 	}
 	f.series.AddPoint(lane, int64(e.Time), 1)
 }
@@ -128,8 +131,8 @@ func (f *stealingFold) Merge(next analysis.Collector) {
 		f.unplaced[w] += o.unplaced[w]
 	}
 	f.operations += o.operations
-	mergeKeyed(f.pairs, o.pairs, (*stolen).add)
-	mergeKeyed(f.sites, o.sites, (*stolen).add)
+	f.pairs.merge(&o.pairs, (*stolen).add)
+	f.sites.merge(&o.sites, (*stolen).add)
 	f.series.Merge(o.series)
 }
 
@@ -258,9 +261,10 @@ func startsTable(p *analysis.Pass, f *stealingFold) {
 }
 
 func pairTables(p *analysis.Pass, f *stealingFold) {
-	pairs := make([]procPair, 0, len(f.pairs))
+	var pairs []procPair
 	var n int64
-	for k, s := range f.pairs {
+	byPair := f.pairs.byKey()
+	for k, s := range byPair {
 		pairs = append(pairs, k)
 		n += s.n + s.ambiguous
 	}
@@ -272,7 +276,7 @@ func pairTables(p *analysis.Pass, f *stealingFold) {
 	fill := func(t *analysis.Table) {
 		t.Columns, t.N = columns, n
 		for _, k := range pairs {
-			s := f.pairs[k]
+			s := byPair[k]
 			var mean, longest any
 			if s.n > 0 {
 				mean, longest = s.wait/s.n, s.longest
@@ -288,7 +292,7 @@ func pairTables(p *analysis.Pass, f *stealingFold) {
 	fill(matrix)
 
 	slices.SortFunc(pairs, func(a, b procPair) int {
-		return cmp.Or(cmp.Compare(f.pairs[b].n, f.pairs[a].n), cmp.Compare(f.pairs[b].ambiguous, f.pairs[a].ambiguous), byID(a, b))
+		return cmp.Or(cmp.Compare(byPair[b].n, byPair[a].n), cmp.Compare(byPair[b].ambiguous, byPair[a].ambiguous), byID(a, b))
 	})
 	top := &analysis.Table{Name: "stealing.pairs", Title: "Ps that steal most from another, all goroutines"}
 	fill(top)
@@ -309,7 +313,7 @@ func stealSites(p *analysis.Pass, f *stealingFold) {
 			{Name: "mean wait", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "max wait", Unit: analysis.NS, Polarity: analysis.Lower},
 		},
 	}
-	rows := rank(f.sites, func(k stealSite) label {
+	rows := rank(f.sites.byKey(), func(k stealSite) label {
 		return label{readyName(p, k.ready, k.stack), p.FuncName(k.fn)}
 	}, (*stolen).add, func(s *stolen) int64 { return s.n })
 	for _, r := range rows {
@@ -325,7 +329,7 @@ func stealSites(p *analysis.Pass, f *stealingFold) {
 }
 
 func stealSeries(p *analysis.Pass, f *stealingFold) {
-	if len(f.sites) == 0 {
+	if len(f.sites.entries) == 0 {
 		return
 	}
 	seriesTable(p, f.series, "stealing.time", "starts from run queues over time, all goroutines", "stolen", "ambiguous", "not stolen")

@@ -16,7 +16,7 @@ var syscalls = &analysis.Analyzer{
 	Doc:   page("syscalls"),
 	Kinds: parse.KindsOf(parse.KindGoRunnable, parse.KindGoRunning, parse.KindGoSyscall, parse.KindProc),
 	New: func() analysis.Collector {
-		return &syscallsFold{sites: make(map[parse.StackID]*callSite), series: sketch.NewSeries(2)}
+		return &syscallsFold{series: sketch.NewSeries(2)}
 	},
 	Run: runSyscalls,
 }
@@ -44,7 +44,7 @@ type syscallsFold struct {
 
 	reacquire [2]sketch.Histogram // user goroutines: return to running; with a P found at once, without
 
-	sites  map[parse.StackID]*callSite // by where the call was entered
+	sites  byID[parse.StackID, callSite] // by where the call was entered
 	series *sketch.Series
 }
 
@@ -91,7 +91,7 @@ func (f *syscallsFold) Event(e *parse.Event) {
 	switch {
 	case g.From == parse.GoRunning && g.To == parse.GoSyscall:
 		f.calls++
-		at(f.sites, g.Stack).calls++
+		f.sites.at(g.Stack).calls++
 		f.series.AddPoint(laneCalls, int64(e.Time), 1)
 
 	case g.From == parse.GoSyscall && (g.To == parse.GoRunning || g.To == parse.GoRunnable):
@@ -99,13 +99,13 @@ func (f *syscallsFold) Event(e *parse.Event) {
 		if g.Partial || g.BornSeen && g.Since == g.Born {
 			return
 		}
-		held := e.Held()
+		held := int64(e.Time - g.Since)
 		if held <= 1 {
 			f.untimed++
 			return
 		}
 		f.durations.Add(held)
-		s := at(f.sites, g.FromStack)
+		s := f.sites.at(g.FromStack)
 		s.timed++
 		s.total += held
 		s.longest = max(s.longest, held)
@@ -115,13 +115,13 @@ func (f *syscallsFold) Event(e *parse.Event) {
 		if g.Partial || g.Class != parse.ClassUser {
 			return
 		}
-		held, without := e.Held(), 0
+		held, without := int64(e.Time-g.Since), 0
 		if g.Origin != parse.OriginSyscall {
 			without = 1
 		}
 		f.reacquire[without].Add(held)
 		if g.BlockedStack != 0 {
-			at(f.sites, g.BlockedStack).wait += held
+			f.sites.at(g.BlockedStack).wait += held
 		}
 	}
 }
@@ -131,14 +131,14 @@ func (f *syscallsFold) proc(e *parse.Event) {
 	if p.From != parse.ProcSyscall || p.Class == parse.ClassTracer {
 		return
 	}
-	held := e.Held()
+	held := int64(e.Time - p.Since)
 	f.pTime += held
 	excess := max(0, min(held-hostageGrace, p.Contended))
 	lost := p.Taker != parse.TakerNone && (p.To == parse.ProcIdle || p.To == parse.ProcStopped)
 	if excess == 0 && !lost {
 		return
 	}
-	site := at(f.sites, p.Stack)
+	site := f.sites.at(p.Stack)
 	f.hostage += excess
 	site.hostage += excess
 	if !lost {
@@ -166,7 +166,7 @@ func (f *syscallsFold) Merge(next analysis.Collector) {
 	}
 	f.hostage += o.hostage
 	f.pTime += o.pTime
-	mergeKeyed(f.sites, o.sites, (*callSite).add)
+	f.sites.merge(&o.sites, (*callSite).add)
 	f.series.Merge(o.series)
 }
 
@@ -196,7 +196,7 @@ func runSyscalls(p *analysis.Pass) error {
 	}
 	p.Quantiles("syscall.reacquire", &reacquire)
 
-	sites := rank(f.sites, func(s parse.StackID) label { return label{p.SiteName(s)} }, (*callSite).add,
+	sites := rank(f.sites.byKey(), func(s parse.StackID) label { return label{p.SiteName(s)} }, (*callSite).add,
 		func(s *callSite) int64 { return s.total })
 	sayCalls(p, f, calls)
 	sayHandoffs(p, f, lost, sites)

@@ -57,9 +57,8 @@ func (s *shares) sum() (sum int64) {
 }
 
 type timelineFold struct {
-	total shares
-	over  *sketch.Series // by share, all Ps
-	ps    map[parse.ProcID]*timelineProc
+	procs procTable[timelineProc]
+	rest  *sketch.Series // by share, the Ps without a lane
 
 	wakeups, restarts int64             // Idle to Scheduler; of them after a stop-the-world
 	found, fruitless  *sketch.Histogram // ns from a wake-up to a goroutine, or to idle again
@@ -72,20 +71,13 @@ type timelineProc struct {
 }
 
 func newTimelineFold() *timelineFold {
-	return &timelineFold{
-		over: sketch.NewSeries(int(numShares)), ps: make(map[parse.ProcID]*timelineProc),
-		found: new(sketch.Histogram), fruitless: new(sketch.Histogram),
-	}
+	return &timelineFold{rest: sketch.NewSeries(int(numShares)), found: new(sketch.Histogram), fruitless: new(sketch.Histogram)}
 }
 
 func (f *timelineFold) proc(id parse.ProcID) *timelineProc {
-	p := f.ps[id]
-	if p == nil {
-		p = new(timelineProc)
-		if id < timelineLanes {
-			p.over = sketch.NewSeries(int(numShares))
-		}
-		f.ps[id] = p
+	p := f.procs.at(id)
+	if p.over == nil && id < timelineLanes {
+		p.over = sketch.NewSeries(int(numShares))
 	}
 	return p
 }
@@ -95,34 +87,33 @@ func (f *timelineFold) Event(e *parse.Event) {
 	if p.From == parse.ProcNotExist || p.From == parse.ProcUndetermined {
 		return
 	}
-	own, s, held := f.proc(p.ID), shareOf[p.From], e.Held()
-	f.total[s] += held
+	own, s, held := f.proc(p.ID), shareOf[p.From], int64(e.Time-p.Since)
 	own.time[s] += held
-	f.over.AddSpan(int(s), int64(p.Since), int64(e.Time), 1)
-	if own.over != nil {
-		own.over.AddSpan(int(s), int64(p.Since), int64(e.Time), 1)
+	over := own.over
+	if over == nil {
+		over = f.rest
 	}
+	over.AddSpan(int(s), int64(p.Since), int64(e.Time), 1)
 	switch {
+	case p.From != parse.ProcIdle && p.From != parse.ProcScheduler:
 	case p.From == parse.ProcIdle && p.To == parse.ProcScheduler:
 		f.wakeups++
 		own.wakeups++
 		if p.Prior == parse.ProcStopped {
 			f.restarts++
 		}
-	case p.From == parse.ProcScheduler && p.Prior == parse.ProcIdle && p.To == parse.ProcIdle:
+	case p.From == parse.ProcIdle || p.Prior != parse.ProcIdle:
+	case p.To == parse.ProcIdle:
 		f.fruitless.Add(held)
-	case p.From == parse.ProcScheduler && p.Prior == parse.ProcIdle && p.To.RunsG():
+	case p.To.RunsG():
 		f.found.Add(held)
 	}
 }
 
 func (f *timelineFold) Merge(next analysis.Collector) {
 	o := next.(*timelineFold)
-	for s, v := range o.total {
-		f.total[s] += v
-	}
-	f.over.Merge(o.over)
-	for id, p := range o.ps {
+	f.rest.Merge(o.rest)
+	for id, p := range o.procs.byKey() {
 		own := f.proc(id)
 		for s, v := range p.time {
 			own.time[s] += v
@@ -138,8 +129,30 @@ func (f *timelineFold) Merge(next analysis.Collector) {
 	f.fruitless.Merge(o.fruitless)
 }
 
+// timelineSums is a fold and what is summed up of its Ps.
+type timelineSums struct {
+	*timelineFold
+	ps    map[parse.ProcID]*timelineProc
+	total shares
+	over  *sketch.Series // by share, all Ps
+}
+
+func (f *timelineFold) sums() *timelineSums {
+	t := &timelineSums{timelineFold: f, ps: f.procs.byKey(), over: sketch.NewSeries(int(numShares))}
+	t.over.Merge(f.rest)
+	for _, own := range t.ps {
+		for s, v := range own.time {
+			t.total[s] += v
+		}
+		if own.over != nil {
+			t.over.Merge(own.over)
+		}
+	}
+	return t
+}
+
 func runTimeline(p *analysis.Pass) error {
-	f := analysis.Fold[*timelineFold](p)
+	f := analysis.Fold[*timelineFold](p).sums()
 	all, n := f.total.sum(), int64(len(f.ps))
 	p.Metric("procs.wakeups", f.wakeups, f.wakeups)
 	p.Metric("procs.wakeups.fruitless", f.fruitless.N(), f.wakeups)
@@ -175,7 +188,7 @@ func runTimeline(p *analysis.Pass) error {
 	return nil
 }
 
-func timelineTotals(p *analysis.Pass, f *timelineFold, all, n int64) {
+func timelineTotals(p *analysis.Pass, f *timelineSums, all, n int64) {
 	t := &analysis.Table{
 		Name: "timeline.states", Title: "time of all Ps by state", N: n,
 		Columns: []analysis.Column{{Name: "state", Unit: analysis.Text}, {Name: "time", Unit: analysis.NS}, {Name: "share", Unit: analysis.Ratio}},
@@ -192,7 +205,7 @@ func timelineTotals(p *analysis.Pass, f *timelineFold, all, n int64) {
 }
 
 // timelinePs is a row per P: the ten busiest for the terminal, and all of them.
-func timelinePs(p *analysis.Pass, f *timelineFold) {
+func timelinePs(p *analysis.Pass, f *timelineSums) {
 	cols := []analysis.Column{{Name: "P", Unit: analysis.P}, {Name: "time", Unit: analysis.NS}}
 	for _, name := range shareNames {
 		cols = append(cols, analysis.Column{Name: name, Unit: analysis.Ratio})
@@ -222,7 +235,7 @@ func timelinePs(p *analysis.Pass, f *timelineFold) {
 	p.Table(top)
 }
 
-func timelineWakeups(p *analysis.Pass, f *timelineFold) {
+func timelineWakeups(p *analysis.Pass, f *timelineSums) {
 	t := &analysis.Table{
 		Name: "timeline.wakeups", Title: "wake-ups of idle Ps: from a thread running on the P to what it found", N: f.wakeups,
 		Columns: []analysis.Column{
@@ -245,7 +258,7 @@ func timelineWakeups(p *analysis.Pass, f *timelineFold) {
 // timelineOver gives the states over time, of all Ps and of each, in the same
 // buckets. The cells are shares of GOMAXPROCS × time, or of the P's time, in the
 // bucket.
-func timelineOver(p *analysis.Pass, f *timelineFold) {
+func timelineOver(p *analysis.Pass, f *timelineSums) {
 	n := f.over.Len()
 	cols := []analysis.Column{{Name: "at", Unit: analysis.Moment}}
 	for _, name := range shareNames {

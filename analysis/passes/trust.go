@@ -37,7 +37,7 @@ type trustFold struct {
 	goEnds           int64                // goroutines that ended (or the trace did)
 	goWorst          *sketch.Top[trustGo] // whose spans miss its lifetime most
 
-	ps              map[parse.ProcID]*trustProc
+	ps              procTable[trustProc]
 	goRan, procsRan int64 // ns: goroutines running; Ps running one
 	busy            int64 // ns: Ps neither idle nor stopped
 
@@ -55,7 +55,7 @@ type trustGo struct {
 type trustProc struct{ spans, lives int64 }
 
 func newTrustFold() *trustFold {
-	return &trustFold{goWorst: sketch.NewTop[trustGo](1), ps: make(map[parse.ProcID]*trustProc)}
+	return &trustFold{goWorst: sketch.NewTop[trustGo](1)}
 }
 
 func (f *trustFold) Event(e *parse.Event) {
@@ -66,12 +66,15 @@ func (f *trustFold) Event(e *parse.Event) {
 		f.proc(e)
 	case parse.KindInterval:
 		iv := &e.Interval
-		if iv.Procs == 0 {
-			f.unknown += e.Held()
+		held, procs := int64(e.Time-iv.Since), int64(iv.Procs)
+		if procs == 0 {
+			f.unknown += held
 			return
 		}
-		f.allowed += int64(iv.Procs) * e.Held()
-		f.steps.set(iv.Since, int64(iv.Procs))
+		f.allowed += procs * held
+		if procs != f.steps.last {
+			f.steps.set(iv.Since, procs)
+		}
 	}
 }
 
@@ -81,9 +84,10 @@ func (f *trustFold) goroutine(e *parse.Event) {
 		f.goLives -= int64(e.Time)
 		return
 	}
-	f.goSpans += e.Held()
+	held := int64(e.Time - g.Since)
+	f.goSpans += held
 	if g.From == parse.GoRunning {
-		f.goRan += e.Held()
+		f.goRan += held
 	}
 	if g.Partial {
 		f.goLives -= int64(g.Since)
@@ -103,8 +107,7 @@ func (f *trustFold) proc(e *parse.Event) {
 	if p.From == parse.ProcNotExist {
 		return
 	}
-	c := at(f.ps, p.ID)
-	held := e.Held()
+	c, held := f.ps.at(p.ID), int64(e.Time-p.Since)
 	c.spans += held
 	if p.Partial || p.Prior == parse.ProcNotExist {
 		c.lives -= int64(p.Since)
@@ -126,10 +129,11 @@ func (f *trustFold) Merge(next analysis.Collector) {
 	f.goLives += o.goLives
 	f.goEnds += o.goEnds
 	f.goWorst.Merge(o.goWorst)
-	mergeKeyed(f.ps, o.ps, func(own, c *trustProc) {
+	for id, c := range o.ps.byKey() {
+		own := f.ps.at(id)
 		own.spans += c.spans
 		own.lives += c.lives
-	})
+	}
 	f.goRan += o.goRan
 	f.procsRan += o.procsRan
 	f.busy += o.busy
@@ -248,8 +252,9 @@ func (f *trustFold) accounts(p *analysis.Pass) []account {
 		gs.worst, gs.who = worst[0].Value, fmt.Sprintf("G %d %s", worst[0].Item.id, p.FuncName(worst[0].Item.fn))
 	}
 	ps := account{what: "Ps: states = lifetimes"}
-	for _, id := range slices.Sorted(maps.Keys(f.ps)) {
-		c := f.ps[id]
+	procs := f.ps.byKey()
+	for _, id := range slices.Sorted(maps.Keys(procs)) {
+		c := procs[id]
 		ps.left += c.spans
 		ps.right += c.lives
 		if off := distance(c.spans, c.lives); off > ps.worst {

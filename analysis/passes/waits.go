@@ -28,8 +28,8 @@ type waitsFold struct {
 	longest [parse.NumCauses]int64    // ns, the longest part
 	worst   *sketch.Top[worstWait]
 
-	byFunc [parse.NumProcStates]map[parse.StringID]*blame // by entry function
-	bySite [parse.NumProcStates]map[parse.StackID]*blame  // where the goroutine stopped or entered its system call; spans with blame only
+	byFunc [parse.NumProcStates]byID[parse.StringID, blame] // by entry function
+	bySite [parse.NumProcStates]byID[parse.StackID, blame]  // where the goroutine stopped or entered its system call; spans with blame only
 }
 
 type waitParts struct {
@@ -54,13 +54,14 @@ func (b *blame) add(o *blame) {
 	b.contended += o.contended
 }
 
+func (b *blame) span(s *parse.Proc, held int64) {
+	b.waits += s.Blame
+	b.pTime += held
+	b.contended += s.Contended
+}
+
 func newWaitsFold() *waitsFold {
-	f := &waitsFold{worst: sketch.NewTop[worstWait](worstWaits)}
-	for s := range f.byFunc {
-		f.byFunc[s] = make(map[parse.StringID]*blame)
-		f.bySite[s] = make(map[parse.StackID]*blame)
-	}
-	return f
+	return &waitsFold{worst: sketch.NewTop[worstWait](worstWaits)}
 }
 
 func (f *waitsFold) Event(e *parse.Event) {
@@ -72,17 +73,26 @@ func (f *waitsFold) Event(e *parse.Event) {
 	if g.From != parse.GoRunnable || !awaitsP(g) {
 		return
 	}
-	held := e.Held()
+	held := int64(e.Time - g.Since)
 	if g.Partial || g.To != parse.GoRunning {
 		f.apart.n++
 		f.apart.total += held
 		return
 	}
-	f.whole[g.Ready].add(&waitParts{1, held, g.Wait})
-	for c, v := range g.Wait {
+	whole := &f.whole[g.Ready]
+	whole.n++
+	whole.total += held
+	most, mostNS := parse.Cause(0), int64(0)
+	for c, v := range &g.Wait {
+		if v == 0 {
+			continue // as most are
+		}
+		whole.parts[c] += v
 		f.longest[c] = max(f.longest[c], v)
+		if v > mostNS {
+			most, mostNS = parse.Cause(c), v
+		}
 	}
-	most, _ := largest(&g.Wait)
 	f.mostly[most]++
 	if f.worst.Wants(held) {
 		f.worst.Add(sketch.Key{Value: held, Time: int64(g.Since), ID: int64(g.ID)}, newWorstWait(g))
@@ -95,10 +105,10 @@ func (f *waitsFold) proc(e *parse.Event) {
 	case parse.ProcUndetermined, parse.ProcNotExist, parse.ProcIdle, parse.ProcStopped:
 		return
 	}
-	b := blame{s.Blame, e.Held(), s.Contended}
-	at(f.byFunc[s.From], s.Func).add(&b)
+	held := int64(e.Time - s.Since)
+	f.byFunc[s.From].at(s.Func).span(s, held)
 	if s.Blame > 0 && hasSite(s.From) {
-		at(f.bySite[s.From], s.Stack).add(&b)
+		f.bySite[s.From].at(s.Stack).span(s, held)
 	}
 }
 
@@ -119,8 +129,8 @@ func (f *waitsFold) Merge(next analysis.Collector) {
 	}
 	f.worst.Merge(o.worst)
 	for s := range f.byFunc {
-		mergeKeyed(f.byFunc[s], o.byFunc[s], (*blame).add)
-		mergeKeyed(f.bySite[s], o.bySite[s], (*blame).add)
+		f.byFunc[s].merge(&o.byFunc[s], (*blame).add)
+		f.bySite[s].merge(&o.bySite[s], (*blame).add)
 	}
 }
 
@@ -271,7 +281,7 @@ type blamed struct {
 func blamedFuncs(p *analysis.Pass, f *waitsFold) []ranked[blame] {
 	m := make(map[blamed]*blame)
 	for s := range f.byFunc {
-		for fn, b := range f.byFunc[s] {
+		for fn, b := range f.byFunc[s].byKey() {
 			m[blamed{uint32(fn), parse.ProcState(s)}] = b
 		}
 	}
@@ -293,12 +303,12 @@ func blamedSites(p *analysis.Pass, f *waitsFold) []ranked[blame] {
 	for i := range f.byFunc {
 		s := parse.ProcState(i)
 		if !hasSite(s) {
-			for _, b := range f.byFunc[s] {
+			for _, b := range f.byFunc[s].byKey() {
 				at(m, blamed{0, s}).add(b)
 			}
 			continue
 		}
-		for stack, b := range f.bySite[s] {
+		for stack, b := range f.bySite[s].byKey() {
 			m[blamed{uint32(stack), s}] = b
 		}
 	}

@@ -150,7 +150,7 @@ func TestWaitsBlame(t *testing.T) {
 		}
 		sum := func(states ...parse.ProcState) (ns int64) {
 			for _, s := range states {
-				for _, b := range f.byFunc[s] {
+				for _, b := range f.byFunc[s].byKey() {
 					ns += b.waits
 				}
 			}
@@ -178,7 +178,7 @@ func TestWaitsBlame(t *testing.T) {
 		}
 		for s := range f.bySite {
 			var bySite int64
-			for _, b := range f.bySite[s] {
+			for _, b := range f.bySite[s].byKey() {
 				bySite += b.waits
 			}
 			if hasSite(parse.ProcState(s)) && bySite != sum(parse.ProcState(s)) {

@@ -39,6 +39,7 @@ type thread struct {
 type raw struct {
 	time int64
 	args [4]uint64
+	slot uint32 // that the goroutine args[0] had when the event was decoded, if any
 	typ  byte
 }
 
@@ -60,7 +61,7 @@ type generation struct {
 	byID    map[int64]*thread
 	pool    []*thread
 	samples []sample
-	strings table
+	strings table // indices in texts
 	stacks  table
 
 	minTime uint64  // 0 for none yet
@@ -71,9 +72,9 @@ type generation struct {
 	snapTime   uint64
 	wall       int64
 	hasFreq    bool
-	batches    int      // of events
-	texts      [][]byte // strings; the first is that of id 0
-	interned   []uint32 // by index in texts: id in the Tables + 1, 0 while not asked for
+	batches    int // of events
+	texts      [][]byte
+	known      table // ids in the Tables of strings that were asked for
 	stackRaw   []rawStack
 	stackFrame []uint32 // of the stacks one after the other: in rawFrames
 	frames     pcs      // to index in rawFrames: the first frame with a PC counts
@@ -85,10 +86,14 @@ type rawStack struct {
 	from, to int // in stackFrame
 }
 
-// rawFrame is a frame, with the strings in the Tables once it is known.
+// rawFrame is a frame by the strings of the generation, and once it is known, by
+// those of the Tables.
 type rawFrame struct {
-	fn, file, line, pc uint64
-	known              bool
+	Frame
+	skip     bool
+	known    bool
+	fn, file uint64
+	pc       uint64
 }
 
 func (g *generation) reset() {
@@ -107,8 +112,8 @@ func (g *generation) reset() {
 	g.nsPer, g.whole, g.hasFreq = 0, 0, false
 	g.snapshot, g.snapTime, g.wall = false, 0, 0
 	g.batches = 0
-	g.texts = append(g.texts[:0], nil)
-	g.interned = append(g.interned[:0], 1)
+	g.texts = g.texts[:0]
+	g.known.reset()
 	g.stackRaw = g.stackRaw[:0]
 	g.stackFrame = g.stackFrame[:0]
 	g.frames.reset()
@@ -311,7 +316,6 @@ func (g *generation) takeStrings(b []byte) error {
 			return fmt.Errorf("multiple strings with the same ID: id=%d", id)
 		}
 		g.texts = append(g.texts, b[i2:i])
-		g.interned = append(g.interned, 0)
 	}
 	return nil
 }
@@ -346,8 +350,11 @@ func (g *generation) takeStacks(b []byte) error {
 
 // takeFrame adds the frame at b[i:] and returns the index after it, or -1.
 func (g *generation) takeFrame(b []byte, i int) int {
-	pc, i := uvarint(b, i)
-	if i < 0 {
+	var pc uint64
+	if i+8 <= len(b) && b[i+3]&0x80 == 0 && binary.LittleEndian.Uint32(b[i:])&0x808080 == 0x808080 {
+		w := uint64(binary.LittleEndian.Uint32(b[i:])) // as most programs are not larger
+		pc, i = w&0x7f|w>>1&0x3f80|w>>2&0x1fc000|w>>3&0xfe00000, i+4
+	} else if pc, i = uvarint(b, i); i < 0 {
 		return -1
 	}
 	number, isNew := g.frames.number(pc)
@@ -361,11 +368,13 @@ func (g *generation) takeFrame(b []byte, i int) int {
 		}
 	}
 	f := rawFrame{pc: pc}
-	for _, v := range []*uint64{&f.fn, &f.file, &f.line} {
+	var line uint64
+	for _, v := range []*uint64{&f.fn, &f.file, &line} {
 		if *v, i = uvarint(b, i); i < 0 {
 			return -1
 		}
 	}
+	f.Line = uint32(line)
 	if isNew {
 		g.rawFrames = append(g.rawFrames, f)
 	}
@@ -459,10 +468,9 @@ func (g *generation) finish(version int) error {
 					return err
 				}
 			}
-			if f.pc == 0 && f.fn == 0 {
-				continue // up to Go 1.24; golang/go#68090
+			if !f.skip {
+				frames = append(frames, f.Frame)
 			}
-			frames = append(frames, Frame{uint32(f.fn), uint32(f.file), uint32(f.line)})
 		}
 		if !g.stacks.add(s.id, g.tables.Stack(frames)) {
 			return fmt.Errorf("multiple stacks with the same ID: id=%d", s.id)
@@ -485,35 +493,34 @@ func (g *generation) know(f *rawFrame, stack uint64) error {
 	if !ok {
 		return fmt.Errorf("found invalid file string ID %d for stack %d", f.file, stack)
 	}
-	f.fn, f.file, f.known = uint64(fn), uint64(file), true
+	f.Func, f.File, f.known = fn, file, true
+	f.skip = f.pc == 0 && fn == 0 // up to Go 1.24; golang/go#68090
 	return nil
 }
 
 // text returns the id in the Tables of a string of this generation. Log texts
 // have a way of their own, since there may be any number of them.
 func (g *generation) text(id uint64) (uint32, bool) {
-	if id < uint64(len(g.strings.dense)) {
-		if i := g.strings.dense[id]; i != 0 {
-			if v := g.interned[i-1]; v != 0 {
-				return v - 1, true
-			}
-		}
+	if v, ok := g.known.get(id); ok {
+		return v, true
 	}
 	return g.intern(g.tables.String, id)
 }
 
-func (g *generation) log(id uint64) (uint32, bool) { return g.intern(g.tables.Log, id) }
+func (g *generation) log(id uint64) (uint32, bool) {
+	if v, ok := g.known.get(id); ok {
+		return v, true
+	}
+	return g.intern(g.tables.Log, id)
+}
 
 func (g *generation) intern(take func([]byte) uint32, id uint64) (uint32, bool) {
 	i, ok := g.strings.get(id)
 	if !ok {
 		return 0, false
 	}
-	if v := g.interned[i]; v != 0 {
-		return v - 1, true
-	}
 	v := take(g.texts[i])
-	g.interned[i] = v + 1
+	g.known.add(id, v)
 	return v, true
 }
 
@@ -550,6 +557,7 @@ func (g *generation) refill(t *thread) (bool, error) {
 // is what kept it from going on.
 func (g *generation) decode(t *thread) int {
 	b, last := t.data, t.last
+	whole := g.whole
 	n := 0
 	for ; n < len(t.evs) && len(b) > 0; n++ {
 		if last == 0 {
@@ -606,7 +614,11 @@ func (g *generation) decode(t *thread) int {
 				}
 			}
 		}
-		last += g.ns(dt)
+		if whole != 0 && dt < 1<<46 {
+			last += int64(dt) * whole
+		} else {
+			last += g.ns(dt)
+		}
 		e.time = last
 		b = b[i:]
 	}

@@ -51,6 +51,7 @@ type gState struct {
 	slot   uint32
 	ranges uint32 // index in order.ranges + 1; 0 for none yet
 	status uint8
+	live   bool // not removed
 }
 
 type pState struct {
@@ -138,7 +139,8 @@ var (
 	errWantM    = errors.New("expected a thread but didn't have one")
 )
 
-// needs says which parts of the context must be there.
+// needs says which parts of the context must be there. What is not of a thread has
+// neither P nor goroutine.
 func needs(m *mState, p, g bool) error {
 	switch {
 	case m.id == None:
@@ -195,6 +197,16 @@ func (ev *raw) noString(id uint64) error {
 	return fmt.Errorf("found invalid string ID %d for event %s", id, specs[ev.typ].name)
 }
 
+// look looks up the goroutines of events some time before their turn: look-ups in a
+// row wait for memory together.
+func (o *order) look(evs []raw) {
+	for i := range evs {
+		if ev := &evs[i]; ev.typ == evGoStart || ev.typ == evGoUnblock {
+			ev.slot = o.gs.find(int64(ev.args[0]))
+		}
+	}
+}
+
 // advance orders ev of thread m if it can be next: it fills out and returns how many
 // events it gave, which is 1, but for coroutine switches and the like, and 0 if ev has
 // to wait. The most frequent events are dealt with here, the others in rare.
@@ -203,12 +215,12 @@ func (o *order) advance(m *mState, ev *raw, out *[3]Event) (int, error) {
 	e := &out[0]
 	switch ev.typ {
 	case evGoStart:
-		g := o.gs.get(int64(a[0]))
+		g := o.gs.near(int64(a[0]), ev.slot)
 		if g == nil || g.status != goRunnable || !o.succeeds(a[1], g.gen, g.seq) {
 			return 0, nil
 		}
-		if err := needs(m, true, false); err != nil {
-			return 0, err
+		if m.p == nil {
+			return 0, needs(m, true, false)
 		}
 		if m.g != nil {
 			return 0, errNoG
@@ -218,9 +230,9 @@ func (o *order) advance(m *mState, ev *raw, out *[3]Event) (int, error) {
 		m.g = g
 
 	case evGoStop, evGoBlock:
-		g, err := o.running(m, ev)
-		if err != nil {
-			return 0, err
+		g := m.g
+		if m.p == nil || g == nil || g.status != goRunning {
+			return 0, notRunning(m, ev)
 		}
 		e.set(m, ev, OpGo)
 		m.g = nil
@@ -243,7 +255,7 @@ func (o *order) advance(m *mState, ev *raw, out *[3]Event) (int, error) {
 		e.Reason = reason
 
 	case evGoUnblock:
-		g := o.gs.get(int64(a[0]))
+		g := o.gs.near(int64(a[0]), ev.slot)
 		if g == nil || g.status != goWaiting || !o.succeeds(a[1], g.gen, g.seq) {
 			return 0, nil
 		}
@@ -256,8 +268,8 @@ func (o *order) advance(m *mState, ev *raw, out *[3]Event) (int, error) {
 		e.Stack = stack
 
 	case evGoCreate, evGoCreateBlocked:
-		if err := needs(m, true, false); err != nil {
-			return 0, err
+		if m.p == nil {
+			return 0, needs(m, true, false)
 		}
 		if m.g != nil && m.g.status != goRunning {
 			return 0, fmt.Errorf("%s event for goroutine that's not Running", specs[ev.typ].name)
@@ -285,18 +297,18 @@ func (o *order) advance(m *mState, ev *raw, out *[3]Event) (int, error) {
 		}
 
 	case evGoDestroy:
-		g, err := o.running(m, ev)
-		if err != nil {
-			return 0, err
+		g := m.g
+		if m.p == nil || g == nil || g.status != goRunning {
+			return 0, notRunning(m, ev)
 		}
 		e.set(m, ev, OpGo).goes(g, GoRunning, GoNotExist)
 		m.g = nil
-		o.gs.remove(g.id)
+		o.gs.remove(g)
 
 	case evGoSyscallBegin:
-		g, err := o.running(m, ev)
-		if err != nil {
-			return 0, err
+		g := m.g
+		if m.p == nil || g == nil || g.status != goRunning {
+			return 0, notRunning(m, ev)
 		}
 		p := m.p
 		if !o.succeeds(a[0], p.gen, p.seq) {
@@ -312,8 +324,8 @@ func (o *order) advance(m *mState, ev *raw, out *[3]Event) (int, error) {
 		e.Stack, e.ResStack = stack, stack
 
 	case evGoSyscallEnd:
-		if err := needs(m, true, true); err != nil {
-			return 0, err
+		if m.p == nil || m.g == nil {
+			return 0, needs(m, true, true)
 		}
 		if m.g.status != goSyscall {
 			return 0, fmt.Errorf("%s event for goroutine that's not in a syscall", specs[ev.typ].name)
@@ -325,8 +337,8 @@ func (o *order) advance(m *mState, ev *raw, out *[3]Event) (int, error) {
 		m.g.status, m.p.status = goRunning, procRunning
 
 	case evHeapAlloc:
-		if err := needs(m, true, false); err != nil {
-			return 0, err
+		if m.p == nil {
+			return 0, needs(m, true, false)
 		}
 		e.set(m, ev, OpMetric)
 		e.Metric, e.Values[0] = MetricHeapLive, a[0]
@@ -351,9 +363,9 @@ func (o *order) advance(m *mState, ev *raw, out *[3]Event) (int, error) {
 // or ends, the next one starts.
 func (o *order) goSwitch(m *mState, ev *raw, out *[3]Event) (int, error) {
 	a := &ev.args
-	g, err := o.running(m, ev)
-	if err != nil {
-		return 0, err
+	g := m.g
+	if m.p == nil || g == nil || g.status != goRunning {
+		return 0, notRunning(m, ev)
 	}
 	next := o.gs.get(int64(a[0]))
 	if next == nil || next.status != goWaiting || !o.succeeds(a[1], next.gen, next.seq) {
@@ -370,7 +382,7 @@ func (o *order) goSwitch(m *mState, ev *raw, out *[3]Event) (int, error) {
 		g.status = goWaiting
 	} else {
 		e.goes(g, GoRunning, GoNotExist)
-		o.gs.remove(g.id)
+		o.gs.remove(g)
 	}
 	next.status, next.seq = goRunning, a[1]
 	return 3, nil
@@ -399,7 +411,7 @@ func (o *order) destroySyscall(m *mState, ev *raw, out *[3]Event) (int, error) {
 	}
 	out[n].set(m, ev, OpGo).goes(g, GoSyscall, GoNotExist)
 	m.g, m.p = nil, nil
-	o.gs.remove(g.id)
+	o.gs.remove(g)
 	return n + 1, nil
 }
 
@@ -547,15 +559,12 @@ func (o *order) rare(m *mState, ev *raw, e *Event) (bool, error) {
 	return true, nil
 }
 
-// running returns the goroutine that runs on m.
-func (o *order) running(m *mState, ev *raw) (*gState, error) {
+// notRunning says why no goroutine runs on m.
+func notRunning(m *mState, ev *raw) error {
 	if err := needs(m, true, true); err != nil {
-		return nil, err
+		return err
 	}
-	if m.g.status != goRunning {
-		return nil, fmt.Errorf("%s event for goroutine that's not Running", specs[ev.typ].name)
-	}
-	return m.g, nil
+	return fmt.Errorf("%s event for goroutine that's not Running", specs[ev.typ].name)
 }
 
 func (o *order) goStatus(m *mState, ev *raw, e *Event) (bool, error) {

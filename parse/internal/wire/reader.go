@@ -158,7 +158,7 @@ func (r *Reader) nextGeneration(e *Event) error {
 	r.o.gen = r.g.gen
 	r.heap, r.samples = r.heap[:0], 0
 	for _, t := range r.g.threads {
-		ok, err := r.g.refill(t)
+		ok, err := r.refill(t)
 		if err != nil {
 			return err
 		}
@@ -282,71 +282,111 @@ func (r *Reader) steps(buf []Event) (n int, err error) {
 		sample = r.g.samples[r.samples].time
 	}
 	for n < len(buf) && len(r.heap) > 0 && r.heap[0].time <= sample {
-		i := 0
-		k, err := r.try(buf[n:], 0)
-		if k == 0 && err == nil {
-			slices.SortFunc(r.heap, func(a, b head) int { return cmp.Compare(a.time, b.time) })
-			for i = 1; i < len(r.heap) && k == 0 && err == nil; i++ {
-				k, err = r.try(buf[n:], i)
-			}
-			if k == 0 && err == nil {
-				t := r.heap[0].t
-				err = fmt.Errorf("broken trace: failed to advance: generation %d, earliest event %s of thread %d", r.g.gen, specs[t.evs[t.at].typ].name, t.id)
-			}
+		out := &r.three
+		if len(buf)-n >= len(out) {
+			out = (*[3]Event)(buf[n:])
+		}
+		t := r.heap[0].t
+		k, err := r.o.advance(r.bound(t), &t.evs[t.at], out)
+		if err != nil {
+			return n, err
+		}
+		switch {
+		case k == 0:
+			k, err = r.others(out)
+		case t.at+1 < len(t.evs):
+			t.at++
+			r.heap[0].time = t.evs[t.at].time
+			siftDown(r.heap, 0)
+		default:
+			err = r.move(0)
 		}
 		if err != nil {
 			return n, err
+		}
+		if out[0].Time <= r.last {
+			out[0].Time = r.last + 1
+		}
+		r.last = out[0].Time
+		if k > 1 {
+			r.tick(out[1:k])
+		}
+		if len(buf)-n < len(out) {
+			r.rest = out[:k]
+			k = copy(buf[n:], r.rest)
+			r.rest = r.rest[k:]
 		}
 		n += k
 	}
 	return n, nil
 }
 
-// try orders the next event of the i-th thread of the heap into buf if it can be
-// next, and moves the thread on; k is how many events buf took, 0 for none.
-func (r *Reader) try(buf []Event, i int) (k int, err error) {
-	t := r.heap[i].t
-	if t.ms == nil {
-		if t.id == None {
-			t.ms = &mState{id: None}
-		} else {
-			t.ms = r.o.thread(t.id)
-		}
-	}
-	out := &r.three
-	if len(buf) >= len(out) {
-		out = (*[3]Event)(buf)
-	}
-	k, err = r.o.advance(t.ms, &t.evs[t.at], out)
-	if k == 0 || err != nil {
-		return 0, err
-	}
-	if t.id == None {
-		t.ms.g, t.ms.p = nil, nil
-	}
-	if t.at++; t.at == len(t.evs) {
-		more, err := r.g.refill(t)
+// others orders the next event of the first thread that can go on when the earliest
+// cannot.
+func (r *Reader) others(out *[3]Event) (int, error) {
+	slices.SortFunc(r.heap, func(a, b head) int { return cmp.Compare(a.time, b.time) })
+	for i := 1; i < len(r.heap); i++ {
+		t := r.heap[i].t
+		k, err := r.o.advance(r.bound(t), &t.evs[t.at], out)
 		if err != nil {
 			return 0, err
 		}
+		if k > 0 {
+			return k, r.move(i)
+		}
+	}
+	t := r.heap[0].t
+	return 0, fmt.Errorf("broken trace: failed to advance: generation %d, earliest event %s of thread %d", r.g.gen, specs[t.evs[t.at].typ].name, t.id)
+}
+
+// bound returns what is bound to t, nothing if it is no thread.
+func (r *Reader) bound(t *thread) *mState {
+	if t.ms == nil || t.id == None {
+		r.bind(t)
+	}
+	return t.ms
+}
+
+func (r *Reader) bind(t *thread) {
+	switch {
+	case t.id != None:
+		t.ms = r.o.thread(t.id)
+	case t.ms == nil:
+		t.ms = &mState{id: None}
+	default:
+		t.ms.g, t.ms.p = nil, nil
+	}
+}
+
+// move moves the i-th thread of the heap on to its next event.
+func (r *Reader) move(i int) error {
+	t := r.heap[i].t
+	t.at++
+	if t.at == len(t.evs) {
+		more, err := r.refill(t)
+		if err != nil {
+			return err
+		}
 		if !more {
 			r.heap = remove(r.heap, i)
-			i = -1
+			return nil
 		}
 	}
-	if i >= 0 {
-		r.heap[i].time = t.evs[t.at].time
-		if i == 0 || siftUp(r.heap, i) == i {
-			siftDown(r.heap, i)
-		}
+	r.heap[i].time = t.evs[t.at].time
+	if i > 0 {
+		i = siftUp(r.heap, i)
 	}
-	r.tick(out[:k])
-	if len(buf) < len(out) {
-		n := copy(buf, out[:k])
-		r.rest = out[n:k]
-		k = n
+	siftDown(r.heap, i)
+	return nil
+}
+
+// refill decodes the next events of t; false at the end of its batches.
+func (r *Reader) refill(t *thread) (bool, error) {
+	more, err := r.g.refill(t)
+	if more && r.o.gs.n > 1<<12 {
+		r.o.look(t.evs)
 	}
-	return k, nil
+	return more, err
 }
 
 // The heap by time is the reference's, ties and all, so that events of equal time

@@ -3,37 +3,62 @@ package wire
 // goroutines maps goroutine ids to their states: open addressing with linear
 // probing, grown at half load. The runtime gives ids to Ps in blocks of 16, so the
 // 16 ids of a block lie side by side and only blocks are hashed: goroutines that
-// are made together are found together.
+// are made together are found together. States lie in slabs by slot, and neither
+// they nor the entries hold pointers.
 type goroutines struct {
 	entries []entry
 	n       int
 	shift   uint
-	free    []*gState
-	slots   uint32 // given out
-	slab    []gState
+	slabs   []*[slabSize]gState
+	slots   uint32   // given out, from 1 on
+	free    []uint32 // of them, those whose goroutine is gone
 }
 
-type entry struct {
-	id int64
-	g  *gState // nil: the entry is empty
-}
+// entry is half of an id, and its slot; 0 if the entry is empty.
+type entry struct{ low, slot uint32 }
 
-const blockBits = 4
+const (
+	slabSize  = 256
+	blockBits = 4
+)
+
+func (t *goroutines) state(slot uint32) *gState { return &t.slabs[slot/slabSize][slot%slabSize] }
 
 func (t *goroutines) home(id int64) int {
 	h := uint64(id) >> blockBits * 0x9E3779B97F4A7C15
 	return int(h>>t.shift<<blockBits | uint64(id)&(1<<blockBits-1))
 }
 
-func (t *goroutines) get(id int64) *gState {
+// find returns the slot of id, 0 for none.
+func (t *goroutines) find(id int64) uint32 {
 	entries := t.entries
 	for i := t.home(id); len(entries) > 0; i++ {
-		e := &entries[i&(len(entries)-1)]
-		if e.id == id || e.g == nil {
-			return e.g
+		e := entries[i&(len(entries)-1)]
+		if e.slot == 0 || e.low == uint32(id) && t.state(e.slot).id == id {
+			return e.slot
 		}
 	}
+	return 0
+}
+
+func (t *goroutines) get(id int64) *gState {
+	if slot := t.find(id); slot != 0 {
+		return t.state(slot)
+	}
 	return nil
+}
+
+// near is get with the slot that id had a while ago, 0 for none.
+func (t *goroutines) near(id int64, slot uint32) *gState {
+	if slot == 0 && len(t.entries) > 0 {
+		slot = t.entries[t.home(id)&(len(t.entries)-1)].slot // most likely
+	}
+	if slot != 0 {
+		if g := t.state(slot); g.id == id && g.live {
+			return g
+		}
+	}
+	return t.get(id)
 }
 
 // put adds a state for id, which has none.
@@ -43,29 +68,28 @@ func (t *goroutines) put(id int64) *gState {
 	}
 	var g *gState
 	if k := len(t.free); k > 0 {
-		g = t.free[k-1]
+		g = t.state(t.free[k-1])
 		t.free = t.free[:k-1]
-		*g = gState{id: id, slot: g.slot, ranges: g.ranges}
+		*g = gState{id: id, slot: g.slot, ranges: g.ranges, live: true}
 	} else {
-		if len(t.slab) == 0 {
-			t.slab = make([]gState, 256)
-		}
-		g = &t.slab[0]
-		t.slab = t.slab[1:]
 		t.slots++
-		g.id, g.slot = id, t.slots
+		if int(t.slots/slabSize) == len(t.slabs) {
+			t.slabs = append(t.slabs, new([slabSize]gState))
+		}
+		g = t.state(t.slots)
+		g.id, g.slot, g.live = id, t.slots, true
 	}
-	t.insert(g)
+	t.insert(id, g.slot)
 	t.n++
 	return g
 }
 
-func (t *goroutines) insert(g *gState) {
-	i, mask := t.home(g.id), len(t.entries)-1
-	for t.entries[i].g != nil {
+func (t *goroutines) insert(id int64, slot uint32) {
+	i, mask := t.home(id), len(t.entries)-1
+	for t.entries[i].slot != 0 {
 		i = (i + 1) & mask
 	}
-	t.entries[i] = entry{g.id, g}
+	t.entries[i] = entry{uint32(id), slot}
 }
 
 func (t *goroutines) grow() {
@@ -77,33 +101,34 @@ func (t *goroutines) grow() {
 		t.shift--
 	}
 	for _, e := range old {
-		if e.g != nil {
-			t.insert(e.g)
+		if e.slot != 0 {
+			t.insert(t.state(e.slot).id, e.slot)
 		}
 	}
 }
 
-// remove deletes id, closing the gap so that no probe is cut short.
-func (t *goroutines) remove(id int64) {
+// remove deletes g, closing the gap so that no probe is cut short.
+func (t *goroutines) remove(g *gState) {
 	mask := len(t.entries) - 1
-	i := t.home(id)
-	for t.entries[i].id != id || t.entries[i].g == nil {
-		if t.entries[i].g == nil {
+	i := t.home(g.id)
+	for t.entries[i].slot != g.slot {
+		if t.entries[i].slot == 0 {
 			return
 		}
 		i = (i + 1) & mask
 	}
-	t.free = append(t.free, t.entries[i].g)
+	g.live = false
+	t.free = append(t.free, g.slot)
 	t.n--
 	for j := i; ; {
 		t.entries[i] = entry{}
 		for {
 			j = (j + 1) & mask
-			if t.entries[j].g == nil {
+			if t.entries[j].slot == 0 {
 				return
 			}
 			// Move an entry back unless its home lies cyclically in (i, j].
-			if home := t.home(t.entries[j].id); (j-home)&mask >= (j-i)&mask {
+			if home := t.home(t.state(t.entries[j].slot).id); (j-home)&mask >= (j-i)&mask {
 				break
 			}
 		}

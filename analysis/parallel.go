@@ -14,7 +14,9 @@ import (
 type stretch struct {
 	heads     []head
 	gos       []parse.Go
+	goLives   []parse.GoLife
 	procs     []parse.Proc
+	procLives []parse.ProcLife
 	slices    []parse.Slice
 	intervals []parse.Interval
 	ranges    []parse.Range
@@ -37,7 +39,8 @@ type head struct {
 const stretchLen = 4096
 
 func (s *stretch) reset() {
-	s.heads, s.gos, s.procs, s.slices = s.heads[:0], s.gos[:0], s.procs[:0], s.slices[:0]
+	s.heads, s.gos, s.goLives, s.procs, s.procLives = s.heads[:0], s.gos[:0], s.goLives[:0], s.procs[:0], s.procLives[:0]
+	s.slices = s.slices[:0]
 	s.intervals, s.ranges, s.metrics, s.logs = s.intervals[:0], s.ranges[:0], s.metrics[:0], s.logs[:0]
 }
 
@@ -45,48 +48,52 @@ func (s *stretch) add(e *parse.Event) {
 	s.heads = append(s.heads, head{e.Time, e.GC, e.G, e.M, e.P, e.Stack, e.Kind})
 	switch e.Kind {
 	case parse.KindProc:
-		s.procs = append(s.procs, e.Proc)
+		s.procs = append(s.procs, *e.Proc)
+	case parse.KindGoLife:
+		s.goLives = append(s.goLives, *e.GoLife)
+	case parse.KindProcLife:
+		s.procLives = append(s.procLives, *e.ProcLife)
 	case parse.KindSlice:
-		s.slices = append(s.slices, e.Slice)
+		s.slices = append(s.slices, *e.Slice)
 	case parse.KindInterval:
-		s.intervals = append(s.intervals, e.Interval)
+		s.intervals = append(s.intervals, *e.Interval)
 	case parse.KindRangeBegin, parse.KindRangeEnd:
-		s.ranges = append(s.ranges, e.Range)
+		s.ranges = append(s.ranges, *e.Range)
 	case parse.KindMetric:
 		s.metrics = append(s.metrics, e.Metric)
 	case parse.KindLog:
 		s.logs = append(s.logs, e.Log)
 	case parse.KindSample, parse.KindGeneration:
 	default:
-		s.gos = append(s.gos, e.Go)
+		s.gos = append(s.gos, *e.Go)
 	}
 }
 
 // replay gives the events of s to those of p's collectors that want them.
-func (s *stretch) replay(p *Partial, e *parse.Event) {
-	var g, proc, slice, interval, rng, metric, log int
+func (s *stretch) replay(p *Partial) {
+	var e parse.Event
+	var g, goLife, proc, procLife, slice, interval, rng, metric, log int
 	for i := range s.heads {
 		h := &s.heads[i]
 		e.Time, e.GC, e.G, e.M, e.P, e.Stack, e.Kind = h.time, h.gc, h.g, h.m, h.p, h.stack, h.kind
-		wanted := len(p.byKind[h.kind]) > 0
 		switch h.kind {
 		case parse.KindProc:
-			if wanted {
-				e.Proc = s.procs[proc]
-			}
+			e.Proc = &s.procs[proc]
 			proc++
+		case parse.KindGoLife:
+			e.GoLife = &s.goLives[goLife]
+			goLife++
+		case parse.KindProcLife:
+			e.ProcLife = &s.procLives[procLife]
+			procLife++
 		case parse.KindSlice:
-			if wanted {
-				e.Slice = s.slices[slice]
-			}
+			e.Slice = &s.slices[slice]
 			slice++
 		case parse.KindInterval:
-			if wanted {
-				e.Interval = s.intervals[interval]
-			}
+			e.Interval = &s.intervals[interval]
 			interval++
 		case parse.KindRangeBegin, parse.KindRangeEnd:
-			e.Range = s.ranges[rng]
+			e.Range = &s.ranges[rng]
 			rng++
 		case parse.KindMetric:
 			e.Metric = s.metrics[metric]
@@ -96,14 +103,10 @@ func (s *stretch) replay(p *Partial, e *parse.Event) {
 			log++
 		case parse.KindSample, parse.KindGeneration:
 		default:
-			if wanted {
-				e.Go = s.gos[g]
-			}
+			e.Go = &s.gos[g]
 			g++
 		}
-		if wanted {
-			p.Event(e)
-		}
+		p.Event(&e)
 	}
 }
 
@@ -144,9 +147,8 @@ func (p *Partial) fold(n int) *folders {
 					}
 				}
 			}()
-			var e parse.Event
 			for s := range full {
-				s.replay(part, &e)
+				s.replay(part)
 				f.release(s)
 			}
 		})

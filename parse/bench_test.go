@@ -1,70 +1,139 @@
-package parse
+package parse_test
 
 import (
 	"bufio"
 	"bytes"
 	"context"
+	"flag"
+	"fmt"
 	"io"
 	"os"
+	"os/exec"
+	"runtime"
+	"strings"
 	"testing"
 
 	"golang.org/x/exp/trace"
 
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/passes"
+	"github.com/tracelens/tracelens/internal/bench"
+	"github.com/tracelens/tracelens/parse"
 	"github.com/tracelens/tracelens/parse/internal/wire"
 )
 
-// BenchmarkRead compares, in one run, a bare drain of the reference reader with
-// decoding and ordering alone, and with the tracker's events: the ratios are what
-// each step costs.
-func BenchmarkRead(b *testing.B) {
-	for _, path := range []string{
-		"../testdata/traces/http-healthy.trace", "../testdata/traces/gc-assist.trace",
-		"../../shared/corpus/real/etcd-embed.trace", "../../shared/corpus/io/net-echo.trace",
-	} {
-		data, err := os.ReadFile(path)
+var megabytes = flag.String("mb", "10", "size of the traces of BenchmarkReport in `MB`")
+
+// steps are what BenchmarkReport compares: each reads a trace of Go 1.26 and returns
+// the number of its events.
+var steps = []struct {
+	name string
+	run  func(data []byte) (int64, error)
+}{
+	{"reference", func(data []byte) (events int64, err error) {
+		r, err := trace.NewReader(bytes.NewReader(data))
 		if err != nil {
-			continue // the corpus is not everywhere
+			return 0, err
 		}
-		version, err := headerVersion(data)
+		for ; err == nil; events++ {
+			_, err = r.ReadEvent()
+		}
+		return events, err
+	}},
+	{"decodeX", func(data []byte) (int64, error) {
+		return wire.Decode(bufio.NewReader(bytes.NewReader(data)), 26)
+	}},
+	{"order", func(data []byte) (events int64, err error) {
+		r, err := wire.NewReader(bufio.NewReader(bytes.NewReader(data)), 26, parse.NewTables())
 		if err != nil {
-			b.Fatal(err)
+			return 0, err
 		}
-		name := path[len(path)-20:]
-		bench := func(step string, drain func() (events int64, err error)) {
-			b.Run(step+"/"+name, func(b *testing.B) {
+		buf := make([]wire.Event, 4096)
+		for n := 0; err == nil; events += int64(n) {
+			n, err = r.Read(buf)
+		}
+		return events, err
+	}},
+	{"spans", func(data []byte) (int64, error) {
+		tr, err := parse.Read(context.Background(), bytes.NewReader(data), parse.Options{Jobs: 1}, func(*parse.Event) {})
+		if err != nil {
+			return 0, err
+		}
+		return tr.Events, nil
+	}},
+	{"analyze-jobs1", func(data []byte) (int64, error) { return analyze(data, 1) }},
+	{"analyze", func(data []byte) (int64, error) { return analyze(data, 0) }},
+}
+
+func analyze(data []byte, jobs int) (int64, error) {
+	rep, err := analysis.Analyze(context.Background(), bytes.NewReader(data), "", parse.Options{Jobs: jobs}, passes.All())
+	if err != nil {
+		return 0, err
+	}
+	return rep.Trace.Events, nil
+}
+
+// BenchmarkReport compares, in one run, a bare drain of the reference reader with
+// decoding alone, decoding and ordering, the tracker's events, and a whole report on
+// one core and on all. All but the last run on one. x-drain is the speed relative to
+// the drain, peak-MB the largest resident set of a process that does it once.
+func BenchmarkReport(b *testing.B) {
+	for _, load := range bench.Loads {
+		data := bench.Trace(b, load, *megabytes)
+		var drain float64 // seconds
+		for _, step := range steps {
+			b.Run(load+"/"+step.name, func(b *testing.B) {
 				b.SetBytes(int64(len(data)))
 				b.ReportAllocs()
+				if step.name != "analyze" {
+					defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+				}
 				var events int64
 				for b.Loop() {
 					var err error
-					if events, err = drain(); err != nil && err != io.EOF {
+					if events, err = step.run(data); err != nil && err != io.EOF {
 						b.Fatal(err)
 					}
 				}
-				b.ReportMetric(float64(events)*float64(b.N)/b.Elapsed().Seconds(), "events/s")
+				took := b.Elapsed().Seconds() / float64(b.N)
+				if step.name == "reference" {
+					drain = took
+				}
+				b.ReportMetric(float64(events)/took, "events/s")
+				if drain > 0 {
+					b.ReportMetric(drain/took, "x-drain")
+				}
+				b.ReportMetric(peak(b, load, step.name), "peak-MB")
 			})
 		}
-		bench("reference", func() (events int64, err error) {
-			r, err := trace.NewReader(bytes.NewReader(data))
-			for ; err == nil; events++ {
-				_, err = r.ReadEvent()
-			}
-			return events, err
-		})
-		bench("wire", func() (events int64, err error) {
-			r, err := wire.NewReader(bufio.NewReader(bytes.NewReader(data)), version, tables{newSymbols()})
-			buf := make([]wire.Event, 512)
-			for n := 0; err == nil; events += int64(n) {
-				n, err = r.Read(buf)
-			}
-			return events, err
-		})
-		bench("spans", func() (int64, error) {
-			tr, err := Read(context.Background(), bytes.NewReader(data), Options{}, func(*Event) {})
-			if err != nil {
-				return 0, err
-			}
-			return tr.Events, nil
-		})
 	}
+}
+
+// peak runs a step once in a process of its own and returns its largest resident
+// set in MB, without the trace itself, which the process holds in memory.
+func peak(b *testing.B, load, step string) float64 {
+	cmd := exec.Command(os.Args[0], "-test.run=^TestStep$", "-mb="+*megabytes)
+	cmd.Env = append(os.Environ(), "TRACELENS_BENCH_STEP="+load+"/"+step)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		b.Fatalf("%v: %v\n%s", cmd, err, out)
+	}
+	return bench.PeakMB(cmd.ProcessState)
+}
+
+// TestStep is the process of peak.
+func TestStep(t *testing.T) {
+	load, name, ok := strings.Cut(os.Getenv("TRACELENS_BENCH_STEP"), "/")
+	if !ok {
+		t.Skip("for BenchmarkReport only")
+	}
+	data := bench.Trace(t, load, *megabytes)
+	for _, step := range steps {
+		if step.name == name {
+			if _, err := step.run(data); err != nil && err != io.EOF {
+				t.Fatal(err)
+			}
+			return
+		}
+	}
+	t.Fatal(fmt.Sprintf("no step %q", name))
 }

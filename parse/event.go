@@ -32,7 +32,9 @@ const (
 )
 
 const (
-	KindProc       = KindGoSyscall + 1 + iota // Event.Proc: a P changed state, or its last span ends with the trace
+	KindGoLife     = KindGoSyscall + 1 + iota // Event.GoLife: after the last span of a goroutine, which ended or the trace did
+	KindProc                                  // Event.Proc: a P changed state, or its last span ends with the trace
+	KindProcLife                              // Event.ProcLife: after the last span of a P, which is gone or the trace ended
 	KindSlice                                 // Event.Slice: a time slice of a P ended
 	KindInterval                              // Event.Interval: how many Gs and Ps were in which state until now
 	KindRangeBegin                            // Event.Range: an STW, GC cycle, assist, sweep, task or region began
@@ -47,13 +49,13 @@ const (
 // NumKinds is the number of event kinds, for tables indexed by Kind.
 const NumKinds = int(numKinds)
 
-// IsGo reports whether Event.Go is filled.
+// IsGo reports whether a goroutine changed state.
 func (k Kind) IsGo() bool { return k <= KindGoSyscall }
 
 // Kinds is a set of Kind.
 type Kinds uint16
 
-// KindsGo are the kinds of goroutine events.
+// KindsGo are the kinds of IsGo.
 const KindsGo = Kinds(1<<KindGoCreate | 1<<KindGoRunnable | 1<<KindGoRunning | 1<<KindGoWaiting | 1<<KindGoSyscall)
 
 // KindsOf returns the set of the given kinds.
@@ -68,8 +70,8 @@ func KindsOf(ks ...Kind) Kinds {
 // Has reports whether k is in the set.
 func (s Kinds) Has(k Kind) bool { return s&(1<<k) != 0 }
 
-// An Event is one thing that happened, in trace order. It is valid until the
-// next one and holds no pointers, so that a copy is cheap and pins nothing.
+// An Event is one thing that happened, in trace order. It and what it points to
+// are valid until the next one; [Event.Clone] makes a copy that lasts.
 //
 // Every event of KindsGo, KindProc, KindSlice and KindRangeEnd also closes a
 // span: what was so from Since to Time. Analyzers therefore need no state per
@@ -90,13 +92,39 @@ type Event struct {
 	// group what happens in one cycle.
 	GC Time
 
-	Go       Go
-	Proc     Proc
-	Slice    Slice
-	Interval Interval
-	Range    Range
+	// The part that Kind names; the others may hold anything.
+	Go       *Go
+	GoLife   *GoLife
+	Proc     *Proc
+	ProcLife *ProcLife
+	Slice    *Slice
+	Interval *Interval
+	Range    *Range
 	Metric   Metric
 	Log      Log
+}
+
+// Clone returns a copy of e with the part that its kind names.
+func (e *Event) Clone() Event {
+	c := *e
+	c.Go, c.GoLife, c.Proc, c.ProcLife, c.Slice, c.Interval, c.Range = nil, nil, nil, nil, nil, nil, nil
+	switch e.Kind {
+	case KindGoCreate, KindGoRunnable, KindGoRunning, KindGoWaiting, KindGoSyscall:
+		c.Go = new(*e.Go)
+	case KindGoLife:
+		c.GoLife = new(*e.GoLife)
+	case KindProc:
+		c.Proc = new(*e.Proc)
+	case KindProcLife:
+		c.ProcLife = new(*e.ProcLife)
+	case KindSlice:
+		c.Slice = new(*e.Slice)
+	case KindInterval:
+		c.Interval = new(*e.Interval)
+	case KindRangeBegin, KindRangeEnd:
+		c.Range = new(*e.Range)
+	}
+	return c
 }
 
 // Class says on whose behalf a goroutine works, told by its entry function.
@@ -221,13 +249,10 @@ type Go struct {
 	Incarnation uint32 // how many goroutines used this id before
 	Class       Class
 	Func        StringID // entry function; 0 while unknown
-	Site        StackID  // stack of the go statement; 0 when created before the trace
-	Born        Time     // creation, or the start of the trace
-	BornSeen    bool     // the creation is in the trace
-	Lived       int64    // ns, sum of all its closed spans with this one: Time-Born if nothing was lost
 
 	From, To   GoState  // To is GoUndetermined at the end of the trace
 	Since      Time     // when the span in From began
+	First      bool     // From is the state it was created in, during the trace
 	Partial    bool     // From began before the trace or window: Held is a lower bound, leave it out of distributions
 	FromReason StringID // why it entered From
 	FromStack  StackID  // its stack when it entered From
@@ -257,6 +282,19 @@ type Go struct {
 	// Set with From running.
 	Preempt Preempt
 	STW     bool // stopped while the world was being stopped
+}
+
+// GoLife is what a goroutine did while it lived in the trace or window.
+type GoLife struct {
+	ID       GoID
+	Class    Class
+	Func     StringID // entry function; 0 if never told
+	Site     StackID  // stack of the go statement; 0 when created before the trace
+	Born     Time     // creation, or the start of the trace or window
+	BornSeen bool     // Born is its creation
+	Ended    bool     // it ended, not the trace
+	// Spent is the sum of its spans by state, in ns: Time-Born in all.
+	Spent [NumGoStates]int64
 }
 
 // Held is the length of the closed span in ns.
@@ -342,8 +380,7 @@ type Proc struct {
 	From, To ProcState
 	Prior    ProcState // the state before From
 	Since    Time
-	Partial  bool  // From began before the trace or window
-	Lived    int64 // ns, sum of all closed spans of this P with this one
+	Partial  bool // From began before the trace or window
 
 	G     GoID // the goroutine of From (running or in a system call), NoGo if none
 	Class Class
@@ -364,6 +401,15 @@ type Proc struct {
 	// STW is the begin of the stop-the-world for To ProcStopped, From
 	// ProcStopped, and for the restart (From ProcIdle, Prior ProcStopped).
 	STW Time
+}
+
+// ProcLife is what a P did from one change of GOMAXPROCS or begin of the trace or
+// window to another.
+type ProcLife struct {
+	ID    ProcID
+	Begin Time
+	// Spent is the sum of its spans by state, in ns: Time-Begin in all.
+	Spent [NumProcStates]int64
 }
 
 // Slice is one time slice of a P: goroutine runs that share one scheduler tick

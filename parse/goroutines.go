@@ -65,25 +65,25 @@ func (t *tracker) newGoroutine(id GoID, slot uint32) *goroutine {
 	} else {
 		g = new(goroutine)
 	}
-	g.id, g.slot, g.home, g.lastP, g.onP, g.waker = id, slot, NoProc, NoProc, NoProc, NoGo
-	g.incarnation = t.incarnations[id]
-	g.born, g.since = t.now, t.now
+	g.ID, g.slot, g.Home, g.LastP, g.P, g.Waker = id, slot, NoProc, NoProc, NoProc, NoGo
+	g.Incarnation = t.incarnations[id]
+	g.born, g.Since = t.now, t.now
 	t.gs[slot] = g
 	return g
 }
 
 // counts returns where goroutines of g's class are counted.
 func (t *tracker) counts(g *goroutine) *[NumGoStates]int32 {
-	if g.class == ClassUser {
-		return &t.ev.Interval.User
+	if g.Class == ClassUser {
+		return &t.iv.User
 	}
-	return &t.ev.Interval.Runtime
+	return &t.iv.Runtime
 }
 
 func (t *tracker) count(g *goroutine, by int32) {
-	t.counts(g)[g.state] += by
-	if g.state == GoRunnable && g.ready == ReadyYield && g.class == ClassUser {
-		t.ev.Interval.Yielding += by
+	t.counts(g)[g.From] += by
+	if g.From == GoRunnable && g.Ready == ReadyYield && g.Class == ClassUser {
+		t.iv.Yielding += by
 	}
 }
 
@@ -96,19 +96,19 @@ func (t *tracker) name(g *goroutine, s StackID) {
 	if entry == 0 {
 		return
 	}
-	g.fn = entry
+	g.Func = entry
 	t.reclass(g, t.class(entry))
 }
 
 func (t *tracker) reclass(g *goroutine, c Class) {
-	if c == g.class {
+	if c == g.Class {
 		return
 	}
 	t.touch()
 	t.count(g, -1)
-	g.class = c
+	g.Class = c
 	t.count(g, 1)
-	if g.state == GoRunning && g.p != nil {
+	if g.From == GoRunning && g.p != nil {
 		// It was of that class all the time it ran.
 		t.retroProc(g.p, t.runState(g))
 	}
@@ -118,15 +118,15 @@ func (t *tracker) reclass(g *goroutine, c Class) {
 func (t *tracker) exist(id GoID, slot uint32, state GoState) *goroutine {
 	t.touch()
 	g := t.newGoroutine(id, slot)
-	g.born, g.since, g.partial = t.begin, t.begin, true
-	g.state = state
+	g.born, g.Since, g.Partial = t.begin, t.begin, true
+	g.From = state
 	if id >= 2 && id <= 4 {
 		// forcegchelper, bgsweep and bgscavenge are the first to be started (proc.go:init,
 		// mgc.go:gcenable); their names may come only after their first wait.
-		g.class = ClassSystem
+		g.Class = ClassSystem
 	}
 	if state == GoRunnable {
-		g.ready = ReadyUnknown
+		g.Ready = ReadyUnknown
 		t.enqueue(g)
 	}
 	t.count(g, 1)
@@ -150,59 +150,55 @@ func (t *tracker) goEvent(ev *wire.Event) {
 		t.tr.Quality.StateMismatch++
 		g = t.exist(id, ev.Slot, from)
 	}
-	if g.state != from {
+	if g.From != from {
 		t.tr.Quality.StateMismatch++
 	}
-	if g.fn == 0 {
+	if g.Func == 0 {
 		t.name(g, StackID(ev.ResStack))
 	}
 	t.touch()
-	e := &t.ev.Go
-	*e = Go{}
-	e.Reason, e.Stack = StringID(ev.Reason), StackID(ev.ResStack)
-	e.P = g.onP
-	switch {
-	case to == GoRunnable:
-		t.readied(ev, g, from, e)
-	case from == GoRunnable:
-		e.Ready, e.Home, e.Waker, e.WakerStack = g.ready, g.home, g.waker, g.wakerStack
-		e.BlockedOn, e.BlockedStack, e.BlockedSince = g.blockedOn, g.blockedStack, g.blockedSince
-	}
+	t.count(g, -1)
+	g.Reason, g.Stack = StringID(ev.Reason), StackID(ev.ResStack)
 	if from == GoRunning {
-		e.Preempt = t.preempt(ev, to)
-		e.STW = t.stw.active && !t.stw.restarted
+		g.Preempt = t.preempt(ev, to)
+		g.STW = t.stw.active && !t.stw.restarted
+	}
+	if to == GoRunnable {
+		t.readied(ev, g, from)
 	}
 	var p *proc
 	if to == GoRunning {
-		e.P = ProcID(ev.P)
-		if p = t.proc(ProcID(ev.P)); p == nil {
+		if from == GoRunnable && g.P != NoProc {
+			g.LastP = g.P
+		}
+		g.P = ProcID(ev.P)
+		if p = t.proc(g.P); p == nil {
 			t.tr.Quality.ProcMismatch++
 		} else if from == GoRunnable {
-			e.Origin, e.Victim, e.StealBatch = t.dequeue(g, p)
-			t.waitParts(g, e)
+			g.Origin, g.Victim, g.StealBatch = t.dequeue(g, p)
+			t.waitParts(g)
 		}
 	}
 	t.closeGo(g, to)
-	t.count(g, -1)
-	stack := StackID(ev.ResStack)
-	if to == GoRunnable {
-		g.ready, g.home, g.waker, g.wakerStack = e.Ready, e.Home, e.Waker, e.WakerStack
-		g.blockedOn, g.blockedStack, g.blockedSince = e.BlockedOn, e.BlockedStack, e.BlockedSince
-		g.blockedKind = t.blockKind(g.blockedOn)
+	how, origin := g.Preempt, g.Origin
+	if g.From == GoRunnable && to != GoRunnable {
+		g.Ready, g.Home, g.Waker, g.WakerStack = 0, 0, 0, 0
+		g.BlockedOn, g.BlockedStack, g.BlockedSince = 0, 0, 0
+		g.Origin, g.Victim, g.StealBatch = 0, 0, 0
+	}
+	g.Preempt, g.STW = 0, false
+	g.From, g.Since, g.First, g.Partial, g.FromReason, g.FromStack = to, t.now, false, false, g.Reason, g.Stack
+	switch to {
+	case GoRunnable:
 		g.waited = t.waits
-	}
-	if from == GoRunning {
-		g.ran += int64(t.now - g.since)
-	}
-	g.state, g.since, g.partial, g.reason, g.stack = to, t.now, false, StringID(ev.Reason), stack
-	if to == GoRunnable {
 		t.enqueue(g)
 		t.hand(ev, g)
-	}
-	if to != GoNotExist {
+		t.count(g, 1)
+	case GoNotExist:
+	default:
 		t.count(g, 1)
 	}
-	t.moveProc(ev, g, p, from, to, e.Preempt)
+	t.moveProc(ev, g, p, from, to, how, origin)
 	if to == GoNotExist {
 		t.destroy(g)
 	}
@@ -212,7 +208,7 @@ func (t *tracker) goEvent(ev *wire.Event) {
 // next without queueing it. Of a netpoll batch that is the last one; the first
 // ones, as many as Ps are idle, may go to the global queue.
 func (t *tracker) hand(ev *wire.Event, g *goroutine) {
-	if GoID(ev.G) != NoGo || g.ready != ReadyNetpoll && g.ready != ReadyRuntime {
+	if GoID(ev.G) != NoGo || g.Ready != ReadyNetpoll && g.Ready != ReadyRuntime {
 		return
 	}
 	p := t.lookup(ProcID(ev.P))
@@ -223,7 +219,7 @@ func (t *tracker) hand(ev *wire.Event, g *goroutine) {
 		p.batch = 0
 		t.handed++
 	}
-	g.q.inject = g.ready == ReadyNetpoll && p.batch < int(t.ev.Interval.P[ProcIdle])
+	g.q.inject = g.Ready == ReadyNetpoll && p.batch < int(t.iv.P[ProcIdle])
 	p.batch++
 	p.handed = g
 }
@@ -234,77 +230,78 @@ func (t *tracker) unhand(ev *wire.Event) {
 	if p == nil || p.handed == nil {
 		return
 	}
-	if ev.Op == wire.OpGo && GoID(ev.G) == NoGo && (GoState(ev.From) == GoWaiting || GoID(ev.Res) == p.handed.id) {
+	if ev.Op == wire.OpGo && GoID(ev.G) == NoGo && (GoState(ev.From) == GoWaiting || GoID(ev.Res) == p.handed.ID) {
 		return
 	}
 	p.handed = nil
 	t.handed--
 }
 
-// closeGo sends the end of g's span; the parts that depend on the transition
-// are in t.ev.Go already.
+// closeGo sends the end of g's span; what depends on the transition is in g already.
 func (t *tracker) closeGo(g *goroutine, to GoState) {
-	g.lived += int64(t.now - g.since)
-	e := &t.ev.Go
-	e.ID, e.Incarnation, e.Class, e.Func, e.Site = g.id, g.incarnation, g.class, g.fn, g.site
-	e.Born, e.BornSeen, e.Lived = g.born, g.bornSeen, g.lived
-	e.From, e.To, e.Since, e.Partial = g.state, to, g.since, g.partial
-	e.FromReason, e.FromStack = g.reason, g.stack
-	e.LastP = g.lastP
-	t.send(Kind(g.state)) // the kinds of goroutine events are numbered so
+	held := int64(t.now - g.Since)
+	g.spent[g.From] += held
+	g.To = to
+	t.ev.Go = &g.Go
+	t.send(Kind(g.From)) // the kinds of goroutine events are numbered so
+	if to == GoNotExist || to == GoUndetermined {
+		t.life = GoLife{g.ID, g.Class, g.Func, g.site, g.born, g.bornSeen, to == GoNotExist, g.spent}
+		t.send(KindGoLife)
+	}
 }
 
 // waitParts splits the wait that ends now.
-func (t *tracker) waitParts(g *goroutine, e *Go) {
-	left := int64(t.now - g.since)
+func (t *tracker) waitParts(g *goroutine) {
+	left := int64(t.now - g.Since)
 	most := CauseUnknown
-	for c := range e.Wait {
-		e.Wait[c] = t.waits[c] - g.waited[c]
-		left -= e.Wait[c]
-		if e.Wait[c] > e.Wait[most] {
+	for c := range g.Wait {
+		g.Wait[c] = t.waits[c] - g.waited[c]
+		left -= g.Wait[c]
+		if g.Wait[c] > g.Wait[most] {
 			most = Cause(c)
 		}
 	}
 	// The division by the number of Ps carries less than a ns per P over either
 	// end of the wait.
-	e.Wait[most] += left
-	for c := 0; e.Wait[most] < 0; c++ {
-		take := min(-e.Wait[most], e.Wait[c])
+	g.Wait[most] += left
+	for c := 0; g.Wait[most] < 0; c++ {
+		take := min(-g.Wait[most], g.Wait[c])
 		if Cause(c) != most && take > 0 {
-			e.Wait[c] -= take
-			e.Wait[most] += take
+			g.Wait[c] -= take
+			g.Wait[most] += take
 		}
 	}
 }
 
 // readied tells how g becomes runnable.
-func (t *tracker) readied(ev *wire.Event, g *goroutine, from GoState, e *Go) {
-	e.Waker, e.Home = NoGo, ProcID(ev.P)
+func (t *tracker) readied(ev *wire.Event, g *goroutine, from GoState) {
+	g.Waker, g.Home = NoGo, ProcID(ev.P)
 	switch from {
 	case GoRunning:
-		switch e.Preempt = t.preempt(ev, GoRunnable); e.Preempt {
+		switch g.Preempt {
 		case PreemptYield:
-			e.Ready, e.Home = ReadyYield, NoProc
+			g.Ready, g.Home = ReadyYield, NoProc
 		case PreemptLockHandoff:
-			e.Ready = ReadyLockHandoff
+			g.Ready = ReadyLockHandoff
 		default:
-			e.Ready = ReadyPreempted
+			g.Ready = ReadyPreempted
 			// proc.go:goschedImpl keeps g on its P since Go 1.26 if a stop-the-world waits.
 			if t.tr.Version < 26 || !t.stw.active || t.stw.restarted {
-				e.Home = NoProc
+				g.Home = NoProc
 			}
 		}
 	case GoSyscall:
-		e.Ready, e.BlockedStack = ReadySyscall, g.stack
+		g.Ready, g.BlockedStack = ReadySyscall, g.FromStack
 	case GoWaiting:
-		e.Waker, e.WakerStack = GoID(ev.G), StackID(ev.Stack)
-		e.BlockedOn, e.BlockedStack = g.reason, g.stack
-		if !g.partial {
-			e.BlockedSince = g.since
+		g.Waker, g.WakerStack = GoID(ev.G), StackID(ev.Stack)
+		g.BlockedOn, g.BlockedStack = g.FromReason, g.FromStack
+		if !g.Partial {
+			g.BlockedSince = g.Since
 		}
-		e.Ready = t.wakeKind(ev, g)
-		if e.Ready != ReadyUnblocked && e.Ready != ReadyCoroutine && e.Ready != ReadyGC {
-			e.Waker = NoGo
+		g.blockedKind = t.blockKind(g.FromReason)
+		g.Ready = t.wakeKind(ev, g)
+		if g.Ready != ReadyUnblocked && g.Ready != ReadyCoroutine && g.Ready != ReadyGC {
+			g.Waker = NoGo
 		}
 	}
 }
@@ -313,8 +310,8 @@ func (t *tracker) wakeKind(ev *wire.Event, g *goroutine) Ready {
 	if ev.Coro {
 		return ReadyCoroutine
 	}
-	kind := t.blockKind(g.reason)
-	stopped := t.stw.active && !t.stw.restarted && t.stw.g != nil && GoID(ev.G) == t.stw.g.id
+	kind := g.blockedKind
+	stopped := t.stw.active && !t.stw.restarted && t.stw.g != nil && GoID(ev.G) == t.stw.g.ID
 	switch {
 	case kind == blockAssist || kind == blockGC || kind == blockPreempted:
 		return ReadyGC
@@ -322,9 +319,9 @@ func (t *tracker) wakeKind(ev *wire.Event, g *goroutine) Ready {
 		return ReadyNetpoll
 	case GoID(ev.G) != NoGo && !(kind == blockSystem && stopped):
 		return ReadyUnblocked
-	case kind == blockSystem || g.class != ClassUser:
+	case kind == blockSystem || g.Class != ClassUser:
 		return ReadyRuntime
-	case kind == blockNone && t.polls(g.stack):
+	case kind == blockNone && t.polls(g.FromStack):
 		return ReadyNetpoll
 	}
 	return ReadyTimer
@@ -372,35 +369,31 @@ func (t *tracker) preempt(ev *wire.Event, to GoState) Preempt {
 }
 
 // moveProc follows on the P what a goroutine's transition means.
-func (t *tracker) moveProc(ev *wire.Event, g *goroutine, p *proc, from, to GoState, how Preempt) {
+func (t *tracker) moveProc(ev *wire.Event, g *goroutine, p *proc, from, to GoState, how Preempt, origin Origin) {
 	switch {
 	case to == GoRunning && p != nil:
 		if from == GoRunnable {
-			if g.onP != NoProc {
-				g.lastP = g.onP
-			}
-			g.onP = p.id
 			g.mode = ModeNone
-			t.startSlice(p, g, t.ev.Go.Origin)
+			t.startSlice(p, g, origin)
 		}
-		if old := p.g; old != nil && old != g && p.state == ProcSyscall && t.tr.V1() {
+		if old := p.g; old != nil && old != g && p.From == ProcSyscall && t.tr.V1() {
 			// Up to Go 1.21 a thread leaving its system call can take the P of
 			// another without an event.
 			t.takeProc(p, ProcScheduler, TakerOther)
 			p.g, old.p = nil, nil
 		}
-		if p.state == ProcIdle || p.state == ProcStopped || p.g != nil && p.g != g && !ev.Coro {
+		if p.From == ProcIdle || p.From == ProcStopped || p.g != nil && p.g != g && !ev.Coro {
 			t.tr.Quality.ProcMismatch++
 		}
 		t.setProc(p, t.runState(g))
 		p.g, g.p = g, p
-		p.stack = 0
+		p.Stack = 0
 	case from == GoRunning:
 		p = g.p
 		if p == nil {
 			return
 		}
-		p.stack = StackID(ev.ResStack)
+		p.Stack = StackID(ev.ResStack)
 		if to == GoSyscall {
 			t.setProc(p, ProcSyscall)
 			return
@@ -416,7 +409,7 @@ func (t *tracker) moveProc(ev *wire.Event, g *goroutine, p *proc, from, to GoSta
 	case from == GoSyscall:
 		// It lost its P, or (v1) its P's stop follows.
 		if p = g.p; p != nil {
-			if p.g == g && p.state == ProcSyscall {
+			if p.g == g && p.From == ProcSyscall {
 				t.setProc(p, ProcScheduler)
 			}
 			if p.g == g {
@@ -437,24 +430,20 @@ func (t *tracker) create(ev *wire.Event, id GoID, to GoState) {
 		t.incarnations[id]++
 	}
 	g := t.newGoroutine(id, ev.Slot)
-	g.bornSeen = true
+	g.bornSeen, g.First = true, true
 	g.callback = to == GoSyscall
 	g.site = StackID(ev.Stack)
 	if StackID(ev.ResStack) != 0 {
-		if g.fn = t.stacks[StackID(ev.ResStack)].entry; g.fn != 0 {
-			g.class = t.class(g.fn)
+		if g.Func = t.stacks[StackID(ev.ResStack)].entry; g.Func != 0 {
+			g.Class = t.class(g.Func)
 		}
 	}
-	e := &t.ev.Go
-	*e = Go{}
 	if to == GoRunnable {
-		g.ready, g.home, g.waker, g.wakerStack = ReadyCreated, ProcID(ev.P), GoID(ev.G), StackID(ev.Stack)
-		e.Ready, e.Home, e.Waker, e.WakerStack = g.ready, g.home, g.waker, g.wakerStack
+		g.Ready, g.Home, g.Waker, g.WakerStack = ReadyCreated, ProcID(ev.P), GoID(ev.G), StackID(ev.Stack)
 	}
-	g.state = GoNotExist
-	e.Stack, e.P = StackID(ev.ResStack), NoProc
+	g.From, g.Stack = GoNotExist, StackID(ev.ResStack)
 	t.closeGo(g, to)
-	g.state = to
+	g.From = to
 	g.waited = t.waits
 	if to == GoRunnable {
 		t.enqueue(g)
@@ -466,7 +455,7 @@ func (t *tracker) destroy(g *goroutine) {
 	for _, o := range g.regions {
 		t.endRegion(g, o, true)
 	}
-	if g.fn == 0 && g.class == ClassUser {
+	if g.Func == 0 && g.Class == ClassUser {
 		t.tr.Quality.Unnamed++
 	}
 	if g.p != nil && g.p.g == g {
@@ -483,12 +472,12 @@ func (t *tracker) goStatus(ev *wire.Event, id GoID, state GoState, g *goroutine)
 	if g == nil {
 		g = t.exist(id, ev.Slot, state)
 		if StackID(ev.ResStack) != 0 && state == GoWaiting {
-			g.stack = StackID(ev.ResStack)
+			g.FromStack = StackID(ev.ResStack)
 		}
-	} else if g.state != state {
+	} else if g.From != state {
 		t.tr.Quality.StateMismatch++
 	}
-	if g.fn == 0 {
+	if g.Func == 0 {
 		t.name(g, StackID(ev.ResStack))
 	}
 	if state != GoRunning && state != GoSyscall || g.p != nil {
@@ -496,7 +485,7 @@ func (t *tracker) goStatus(ev *wire.Event, id GoID, state GoState, g *goroutine)
 	}
 	// The context of a status event is the thread's own only when the P is bound to it.
 	p := t.proc(ProcID(ev.P))
-	if p == nil || p.m != ThreadID(ev.M) || p.g != nil || p.state == ProcIdle {
+	if p == nil || p.m != ThreadID(ev.M) || p.g != nil || p.From == ProcIdle {
 		return
 	}
 	t.touch()
@@ -506,15 +495,15 @@ func (t *tracker) goStatus(ev *wire.Event, id GoID, state GoState, g *goroutine)
 	}
 	if t.tr.V1() {
 		// Its start, told as a status.
-		g.born, g.since = t.now, t.now
+		g.born, g.Since = t.now, t.now
 		t.setProc(p, s)
 	} else {
 		t.retroProc(p, s)
 	}
-	p.g, g.p, g.onP = g, p, p.id
+	p.g, g.p, g.P = g, p, p.ID
 	if state == GoRunning {
 		p.sliced = true
-		p.slice = Slice{P: p.id, Start: p.since, Partial: true, Runs: 1}
+		p.slice = Slice{P: p.ID, Start: p.Since, Partial: true, Runs: 1}
 		p.sliceC = t.crowded
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -70,6 +71,10 @@ func TestSpans(t *testing.T) {
 	for _, path := range traces(t) {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			gEnd := make(map[goKey]parse.Time)
+			gLast := make(map[goKey]parse.ProcID)
+			gSpent := make(map[goKey]*[parse.NumGoStates]int64)
+			pSpent := make(map[parse.ProcID]*[parse.NumProcStates]int64)
+			var ended goKey
 			gState := make(map[goKey]parse.GoState)
 			pEnd := make(map[parse.ProcID]parse.Time)
 			pState := make(map[parse.ProcID]parse.ProcState)
@@ -93,7 +98,7 @@ func TestSpans(t *testing.T) {
 				}
 				switch e.Kind {
 				case parse.KindGoCreate, parse.KindGoRunnable, parse.KindGoRunning, parse.KindGoWaiting, parse.KindGoSyscall:
-					g := &e.Go
+					g := e.Go
 					k := goKey{g.ID, g.Incarnation}
 					if end, seen := gEnd[k]; seen && g.From != parse.GoNotExist {
 						if g.Since != end || g.From != gState[k] {
@@ -101,11 +106,20 @@ func TestSpans(t *testing.T) {
 						}
 					}
 					gEnd[k], gState[k] = e.Time, g.To
+					if g.From == parse.GoNotExist || gSpent[k] == nil {
+						gSpent[k] = new([parse.NumGoStates]int64)
+					}
+					gSpent[k][g.From] += e.Held()
+					ended = k
 					if g.To == parse.GoNotExist || g.To == parse.GoUndetermined {
-						if g.Lived != int64(e.Time-g.Born) {
-							bad(e, "goroutine %v: spans sum to %d of a life of %d", k, g.Lived, e.Time-g.Born)
-						}
 						delete(gEnd, k)
+						delete(gLast, k)
+					}
+					if g.From == parse.GoRunnable && g.To == parse.GoRunning {
+						if last, ok := gLast[k]; ok && g.LastP != last {
+							bad(e, "goroutine %v ran on P %d before, not %d", k, last, g.LastP)
+						}
+						gLast[k] = g.P
 					}
 					if g.From == parse.GoRunning {
 						goRuns += e.Held()
@@ -130,8 +144,32 @@ func TestSpans(t *testing.T) {
 							waits[parse.ProcScheduler] += g.Wait[parse.CauseScheduler]
 						}
 					}
+				case parse.KindGoLife:
+					l := e.GoLife
+					var sum int64
+					for _, ns := range l.Spent {
+						sum += ns
+					}
+					if l.ID != ended.id || sum != int64(e.Time-l.Born) || l.Spent != *gSpent[ended] {
+						bad(e, "goroutine %d born at %d: spans %v, spent %v", l.ID, l.Born, gSpent[ended], l.Spent)
+					}
+					delete(gSpent, ended)
+				case parse.KindProcLife:
+					l := e.ProcLife
+					var sum int64
+					for _, ns := range l.Spent {
+						sum += ns
+					}
+					if sum != int64(e.Time-l.Begin) || l.Spent != *pSpent[l.ID] {
+						bad(e, "P %d from %d: spans %v, spent %v", l.ID, l.Begin, pSpent[l.ID], l.Spent)
+					}
+					delete(pSpent, l.ID)
 				case parse.KindProc:
-					p := &e.Proc
+					p := e.Proc
+					if pSpent[p.ID] == nil {
+						pSpent[p.ID] = new([parse.NumProcStates]int64)
+					}
+					pSpent[p.ID][p.From] += e.Held()
 					if end, seen := pEnd[p.ID]; seen && p.From != parse.ProcNotExist {
 						if s := pState[p.ID]; s == parse.ProcNotExist {
 							if p.From != parse.ProcIdle {
@@ -174,6 +212,9 @@ func TestSpans(t *testing.T) {
 					}
 				}
 			})
+			if len(gSpent)+len(pSpent) > 0 {
+				t.Errorf("the lives of %d goroutines and %d Ps have no end", len(gSpent), len(pSpent))
+			}
 			if goRuns != procRuns {
 				t.Errorf("goroutines ran %d ns, Ps ran goroutines %d ns", goRuns, procRuns)
 			}
@@ -315,7 +356,7 @@ func TestReference(t *testing.T) {
 				case parse.KindSample:
 					got.Samples++
 				case parse.KindGoCreate, parse.KindGoRunnable, parse.KindGoRunning, parse.KindGoWaiting, parse.KindGoSyscall:
-					g := &e.Go
+					g := e.Go
 					if g.To == parse.GoUndetermined {
 						return
 					}
@@ -437,7 +478,12 @@ func digest(t testing.TB, r io.Reader) (string, *parse.Trace, error) {
 	n := 0
 	tr, err := parse.Read(context.Background(), r, parse.Options{}, func(e *parse.Event) {
 		if n++; n%17 == 0 {
-			fmt.Fprintln(&b, *e)
+			c := e.Clone()
+			text, err := json.Marshal(&c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.Write(text)
 		}
 	})
 	fmt.Fprintln(&b, n)

@@ -17,16 +17,17 @@ func (t *tracker) proc(id ProcID) *proc {
 	if p == nil {
 		// A P that has done nothing yet has been idle since the trace began.
 		t.touch()
-		p = &proc{id: id, state: ProcIdle, since: t.begin, partial: true, m: NoThread}
+		p = &proc{Proc: Proc{ID: id, From: ProcIdle, Since: t.begin, Partial: true}, begin: t.begin, m: NoThread}
 		t.ps[id] = p
-		t.ev.Interval.P[ProcIdle]++
+		t.iv.P[ProcIdle]++
 		t.alive++
 	}
-	if p.state == ProcNotExist {
+	if p.From == ProcNotExist {
 		t.touch()
-		p.state, p.prior, p.since, p.partial, p.lived = ProcIdle, ProcNotExist, t.now, false, 0
+		p.From, p.Prior, p.Since, p.Partial = ProcIdle, ProcNotExist, t.now, false
+		p.begin, p.spent = t.now, [NumProcStates]int64{}
 		p.contended, p.blame = t.contended, t.blamed
-		t.ev.Interval.P[ProcIdle]++
+		t.iv.P[ProcIdle]++
 		t.alive++
 	}
 	return p
@@ -34,7 +35,7 @@ func (t *tracker) proc(id ProcID) *proc {
 
 // lookup returns a P that exists, or nil.
 func (t *tracker) lookup(id ProcID) *proc {
-	if id < 0 || int(id) >= len(t.ps) || t.ps[id] == nil || t.ps[id].state == ProcNotExist {
+	if id < 0 || int(id) >= len(t.ps) || t.ps[id] == nil || t.ps[id].From == ProcNotExist {
 		return nil
 	}
 	return t.ps[id]
@@ -47,11 +48,11 @@ func (t *tracker) runState(g *goroutine) ProcState {
 		return ProcStopper
 	case g.tail:
 		return ProcSystem
-	case g.class == ClassWorker:
+	case g.Class == ClassWorker:
 		return ProcWorker
 	case g.assist:
 		return ProcAssist
-	case g.class == ClassUser:
+	case g.Class == ClassUser:
 		return ProcUser
 	}
 	return ProcSystem
@@ -65,27 +66,27 @@ func (t *tracker) takeProc(p *proc, to ProcState, taker Taker) {
 	t.touch()
 	t.closeProc(p, to, taker)
 	t.leaveProc(p)
-	p.prior, p.state, p.since, p.partial = p.state, to, t.now, false
+	p.Prior, p.From, p.Since, p.Partial = p.From, to, t.now, false
 	p.contended, p.blame = t.contended, t.blamed
 	t.enterProc(p)
 }
 
 func (t *tracker) leaveProc(p *proc) {
-	t.ev.Interval.P[p.state]--
-	if p.state == ProcWorker {
-		t.modes[p.mode]--
-		if p.mode == ModeDedicated {
+	t.iv.P[p.From]--
+	if p.From == ProcWorker {
+		t.modes[p.Mode]--
+		if p.Mode == ModeDedicated {
 			p.dedicated, p.dedicatedEnd = false, t.now
 		}
-		p.mode = ModeNone
+		p.Mode = ModeNone
 	}
 }
 
 func (t *tracker) enterProc(p *proc) {
-	t.ev.Interval.P[p.state]++
-	if p.state == ProcWorker {
-		t.modes[p.mode]++
-		p.dedicated = p.mode == ModeDedicated
+	t.iv.P[p.From]++
+	if p.From == ProcWorker {
+		t.modes[p.Mode]++
+		p.dedicated = p.Mode == ModeDedicated
 	}
 }
 
@@ -93,36 +94,38 @@ func (t *tracker) enterProc(p *proc) {
 func (t *tracker) retroProc(p *proc, state ProcState) {
 	t.touch()
 	t.leaveProc(p)
-	p.state = state
+	p.From = state
 	if g := p.g; g != nil && state == ProcWorker {
-		p.mode = g.mode
+		p.Mode = g.mode
 	}
 	t.enterProc(p)
 }
 
 func (t *tracker) closeProc(p *proc, to ProcState, taker Taker) {
-	held := int64(t.now - p.since)
-	p.lived += held
+	held := int64(t.now - p.Since)
+	p.spent[p.From] += held
 	g := p.g
-	if p.state == ProcAssist && g != nil {
+	if p.From == ProcAssist && g != nil {
 		g.assistCPU += held
 	}
 	if !t.on {
 		return
 	}
-	e := &t.ev.Proc
-	*e = Proc{}
-	e.ID, e.From, e.To, e.Prior = p.id, p.state, to, p.prior
-	e.Since, e.Partial, e.Lived = p.since, p.partial, p.lived
-	e.G, e.Mode, e.Stack, e.Taker = NoGo, p.mode, p.stack, taker
-	e.Contended, e.STW = t.contended-p.contended, p.stw
-	if p.state != ProcIdle && p.state != ProcStopped {
-		e.Blame = t.blamed - p.blame
+	p.To, p.Taker = to, taker
+	p.Contended, p.Blame = t.contended-p.contended, 0
+	if p.From != ProcIdle && p.From != ProcStopped {
+		p.Blame = t.blamed - p.blame
 	}
+	p.G, p.Class, p.Func = NoGo, 0, 0
 	if g != nil {
-		e.G, e.Class, e.Func = g.id, g.class, g.fn
+		p.G, p.Class, p.Func = g.ID, g.Class, g.Func
 	}
+	t.ev.Proc = &p.Proc
 	t.send(KindProc)
+	if to == ProcNotExist || to == ProcUndetermined {
+		t.procLife = ProcLife{p.ID, p.begin, p.spent}
+		t.send(KindProcLife)
+	}
 }
 
 func (t *tracker) procEvent(ev *wire.Event) {
@@ -140,14 +143,14 @@ func (t *tracker) procEvent(ev *wire.Event) {
 	case from == wire.ProcUndetermined || from == wire.ProcNotExist:
 		if to == wire.ProcRunning {
 			p.m = ThreadID(ev.M)
-			if p.state == ProcIdle || p.state == ProcStopped {
+			if p.From == ProcIdle || p.From == ProcStopped {
 				t.retroProc(p, ProcScheduler)
 			}
 		}
 		return
 	}
 	if to == wire.ProcRunning {
-		if p.state != ProcIdle && p.state != ProcStopped {
+		if p.From != ProcIdle && p.From != ProcStopped {
 			t.tr.Quality.ProcMismatch++
 		}
 		p.m = ThreadID(ev.M)
@@ -156,14 +159,14 @@ func (t *tracker) procEvent(ev *wire.Event) {
 	}
 	// Idle, by itself or taken. Idle to Idle is the steal of a P that a thread
 	// left behind in C; it was counted as idle already.
-	if p.state == ProcIdle || p.state == ProcStopped {
+	if p.From == ProcIdle || p.From == ProcStopped {
 		if from == wire.ProcRunning {
 			t.tr.Quality.ProcMismatch++
 		}
 		return
 	}
 	taker := TakerNone
-	if p.state == ProcSyscall {
+	if p.From == ProcSyscall {
 		taker = t.taker(ev, p)
 	}
 	t.endSlice(p)
@@ -192,11 +195,11 @@ func (t *tracker) taker(ev *wire.Event, p *proc) Taker {
 			return TakerSTW
 		}
 		return TakerOther
-	case p.g != nil && p.g.callback && ProcID(ev.P) == p.id:
+	case p.g != nil && p.g.callback && ProcID(ev.P) == p.ID:
 		return TakerOther // end of a cgo callback: the thread keeps the P in C
-	case ProcID(ev.P) == p.id:
+	case ProcID(ev.P) == p.ID:
 		return TakerSelf
-	case stopped && t.stw.g != nil && GoID(ev.G) == t.stw.g.id:
+	case stopped && t.stw.g != nil && GoID(ev.G) == t.stw.g.ID:
 		return TakerSTW
 	case GoID(ev.G) == NoGo && ProcID(ev.P) == NoProc:
 		return TakerSysmon
@@ -216,7 +219,7 @@ func (t *tracker) startSlice(p *proc, g *goroutine, o Origin) {
 	}
 	t.endSlice(p)
 	p.sliced = true
-	p.slice = Slice{P: p.id, Start: t.now, Runs: 1, G: g.id, Class: g.class, Func: g.fn}
+	p.slice = Slice{P: p.ID, Start: t.now, Runs: 1, G: g.ID, Class: g.Class, Func: g.Func}
 	p.sliceC = t.crowded
 }
 
@@ -226,9 +229,9 @@ func (t *tracker) endSlice(p *proc) {
 	}
 	p.sliced = false
 	if g := p.g; g != nil { // taken from a system call
-		t.stampSlice(p, g, p.stack, g.state, PreemptNone)
+		t.stampSlice(p, g, p.Stack, g.From, PreemptNone)
 	}
-	t.ev.Slice = p.slice
+	t.ev.Slice = &p.slice
 	t.send(KindSlice)
 }
 
@@ -236,7 +239,7 @@ func (t *tracker) endSlice(p *proc) {
 // next start may continue it.
 func (t *tracker) stampSlice(p *proc, g *goroutine, stack StackID, to GoState, how Preempt) {
 	s := &p.slice
-	s.End, s.G, s.Class, s.Func, s.Stack = t.now, g.id, g.class, g.fn, stack
+	s.End, s.G, s.Class, s.Func, s.Stack = t.now, g.ID, g.Class, g.Func, stack
 	s.To, s.Preempt, s.STW = to, how, t.stw.active && !t.stw.restarted
 	s.Contended = t.crowded - p.sliceC
 	s.LateWait = s.Contended > 0 && t.lastCrowded > s.Start+20e6

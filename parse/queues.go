@@ -85,7 +85,7 @@ func (f *fifo) remove(g *goroutine) {
 func (t *tracker) enqueue(g *goroutine) {
 	g.q = queued{}
 	home := t.homeOf(g)
-	switch g.ready {
+	switch g.Ready {
 	case ReadyCoroutine:
 		return
 	case ReadyUnknown:
@@ -100,7 +100,7 @@ func (t *tracker) enqueue(g *goroutine) {
 		t.putGlobal(g, unmoved)
 		return
 	}
-	switch g.ready {
+	switch g.Ready {
 	case ReadyNetpoll, ReadyLockHandoff:
 		t.putLocal(home, g, unmoved)
 	case ReadyGC:
@@ -117,10 +117,10 @@ func (t *tracker) enqueue(g *goroutine) {
 }
 
 func (t *tracker) homeOf(g *goroutine) *proc {
-	if g.home == NoProc {
+	if g.Home == NoProc {
 		return nil
 	}
-	return t.lookup(g.home)
+	return t.lookup(g.Home)
 }
 
 func (t *tracker) putNext(p *proc, g *goroutine) {
@@ -161,11 +161,11 @@ func (t *tracker) dequeue(g *goroutine, p *proc) (o Origin, victim ProcID, batch
 		t.handed--
 	}
 	switch {
-	case g.ready == ReadyCoroutine:
+	case g.Ready == ReadyCoroutine:
 		return OriginCoroutine, NoProc, 0
-	case g.ready == ReadySyscall && g.home != NoProc:
+	case g.Ready == ReadySyscall && g.Home != NoProc:
 		return OriginSyscall, NoProc, 0
-	case direct && (g.ready == ReadyNetpoll || g.ready == ReadyRuntime):
+	case direct && (g.Ready == ReadyNetpoll || g.Ready == ReadyRuntime):
 		t.unqueue(g, q)
 		return OriginDirect, NoProc, 0
 	}
@@ -201,11 +201,11 @@ func (t *tracker) dequeue(g *goroutine, p *proc) (o Origin, victim ProcID, batch
 				x.q.where = lostLocal
 				continue
 			}
-			x.stolenFrom = q.p.id
+			x.stolenFrom = q.p.ID
 			t.putLocal(p, x, bySteal)
 		}
 		if q.moved == byBatch || q.moved == byOverrun {
-			return OriginAmbiguous, q.p.id, 0
+			return OriginAmbiguous, q.p.ID, 0
 		}
 		return t.stolen(g, q, int32(1+older))
 	case inGlobal:
@@ -228,7 +228,7 @@ func (t *tracker) dequeue(g *goroutine, p *proc) (o Origin, victim ProcID, batch
 		return OriginGlobal, NoProc, 0
 	case lostLocal:
 		if q.p != nil {
-			return OriginAmbiguous, q.p.id, 0
+			return OriginAmbiguous, q.p.ID, 0
 		}
 		return OriginAmbiguous, NoProc, 0
 	}
@@ -241,10 +241,10 @@ func (t *tracker) dequeue(g *goroutine, p *proc) (o Origin, victim ProcID, batch
 // (proc.go:injectglist).
 func (t *tracker) stolen(g *goroutine, q queued, batch int32) (Origin, ProcID, int32) {
 	v := q.p
-	if q.inject || v.dedicated || v.dedicatedEnd != 0 && v.dedicatedEnd >= g.since {
-		return OriginAmbiguous, v.id, 0
+	if q.inject || v.dedicated || v.dedicatedEnd != 0 && v.dedicatedEnd >= g.Since {
+		return OriginAmbiguous, v.ID, 0
 	}
-	return OriginStolen, v.id, batch
+	return OriginStolen, v.ID, batch
 }
 
 // unqueue takes g out of the queue it was placed in.
@@ -289,7 +289,7 @@ func (t *tracker) restartQueues() {
 			p.local.reset()
 		}
 	}
-	for _, g := range t.sorted(func(g *goroutine) bool { return g.state == GoRunnable }) {
+	for _, g := range t.sorted(func(g *goroutine) bool { return g.From == GoRunnable }) {
 		t.enqueue(g)
 	}
 }

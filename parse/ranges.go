@@ -27,13 +27,13 @@ func (t *tracker) rangeBegin(ev *wire.Event) {
 		t.gcOn, t.gcEnded = true, false
 		t.gc = Range{Kind: RangeGC, Since: t.now, G: GoID(ev.G), P: ProcID(ev.P), Stack: StackID(ev.Stack)}
 		if g := t.gs[ev.GSlot]; g != nil {
-			t.gc.Class, t.gc.Func = g.class, g.fn
+			t.gc.Class, t.gc.Func = g.Class, g.Func
 		}
 		if active {
 			t.gc.Since, t.gc.Partial = t.begin, true
 		}
 		t.ev.GC = t.gc.Since
-		t.ev.Range = t.gc
+		t.rng = t.gc
 		t.send(KindRangeBegin)
 	case RangeAssist:
 		g := t.gs[ev.Slot]
@@ -54,7 +54,7 @@ func (t *tracker) rangeBegin(ev *wire.Event) {
 			g.assistFrom = t.begin
 		}
 		t.rerun(g)
-		t.ev.Range = Range{Kind: RangeAssist, Since: g.assistFrom, Partial: active, G: g.id, P: ProcID(ev.P), Class: g.class, Func: g.fn, Stack: StackID(ev.Stack)}
+		t.rng = Range{Kind: RangeAssist, Since: g.assistFrom, Partial: active, G: g.ID, P: ProcID(ev.P), Class: g.Class, Func: g.Func, Stack: StackID(ev.Stack)}
 		t.send(KindRangeBegin)
 	case RangeSweep:
 		p := t.proc(ProcID(ev.Res))
@@ -65,15 +65,15 @@ func (t *tracker) rangeBegin(ev *wire.Event) {
 		if active {
 			p.sweepFrom = t.begin
 		}
-		t.ev.Range = Range{Kind: RangeSweep, Since: p.sweepFrom, Partial: active, G: GoID(ev.G), P: p.id, Stack: StackID(ev.Stack)}
+		t.rng = Range{Kind: RangeSweep, Since: p.sweepFrom, Partial: active, G: GoID(ev.G), P: p.ID, Stack: StackID(ev.Stack)}
 		t.send(KindRangeBegin)
 	}
 }
 
 // rerun gives the P that runs g, if any, the state that fits g now.
 func (t *tracker) rerun(g *goroutine) {
-	if g.state == GoRunning && g.p != nil {
-		if s := t.runState(g); s != g.p.state {
+	if g.From == GoRunning && g.p != nil {
+		if s := t.runState(g); s != g.p.From {
 			t.setProc(g.p, s)
 		}
 	}
@@ -124,7 +124,7 @@ func (t *tracker) endGC(unfinished bool) {
 		t.gc.Unfinished = true
 	}
 	t.touch()
-	t.ev.Range = t.gc
+	t.rng = t.gc
 	t.send(KindRangeEnd)
 	t.gcOn, t.gcEnded = false, false
 	t.ev.GC = 0
@@ -132,9 +132,9 @@ func (t *tracker) endGC(unfinished bool) {
 
 // endAssist sends the end of g's mark assist; its running spans are closed.
 func (t *tracker) endAssist(g *goroutine, unfinished bool) {
-	t.ev.Range = Range{
+	t.rng = Range{
 		Kind: RangeAssist, Since: g.assistFrom, Until: t.now, Partial: g.assistPart, Unfinished: unfinished,
-		G: g.id, P: g.assistP, Class: g.class, Func: g.fn, Stack: g.assistStack, CPU: g.assistCPU,
+		G: g.ID, P: g.assistP, Class: g.Class, Func: g.Func, Stack: g.assistStack, CPU: g.assistCPU,
 	}
 	t.send(KindRangeEnd)
 }
@@ -143,15 +143,15 @@ func (t *tracker) endSweep(p *proc, ev *wire.Event, unfinished bool) {
 	p.sweeping = false
 	r := Range{
 		Kind: RangeSweep, Since: p.sweepFrom, Until: t.now, Partial: p.sweepPart, Unfinished: unfinished,
-		G: NoGo, P: p.id, Stack: p.sweepStack,
+		G: NoGo, P: p.ID, Stack: p.sweepStack,
 	}
 	if p.g != nil {
-		r.G, r.Class, r.Func = p.g.id, p.g.class, p.g.fn
+		r.G, r.Class, r.Func = p.g.ID, p.g.Class, p.g.Func
 	}
 	if ev != nil {
 		r.BytesSwept, r.BytesReclaimed = int64(ev.Values[0]), int64(ev.Values[1])
 	}
-	t.ev.Range = r
+	t.rng = r
 	t.send(KindRangeEnd)
 }
 
@@ -159,10 +159,10 @@ func (t *tracker) task(ev *wire.Event) {
 	if ev.Op == wire.OpTaskBegin {
 		o := openRange{id: ev.Values[0], parent: ev.Values[1], name: StringID(ev.Name), since: t.now, stack: StackID(ev.Stack), p: ProcID(ev.P), g: GoID(ev.G)}
 		if g := t.gs[ev.GSlot]; g != nil {
-			o.class, o.fn = g.class, g.fn
+			o.class, o.fn = g.Class, g.Func
 		}
 		t.tasks[ev.Values[0]] = o
-		t.ev.Range = o.end(RangeTask, 0)
+		t.rng = o.end(RangeTask, 0)
 		t.send(KindRangeBegin)
 		return
 	}
@@ -171,7 +171,7 @@ func (t *tracker) task(ev *wire.Event) {
 		o = openRange{id: ev.Values[0], parent: ev.Values[1], name: StringID(ev.Name), since: t.begin, partial: true, stack: StackID(ev.Stack), p: ProcID(ev.P), g: GoID(ev.G)}
 	}
 	delete(t.tasks, ev.Values[0])
-	t.ev.Range = o.end(RangeTask, t.now)
+	t.rng = o.end(RangeTask, t.now)
 	t.send(KindRangeEnd)
 }
 
@@ -189,9 +189,9 @@ func (t *tracker) region(ev *wire.Event) {
 		return
 	}
 	if ev.Op == wire.OpRegionBegin {
-		o := openRange{id: ev.Values[0], name: StringID(ev.Name), since: t.now, stack: StackID(ev.Stack), p: ProcID(ev.P), g: g.id, class: g.class, fn: g.fn, cpu: t.cpu(g)}
+		o := openRange{id: ev.Values[0], name: StringID(ev.Name), since: t.now, stack: StackID(ev.Stack), p: ProcID(ev.P), g: g.ID, class: g.Class, fn: g.Func, cpu: t.cpu(g)}
 		g.regions = append(g.regions, o)
-		t.ev.Range = o.end(RangeRegion, 0)
+		t.rng = o.end(RangeRegion, 0)
 		t.send(KindRangeBegin)
 		return
 	}
@@ -205,23 +205,23 @@ func (t *tracker) region(ev *wire.Event) {
 			return
 		}
 	}
-	o := openRange{id: ev.Values[0], name: StringID(ev.Name), since: max(t.begin, g.born), partial: true, stack: StackID(ev.Stack), p: ProcID(ev.P), g: g.id, class: g.class, fn: g.fn}
+	o := openRange{id: ev.Values[0], name: StringID(ev.Name), since: g.born, partial: true, stack: StackID(ev.Stack), p: ProcID(ev.P), g: g.ID, class: g.Class, fn: g.Func}
 	t.endRegion(g, o, false)
 }
 
 func (t *tracker) endRegion(g *goroutine, o openRange, unfinished bool) {
-	t.ev.Range = o.end(RangeRegion, t.now)
-	t.ev.Range.CPU = t.cpu(g) - o.cpu
-	t.ev.Range.Unfinished = unfinished
+	t.rng = o.end(RangeRegion, t.now)
+	t.rng.CPU = t.cpu(g) - o.cpu
+	t.rng.Unfinished = unfinished
 	t.send(KindRangeEnd)
 }
 
 // cpu is how long g has been running in the trace.
 func (t *tracker) cpu(g *goroutine) int64 {
-	if g.state == GoRunning {
-		return g.ran + int64(t.now-g.since)
+	if g.From == GoRunning {
+		return g.spent[GoRunning] + int64(t.now-g.Since)
 	}
-	return g.ran
+	return g.spent[GoRunning]
 }
 
 func (t *tracker) metric(ev *wire.Event) {
@@ -250,19 +250,19 @@ func (t *tracker) resize(n int) {
 	for id := range n {
 		// A P that exists already has been idle since the trace began; a P that this
 		// change makes begins now.
-		if p := t.proc(ProcID(id)); p.since == t.begin && t.procs > 0 && id >= t.procs && p.prior == ProcUndetermined && p.lived == 0 {
-			p.since, p.partial, p.prior = t.now, false, ProcNotExist
+		if p := t.proc(ProcID(id)); p.Since == t.begin && t.procs > 0 && id >= t.procs && p.Prior == ProcUndetermined && p.spent == [NumProcStates]int64{} {
+			p.Since, p.begin, p.Partial, p.Prior = t.now, t.now, false, ProcNotExist
 			p.contended, p.blame = t.contended, t.blamed
 		}
 	}
 	t.procs = n
-	t.ev.Interval.Procs = int32(n)
+	t.iv.Procs = int32(n)
 	for _, p := range t.ps[n:] {
-		if p == nil || p.state == ProcNotExist {
+		if p == nil || p.From == ProcNotExist {
 			continue
 		}
 		t.flushQueue(p)
-		if p.dying = p.state != ProcIdle; !p.dying {
+		if p.dying = p.From != ProcIdle; !p.dying {
 			t.dropProc(p)
 		}
 	}
@@ -274,7 +274,7 @@ func (t *tracker) dropProc(p *proc) {
 	t.closeProc(p, ProcNotExist, TakerNone)
 	t.leaveProc(p)
 	t.alive--
-	p.prior, p.state, p.since, p.dying = p.state, ProcNotExist, t.now, false
+	p.Prior, p.From, p.Since, p.dying = p.From, ProcNotExist, t.now, false
 }
 
 // label takes in the mode of a GC worker. Go 1.26 puts such labels on other
@@ -285,17 +285,17 @@ func (t *tracker) label(ev *wire.Event) {
 	if g == nil || Mode(ev.Mode) == ModeNone {
 		return
 	}
-	if g.fn == 0 {
+	if g.Func == 0 {
 		g.mode = Mode(ev.Mode) // for when its entry function is told
 		if t.tr.Version < 26 {
 			t.reclass(g, ClassWorker)
 		}
 	}
-	if g.class != ClassWorker {
+	if g.Class != ClassWorker {
 		return
 	}
 	g.mode = Mode(ev.Mode)
-	if p := g.p; p != nil && p.state == ProcWorker && p.mode != Mode(ev.Mode) {
+	if p := g.p; p != nil && p.From == ProcWorker && p.Mode != Mode(ev.Mode) {
 		t.retroProc(p, ProcWorker)
 	}
 }

@@ -7,16 +7,16 @@ func (t *tracker) stopProc(p *proc, taker Taker) {
 	s := &t.stw.r.Stop
 	if p.asked != ProcIdle {
 		s.Stops++
-		s.LastStop, s.LastP, s.LastFrom, s.LastStack = t.now, p.id, p.asked, p.stack
+		s.LastStop, s.LastP, s.LastFrom, s.LastStack = t.now, p.ID, p.asked, p.Stack
 		s.LastG, s.LastFunc = NoGo, 0
 		switch {
 		case p.g != nil:
-			s.LastG, s.LastFunc = p.g.id, p.g.fn
+			s.LastG, s.LastFunc = p.g.ID, p.g.Func
 		case p.slice.End >= t.stw.r.Since:
 			s.LastG, s.LastFunc = p.slice.G, p.slice.Func
 		}
 	}
-	p.stopped, p.stw = t.now, t.stw.r.Since
+	p.stopped, p.STW = t.now, t.stw.r.Since
 	t.takeProc(p, ProcStopped, taker)
 }
 
@@ -31,31 +31,31 @@ func (t *tracker) beginSTW(ev *wire.Event) {
 	t.stw = stopping{active: true, g: g, p: t.proc(ProcID(ev.P))}
 	t.stw.r = Range{Kind: RangeSTW, Name: StringID(ev.Name), Since: t.now, G: GoID(ev.Res), P: ProcID(ev.P), Stack: StackID(ev.Stack)}
 	if g != nil {
-		t.stw.r.Class, t.stw.r.Func = g.class, g.fn
+		t.stw.r.Class, t.stw.r.Func = g.Class, g.Func
 	}
 	t.stw.r.Stop = Stop{
 		GC: reason == "GC mark termination" || reason == "GC sweep termination", Mark: reason == "GC mark termination",
 		Start: reason == "start trace", LastStop: t.now, LastP: NoProc, LastG: NoGo,
 	}
-	t.ev.Interval.STW = true
+	t.iv.STW = true
 	if t.stw.r.Stop.Mark && t.gcOn {
 		t.gc.MarkEnd = t.now
 	}
 	if t.stw.r.Stop.Start {
 		t.tr.Start = true
 	}
-	t.ev.Range = t.stw.r
+	t.rng = t.stw.r
 	t.send(KindRangeBegin)
 	for _, p := range t.ps {
-		if p == nil || p.state == ProcNotExist {
+		if p == nil || p.From == ProcNotExist {
 			continue
 		}
-		p.asked = p.state
+		p.asked = p.From
 		switch {
 		case p == t.stw.p:
-			p.stopped, p.stw = t.now, t.now
+			p.stopped, p.STW = t.now, t.now
 			t.setProc(p, ProcStopper)
-		case p.state == ProcIdle:
+		case p.From == ProcIdle:
 			t.stopProc(p, TakerNone)
 		}
 	}
@@ -65,20 +65,20 @@ func (t *tracker) beginSTW(ev *wire.Event) {
 func (t *tracker) restart() {
 	t.touch()
 	t.stw.restarted = true
-	t.ev.Interval.STW = false
+	t.iv.STW = false
 	s := &t.stw.r.Stop
 	for _, p := range t.ps {
 		if p == nil {
 			continue
 		}
-		switch p.state {
+		switch p.From {
 		case ProcStopped:
 			s.CPU += int64(t.now - p.stopped)
 			t.setProc(p, ProcIdle)
 		case ProcStopper:
 			s.CPU += int64(t.now - p.stopped)
 			if g := p.g; g != nil {
-				g.tail = s.Mark && (g.class == ClassWorker || g.assist)
+				g.tail = s.Mark && (g.Class == ClassWorker || g.assist)
 				t.setProc(p, t.runState(g))
 			} else {
 				t.setProc(p, ProcScheduler)
@@ -100,9 +100,9 @@ func (t *tracker) endSTW(ev *wire.Event, unfinished bool) {
 		t.touch()
 	}
 	t.stw.active = false
-	t.ev.Interval.STW = false
+	t.iv.STW = false
 	t.stw.r.Until, t.stw.r.Unfinished = t.now, unfinished
-	t.ev.Range = t.stw.r
+	t.rng = t.stw.r
 	t.send(KindRangeEnd)
 	t.stw.g, t.stw.p = nil, nil
 	if t.gcEnded {

@@ -13,48 +13,28 @@ import (
 	"github.com/tracelens/tracelens/parse/internal/wire"
 )
 
-// goroutine is what the tracker knows of a live goroutine.
+// goroutine is what the tracker knows of a live goroutine. The event that ends its
+// current span is made ready in place.
 type goroutine struct {
-	id          GoID
-	slot        uint32 // in tracker.gs
-	incarnation uint32
-	class       Class
-	fn          StringID // entry function, 0 while unknown
-	site        StackID
-	born        Time
-	bornSeen    bool
-	callback    bool // created by a cgo callback on a C thread
-	lived       int64
-	ran         int64 // ns running in closed spans
+	Go
+	slot     uint32 // in tracker.gs
+	site     StackID
+	born     Time
+	bornSeen bool
+	callback bool // created by a cgo callback on a C thread
+	mode     Mode
+	tail     bool // it stopped the world for mark termination: the rest of the run or assist is not marking
+	assist   bool
+	p        *proc // running, or in a system call with it
 
-	state   GoState
-	since   Time
-	partial bool
-	reason  StringID
-	stack   StackID
+	q           queued
+	stolenFrom  ProcID
+	blockedKind blockKind
+	waited      [NumCauses]int64 // tracker.waits when it became runnable
+	spent       [NumGoStates]int64
 
-	p     *proc  // running, or in a system call with it
-	onP   ProcID // P of the current or last run
-	lastP ProcID // P of the run before
-
-	ready        Ready
-	home         ProcID
-	waker        GoID
-	wakerStack   StackID
-	blockedOn    StringID
-	blockedKind  blockKind
-	blockedStack StackID
-	blockedSince Time
-	waited       [NumCauses]int64 // tracker.waits when it became runnable
-
-	q          queued
-	stolenFrom ProcID
-
-	mode        Mode
-	tail        bool // it stopped the world for mark termination: the rest of the run or assist is not marking
-	assist      bool
-	assistFrom  Time
 	assistPart  bool
+	assistFrom  Time
 	assistCPU   int64
 	assistStack StackID
 	assistP     ProcID
@@ -75,24 +55,19 @@ type openRange struct {
 	fn         StringID
 }
 
-// proc is what the tracker knows of a P.
+// proc is what the tracker knows of a P. The event that ends its current span is
+// made ready in place.
 type proc struct {
-	id      ProcID
-	state   ProcState
-	prior   ProcState
-	since   Time
-	partial bool
-	lived   int64
-	m       ThreadID
-	g       *goroutine // running on it, or in a system call with it
-	mode    Mode
-	stack   StackID
+	Proc
+	begin Time
+	spent [NumProcStates]int64
+	m     ThreadID
+	g     *goroutine // running on it, or in a system call with it
 
 	contended, blame int64 // tracker.contended and .blamed when the span began
 
 	asked   ProcState // what it did when the current stop-the-world was requested
-	stopped Time
-	stw     Time // begin of the stop-the-world it stopped for last
+	stopped Time      // STW is the begin of the stop-the-world it stopped for last
 
 	slice  Slice // the open time slice
 	sliceC int64 // tracker.crowded when it began
@@ -126,14 +101,18 @@ type stopping struct {
 // goroutine and P, the ranges, the run queues, and the integrals that say what
 // runnable goroutines wait for.
 type tracker struct {
-	tr      *Trace
-	strings []string // of the trace, as far as the current events refer to them
-	stacks  []stackInfo
-	opt     Options
-	emit    func(*Event)
-	on      bool // inside the window
-	done    bool // past it
-	ev      Event
+	tr       *Trace
+	strings  []string // of the trace, as far as the current events refer to them
+	stacks   []stackInfo
+	opt      Options
+	emit     func(*Event)
+	on       bool // inside the window
+	done     bool // past it
+	ev       Event
+	iv       Interval // of ev
+	rng      Range    // of ev
+	life     GoLife   // of ev
+	procLife ProcLife // of ev
 
 	now, begin Time // current event; start of the trace or window
 	edge       Time // begin or end of the window, what comes next
@@ -188,6 +167,7 @@ func newTracker(tr *Trace, opt Options, emit func(*Event)) *tracker {
 		tasks:     make(map[uint64]openRange),
 		preempted: tr.intern("preempted"), gosched: tr.intern("runtime.Gosched"),
 	}
+	t.ev.Interval, t.ev.Range, t.ev.GoLife, t.ev.ProcLife = &t.iv, &t.rng, &t.life, &t.procLife
 	for i := range t.recent {
 		t.recent[i] = NoThread
 	}
@@ -308,7 +288,7 @@ func (t *tracker) start(at Time) {
 	t.first = false
 	t.now, t.begin = at, at
 	t.tr.First = at
-	t.ev.Interval.Since = at
+	t.iv.Since = at
 	t.ev.Time, t.ev.G, t.ev.P, t.ev.M = at, NoGo, NoProc, NoThread
 	t.edge = at + Time(t.opt.From)
 	if t.opt.From <= 0 {
@@ -331,14 +311,14 @@ func (t *tracker) openWindow() {
 	t.on = true
 	t.setEnd()
 	t.begin = t.now
-	t.ev.Interval.Since = t.now
+	t.iv.Since = t.now
 	for _, g := range t.gs {
 		if g == nil {
 			continue
 		}
-		g.since, g.partial, g.lived = t.now, true, 0
+		g.Since, g.Partial, g.spent = t.now, true, [NumGoStates]int64{}
+		g.born, g.bornSeen, g.First = t.now, false, false
 		g.waited = t.waits
-		g.ran = 0
 		for i := range g.regions {
 			g.regions[i].since, g.regions[i].partial, g.regions[i].cpu = t.now, true, 0
 		}
@@ -350,7 +330,7 @@ func (t *tracker) openWindow() {
 		if p == nil {
 			continue
 		}
-		p.since, p.partial, p.lived = t.now, true, 0
+		p.Since, p.Partial, p.begin, p.spent = t.now, true, t.now, [NumProcStates]int64{}
 		p.contended, p.blame = t.contended, t.blamed
 		if p.sliced {
 			p.slice.Start, p.slice.Partial, p.sliceC = t.now, true, t.crowded
@@ -394,7 +374,7 @@ func (t *tracker) sync(ev *wire.Event) {
 func (t *tracker) advance(now Time) {
 	dt := int64(now - t.now)
 	t.now = now
-	iv := &t.ev.Interval
+	iv := &t.iv
 	user := int64(iv.User[GoRunnable])
 	all := user + int64(iv.Runtime[GoRunnable])
 	if all == 0 || dt == 0 {
@@ -432,7 +412,15 @@ func (t *tracker) advance(now Time) {
 		return
 	}
 	dt += t.rest
-	share := dt / busy
+	share := dt
+	switch {
+	case busy == 1:
+	case busy < int64(len(inverses)) && dt < 1<<40:
+		hi, _ := bits.Mul64(uint64(dt), inverses[busy])
+		share = int64(hi)
+	default:
+		share = dt / busy
+	}
 	t.rest = dt - share*busy
 	t.blamed += share * (user - int64(iv.Yielding))
 	t.waits[CauseUser] += share * int64(iv.P[ProcUser])
@@ -443,13 +431,22 @@ func (t *tracker) advance(now Time) {
 	t.waits[CauseSTW] += share * int64(iv.P[ProcStopped]+iv.P[ProcStopper])
 }
 
+// inverses holds 2⁶⁴/n rounded up, for n > 1: a division by n is then the high half
+// of a product, exactly as long as n times the dividend is below 2⁶⁴.
+var inverses = func() (inv [256]uint64) {
+	for n := range inv[2:] {
+		inv[n+2] = math.MaxUint64/uint64(n+2) + 1
+	}
+	return inv
+}()
+
 // touch reports the counts that held until now; call it before they change.
 func (t *tracker) touch() {
-	if t.now == t.ev.Interval.Since {
+	if t.now == t.iv.Since {
 		return
 	}
 	if t.on {
-		iv := &t.ev.Interval
+		iv := &t.iv
 		switch {
 		case t.stw.active && !t.stw.restarted && t.stw.r.Stop.GC:
 			iv.GCPs = t.alive
@@ -459,7 +456,7 @@ func (t *tracker) touch() {
 		iv.Marking = t.gcOn && !t.gcEnded
 		t.send(KindInterval)
 	}
-	t.ev.Interval.Since = t.now
+	t.iv.Since = t.now
 }
 
 // finish closes every open span at the end of the trace or window.
@@ -481,7 +478,7 @@ func (t *tracker) finish() {
 		if g == nil {
 			continue
 		}
-		if g.fn == 0 && g.class == ClassUser {
+		if g.Func == 0 && g.Class == ClassUser {
 			tr.Quality.Unnamed++
 		}
 	}
@@ -496,11 +493,11 @@ func (t *tracker) finish() {
 	t.touch()
 	if t.stw.active {
 		t.stw.r.Until, t.stw.r.Unfinished = t.now, true
-		t.ev.Range = t.stw.r
+		t.rng = t.stw.r
 		t.send(KindRangeEnd)
 	}
 	for _, p := range t.ps {
-		if p == nil || p.state == ProcNotExist {
+		if p == nil || p.From == ProcNotExist {
 			continue
 		}
 		if p.sweeping {
@@ -526,17 +523,14 @@ func (t *tracker) finish() {
 	}
 	slices.Sort(ids)
 	for _, id := range ids {
-		t.ev.Range = t.tasks[id].end(RangeTask, t.now)
-		t.ev.Range.Unfinished = true
+		t.rng = t.tasks[id].end(RangeTask, t.now)
+		t.rng.Unfinished = true
 		t.send(KindRangeEnd)
 	}
 	for _, g := range gs {
-		e := &t.ev.Go
-		*e = Go{P: g.onP}
-		if g.state == GoRunnable {
-			e.Ready, e.Home, e.Waker, e.WakerStack = g.ready, g.home, g.waker, g.wakerStack
-			e.BlockedOn, e.BlockedStack, e.BlockedSince = g.blockedOn, g.blockedStack, g.blockedSince
-			t.waitParts(g, e)
+		g.Reason, g.Stack = 0, 0
+		if g.From == GoRunnable {
+			t.waitParts(g)
 		}
 		t.closeGo(g, GoUndetermined)
 	}
@@ -554,7 +548,7 @@ func (t *tracker) sorted(keep func(*goroutine) bool) []*goroutine {
 		}
 	}
 	slices.SortFunc(gs, func(a, b *goroutine) int {
-		return cmp.Or(cmp.Compare(a.since, b.since), cmp.Compare(a.id, b.id))
+		return cmp.Or(cmp.Compare(a.Since, b.Since), cmp.Compare(a.ID, b.ID))
 	})
 	return gs
 }

@@ -117,7 +117,7 @@ func (s *script) run(t *testing.T, version int) []Event {
 	t.Helper()
 	var out []Event
 	tr := &Trace{Symbols: s.sym, Version: version}
-	k := newTracker(tr, Options{}, func(e *Event) { out = append(out, *e) })
+	k := newTracker(tr, Options{}, func(e *Event) { out = append(out, e.Clone()) })
 	next, _ := inPlace(s, s.sym, new(frames))
 	if err := k.run(context.Background(), next); err != nil {
 		t.Fatal(err)
@@ -247,7 +247,7 @@ func TestStop(t *testing.T) {
 	for _, e := range evs {
 		switch {
 		case e.Kind == KindRangeEnd && e.Range.Kind == RangeSTW:
-			r = e.Range
+			r = *e.Range
 		case e.Kind == KindProc && e.Proc.To == ProcStopped:
 			stopped++
 			if e.Proc.From == ProcSyscall && e.Proc.Taker == TakerSTW {
@@ -383,7 +383,7 @@ func TestSlice(t *testing.T) {
 	var slices []Slice
 	for _, e := range s.run(t, 26) {
 		if e.Kind == KindSlice {
-			slices = append(slices, e.Slice)
+			slices = append(slices, *e.Slice)
 		}
 	}
 	if len(slices) != 2 {
@@ -419,7 +419,7 @@ func TestAssist(t *testing.T) {
 	for _, e := range s.run(t, 26) {
 		switch {
 		case e.Kind == KindRangeEnd && e.Range.Kind == RangeAssist:
-			r = e.Range
+			r = *e.Range
 		case e.Kind == KindProc:
 			states[e.Proc.From] += e.Held()
 		case e.Kind.IsGo() && e.Go.ID == 1 && e.Go.From == GoWaiting && e.Go.Ready != ReadyGC:

@@ -26,7 +26,7 @@ func Events(t testing.TB, path string) (*parse.Trace, []parse.Event) {
 	}
 	defer f.Close()
 	var evs []parse.Event
-	tr, err := parse.Read(context.Background(), f, parse.Options{}, func(e *parse.Event) { evs = append(evs, *e) })
+	tr, err := parse.Read(context.Background(), f, parse.Options{}, func(e *parse.Event) { evs = append(evs, e.Clone()) })
 	if err != nil {
 		t.Fatalf("%s: %v", path, err)
 	}

@@ -116,7 +116,7 @@ func (f *blockingFold) reason(k blockReason) *blockReasonWaits {
 }
 
 func (f *blockingFold) Event(e *parse.Event) {
-	g := &e.Go
+	g := e.Go
 	if g.From != parse.GoWaiting || g.Class != parse.ClassUser || g.Ready == parse.ReadyCoroutine {
 		return
 	}

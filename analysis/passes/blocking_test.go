@@ -147,7 +147,7 @@ func TestBlockingEvents(t *testing.T) {
 	const reason, fn = 2, 1
 	wait := func(to parse.GoState, since, at parse.Time, g parse.Go) parse.Event {
 		g.From, g.To, g.Since = parse.GoWaiting, to, since
-		return parse.Event{Time: at, Kind: parse.Kind(g.From), Go: g}
+		return parse.Event{Time: at, Kind: parse.Kind(g.From), Go: &g}
 	}
 	f := blocking.New().(*blockingFold)
 	for _, e := range []parse.Event{
@@ -220,7 +220,7 @@ func TestBlockReasonOfStack(t *testing.T) {
 	for _, name := range []string{"http-healthy", "mixed-go126", "gc-assist", "heartbeat", "flight-recorder"} {
 		tr, evs := analysistest.Events(t, analysistest.Testdata(t, name))
 		for i := range evs {
-			g := &evs[i].Go
+			g := evs[i].Go
 			if !evs[i].Kind.IsGo() || g.From != parse.GoWaiting || g.Class != parse.ClassUser || g.FromReason == 0 || g.FromStack == 0 {
 				continue
 			}

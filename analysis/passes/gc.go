@@ -133,13 +133,13 @@ func (c *gcFold) Event(e *parse.Event) {
 	case parse.KindRangeEnd:
 		switch e.Range.Kind {
 		case parse.RangeGC:
-			c.end(&e.Range)
+			c.end(e.Range)
 		case parse.RangeSTW:
 			c.stop(e)
 		case parse.RangeAssist:
 			c.assisted(e)
 		case parse.RangeSweep:
-			r := &e.Range
+			r := e.Range
 			s := gcSum{n: 1, cpu: e.Held(), wall: e.Held(), maxWall: e.Held(), bytes: r.BytesSwept}
 			c.sweep.add(&s)
 			at(c.sweeps, r.Stack).add(&s)
@@ -176,7 +176,7 @@ func (c *gcFold) prune() {
 }
 
 func (c *gcFold) interval(e *parse.Event) {
-	iv := &e.Interval
+	iv := e.Interval
 	held := e.Held()
 	procs := int64(iv.Procs)
 	if procs == 0 {
@@ -277,7 +277,7 @@ func (c *gcFold) end(r *parse.Range) {
 }
 
 func (c *gcFold) stop(e *parse.Event) {
-	r := &e.Range
+	r := e.Range
 	if !r.Stop.GC {
 		return
 	}
@@ -292,7 +292,7 @@ func (c *gcFold) stop(e *parse.Event) {
 }
 
 func (c *gcFold) assisted(e *parse.Event) {
-	r := &e.Range
+	r := e.Range
 	s := gcSum{n: 1, cpu: r.CPU, wall: e.Held(), maxWall: e.Held()}
 	c.assist.add(&s)
 	if !r.Partial && !r.Unfinished {

@@ -127,22 +127,22 @@ func gcEvents() []parse.Event {
 	us := func(n parse.Time) parse.Time { return 1e9 + n*1000 }
 	interval := func(from, to parse.Time, iv parse.Interval) parse.Event {
 		iv.Since, iv.Procs = us(from), 4
-		return parse.Event{Time: us(to), Kind: parse.KindInterval, Interval: iv}
+		return parse.Event{Time: us(to), Kind: parse.KindInterval, Interval: &iv}
 	}
 	metric := func(at parse.Time, k parse.MetricKind, v int64) parse.Event {
 		return parse.Event{Time: us(at), Kind: parse.KindMetric, Metric: parse.Metric{Kind: k, Value: v}}
 	}
 	worker := func(from, to parse.Time, m parse.Mode) parse.Event {
-		return parse.Event{Time: us(to), Kind: parse.KindProc, Proc: parse.Proc{From: parse.ProcWorker, Mode: m, Since: us(from)}}
+		return parse.Event{Time: us(to), Kind: parse.KindProc, Proc: &parse.Proc{From: parse.ProcWorker, Mode: m, Since: us(from)}}
 	}
 	stop := func(from, to parse.Time, mark bool) parse.Event {
-		return parse.Event{Time: us(to), Kind: parse.KindRangeEnd, Range: parse.Range{
+		return parse.Event{Time: us(to), Kind: parse.KindRangeEnd, Range: &parse.Range{
 			Kind: parse.RangeSTW, Since: us(from), Until: us(to),
 			Stop: parse.Stop{GC: true, Mark: mark, LastStop: us(from), Restart: us(to), CPU: 4 * int64(us(to)-us(from))},
 		}}
 	}
 	assist := func(from, to parse.Time, cpu int64, partial bool) parse.Event {
-		return parse.Event{Time: us(to), Kind: parse.KindRangeEnd, Range: parse.Range{Kind: parse.RangeAssist, Since: us(from), Until: us(to), CPU: cpu, Partial: partial}}
+		return parse.Event{Time: us(to), Kind: parse.KindRangeEnd, Range: &parse.Range{Kind: parse.RangeAssist, Since: us(from), Until: us(to), CPU: cpu, Partial: partial}}
 	}
 	whole := parse.Interval{GCPs: 4, STW: true, Marking: true}
 	var running, marking parse.Interval
@@ -152,7 +152,7 @@ func gcEvents() []parse.Event {
 	events := []parse.Event{
 		metric(0, parse.MetricHeapLive, 900), metric(1, parse.MetricHeapGoal, 1000),
 		interval(0, 100, running),
-		{Time: begin, Kind: parse.KindRangeBegin, Range: parse.Range{Kind: parse.RangeGC, Since: begin}},
+		{Time: begin, Kind: parse.KindRangeBegin, Range: &parse.Range{Kind: parse.RangeGC, Since: begin}},
 		interval(100, 150, whole), stop(100, 150, false),
 		metric(200, parse.MetricHeapLive, 990),
 		interval(150, 1150, marking),
@@ -161,11 +161,11 @@ func gcEvents() []parse.Event {
 		interval(1150, 1250, whole),
 		metric(1200, parse.MetricHeapLive, 500), metric(1201, parse.MetricHeapGoal, 1100),
 		stop(1150, 1250, true),
-		{Time: us(1250), Kind: parse.KindRangeEnd, Range: parse.Range{
+		{Time: us(1250), Kind: parse.KindRangeEnd, Range: &parse.Range{
 			Kind: parse.RangeGC, Since: begin, Until: us(1240), MarkBegin: us(150), MarkEnd: us(1150),
 		}},
 		interval(1250, 20000, running),
-		{Time: us(15000), Kind: parse.KindRangeEnd, Range: parse.Range{Kind: parse.RangeSweep, Since: us(14990), Until: us(15000), BytesSwept: 8192}},
+		{Time: us(15000), Kind: parse.KindRangeEnd, Range: &parse.Range{Kind: parse.RangeSweep, Since: us(14990), Until: us(15000), BytesSwept: 8192}},
 		metric(16000, parse.MetricHeapLive, 600),
 	}
 	for i := range events {
@@ -249,7 +249,7 @@ func TestGCByHandLaw(t *testing.T) {
 func TestGCEdges(t *testing.T) {
 	end := func(r parse.Range) parse.Event {
 		r.Kind = parse.RangeGC
-		return parse.Event{Time: r.Until, Kind: parse.KindRangeEnd, GC: r.Since, Range: r}
+		return parse.Event{Time: r.Until, Kind: parse.KindRangeEnd, GC: r.Since, Range: &r}
 	}
 	rep := synthetic(t, 26, gc,
 		end(parse.Range{Since: 10, Until: 1000, Partial: true, MarkEnd: 900}),                        // 890
@@ -271,7 +271,7 @@ func TestGCEdges(t *testing.T) {
 func TestGCUnknownProcs(t *testing.T) {
 	iv := parse.Interval{Since: 0, GCPs: 1}
 	iv.P[parse.ProcWorker], iv.P[parse.ProcUser] = 1, 3
-	rep := synthetic(t, 21, gc, parse.Event{Time: 1e9, Kind: parse.KindInterval, Interval: iv})
+	rep := synthetic(t, 21, gc, parse.Event{Time: 1e9, Kind: parse.KindInterval, Interval: &iv})
 	wantMetrics(t, rep, map[string]float64{"gc.mmu.100ms": .75})
 }
 
@@ -279,9 +279,9 @@ func TestGCMemoryIsBounded(t *testing.T) {
 	c := newGC()
 	for i := range parse.Time(1000) {
 		begin := (i + 1) * 1e6
-		c.Event(&parse.Event{Time: begin, Kind: parse.KindRangeBegin, GC: begin, Range: parse.Range{Kind: parse.RangeGC, Since: begin}})
-		c.Event(&parse.Event{Time: begin + 500, Kind: parse.KindProc, GC: begin, Proc: parse.Proc{From: parse.ProcWorker, Since: begin + 100}})
-		c.Event(&parse.Event{Time: begin + 900, Kind: parse.KindRangeEnd, GC: begin, Range: parse.Range{
+		c.Event(&parse.Event{Time: begin, Kind: parse.KindRangeBegin, GC: begin, Range: &parse.Range{Kind: parse.RangeGC, Since: begin}})
+		c.Event(&parse.Event{Time: begin + 500, Kind: parse.KindProc, GC: begin, Proc: &parse.Proc{From: parse.ProcWorker, Since: begin + 100}})
+		c.Event(&parse.Event{Time: begin + 900, Kind: parse.KindRangeEnd, GC: begin, Range: &parse.Range{
 			Kind: parse.RangeGC, Since: begin, Until: begin + 900, MarkBegin: begin + 50, MarkEnd: begin + 500 + i%7,
 		}})
 	}

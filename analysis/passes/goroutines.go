@@ -11,7 +11,7 @@ import (
 var goroutines = &analysis.Analyzer{
 	Name:  "goroutines",
 	Doc:   page("goroutines"),
-	Kinds: parse.KindsGo,
+	Kinds: parse.KindsOf(parse.KindGoCreate, parse.KindGoLife),
 	New: func() analysis.Collector {
 		return &goroutinesFold{
 			overTime: sketch.NewSeries(numGoLanes),
@@ -81,51 +81,52 @@ type goLife struct {
 }
 
 func (f *goroutinesFold) Event(e *parse.Event) {
-	g := &e.Go
-	user := g.Class == parse.ClassUser
-	if g.From == parse.GoNotExist {
-		if g.To == parse.GoSyscall {
-			f.callbacks++
-		} else {
-			f.created++
-		}
-		f.all.change(1, e.Time)
-		if user {
-			f.user.change(1, e.Time)
-		}
-		f.overTime.AddPoint(goLaneCreated, int64(e.Time), 1)
+	if e.Kind == parse.KindGoLife {
+		f.end(e.Time, e.GoLife)
 		return
 	}
-	// With a window, a goroutine created before it has lived longer than its spans.
-	seen := g.BornSeen && g.Lived == int64(e.Time-g.Born)
-	o := goOrigin{g.Func, g.Site, g.Class, seen}
+	g := e.Go
+	if g.To == parse.GoSyscall {
+		f.callbacks++
+	} else {
+		f.created++
+	}
+	f.all.change(1, e.Time)
+	if g.Class == parse.ClassUser {
+		f.user.change(1, e.Time)
+	}
+	f.overTime.AddPoint(goLaneCreated, int64(e.Time), 1)
+}
+
+func (f *goroutinesFold) end(at parse.Time, l *parse.GoLife) {
+	o := goOrigin{l.Func, l.Site, l.Class, l.BornSeen}
 	p := f.populations.at(o, mix(uint32(o.fn), uint32(o.site)))
-	p.states[g.From] += int64(e.Time - g.Since)
-	if g.To != parse.GoNotExist && g.To != parse.GoUndetermined {
-		return
-	}
 	p.count++
-	if seen {
+	if l.BornSeen {
 		p.created++
 	}
-	lane := goLaneRuntime
+	var lived int64
+	for s, ns := range l.Spent {
+		p.states[s] += ns
+		lived += ns
+	}
+	user, lane := l.Class == parse.ClassUser, goLaneRuntime
 	if user {
 		lane = goLaneUser
 	}
-	f.overTime.AddSpan(lane, int64(e.Time)-g.Lived, int64(e.Time), 1)
-	ended := g.To == parse.GoNotExist
-	if ended {
+	f.overTime.AddSpan(lane, int64(l.Born), int64(at), 1)
+	if l.Ended {
 		p.ended++
-		f.all.change(-1, e.Time)
+		f.all.change(-1, at)
 		if user {
-			f.user.change(-1, e.Time)
+			f.user.change(-1, at)
 		}
-		if seen {
-			p.life.add(g.Lived)
+		if l.BornSeen {
+			p.life.add(lived)
 		}
 	}
-	if seen && user && f.longest.Wants(g.Lived) {
-		f.longest.Add(sketch.Key{Value: g.Lived, Time: int64(g.Born), ID: int64(g.ID)}, goLife{id: g.ID, fn: g.Func, site: g.Site, ended: ended})
+	if l.BornSeen && user && f.longest.Wants(lived) {
+		f.longest.Add(sketch.Key{Value: lived, Time: int64(l.Born), ID: int64(l.ID)}, goLife{id: l.ID, fn: l.Func, site: l.Site, ended: l.Ended})
 	}
 }
 

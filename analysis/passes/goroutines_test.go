@@ -105,12 +105,13 @@ func TestGoroutinesConservation(t *testing.T) {
 		var lived int64
 		for i := range evs {
 			e := &evs[i]
-			if !e.Kind.IsGo() {
-				continue
-			}
-			f.Event(e)
-			if e.Go.To == parse.GoNotExist || e.Go.To == parse.GoUndetermined {
-				lived += e.Go.Lived
+			switch {
+			case e.Kind == parse.KindGoCreate:
+				f.Event(e)
+			case e.Kind == parse.KindGoLife:
+				f.Event(e)
+				lived -= int64(e.GoLife.Born)
+				lived += int64(e.Time)
 			}
 		}
 		var states, count, alive int64
@@ -207,28 +208,29 @@ func TestLifetimes(t *testing.T) {
 	}
 }
 
-// goEvent is a transition of goroutine id at time at, whose span began at since.
-func goEvent(id parse.GoID, from, to parse.GoState, since, at parse.Time) parse.Event {
-	return parse.Event{Time: at, Kind: parse.Kind(from), Go: parse.Go{ID: id, From: from, To: to, Since: since, Func: 1}}
-}
-
 func TestGoroutinesEvents(t *testing.T) {
 	f := goroutines.New().(*goroutinesFold)
-	add := func(e parse.Event, born parse.Time, seen bool, lived int64) {
-		e.Go.Born, e.Go.BornSeen, e.Go.Lived = born, seen, lived
-		f.Event(&e)
+	create := func(id parse.GoID, to parse.GoState, at parse.Time) {
+		f.Event(&parse.Event{Time: at, Kind: parse.KindGoCreate, Go: &parse.Go{ID: id, From: parse.GoNotExist, To: to, Since: at, Func: 1}})
+	}
+	end := func(at parse.Time, l parse.GoLife) {
+		l.Func = 1
+		f.Event(&parse.Event{Time: at, Kind: parse.KindGoLife, GoLife: &l})
+	}
+	spent := func(runnable, running, waiting, syscall int64) (s [parse.NumGoStates]int64) {
+		s[parse.GoRunnable], s[parse.GoRunning], s[parse.GoWaiting], s[parse.GoSyscall] = runnable, running, waiting, syscall
+		return s
 	}
 	// Created at 100, runs 110 to 150, ends.
-	add(goEvent(5, parse.GoNotExist, parse.GoRunnable, 100, 100), 100, true, 0)
-	add(goEvent(5, parse.GoRunnable, parse.GoRunning, 100, 110), 100, true, 10)
+	create(5, parse.GoRunnable, 100)
 	// A cgo callback: alive, but not created by a go statement.
-	add(goEvent(6, parse.GoNotExist, parse.GoSyscall, 120, 120), 120, true, 0)
-	add(goEvent(6, parse.GoSyscall, parse.GoNotExist, 120, 130), 120, true, 10)
-	// Created at 40, seen from 90 on only because of a window: no lifetime.
-	add(goEvent(8, parse.GoRunning, parse.GoNotExist, 90, 140), 40, true, 50)
-	add(goEvent(5, parse.GoRunning, parse.GoNotExist, 110, 150), 100, true, 50)
-	// There before.
-	add(goEvent(7, parse.GoWaiting, parse.GoUndetermined, 90, 200), 90, false, 110)
+	create(6, parse.GoSyscall, 120)
+	end(130, parse.GoLife{ID: 6, Born: 120, BornSeen: true, Ended: true, Spent: spent(0, 0, 0, 10)})
+	// Created before the window, which begins at 90: no lifetime.
+	end(140, parse.GoLife{ID: 8, Born: 90, Ended: true, Spent: spent(0, 50, 0, 0)})
+	end(150, parse.GoLife{ID: 5, Born: 100, BornSeen: true, Ended: true, Spent: spent(10, 40, 0, 0)})
+	// There before and after.
+	end(200, parse.GoLife{ID: 7, Born: 90, Spent: spent(0, 0, 110, 0)})
 
 	if f.created != 1 || f.callbacks != 1 {
 		t.Errorf("created %d, callbacks %d", f.created, f.callbacks)

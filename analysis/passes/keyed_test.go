@@ -66,7 +66,7 @@ func cell(t *testing.T, rep *analysis.Report, table, row, column string) any {
 // started is a wait of that length that ends with a start.
 func started(held int64, g parse.Go) parse.Event {
 	g.From, g.To, g.Since = parse.GoRunnable, parse.GoRunning, 1000
-	return parse.Event{Time: parse.Time(1000 + held), Kind: parse.Kind(g.From), Go: g}
+	return parse.Event{Time: parse.Time(1000 + held), Kind: parse.Kind(g.From), Go: &g}
 }
 
 func TestCoarse(t *testing.T) {

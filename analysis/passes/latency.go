@@ -112,7 +112,7 @@ func newLatencyFold() *latencyFold {
 }
 
 func (f *latencyFold) Event(e *parse.Event) {
-	g := &e.Go
+	g := e.Go
 	if g.From != parse.GoRunnable {
 		return
 	}

@@ -28,7 +28,7 @@ func TestLatencyRules(t *testing.T) {
 	coroutine := g(0, 21, parse.ClassUser, parse.ReadyCoroutine, 1, 1, 0)
 	coroutine.Go.Origin = parse.OriginCoroutine
 	created := g(40, 3, parse.ClassUser, parse.ReadyCreated, 0, 0, parse.NoProc)
-	created.Go.BornSeen = true
+
 	open := started(9_000_000, parse.Go{ID: 22, Ready: parse.ReadyUnblocked, Func: 1})
 	open.Go.To = parse.GoUndetermined
 	openYield := started(9_500_000, parse.Go{ID: 23, Ready: parse.ReadyYield, Func: 1})
@@ -48,8 +48,8 @@ func TestLatencyRules(t *testing.T) {
 		g(6_000_000, 4, parse.ClassSystem, parse.ReadyTimer, 0, 0, parse.NoProc),
 		// In no distribution:
 		partial, coroutine, open, openYield,
-		{Time: 9000, Kind: parse.KindGoWaiting, Go: parse.Go{From: parse.GoWaiting, To: parse.GoRunnable, Func: 1}},
-		{Time: 9000, Kind: parse.KindGoSyscall, Go: parse.Go{From: parse.GoSyscall, To: parse.GoRunning, Func: 1}},
+		{Time: 9000, Kind: parse.KindGoWaiting, Go: &parse.Go{From: parse.GoWaiting, To: parse.GoRunnable, Func: 1}},
+		{Time: 9000, Kind: parse.KindGoSyscall, Go: &parse.Go{From: parse.GoSyscall, To: parse.GoRunning, Func: 1}},
 	}
 	rep := synthetic(t, 26, latency, events...)
 	wantMetrics(t, rep, map[string]float64{

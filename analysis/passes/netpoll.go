@@ -91,7 +91,7 @@ func (f *netpollFold) site(reason parse.StringID, stack parse.StackID) *networkW
 }
 
 func (f *netpollFold) Event(e *parse.Event) {
-	g := &e.Go
+	g := e.Go
 	switch {
 	case g.From == parse.GoWaiting:
 		polled := g.To == parse.GoRunnable && g.Ready == parse.ReadyNetpoll

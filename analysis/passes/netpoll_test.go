@@ -18,7 +18,7 @@ func TestNetpollLaw(t *testing.T) {
 func TestNetpollRules(t *testing.T) {
 	wake := func(by parse.GoID, g parse.Go) parse.Event {
 		g.From, g.To, g.Since = parse.GoWaiting, parse.GoRunnable, 1000
-		return parse.Event{Time: 3000, Kind: parse.Kind(g.From), G: by, Go: g}
+		return parse.Event{Time: 3000, Kind: parse.Kind(g.From), G: by, Go: &g}
 	}
 	start := func(held int64, g parse.Go) parse.Event {
 		g.Ready = parse.ReadyNetpoll

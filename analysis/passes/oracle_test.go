@@ -124,7 +124,7 @@ func record(t *testing.T, procs, gogc int, prepare func() (stop func()), work fu
 		case e.Kind == parse.KindLog:
 			marks = append(marks, mark{e.Time, e.Log.Message})
 		case e.Kind == parse.KindRangeEnd && e.Range.Kind == parse.RangeSTW && !e.Range.Stop.Start && !e.Range.Partial && !e.Range.Unfinished:
-			g := &e.Range
+			g := e.Range
 			reasons = append(reasons, g.Name)
 			r.pauses = append(r.pauses, pause{g.Stop.GC, g.Stop.Mark, "", g.Since, g.Stop.Restart, g.Until, g.Total(), g.Stopping(), g.Stop.CPU})
 		}
@@ -163,9 +163,9 @@ func (r *recording) analyse(t *testing.T, from, to parse.Time) (rep *analysis.Re
 	tr, err := parse.Read(context.Background(), bytes.NewReader(r.trace), opt, func(e *parse.Event) {
 		if e.Kind == parse.KindInterval {
 			if first.Since == 0 {
-				first = e.Interval
+				first = *e.Interval
 			}
-			last = e.Interval
+			last = *e.Interval
 		}
 		p.Event(e)
 	})

@@ -21,7 +21,7 @@ func TestParallelismRules(t *testing.T) {
 	var events []parse.Event
 	now := int64(0)
 	add := func(length, running, runnable, idle int32, stw bool) {
-		e := parse.Event{Kind: parse.KindInterval, Interval: parse.Interval{Since: parse.Time(now), Procs: 4, STW: stw}}
+		e := parse.Event{Kind: parse.KindInterval, Interval: &parse.Interval{Since: parse.Time(now), Procs: 4, STW: stw}}
 		e.Interval.User[parse.GoRunning], e.Interval.User[parse.GoRunnable] = running, runnable
 		e.Interval.Runtime[parse.GoRunning], e.Interval.Runtime[parse.GoRunnable] = 7, 7 // not counted
 		e.Interval.P[parse.ProcIdle] = idle

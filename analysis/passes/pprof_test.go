@@ -106,7 +106,7 @@ func readSpans(t *testing.T, path string) (own []ownSpans, v1 bool, rep *analysi
 		if !e.Kind.IsGo() {
 			return
 		}
-		g := &e.Go
+		g := e.Go
 		id := goroutine{g.ID, g.Incarnation}
 		if g.To != parse.GoUndetermined {
 			k := kind{g.From, g.FromReason}

@@ -134,7 +134,7 @@ func (r *longRun) add(o *longRun) {
 func (f *preemptionFold) Event(e *parse.Event) {
 	switch e.Kind {
 	case parse.KindSlice:
-		f.slice(&e.Slice)
+		f.slice(e.Slice)
 		return
 	case parse.KindProc:
 		if held := int64(e.Time - e.Proc.Since); held > timeSlice && e.Proc.From == parse.ProcUser && e.Proc.Contended > 0 {
@@ -142,7 +142,7 @@ func (f *preemptionFold) Event(e *parse.Event) {
 		}
 		return
 	}
-	g := &e.Go
+	g := e.Go
 	if g.From == parse.GoWaiting {
 		if g.Ready == parse.ReadyGC && g.To == parse.GoRunnable && g.Class == parse.ClassUser && !g.Partial {
 			at(f.suspended, g.FromReason).Add(e.Held())

@@ -21,14 +21,14 @@ func TestPreemptionRules(t *testing.T) {
 		if how == parse.PreemptSuspend {
 			to = parse.GoWaiting
 		}
-		return parse.Event{Time: 5 * ms, Kind: parse.KindGoRunning, Go: parse.Go{From: parse.GoRunning, To: to, Since: 4 * ms, Class: c, Preempt: how, STW: stw, Stack: 1}}
+		return parse.Event{Time: 5 * ms, Kind: parse.KindGoRunning, Go: &parse.Go{From: parse.GoRunning, To: to, Since: 4 * ms, Class: c, Preempt: how, STW: stw, Stack: 1}}
 	}
 	slice := func(length parse.Time, s parse.Slice) parse.Event {
 		s.Start, s.End, s.Runs = 100*ms, 100*ms+length, 1
-		return parse.Event{Time: s.End, Kind: parse.KindSlice, Slice: s}
+		return parse.Event{Time: s.End, Kind: parse.KindSlice, Slice: &s}
 	}
 	run := func(length parse.Time, contended int64, from parse.ProcState) parse.Event {
-		return parse.Event{Time: 200*ms + length, Kind: parse.KindProc, Proc: parse.Proc{From: from, To: parse.ProcScheduler, Since: 200 * ms, Contended: contended}}
+		return parse.Event{Time: 200*ms + length, Kind: parse.KindProc, Proc: &parse.Proc{From: from, To: parse.ProcScheduler, Since: 200 * ms, Contended: contended}}
 	}
 	rep := synthetic(t, 26, preemption,
 		stop(parse.PreemptAsync, parse.ClassUser, false),
@@ -40,7 +40,7 @@ func TestPreemptionRules(t *testing.T) {
 		stop(parse.PreemptYield, parse.ClassUser, false),
 		stop(parse.PreemptYield, parse.ClassSystem, false), // the sweeper's
 		// A goroutine that blocks is not preempted.
-		parse.Event{Time: 5 * ms, Kind: parse.KindGoRunning, Go: parse.Go{From: parse.GoRunning, To: parse.GoWaiting, Since: 4 * ms}},
+		parse.Event{Time: 5 * ms, Kind: parse.KindGoRunning, Go: &parse.Go{From: parse.GoRunning, To: parse.GoWaiting, Since: 4 * ms}},
 
 		slice(21*ms, parse.Slice{LateWait: true, Contended: ms, To: parse.GoWaiting}),
 		slice(45*ms, parse.Slice{LateWait: true, Contended: ms, Preempt: parse.PreemptAsync, Class: parse.ClassSystem}),

@@ -83,7 +83,7 @@ func whose(c parse.Class) int {
 var whoseName = [2]string{"user", "runtime"}
 
 func (f *stealingFold) Event(e *parse.Event) {
-	g := &e.Go
+	g := e.Go
 	if g.From != parse.GoRunnable || g.To != parse.GoRunning {
 		return
 	}

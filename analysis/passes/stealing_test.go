@@ -40,7 +40,7 @@ func TestStealingRules(t *testing.T) {
 		start(parse.OriginCoroutine, 0, parse.Go{P: 1}),
 		start(parse.OriginUnknown, 10, parse.Go{P: 1, Partial: true}),
 		// No start: readied.
-		{Time: 5000, Kind: parse.KindGoWaiting, Go: parse.Go{From: parse.GoWaiting, To: parse.GoRunnable}},
+		{Time: 5000, Kind: parse.KindGoWaiting, Go: &parse.Go{From: parse.GoWaiting, To: parse.GoRunnable}},
 	}
 	rep := synthetic(t, 26, stealing, events...)
 	wantMetrics(t, rep, map[string]float64{
@@ -82,7 +82,7 @@ func TestStealingBursts(t *testing.T) {
 	tr, events := analysistest.Events(t, path)
 	var moved, all int64
 	for i := range events {
-		g := &events[i].Go
+		g := events[i].Go
 		if events[i].Kind.IsGo() && g.From == parse.GoRunnable && g.To == parse.GoRunning && tr.String(g.Func) == "main.burstWork" {
 			all++
 			if g.Ready == parse.ReadyCreated && g.P != g.Home {

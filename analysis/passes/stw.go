@@ -110,7 +110,7 @@ func (c *stwFold) Event(e *parse.Event) {
 		return
 	}
 	if e.Range.Kind == parse.RangeSTW {
-		c.stop(&e.Range)
+		c.stop(e.Range)
 	}
 }
 
@@ -164,7 +164,7 @@ func (c *stwFold) prune() {
 }
 
 func (c *stwFold) proc(e *parse.Event) {
-	p := &e.Proc
+	p := e.Proc
 	var row stwProc
 	switch {
 	case p.To == parse.ProcStopped || p.To == parse.ProcStopper:

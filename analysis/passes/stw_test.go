@@ -156,10 +156,10 @@ func TestSTWAgainstPauseNs(t *testing.T) {
 // stwStop is a stop as the tracker reports it.
 func stwStop(begin, lastStop, restart, end parse.Time, change func(*parse.Range)) parse.Event {
 	e := parse.Event{Time: end, Kind: parse.KindRangeEnd}
-	e.Range = parse.Range{Kind: parse.RangeSTW, Name: 7, Since: begin, Until: end}
+	e.Range = &parse.Range{Kind: parse.RangeSTW, Name: 7, Since: begin, Until: end}
 	e.Range.Stop = parse.Stop{LastStop: lastStop, Restart: restart, LastP: parse.NoProc}
 	if change != nil {
-		change(&e.Range)
+		change(e.Range)
 	}
 	if e.Range.Stop.GC {
 		e.Range.Name = 8
@@ -168,13 +168,13 @@ func stwStop(begin, lastStop, restart, end parse.Time, change func(*parse.Range)
 }
 
 func procStop(at, stop parse.Time, p parse.ProcID, from, prior parse.ProcState, since parse.Time) parse.Event {
-	return parse.Event{Time: at, Kind: parse.KindProc, Proc: parse.Proc{
+	return parse.Event{Time: at, Kind: parse.KindProc, Proc: &parse.Proc{
 		ID: p, From: from, Prior: prior, To: parse.ProcStopped, Since: since, STW: stop,
 	}}
 }
 
 func procRestart(at, stop parse.Time, p parse.ProcID) parse.Event {
-	return parse.Event{Time: at, Kind: parse.KindProc, Proc: parse.Proc{
+	return parse.Event{Time: at, Kind: parse.KindProc, Proc: &parse.Proc{
 		ID: p, From: parse.ProcIdle, Prior: parse.ProcStopped, To: parse.ProcScheduler, STW: stop,
 	}}
 }
@@ -225,8 +225,8 @@ func TestSTWRules(t *testing.T) {
 }
 
 func TestSTWWaterfall(t *testing.T) {
-	stopper := parse.Event{Time: 1000, Kind: parse.KindProc, Proc: parse.Proc{ID: 0, From: parse.ProcUser, To: parse.ProcStopper, STW: 1000}}
-	on := parse.Event{Time: 1800, Kind: parse.KindProc, Proc: parse.Proc{ID: 0, From: parse.ProcStopper, To: parse.ProcUser, STW: 1000}}
+	stopper := parse.Event{Time: 1000, Kind: parse.KindProc, Proc: &parse.Proc{ID: 0, From: parse.ProcUser, To: parse.ProcStopper, STW: 1000}}
+	on := parse.Event{Time: 1800, Kind: parse.KindProc, Proc: &parse.Proc{ID: 0, From: parse.ProcStopper, To: parse.ProcUser, STW: 1000}}
 	events := []parse.Event{
 		stopper,
 		procStop(1000, 1000, 3, parse.ProcIdle, parse.ProcScheduler, 400),

@@ -84,7 +84,7 @@ func (f *syscallsFold) Event(e *parse.Event) {
 		f.proc(e)
 		return
 	}
-	g := &e.Go
+	g := e.Go
 	if g.Class == parse.ClassTracer {
 		return
 	}
@@ -96,7 +96,7 @@ func (f *syscallsFold) Event(e *parse.Event) {
 
 	case g.From == parse.GoSyscall && (g.To == parse.GoRunning || g.To == parse.GoRunnable):
 		// A goroutine born in a call is a callback from a C thread: nothing returns.
-		if g.Partial || g.BornSeen && g.Since == g.Born {
+		if g.Partial || g.First {
 			return
 		}
 		held := int64(e.Time - g.Since)
@@ -127,7 +127,7 @@ func (f *syscallsFold) Event(e *parse.Event) {
 }
 
 func (f *syscallsFold) proc(e *parse.Event) {
-	p := &e.Proc
+	p := e.Proc
 	if p.From != parse.ProcSyscall || p.Class == parse.ClassTracer {
 		return
 	}

@@ -21,14 +21,14 @@ func TestSyscallsRules(t *testing.T) {
 	const us = 1000
 	span := func(from, to parse.GoState, held int64, g parse.Go) parse.Event {
 		g.From, g.To, g.Since = from, to, 1000
-		return parse.Event{Time: parse.Time(1000 + held), Kind: parse.Kind(g.From), Go: g}
+		return parse.Event{Time: parse.Time(1000 + held), Kind: parse.Kind(g.From), Go: &g}
 	}
 	enter := func(stack parse.StackID) parse.Event {
 		return span(parse.GoRunning, parse.GoSyscall, 50, parse.Go{Stack: stack})
 	}
 	held := func(to parse.ProcState, held, contended int64, p parse.Proc) parse.Event {
 		p.From, p.To, p.Since, p.Contended = parse.ProcSyscall, to, 1000, contended
-		return parse.Event{Time: parse.Time(1000 + held), Kind: parse.KindProc, Proc: p}
+		return parse.Event{Time: parse.Time(1000 + held), Kind: parse.KindProc, Proc: &p}
 	}
 	rep := synthetic(t, 26, syscalls,
 		enter(1), enter(1), enter(2),
@@ -40,7 +40,7 @@ func TestSyscallsRules(t *testing.T) {
 		span(parse.GoSyscall, parse.GoRunnable, 9000, parse.Go{Partial: true}),
 		span(parse.GoSyscall, parse.GoUndetermined, 9000, parse.Go{}),
 		span(parse.GoSyscall, parse.GoNotExist, 9000, parse.Go{}),                           // a callback returns to C
-		span(parse.GoSyscall, parse.GoRunnable, 9000, parse.Go{BornSeen: true, Born: 1000}), // and one begins
+		span(parse.GoSyscall, parse.GoRunnable, 9000, parse.Go{First: true}), // and one begins
 		span(parse.GoSyscall, parse.GoRunning, 9000, parse.Go{Class: parse.ClassTracer}),
 
 		span(parse.GoRunnable, parse.GoRunning, 300, parse.Go{Ready: parse.ReadySyscall, Origin: parse.OriginGlobal, BlockedStack: 1}),

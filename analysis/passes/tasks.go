@@ -63,7 +63,7 @@ func (f *tasksFold) Event(e *parse.Event) {
 		*at(f.logs, e.Log.Category)++
 		return
 	}
-	r := &e.Range
+	r := e.Range
 	m := f.tasks
 	switch r.Kind {
 	case parse.RangeTask:

@@ -91,7 +91,7 @@ func TestTasksNone(t *testing.T) {
 
 func TestTasksEvents(t *testing.T) {
 	f := tasks.New().(*tasksFold)
-	end := func(r parse.Range) { f.Event(&parse.Event{Time: r.Until, Kind: parse.KindRangeEnd, Range: r}) }
+	end := func(r parse.Range) { f.Event(&parse.Event{Time: r.Until, Kind: parse.KindRangeEnd, Range: &r}) }
 	end(parse.Range{Kind: parse.RangeTask, Name: 1, ID: 7, Since: 10, Until: 30})
 	end(parse.Range{Kind: parse.RangeTask, Name: 1, ID: 8, Since: 20, Until: 90, Unfinished: true})
 	end(parse.Range{Kind: parse.RangeTask, Name: 1, ID: 6, Since: 0, Until: 40, Partial: true}) // cut by a window

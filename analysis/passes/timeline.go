@@ -83,7 +83,7 @@ func (f *timelineFold) proc(id parse.ProcID) *timelineProc {
 }
 
 func (f *timelineFold) Event(e *parse.Event) {
-	p := &e.Proc
+	p := e.Proc
 	if p.From == parse.ProcNotExist || p.From == parse.ProcUndetermined {
 		return
 	}

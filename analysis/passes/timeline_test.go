@@ -124,3 +124,10 @@ func TestTimelineLanesShareBuckets(t *testing.T) {
 		t.Error("P 1 has no cell")
 	}
 }
+
+// procSpan is the end of a span of a P.
+func procSpan(id parse.ProcID, prior, from, to parse.ProcState, since, until int64) parse.Event {
+	return parse.Event{Time: parse.Time(until), Kind: parse.KindProc, Proc: &parse.Proc{
+		ID: id, Prior: prior, From: from, To: to, Since: parse.Time(since), Partial: prior == parse.ProcUndetermined,
+	}}
+}

@@ -15,7 +15,7 @@ import (
 var trust = &analysis.Analyzer{
 	Name:  "trust",
 	Doc:   page("trust"),
-	Kinds: parse.KindsGo | parse.KindsOf(parse.KindProc, parse.KindInterval),
+	Kinds: parse.KindsOf(parse.KindGoLife, parse.KindProcLife, parse.KindInterval),
 	New:   func() analysis.Collector { return newTrustFold() },
 	Run:   runTrust,
 }
@@ -30,10 +30,10 @@ const (
 	trustTolerance = 1e-3
 )
 
-// trustFold adds up the same time in different ways. Beginnings and ends come
-// from the transitions, not from the spans, so that a lost span shows.
+// trustFold adds up the same time in different ways: the spans of a life against its
+// length, the goroutines' running time against that of the Ps.
 type trustFold struct {
-	goSpans, goLives int64                // ns: spans of goroutines; their ends minus their begins
+	goSpans, goLives int64                // ns: spans of goroutines; their lives
 	goEnds           int64                // goroutines that ended (or the trace did)
 	goWorst          *sketch.Top[trustGo] // whose spans miss its lifetime most
 
@@ -60,12 +60,12 @@ func newTrustFold() *trustFold {
 
 func (f *trustFold) Event(e *parse.Event) {
 	switch e.Kind {
-	default:
-		f.goroutine(e)
-	case parse.KindProc:
-		f.proc(e)
+	case parse.KindGoLife:
+		f.goroutine(e.Time, e.GoLife)
+	case parse.KindProcLife:
+		f.proc(e.Time, e.ProcLife)
 	case parse.KindInterval:
-		iv := &e.Interval
+		iv := e.Interval
 		held, procs := int64(e.Time-iv.Since), int64(iv.Procs)
 		if procs == 0 {
 			f.unknown += held
@@ -78,48 +78,33 @@ func (f *trustFold) Event(e *parse.Event) {
 	}
 }
 
-func (f *trustFold) goroutine(e *parse.Event) {
-	g := &e.Go
-	if g.From == parse.GoNotExist {
-		f.goLives -= int64(e.Time)
-		return
+func (f *trustFold) goroutine(at parse.Time, l *parse.GoLife) {
+	var spans int64
+	for _, ns := range l.Spent {
+		spans += ns
 	}
-	held := int64(e.Time - g.Since)
-	f.goSpans += held
-	if g.From == parse.GoRunning {
-		f.goRan += held
-	}
-	if g.Partial {
-		f.goLives -= int64(g.Since)
-	}
-	if g.To != parse.GoNotExist && g.To != parse.GoUndetermined {
-		return
-	}
-	f.goLives += int64(e.Time)
+	life := int64(at - l.Born)
+	f.goSpans += spans
+	f.goRan += l.Spent[parse.GoRunning]
+	f.goLives += life
 	f.goEnds++
-	if off := distance(g.Lived, int64(e.Time-g.Born)); off > 0 && f.goWorst.Wants(off) {
-		f.goWorst.Add(sketch.Key{Value: off, Time: int64(g.Born), ID: int64(g.ID)}, trustGo{g.ID, g.Func})
+	if off := distance(spans, life); off > 0 && f.goWorst.Wants(off) {
+		f.goWorst.Add(sketch.Key{Value: off, Time: int64(l.Born), ID: int64(l.ID)}, trustGo{l.ID, l.Func})
 	}
 }
 
-func (f *trustFold) proc(e *parse.Event) {
-	p := &e.Proc
-	if p.From == parse.ProcNotExist {
-		return
-	}
-	c, held := f.ps.at(p.ID), int64(e.Time-p.Since)
-	c.spans += held
-	if p.Partial || p.Prior == parse.ProcNotExist {
-		c.lives -= int64(p.Since)
-	}
-	if p.To == parse.ProcNotExist || p.To == parse.ProcUndetermined {
-		c.lives += int64(e.Time)
-	}
-	if p.From.RunsG() {
-		f.procsRan += held
-	}
-	if p.From != parse.ProcIdle && p.From != parse.ProcStopped {
-		f.busy += held
+func (f *trustFold) proc(at parse.Time, l *parse.ProcLife) {
+	c := f.ps.at(l.ID)
+	c.lives += int64(at - l.Begin)
+	for s, ns := range l.Spent {
+		c.spans += ns
+		state := parse.ProcState(s)
+		if state.RunsG() {
+			f.procsRan += ns
+		}
+		if state != parse.ProcIdle && state != parse.ProcStopped {
+			f.busy += ns
+		}
 	}
 }
 

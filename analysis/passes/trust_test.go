@@ -100,35 +100,29 @@ func TestTrustGOMAXPROCS(t *testing.T) {
 	wantMetrics(t, rep, map[string]float64{"procs.gomaxprocs.max": 4, "procs.gomaxprocs.min": 4})
 }
 
-// proc is the end of a span of a P.
-func procSpan(id parse.ProcID, prior, from, to parse.ProcState, since, until int64) parse.Event {
-	return parse.Event{Time: parse.Time(until), Kind: parse.KindProc, Proc: parse.Proc{
-		ID: id, Prior: prior, From: from, To: to, Since: parse.Time(since), Partial: prior == parse.ProcUndetermined,
-	}}
+// procLife is a life of a P with its time idle and running a user goroutine.
+func procLife(id parse.ProcID, begin, end, idle, user int64) parse.Event {
+	l := parse.ProcLife{ID: id, Begin: parse.Time(begin)}
+	l.Spent[parse.ProcIdle], l.Spent[parse.ProcUser] = idle, user
+	return parse.Event{Time: parse.Time(end), Kind: parse.KindProcLife, ProcLife: &l}
 }
 
 func TestTrustLostSpans(t *testing.T) {
-	goSpan := func(id parse.GoID, from, to parse.GoState, since, until, born, lived int64) parse.Event {
-		return parse.Event{Time: parse.Time(until), Kind: parse.Kind(from), Go: parse.Go{
-			ID: id, From: from, To: to, Since: parse.Time(since), Born: parse.Time(born), Lived: lived, Partial: born == 0 && since == 0,
-		}}
+	goLife := func(id parse.GoID, born, end, runnable, running, waiting int64) parse.Event {
+		l := parse.GoLife{ID: id, Born: parse.Time(born)}
+		l.Spent[parse.GoRunnable], l.Spent[parse.GoRunning], l.Spent[parse.GoWaiting] = runnable, running, waiting
+		return parse.Event{Time: parse.Time(end), Kind: parse.KindGoLife, GoLife: &l}
 	}
-	none, end := parse.GoNotExist, parse.GoUndetermined
 	events := []parse.Event{
-		// G 1 runs from 0 to 1000, but 300…400 is lost.
-		goSpan(1, parse.GoRunning, parse.GoWaiting, 0, 300, 0, 300),
-		goSpan(1, parse.GoWaiting, end, 400, 1000, 0, 900),
+		// G 1 lives from 0 to 1000, but 300…400 is lost.
+		goLife(1, 0, 1000, 0, 300, 600),
 		// G 2 is whole.
-		goSpan(2, none, parse.GoRunnable, 0, 500, 500, 0),
-		goSpan(2, parse.GoRunnable, parse.GoRunning, 500, 600, 500, 100),
-		goSpan(2, parse.GoRunning, none, 600, 700, 500, 200),
+		goLife(2, 500, 700, 100, 100, 0),
 		// P 0 is whole in its first life; 30 ns of its second are lost.
-		procSpan(0, parse.ProcUndetermined, parse.ProcUser, parse.ProcIdle, 0, 300),
-		procSpan(0, parse.ProcUser, parse.ProcIdle, parse.ProcNotExist, 300, 500),
-		procSpan(0, parse.ProcNotExist, parse.ProcIdle, parse.ProcUser, 600, 650),
-		procSpan(0, parse.ProcIdle, parse.ProcUser, parse.ProcUndetermined, 680, 1000),
-		{Time: 500, Kind: parse.KindInterval, Interval: parse.Interval{Since: 0, Procs: 1}},
-		{Time: 1000, Kind: parse.KindInterval, Interval: parse.Interval{Since: 500, Procs: 2}},
+		procLife(0, 0, 500, 200, 300),
+		procLife(0, 600, 1000, 50, 320),
+		{Time: 500, Kind: parse.KindInterval, Interval: &parse.Interval{Since: 0, Procs: 1}},
+		{Time: 1000, Kind: parse.KindInterval, Interval: &parse.Interval{Since: 500, Procs: 2}},
 	}
 	rep := synthetic(t, 26, trust, events...)
 	for _, c := range []struct {
@@ -177,7 +171,7 @@ func TestTrustCost(t *testing.T) {
 	tr := &parse.Trace{Symbols: &parse.Symbols{}, Version: 26, To: 1e9, Last: 1e9, Events: 100_000}
 	as := []*analysis.Analyzer{trust}
 	p := analysis.NewPartial(as)
-	e := procSpan(0, parse.ProcUndetermined, parse.ProcUser, parse.ProcUndetermined, 0, 5e8)
+	e := procLife(0, 0, 5e8, 0, 5e8)
 	p.Event(&e)
 	rep := analysis.Conclude(tr, "cost", p, as)
 	if got := fmt.Sprint(cell(t, rep, "trust.facts", "cost of tracing", "value")); !strings.HasPrefix(got, "2 % to 3 % ") {

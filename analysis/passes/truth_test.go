@@ -387,7 +387,7 @@ func TestPlantedSpin(t *testing.T) {
 	_, evs := analysistest.Events(t, analysistest.Testdata(t, "spin-30ms"))
 	long, total := 0, int64(0)
 	for i := range evs {
-		if g := &evs[i].Go; evs[i].Kind.IsGo() && g.From == parse.GoRunnable && g.To == parse.GoRunning && evs[i].Held() >= 30e6 {
+		if g := evs[i].Go; evs[i].Kind.IsGo() && g.From == parse.GoRunnable && g.To == parse.GoRunning && evs[i].Held() >= 30e6 {
 			long++
 			total += evs[i].Held()
 		}

@@ -69,7 +69,7 @@ func (f *waitsFold) Event(e *parse.Event) {
 		f.proc(e)
 		return
 	}
-	g := &e.Go
+	g := e.Go
 	if g.From != parse.GoRunnable || !awaitsP(g) {
 		return
 	}
@@ -100,7 +100,7 @@ func (f *waitsFold) Event(e *parse.Event) {
 }
 
 func (f *waitsFold) proc(e *parse.Event) {
-	s := &e.Proc
+	s := e.Proc
 	switch s.From {
 	case parse.ProcUndetermined, parse.ProcNotExist, parse.ProcIdle, parse.ProcStopped:
 		return

@@ -47,7 +47,7 @@ func wait(id parse.GoID, ready parse.Ready, parts map[parse.Cause]int64) parse.E
 }
 
 func ran(state parse.ProcState, fn parse.StringID, stack parse.StackID, held, blame int64) parse.Event {
-	return parse.Event{Time: parse.Time(held), Kind: parse.KindProc, Proc: parse.Proc{
+	return parse.Event{Time: parse.Time(held), Kind: parse.KindProc, Proc: &parse.Proc{
 		From: state, To: parse.ProcScheduler, Func: fn, Stack: stack, Blame: blame, Contended: blame / 2,
 	}}
 }

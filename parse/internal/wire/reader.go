@@ -12,9 +12,10 @@
 // # How
 //
 // A generation is read whole: raw bytes, strings, stacks, CPU samples. Each
-// thread's batches are in order already, so a heap holds the next event of every
-// thread by time, and the one on top goes first if the state machine of order.go
-// lets it; else the first of the others that can. States are flat tables that
+// thread's batches are in order already and are decoded a block of events at a
+// time. A heap holds the next event of every thread by time, and the one on top
+// goes first if the state machine of order.go lets it; else the first of the
+// others that can. States are flat tables that
 // outlive the generation; nothing is allocated for an event, and the goroutine
 // and P of a thread are found without a look-up.
 package wire
@@ -383,7 +384,7 @@ func (r *Reader) move(i int) error {
 // refill decodes the next events of t; false at the end of its batches.
 func (r *Reader) refill(t *thread) (bool, error) {
 	more, err := r.g.refill(t)
-	if more && r.o.gs.n > 1<<12 {
+	if more && r.o.gs.n > 1<<12 { // fewer stay in the cache
 		r.o.look(t.evs)
 	}
 	return more, err

@@ -147,6 +147,10 @@ type pcs struct {
 }
 
 func (t *pcs) reset() {
+	// N.B. a small generation must not pay for a large one that came before it.
+	if 16*int(t.n) < len(t.keys) {
+		t.keys, t.vals = nil, nil
+	}
 	clear(t.vals)
 	t.n = 0
 }

@@ -78,23 +78,13 @@ func Closure(analyzers []*Analyzer) []*Analyzer {
 // that is readable in part gives a report whose Trace.Fault says what is lost.
 func Analyze(ctx context.Context, r io.Reader, name string, opt parse.Options, analyzers []*Analyzer) (*Report, error) {
 	p := NewPartial(analyzers)
-	tr, err := p.read(ctx, r, opt)
+	tr, err := p.read(ctx, r, opt, analyzers)
 	if err != nil {
 		return nil, err
 	}
 	rep := Conclude(tr, name, p, analyzers)
 	rep.Trace.Window = opt.From > 0 || opt.To > 0
 	return rep, nil
-}
-
-// read folds the events of a trace.
-func (p *Partial) read(ctx context.Context, r io.Reader, opt parse.Options) (*parse.Trace, error) {
-	if opt.Jobs == 1 {
-		return parse.Read(ctx, r, opt, p.Event)
-	}
-	f := p.fold(1)
-	defer f.end()
-	return parse.Read(ctx, r, opt, f.Event)
 }
 
 // Conclude turns folds into a report.

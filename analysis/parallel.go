@@ -1,10 +1,11 @@
 package analysis
 
 import (
+	"context"
 	"fmt"
+	"io"
+	"runtime"
 	"runtime/debug"
-	"sync"
-	"sync/atomic"
 
 	"github.com/tracelens/tracelens/parse"
 )
@@ -22,8 +23,6 @@ type stretch struct {
 	ranges    []parse.Range
 	metrics   []parse.Metric
 	logs      []parse.Log
-
-	readers atomic.Int32 // folders that have still to take it in
 }
 
 // head is what every event has.
@@ -110,106 +109,100 @@ func (s *stretch) replay(p *Partial) {
 	}
 }
 
-// folders fold events in goroutines of their own, each with some of the
-// collectors of one Partial.
-type folders struct {
-	wanted parse.Kinds
-	fill   *stretch
-	free   chan *stretch
-	full   []chan *stretch // by folder
-	done   sync.WaitGroup
-	fault  atomic.Pointer[string] // a panic of a collector
+// goKinds are the kinds of events that tell of one goroutine: about half of the
+// collectors' work. No collector's fold of these depends on its fold of the others,
+// so that the two can be made apart and merged.
+const goKinds = parse.KindsGo | parse.Kinds(1<<parse.KindGoLife)
+
+// A folder folds events in a goroutine of its own.
+type folder struct {
+	p     *Partial
+	fill  *stretch
+	free  chan *stretch
+	full  chan *stretch
+	done  chan struct{}
+	fault string // a panic of a collector
 }
 
-// fold starts n folders of p.
-func (p *Partial) fold(n int) *folders {
+func newFolder(p *Partial) *folder {
 	const depth = 4
-	f := &folders{free: make(chan *stretch, depth)}
+	f := &folder{p: p, free: make(chan *stretch, depth), full: make(chan *stretch, depth), done: make(chan struct{})}
 	for range depth {
 		f.free <- new(stretch)
 	}
 	f.fill = <-f.free
-	for _, part := range p.split(n) {
-		for k, cs := range part.byKind {
-			if len(cs) > 0 {
-				f.wanted |= parse.KindsOf(parse.Kind(k))
-			}
+	go func() {
+		defer close(f.done)
+		for s := range f.full {
+			f.take(s)
+			s.reset()
+			f.free <- s
 		}
-		full := make(chan *stretch, depth)
-		f.full = append(f.full, full)
-		f.done.Go(func() {
-			defer func() {
-				if v := recover(); v != nil {
-					fault := fmt.Sprintf("%v\n%s", v, debug.Stack())
-					f.fault.CompareAndSwap(nil, &fault)
-					for s := range full {
-						f.release(s)
-					}
-				}
-			}()
-			for s := range full {
-				s.replay(part)
-				f.release(s)
-			}
-		})
-	}
+	}()
 	return f
 }
 
-func (f *folders) release(s *stretch) {
-	if s.readers.Add(-1) == 0 {
-		s.reset()
-		f.free <- s
+func (f *folder) take(s *stretch) {
+	defer func() {
+		if v := recover(); v != nil {
+			f.fault = fmt.Sprintf("%v\n%s", v, debug.Stack())
+		}
+	}()
+	if f.fault == "" {
+		s.replay(f.p)
 	}
 }
 
 // Event takes in the next event.
-func (f *folders) Event(e *parse.Event) {
-	if !f.wanted.Has(e.Kind) {
+func (f *folder) Event(e *parse.Event) {
+	if len(f.p.byKind[e.Kind]) == 0 {
 		return
 	}
 	if f.fill.add(e); len(f.fill.heads) == stretchLen {
-		f.send()
+		f.full <- f.fill
 		f.fill = <-f.free
 	}
 }
 
-func (f *folders) send() {
-	f.fill.readers.Store(int32(len(f.full)))
-	for _, full := range f.full {
-		full <- f.fill
+// end waits until all is folded.
+func (f *folder) end() {
+	f.full <- f.fill
+	close(f.full)
+	<-f.done
+	if f.fault != "" {
+		panic(f.fault)
 	}
 }
 
-// end folds what is left and waits for it.
-func (f *folders) end() {
-	f.send()
-	for _, full := range f.full {
-		close(full)
+// read folds the events of a trace into p. With more than one job the events of
+// goroutines are folded beside the reading, with four or more all are.
+func (p *Partial) read(ctx context.Context, r io.Reader, opt parse.Options, analyzers []*Analyzer) (*parse.Trace, error) {
+	if opt.Jobs <= 0 {
+		opt.Jobs = runtime.GOMAXPROCS(0)
 	}
-	f.done.Wait()
-	if fault := f.fault.Load(); fault != nil {
-		panic(*fault)
+	if opt.Jobs == 1 {
+		return parse.Read(ctx, r, opt, p.Event)
 	}
-}
-
-// split shares the collectors of p among n Partials, so that each has its part of
-// the work with every kind of event.
-func (p *Partial) split(n int) []*Partial {
-	parts := make([]*Partial, n)
-	for i := range parts {
-		parts[i] = new(Partial)
-	}
-	of := make(map[Collector]int)
-	for k, cs := range p.byKind {
-		for _, c := range cs {
-			i, ok := of[c]
-			if !ok {
-				i = len(of) % n
-				of[c] = i
-			}
-			parts[i].byKind[k] = append(parts[i].byKind[k], c)
+	beside := NewPartial(analyzers)
+	gos := newFolder(beside)
+	others := p.Event
+	end := gos.end
+	if opt.Jobs >= 4 {
+		f := newFolder(p)
+		others = f.Event
+		end = func() {
+			gos.end()
+			f.end()
 		}
 	}
-	return parts
+	tr, err := parse.Read(ctx, r, opt, func(e *parse.Event) {
+		if goKinds.Has(e.Kind) {
+			gos.Event(e)
+		} else {
+			others(e)
+		}
+	})
+	end()
+	p.Merge(beside)
+	return tr, err
 }

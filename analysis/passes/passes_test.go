@@ -3,7 +3,9 @@ package passes
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -107,7 +109,7 @@ func TestMetricsListed(t *testing.T) {
 }
 
 // TestEveryTrace: each trace gives a full report or an error that says whose
-// fault it is; no analyzer fails.
+// fault it is, byte for byte the same with any number of jobs; no analyzer fails.
 func TestEveryTrace(t *testing.T) {
 	paths, _ := filepath.Glob(filepath.Join(analysistest.Root(t), "testdata", "traces", "*.trace"))
 	more, _ := filepath.Glob(filepath.Join(analysistest.Root(t), "..", "shared", "corpus", "*", "*.trace"))
@@ -115,12 +117,22 @@ func TestEveryTrace(t *testing.T) {
 		more = nil
 	}
 	for _, path := range append(paths, more...) {
-		f, err := os.Open(path)
+		data, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		rep, err := analysis.Analyze(context.Background(), f, filepath.Base(path), parse.Options{}, All())
-		f.Close()
+		analyze := func(jobs int) (*analysis.Report, error) {
+			return analysis.Analyze(context.Background(), bytes.NewReader(data), filepath.Base(path), parse.Options{Jobs: jobs}, All())
+		}
+		rep, err := analyze(1)
+		// x/exp/trace orders these otherwise from run to run.
+		if !strings.HasPrefix(filepath.Base(path), "v1-stress") {
+			for _, jobs := range []int{2, 4} {
+				if also, alsoErr := analyze(jobs); fmt.Sprint(alsoErr) != fmt.Sprint(err) || !bytes.Equal(encode(t, also), encode(t, rep)) {
+					t.Errorf("%s: %d jobs report otherwise than one (%v, %v)", path, jobs, alsoErr, err)
+				}
+			}
+		}
 		var e *parse.Error
 		if err != nil {
 			if !errors.As(err, &e) {
@@ -148,6 +160,15 @@ func TestEveryTrace(t *testing.T) {
 			t.Errorf("%s: procs.share.* sum to %v", path, sum)
 		}
 	}
+}
+
+func encode(t *testing.T, rep *analysis.Report) []byte {
+	t.Helper()
+	b, err := json.Marshal(rep)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 func shareSum(rep *analysis.Report) (sum float64, n int) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -25,6 +26,7 @@ type analyzeFlags struct {
 	from, to           time.Duration
 	only, skip         []string
 	strict, full       bool
+	jobs               int
 }
 
 func newAnalyze() *cobra.Command {
@@ -68,6 +70,7 @@ report begins with what was lost; --strict makes that exit code 3.`,
 	flags.StringSliceVar(&f.skip, "skip", nil, "leave out these `ANALYZERS`")
 	flags.BoolVar(&f.full, "full", false, "text: also the tables, as with --only")
 	flags.BoolVar(&f.strict, "strict", false, "exit with 3 when the trace is incomplete or faulty")
+	flags.IntVar(&f.jobs, "jobs", 0, "work on at most `N` CPUs; 0 is all there are; the report is the same")
 	flags.StringVar(&f.color, "color", "auto", "`WHEN` to mark text up: auto, always or never")
 	complete := func(name string, fn cobra.CompletionFunc) {
 		if err := cmd.RegisterFlagCompletionFunc(name, fn); err != nil {
@@ -88,6 +91,12 @@ func analyze(cmd *cobra.Command, f *analyzeFlags, name string) error {
 	}
 	if f.from < 0 || f.to < 0 || f.to > 0 && f.to <= f.from {
 		return fmt.Errorf("--from %v --to %v is no window: need 0 ≤ from < to", f.from, f.to)
+	}
+	if f.jobs < 0 {
+		return fmt.Errorf("--jobs %d: need at least 1, or 0 for all CPUs", f.jobs)
+	}
+	if f.jobs > 0 && f.jobs < runtime.GOMAXPROCS(0) {
+		runtime.GOMAXPROCS(f.jobs)
 	}
 	analyzers, err := choose(f.only, f.skip)
 	if err != nil {
@@ -123,7 +132,7 @@ func analyze(cmd *cobra.Command, f *analyzeFlags, name string) error {
 	}
 
 	in, stop := progress(in, cmd.ErrOrStderr())
-	rep, err := read(cmd.Context(), in, name, parse.Options{From: f.from, To: f.to}, analyzers)
+	rep, err := read(cmd.Context(), in, name, parse.Options{From: f.from, To: f.to, Jobs: f.jobs}, analyzers)
 	stop()
 	if err != nil {
 		return &failure{name, err}

@@ -46,16 +46,34 @@ type gcFold struct {
 	sweeps  map[parse.StackID]*gcSum
 	starts  map[parse.StackID]*gcSum
 
-	procs, taken int64 // P time, and that which the GC took from the program
+	// The time up to run: P time, and that which the GC took from the program.
+	procs, taken int64
 	mmu          mmu
 	time         *sketch.Series
+	run          gcRun
+	more         bool // there was a run before
 
 	live, goal *sketch.Gauge
 
 	// The longest cycles, and what happened in them and in those that end elsewhere.
 	longest *sketch.Top[parse.Range]
 	ended   ended
-	details map[parse.Time]*gcCycle
+	details []*gcCycle // in the order in which they were first heard of
+}
+
+// gcRun is a stretch of time in which the part of the GC did not change. It may
+// still grow.
+type gcRun struct {
+	gcPart
+	from, to int64
+}
+
+// gcPart is how many Ps there are, and what of them the GC has.
+type gcPart struct {
+	procs                int32 // 0 when not known
+	gcps, worker, assist int32 // Interval.GCPs, and Ps in these states
+	stw                  bool
+	cycle                parse.Time
 }
 
 type gcSite struct {
@@ -76,6 +94,8 @@ func (s *gcSum) add(o *gcSum) {
 
 // gcCycle is what happened in one cycle.
 type gcCycle struct {
+	since parse.Time // its begin
+
 	begun      bool // its begin is in this part of the trace
 	live, goal int64
 	// whether a live heap and a goal were told before it
@@ -108,7 +128,7 @@ func newGC() *gcFold {
 	return &gcFold{
 		assists: make(map[gcSite]*gcSum), sweeps: make(map[parse.StackID]*gcSum), starts: make(map[parse.StackID]*gcSum),
 		time: sketch.NewSeries(gcLanes), live: sketch.NewGauge(), goal: sketch.NewGauge(),
-		longest: sketch.NewTop[parse.Range](gcCycles), details: make(map[parse.Time]*gcCycle),
+		longest: sketch.NewTop[parse.Range](gcCycles),
 	}
 }
 
@@ -119,7 +139,9 @@ func (c *gcFold) Event(e *parse.Event) {
 	case parse.KindProc:
 		if e.Proc.From == parse.ProcWorker {
 			held := e.Held()
-			c.workers[e.Proc.Mode].add(&gcSum{n: 1, cpu: held})
+			w := &c.workers[e.Proc.Mode]
+			w.n++
+			w.cpu += held
 			if d := c.detail(e.GC); d != nil {
 				d.workers[e.Proc.Mode] += held
 			}
@@ -149,10 +171,24 @@ func (c *gcFold) Event(e *parse.Event) {
 
 // detail returns what is kept of the cycle that began then; nil when nothing is.
 func (c *gcFold) detail(begin parse.Time) *gcCycle {
-	if begin == 0 || !c.keeps(begin) {
+	if begin == 0 {
 		return nil
 	}
-	return at(c.details, begin)
+	for i := len(c.details) - 1; i >= 0; i-- {
+		if c.details[i].since == begin {
+			return c.details[i]
+		}
+	}
+	if !c.keeps(begin) {
+		return nil
+	}
+	return c.newDetail(begin)
+}
+
+func (c *gcFold) newDetail(begin parse.Time) *gcCycle {
+	d := &gcCycle{since: begin}
+	c.details = append(c.details, d)
+	return d
 }
 
 func (c *gcFold) keeps(begin parse.Time) bool {
@@ -168,46 +204,55 @@ func (c *gcFold) prune() {
 	for _, it := range c.longest.Items() {
 		keep[it.Item.Since] = true
 	}
-	for begin := range c.details {
-		if c.ended.has(begin) && !keep[begin] {
-			delete(c.details, begin)
-		}
-	}
+	c.details = slices.DeleteFunc(c.details, func(d *gcCycle) bool { return c.ended.has(d.since) && !keep[d.since] })
 }
 
 func (c *gcFold) interval(e *parse.Event) {
 	iv := e.Interval
-	held := e.Held()
-	procs := int64(iv.Procs)
-	if procs == 0 {
-		for s := parse.ProcIdle; s < parse.NumProcStates; s++ {
-			procs += int64(iv.P[s])
+	part := gcPart{iv.Procs, iv.GCPs, iv.P[parse.ProcWorker], iv.P[parse.ProcAssist], iv.STW, e.GC}
+	if part.procs == 0 {
+		for _, n := range iv.P[parse.ProcIdle:] {
+			part.procs += n
+		}
+		if part.procs == 0 {
+			return
 		}
 	}
-	if procs == 0 {
+	if part == c.run.gcPart && int64(iv.Since) == c.run.to {
+		c.run.to = int64(e.Time)
 		return
 	}
-	from, to := int64(iv.Since), int64(e.Time)
-	taken := min(int64(iv.GCPs), procs)
-	c.procs += procs * held
-	c.taken += taken * held
-	c.mmu.add(from, to, taken*mmuWhole/procs)
-	c.time.AddSpan(gcLaneProcs, from, to, procs)
-	workers, assist := int64(iv.P[parse.ProcWorker]), int64(iv.P[parse.ProcAssist])
-	if taken == 0 && workers == 0 {
+	c.endRun()
+	c.run = gcRun{part, int64(iv.Since), int64(e.Time)}
+	if part.gcps > 0 || part.worker > 0 {
+		if d := c.detail(e.GC); d != nil {
+			d.procs = max(d.procs, part.procs)
+		}
+	}
+}
+
+// endRun adds the last run to the time before it.
+func (c *gcFold) endRun() {
+	r := &c.run
+	if r.procs == 0 {
 		return
 	}
-	if iv.STW && int64(iv.GCPs) > workers+assist { // a GC pause: all Ps
-		c.time.AddSpan(gcLanePauses, from, to, taken)
-	} else {
-		marking := int64(iv.GCPs) - assist
-		c.time.AddSpan(gcLaneWorkers, from, to, marking)
-		c.time.AddSpan(gcLaneIdle, from, to, workers-marking)
-		c.time.AddSpan(gcLaneAssist, from, to, assist)
+	c.more = true
+	procs, gcps, workers, assist := int64(r.procs), int64(r.gcps), int64(r.worker), int64(r.assist)
+	taken := min(gcps, procs)
+	c.procs += procs * (r.to - r.from)
+	c.taken += taken * (r.to - r.from)
+	c.mmu.add(r.from, r.to, taken*mmuWhole/procs)
+	lanes := [gcLanes]int64{gcLaneProcs: procs}
+	switch {
+	case gcps == 0 && workers == 0: // mostly
+	case r.stw && gcps > workers+assist: // a GC pause: all Ps
+		lanes[gcLanePauses] = taken
+	default:
+		marking := gcps - assist
+		lanes[gcLaneWorkers], lanes[gcLaneIdle], lanes[gcLaneAssist] = marking, workers-marking, assist
 	}
-	if d := c.detail(e.GC); d != nil {
-		d.procs = max(d.procs, int32(procs))
-	}
+	c.time.AddSpans(r.from, r.to, lanes[:])
 }
 
 func (c *gcFold) metric(e *parse.Event) {
@@ -272,6 +317,10 @@ func (c *gcFold) end(r *parse.Range) {
 		at(c.starts, r.Stack).add(&gcSum{n: 1, wall: mark})
 	}
 	c.ended.add(r.Since)
+	if !c.longest.Wants(mark) { // as of most, once there are many
+		c.details = slices.DeleteFunc(c.details, func(d *gcCycle) bool { return d.since == r.Since })
+		return
+	}
 	c.longest.Add(sketch.Key{Value: mark, Time: int64(r.Since)}, *r)
 	c.prune()
 }
@@ -307,12 +356,17 @@ func (c *gcFold) assisted(e *parse.Event) {
 
 func (c *gcFold) Merge(next analysis.Collector) {
 	o := next.(*gcFold)
-	for begin, od := range o.details {
+	for _, od := range o.details {
 		d := *od
 		if d.begun {
 			c.before(&d)
 		}
-		at(c.details, begin).merge(&d)
+		i := slices.IndexFunc(c.details, func(own *gcCycle) bool { return own.since == d.since })
+		if i < 0 {
+			c.newDetail(d.since).merge(&d)
+		} else {
+			c.details[i].merge(&d)
+		}
 	}
 	c.cycles += o.cycles
 	c.cut += o.cut
@@ -328,15 +382,37 @@ func (c *gcFold) Merge(next analysis.Collector) {
 	mergeKeyed(c.assists, o.assists, (*gcSum).add)
 	mergeKeyed(c.sweeps, o.sweeps, (*gcSum).add)
 	mergeKeyed(c.starts, o.starts, (*gcSum).add)
-	c.procs += o.procs
-	c.taken += o.taken
-	c.mmu.merge(&o.mmu)
-	c.time.Merge(o.time)
+	c.mergeRuns(o)
 	c.live.Merge(o.live)
 	c.goal.Merge(o.goal)
 	c.longest.Merge(o.longest)
 	c.ended.merge(&o.ended)
 	c.prune()
+}
+
+func (c *gcFold) mergeRuns(o *gcFold) {
+	switch {
+	case o.run.procs == 0:
+	case !o.more && o.run.gcPart == c.run.gcPart && o.run.from == c.run.to:
+		c.run.to = o.run.to
+	default:
+		c.endRun()
+		c.procs += o.procs
+		c.taken += o.taken
+		c.mmu.merge(&o.mmu)
+		c.time.Merge(o.time)
+		c.run = o.run
+		c.more = c.more || o.more
+	}
+}
+
+// closed is a copy of the fold whose sums over time include the last run.
+func (c *gcFold) closed() *gcFold {
+	all := *c
+	all.mmu, all.time = c.mmu.clone(), sketch.NewSeries(gcLanes)
+	all.time.Merge(c.time)
+	all.endRun()
+	return &all
 }
 
 // marked is the time of workers that do the background share: all but the idle
@@ -347,7 +423,7 @@ func (c *gcFold) marked() int64 {
 }
 
 func runGC(p *analysis.Pass) error {
-	c := analysis.Fold[*gcFold](p)
+	c := analysis.Fold[*gcFold](p).closed()
 	w := &c.workers
 	cycles := c.cycles + c.cut
 	p.Metric("gc.cycles", c.cycles, c.cycles)
@@ -487,9 +563,9 @@ func gcCycleTables(p *analysis.Pass, c *gcFold) {
 	items := c.longest.Items()
 	for i, it := range items {
 		r := &it.Item
-		d := c.details[r.Since]
-		if d == nil {
-			d = new(gcCycle)
+		d := new(gcCycle)
+		if i := slices.IndexFunc(c.details, func(d *gcCycle) bool { return d.since == r.Since }); i >= 0 {
+			d = c.details[i]
 		}
 		mark := gcMark(r)
 		dedicated := d.workers[parse.ModeDedicated] + d.workers[parse.ModeNone]

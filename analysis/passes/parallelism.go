@@ -56,7 +56,8 @@ func newParallelismFold() *parallelismFold {
 }
 
 func (f *parallelismFold) Event(e *parse.Event) {
-	iv, held := e.Interval, e.Held()
+	iv := e.Interval
+	held := int64(e.Time - iv.Since)
 	running, runnable, idle := int64(iv.User[parse.GoRunning]), int64(iv.User[parse.GoRunnable]), int64(iv.P[parse.ProcIdle])
 	f.n++
 	f.running.AddN(running, held)

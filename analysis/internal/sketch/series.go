@@ -53,7 +53,7 @@ func (s *Series) addLong(lane int, from, to, weight int64) {
 // AddSpans is AddSpan for every lane at once: weights[lane] for each ns of from…to.
 func (s *Series) AddSpans(from, to int64, weights []int64) {
 	if i := s.index(from); from < to && i < uint(s.n) && i == s.index(to-1) {
-		row, held := s.row(i), to-from
+		row, held := s.row(i)[:len(weights)], to-from
 		for lane, weight := range weights {
 			row[lane] += weight * held
 		}

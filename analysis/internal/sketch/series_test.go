@@ -258,3 +258,13 @@ func TestSeriesAddSpans(t *testing.T) {
 		t.Error("AddSpans differs from AddSpan lane by lane")
 	}
 }
+
+func BenchmarkSeriesAddSpans(b *testing.B) {
+	b.ReportAllocs()
+	s := NewSeries(5)
+	t := int64(1e15)
+	for i := range b.N {
+		s.AddSpans(t, t+300, []int64{int64(i & 3), int64(i & 1), 2, 4, 1})
+		t += 300
+	}
+}

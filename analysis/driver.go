@@ -17,6 +17,13 @@ import (
 type Partial struct {
 	Folds  map[*Analyzer]Collector
 	byKind [parse.NumKinds][]Collector
+	byProc [parse.NumProcStates][parse.NumProcStates][]Collector // of KindProc, by From and To
+}
+
+// procWanter is a Collector that wants some of the events of KindProc only: those
+// of a P that goes from one state to another.
+type procWanter interface {
+	WantsProc(from, to parse.ProcState) bool
 }
 
 // NewPartial returns the empty folds of the analyzers and all they require.
@@ -34,12 +41,26 @@ func NewPartial(analyzers []*Analyzer) *Partial {
 			}
 		}
 	}
+	for _, c := range p.byKind[parse.KindProc] {
+		some, choosy := c.(procWanter)
+		for from := range p.byProc {
+			for to := range p.byProc[from] {
+				if !choosy || some.WantsProc(parse.ProcState(from), parse.ProcState(to)) {
+					p.byProc[from][to] = append(p.byProc[from][to], c)
+				}
+			}
+		}
+	}
 	return p
 }
 
-// Event gives e to every collector that wants its kind.
+// Event gives e to every collector that wants it.
 func (p *Partial) Event(e *parse.Event) {
-	for _, c := range p.byKind[e.Kind] {
+	collectors := p.byKind[e.Kind]
+	if e.Kind == parse.KindProc {
+		collectors = p.byProc[e.Proc.From][e.Proc.To]
+	}
+	for _, c := range collectors {
 		c.Event(e)
 	}
 }

@@ -132,6 +132,9 @@ func newGC() *gcFold {
 	}
 }
 
+// WantsProc wants the runs of GC workers.
+func (c *gcFold) WantsProc(from, _ parse.ProcState) bool { return from == parse.ProcWorker }
+
 func (c *gcFold) Event(e *parse.Event) {
 	switch e.Kind {
 	case parse.KindInterval:

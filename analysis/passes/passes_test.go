@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -84,6 +85,28 @@ func TestLaw(t *testing.T) {
 		"gomaxprocs-change", "syscall-handoff", "coroutines", "annotations", "heartbeat",
 	} {
 		analysistest.Law(t, analysistest.Testdata(t, name), All())
+	}
+}
+
+// TestWantsProc: what a collector says it does not want does not change it.
+func TestWantsProc(t *testing.T) {
+	for _, name := range []string{"mixed-go126", "gc-assist", "stw-kinds", "gomaxprocs-change", "syscall-handoff"} {
+		_, evs := analysistest.Events(t, analysistest.Testdata(t, name))
+		p := analysis.NewPartial(All())
+		for i := range evs {
+			p.Event(&evs[i])
+		}
+		for a, got := range p.Folds {
+			want := a.New()
+			for i := range evs {
+				if a.Kinds.Has(evs[i].Kind) {
+					want.Event(&evs[i])
+				}
+			}
+			if !reflect.DeepEqual(got, want) {
+				t.Errorf("%s: %s: events that it did not get change it", name, a.Name)
+			}
+		}
 	}
 }
 

@@ -131,6 +131,9 @@ func (r *longRun) add(o *longRun) {
 	r.longest = max(r.longest, o.longest)
 }
 
+// WantsProc wants the runs of user goroutines.
+func (f *preemptionFold) WantsProc(from, _ parse.ProcState) bool { return from == parse.ProcUser }
+
 func (f *preemptionFold) Event(e *parse.Event) {
 	switch e.Kind {
 	case parse.KindSlice:

@@ -104,6 +104,11 @@ func newSTW() *stwFold {
 	}
 }
 
+// WantsProc wants stops for a stop-the-world, and restarts after it.
+func (c *stwFold) WantsProc(from, to parse.ProcState) bool {
+	return to == parse.ProcStopped || to == parse.ProcStopper || from == parse.ProcStopper || from == parse.ProcIdle
+}
+
 func (c *stwFold) Event(e *parse.Event) {
 	if e.Kind == parse.KindProc {
 		c.proc(e)

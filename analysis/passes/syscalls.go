@@ -79,6 +79,9 @@ func (s *callSite) handoffs() int64 {
 	return n
 }
 
+// WantsProc wants what Ps lost in system calls.
+func (f *syscallsFold) WantsProc(from, _ parse.ProcState) bool { return from == parse.ProcSyscall }
+
 func (f *syscallsFold) Event(e *parse.Event) {
 	if e.Kind == parse.KindProc {
 		f.proc(e)

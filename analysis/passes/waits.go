@@ -64,6 +64,15 @@ func newWaitsFold() *waitsFold {
 	return &waitsFold{worst: sketch.NewTop[worstWait](worstWaits)}
 }
 
+// WantsProc wants what kept Ps from running something else.
+func (f *waitsFold) WantsProc(from, _ parse.ProcState) bool {
+	switch from {
+	case parse.ProcUndetermined, parse.ProcNotExist, parse.ProcIdle, parse.ProcStopped:
+		return false
+	}
+	return true
+}
+
 func (f *waitsFold) Event(e *parse.Event) {
 	if e.Kind == parse.KindProc {
 		f.proc(e)
@@ -101,8 +110,7 @@ func (f *waitsFold) Event(e *parse.Event) {
 
 func (f *waitsFold) proc(e *parse.Event) {
 	s := e.Proc
-	switch s.From {
-	case parse.ProcUndetermined, parse.ProcNotExist, parse.ProcIdle, parse.ProcStopped:
+	if !f.WantsProc(s.From, s.To) {
 		return
 	}
 	held := int64(e.Time - s.Since)

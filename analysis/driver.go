@@ -1,11 +1,13 @@
 package analysis
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -16,6 +18,7 @@ import (
 // A Partial is the folds of a set of analyzers over some events of a trace.
 type Partial struct {
 	Folds  map[*Analyzer]Collector
+	kinds  parse.Kinds // that they want
 	byKind [parse.NumKinds][]Collector
 	byProc [parse.NumProcStates][parse.NumProcStates][]Collector // of KindProc, by From and To
 }
@@ -30,28 +33,65 @@ type procWanter interface {
 func NewPartial(analyzers []*Analyzer) *Partial {
 	p := &Partial{Folds: make(map[*Analyzer]Collector)}
 	for _, a := range Closure(analyzers) {
-		if a.New == nil {
-			continue
-		}
-		c := a.New()
-		p.Folds[a] = c
-		for k := range p.byKind {
-			if a.Kinds.Has(parse.Kind(k)) {
-				p.byKind[k] = append(p.byKind[k], c)
-			}
-		}
-	}
-	for _, c := range p.byKind[parse.KindProc] {
-		some, choosy := c.(procWanter)
-		for from := range p.byProc {
-			for to := range p.byProc[from] {
-				if !choosy || some.WantsProc(parse.ProcState(from), parse.ProcState(to)) {
-					p.byProc[from][to] = append(p.byProc[from][to], c)
-				}
-			}
+		if a.New != nil {
+			p.add(a, a.New())
 		}
 	}
 	return p
+}
+
+func (p *Partial) add(a *Analyzer, c Collector) {
+	p.Folds[a] = c
+	p.kinds |= a.Kinds
+	for k := range p.byKind {
+		if a.Kinds.Has(parse.Kind(k)) {
+			p.byKind[k] = append(p.byKind[k], c)
+		}
+	}
+	if !a.Kinds.Has(parse.KindProc) {
+		return
+	}
+	some, choosy := c.(procWanter)
+	for from := range p.byProc {
+		for to := range p.byProc[from] {
+			if !choosy || some.WantsProc(parse.ProcState(from), parse.ProcState(to)) {
+				p.byProc[from][to] = append(p.byProc[from][to], c)
+			}
+		}
+	}
+}
+
+// split shares the collectors of p among at most n Partials. Those that want the same
+// kinds of events come together, since events that nobody wants are not made.
+func (p *Partial) split(n int) []*Partial {
+	as := slices.SortedFunc(maps.Keys(p.Folds), func(a, b *Analyzer) int {
+		return cmp.Or(cmp.Compare(b.Kinds, a.Kinds), cmp.Compare(a.Name, b.Name))
+	})
+	total := 0
+	for _, a := range as {
+		total += weight(a.Kinds)
+	}
+	parts := []*Partial{{Folds: make(map[*Analyzer]Collector)}}
+	done := 0
+	for _, a := range as {
+		if last := len(parts); last < n && done*n >= last*total {
+			parts = append(parts, &Partial{Folds: make(map[*Analyzer]Collector)})
+		}
+		parts[len(parts)-1].add(a, p.Folds[a])
+		done += weight(a.Kinds)
+	}
+	return parts
+}
+
+// weight is about what a collector of these kinds costs.
+func weight(kinds parse.Kinds) int {
+	w := 1
+	for k, cost := range map[parse.Kind]int{parse.KindInterval: 20, parse.KindProc: 8, parse.KindGoRunnable: 8, parse.KindGoWaiting: 4, parse.KindGoRunning: 2} {
+		if kinds.Has(k) {
+			w += cost
+		}
+	}
+	return w
 }
 
 // Event gives e to every collector that wants it.
@@ -94,18 +134,41 @@ func Closure(analyzers []*Analyzer) []*Analyzer {
 	return out
 }
 
+// Options choose what Analyze reports and how it works.
+type Options struct {
+	parse.Options
+	Jobs int // how many CPUs to use; 0 is GOMAXPROCS; the report is the same
+}
+
 // Analyze reads a trace and reports what the analyzers say of it, in their
 // order. The error is about the input when it holds nothing to analyse; a trace
 // that is readable in part gives a report whose Trace.Fault says what is lost.
-func Analyze(ctx context.Context, r io.Reader, name string, opt parse.Options, analyzers []*Analyzer) (*Report, error) {
+func Analyze(ctx context.Context, r io.Reader, name string, opt Options, analyzers []*Analyzer) (*Report, error) {
 	p := NewPartial(analyzers)
-	tr, err := p.read(ctx, r, opt, analyzers)
+	tr, err := p.read(ctx, r, opt)
 	if err != nil {
 		return nil, err
 	}
 	rep := Conclude(tr, name, p, analyzers)
 	rep.Trace.Window = opt.From > 0 || opt.To > 0
 	return rep, nil
+}
+
+// maxJobs is how many goroutines may fold: each follows the whole trace, so that with
+// more there is little left to share.
+const maxJobs = 4
+
+// read folds the events of a trace.
+func (p *Partial) read(ctx context.Context, r io.Reader, opt Options) (*parse.Trace, error) {
+	jobs := opt.Jobs
+	if jobs <= 0 {
+		jobs = runtime.GOMAXPROCS(0)
+	}
+	var sinks []parse.Sink
+	for _, part := range p.split(min(jobs, maxJobs)) {
+		sinks = append(sinks, parse.Sink{Kinds: part.kinds, Event: part.Event})
+	}
+	return parse.ReadTo(ctx, r, opt.Options, sinks...)
 }
 
 // Conclude turns folds into a report.

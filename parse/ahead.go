@@ -1,8 +1,10 @@
 package parse
 
 import (
+	"context"
 	"fmt"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 
 	"github.com/tracelens/tracelens/parse/internal/wire"
@@ -15,8 +17,8 @@ type batch struct {
 	err     error // after the events
 	strings []string
 	stacks  []stackInfo
-	bytes   int64  // read so far
-	fault   string // a panic of the source
+	bytes   int64        // read so far
+	readers atomic.Int32 // trackers that have still to follow it
 }
 
 // batchLen is large enough that handing a batch to another goroutine costs
@@ -33,61 +35,85 @@ func (b *batch) fill(src source, sym *Symbols, fr *frames) {
 	b.strings, b.stacks, b.bytes = sym.strings, sym.stacks, fr.n
 }
 
-// ahead reads src in a goroutine of its own. next returns its batches, each valid
-// until the next; stop ends the goroutine and waits for it.
-func ahead(src source, sym *Symbols, fr *frames) (next func() *batch, stop func()) {
+// followInPlace reads src to its end and gives it to t.
+func followInPlace(ctx context.Context, src source, sym *Symbols, fr *frames, t *tracker) error {
+	b := newBatch()
+	return t.run(ctx, func() *batch {
+		b.fill(src, sym, fr)
+		return b
+	})
+}
+
+// followBeside does so for several trackers, each in a goroutine of its own, and
+// reads ahead of them in another. All follow all events: what one of them has to know
+// of goroutines and Ps costs less than to tell it another. The goroutines have
+// ended when it returns; a panic in one of them is passed on.
+func followBeside(ctx context.Context, src source, sym *Symbols, fr *frames, ts []*tracker) error {
 	const depth = 4
-	free, full := make(chan *batch, depth), make(chan *batch, depth)
+	free := make(chan *batch, depth)
 	for range depth {
 		free <- newBatch()
 	}
-	read := func(b *batch) {
-		defer func() {
-			if v := recover(); v != nil {
-				b.fault = fmt.Sprintf("%v\n%s", v, debug.Stack())
-			}
-		}()
-		b.fill(src, sym, fr)
+	full := make([]chan *batch, len(ts))
+	errs := make([]error, len(ts))
+	faults := make([]string, 1+len(ts)) // the reader's first: it is the cause of the others
+	guard := func(fault *string) {
+		if v := recover(); v != nil {
+			*fault = fmt.Sprintf("%v\n%s", v, debug.Stack())
+		}
 	}
-	var stopped atomic.Bool
-	go func() {
-		defer close(full)
-		for b := range free {
-			if stopped.Load() {
-				return
+	var all sync.WaitGroup
+	var following atomic.Int32
+	following.Store(int32(len(ts)))
+	for i, t := range ts {
+		full[i] = make(chan *batch, depth)
+		all.Go(func() {
+			var last *batch
+			release := func() {
+				if last != nil && last.readers.Add(-1) == 0 {
+					free <- last // N.B. never blocks: it holds all there are
+				}
+				last = nil
 			}
-			read(b)
-			full <- b // N.B. never blocks: it holds all there are
-			if b.err != nil || b.fault != "" {
-				return
+			next := func() *batch {
+				release()
+				last = <-full[i]
+				return last
+			}
+			func() {
+				defer guard(&faults[i+1])
+				errs[i] = t.run(ctx, next)
+			}()
+			following.Add(-1)
+			release()
+			for last = range full[i] {
+				release()
+			}
+		})
+	}
+	func() {
+		defer guard(&faults[0])
+		for following.Load() > 0 {
+			b := <-free
+			b.fill(src, sym, fr)
+			last := b.err != nil
+			b.readers.Store(int32(len(ts)))
+			for _, c := range full {
+				c <- b
+			}
+			if last {
+				break
 			}
 		}
 	}()
-	var last *batch
-	next = func() *batch {
-		if last != nil {
-			free <- last
-		}
-		last = <-full
-		if last.fault != "" {
-			panic(last.fault)
-		}
-		return last
+	for _, c := range full {
+		close(c)
 	}
-	stop = func() {
-		stopped.Store(true)
-		close(free)
-		for range full {
+	all.Wait()
+	for _, fault := range faults {
+		if fault != "" {
+			panic(fault)
 		}
 	}
-	return next, stop
-}
-
-// inPlace is ahead without the goroutine.
-func inPlace(src source, sym *Symbols, fr *frames) (next func() *batch, stop func()) {
-	b := newBatch()
-	return func() *batch {
-		b.fill(src, sym, fr)
-		return b
-	}, func() {}
+	return errs[0]
 }

@@ -40,9 +40,6 @@ var steps = []struct {
 		}
 		return events, err
 	}},
-	{"decodeX", func(data []byte) (int64, error) {
-		return wire.Decode(bufio.NewReader(bytes.NewReader(data)), 26)
-	}},
 	{"order", func(data []byte) (events int64, err error) {
 		r, err := wire.NewReader(bufio.NewReader(bytes.NewReader(data)), 26, parse.NewTables())
 		if err != nil {
@@ -55,7 +52,7 @@ var steps = []struct {
 		return events, err
 	}},
 	{"spans", func(data []byte) (int64, error) {
-		tr, err := parse.Read(context.Background(), bytes.NewReader(data), parse.Options{Jobs: 1}, func(*parse.Event) {})
+		tr, err := parse.Read(context.Background(), bytes.NewReader(data), parse.Options{}, func(*parse.Event) {})
 		if err != nil {
 			return 0, err
 		}
@@ -66,7 +63,7 @@ var steps = []struct {
 }
 
 func analyze(data []byte, jobs int) (int64, error) {
-	rep, err := analysis.Analyze(context.Background(), bytes.NewReader(data), "", parse.Options{Jobs: jobs}, passes.All())
+	rep, err := analysis.Analyze(context.Background(), bytes.NewReader(data), "", analysis.Options{Jobs: jobs}, passes.All())
 	if err != nil {
 		return 0, err
 	}

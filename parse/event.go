@@ -49,11 +49,14 @@ const (
 // NumKinds is the number of event kinds, for tables indexed by Kind.
 const NumKinds = int(numKinds)
 
+// AllKinds is the set of all kinds.
+const AllKinds = Kinds(1<<numKinds - 1)
+
 // IsGo reports whether a goroutine changed state.
 func (k Kind) IsGo() bool { return k <= KindGoSyscall }
 
 // Kinds is a set of Kind.
-type Kinds uint16
+type Kinds uint32
 
 // KindsGo are the kinds of IsGo.
 const KindsGo = Kinds(1<<KindGoCreate | 1<<KindGoRunnable | 1<<KindGoRunning | 1<<KindGoWaiting | 1<<KindGoSyscall)

@@ -176,7 +176,9 @@ func (t *tracker) goEvent(ev *wire.Event) {
 			t.tr.Quality.ProcMismatch++
 		} else if from == GoRunnable {
 			g.Origin, g.Victim, g.StealBatch = t.dequeue(g, p)
-			t.waitParts(g)
+			if t.sink.Kinds.Has(KindGoRunnable) {
+				t.waitParts(g)
+			}
 		}
 	}
 	t.closeGo(g, to)

@@ -111,21 +111,27 @@ func (t *tracker) closeProc(p *proc, to ProcState, taker Taker) {
 	if !t.on {
 		return
 	}
+	if t.sink.Kinds.Has(KindProc) {
+		t.sendProc(p, to, taker)
+	}
+	if to == ProcNotExist || to == ProcUndetermined {
+		t.procLife = ProcLife{p.ID, p.begin, p.spent}
+		t.send(KindProcLife)
+	}
+}
+
+func (t *tracker) sendProc(p *proc, to ProcState, taker Taker) {
 	p.To, p.Taker = to, taker
 	p.Contended, p.Blame = t.contended-p.contended, 0
 	if p.From != ProcIdle && p.From != ProcStopped {
 		p.Blame = t.blamed - p.blame
 	}
 	p.G, p.Class, p.Func = NoGo, 0, 0
-	if g != nil {
+	if g := p.g; g != nil {
 		p.G, p.Class, p.Func = g.ID, g.Class, g.Func
 	}
 	t.ev.Proc = &p.Proc
 	t.send(KindProc)
-	if to == ProcNotExist || to == ProcUndetermined {
-		t.procLife = ProcLife{p.ID, p.begin, p.spent}
-		t.send(KindProcLife)
-	}
 }
 
 func (t *tracker) procEvent(ev *wire.Event) {

@@ -58,7 +58,6 @@ type Quality struct {
 type Options struct {
 	From, To time.Duration                // window relative to the first event; To 0 is the end
 	Progress func(bytes int64, last Time) // called now and then, if not nil
-	Jobs     int                          // 1: read in the calling goroutine alone; else ahead of it in another
 }
 
 // Read reads a trace (plain, gzip or zstd) and calls emit with each event; an
@@ -68,6 +67,19 @@ type Options struct {
 // A window is analysed as if the trace began and ended at its edges: spans
 // that reach over an edge are cut there and marked Partial.
 func Read(ctx context.Context, r io.Reader, opt Options, emit func(*Event)) (*Trace, error) {
+	return ReadTo(ctx, r, opt, Sink{AllKinds, emit})
+}
+
+// A Sink takes in the events of some kinds.
+type Sink struct {
+	Kinds Kinds
+	Event func(*Event)
+}
+
+// ReadTo is Read for several sinks. Each gets its events in the trace's order, but in
+// a goroutine of its own, while another reads ahead; a single one gets them in the
+// calling goroutine.
+func ReadTo(ctx context.Context, r io.Reader, opt Options, sinks ...Sink) (*Trace, error) {
 	br, compression, err := decompress(r)
 	if err != nil {
 		return nil, err
@@ -90,17 +102,23 @@ func Read(ctx context.Context, r io.Reader, opt Options, emit func(*Event)) (*Tr
 	if err != nil {
 		return nil, fault(err, tr, fr, 0, converted)
 	}
-	t := newTracker(tr, opt, emit)
-	next, stop := inPlace(src, tr.Symbols, fr)
-	if opt.Jobs != 1 {
-		next, stop = ahead(src, tr.Symbols, fr)
+	var ts []*tracker
+	for i, sink := range sinks {
+		own := *tr
+		if i > 0 {
+			opt.Progress = nil
+		}
+		ts = append(ts, newTracker(&own, opt, sink))
 	}
-	err = func() error {
-		defer stop()
-		return t.run(ctx, next)
-	}()
-	if opt.Progress != nil {
-		opt.Progress(fr.n, t.now)
+	t := ts[0]
+	tr = t.tr
+	if len(ts) == 1 {
+		err = followInPlace(ctx, src, tr.Symbols, fr, t)
+	} else {
+		err = followBeside(ctx, src, tr.Symbols, fr, ts)
+	}
+	if t.opt.Progress != nil {
+		t.opt.Progress(fr.n, t.now)
 	}
 	if err != nil {
 		if ctx.Err() != nil {

@@ -105,7 +105,7 @@ type tracker struct {
 	strings  []string // of the trace, as far as the current events refer to them
 	stacks   []stackInfo
 	opt      Options
-	emit     func(*Event)
+	sink     Sink
 	on       bool // inside the window
 	done     bool // past it
 	ev       Event
@@ -159,9 +159,9 @@ type tracker struct {
 
 const maxProcs = 1 << 16
 
-func newTracker(tr *Trace, opt Options, emit func(*Event)) *tracker {
+func newTracker(tr *Trace, opt Options, sink Sink) *tracker {
 	t := &tracker{
-		tr: tr, opt: opt, emit: emit, first: true,
+		tr: tr, opt: opt, sink: sink, first: true,
 		gs: make([]*goroutine, 64), incarnations: make(map[GoID]uint32),
 		threads:   make(map[ThreadID]struct{}),
 		tasks:     make(map[uint64]openRange),
@@ -278,9 +278,9 @@ func (t *tracker) event(ev *wire.Event) {
 }
 
 func (t *tracker) send(k Kind) {
-	if t.on {
+	if t.on && t.sink.Kinds.Has(k) {
 		t.ev.Kind = k
-		t.emit(&t.ev)
+		t.sink.Event(&t.ev)
 	}
 }
 

@@ -117,9 +117,8 @@ func (s *script) run(t *testing.T, version int) []Event {
 	t.Helper()
 	var out []Event
 	tr := &Trace{Symbols: s.sym, Version: version}
-	k := newTracker(tr, Options{}, func(e *Event) { out = append(out, e.Clone()) })
-	next, _ := inPlace(s, s.sym, new(frames))
-	if err := k.run(context.Background(), next); err != nil {
+	k := newTracker(tr, Options{}, Sink{AllKinds, func(e *Event) { out = append(out, e.Clone()) }})
+	if err := followInPlace(context.Background(), s, s.sym, new(frames), k); err != nil {
 		t.Fatal(err)
 	}
 	if tr.Quality.StateMismatch+tr.Quality.ProcMismatch+tr.Quality.NestedBegins+tr.Quality.UnpairedEnds != 0 {

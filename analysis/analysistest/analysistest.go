@@ -79,7 +79,7 @@ func Report(t testing.TB, path string, analyzers ...*analysis.Analyzer) *analysi
 		t.Fatal(err)
 	}
 	defer f.Close()
-	rep, err := analysis.Analyze(context.Background(), f, filepath.Base(path), parse.Options{}, analyzers)
+	rep, err := analysis.Analyze(context.Background(), f, filepath.Base(path), analysis.Options{}, analyzers)
 	if err != nil {
 		t.Fatalf("%s: %v", path, err)
 	}

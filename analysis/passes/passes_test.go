@@ -145,7 +145,7 @@ func TestEveryTrace(t *testing.T) {
 			t.Fatal(err)
 		}
 		analyze := func(jobs int) (*analysis.Report, error) {
-			return analysis.Analyze(context.Background(), bytes.NewReader(data), filepath.Base(path), parse.Options{Jobs: jobs}, All())
+			return analysis.Analyze(context.Background(), bytes.NewReader(data), filepath.Base(path), analysis.Options{Jobs: jobs}, All())
 		}
 		rep, err := analyze(1)
 		// x/exp/trace orders these otherwise from run to run.
@@ -245,7 +245,7 @@ func BenchmarkAnalyze(b *testing.B) {
 			b.SetBytes(int64(len(data)))
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := analysis.Analyze(context.Background(), bytes.NewReader(data), name, parse.Options{}, All()); err != nil {
+				if _, err := analysis.Analyze(context.Background(), bytes.NewReader(data), name, analysis.Options{}, All()); err != nil {
 					b.Fatal(err)
 				}
 			}

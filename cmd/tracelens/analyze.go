@@ -132,7 +132,7 @@ func analyze(cmd *cobra.Command, f *analyzeFlags, name string) error {
 	}
 
 	in, stop := progress(in, cmd.ErrOrStderr())
-	rep, err := read(cmd.Context(), in, name, parse.Options{From: f.from, To: f.to, Jobs: f.jobs}, analyzers)
+	rep, err := read(cmd.Context(), in, name, analysis.Options{Options: parse.Options{From: f.from, To: f.to}, Jobs: f.jobs}, analyzers)
 	stop()
 	if err != nil {
 		return &failure{name, err}
@@ -161,7 +161,7 @@ func analyze(cmd *cobra.Command, f *analyzeFlags, name string) error {
 
 // read analyses in. It returns at once when ctx is done, though a read of in may
 // be blocked for ever; the program must exit then.
-func read(ctx context.Context, in io.Reader, name string, opt parse.Options, analyzers []*analysis.Analyzer) (*analysis.Report, error) {
+func read(ctx context.Context, in io.Reader, name string, opt analysis.Options, analyzers []*analysis.Analyzer) (*analysis.Report, error) {
 	type result struct {
 		rep   *analysis.Report
 		err   error

@@ -9,6 +9,7 @@ import (
 
 func init() {
 	workloads["coroutines"] = workload{program: "coroutine.go", procs: 2, prepare: prepareCoroutines}
+	pull = pullOne
 }
 
 // prepareCoroutines pulls from iterators. Each call of next switches there and

@@ -47,6 +47,7 @@ var layers = []layer{
 	{"analysis/passes", []string{"analysis", "analysis/internal/...", "parse"}},
 	{"analysis/analysistest", []string{"analysis", "analysis/internal/...", "parse", "parse/tracetest"}},
 	{"plots/...", []string{"analysis", "plots/..."}},
+	{"internal/bench/...", nil},
 	{"cmd/...", []string{"analysis", "analysis/passes", "cmd/...", "parse", "plots/..."}},
 }
 

@@ -15,9 +15,9 @@
 // thread's batches are in order already and are decoded a block of events at a
 // time. A heap holds the next event of every thread by time, and the one on top
 // goes first if the state machine of order.go lets it; else the first of the
-// others that can. States are flat tables that
-// outlive the generation; nothing is allocated for an event, and the goroutine
-// and P of a thread are found without a look-up.
+// others that can. States are flat tables that outlive the generation; nothing is
+// allocated for an event, and the goroutine and P of a thread are found without a
+// look-up.
 package wire
 
 import (

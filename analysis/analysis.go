@@ -4,8 +4,8 @@
 // output understands. The analyzers themselves are in package passes.
 //
 // The one law: folds merge exactly. For any cut of a trace's events into a and
-// b, fold(a+b) equals fold(a).Merge(fold(b)). It gives parallel reading of one
-// trace, audits of many, and distributed runs. So a fold holds integers,
+// b, fold(a+b) equals fold(a).Merge(fold(b)). It gives audits of many traces and
+// distributed runs. So a fold holds integers,
 // extremes, and the summaries of internal/sketch, but no float sums and nothing
 // that depends on the order of merging.
 package analysis

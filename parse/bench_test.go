@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"flag"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -108,12 +109,18 @@ func BenchmarkReport(b *testing.B) {
 // peak runs a step once in a process of its own and returns its largest resident
 // set in MB, less the trace itself, which that process holds in memory.
 func peak(b *testing.B, load, step string, size int) float64 {
-	cmd := exec.Command(os.Args[0], "-test.run=^TestStep$", "-mb="+*megabytes)
+	cmd := exec.Command(os.Args[0], "-test.run=^TestStep$", "-test.v", "-mb="+*megabytes)
 	cmd.Env = append(os.Environ(), "TRACELENS_BENCH_STEP="+load+"/"+step)
-	if out, err := cmd.CombinedOutput(); err != nil {
+	out, err := cmd.CombinedOutput()
+	if err != nil {
 		b.Fatalf("%v: %v\n%s", cmd, err, out)
 	}
-	return bench.PeakMB(cmd.ProcessState) - float64(size)/1e6
+	_, after, _ := strings.Cut(string(out), "peak MB: ")
+	var mb float64
+	if _, err := fmt.Sscan(after, &mb); err != nil {
+		b.Fatalf("%v: %v\n%s", cmd, err, out)
+	}
+	return max(0, mb-float64(size)/1e6)
 }
 
 // TestStep is the process of peak.
@@ -128,6 +135,7 @@ func TestStep(t *testing.T) {
 			if _, err := step.run(data); err != nil && err != io.EOF {
 				t.Fatal(err)
 			}
+			t.Logf("peak MB: %f", bench.PeakMB())
 			return
 		}
 	}

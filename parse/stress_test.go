@@ -1,6 +1,7 @@
 package parse
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -46,7 +47,9 @@ func TestStress(t *testing.T) {
 		seed++
 		toolchain := toolchains[traces%len(toolchains)]
 		path := filepath.Join(dir, "stress.trace")
-		cmd := exec.Command(filepath.Join(dir, toolchain), "-o", path, "stress")
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		cmd := exec.CommandContext(ctx, filepath.Join(dir, toolchain), "-o", path, "stress")
 		cmd.Env = append(os.Environ(), fmt.Sprint("TRACEGEN_SEED=", seed), fmt.Sprint("GODEBUG=traceadvanceperiod=", 1+rand.IntN(300e6)))
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v: %v\n%s", toolchain, cmd, err, out)

@@ -52,6 +52,20 @@ func Trace(tb testing.TB, load, mb string) []byte {
 	return data
 }
 
+// PeakMB is the largest resident set that this process had, in MB; 0 where the system
+// does not tell. (What wait4 tells of a child begins with its parent's.)
+func PeakMB() float64 {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	var kb float64
+	if _, after, ok := strings.Cut(string(status), "VmHWM:"); ok {
+		fmt.Sscan(after, &kb)
+	}
+	return kb * 1024 / 1e6
+}
+
 // Table makes the README's table from the output of the benchmarks: of several runs
 // the medians count.
 func Table(output string) (string, error) {

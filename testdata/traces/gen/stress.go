@@ -115,7 +115,10 @@ func (s *stress) act(n int) func(*rand.Rand) {
 	case 11:
 		return func(r *rand.Rand) { runtime.GOMAXPROCS(1 + r.Intn(8)) }
 	case 12:
-		return func(*rand.Rand) { s.w.Write([]byte("0123456789")) }
+		return func(*rand.Rand) {
+			s.w.SetWriteDeadline(time.Now().Add(time.Millisecond))
+			s.w.Write([]byte("0123456789"))
+		}
 	case 13:
 		return func(*rand.Rand) {
 			s.r.SetReadDeadline(time.Now().Add(time.Millisecond))

@@ -62,10 +62,11 @@ func (p *Partial) add(a *Analyzer, c Collector) {
 }
 
 // split shares the collectors of p among at most n Partials. Those that want the same
-// kinds of events come together, since events that nobody wants are not made.
+// kinds of events come together, since for events that nobody wants, those of
+// goroutines most of all, less has to be followed.
 func (p *Partial) split(n int) []*Partial {
 	as := slices.SortedFunc(maps.Keys(p.Folds), func(a, b *Analyzer) int {
-		return cmp.Or(cmp.Compare(b.Kinds, a.Kinds), cmp.Compare(a.Name, b.Name))
+		return cmp.Or(cmp.Compare(a.Kinds&parse.KindsGo, b.Kinds&parse.KindsGo), cmp.Compare(a.Kinds, b.Kinds), cmp.Compare(a.Name, b.Name))
 	})
 	total := 0
 	for _, a := range as {
@@ -74,7 +75,7 @@ func (p *Partial) split(n int) []*Partial {
 	parts := []*Partial{{Folds: make(map[*Analyzer]Collector)}}
 	done := 0
 	for _, a := range as {
-		if last := len(parts); last < n && done*n >= last*total {
+		if last := len(parts); last < n && (2*done+weight(a.Kinds))*n >= 2*last*total {
 			parts = append(parts, &Partial{Folds: make(map[*Analyzer]Collector)})
 		}
 		parts[len(parts)-1].add(a, p.Folds[a])

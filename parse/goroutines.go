@@ -175,7 +175,9 @@ func (t *tracker) goEvent(ev *wire.Event) {
 		if p = t.proc(g.P); p == nil {
 			t.tr.Quality.ProcMismatch++
 		} else if from == GoRunnable {
-			g.Origin, g.Victim, g.StealBatch = t.dequeue(g, p)
+			if t.queues {
+				g.Origin, g.Victim, g.StealBatch = t.dequeue(g, p)
+			}
 			if t.sink.Kinds.Has(KindGoRunnable) {
 				t.waitParts(g)
 			}
@@ -210,7 +212,7 @@ func (t *tracker) goEvent(ev *wire.Event) {
 // next without queueing it. Of a netpoll batch that is the last one; the first
 // ones, as many as Ps are idle, may go to the global queue.
 func (t *tracker) hand(ev *wire.Event, g *goroutine) {
-	if GoID(ev.G) != NoGo || g.Ready != ReadyNetpoll && g.Ready != ReadyRuntime {
+	if !t.queues || GoID(ev.G) != NoGo || g.Ready != ReadyNetpoll && g.Ready != ReadyRuntime {
 		return
 	}
 	p := t.lookup(ProcID(ev.P))

@@ -84,6 +84,9 @@ func (f *fifo) remove(g *goroutine) {
 // enqueue places g, which just became runnable, by how it was readied.
 func (t *tracker) enqueue(g *goroutine) {
 	g.q = queued{}
+	if !t.queues {
+		return
+	}
 	home := t.homeOf(g)
 	switch g.Ready {
 	case ReadyCoroutine:
@@ -281,6 +284,9 @@ func (t *tracker) flushQueue(p *proc) {
 // restartQueues empties the model and places the runnable goroutines, oldest
 // readying first.
 func (t *tracker) restartQueues() {
+	if !t.queues {
+		return
+	}
 	t.global.reset()
 	t.handed = 0
 	for _, p := range t.ps {

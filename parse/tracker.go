@@ -141,6 +141,7 @@ type tracker struct {
 	gcOn    bool
 	gcEnded bool // GCEnd was seen, its stop-the-world still lasts
 
+	queues  bool // the run queues are modelled: a sink wants where goroutines come from
 	global  fifo
 	scratch []*goroutine
 	handed  int // Ps with a goroutine in proc.handed
@@ -167,6 +168,7 @@ func newTracker(tr *Trace, opt Options, sink Sink) *tracker {
 		tasks:     make(map[uint64]openRange),
 		preempted: tr.intern("preempted"), gosched: tr.intern("runtime.Gosched"),
 	}
+	t.queues = sink.Kinds&KindsOf(KindGoRunnable, KindSlice) != 0
 	t.ev.Interval, t.ev.Range, t.ev.GoLife, t.ev.ProcLife = &t.iv, &t.rng, &t.life, &t.procLife
 	for i := range t.recent {
 		t.recent[i] = NoThread
@@ -445,7 +447,7 @@ func (t *tracker) touch() {
 	if t.now == t.iv.Since {
 		return
 	}
-	if t.on {
+	if t.on && t.sink.Kinds.Has(KindInterval) {
 		iv := &t.iv
 		switch {
 		case t.stw.active && !t.stw.restarted && t.stw.r.Stop.GC:

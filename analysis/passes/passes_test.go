@@ -6,15 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
-
-	"golang.org/x/exp/trace"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/analysistest"
@@ -202,54 +199,4 @@ func shareSum(rep *analysis.Report) (sum float64, n int) {
 		}
 	}
 	return sum, n
-}
-
-// BenchmarkAnalyze compares a whole report with a bare drain of the reference
-// reader, in one run.
-func BenchmarkAnalyze(b *testing.B) {
-	paths := []string{analysistest.Testdata(b, "http-healthy"), analysistest.Testdata(b, "gc-assist")}
-	for _, name := range []string{"real/etcd-embed", "io/net-echo", "gc/assist-gogc10"} {
-		path := filepath.Join(analysistest.Root(b), "..", "shared", "corpus", filepath.FromSlash(name)+".trace")
-		if _, err := os.Stat(path); err == nil {
-			paths = append(paths, path)
-		}
-	}
-	for _, path := range paths {
-		data, err := os.ReadFile(path)
-		if err != nil {
-			b.Fatal(err)
-		}
-		name := strings.TrimSuffix(filepath.Base(path), ".trace")
-		var events int64
-		b.Run("reference/"+name, func(b *testing.B) {
-			b.SetBytes(int64(len(data)))
-			b.ReportAllocs()
-			for b.Loop() {
-				r, err := trace.NewReader(bytes.NewReader(data))
-				if err != nil {
-					b.Fatal(err)
-				}
-				events = 0
-				for {
-					if _, err := r.ReadEvent(); err == io.EOF {
-						break
-					} else if err != nil {
-						b.Fatal(err)
-					}
-					events++
-				}
-			}
-			b.ReportMetric(float64(events)*float64(b.N)/b.Elapsed().Seconds(), "events/s")
-		})
-		b.Run("analyze/"+name, func(b *testing.B) {
-			b.SetBytes(int64(len(data)))
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, err := analysis.Analyze(context.Background(), bytes.NewReader(data), name, analysis.Options{}, All()); err != nil {
-					b.Fatal(err)
-				}
-			}
-			b.ReportMetric(float64(events)*float64(b.N)/b.Elapsed().Seconds(), "events/s")
-		})
-	}
 }

@@ -64,6 +64,71 @@ func TestNative(t *testing.T) {
 	}
 }
 
+// TestSlots: in what either reader delivers, a goroutine has a slot of its own as
+// long as it lives.
+func TestSlots(t *testing.T) {
+	for _, name := range []string{"mixed-go121", "mixed-go126", "coroutines", "annotations", "heartbeat", "steal-bursts"} {
+		data, err := os.ReadFile("../testdata/traces/" + name + ".trace")
+		if err != nil {
+			t.Fatal(err)
+		}
+		version, err := headerVersion(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x, err := newXReader(bytes.NewReader(data), newSymbols())
+		if err != nil {
+			t.Fatal(err)
+		}
+		sources := []source{x}
+		if version >= 22 {
+			own, err := wire.NewReader(bufio.NewReader(bytes.NewReader(data)), version, tables{newSymbols()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			sources = append(sources, own)
+		}
+		for _, s := range sources {
+			slots, ids := make(map[int64]uint32), make(map[uint32]int64)
+			bad, again := 0, 0
+			check := func(id int64, slot uint32) {
+				if was, ok := slots[id]; slot == 0 || ok && was != slot {
+					bad++
+				}
+				if was, ok := ids[slot]; ok && was != id {
+					bad++
+				}
+				slots[id], ids[slot] = slot, id
+			}
+			ended := make(map[uint32]bool)
+			var e wire.Event
+			for err = one(s, &e); err == nil; err = one(s, &e) {
+				if e.G != wire.None && e.Op != wire.OpSample && !(e.Coro && e.From == wire.GoRunnable) {
+					check(e.G, e.GSlot)
+				}
+				if e.Op != wire.OpGo {
+					continue
+				}
+				check(e.Res, e.Slot)
+				if e.From == wire.GoNotExist && ended[e.Slot] {
+					again++
+				}
+				if e.To == wire.GoNotExist {
+					delete(slots, e.Res)
+					delete(ids, e.Slot)
+					ended[e.Slot] = true
+				}
+			}
+			if bad > 0 || len(slots) == 0 {
+				t.Errorf("%s, %T: %d events with another goroutine's slot; %d goroutines", name, s, bad, len(slots))
+			}
+			if name == "steal-bursts" && again == 0 {
+				t.Errorf("%s, %T: no slot is used again", name, s)
+			}
+		}
+	}
+}
+
 // one reads one event.
 func one(s source, e *wire.Event) error {
 	var buf [1]wire.Event

@@ -464,6 +464,25 @@ func TestWindow(t *testing.T) {
 			t.Errorf("window %v: intervals cover %d, P spans %d of %d ns on %d Ps; fault %v", opt, intervals, spans, tr.Duration(), tr.Procs, tr.Fault)
 		}
 	}
+	// A window in which nothing happens holds what was so all the time.
+	var first, last, gap, from parse.Time
+	read(t, path, parse.Options{}, func(e *parse.Event) {
+		if last == 0 {
+			first = e.Time
+		} else if e.Time-last > gap {
+			gap, from = e.Time-last, last-first
+		}
+		last = e.Time
+	})
+	var still int64
+	quiet := read(t, path, parse.Options{From: time.Duration(from + gap/3), To: time.Duration(from + 2*gap/3)}, func(e *parse.Event) {
+		if e.Kind == parse.KindProc {
+			still += e.Held()
+		}
+	})
+	if d := quiet.Duration(); d != int64(2*gap/3-gap/3) || still != d*int64(quiet.Procs) {
+		t.Errorf("a window of %d ns without an event: %d ns, P spans cover %d on %d Ps", 2*gap/3-gap/3, d, still, quiet.Procs)
+	}
 	n := 0
 	tr := read(t, path, parse.Options{From: time.Hour}, func(e *parse.Event) { n++ })
 	if n != 0 || tr.Duration() != 0 {

@@ -477,10 +477,7 @@ func (t *tracker) finish() {
 		tr.Quality.ImplausibleClock = t.events
 	}
 	for _, g := range t.gs {
-		if g == nil {
-			continue
-		}
-		if g.Func == 0 && g.Class == ClassUser {
+		if g != nil && g.Func == 0 && g.Class == ClassUser {
 			tr.Quality.Unnamed++
 		}
 	}
@@ -542,9 +539,6 @@ func (t *tracker) finish() {
 func (t *tracker) sorted(keep func(*goroutine) bool) []*goroutine {
 	var gs []*goroutine
 	for _, g := range t.gs {
-		if g == nil {
-			continue
-		}
 		if g != nil && keep(g) {
 			gs = append(gs, g)
 		}

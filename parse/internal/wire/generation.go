@@ -71,7 +71,6 @@ type generation struct {
 	snapshot   bool
 	snapTime   uint64
 	wall       int64
-	hasFreq    bool
 	batches    int // of events
 	texts      [][]byte
 	known      table // ids in the Tables of strings that were asked for
@@ -109,7 +108,7 @@ func (g *generation) reset() {
 	g.strings.reset()
 	g.stacks.reset()
 	g.minTime = 0
-	g.nsPer, g.whole, g.hasFreq = 0, 0, false
+	g.nsPer, g.whole = 0, 0
 	g.snapshot, g.snapTime, g.wall = false, 0, 0
 	g.batches = 0
 	g.texts = g.texts[:0]
@@ -422,7 +421,6 @@ func (g *generation) takeSync(h header, b []byte, version int) error {
 				return errVarint
 			}
 			i = j
-			g.hasFreq = true
 			g.nsPer = 1.0 / (float64(f) / 1e9)
 			if n := int64(g.nsPer); f != 0 && n > 0 && n < 1<<16 && float64(n) == g.nsPer {
 				g.whole = n

@@ -12,7 +12,7 @@ import (
 func FormatDuration(ns, quantum int64) string {
 	sign := ""
 	if ns < 0 {
-		sign, ns = "-", -ns
+		sign, ns = "-", -max(ns, -math.MaxInt64)
 	}
 	if ns == 0 {
 		return "0"
@@ -34,7 +34,7 @@ func FormatDuration(ns, quantum int64) string {
 func FormatMoment(ns int64) string {
 	switch {
 	case ns < 0:
-		return "-" + FormatMoment(-ns)
+		return "-" + FormatMoment(-max(ns, -math.MaxInt64))
 	case ns < 1e9:
 		return strconv.FormatFloat(float64(ns)/1e6, 'f', 3, 64) + " ms"
 	}

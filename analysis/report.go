@@ -225,12 +225,12 @@ func (t *Table) Limit(n int) {
 type Mark string
 
 const (
-	Lanes     Mark = "lanes"     // per-P density over time: Y the lane, Series the states, Values the shares
+	Lanes     Mark = "lanes"     // X time, Series the lane, Y the shares of states; with End exact spans, Y[0] the state
 	Area      Mark = "area"      // stacked over time
 	ECDF      Mark = "ecdf"      // cumulative share over a log axis
 	HistBars  Mark = "histogram" // counts over a log axis
-	Matrix    Mark = "matrix"    // X by Y, Values the weight
-	HeatTime  Mark = "heat"      // X time, Y class, Values the weight
+	Matrix    Mark = "matrix"    // X the columns, Series the rows, Y[0] the weight
+	HeatTime  Mark = "heat"      // X to End time, Series to Y[1] the class, Y[0] the weight
 	Steps     Mark = "steps"     // stepped lines over time
 	Line      Mark = "line"
 	Bars      Mark = "bars"      // labelled
@@ -248,4 +248,12 @@ type Figure struct {
 	Y      []string `json:"y"`                // value columns
 	Series string   `json:"series,omitempty"` // column that tells series apart
 	End    string   `json:"end,omitempty"`    // Gantt, Waterfall: column of the end; X is the begin
+	Refs   []Ref    `json:"refs,omitempty"`
+}
+
+// A Ref is a fixed line to hold the values against.
+type Ref struct {
+	Axis  string `json:"axis"`  // "x" or "y"
+	Value Number `json:"value"` // in the axis's unit
+	Label string `json:"label"`
 }

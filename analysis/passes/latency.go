@@ -6,7 +6,6 @@ import (
 	"math/bits"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/internal/sketch"
@@ -246,7 +245,7 @@ func runLatency(p *analysis.Pass) error {
 	})
 	p.Figure(analysis.Figure{
 		Name: "latency.time", Title: fmt.Sprintf("Scheduling latency of user goroutines over time: %s waits", analysis.FormatCount(user.N())),
-		Mark: analysis.HeatTime, Table: "latency.time", X: "begin", Y: []string{"waits"}, Series: "latency", End: "end",
+		Mark: analysis.HeatTime, Table: "latency.time", X: "begin", Y: []string{"waits", "to"}, Series: "from", End: "end",
 	})
 	return nil
 }
@@ -446,7 +445,7 @@ func latencyOverTime(p *analysis.Pass, f *latencyFold, n int64) *analysis.Table 
 		Name: "latency.time", Title: "user goroutines: waits for a P by when they ended and how long they were, without yields", N: n, Detail: true,
 		Columns: []analysis.Column{
 			{Name: "begin", Unit: analysis.Moment}, {Name: "end", Unit: analysis.Moment},
-			{Name: "latency", Unit: analysis.Text}, {Name: "waits", Unit: analysis.Count},
+			{Name: "from", Unit: analysis.NS}, {Name: "to", Unit: analysis.NS}, {Name: "waits", Unit: analysis.Count},
 		},
 	}
 	s := f.overTime
@@ -462,20 +461,22 @@ func latencyOverTime(p *analysis.Pass, f *latencyFold, n int64) *analysis.Table 
 				sum += s.At(i, lane)
 			}
 			if sum > 0 {
-				t.Add(edge(b), edge(b+step), latencyClass(lane), sum)
+				from, to := latencyClass(lane)
+				t.Add(edge(b), edge(b+step), from, to, sum)
 			}
 		}
 	}
 	return t
 }
 
-// latencyClass names a class of latencyBounds.
-func latencyClass(lane int) string {
-	switch lane {
-	case 0:
-		return "under " + time.Duration(latencyBounds[0]).String()
-	case len(latencyBounds):
-		return "from " + time.Duration(latencyBounds[lane-1]).String()
+// latencyClass is from where on and below what a class of latencyBounds is. The
+// last is drawn as if it ended.
+func latencyClass(lane int) (from, to int64) {
+	if lane > 0 {
+		from = latencyBounds[lane-1]
 	}
-	return time.Duration(latencyBounds[lane-1]).String() + " to " + time.Duration(latencyBounds[lane]).String()
+	if lane < len(latencyBounds) {
+		return from, latencyBounds[lane]
+	}
+	return from, 2 * from
 }

@@ -105,25 +105,26 @@ func TestLatencySilence(t *testing.T) {
 
 func TestLatencyClasses(t *testing.T) {
 	for _, c := range []struct {
-		held int64
-		want string
+		held     int64
+		from, to int64
 	}{
-		{0, "under 1µs"}, {999, "under 1µs"}, {1000, "1µs to 2µs"}, {1999, "1µs to 2µs"}, {2000, "2µs to 5µs"},
-		{499_999_999, "200ms to 500ms"}, {999_999_999, "500ms to 1s"}, {1_000_000_000, "from 1s"}, {1 << 50, "from 1s"},
+		{0, 0, 1000}, {999, 0, 1000}, {1000, 1000, 2000}, {1999, 1000, 2000}, {2000, 2000, 5000},
+		{499_999_999, 2e8, 5e8}, {999_999_999, 5e8, 1e9}, {1_000_000_000, 1e9, 2e9}, {1 << 50, 1e9, 2e9},
 	} {
 		f := newLatencyFold()
 		e := started(c.held, parse.Go{ID: 9, Func: 1})
 		f.Event(&e)
-		var got []string
+		var got [][2]int64
 		for lane := range f.overTime.Lanes() {
 			for b := range f.overTime.Len() {
 				if f.overTime.At(b, lane) > 0 {
-					got = append(got, latencyClass(lane))
+					from, to := latencyClass(lane)
+					got = append(got, [2]int64{from, to})
 				}
 			}
 		}
-		if len(got) != 1 || got[0] != c.want {
-			t.Errorf("%d ns is in %q, want %q", c.held, got, c.want)
+		if want := [2]int64{c.from, c.to}; len(got) != 1 || got[0] != want {
+			t.Errorf("%d ns is in %v, want %v", c.held, got, want)
 		}
 	}
 }

@@ -1,32 +1,24 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"runtime"
-	"runtime/debug"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/passes"
 	"github.com/tracelens/tracelens/cmd/tracelens/internal/report"
-	"github.com/tracelens/tracelens/parse"
 )
 
 type analyzeFlags struct {
+	inputFlags
 	format, out, color string
-	from, to           time.Duration
 	only, skip         []string
-	strict, full       bool
-	jobs               int
+	full               bool
 }
 
 func newAnalyze() *cobra.Command {
@@ -42,18 +34,7 @@ report begins with what was lost; --strict makes that exit code 3.`,
 		Example: `  tracelens analyze cpu.trace
   tracelens analyze --only latency,waits --from 1s --to 1.5s cpu.trace
   tracelens analyze --format json -o report.json cpu.trace.gz`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return fmt.Errorf("analyze takes one TRACE, got %d", len(args))
-			}
-			return nil
-		},
-		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-			if len(args) > 0 {
-				return nil, cobra.ShellCompDirectiveNoFileComp
-			}
-			return []string{"trace", "out", "gz", "zst"}, cobra.ShellCompDirectiveFilterFileExt
-		},
+		Args: oneTrace, ValidArgsFunction: completeTrace,
 		RunE: func(cmd *cobra.Command, args []string) error { return analyze(cmd, &f, args[0]) },
 	}
 	var formats []string
@@ -64,13 +45,11 @@ report begins with what was lost; --strict makes that exit code 3.`,
 	flags.SortFlags = false
 	flags.StringVar(&f.format, "format", report.Formats[0].Name, "`FORMAT` of the report: "+strings.Join(formats, "; "))
 	flags.StringVarP(&f.out, "output", "o", "-", "write the report to `FILE`, which is replaced only by a whole report")
-	flags.DurationVar(&f.from, "from", 0, "analyse from `TIME` after the begin of the trace, such as 1.5s")
-	flags.DurationVar(&f.to, "to", 0, "analyse to `TIME` after the begin of the trace; 0 is its end")
+	f.window(flags)
 	flags.StringSliceVar(&f.only, "only", nil, "run only these `ANALYZERS`")
 	flags.StringSliceVar(&f.skip, "skip", nil, "leave out these `ANALYZERS`")
 	flags.BoolVar(&f.full, "full", false, "text: also the tables, as with --only")
-	flags.BoolVar(&f.strict, "strict", false, "exit with 3 when the trace is incomplete or faulty")
-	flags.IntVar(&f.jobs, "jobs", 0, "work on at most `N` CPUs; 0 is all there are; the report is the same")
+	f.reading(flags)
 	flags.StringVar(&f.color, "color", "auto", "`WHEN` to mark text up: auto, always or never")
 	complete := func(name string, fn cobra.CompletionFunc) {
 		if err := cmd.RegisterFlagCompletionFunc(name, fn); err != nil {
@@ -89,15 +68,6 @@ func analyze(cmd *cobra.Command, f *analyzeFlags, name string) error {
 	if err != nil {
 		return err
 	}
-	if f.from < 0 || f.to < 0 || f.to > 0 && f.to <= f.from {
-		return fmt.Errorf("--from %v --to %v is no window: need 0 ≤ from < to", f.from, f.to)
-	}
-	if f.jobs < 0 {
-		return fmt.Errorf("--jobs %d: need at least 1, or 0 for all CPUs", f.jobs)
-	}
-	if f.jobs > 0 && f.jobs < runtime.GOMAXPROCS(0) {
-		runtime.GOMAXPROCS(f.jobs)
-	}
 	analyzers, err := choose(f.only, f.skip)
 	if err != nil {
 		return err
@@ -113,35 +83,10 @@ func analyze(cmd *cobra.Command, f *analyzeFlags, name string) error {
 	}
 	opt.Brief = !f.full && len(f.only) == 0
 
-	in := cmd.InOrStdin()
-	if name == "-" {
-		name = "standard input"
-		if file, ok := in.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
-			return errors.New("TRACE is -, but standard input is a terminal")
-		}
-	} else {
-		file, err := os.Open(name)
-		if err != nil {
-			return &failure{name, err}
-		}
-		defer file.Close()
-		in = file
-	}
-	if file, ok := in.(*os.File); ok && !toStdout && sameFile(file, f.out) {
-		return fmt.Errorf("--output %s is the trace itself", f.out)
-	}
-
-	in, stop := progress(in, cmd.ErrOrStderr())
-	rep, err := read(cmd.Context(), in, name, analysis.Options{Options: parse.Options{From: f.from, To: f.to}, Jobs: f.jobs}, analyzers)
-	stop()
+	rep, err := f.inputFlags.analyze(cmd, name, f.out, analyzers)
 	if err != nil {
-		return &failure{name, err}
+		return err
 	}
-	if f.from > 0 && rep.Trace.Duration == 0 {
-		return fmt.Errorf("--from %v is after the end: the trace is %s long", f.from, analysis.FormatDuration(rep.Trace.To, rep.Trace.Quantum))
-	}
-	rep.Tool = "tracelens " + version()
-
 	write := func(w io.Writer) error { return format.Write(w, rep, opt) }
 	if toStdout {
 		if err := write(stdout); err != nil {
@@ -150,43 +95,7 @@ func analyze(cmd *cobra.Command, f *analyzeFlags, name string) error {
 	} else if err := writeFile(f.out, write); err != nil {
 		return &failure{f.out, err}
 	}
-	switch {
-	case rep.Trace.FaultKind == "io":
-		return &failure{name, fmt.Errorf("reading failed: %s", rep.Trace.Fault)}
-	case f.strict && !rep.Trace.Complete:
-		return &failure{name, fmt.Errorf("incomplete: %s", rep.Trace.Fault)}
-	}
-	return nil
-}
-
-// read analyses in. It returns at once when ctx is done, though a read of in may
-// be blocked for ever; the program must exit then.
-func read(ctx context.Context, in io.Reader, name string, opt analysis.Options, analyzers []*analysis.Analyzer) (*analysis.Report, error) {
-	type result struct {
-		rep   *analysis.Report
-		err   error
-		fault string // of ours
-	}
-	done := make(chan result, 1)
-	go func() {
-		var r result
-		defer func() {
-			if v := recover(); v != nil {
-				r.fault = fmt.Sprintf("%v\n%s", v, debug.Stack())
-			}
-			done <- r
-		}()
-		r.rep, r.err = analysis.Analyze(ctx, in, name, opt, analyzers)
-	}()
-	select {
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case r := <-done:
-		if r.fault != "" {
-			panic(r.fault)
-		}
-		return r.rep, r.err
-	}
+	return f.fault(rep)
 }
 
 // choose returns the analyzers of the catalogue that --only and --skip leave.

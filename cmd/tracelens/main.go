@@ -97,6 +97,6 @@ under --strict, or the report cannot be written; 130 interrupted.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newAnalyze(), newExplain(), newMan(), newVersion())
+	root.AddCommand(newAnalyze(), newPlot(), newExplain(), newMan(), newVersion())
 	return root
 }

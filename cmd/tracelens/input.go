@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/parse"
+)
+
+// inputFlags say which part of a trace to analyse, and how.
+type inputFlags struct {
+	from, to time.Duration
+	strict   bool
+	jobs     int
+}
+
+func (f *inputFlags) window(flags *pflag.FlagSet) {
+	flags.DurationVar(&f.from, "from", 0, "analyse from `TIME` after the begin of the trace, such as 1.5s")
+	flags.DurationVar(&f.to, "to", 0, "analyse to `TIME` after the begin of the trace; 0 is its end")
+}
+
+func (f *inputFlags) reading(flags *pflag.FlagSet) {
+	flags.BoolVar(&f.strict, "strict", false, "exit with 3 when the trace is incomplete or faulty")
+	flags.IntVar(&f.jobs, "jobs", 0, "work on at most `N` CPUs; 0 is all there are; the output is the same")
+}
+
+// oneTrace is the check of a command that takes one TRACE.
+func oneTrace(cmd *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return fmt.Errorf("%s takes one TRACE, got %d", cmd.Name(), len(args))
+	}
+	return nil
+}
+
+func completeTrace(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return []string{"trace", "out", "gz", "zst"}, cobra.ShellCompDirectiveFilterFileExt
+}
+
+// analyze reads the trace of that name, which is no file that is to be written.
+func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers []*analysis.Analyzer) (*analysis.Report, error) {
+	if f.from < 0 || f.to < 0 || f.to > 0 && f.to <= f.from {
+		return nil, fmt.Errorf("--from %v --to %v is no window: need 0 ≤ from < to", f.from, f.to)
+	}
+	if f.jobs < 0 {
+		return nil, fmt.Errorf("--jobs %d: need at least 1, or 0 for all CPUs", f.jobs)
+	}
+	if f.jobs > 0 && f.jobs < runtime.GOMAXPROCS(0) {
+		runtime.GOMAXPROCS(f.jobs)
+	}
+	in := cmd.InOrStdin()
+	if name == "-" {
+		name = "standard input"
+		if file, ok := in.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+			return nil, errors.New("TRACE is -, but standard input is a terminal")
+		}
+	} else {
+		file, err := os.Open(name)
+		if err != nil {
+			return nil, &failure{name, err}
+		}
+		defer file.Close()
+		in = file
+	}
+	if file, ok := in.(*os.File); ok && output != "" && output != "-" && sameFile(file, output) {
+		return nil, fmt.Errorf("--output %s is the trace itself", output)
+	}
+
+	in, stop := progress(in, cmd.ErrOrStderr())
+	rep, err := read(cmd.Context(), in, name, analysis.Options{Options: parse.Options{From: f.from, To: f.to}, Jobs: f.jobs}, analyzers)
+	stop()
+	if err != nil {
+		return nil, &failure{name, err}
+	}
+	if f.from > 0 && rep.Trace.Duration == 0 {
+		return nil, fmt.Errorf("--from %v is after the end: the trace is %s long", f.from, analysis.FormatDuration(rep.Trace.To, rep.Trace.Quantum))
+	}
+	rep.Tool = "tracelens " + version()
+	return rep, nil
+}
+
+// fault is the error of a trace that was not read to its end, when what could be
+// read has been written.
+func (f *inputFlags) fault(rep *analysis.Report) error {
+	switch {
+	case rep.Trace.FaultKind == "io":
+		return &failure{rep.Trace.Name, fmt.Errorf("reading failed: %s", rep.Trace.Fault)}
+	case f.strict && !rep.Trace.Complete:
+		return &failure{rep.Trace.Name, fmt.Errorf("incomplete: %s", rep.Trace.Fault)}
+	}
+	return nil
+}
+
+// read analyses in. It returns at once when ctx is done, though a read of in may
+// be blocked for ever; the program must exit then.
+func read(ctx context.Context, in io.Reader, name string, opt analysis.Options, analyzers []*analysis.Analyzer) (*analysis.Report, error) {
+	type result struct {
+		rep   *analysis.Report
+		err   error
+		fault string // of ours
+	}
+	done := make(chan result, 1)
+	go func() {
+		var r result
+		defer func() {
+			if v := recover(); v != nil {
+				r.fault = fmt.Sprintf("%v\n%s", v, debug.Stack())
+			}
+			done <- r
+		}()
+		r.rep, r.err = analysis.Analyze(ctx, in, name, opt, analyzers)
+	}()
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case r := <-done:
+		if r.fault != "" {
+			panic(r.fault)
+		}
+		return r.rep, r.err
+	}
+}

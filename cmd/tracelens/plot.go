@@ -1,0 +1,179 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/cmd/tracelens/internal/report"
+	"github.com/tracelens/tracelens/plots"
+)
+
+type plotFlags struct {
+	inputFlags
+	figures       []string
+	format, out   string
+	size, theme   string
+	scale         float64
+	list          bool
+	width, height int // of size
+}
+
+func newPlot() *cobra.Command {
+	var f plotFlags
+	cmd := &cobra.Command{
+		Use:   "plot TRACE",
+		Short: "Draw charts of a trace as files",
+		Long: `Plot draws figures of TRACE, a file or - for standard input, into files
+named after them, such as timeline.lanes.png, and prints their names and what
+they say. Without --figure it draws those that matter most for this trace.
+
+A figure has the same colours, size and time axis in every trace, so pictures
+can be compared. The same trace gives the same bytes.`,
+		Example: `  tracelens plot cpu.trace
+  tracelens plot --figure latency.cause,stw.waterfall --format svg --out charts cpu.trace
+  tracelens plot --figure timeline.lanes --from 1.2s --to 1.21s --theme dark -o - cpu.trace > window.png`,
+		Args: oneTrace, ValidArgsFunction: completeTrace,
+		RunE: func(cmd *cobra.Command, args []string) error { return plot(cmd, &f, args[0]) },
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringSliceVar(&f.figures, "figure", nil, "draw these `FIGURES`, or all; the analyzer of each is the name before the dot")
+	flags.BoolVar(&f.list, "list", false, "list the figures of this trace and what they say, and draw none; * marks those drawn without --figure")
+	flags.StringVar(&f.format, "format", plots.Formats[0], "file `FORMAT`: "+strings.Join(plots.Formats, ", "))
+	flags.StringVarP(&f.out, "out", "o", ".", "write the files into `DIR`, which is made; - writes one figure to standard output")
+	flags.StringVar(&f.size, "size", "", "`WxH` of each picture in px of 1/96 inch, such as 960x400; without it each is as high as suits it")
+	flags.Float64Var(&f.scale, "scale", 2, "pixels of a PNG to one px")
+	flags.StringVar(&f.theme, "theme", "light", "`THEME`: light or dark; dark files end in -dark")
+	f.window(flags)
+	f.reading(flags)
+	complete := func(name string, values ...string) {
+		if err := cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+			panic(err)
+		}
+	}
+	complete("format", plots.Formats...)
+	complete("theme", "light", "dark")
+	return cmd
+}
+
+func (f *plotFlags) check() error {
+	if !slices.Contains(plots.Formats, f.format) {
+		return unknown("--format", f.format, plots.Formats)
+	}
+	if f.theme != "light" && f.theme != "dark" {
+		return unknown("--theme", f.theme, []string{"light", "dark"})
+	}
+	if f.size != "" {
+		if n, err := fmt.Sscanf(f.size+" ", "%dx%d ", &f.width, &f.height); n != 2 || err != nil || f.size != fmt.Sprintf("%dx%d", f.width, f.height) {
+			return fmt.Errorf("--size %q is not WxH, such as 960x400", f.size)
+		}
+		if f.width < plots.MinWidth || f.height < plots.MinHeight || f.width > plots.MaxSide || f.height > plots.MaxSide {
+			return fmt.Errorf("--size %s: need %dx%d to %[4]dx%[4]d", f.size, plots.MinWidth, plots.MinHeight, plots.MaxSide)
+		}
+	}
+	if !(f.scale >= .25 && f.scale <= 16) {
+		return fmt.Errorf("--scale %v: need 0.25 to 16", f.scale)
+	}
+	return nil
+}
+
+func plot(cmd *cobra.Command, f *plotFlags, name string) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	var only []string
+	for _, figure := range f.figures {
+		analyzer, _, _ := strings.Cut(figure, ".")
+		if figure == "all" {
+			only = nil
+			break
+		}
+		only = append(only, analyzer)
+	}
+	analyzers, err := choose(only, nil)
+	if err != nil {
+		return err
+	}
+	rep, err := f.inputFlags.analyze(cmd, name, "", analyzers)
+	if err != nil {
+		return err
+	}
+	if rep.Trace.Fault != "" {
+		fmt.Fprintf(cmd.ErrOrStderr(), "tracelens: %s: %s\n", report.Clean(name), report.Clean(rep.Trace.Fault))
+	}
+	all, main := report.Figures(rep), report.MainFigures(rep)
+	if f.list {
+		w := 0
+		for _, v := range all {
+			w = max(w, len(v.Figure.Name))
+		}
+		for _, v := range all {
+			mark := " "
+			if slices.Contains(main, v) {
+				mark = "*"
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s %-*s  %s\n", mark, w, v.Figure.Name, report.Clean(v.Figure.Title))
+		}
+		return f.fault(rep)
+	}
+	chosen := main
+	switch {
+	case slices.Contains(f.figures, "all"):
+		chosen = all
+	case len(f.figures) > 0:
+		chosen = nil
+		for _, figure := range f.figures {
+			i := slices.IndexFunc(all, func(v report.View) bool { return v.Figure.Name == figure })
+			if i < 0 {
+				return noFigure(rep, figure, all)
+			}
+			chosen = append(chosen, all[i])
+		}
+	}
+	if f.out == "-" && len(chosen) != 1 {
+		return errors.New("--out - writes one picture: name one --figure")
+	}
+	if f.out != "-" {
+		if err := os.MkdirAll(f.out, 0o777); err != nil {
+			return &failure{f.out, err}
+		}
+	}
+	opt := report.PlotOptions(rep)
+	opt.Format, opt.Width, opt.Height, opt.Scale, opt.Dark = f.format, f.width, f.height, f.scale, f.theme == "dark"
+	for _, v := range chosen {
+		draw := func(w io.Writer) error { return plots.Draw(w, v.Figure, v.Table, opt) }
+		if f.out == "-" {
+			if err := draw(cmd.OutOrStdout()); err != nil {
+				return &failure{"standard output", err}
+			}
+			continue
+		}
+		file := v.Figure.Name
+		if opt.Dark {
+			file += "-dark"
+		}
+		file = filepath.Join(f.out, file+"."+f.format)
+		if err := writeFile(file, draw); err != nil {
+			return &failure{file, err}
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "%s  %s\n", file, report.Clean(v.Figure.Title))
+	}
+	return f.fault(rep)
+}
+
+// noFigure says why a figure that was asked for is not there.
+func noFigure(rep *analysis.Report, name string, all []report.View) error {
+	var names []string
+	for _, v := range all {
+		names = append(names, v.Figure.Name)
+	}
+	return unknown("figure", name, names)
+}

@@ -1,0 +1,137 @@
+package plots
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+
+	"github.com/tracelens/tracelens/analysis"
+)
+
+// ecdf draws cumulative shares over a log axis, and marks the quantiles of the
+// first series.
+func ecdf(c *chart) error {
+	if len(c.fig.Y) == 0 {
+		return fmt.Errorf("mark ecdf needs a column of shares")
+	}
+	cols, err := c.columns(c.fig.X, c.fig.Y[0], c.fig.Series)
+	if err != nil {
+		return err
+	}
+	x, share, series := cols[0], cols[1], cols[2]
+	names, rows := c.groups(series)
+	least, most := math.Inf(1), 0.0
+	for r := range c.table.Rows {
+		if v, ok := c.num(r, x); ok && v > 0 {
+			least, most = min(least, v), max(most, v)
+		}
+	}
+	if most == 0 {
+		return noData("nothing of this happened in the time analysed")
+	}
+	lo, hi := least/1.5, most*1.5
+	var curves []curve
+	colors := c.theme.colors(names)
+	for i, name := range names {
+		k := curve{name: name, color: colors[i]}
+		below := 0.0
+		for _, r := range rows[name] {
+			v, ok1 := c.num(r, x)
+			s, ok2 := c.num(r, share)
+			if !ok1 || !ok2 {
+				continue
+			}
+			v = max(v, lo) // shorter than the clock can tell
+			if len(k.xy) == 0 {
+				k.xy = append(k.xy, [2]float64{lo, 0})
+			}
+			k.xy = append(k.xy, [2]float64{v, below}, [2]float64{v, s})
+			below = s
+		}
+		if len(k.xy) > 0 {
+			k.xy = append(k.xy, [2]float64{hi, below})
+			curves = append(curves, k)
+		}
+	}
+	if len(curves) == 0 {
+		return noData("nothing of this happened in the time analysed")
+	}
+	p := c.plot
+	p.X.Min, p.X.Max, p.X.Scale, p.X.Tick.Marker = lo, hi, logScale{}, logTicks(c.unit(x))
+	p.Y.Min, p.Y.Max, p.Y.Tick.Marker = 0, 1, linearTicks(analysis.Ratio, 4)
+	c.top = 6 * px
+	c.grid(true, true)
+	c.refs()
+	if len(curves) > 1 {
+		for _, k := range curves {
+			c.keys = append(c.keys, key{name: k.name, color: k.color, line: true})
+		}
+	}
+	c.add(func(dc draw.Canvas, x, y func(float64) vg.Length) {
+		for i := len(curves) - 1; i >= 0; i-- {
+			line := draw.LineStyle{Color: curves[i].color, Width: 1.5 * px}
+			if i == 0 {
+				line.Width = 2.6 * px
+			}
+			pts := make([]vg.Point, len(curves[i].xy))
+			for j, pt := range curves[i].xy {
+				pts[j] = vg.Point{X: x(pt[0]), Y: y(pt[1])}
+			}
+			dc.StrokeLines(line, pts)
+		}
+		c.markQuantiles(dc, curves[0], x, y)
+	})
+	return nil
+}
+
+// markQuantiles puts dots on a curve where the quantiles are that its population
+// supports, or where its end is. Labels stand one below the other.
+func (c *chart) markQuantiles(dc draw.Canvas, k curve, x, y func(float64) vg.Length) {
+	unit := c.unit(c.mustColumn(c.fig.X))
+	below := dc.Max.Y + 4*px
+	mark := func(at float64, q float64, name string) {
+		dot := vg.Point{X: x(at), Y: y(q)}
+		dc.DrawGlyph(draw.GlyphStyle{Color: c.theme.back, Radius: 4.5 * px, Shape: draw.CircleGlyph{}}, dot)
+		dc.DrawGlyph(draw.GlyphStyle{Color: c.theme.text, Radius: 3.2 * px, Shape: draw.CircleGlyph{}}, dot)
+		below = min(below-15*px, dot.Y-2*px)
+		l := label{text: name + "  " + number(at, 0, unit), x: dot.X + 8*px, y: below, yAlign: -1, color: c.theme.text, halo: true, size: 11.5, bold: true}
+		if c.style(11.5, true, nil).Width(l.text)+l.x > dc.Max.X {
+			l.x, l.xAlign = dot.X-8*px, -1
+		}
+		c.write(dc, l)
+	}
+	some := false
+	for _, q := range slices.Backward(quantiles) {
+		for _, pt := range k.xy {
+			if pt[1] >= q && supports(float64(c.table.N), q) {
+				mark(pt[0], q, quantileName(q))
+				some = true
+				break
+			}
+		}
+	}
+	if last := k.xy[len(k.xy)-2]; !some {
+		mark(last[0], last[1], "longest")
+	}
+}
+
+var quantiles = []float64{.5, .9, .99, .999}
+
+// supports tells whether a quantile is more than one value's chance: at least ten
+// lie above it.
+func supports(n, q float64) bool { return n*(1-q) >= 10-1e-9 }
+
+// quantileName writes .999 as p99.9.
+func quantileName(q float64) string { return fmt.Sprintf("p%v", math.Round(q*1e4)/100) }
+
+// mustColumn is column for one that a mark has already found.
+func (c *chart) mustColumn(name string) int {
+	i, err := c.column(name)
+	if err != nil {
+		panic(err)
+	}
+	return i
+}

@@ -1,0 +1,107 @@
+package plots
+
+import (
+	"fmt"
+	"math"
+
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+
+	"github.com/tracelens/tracelens/analysis"
+)
+
+// binsPerOctave of a histogram as it is drawn. The bins of a table have widths
+// that differ on a log axis; drawn as they are, their heights would show the
+// widths. So each is spread evenly over those of equal width.
+const binsPerOctave = 3
+
+// histogram draws counts over a log axis.
+func histogram(c *chart) error {
+	if len(c.fig.Y) == 0 {
+		return fmt.Errorf("mark histogram needs a column of counts")
+	}
+	cols, err := c.columns(c.fig.X, c.fig.End, c.fig.Y[0])
+	if err != nil {
+		return err
+	}
+	from, to, count := cols[0], cols[1], cols[2]
+	if to < 0 {
+		return fmt.Errorf("mark histogram needs the upper bounds of its bins")
+	}
+	type bin struct{ lo, hi, n float64 }
+	var bins []bin
+	total := 0.0
+	least, most := math.Inf(1), 0.0
+	for r := range c.table.Rows {
+		lo, ok1 := c.num(r, from)
+		hi, ok2 := c.num(r, to)
+		n, ok3 := c.num(r, count)
+		if !ok1 || !ok2 || !ok3 || n <= 0 {
+			continue
+		}
+		lo, hi = max(lo, 1), max(hi+1, 2) // bounds are included; nothing is shorter than 1
+		bins = append(bins, bin{lo, hi, n})
+		total += n
+		least, most = min(least, lo), max(most, hi)
+	}
+	if total == 0 {
+		return noData("nothing of this happened in the time analysed")
+	}
+	index := func(v float64) float64 { return math.Log2(v) * binsPerOctave }
+	first := math.Floor(index(least) + 1e-9)
+	bars := make([]float64, int(math.Ceil(index(most)-1e-9)-first))
+	for _, b := range bins {
+		lo, hi := index(b.lo)-first, index(b.hi)-first
+		for i := int(lo); i < len(bars) && float64(i) < hi; i++ {
+			bars[i] += b.n * (min(hi, float64(i+1)) - max(lo, float64(i))) / (hi - lo)
+		}
+	}
+	highest := 0.0
+	for _, v := range bars {
+		highest = max(highest, v)
+	}
+	edge := func(i int) float64 { return math.Exp2((first + float64(i)) / binsPerOctave) }
+	p := c.plot
+	p.X.Min, p.X.Max, p.X.Scale, p.X.Tick.Marker = edge(-1), edge(len(bars)+1), logScale{}, logTicks(c.unit(from))
+	p.Y.Min, p.Y.Max, p.Y.Tick.Marker = 0, highest*1.08, linearTicks(analysis.Count, 4)
+	c.yTitle = "count in each third of an octave"
+	c.grid(false, true)
+
+	quantile := func(q float64) float64 {
+		sum := 0.0
+		for _, b := range bins {
+			if sum += b.n; sum >= q*total {
+				return b.hi - 1
+			}
+		}
+		return most
+	}
+	var marked []float64
+	for _, q := range quantiles {
+		if supports(total, q) {
+			marked = append(marked, q)
+		}
+	}
+	c.top = vg.Length(len(marked)) * 14 * px
+	c.add(func(dc draw.Canvas, x, y func(float64) vg.Length) {
+		for i, n := range bars {
+			if n > 0 {
+				// At least a hair, so that what is rare is seen.
+				fill(dc, c.theme.roles[user], x(edge(i))+.5*px, y(0), x(edge(i+1))-.5*px, max(y(n), y(0)+px))
+			}
+		}
+		// Each label on a line of its own above the data, so none meets another.
+		for i, q := range marked {
+			v := quantile(q)
+			at, line := x(v), dc.Max.Y+vg.Length(len(marked)-i)*14*px
+			dc.StrokeLine2(draw.LineStyle{Color: c.theme.weak, Width: px, Dashes: []vg.Length{2 * px, 2 * px}}, at, dc.Min.Y, at, line-7*px)
+			l := label{text: quantileName(q) + "  " + number(v, 0, c.unit(from)), x: at + 4*px, y: line, yAlign: -1, color: c.theme.text, halo: true, bold: true}
+			if sty := c.style(11, true, nil); l.x+sty.Width(l.text) > dc.Max.X {
+				l.x, l.xAlign = at-4*px, -1
+			}
+			c.write(dc, l)
+		}
+	})
+	c.refs()
+	return nil
+}

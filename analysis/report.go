@@ -225,7 +225,7 @@ func (t *Table) Limit(n int) {
 type Mark string
 
 const (
-	Lanes     Mark = "lanes"     // X time, Series the lane, Y the shares of states; with End exact spans, Y[0] the state
+	Lanes     Mark = "lanes"     // per-P density over time: Y the states, Series the lane; with End: exact spans, Y[0] is the column of the state
 	Area      Mark = "area"      // stacked over time
 	ECDF      Mark = "ecdf"      // cumulative share over a log axis
 	HistBars  Mark = "histogram" // counts over a log axis
@@ -236,6 +236,7 @@ const (
 	Bars      Mark = "bars"      // labelled
 	Gantt     Mark = "gantt"     // rows from Start to End
 	Waterfall Mark = "waterfall" // one stop-the-world: each P from request to restart
+	Stems     Mark = "stems"     // vertical bars at moments: X the time, Y stacked parts
 )
 
 // A Figure is a view of a Table: a mark, and which columns it draws.
@@ -247,13 +248,13 @@ type Figure struct {
 	X      string   `json:"x"`
 	Y      []string `json:"y"`                // value columns
 	Series string   `json:"series,omitempty"` // column that tells series apart
-	End    string   `json:"end,omitempty"`    // Gantt, Waterfall: column of the end; X is the begin
+	End    string   `json:"end,omitempty"`    // column of the end; X is the begin
 	Refs   []Ref    `json:"refs,omitempty"`
 }
 
-// A Ref is a fixed line to hold the values against.
+// A Ref is a fixed line in a figure, in the unit of its axis.
 type Ref struct {
-	Axis  string `json:"axis"`  // "x" or "y"
-	Value Number `json:"value"` // in the axis's unit
+	Axis  string `json:"axis"` // "x" or "y"
+	Value Number `json:"value"`
 	Label string `json:"label"`
 }

@@ -142,7 +142,7 @@ const (
 )
 
 func (c Class) String() string {
-	return [...]string{"user", "system", "tracer", "gcworker"}[c]
+	return [...]string{"user", "system", "tracer", "GC worker"}[c]
 }
 
 // GoState is the state of a goroutine.
@@ -336,7 +336,7 @@ const (
 )
 
 func (s ProcState) String() string {
-	return [...]string{"undetermined", "not-exist", "idle", "scheduler", "user", "system", "gcworker", "assist", "syscall", "stopped", "stopper"}[s]
+	return [...]string{"undetermined", "not-exist", "idle", "scheduler", "user", "system", "GC worker", "assist", "syscall", "stopped", "stopper"}[s]
 }
 
 // RunsG reports whether a goroutine is running on a P in this state.

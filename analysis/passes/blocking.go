@@ -170,6 +170,17 @@ func (f *blockingFold) Merge(next analysis.Collector) {
 // blockGroups are the groups of reasons of the metrics, in the order of the report.
 var blockGroups = []string{"sync", "chan", "select", "network", "sleep", "gcassist", "other"}
 
+// blockWord is a group in words.
+func blockWord(group string) string {
+	switch group {
+	case "chan":
+		return "channel"
+	case "gcassist":
+		return "mark assist"
+	}
+	return group
+}
+
 // blockGroup returns the group of a reason (runtime/traceruntime.go:
 // traceBlockReasonStrings).
 func blockGroup(reason string) string {
@@ -337,9 +348,13 @@ func runBlocking(p *analysis.Pass) error {
 	p.Table(blockDetail(tr, rank(waits, siteLabel, (*blockWaits).add, func(w *blockWaits) int64 { return w.total }), wakers))
 	overTime := blockOverTime(p, f)
 	p.Table(overTime)
+	var columns []string
+	for _, c := range overTime.Columns[1:] {
+		columns = append(columns, c.Name)
+	}
 	p.Figure(analysis.Figure{
 		Name: "blocking.waits", Title: "What user goroutines wait for, over time", Mark: analysis.Area,
-		Table: overTime.Name, X: "time", Y: append(slices.Clone(blockGroups), "untold"),
+		Table: overTime.Name, X: "time", Y: columns,
 	})
 	return nil
 }
@@ -359,7 +374,7 @@ func blockSay(p *analysis.Pass, total *blockWaits, groups map[string]*blockWaits
 	var parts []string
 	for _, g := range order {
 		if b := groups[g].busy(); b > 0 {
-			parts = append(parts, g+" "+p.Dur(b))
+			parts = append(parts, blockWord(g)+" "+p.Dur(b))
 		}
 	}
 	s := fmt.Sprintf("Waits of user goroutines: %s%s", analysis.FormatCount(total.n), rate)
@@ -508,7 +523,7 @@ func blockOverTime(p *analysis.Pass, f *blockingFold) *analysis.Table {
 		Columns: []analysis.Column{{Name: "time", Unit: analysis.Moment}},
 	}
 	for _, g := range blockGroups {
-		t.Columns = append(t.Columns, analysis.Column{Name: g, Unit: analysis.NS})
+		t.Columns = append(t.Columns, analysis.Column{Name: blockWord(g), Unit: analysis.NS})
 	}
 	t.Columns = append(t.Columns, analysis.Column{Name: "untold", Unit: analysis.NS})
 	for k, r := range f.reasons.byKey() {

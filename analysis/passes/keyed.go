@@ -312,10 +312,25 @@ func seriesTable(p *analysis.Pass, s *sketch.Series, name, title string, lanes .
 	p.Table(t)
 }
 
+// readyWord is how a goroutine became runnable, in words.
+func readyWord(r parse.Ready) string {
+	switch r {
+	case parse.ReadyNetpoll:
+		return "network poller"
+	case parse.ReadyLockHandoff:
+		return "lock handoff"
+	case parse.ReadySyscall:
+		return "system call"
+	case parse.ReadyGC:
+		return "GC"
+	}
+	return r.String()
+}
+
 // readyName says who made a goroutine runnable, and where when a goroutine did.
 func readyName(p *analysis.Pass, r parse.Ready, stack parse.StackID) string {
 	if stack == 0 {
-		return "(" + r.String() + ")"
+		return "(" + readyWord(r) + ")"
 	}
 	return p.SiteName(stack)
 }

@@ -224,7 +224,7 @@ func runLatency(p *analysis.Pass) error {
 	byCause := ecdfTable("latency.ecdf.cause", "user goroutines: share of waits for a P up to a latency, by how they became runnable", "cause", f.ofClass(parse.ClassUser).N())
 	addECDF(byCause, "all but yields", user)
 	for r := range f.hist[parse.ClassUser] {
-		addECDF(byCause, parse.Ready(r).String(), &f.hist[parse.ClassUser][r])
+		addECDF(byCause, readyWord(parse.Ready(r)), &f.hist[parse.ClassUser][r])
 	}
 	p.Table(byCause)
 	byClass := ecdfTable("latency.ecdf.class", "share of waits for a P up to a latency, by class of goroutine, yields included", "class", all.N())
@@ -347,7 +347,7 @@ func causeTable(f *latencyFold, total int64) *analysis.Table {
 		if r == parse.ReadyYield {
 			share = nil
 		}
-		t.Add(append(append([]any{r.String()}, latencyCells(h)...), share)...)
+		t.Add(append(append([]any{readyWord(r)}, latencyCells(h)...), share)...)
 	}
 	return t
 }
@@ -361,7 +361,7 @@ func latencyByClass(f *latencyFold, n int64) *analysis.Table {
 	for c := range f.hist {
 		for r := range f.hist[c] {
 			if h := &f.hist[c][r]; h.N() > 0 {
-				t.Add(append([]any{parse.Class(c).String(), parse.Ready(r).String()}, latencyCells(h)...)...)
+				t.Add(append([]any{parse.Class(c).String(), readyWord(parse.Ready(r))}, latencyCells(h)...)...)
 			}
 		}
 	}
@@ -413,7 +413,7 @@ func latencyWorst(p *analysis.Pass, f *latencyFold, user *sketch.Histogram) *ana
 			waker = p.SiteName(w.waker)
 		}
 		c, ns := largest(&w.parts)
-		t.Add(p.Rel(w.since), e.Value, int64(w.g), int64(w.p), p.FuncName(w.fn), w.ready.String(), blockedOn, c.String(), ratioCell(ns, e.Value), waker)
+		t.Add(p.Rel(w.since), e.Value, int64(w.g), int64(w.p), p.FuncName(w.fn), readyWord(w.ready), blockedOn, c.String(), ratioCell(ns, e.Value), waker)
 	}
 	return t
 }

@@ -72,7 +72,7 @@ func TestLatencyRules(t *testing.T) {
 		table, row, column string
 		want               any
 	}{
-		{"latency.cause", "syscall", "share", 400. / 1040},
+		{"latency.cause", "system call", "share", 400. / 1040},
 		{"latency.cause", "yield", "total", int64(1_000_000)},
 		{"latency.cause", "yield", "share", nil},
 	} {
@@ -81,8 +81,8 @@ func TestLatencyRules(t *testing.T) {
 		}
 	}
 	rows := tableNamed(t, rep, "latency.cause").Rows
-	if first, last := rows[0][0], rows[len(rows)-1][0]; first != any("syscall") || last != any("yield") {
-		t.Errorf("rows by cause go from %v to %v, want syscall to yield", first, last)
+	if first, last := rows[0][0], rows[len(rows)-1][0]; first != any("system call") || last != any("yield") {
+		t.Errorf("rows by cause go from %v to %v, want system call to yield", first, last)
 	}
 	if rows := tableNamed(t, rep, "latency.worst").Rows; len(rows) != 5 || rows[0][1] != any(int64(400)) || rows[0][2] != any(int64(13)) {
 		t.Errorf("worst waits %v, want that of 400 ns of G13 first of 5", rows)

@@ -465,7 +465,8 @@ func sliceTables(p *analysis.Pass, f *preemptionFold, lengths *sketch.Histogram)
 	p.Table(t)
 	histogramTable(p, lengths, "preemption.lengths", "lengths of time slices of user goroutines")
 	p.Figure(analysis.Figure{Name: "preemption.lengths", Title: "How long Ps run before they schedule anew", Mark: analysis.HistBars,
-		Table: "preemption.lengths", X: "from", End: "to", Y: []string{"count"}})
+		Table: "preemption.lengths", X: "from", End: "to", Y: []string{"count"},
+		Refs: []analysis.Ref{{Axis: "x", Value: timeSlice, Label: "10 ms: sysmon asks for the P"}}})
 }
 
 func preemptSeries(p *analysis.Pass, f *preemptionFold) {

@@ -507,7 +507,7 @@ func stwTime(p *analysis.Pass, c *stwFold) {
 		Name: "stw.time", Title: "share of wall time in which the world was stopping or stopped", Detail: true,
 		Columns: []analysis.Column{
 			{Name: "time", Unit: analysis.Moment},
-			{Name: "gc stopping", Unit: analysis.Ratio, Polarity: analysis.Lower}, {Name: "gc stopped", Unit: analysis.Ratio, Polarity: analysis.Lower},
+			{Name: "GC stopping", Unit: analysis.Ratio, Polarity: analysis.Lower}, {Name: "GC stopped", Unit: analysis.Ratio, Polarity: analysis.Lower},
 			{Name: "other stopping", Unit: analysis.Ratio, Polarity: analysis.Lower}, {Name: "other stopped", Unit: analysis.Ratio, Polarity: analysis.Lower},
 		},
 	}
@@ -525,7 +525,7 @@ func stwTime(p *analysis.Pass, c *stwFold) {
 	t.N = int64(len(t.Rows))
 	p.Table(t)
 	p.Figure(analysis.Figure{
-		Name: "stw.pauses", Mark: analysis.Area, Table: t.Name, X: "time", Y: []string{"gc stopping", "gc stopped", "other stopping", "other stopped"},
+		Name: "stw.pauses", Mark: analysis.Area, Table: t.Name, X: "time", Y: []string{"GC stopping", "GC stopped", "other stopping", "other stopped"},
 		Title: fmt.Sprintf("the world was stopping or stopped %s of the time", analysis.FormatRatio(ratio(stopped, p.Trace.Duration()))),
 	})
 }

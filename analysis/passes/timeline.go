@@ -39,7 +39,11 @@ const (
 	numShares
 )
 
-var shareNames = [numShares]string{"user", "system", "gcworker", "assist", "syscall", "scheduler", "idle", "stw"}
+// In metrics, and for people.
+var (
+	shareIDs   = [numShares]string{"user", "system", "gcworker", "assist", "syscall", "scheduler", "idle", "stw"}
+	shareNames = [numShares]string{"user", "system", "GC worker", "assist", "syscall", "scheduler", "idle", "STW"}
+)
 
 var shareOf = [parse.NumProcStates]share{
 	parse.ProcIdle: shareIdle, parse.ProcScheduler: shareScheduler, parse.ProcUser: shareUser, parse.ProcSystem: shareSystem,
@@ -162,7 +166,7 @@ func runTimeline(p *analysis.Pass) error {
 	}
 	p.Metric("procs.time", all, n)
 	for s, v := range f.total {
-		p.Ratio("procs.share."+shareNames[s], float64(v)/float64(all), n)
+		p.Ratio("procs.share."+shareIDs[s], float64(v)/float64(all), n)
 	}
 
 	part := func(s share) string { return analysis.FormatRatio(float64(f.total[s]) / float64(all)) }

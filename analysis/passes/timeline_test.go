@@ -19,7 +19,7 @@ func TestTimelineSharesAreWhole(t *testing.T) {
 	for _, name := range ownTraces(t) {
 		rep := analysistest.Report(t, analysistest.Testdata(t, name), timeline)
 		sum := 0.0
-		for _, s := range shareNames {
+		for _, s := range shareIDs {
 			sum += float64(rep.Metrics["procs.share."+s].Value)
 		}
 		if math.Abs(sum-1) > 1e-9 {

@@ -250,7 +250,7 @@ func waitsByReady(f *waitsFold, all *waitParts) *analysis.Table {
 	for r := range f.whole {
 		for c, v := range f.whole[r].parts {
 			if v != 0 {
-				t.Add(parse.Ready(r).String(), causeTexts[c], f.whole[r].n, v, ratio(v, all.total))
+				t.Add(readyWord(parse.Ready(r)), causeTexts[c], f.whole[r].n, v, ratio(v, all.total))
 			}
 		}
 	}
@@ -271,7 +271,7 @@ func waitsWorst(p *analysis.Pass, f *waitsFold, all *waitParts) *analysis.Table 
 	}
 	for _, e := range f.worst.Items() {
 		w := &e.Item
-		cells := []any{p.Rel(w.since), e.Value, int64(w.g), p.FuncName(w.fn), w.ready.String()}
+		cells := []any{p.Rel(w.since), e.Value, int64(w.g), p.FuncName(w.fn), readyWord(w.ready)}
 		for _, v := range w.parts {
 			cells = append(cells, v)
 		}

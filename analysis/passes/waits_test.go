@@ -86,7 +86,7 @@ func TestWaitsRules(t *testing.T) {
 		{"waits.cause", causeTexts[parse.CauseUser], "longest", int64(400)},
 		{"waits.cause", causeTexts[parse.CauseWakeup], "mostly", int64(1)},
 		{"waits.cause", causeTexts[parse.CauseGC], "total", int64(100)},
-		{"waits.ready", "netpoll", "n", int64(1)},
+		{"waits.ready", "network poller", "n", int64(1)},
 		// The waits apart are in the whole that the Ps' parts are shares of.
 		{"waits.function", "runtime.gcBgMarkWorker", "share", 100. / 1400},
 		{"waits.function", "(no goroutine)", "waits", int64(20)},

@@ -32,6 +32,10 @@ type Analyzer struct {
 	// Requires are analyzers whose folds, metrics or tables Run reads.
 	Requires []*Analyzer
 
+	// Thresholds are the levels at which its findings begin to matter: all that a
+	// configuration may change of it.
+	Thresholds []Threshold
+
 	Kinds parse.Kinds // of the events its Collector wants
 	New   func() Collector
 	Run   func(*Pass) error
@@ -56,6 +60,7 @@ type Pass struct {
 	results map[*Analyzer]*Result // of the analyzers before this one
 	result  *Result
 	report  *Report
+	levels  map[string]Levels // where they are not the default
 }
 
 // FoldOf returns the fold of a, which is the pass's analyzer or one it requires.
@@ -80,8 +85,11 @@ func (p *Pass) NotApplicable(reason string) {
 	p.result.Outcome, p.result.Reason = NotApplicable, reason
 }
 
-// Find adds a finding.
+// Find adds a finding. One without a severity is not worth a note, and left out.
 func (p *Pass) Find(f Finding) {
+	if f.Severity == "" {
+		return
+	}
 	if f.Code == "" {
 		f.Code = p.Analyzer.Name
 	}

@@ -79,7 +79,7 @@ func conclude1(n int, as ...*Analyzer) *Report {
 	for range n {
 		p.Event(&parse.Event{Kind: parse.KindGoRunning})
 	}
-	return Conclude(&parse.Trace{Version: 26}, "t", p, as)
+	return Conclude(&parse.Trace{Version: 26}, "t", p, as, nil)
 }
 
 // TestOutcomes: an analyzer that fails costs its own result, not the report.
@@ -100,7 +100,7 @@ func TestOutcomes(t *testing.T) {
 			if c := FoldOf[*counter](p, measure); !ok || float64(c.n) != v {
 				t.Errorf("the judge sees %v, %v", v, c.n)
 			}
-			p.Find(Finding{Summary: "many"})
+			p.Find(Finding{Severity: Note, Summary: "many"})
 			return nil
 		},
 	}

@@ -138,7 +138,8 @@ func Closure(analyzers []*Analyzer) []*Analyzer {
 // Options choose what Analyze reports and how it works.
 type Options struct {
 	parse.Options
-	Jobs int // how many CPUs to use; 0 is GOMAXPROCS; the report is the same
+	Jobs   int               // how many CPUs to use; 0 is GOMAXPROCS; the report is the same
+	Levels map[string]Levels // of thresholds by name, where not the default
 }
 
 // Analyze reads a trace and reports what the analyzers say of it, in their
@@ -150,7 +151,7 @@ func Analyze(ctx context.Context, r io.Reader, name string, opt Options, analyze
 	if err != nil {
 		return nil, err
 	}
-	rep := Conclude(tr, name, p, analyzers)
+	rep := Conclude(tr, name, p, analyzers, opt.Levels)
 	rep.Trace.Window = opt.From > 0 || opt.To > 0
 	return rep, nil
 }
@@ -173,25 +174,28 @@ func (p *Partial) read(ctx context.Context, r io.Reader, opt Options) (*parse.Tr
 }
 
 // Conclude turns folds into a report.
-func Conclude(tr *parse.Trace, name string, p *Partial, analyzers []*Analyzer) *Report {
+func Conclude(tr *parse.Trace, name string, p *Partial, analyzers []*Analyzer, levels map[string]Levels) *Report {
 	rep := &Report{Schema: Schema, Trace: summarize(tr, name), Metrics: make(map[string]Metric)}
 	results := make(map[*Analyzer]*Result)
 	for _, a := range Closure(analyzers) {
-		results[a] = conclude(a, tr, p, rep, results)
+		results[a] = conclude(&Pass{Analyzer: a, Trace: tr, folds: p.Folds, results: results, report: rep, levels: levels})
 	}
 	for _, a := range analyzers {
 		rep.Results = append(rep.Results, results[a])
 	}
+	rep.fold()
 	return rep
 }
 
 // conclude runs one analyzer. A fault of ours in it costs its result, not the report.
-func conclude(a *Analyzer, tr *parse.Trace, p *Partial, rep *Report, results map[*Analyzer]*Result) (res *Result) {
-	res = &Result{Name: a.Name, Title: a.Title()}
+func conclude(pass *Pass) (res *Result) {
+	a, rep := pass.Analyzer, pass.report
+	res = &Result{Name: a.Name, Title: a.Title(), Judge: len(a.Thresholds) > 0}
+	pass.result = res
 	before := maps.Clone(rep.Metrics)
 	fail := func(reason string) {
 		rep.Metrics = before
-		*res = Result{Name: res.Name, Title: res.Title, Outcome: Failed, Reason: "internal error: " + reason}
+		*res = Result{Name: res.Name, Title: res.Title, Judge: res.Judge, Outcome: Failed, Reason: "internal error: " + reason}
 	}
 	defer func() {
 		if v := recover(); v != nil {
@@ -199,12 +203,11 @@ func conclude(a *Analyzer, tr *parse.Trace, p *Partial, rep *Report, results map
 		}
 	}()
 	if a.Needs != nil {
-		if reason := a.Needs(tr); reason != "" {
+		if reason := a.Needs(pass.Trace); reason != "" {
 			res.Outcome, res.Reason = NotApplicable, reason
 			return res
 		}
 	}
-	pass := &Pass{Analyzer: a, Trace: tr, folds: p.Folds, results: results, result: res, report: rep}
 	if err := a.Run(pass); err != nil {
 		fail(err.Error())
 		return res

@@ -55,6 +55,7 @@ const (
 type Result struct {
 	Name     string    `json:"name"`
 	Title    string    `json:"title"`
+	Judge    bool      `json:"judge,omitempty"` // it finds, and measures nothing
 	Outcome  Outcome   `json:"outcome"`
 	Reason   string    `json:"reason,omitempty"` // of NotApplicable and Failed
 	Summary  []string  `json:"summary,omitempty"`
@@ -81,15 +82,47 @@ const (
 	GTime Clock = "g-time" // time of goroutines
 )
 
+// Severity says how much a finding matters. It follows from a Threshold.
+type Severity string
+
+const (
+	Note    Severity = "note"    // worth knowing
+	Warning Severity = "warning" // worth changing
+	Error   Severity = "error"   // must be changed
+)
+
+// Severities are all of them, in rising order.
+var Severities = []Severity{Note, Warning, Error}
+
+// Rank is 1 for a Note to 3 for an Error, 0 for what is none.
+func (s Severity) Rank() int { return slices.Index(Severities, s) + 1 }
+
+// Least is the lowest of several severities: for a finding that needs all of its
+// conditions met.
+func Least(first Severity, others ...Severity) Severity {
+	for _, s := range others {
+		if s.Rank() < first.Rank() {
+			first = s
+		}
+	}
+	return first
+}
+
 // A Finding is something worth a person's attention, with its proof.
 type Finding struct {
-	Code       string     `json:"code"`    // analyzer or analyzer/variant, stable
+	Code       string     `json:"code"` // analyzer or analyzer/variant, stable
+	Severity   Severity   `json:"severity"`
 	Summary    string     `json:"summary"` // one sentence with the numbers
 	Cost       Cost       `json:"cost"`
 	Confidence Confidence `json:"confidence"`
 	Evidence   []Evidence `json:"evidence,omitempty"` // at most 10
 	Advice     string     `json:"advice,omitempty"`
 	Caveat     string     `json:"caveat,omitempty"`
+	Figure     string     `json:"figure,omitempty"` // that shows it
+	// Explains are the codes of findings that are effects of this one. They are
+	// moved from their results to Symptoms.
+	Explains []string  `json:"-"`
+	Symptoms []Finding `json:"symptoms,omitempty"`
 }
 
 // Cost is what a finding costs: Value of Total on Clock, in ns.

@@ -148,7 +148,7 @@ func Law(t *testing.T, path string, analyzers []*analysis.Analyzer) {
 
 func report(t *testing.T, tr *parse.Trace, p *analysis.Partial, analyzers []*analysis.Analyzer) []byte {
 	t.Helper()
-	b, err := json.MarshalIndent(analysis.Conclude(tr, "law", p, analyzers), "", " ")
+	b, err := json.MarshalIndent(analysis.Conclude(tr, "law", p, analyzers, nil), "", " ")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,7 @@ func synthetic(t *testing.T, version int, a *analysis.Analyzer, events ...parse.
 		p.Event(&events[i])
 	}
 	tr := &parse.Trace{Symbols: &parse.Symbols{}, Version: version, To: 1e9, Last: 1e9, Quantum: 1, Procs: 4}
-	rep := analysis.Conclude(tr, "synthetic", p, []*analysis.Analyzer{a})
+	rep := analysis.Conclude(tr, "synthetic", p, []*analysis.Analyzer{a}, nil)
 	if rep.Results[0].Outcome == analysis.Failed {
 		t.Fatal(rep.Results[0].Reason)
 	}

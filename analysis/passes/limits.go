@@ -64,6 +64,7 @@ func runLimits(p *analysis.Pass) error {
 	}
 	slices.SortStableFunc(found, func(a, b limit) int { return cmp.Compare(b.held, a.held) })
 	for _, l := range found {
+		l.Severity = analysis.Warning
 		p.Find(l.Finding)
 	}
 	switch {

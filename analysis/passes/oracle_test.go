@@ -172,7 +172,7 @@ func (r *recording) analyse(t *testing.T, from, to parse.Time) (rep *analysis.Re
 	if err != nil {
 		t.Fatal(err)
 	}
-	rep = analysis.Conclude(tr, "oracle", p, all)
+	rep = analysis.Conclude(tr, "oracle", p, all, nil)
 	checkReport(t, rep)
 	return rep, first, last
 }

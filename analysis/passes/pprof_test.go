@@ -147,7 +147,7 @@ func readSpans(t *testing.T, path string) (own []ownSpans, v1 bool, rep *analysi
 			}
 		}
 	}
-	return own, tr.V1(), analysis.Conclude(tr, path, p, all)
+	return own, tr.V1(), analysis.Conclude(tr, path, p, all, nil)
 }
 
 // go tool trace and the events agree to the nanosecond, once these differences of

@@ -155,7 +155,7 @@ func TestTrustSaysWhatIsLost(t *testing.T) {
 		Events: 1000, Generations: 3, Begun: 4, Fault: errors.New("cut here"), Quality: parse.Quality{UnpairedEnds: 2},
 	}
 	as := []*analysis.Analyzer{trust}
-	rep := analysis.Conclude(tr, "lost", analysis.NewPartial(as), as)
+	rep := analysis.Conclude(tr, "lost", analysis.NewPartial(as), as, nil)
 	wantMetrics(t, rep, map[string]float64{"trace.complete": .75, "trace.generations": 3, "procs.gomaxprocs.max": -1, "trace.duration": 2e9 - 5000})
 	s := rep.Results[0].Summary
 	if len(s) != 3 || s[0] != "INCOMPLETE: cut here" || !strings.Contains(s[1], "3 of 4 generations") || !strings.Contains(s[2], "ends of ranges without begin: 2") {
@@ -173,7 +173,7 @@ func TestTrustCost(t *testing.T) {
 	p := analysis.NewPartial(as)
 	e := procLife(0, 0, 5e8, 0, 5e8)
 	p.Event(&e)
-	rep := analysis.Conclude(tr, "cost", p, as)
+	rep := analysis.Conclude(tr, "cost", p, as, nil)
 	if got := fmt.Sprint(cell(t, rep, "trust.facts", "cost of tracing", "value")); !strings.HasPrefix(got, "2 % to 3 % ") {
 		t.Errorf("100,000 events of 100 to 150 ns beside 500 ms: %s", got)
 	}

@@ -133,7 +133,7 @@ func TestWaitsSum(t *testing.T) {
 	e := wait(1, parse.ReadyCreated, map[parse.Cause]int64{parse.CauseUser: 400})
 	e.Go.Wait[parse.CauseGC]++
 	p.Event(&e)
-	rep := analysis.Conclude(&parse.Trace{Symbols: &parse.Symbols{}, To: 1e9}, "", p, []*analysis.Analyzer{waits})
+	rep := analysis.Conclude(&parse.Trace{Symbols: &parse.Symbols{}, To: 1e9}, "", p, []*analysis.Analyzer{waits}, nil)
 	if r := rep.Results[0]; r.Outcome != analysis.Failed || !strings.Contains(r.Reason, "401 ns") {
 		t.Errorf("%s: %s", r.Outcome, r.Reason)
 	}

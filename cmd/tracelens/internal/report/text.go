@@ -19,14 +19,18 @@ const verdict = "limits"
 func Text(w io.Writer, rep *analysis.Report, opt Options) error {
 	p := &printer{Options: opt, quantum: rep.Trace.Quantum}
 	p.header(&rep.Trace)
+	p.findings(rep)
 	for _, res := range rep.Results {
 		if res.Name == verdict {
 			p.verdict(res)
 		}
 	}
 	for _, res := range rep.Results {
-		p.result(res)
+		if !res.Judge {
+			p.result(res)
+		}
 	}
+	p.checks(rep)
 	if p.Brief {
 		p.line("")
 		p.wrapped("", faint, "Tables: --full, or --only ANALYZER for one section; 'tracelens explain ANALYZER' for what it counts.")
@@ -125,12 +129,39 @@ func counted(n int64, what string) string {
 	return analysis.FormatCount(n) + " " + what
 }
 
-// verdict writes findings, and the lines of the summary that do not repeat one.
+// shownWhole is how many findings stand with their proof where the report is brief.
+const shownWhole = 3
+
+// findings writes what costs most.
+func (p *printer) findings(rep *analysis.Report) {
+	for i, f := range rep.Findings() {
+		p.line("")
+		if i < shownWhole || !p.Brief {
+			p.finding("", f)
+			continue
+		}
+		if i == shownWhole {
+			p.wrapped("", faint, "Also, with their proof under --full:")
+		}
+		p.wrapped(p.mark(f.Severity)+" ", "", f.Summary+" ("+f.Code+")")
+	}
+}
+
+// mark stands before a finding.
+func (p *printer) mark(s analysis.Severity) string {
+	switch s {
+	case analysis.Note:
+		return p.style(bold, "i")
+	case analysis.Error:
+		return p.style(alarm, "!!")
+	}
+	return p.style(alarm, "!")
+}
+
+// verdict writes the lines of its summary that do not repeat a finding.
 func (p *printer) verdict(res *analysis.Result) {
 	said := make(map[string]bool)
 	for i := range res.Findings {
-		p.line("")
-		p.finding("", &res.Findings[i])
 		said[strings.TrimRight(res.Findings[i].Summary, ".")] = true
 	}
 	blank := false
@@ -145,6 +176,37 @@ func (p *printer) verdict(res *analysis.Result) {
 	}
 }
 
+// checks says what was looked for and not found, and what the trace cannot tell.
+func (p *printer) checks(rep *analysis.Report) {
+	var clear, whys []string
+	unable := make(map[string][]string) // by reason
+	for _, res := range rep.Results {
+		if !res.Judge {
+			continue
+		}
+		switch res.Outcome {
+		case analysis.Clear:
+			clear = append(clear, res.Name)
+		case analysis.NotApplicable, analysis.Failed:
+			why := string(res.Outcome) + ": " + res.Reason
+			if unable[why] == nil {
+				whys = append(whys, why)
+			}
+			unable[why] = append(unable[why], res.Name)
+		}
+	}
+	if len(clear)+len(whys) == 0 {
+		return
+	}
+	p.line("")
+	if len(clear) > 0 {
+		p.wrapped(p.style(bold, "looked for and not found")+": ", "", strings.Join(clear, ", "))
+	}
+	for _, why := range whys {
+		p.wrapped(p.style(bold, strings.Join(unable[why], ", "))+": ", "", why)
+	}
+}
+
 func (p *printer) result(res *analysis.Result) {
 	var tables []*analysis.Table
 	for _, t := range res.Tables {
@@ -152,12 +214,12 @@ func (p *printer) result(res *analysis.Result) {
 			tables = append(tables, t)
 		}
 	}
-	said, findings := res.Summary, res.Findings
-	if res.Name == verdict && len(said)+len(findings) > 0 {
+	said := res.Summary
+	if res.Name == verdict && len(said)+len(res.Findings) > 0 {
 		if len(tables) == 0 {
 			return
 		}
-		said, findings = nil, nil // at the top
+		said = nil // at the top
 	}
 	head := p.style(bold, Clean(res.Name)) + ": "
 	switch {
@@ -169,10 +231,10 @@ func (p *printer) result(res *analysis.Result) {
 		p.line("")
 		p.wrapped(head, how, string(res.Outcome)+": "+res.Reason)
 		return
-	case len(said)+len(tables)+len(findings) == 0:
+	case len(said)+len(tables) == 0:
 		said = []string{"nothing to report"}
 		fallthrough
-	case len(said) == 1 && len(tables)+len(findings) == 0:
+	case len(said) == 1 && len(tables) == 0:
 		p.line("")
 		p.wrapped(head, "", said[0])
 		return
@@ -180,9 +242,6 @@ func (p *printer) result(res *analysis.Result) {
 	p.line("")
 	p.wrapped(head, bold, res.Title)
 	p.say("  ", said...)
-	for i := range findings {
-		p.finding("  ", &findings[i])
-	}
 	if p.Brief {
 		return
 	}
@@ -193,7 +252,7 @@ func (p *printer) result(res *analysis.Result) {
 }
 
 func (p *printer) finding(indent string, f *analysis.Finding) {
-	p.wrapped(indent+p.style(alarm, "!")+" ", bold, f.Summary)
+	p.wrapped(indent+p.mark(f.Severity)+" ", bold, f.Summary)
 	cost := "cost not known"
 	if f.Cost.Total > 0 {
 		cost = fmt.Sprintf("cost %s %s, %s of %s", p.dur(f.Cost.Value), f.Cost.Clock, analysis.FormatRatio(f.Cost.Share()), p.dur(f.Cost.Total))
@@ -222,6 +281,9 @@ func (p *printer) finding(indent string, f *analysis.Finding) {
 	}
 	if f.Caveat != "" {
 		p.wrapped(indent+"  but: ", "", f.Caveat)
+	}
+	for i := range f.Symptoms {
+		p.wrapped(indent+"  hence: ", "", f.Symptoms[i].Summary+" ("+f.Symptoms[i].Code+")")
 	}
 }
 

@@ -1,0 +1,66 @@
+package analysis
+
+import (
+	"testing"
+
+	"github.com/tracelens/tracelens/parse"
+)
+
+// judge makes an analyzer that finds one thing of the given severity.
+func judge(name string, s Severity, explains ...string) *Analyzer {
+	return &Analyzer{Name: name, Run: func(p *Pass) error {
+		p.Find(Finding{Severity: s, Explains: explains})
+		return nil
+	}}
+}
+
+func TestSeverity(t *testing.T) {
+	up := Threshold{Name: "j.high", Levels: Levels{Note: 1, Warning: 10, Error: 100}}
+	down := Threshold{Name: "j.low", Levels: Levels{Warning: .5, Error: .2}, Below: true}
+	for _, c := range []struct {
+		name   string
+		v      float64
+		levels map[string]Levels
+		want   Severity
+	}{
+		{"high", .99, nil, ""}, {"high", 1, nil, Note}, {"high", 9.99, nil, Note}, {"high", 10, nil, Warning}, {"high", 100, nil, Error},
+		{"low", .51, nil, ""}, {"low", .5, nil, Warning}, {"low", .21, nil, Warning}, {"low", .2, nil, Error}, {"low", 0, nil, Error},
+		{"high", 10, map[string]Levels{"j.high": {Error: 10}}, Error}, {"high", 9, map[string]Levels{"j.high": {Error: 10}}, ""},
+		{"high", 10, map[string]Levels{"other.high": {Error: 10}}, Warning},
+	} {
+		p := &Pass{Analyzer: &Analyzer{Name: "j", Thresholds: []Threshold{up, down}}, levels: c.levels}
+		if got := p.Severity(c.name, c.v); got != c.want || p.Met(c.name, c.v) != (c.want != "") {
+			t.Errorf("%v of %s with %v: %q, want %q", c.v, c.name, c.levels, got, c.want)
+		}
+	}
+	if got := Least(Error, Warning, Error); got != Warning {
+		t.Errorf("least is %q, want warning", got)
+	}
+	if got := Least(Error, ""); got != "" {
+		t.Errorf("least is %q, want none: a condition is not met", got)
+	}
+}
+
+func TestCauseFoldsItsSymptoms(t *testing.T) {
+	a := []*Analyzer{judge("tail", Error), judge("assist", Warning, "tail", "absent"), judge("gc", Note, "assist"), judge("other", Warning),
+		judge("ring1", Note, "ring2"), judge("ring2", Note, "ring1"), judge("none", "")}
+	rep := Conclude(&parse.Trace{}, "t", NewPartial(a), a, nil)
+	got := make(map[string][]string)
+	for _, f := range rep.Findings() {
+		got[f.Code] = []string{}
+		for _, s := range f.Symptoms {
+			got[f.Code] = append(got[f.Code], s.Code)
+		}
+	}
+	if len(got) != 4 || len(got["gc"]) != 2 || len(got["other"]) != 0 || got["tail"] != nil || got["none"] != nil {
+		t.Errorf("findings and their symptoms: %v; want gc with tail and assist, and other, ring1, ring2", got)
+	}
+	if first := rep.Findings()[0].Code; first != "other" {
+		t.Errorf("the first finding is %s, want the gravest, other", first)
+	}
+	for _, r := range rep.Results {
+		if r.Name == "tail" && r.Outcome != Found {
+			t.Errorf("tail is %s, want found: it was, though another explains it", r.Outcome)
+		}
+	}
+}

@@ -27,3 +27,11 @@ func linear(c color.Color) (r, g, b float64) {
 	R, G, B, _ := c.RGBA()
 	return f(R), f(G), f(B)
 }
+
+// near tells colours that are hard to tell apart.
+func near(a, b color.Color) bool {
+	ar, ag, ab, _ := a.RGBA()
+	br, bg, bb, _ := b.RGBA()
+	d := func(x, y uint32) float64 { return (float64(x) - float64(y)) / 0x101 }
+	return math.Hypot(math.Hypot(d(ar, br), d(ag, bg)), d(ab, bb)) < 60
+}

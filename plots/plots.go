@@ -61,6 +61,7 @@ var marks = map[analysis.Mark]mark{
 	analysis.Bars:      bars,
 	analysis.Gantt:     gantt,
 	analysis.Waterfall: waterfall,
+	analysis.Stems:     stems,
 }
 
 // noData says why there is nothing to draw.

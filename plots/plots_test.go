@@ -105,6 +105,10 @@ var examples = map[string]example{
 		table("row:text, what:text, from:moment, to:moment",
 			[]any{"phases", "mark", 10 * ms, 48 * ms}, []any{"phases", "STW", 48 * ms, 50 * ms}, []any{"P 0 worker", "dedicated worker", 11 * ms, 48 * ms}),
 	},
+	"stems": {
+		analysis.Figure{Mark: analysis.Stems, X: "at", Y: []string{"stopping", "stopped"}, Title: "The longest stop took 3 ms"},
+		table("at:moment, stopping:ns, stopped:ns", []any{10 * ms, 2 * ms, 1 * ms}, []any{70 * ms, 0 * ms, 1 * ms}),
+	},
 	"waterfall": {
 		analysis.Figure{Mark: analysis.Waterfall, X: "requested", Y: []string{"stopped"}, End: "restarted", Series: "p", Title: "P 1 stopped 2 ms late"},
 		table("p:p, requested:moment, stopped:moment, restarted:moment, doing:text",

@@ -3,6 +3,7 @@ package plots
 import (
 	"image/color"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -95,9 +96,8 @@ func (th *theme) colors(names []string) []color.Color {
 	next := 0
 	for i := range out {
 		for ; out[i] == nil && next < len(th.series); next++ {
-			if c := th.series[next]; !taken[c] {
+			if c := th.series[next]; !slices.ContainsFunc(out, func(o color.Color) bool { return o != nil && near(o, c) }) {
 				out[i] = c
-				taken[c] = true
 			}
 		}
 		if out[i] == nil { // more series than colours can tell apart

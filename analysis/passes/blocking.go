@@ -353,10 +353,25 @@ func runBlocking(p *analysis.Pass) error {
 		columns = append(columns, c.Name)
 	}
 	p.Figure(analysis.Figure{
-		Name: "blocking.waits", Title: "What user goroutines wait for, over time", Mark: analysis.Area,
+		Name: "blocking.waits", Title: blockTitle(p, overTime), Mark: analysis.Area,
 		Table: overTime.Name, X: "time", Y: columns,
 	})
 	return nil
+}
+
+// blockTitle says what most of the time in the columns of t was waited for.
+func blockTitle(p *analysis.Pass, t *analysis.Table) string {
+	if t.N == 0 {
+		return "No user goroutine waited"
+	}
+	sums := make([]int64, len(t.Columns))
+	for _, r := range t.Rows {
+		for i, v := range r[1:] {
+			sums[i+1] += v.(int64)
+		}
+	}
+	top := slices.Index(sums, slices.Max(sums))
+	return fmt.Sprintf("User goroutines waited %s in all, the largest part, %s: %s", p.Dur(t.N), analysis.FormatRatio(ratio(sums[top], t.N)), t.Columns[top].Name)
 }
 
 // blockSay states the time by group.

@@ -720,7 +720,7 @@ func gcMMU(p *analysis.Pass, c *gcFold, worst mmuWorst) {
 	last := t.Rows[len(t.Rows)-1]
 	p.Figure(analysis.Figure{
 		Name: "gc.mmu", Mark: analysis.Line, Table: t.Name, X: "window", Y: []string{"utilization"},
-		Title: fmt.Sprintf("the GC leaves the program at least %s of the P time of any %s", analysis.FormatRatio(last[1].(float64)), p.Dur(last[0].(int64))),
+		Title: fmt.Sprintf("The GC leaves the program at least %s of the P time of any %s", analysis.FormatRatio(last[1].(float64)), p.Dur(last[0].(int64))),
 	})
 }
 
@@ -747,8 +747,24 @@ func gcTime(p *analysis.Pass, c *gcFold) {
 	p.Table(t)
 	p.Figure(analysis.Figure{
 		Name: "gc.share", Mark: analysis.Area, Table: t.Name, X: "time", Y: []string{"pauses", "workers", "assist", "idle workers"},
-		Title: fmt.Sprintf("the GC took %s of P time from the program", analysis.FormatRatio(ratio(c.taken, c.procs))),
+		Title: gcShareTitle(c),
 	})
+}
+
+func gcShareTitle(c *gcFold) string {
+	title := fmt.Sprintf("The GC took %s of P time from the program", analysis.FormatRatio(ratio(c.taken, c.procs)))
+	if idle := c.workers[parse.ModeIdle].cpu; idle > 0 {
+		title += fmt.Sprintf("; idle workers had %s", analysis.FormatRatio(ratio(idle, c.procs)))
+	}
+	return title
+}
+
+func gcHeapTitle(c *gcFold) string {
+	title := "The heap in use reaches " + analysis.FormatBytes(c.live.Max())
+	if v := c.goal.Max(); c.goal.N() > 0 && v > 0 {
+		title += ", its goal " + analysis.FormatBytes(v)
+	}
+	return title
 }
 
 func gcHeap(p *analysis.Pass, c *gcFold) {
@@ -774,7 +790,7 @@ func gcHeap(p *analysis.Pass, c *gcFold) {
 	if c.live.N() > 0 {
 		p.Figure(analysis.Figure{
 			Name: "gc.heap", Mark: analysis.Steps, Table: t.Name, X: "time", Y: []string{"high"}, Series: "series",
-			Title: fmt.Sprintf("the heap in use reaches %s", analysis.FormatBytes(c.live.Max())),
+			Title: gcHeapTitle(c),
 		})
 	}
 }

@@ -328,14 +328,23 @@ func runGoroutines(p *analysis.Pass) error {
 	overTime := goAlive(p, f)
 	p.Table(overTime)
 	p.Figure(analysis.Figure{
-		Name: "goroutines.alive", Title: fmt.Sprintf("Goroutines alive over time: at most %s", analysis.FormatCount(most)),
+		Name: "goroutines.alive", Title: fmt.Sprintf("At most %s at once; created: %s", counted(most, "goroutine was alive", "goroutines were alive"), analysis.FormatCount(f.created+f.callbacks)),
 		Mark: analysis.Area, Table: overTime.Name, X: "time", Y: []string{"user", "runtime"},
 	})
 	p.Figure(analysis.Figure{
-		Name: "goroutines.functions", Title: "Running time of user goroutines by entry function",
+		Name: "goroutines.functions", Title: goFunctionsTitle(p, functions, running),
 		Mark: analysis.Bars, Table: byFunc.Name, X: "function", Y: []string{"running"},
 	})
 	return nil
+}
+
+func goFunctionsTitle(p *analysis.Pass, functions []ranked[goPopulation], running int64) string {
+	if running == 0 {
+		return "No user goroutine ran"
+	}
+	top := functions[0]
+	return fmt.Sprintf("User goroutines ran for %s in all, %s of it those of %s", p.Dur(running),
+		analysis.FormatRatio(ratio(top.v.states[parse.GoRunning], running)), brief(top.label[0]))
 }
 
 // goDetail is every population, the runtime's own too.

@@ -234,20 +234,62 @@ func runLatency(p *analysis.Pass) error {
 	p.Table(byClass)
 	p.Table(latencyOverTime(p, f, user.N()))
 
-	title := "Scheduling latency of user goroutines: longest " + p.Dur(user.Max())
-	if v, ok := user.Quantile(.99); ok {
-		title = "Scheduling latency of user goroutines: p99 " + p.Dur(v)
-	}
-	p.Figure(analysis.Figure{Name: "latency.cause", Title: title, Mark: analysis.ECDF, Table: byCause.Name, X: "latency", Y: []string{"share"}, Series: "cause"})
+	p.Figure(analysis.Figure{Name: "latency.cause", Title: latencyTitle(p, f, user), Mark: analysis.ECDF, Table: byCause.Name, X: "latency", Y: []string{"share"}, Series: "cause"})
 	p.Figure(analysis.Figure{
-		Name: "latency.class", Title: "Scheduling latency by class of goroutine", Mark: analysis.ECDF,
+		Name: "latency.class", Title: latencyByClassTitle(p, f), Mark: analysis.ECDF,
 		Table: byClass.Name, X: "latency", Y: []string{"share"}, Series: "class",
 	})
 	p.Figure(analysis.Figure{
-		Name: "latency.time", Title: fmt.Sprintf("Scheduling latency of user goroutines over time: %s waits", analysis.FormatCount(user.N())),
+		Name: "latency.time", Title: latencyTimeTitle(p, f, user),
 		Mark: analysis.HeatTime, Table: "latency.time", X: "begin", Y: []string{"waits", "to"}, Series: "from", End: "end",
 	})
 	return nil
+}
+
+func latencyTitle(p *analysis.Pass, f *latencyFold, user *sketch.Histogram) string {
+	yields := &f.hist[parse.ClassUser][parse.ReadyYield]
+	switch {
+	case user.N() == 0:
+		return fmt.Sprintf("User goroutines waited for a P only after %s, %s", counted(yields.N(), "yield", "yields"), typical(p, yields))
+	case yields.N() == 0:
+		return fmt.Sprintf("User goroutines wait for a P %s", typical(p, user))
+	}
+	return fmt.Sprintf("User goroutines wait for a P %s, yields left out", typical(p, user))
+}
+
+func latencyByClassTitle(p *analysis.Pass, f *latencyFold) string {
+	var parts []string
+	for c := range f.hist {
+		if h := f.ofClass(parse.Class(c)); h.N() > 0 {
+			parts = append(parts, fmt.Sprintf("%s %s", parse.Class(c), p.Dur(h.Max())))
+		}
+	}
+	return "Longest wait for a P: " + strings.Join(parts, ", ")
+}
+
+func latencyTimeTitle(p *analysis.Pass, f *latencyFold, user *sketch.Histogram) string {
+	if user.N() == 0 {
+		return "No user goroutine waited for a P, yields left out"
+	}
+	const long = 1e6
+	var n int64
+	for lane := range f.overTime.Lanes() {
+		if lane > 0 && latencyBounds[lane-1] >= long {
+			for b := range f.overTime.Len() {
+				n += f.overTime.At(b, lane)
+			}
+		}
+	}
+	worst := f.worst.Items()[0]
+	if user.N() == 1 {
+		return fmt.Sprintf("The only wait for a P took %s, from %s", p.Dur(worst.Value), p.At(worst.Item.since))
+	}
+	none := "none"
+	if n > 0 {
+		none = analysis.FormatCount(n)
+	}
+	return fmt.Sprintf("Of %s for a P %s took 1 ms or more; the longest took %s from %s",
+		counted(user.N(), "wait", "waits"), none, p.Dur(worst.Value), p.At(worst.Item.since))
 }
 
 func sayLatency(p *analysis.Pass, f *latencyFold, user *sketch.Histogram) {

@@ -194,11 +194,11 @@ func runNetpoll(p *analysis.Pass) error {
 			names = append(names, by.String())
 		}
 		seriesTable(p, f.series, "netpoll.time", "goroutines readied by the network poller over time, by who polled", names...)
-		p.Figure(analysis.Figure{Name: "netpoll.time", Title: "Network wake-ups over time", Mark: analysis.Area,
+		p.Figure(analysis.Figure{Name: "netpoll.time", Title: fmt.Sprintf("The poller woke goroutines %s: %s", times(wakeups), mostly(names, f.wakeups[:])), Mark: analysis.Area,
 			Table: "netpoll.time", X: "time", Y: names})
 	}
 	histogramTable(p, &latency, "netpoll.latencies", "readied by the network poller to running, all goroutines")
-	p.Figure(analysis.Figure{Name: "netpoll.latency", Title: "How long goroutines wait for a P after network wake-ups", Mark: analysis.HistBars,
+	p.Figure(analysis.Figure{Name: "netpoll.latency", Title: fmt.Sprintf("After network wake-ups goroutines wait for a P %s", typical(p, &latency)), Mark: analysis.HistBars,
 		Table: "netpoll.latencies", X: "from", End: "to", Y: []string{"count"}})
 	return nil
 }

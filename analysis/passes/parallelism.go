@@ -218,7 +218,7 @@ func parallelismProfile(p *analysis.Pass, f *parallelismFold, wall int64) {
 	})
 	p.Table(every)
 	p.Figure(analysis.Figure{
-		Name: "parallelism.profile", Title: fmt.Sprintf("%s user goroutines ran at once on average", meanCount(weightedMean(f.running))),
+		Name: "parallelism.profile", Title: fmt.Sprintf("On average %s user goroutines ran at once, at most %d; none for %s of the time", meanCount(weightedMean(f.running)), f.running.Max(), analysis.FormatRatio(ratio(heldAt(f.running, 0), wall))),
 		Mark: analysis.Bars, Table: every.Name, X: "running", Y: []string{"share"},
 	})
 
@@ -247,7 +247,7 @@ func parallelismRunnable(p *analysis.Pass, f *parallelismFold, wall int64) {
 	}
 	p.Table(t)
 	p.Figure(analysis.Figure{
-		Name: "parallelism.runnable", Title: fmt.Sprintf("%s user goroutines were runnable on average", meanCount(weightedMean(f.runnable))),
+		Name: "parallelism.runnable", Title: fmt.Sprintf("On average %s user goroutines were runnable at once, at most %s", meanCount(weightedMean(f.runnable)), analysis.FormatCount(f.runnable.Max())),
 		Mark: analysis.Bars, Table: t.Name, X: "runnable", Y: []string{"share"},
 	})
 }
@@ -298,7 +298,7 @@ func parallelismOver(p *analysis.Pass, f *parallelismFold) {
 	}
 	p.Table(t)
 	p.Figure(analysis.Figure{
-		Name: "parallelism.time", Title: fmt.Sprintf("at most %d user goroutines ran at once and %s were runnable", f.running.Max(), analysis.FormatCount(f.runnable.Max())),
+		Name: "parallelism.time", Title: fmt.Sprintf("On average %s user goroutines ran, %s were runnable, and %s Ps were idle", meanCount(weightedMean(f.running)), meanCount(weightedMean(f.runnable)), meanCount(weightedMean(f.idle))),
 		Mark: analysis.Line, Table: t.Name, X: "at", Y: y[:],
 	})
 }

@@ -392,7 +392,11 @@ func worstSlices(p *analysis.Pass, f *preemptionFold) {
 			int64(s.Runs), s.Contended, endOf(&s).String(), p.SiteName(s.Stack))
 	}
 	p.Table(worst)
-	p.Figure(analysis.Figure{Name: "preemption.worst", Title: "The longest time slices while work was runnable", Mark: analysis.Gantt,
+	if f.over == 0 {
+		return
+	}
+	w := f.worst.Items()[0]
+	p.Figure(analysis.Figure{Name: "preemption.worst", Title: fmt.Sprintf("Over 20 ms while work was runnable: %s, the longest %s on P %d", counted(f.over, "time slice", "time slices"), p.Dur(w.Value), w.Item.P), Mark: analysis.Gantt,
 		Table: "preemption.worst", X: "start", End: "end", Y: []string{"P"}, Series: "last goroutine"})
 }
 
@@ -464,7 +468,7 @@ func sliceTables(p *analysis.Pass, f *preemptionFold, lengths *sketch.Histogram)
 	}
 	p.Table(t)
 	histogramTable(p, lengths, "preemption.lengths", "lengths of time slices of user goroutines")
-	p.Figure(analysis.Figure{Name: "preemption.lengths", Title: "How long Ps run before they schedule anew", Mark: analysis.HistBars,
+	p.Figure(analysis.Figure{Name: "preemption.lengths", Title: fmt.Sprintf("Time slices of user goroutines last %s", typical(p, lengths)), Mark: analysis.HistBars,
 		Table: "preemption.lengths", X: "from", End: "to", Y: []string{"count"},
 		Refs: []analysis.Ref{{Axis: "x", Value: timeSlice, Label: "10 ms: sysmon asks for the P"}}})
 }
@@ -478,6 +482,18 @@ func preemptSeries(p *analysis.Pass, f *preemptionFold) {
 		names = append(names, preemptName(k))
 	}
 	seriesTable(p, f.series, "preemption.time", "stops over time by kind, without the runtime's own yields", names...)
-	p.Figure(analysis.Figure{Name: "preemption.time", Title: "Preemptions over time", Mark: analysis.Area,
+	p.Figure(analysis.Figure{Name: "preemption.time", Title: preemptSeriesTitle(f.series, names), Mark: analysis.Area,
 		Table: "preemption.time", X: "time", Y: names})
+}
+
+func preemptSeriesTitle(s *sketch.Series, names []string) string {
+	counts := make([]int64, len(names))
+	var all int64
+	for lane := range counts {
+		for b := range s.Len() {
+			counts[lane] += s.At(b, lane)
+		}
+		all += counts[lane]
+	}
+	return fmt.Sprintf("Running goroutines were stopped %s: %s", times(all), mostly(names, counts))
 }

@@ -256,8 +256,73 @@ func startsTable(p *analysis.Pass, f *stealingFold) {
 			quantileCell(h, .5), quantileCell(h, .99), maxCell(h), h.Sum())
 	}
 	p.Table(t)
-	p.Figure(analysis.Figure{Name: "stealing.starts", Title: "From which queue Ps take the goroutines they start", Mark: analysis.Bars,
+	p.Figure(analysis.Figure{Name: "stealing.starts", Title: startsTitle(f, t.N), Mark: analysis.Bars,
 		Table: "stealing.starts", X: "from", Y: []string{"starts"}, Series: "goroutines"})
+}
+
+func startsTitle(f *stealingFold, all int64) string {
+	var names []string
+	var counts []int64
+	for o := range f.starts {
+		names = append(names, parse.Origin(o).String())
+		counts = append(counts, f.starts[o][0]+f.starts[o][1])
+	}
+	return fmt.Sprintf("Goroutines were started %s: %s", times(all), mostly(names, counts))
+}
+
+// matrixTitle says who steals most, and from whom.
+func matrixTitle(pairs map[procPair]*stolen) string {
+	var all, ambiguous int64
+	by := make(map[parse.ProcID]int64)
+	for k, s := range pairs {
+		all += s.n
+		ambiguous += s.ambiguous
+		by[k.thief] += s.n
+	}
+	if all == 0 {
+		return fmt.Sprintf("No goroutine was stolen for certain; %s may have been", counted(ambiguous, "start", "starts"))
+	}
+	thief, victim := parse.NoProc, parse.NoProc
+	for id, n := range by {
+		if thief == parse.NoProc || n > by[thief] || n == by[thief] && id < thief {
+			thief = id
+		}
+	}
+	var most int64
+	for k, s := range pairs {
+		if k.thief == thief && (s.n > most || s.n == most && k.victim < victim) {
+			victim, most = k.victim, s.n
+		}
+	}
+	how := "most"
+	for id, n := range by {
+		if id != thief && n == by[thief] {
+			how = "as much as any"
+		}
+	}
+	from := "all of them"
+	if most < by[thief] {
+		from = analysis.FormatRatio(ratio(most, by[thief])) + " of them"
+	}
+	return fmt.Sprintf("P %d steals %s: %s of %s, %s from P %d", thief, how, analysis.FormatCount(by[thief]),
+		counted(all, "stolen goroutine", "stolen goroutines"), from, victim)
+}
+
+func stealSeriesTitle(p *analysis.Pass, s *sketch.Series) string {
+	var sum [3]int64
+	var most int64
+	for b := range s.Len() {
+		for lane := range sum {
+			sum[lane] += s.At(b, lane)
+		}
+		most = max(most, s.At(b, laneStolen))
+	}
+	title := fmt.Sprintf("Of %s from run queues %s were stolen, at most %s in %s", counted(sum[laneStolen]+sum[laneAmbiguous]+sum[laneQueued], "start", "starts"),
+		analysis.FormatCount(sum[laneStolen]), analysis.FormatCount(most), p.Dur(s.Width()))
+	if n := sum[laneAmbiguous]; n > 0 {
+		title += fmt.Sprintf("; %s ambiguous", analysis.FormatCount(n))
+	}
+	return title
 }
 
 func pairTables(p *analysis.Pass, f *stealingFold) {
@@ -299,7 +364,7 @@ func pairTables(p *analysis.Pass, f *stealingFold) {
 	top.Limit(10)
 	p.Table(top)
 	p.Table(matrix)
-	p.Figure(analysis.Figure{Name: "stealing.matrix", Title: "Who steals from whom", Mark: analysis.Matrix,
+	p.Figure(analysis.Figure{Name: "stealing.matrix", Title: matrixTitle(byPair), Mark: analysis.Matrix,
 		Table: "stealing.matrix", X: "thief", Y: []string{"stolen"}, Series: "victim"})
 }
 
@@ -333,6 +398,6 @@ func stealSeries(p *analysis.Pass, f *stealingFold) {
 		return
 	}
 	seriesTable(p, f.series, "stealing.time", "starts from run queues over time, all goroutines", "stolen", "ambiguous", "not stolen")
-	p.Figure(analysis.Figure{Name: "stealing.time", Title: "Steals over time", Mark: analysis.Area,
+	p.Figure(analysis.Figure{Name: "stealing.time", Title: stealSeriesTitle(p, f.series), Mark: analysis.Area,
 		Table: "stealing.time", X: "time", Y: []string{"stolen", "ambiguous"}})
 }

@@ -495,8 +495,15 @@ func stwWaterfall(p *analysis.Pass, c *stwFold) {
 	p.Table(t)
 	p.Figure(analysis.Figure{
 		Name: "stw.waterfall", Mark: analysis.Waterfall, Table: t.Name, X: "requested", Y: []string{"stopped"}, Series: "p", End: "restarted",
-		Title: fmt.Sprintf("%s for %s at %s: %s until the last P stopped", p.Trace.String(r.Name), p.Dur(stwHalt(r)), p.At(r.Since), p.Dur(r.Stopping())),
+		Title: fmt.Sprintf("The longest stop, %s at %s, took %s, %s of it stopping", p.Trace.String(r.Name), p.At(r.Since), p.Dur(stwHalt(r)), stwPart(p, r.Stopping())),
 	})
+}
+
+func stwPart(p *analysis.Pass, ns int64) string {
+	if ns == 0 {
+		return "none"
+	}
+	return p.Dur(ns)
 }
 
 func stwTime(p *analysis.Pass, c *stwFold) {
@@ -526,7 +533,7 @@ func stwTime(p *analysis.Pass, c *stwFold) {
 	p.Table(t)
 	p.Figure(analysis.Figure{
 		Name: "stw.pauses", Mark: analysis.Area, Table: t.Name, X: "time", Y: []string{"GC stopping", "GC stopped", "other stopping", "other stopped"},
-		Title: fmt.Sprintf("the world was stopping or stopped %s of the time", analysis.FormatRatio(ratio(stopped, p.Trace.Duration()))),
+		Title: fmt.Sprintf("The world was stopping or stopped %s of the time", analysis.FormatRatio(ratio(stopped, p.Trace.Duration()))),
 	})
 }
 

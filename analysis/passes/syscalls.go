@@ -209,11 +209,11 @@ func runSyscalls(p *analysis.Pass) error {
 	callSites(p, sites)
 	handoffTables(p, f, lost, sites)
 	histogramTable(p, &f.durations, "syscalls.durations", "durations of system and cgo calls, all goroutines but the tracer's")
-	p.Figure(analysis.Figure{Name: "syscalls.durations", Title: "How long system and cgo calls take", Mark: analysis.HistBars,
+	p.Figure(analysis.Figure{Name: "syscalls.durations", Title: callsTitle(p, f, lost), Mark: analysis.HistBars,
 		Table: "syscalls.durations", X: "from", End: "to", Y: []string{"count"}})
 	if calls+lost > 0 {
 		seriesTable(p, f.series, "syscalls.time", "calls and P handoffs over time, all goroutines but the tracer's", "calls", "P handoffs")
-		p.Figure(analysis.Figure{Name: "syscalls.time", Title: "System and cgo calls over time", Mark: analysis.Steps,
+		p.Figure(analysis.Figure{Name: "syscalls.time", Title: callSeriesTitle(p, f.series), Mark: analysis.Steps,
 			Table: "syscalls.time", X: "time", Y: []string{"calls", "P handoffs"}})
 	}
 	return nil
@@ -234,6 +234,25 @@ func takerName(t parse.Taker) string {
 		return "given up at entry"
 	}
 	return t.String()
+}
+
+func callsTitle(p *analysis.Pass, f *syscallsFold, lost int64) string {
+	which := "System and cgo calls take"
+	if f.untimed > 0 {
+		which = "Blocking system and cgo calls take"
+	}
+	return fmt.Sprintf("%s %s; %s", which, typical(p, &f.durations), numbered(lost, "P handoff", "P handoffs"))
+}
+
+func callSeriesTitle(p *analysis.Pass, s *sketch.Series) string {
+	var calls, lost, most int64
+	for b := range s.Len() {
+		calls += s.At(b, laneCalls)
+		lost += s.At(b, laneLost)
+		most = max(most, s.At(b, laneCalls))
+	}
+	return fmt.Sprintf("There are %s, at most %s in %s, and %s", numbered(calls, "system or cgo call", "system and cgo calls"),
+		analysis.FormatCount(most), p.Dur(s.Width()), numbered(lost, "P handoff", "P handoffs"))
 }
 
 func sayCalls(p *analysis.Pass, f *syscallsFold, calls int64) {

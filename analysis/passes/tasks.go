@@ -198,11 +198,30 @@ func runTasks(p *analysis.Pass) error {
 	durations := taskDurations(byTask)
 	p.Table(durations)
 	p.Figure(analysis.Figure{
-		Name: "tasks.tasks", Title: "Durations of tasks by type", Mark: analysis.ECDF,
+		Name: "tasks.tasks", Title: tasksTitle(p, byTask), Mark: analysis.ECDF,
 		Table: durations.Name, X: "duration", Y: []string{"share"}, Series: "task",
 	})
 	return nil
 }
+
+func tasksTitle(p *analysis.Pass, rows []ranked[annotated]) string {
+	rows = rows[:min(len(rows), taskSeries)]
+	var all sketch.Histogram
+	types := int64(0)
+	for _, r := range rows {
+		if r.v.lengths.N() > 0 {
+			types++
+		}
+		all.Merge(&r.v.lengths)
+	}
+	if all.N() == 1 {
+		return "The only task seen whole took " + p.Dur(all.Max())
+	}
+	return fmt.Sprintf("Tasks take %s; %s of %s", typical(p, &all), analysis.FormatCount(all.N()), counted(types, "type", "types"))
+}
+
+// taskSeries is how many types of tasks a figure tells apart.
+const taskSeries = 8
 
 // userText is a name the program chose: it may be empty or hold any bytes.
 func userText(p *analysis.Pass, id parse.StringID) string {
@@ -252,7 +271,7 @@ func taskDurations(rows []ranked[annotated]) *analysis.Table {
 		Name: "tasks.durations", Title: "share of the whole tasks that took at most a duration", Detail: true,
 		Columns: []analysis.Column{{Name: "task", Unit: analysis.Text}, {Name: "duration", Unit: analysis.NS}, {Name: "share", Unit: analysis.Ratio}},
 	}
-	for _, r := range rows[:min(len(rows), 8)] {
+	for _, r := range rows[:min(len(rows), taskSeries)] {
 		var n int64
 		t.N += r.v.lengths.N()
 		r.v.lengths.Bins(func(_, hi, k int64) bool {

@@ -281,6 +281,8 @@ func timelineOver(p *analysis.Pass, f *timelineSums) {
 		}
 		t.Add(cells...)
 	}
+	all := f.total.sum()
+	part := func(ns int64) string { return analysis.FormatRatio(ratio(ns, all)) }
 	over := &analysis.Table{Name: "timeline.time", Title: "all Ps by state over time, as shares of P time", N: int64(len(f.ps)), Columns: cols, Detail: true}
 	for b := range n {
 		var s shares
@@ -291,7 +293,7 @@ func timelineOver(p *analysis.Pass, f *timelineSums) {
 	}
 	p.Table(over)
 	p.Figure(analysis.Figure{
-		Name: "timeline.time", Title: fmt.Sprintf("P time by state: user %s, idle %s", analysis.FormatRatio(float64(f.total[shareUser])/float64(f.total.sum())), analysis.FormatRatio(float64(f.total[shareIdle])/float64(f.total.sum()))),
+		Name: "timeline.time", Title: fmt.Sprintf("Ps ran user goroutines %s of their time, the GC %s, and were idle %s", part(f.total[shareUser]), part(f.total[shareWorker]+f.total[shareAssist]), part(f.total[shareIdle])),
 		Mark: analysis.Area, Table: over.Name, X: "at", Y: shareNames[:],
 	})
 
@@ -322,7 +324,27 @@ func timelineOver(p *analysis.Pass, f *timelineSums) {
 	}
 	p.Table(lanes)
 	p.Figure(analysis.Figure{
-		Name: "timeline.lanes", Title: fmt.Sprintf("what each of %s Ps did", analysis.FormatCount(int64(len(f.ps)))),
+		Name: "timeline.lanes", Title: timelineBusiest(f),
 		Mark: analysis.Lanes, Table: lanes.Name, X: "at", Y: shareNames[:], Series: "P",
 	})
+}
+
+// timelineBusiest says which P was idle least and which most.
+func timelineBusiest(f *timelineSums) string {
+	idle := func(id parse.ProcID) float64 { return ratio(f.ps[id].time[shareIdle], f.ps[id].time.sum()) }
+	text := func(id parse.ProcID) string { return analysis.FormatRatio(idle(id)) }
+	ids := slices.DeleteFunc(slices.Sorted(maps.Keys(f.ps)), func(id parse.ProcID) bool { return f.ps[id].time.sum() == 0 })
+	if len(ids) == 0 {
+		return "No P had any time"
+	}
+	byIdle := func(a, b parse.ProcID) int { return cmp.Compare(idle(a), idle(b)) }
+	least, most := slices.MinFunc(ids, byIdle), slices.MaxFunc(ids, byIdle)
+	switch {
+	case len(ids) == 1:
+		return fmt.Sprintf("P %d, the only one, was idle for %s of its time", least, text(least))
+	case text(least) == text(most):
+		return fmt.Sprintf("Each of %d Ps was idle for %s of its time", len(ids), text(least))
+	}
+	return fmt.Sprintf("P %d was idle least, for %s of its time, P %d most, for %s",
+		least, text(least), most, text(most))
 }

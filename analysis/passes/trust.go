@@ -410,8 +410,12 @@ func trustSteppedProcs(p *analysis.Pass, f *trustFold) {
 	}
 	p.Table(t)
 	if s.n > 1 {
+		title := fmt.Sprintf("GOMAXPROCS changed %s, between %d and %d", times(s.n-1), s.min, s.max)
+		if s.n == 2 {
+			title = fmt.Sprintf("GOMAXPROCS changed once, from %d to %d", s.first[0].procs, s.first[1].procs)
+		}
 		p.Figure(analysis.Figure{
-			Name: "trust.gomaxprocs", Title: fmt.Sprintf("GOMAXPROCS changed %s times, between %d and %d", analysis.FormatCount(s.n-1), s.min, s.max),
+			Name: "trust.gomaxprocs", Title: title,
 			Mark: analysis.Steps, Table: t.Name, X: "from", End: "until", Y: []string{"GOMAXPROCS"},
 		})
 	}

@@ -173,18 +173,47 @@ func runWaits(p *analysis.Pass) error {
 	p.Table(waitsWorst(p, f, &all))
 
 	p.Figure(analysis.Figure{
-		Name: "waits.cause", Title: "What " + p.Dur(all.total) + " of waiting for a P was made of",
+		Name: "waits.cause", Title: waitsTitle(p, &all),
 		Mark: analysis.Bars, Table: causes.Name, X: "cause", Y: []string{"total"},
 	})
 	p.Figure(analysis.Figure{
-		Name: "waits.ready", Title: "What waits for a P were made of, by how the goroutine became runnable",
+		Name: "waits.ready", Title: waitsReadyTitle(f, &all),
 		Mark: analysis.Matrix, Table: "waits.ready", X: "cause", Y: []string{"total"}, Series: "ready by",
 	})
 	p.Figure(analysis.Figure{
-		Name: "waits.function", Title: "Who made user goroutines wait for a P",
+		Name: "waits.function", Title: waitsWhoTitle(p, who),
 		Mark: analysis.Bars, Table: who.Name, X: "function", Y: []string{"waits"}, Series: "P was",
 	})
 	return nil
+}
+
+func waitsTitle(p *analysis.Pass, all *waitParts) string {
+	c, ns := largest(&all.parts)
+	return fmt.Sprintf("User goroutines waited %s for a P; %s of it: %s", p.Dur(all.total), analysis.FormatRatio(ratio(ns, all.total)), causeTexts[c])
+}
+
+func waitsReadyTitle(f *waitsFold, all *waitParts) string {
+	var ready parse.Ready
+	var cause parse.Cause
+	var most int64
+	for r := range f.whole {
+		if c, ns := largest(&f.whole[r].parts); ns > most {
+			ready, cause, most = parse.Ready(r), c, ns
+		}
+	}
+	return fmt.Sprintf("Of waiting for a P the largest part, %s: %s, %s", analysis.FormatRatio(ratio(most, all.total)), readyWord(ready), causeTexts[cause])
+}
+
+func waitsWhoTitle(p *analysis.Pass, who *analysis.Table) string {
+	if len(who.Rows) == 0 {
+		return ""
+	}
+	r := who.Rows[0]
+	what := fmt.Sprintf("with %s (%s)", brief(r[0].(string)), r[1])
+	if strings.HasPrefix(r[0].(string), "(") {
+		what = fmt.Sprintf("in state %s", r[1])
+	}
+	return fmt.Sprintf("User goroutines waited %s, %s of all, for Ps %s", p.Dur(r[2].(int64)), analysis.FormatRatio(r[3].(float64)), what)
 }
 
 func sayWaits(p *analysis.Pass, f *waitsFold, all *waitParts, who *analysis.Table) {

@@ -285,7 +285,8 @@ type Figure struct {
 	Refs   []Ref    `json:"refs,omitempty"`
 }
 
-// A Ref is a fixed line in a figure, in the unit of its axis.
+// A Ref is a fixed line in a figure, in the unit of its axis. On an ECDF it is a
+// dot on the first series.
 type Ref struct {
 	Axis  string `json:"axis"` // "x" or "y"
 	Value Number `json:"value"`

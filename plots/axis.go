@@ -102,7 +102,13 @@ func numberTo(v, step, largest float64, u analysis.Unit) string {
 		units = []unit{{1, ""}, {1e3, " k"}, {1e6, " M"}, {1e9, " G"}}
 	}
 	if v == 0 {
-		return "0" + strings.TrimLeft(suffixOfZero(u), "")
+		if u == analysis.Ratio {
+			return "0 %"
+		}
+		return "0"
+	}
+	if step == 0 {
+		v, largest = round3(v), round3(largest)
 	}
 	best := units[0]
 	for _, x := range units {
@@ -124,19 +130,17 @@ func numberTo(v, step, largest float64, u analysis.Unit) string {
 	if step > 0 {
 		digits = max(0, int(math.Ceil(-math.Log10(step/best.scale)-1e-9)))
 	} else {
-		s := strconv.FormatFloat(v/best.scale, 'g', 3, 64)
-		if f, err := strconv.ParseFloat(s, 64); err == nil {
-			return group(strconv.FormatFloat(f, 'f', -1, 64)) + best.name
-		}
+		return group(strconv.FormatFloat(round3(v/best.scale), 'f', -1, 64)) + best.name
 	}
 	return group(strconv.FormatFloat(v/best.scale, 'f', digits, 64)) + best.name
 }
 
-func suffixOfZero(u analysis.Unit) string {
-	if u == analysis.Ratio {
-		return " %"
+func round3(v float64) float64 {
+	f, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 3, 64), 64)
+	if err != nil {
+		return v
 	}
-	return ""
+	return f
 }
 
 // group separates thousands.

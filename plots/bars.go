@@ -1,6 +1,7 @@
 package plots
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -45,6 +46,24 @@ func bars(c *chart) error {
 			}
 		}
 		top = max(top, total[i])
+	}
+	if series >= 0 { // the order of the rows is that of the parts
+		by := make(map[string]float64)
+		for i, name := range names {
+			by[name] = total[i]
+		}
+		old := slices.Clone(names)
+		slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(by[b], by[a]) })
+		move := func(v []float64) (moved []float64) {
+			for _, name := range names {
+				moved = append(moved, v[slices.Index(old, name)])
+			}
+			return moved
+		}
+		total = move(total)
+		for k := range values {
+			values[k] = move(values[k])
+		}
 	}
 	if top == 0 {
 		return noData("nothing of this happened in the time analysed")

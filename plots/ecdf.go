@@ -11,8 +11,7 @@ import (
 	"github.com/tracelens/tracelens/analysis"
 )
 
-// ecdf draws cumulative shares over a log axis, and marks the quantiles of the
-// first series.
+// ecdf draws cumulative shares over a log axis, and dots on the first series.
 func ecdf(c *chart) error {
 	if len(c.fig.Y) == 0 {
 		return fmt.Errorf("mark ecdf needs a column of shares")
@@ -64,7 +63,6 @@ func ecdf(c *chart) error {
 	p.Y.Min, p.Y.Max, p.Y.Tick.Marker = 0, 1, linearTicks(analysis.Ratio, 4)
 	c.top = 6 * px
 	c.grid(true, true)
-	c.refs()
 	if len(curves) > 1 {
 		for _, k := range curves {
 			c.keys = append(c.keys, key{name: k.name, color: k.color, line: true})
@@ -82,56 +80,28 @@ func ecdf(c *chart) error {
 			}
 			dc.StrokeLines(line, pts)
 		}
-		c.markQuantiles(dc, curves[0], x, y)
+		c.markRefs(dc, curves[0], x, y)
 	})
 	return nil
 }
 
-// markQuantiles puts dots on a curve where the quantiles are that its population
-// supports, or where its end is. Labels stand one below the other.
-func (c *chart) markQuantiles(dc draw.Canvas, k curve, x, y func(float64) vg.Length) {
-	unit := c.unit(c.mustColumn(c.fig.X))
+// markRefs puts dots on a curve. Labels stand one below the other.
+func (c *chart) markRefs(dc draw.Canvas, k curve, x, y func(float64) vg.Length) {
 	below := dc.Max.Y + 4*px
-	mark := func(at float64, q float64, name string) {
-		dot := vg.Point{X: x(at), Y: y(q)}
+	for _, r := range slices.Backward(c.fig.Refs) {
+		at := float64(r.Value)
+		if r.Axis != "x" || at < c.plot.X.Min || at > c.plot.X.Max {
+			continue
+		}
+		i := slices.IndexFunc(k.xy, func(pt [2]float64) bool { return pt[0] >= at && pt[1] > 0 })
+		dot := vg.Point{X: x(at), Y: y(k.xy[max(i, 0)][1])}
 		dc.DrawGlyph(draw.GlyphStyle{Color: c.theme.back, Radius: 4.5 * px, Shape: draw.CircleGlyph{}}, dot)
 		dc.DrawGlyph(draw.GlyphStyle{Color: c.theme.text, Radius: 3.2 * px, Shape: draw.CircleGlyph{}}, dot)
 		below = min(below-15*px, dot.Y-2*px)
-		l := label{text: name + "  " + number(at, 0, unit), x: dot.X + 8*px, y: below, yAlign: -1, color: c.theme.text, halo: true, size: 11.5, bold: true}
+		l := label{text: clean(r.Label), x: dot.X + 8*px, y: below, yAlign: -1, color: c.theme.text, halo: true, size: 11.5, bold: true}
 		if c.style(11.5, true, nil).Width(l.text)+l.x > dc.Max.X {
 			l.x, l.xAlign = dot.X-8*px, -1
 		}
 		c.write(dc, l)
 	}
-	some := false
-	for _, q := range slices.Backward(quantiles) {
-		for _, pt := range k.xy {
-			if pt[1] >= q && supports(float64(c.table.N), q) {
-				mark(pt[0], q, quantileName(q))
-				some = true
-				break
-			}
-		}
-	}
-	if last := k.xy[len(k.xy)-2]; !some {
-		mark(last[0], last[1], "longest")
-	}
-}
-
-var quantiles = []float64{.5, .9, .99, .999}
-
-// supports tells whether a quantile is more than one value's chance: at least ten
-// lie above it.
-func supports(n, q float64) bool { return n*(1-q) >= 10-1e-9 }
-
-// quantileName writes .999 as p99.9.
-func quantileName(q float64) string { return fmt.Sprintf("p%v", math.Round(q*1e4)/100) }
-
-// mustColumn is column for one that a mark has already found.
-func (c *chart) mustColumn(name string) int {
-	i, err := c.column(name)
-	if err != nil {
-		panic(err)
-	}
-	return i
 }

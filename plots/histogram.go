@@ -1,8 +1,10 @@
 package plots
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
@@ -67,22 +69,14 @@ func histogram(c *chart) error {
 	c.yTitle = "count in each third of an octave"
 	c.grid(false, true)
 
-	quantile := func(q float64) float64 {
-		sum := 0.0
-		for _, b := range bins {
-			if sum += b.n; sum >= q*total {
-				return b.hi - 1
-			}
-		}
-		return most
-	}
-	var marked []float64
-	for _, q := range quantiles {
-		if supports(total, q) {
-			marked = append(marked, q)
+	var refs []analysis.Ref
+	for _, r := range c.fig.Refs {
+		if v := float64(r.Value); r.Axis == "x" && v >= p.X.Min && v <= p.X.Max {
+			refs = append(refs, r)
 		}
 	}
-	c.top = vg.Length(len(marked)) * 14 * px
+	slices.SortStableFunc(refs, func(a, b analysis.Ref) int { return cmp.Compare(a.Value, b.Value) })
+	c.top = vg.Length(len(refs)) * 14 * px
 	c.add(func(dc draw.Canvas, x, y func(float64) vg.Length) {
 		for i, n := range bars {
 			if n > 0 {
@@ -91,17 +85,15 @@ func histogram(c *chart) error {
 			}
 		}
 		// Each label on a line of its own above the data, so none meets another.
-		for i, q := range marked {
-			v := quantile(q)
-			at, line := x(v), dc.Max.Y+vg.Length(len(marked)-i)*14*px
+		for i, r := range refs {
+			at, line := x(float64(r.Value)), dc.Max.Y+vg.Length(len(refs)-i)*14*px
 			dc.StrokeLine2(draw.LineStyle{Color: c.theme.weak, Width: px, Dashes: []vg.Length{2 * px, 2 * px}}, at, dc.Min.Y, at, line-7*px)
-			l := label{text: quantileName(q) + "  " + number(v, 0, c.unit(from)), x: at + 4*px, y: line, yAlign: -1, color: c.theme.text, halo: true, bold: true}
+			l := label{text: clean(r.Label), x: at + 4*px, y: line, yAlign: -1, color: c.theme.text, halo: true, bold: true}
 			if sty := c.style(11, true, nil); l.x+sty.Width(l.text) > dc.Max.X {
 				l.x, l.xAlign = at-4*px, -1
 			}
 			c.write(dc, l)
 		}
 	})
-	c.refs()
 	return nil
 }

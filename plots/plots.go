@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"slices"
 	"strings"
 
 	"gonum.org/v1/plot/vg"
@@ -76,9 +75,6 @@ func Draw(w io.Writer, f *analysis.Figure, t *analysis.Table, o Options) error {
 	if !ok {
 		return fmt.Errorf("figure %s: no mark %q", f.Name, f.Mark)
 	}
-	if !slices.Contains(Formats, o.Format) {
-		return fmt.Errorf("no picture format %q; there are: %s", o.Format, strings.Join(Formats, ", "))
-	}
 	c := newChart(f, t, o)
 	err := m(c)
 	if empty := noData(""); errors.As(err, &empty) {
@@ -86,11 +82,24 @@ func Draw(w io.Writer, f *analysis.Figure, t *analysis.Table, o Options) error {
 	} else if err != nil {
 		return fmt.Errorf("figure %s: %w", f.Name, err)
 	}
+	return c.encode(w)
+}
+
+// Empty writes a picture that says why there is none of a figure.
+func Empty(w io.Writer, title, why string, o Options) error {
+	c := newChart(&analysis.Figure{Name: title, Title: title}, &analysis.Table{}, o)
+	c.empty = why
+	return c.encode(w)
+}
+
+// encode writes the chart in its format.
+func (c *chart) encode(w io.Writer) error {
+	f := c.fig
 	width, height, err := c.size()
 	if err != nil {
 		return fmt.Errorf("figure %s: %w", f.Name, err)
 	}
-	switch o.Format {
+	switch c.opt.Format {
 	case "png":
 		scale := c.opt.Scale
 		if pixels := width.Dots(dpi) * height.Dots(dpi) * scale * scale; !(pixels <= MaxPixels) {
@@ -108,6 +117,8 @@ func Draw(w io.Writer, f *analysis.Figure, t *analysis.Table, o Options) error {
 		if _, err = canvas.WriteTo(&b); err == nil {
 			_, err = w.Write(undated(b.Bytes()))
 		}
+	default:
+		return fmt.Errorf("no picture format %q; there are: %s", c.opt.Format, strings.Join(Formats, ", "))
 	}
 	return err
 }

@@ -62,7 +62,8 @@ var examples = map[string]example{
 			[]any{0 * ms, .5, .0, .0, .5}, []any{25 * ms, .25, .01, .0, .74}, []any{50 * ms, .6, .0, .0, .4}, []any{75 * ms, .6, .0, .0, .4}),
 	},
 	"ecdf": {
-		analysis.Figure{Mark: analysis.ECDF, X: "latency", Y: []string{"share"}, Series: "cause", Title: "Half of the waits were under 2 µs"},
+		analysis.Figure{Mark: analysis.ECDF, X: "latency", Y: []string{"share"}, Series: "cause", Title: "Half of the waits were under 2 µs",
+			Refs: []analysis.Ref{{Axis: "x", Value: 2000, Label: "p50 2 µs"}, {Axis: "x", Value: 90_000, Label: "p90 90 µs"}}},
 		table("cause:text, latency:ns, share:ratio",
 			[]any{"all", int64(1000), .25}, []any{"all", int64(2000), .5}, []any{"all", int64(90_000), 1.},
 			[]any{"created", int64(0), .5}, []any{"created", int64(3000), 1.}),

@@ -352,6 +352,25 @@ func histogramTable(p *analysis.Pass, h *sketch.Histogram, name, title string) {
 	p.Table(t)
 }
 
+// quantileRefs are lines at the quantiles that h supports, or at its maximum.
+func quantileRefs(p *analysis.Pass, h *sketch.Histogram) (refs []analysis.Ref) {
+	add := func(name string, v int64) {
+		refs = append(refs, analysis.Ref{Axis: "x", Value: analysis.Number(v), Label: name + " " + p.Dur(v)})
+	}
+	for _, q := range []struct {
+		name string
+		q    float64
+	}{{"p50", .5}, {"p90", .9}, {"p99", .99}, {"p99.9", .999}} {
+		if v, ok := h.Quantile(q.q); ok {
+			add(q.name, v)
+		}
+	}
+	if len(refs) == 0 && h.N() > 0 {
+		add("longest", h.Max())
+	}
+	return refs
+}
+
 func coarseBottom(i int) int64 {
 	if i == 0 {
 		return 0

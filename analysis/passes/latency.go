@@ -234,10 +234,10 @@ func runLatency(p *analysis.Pass) error {
 	p.Table(byClass)
 	p.Table(latencyOverTime(p, f, user.N()))
 
-	p.Figure(analysis.Figure{Name: "latency.cause", Title: latencyTitle(p, f, user), Mark: analysis.ECDF, Table: byCause.Name, X: "latency", Y: []string{"share"}, Series: "cause"})
+	p.Figure(analysis.Figure{Name: "latency.cause", Title: latencyTitle(p, f, user), Mark: analysis.ECDF, Table: byCause.Name, X: "latency", Y: []string{"share"}, Series: "cause", Refs: quantileRefs(p, user)})
 	p.Figure(analysis.Figure{
 		Name: "latency.class", Title: latencyByClassTitle(p, f), Mark: analysis.ECDF,
-		Table: byClass.Name, X: "latency", Y: []string{"share"}, Series: "class",
+		Table: byClass.Name, X: "latency", Y: []string{"share"}, Series: "class", Refs: quantileRefs(p, f.ofClass(parse.ClassUser)),
 	})
 	p.Figure(analysis.Figure{
 		Name: "latency.time", Title: latencyTimeTitle(p, f, user),

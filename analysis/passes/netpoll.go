@@ -199,7 +199,7 @@ func runNetpoll(p *analysis.Pass) error {
 	}
 	histogramTable(p, &latency, "netpoll.latencies", "readied by the network poller to running, all goroutines")
 	p.Figure(analysis.Figure{Name: "netpoll.latency", Title: fmt.Sprintf("After network wake-ups goroutines wait for a P %s", typical(p, &latency)), Mark: analysis.HistBars,
-		Table: "netpoll.latencies", X: "from", End: "to", Y: []string{"count"}})
+		Table: "netpoll.latencies", X: "from", End: "to", Y: []string{"count"}, Refs: quantileRefs(p, &latency)})
 	return nil
 }
 

@@ -470,7 +470,7 @@ func sliceTables(p *analysis.Pass, f *preemptionFold, lengths *sketch.Histogram)
 	histogramTable(p, lengths, "preemption.lengths", "lengths of time slices of user goroutines")
 	p.Figure(analysis.Figure{Name: "preemption.lengths", Title: fmt.Sprintf("Time slices of user goroutines last %s", typical(p, lengths)), Mark: analysis.HistBars,
 		Table: "preemption.lengths", X: "from", End: "to", Y: []string{"count"},
-		Refs: []analysis.Ref{{Axis: "x", Value: timeSlice, Label: "10 ms: sysmon asks for the P"}}})
+		Refs: append(quantileRefs(p, lengths), analysis.Ref{Axis: "x", Value: timeSlice, Label: "10 ms: sysmon asks for the P"})})
 }
 
 func preemptSeries(p *analysis.Pass, f *preemptionFold) {

@@ -210,10 +210,10 @@ func runSyscalls(p *analysis.Pass) error {
 	handoffTables(p, f, lost, sites)
 	histogramTable(p, &f.durations, "syscalls.durations", "durations of system and cgo calls, all goroutines but the tracer's")
 	p.Figure(analysis.Figure{Name: "syscalls.durations", Title: callsTitle(p, f, lost), Mark: analysis.HistBars,
-		Table: "syscalls.durations", X: "from", End: "to", Y: []string{"count"}})
+		Table: "syscalls.durations", X: "from", End: "to", Y: []string{"count"}, Refs: quantileRefs(p, &f.durations)})
 	if calls+lost > 0 {
 		seriesTable(p, f.series, "syscalls.time", "calls and P handoffs over time, all goroutines but the tracer's", "calls", "P handoffs")
-		p.Figure(analysis.Figure{Name: "syscalls.time", Title: callSeriesTitle(p, f.series), Mark: analysis.Steps,
+		p.Figure(analysis.Figure{Name: "syscalls.time", Title: callSeriesTitle(p, f.series), Mark: analysis.Line,
 			Table: "syscalls.time", X: "time", Y: []string{"calls", "P handoffs"}})
 	}
 	return nil

@@ -197,9 +197,13 @@ func runTasks(p *analysis.Pass) error {
 
 	durations := taskDurations(byTask)
 	p.Table(durations)
+	var firstTask []analysis.Ref
+	if len(byTask) > 0 {
+		firstTask = quantileRefs(p, &byTask[0].v.lengths)
+	}
 	p.Figure(analysis.Figure{
 		Name: "tasks.tasks", Title: tasksTitle(p, byTask), Mark: analysis.ECDF,
-		Table: durations.Name, X: "duration", Y: []string{"share"}, Series: "task",
+		Table: durations.Name, X: "duration", Y: []string{"share"}, Series: "task", Refs: firstTask,
 	})
 	return nil
 }

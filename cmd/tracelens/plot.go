@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/passes"
 	"github.com/tracelens/tracelens/cmd/tracelens/internal/report"
 	"github.com/tracelens/tracelens/plots"
 )
@@ -40,13 +41,19 @@ can be compared. The same trace gives the same bytes.`,
 		Example: `  tracelens plot cpu.trace
   tracelens plot --figure latency.cause,stw.waterfall --format svg --out charts cpu.trace
   tracelens plot --figure timeline.lanes --from 1.2s --to 1.21s --theme dark -o - cpu.trace > window.png`,
-		Args: oneTrace, ValidArgsFunction: completeTrace,
-		RunE: func(cmd *cobra.Command, args []string) error { return plot(cmd, &f, args[0]) },
+		Args: func(cmd *cobra.Command, args []string) error {
+			if f.list && len(args) == 0 {
+				return nil
+			}
+			return oneTrace(cmd, args)
+		},
+		ValidArgsFunction: completeTrace,
+		RunE:              func(cmd *cobra.Command, args []string) error { return plot(cmd, &f, args) },
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringSliceVar(&f.figures, "figure", nil, "draw these `FIGURES`, or all; the analyzer of each is the name before the dot")
-	flags.BoolVar(&f.list, "list", false, "list the figures of this trace and what they say, and draw none; * marks those drawn without --figure")
+	flags.BoolVar(&f.list, "list", false, "list the figures of TRACE and what they say, * those drawn without --figure; or, without a TRACE, all there can be")
 	flags.StringVar(&f.format, "format", plots.Formats[0], "file `FORMAT`: "+strings.Join(plots.Formats, ", "))
 	flags.StringVarP(&f.out, "out", "o", ".", "write the files into `DIR`, which is made; - writes one figure to standard output")
 	flags.StringVar(&f.size, "size", "", "`WxH` of each picture in px of 1/96 inch, such as 960x400; without it each is as high as suits it")
@@ -61,6 +68,9 @@ can be compared. The same trace gives the same bytes.`,
 	}
 	complete("format", plots.Formats...)
 	complete("theme", "light", "dark")
+	if err := cmd.RegisterFlagCompletionFunc("figure", completeFigures); err != nil {
+		panic(err)
+	}
 	return cmd
 }
 
@@ -85,20 +95,15 @@ func (f *plotFlags) check() error {
 	return nil
 }
 
-func plot(cmd *cobra.Command, f *plotFlags, name string) error {
+func plot(cmd *cobra.Command, f *plotFlags, args []string) error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	var only []string
-	for _, figure := range f.figures {
-		analyzer, _, _ := strings.Cut(figure, ".")
-		if figure == "all" {
-			only = nil
-			break
-		}
-		only = append(only, analyzer)
+	if f.list && len(args) == 0 {
+		return listFigures(cmd.OutOrStdout())
 	}
-	analyzers, err := choose(only, nil)
+	name := args[0]
+	analyzers, err := f.analyzers()
 	if err != nil {
 		return err
 	}
@@ -133,7 +138,8 @@ func plot(cmd *cobra.Command, f *plotFlags, name string) error {
 		for _, figure := range f.figures {
 			i := slices.IndexFunc(all, func(v report.View) bool { return v.Figure.Name == figure })
 			if i < 0 {
-				return noFigure(rep, figure, all)
+				all = append(all, missing(rep, figure))
+				i = len(all) - 1
 			}
 			chosen = append(chosen, all[i])
 		}
@@ -149,7 +155,12 @@ func plot(cmd *cobra.Command, f *plotFlags, name string) error {
 	opt := report.PlotOptions(rep)
 	opt.Format, opt.Width, opt.Height, opt.Scale, opt.Dark = f.format, f.width, f.height, f.scale, f.theme == "dark"
 	for _, v := range chosen {
-		draw := func(w io.Writer) error { return plots.Draw(w, v.Figure, v.Table, opt) }
+		draw := func(w io.Writer) error {
+			if v.Table == nil {
+				return plots.Empty(w, v.Figure.Title, v.Why, opt)
+			}
+			return plots.Draw(w, v.Figure, v.Table, opt)
+		}
 		if f.out == "-" {
 			if err := draw(cmd.OutOrStdout()); err != nil {
 				return &failure{"standard output", err}
@@ -164,16 +175,72 @@ func plot(cmd *cobra.Command, f *plotFlags, name string) error {
 		if err := writeFile(file, draw); err != nil {
 			return &failure{file, err}
 		}
-		fmt.Fprintf(cmd.OutOrStdout(), "%s  %s\n", file, report.Clean(v.Figure.Title))
+		says := v.Figure.Title
+		if v.Why != "" {
+			says += ": " + v.Why
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "%s  %s\n", file, report.Clean(says))
 	}
 	return f.fault(rep)
 }
 
-// noFigure says why a figure that was asked for is not there.
-func noFigure(rep *analysis.Report, name string, all []report.View) error {
-	var names []string
-	for _, v := range all {
-		names = append(names, v.Figure.Name)
+// analyzers are those that the figures need.
+func (f *plotFlags) analyzers() ([]*analysis.Analyzer, error) {
+	var names, only []string
+	for _, d := range passes.Figures {
+		names = append(names, d.Name)
 	}
-	return unknown("figure", name, names)
+	for _, figure := range f.figures {
+		if figure == "all" {
+			return choose(nil, nil)
+		}
+		i := slices.Index(names, figure)
+		if i < 0 {
+			return nil, unknown("figure", figure, names)
+		}
+		only = append(only, passes.Figures[i].Analyzer())
+	}
+	return choose(only, nil)
+}
+
+// missing stands for a figure of which the trace has nothing.
+func missing(rep *analysis.Report, figure string) report.View {
+	v := report.View{Figure: &analysis.Figure{Name: figure}, Why: "nothing of this happened in the time analysed"}
+	for _, d := range passes.Figures {
+		if d.Name != figure {
+			continue
+		}
+		v.Figure.Title = d.Doc
+		for _, res := range rep.Results {
+			if res.Name == d.Analyzer() && res.Reason != "" {
+				v.Why = res.Reason
+			}
+		}
+	}
+	return v
+}
+
+func listFigures(w io.Writer) error {
+	width := 0
+	for _, d := range passes.Figures {
+		width = max(width, len(d.Name))
+	}
+	for _, d := range passes.Figures {
+		if _, err := fmt.Fprintf(w, "%-*s  %s\n", width, d.Name, d.Doc); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// completeFigures completes the last name of a comma-separated list.
+func completeFigures(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+	done := typed[:strings.LastIndexByte(typed, ',')+1]
+	out := []string{"all\tevery figure of the trace"}
+	for _, d := range passes.Figures {
+		if !slices.Contains(strings.Split(done, ","), d.Name) {
+			out = append(out, done+d.Name+"\t"+d.Doc)
+		}
+	}
+	return out, cobra.ShellCompDirectiveNoFileComp
 }

@@ -13,7 +13,8 @@ import (
 // A View is a figure with its table.
 type View struct {
 	Figure *analysis.Figure
-	Table  *analysis.Table
+	Table  *analysis.Table // nil when there is nothing to draw, and then
+	Why    string          // says why
 }
 
 // Figures are all figures of a report, in its order.
@@ -23,7 +24,7 @@ func Figures(r *analysis.Report) (all []View) {
 			f := &res.Figures[i]
 			for _, t := range res.Tables {
 				if t.Name == f.Table {
-					all = append(all, View{f, t})
+					all = append(all, View{Figure: f, Table: t})
 				}
 			}
 		}

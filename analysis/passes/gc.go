@@ -59,6 +59,7 @@ type gcFold struct {
 	longest *sketch.Top[parse.Range]
 	ended   ended
 	details []*gcCycle // in the order in which they were first heard of
+	worst   gcWorst
 }
 
 // gcRun is a stretch of time in which the part of the GC did not change. It may
@@ -129,17 +130,23 @@ func newGC() *gcFold {
 		assists: make(map[gcSite]*gcSum), sweeps: make(map[parse.StackID]*gcSum), starts: make(map[parse.StackID]*gcSum),
 		time: sketch.NewSeries(gcLanes), live: sketch.NewGauge(), goal: sketch.NewGauge(),
 		longest: sketch.NewTop[parse.Range](gcCycles),
+		worst:   gcWorst{spans: make(map[parse.Time]*gcSpans)},
 	}
 }
 
-// WantsProc wants the runs of GC workers.
-func (c *gcFold) WantsProc(from, _ parse.ProcState) bool { return from == parse.ProcWorker }
+// WantsProc wants the runs of GC workers, and those in mark assist.
+func (c *gcFold) WantsProc(from, _ parse.ProcState) bool {
+	return from == parse.ProcWorker || from == parse.ProcAssist
+}
 
 func (c *gcFold) Event(e *parse.Event) {
 	switch e.Kind {
 	case parse.KindInterval:
 		c.interval(e)
 	case parse.KindProc:
+		if c.WantsProc(e.Proc.From, e.Proc.To) {
+			c.worst.proc(e, &c.ended)
+		}
 		if e.Proc.From == parse.ProcWorker {
 			held := e.Held()
 			w := &c.workers[e.Proc.Mode]
@@ -320,6 +327,7 @@ func (c *gcFold) end(r *parse.Range) {
 		at(c.starts, r.Stack).add(&gcSum{n: 1, wall: mark})
 	}
 	c.ended.add(r.Since)
+	c.worst.end(r, &c.ended)
 	if !c.longest.Wants(mark) { // as of most, once there are many
 		c.details = slices.DeleteFunc(c.details, func(d *gcCycle) bool { return d.since == r.Since })
 		return
@@ -334,6 +342,7 @@ func (c *gcFold) stop(e *parse.Event) {
 		return
 	}
 	c.pauses.add(&gcSum{n: 1, cpu: r.Stop.CPU, wall: r.Total()})
+	c.worst.stop(e, &c.ended)
 	if d := c.detail(e.GC); d != nil {
 		if r.Stop.Mark {
 			d.mark += r.Total()
@@ -390,6 +399,7 @@ func (c *gcFold) Merge(next analysis.Collector) {
 	c.goal.Merge(o.goal)
 	c.longest.Merge(o.longest)
 	c.ended.merge(&o.ended)
+	c.worst.merge(&o.worst, &c.ended)
 	c.prune()
 }
 
@@ -460,6 +470,7 @@ func runGC(p *analysis.Pass) error {
 	gcSay(p, c, worst, sites)
 	gcCostTable(p, c)
 	gcCycleTables(p, c)
+	gcWorstCycle(p, c)
 	gcAssistTables(p, c, sites)
 	gcSiteTables(p, c)
 	gcMMU(p, c, worst)

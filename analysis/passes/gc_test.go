@@ -157,6 +157,7 @@ func gcEvents() []parse.Event {
 		metric(200, parse.MetricHeapLive, 990),
 		interval(150, 1150, marking),
 		assist(200, 900, 300e3, false), assist(300, 1100, 500e3, true),
+		{Time: us(800), Kind: parse.KindProc, Proc: &parse.Proc{ID: 2, G: 9, From: parse.ProcAssist, Since: us(500)}},
 		worker(150, 1150, parse.ModeDedicated), worker(1149, 1150, parse.ModeNone), worker(150, 1150, parse.ModeIdle),
 		interval(1150, 1250, whole),
 		metric(1200, parse.MetricHeapLive, 500), metric(1201, parse.MetricHeapGoal, 1100),
@@ -204,6 +205,23 @@ func TestGCByHand(t *testing.T) {
 	} {
 		if got := cellAt(t, cycles, 0, column); got != want {
 			t.Errorf("%s = %v, want %v", column, got, want)
+		}
+	}
+	at := func(us int64) int64 { return 1e9 + us*1000 }
+	if got, want := tableNamed(t, rep, "gc.cycle").Rows, [][]any{
+		{"phases", "sweep termination STW", at(100), at(150), int64(0)},
+		{"phases", "mark", at(150), at(1150), int64(-1)},
+		{"phases", "mark termination STW", at(1150), at(1250), int64(0)},
+		{"P 0 worker", "dedicated worker", at(150), at(1150), int64(0)},
+		{"P 0 worker", "idle worker", at(150), at(1150), int64(0)},
+		{"P 0 worker", "worker without label", at(1149), at(1150), int64(0)},
+		{"P 2 assist", "mark assist", at(500), at(800), int64(9)},
+	}; !reflect.DeepEqual(got, want) {
+		t.Errorf("the longest cycle:\n%v, want\n%v", got, want)
+	}
+	for _, f := range rep.Results[0].Figures {
+		if want := "The longest GC cycle marks for 1 ms from 1.00015 s: workers 25 % of P time, assists 7.5 %"; f.Name == "gc.cycle" && f.Title != want {
+			t.Errorf("title %q, want %q", f.Title, want)
 		}
 	}
 	// Only the assist seen whole is in the distribution.
@@ -286,7 +304,49 @@ func TestGCMemoryIsBounded(t *testing.T) {
 			Kind: parse.RangeGC, Since: begin, Until: begin + 900, MarkBegin: begin + 50, MarkEnd: begin + 500 + i%7,
 		}})
 	}
+	if len(c.worst.spans) != 1 || c.worst.cycle.Since != 7e6 { // the first of the longest
+		t.Errorf("spans of %d cycles, the longest at %d", len(c.worst.spans), c.worst.cycle.Since)
+	}
 	if len(c.details) != gcCycles || c.cycles != 1000 {
 		t.Errorf("details of %d cycles of %d, want %d", len(c.details), c.cycles, gcCycles)
+	}
+}
+
+// Of very many spans in a cycle the longest are kept, wherever the trace is cut.
+func TestGCCycleLimit(t *testing.T) {
+	const begin = parse.Time(1000)
+	var events []parse.Event
+	for i := range parse.Time(300) {
+		since := 2000 + 1000*i
+		events = append(events, parse.Event{Time: since + 10 + i, Kind: parse.KindProc, GC: begin, Proc: &parse.Proc{ID: parse.ProcID(i % 3), From: parse.ProcAssist, Since: since}})
+	}
+	events = append(events, parse.Event{Time: 500e3, Kind: parse.KindRangeEnd, GC: begin, Range: &parse.Range{
+		Kind: parse.RangeGC, Since: begin, Until: 400e3, MarkBegin: 1500, MarkEnd: 400e3,
+	}})
+	fold := func(events []parse.Event) *analysis.Partial {
+		p := analysis.NewPartial([]*analysis.Analyzer{gc})
+		for i := range events {
+			p.Event(&events[i])
+		}
+		return p
+	}
+	whole := fold(events)
+	for _, cut := range []int{0, 1, 100, 150, 299, 300} {
+		a := fold(events[:cut])
+		a.Merge(fold(events[cut:]))
+		if !reflect.DeepEqual(a.Folds[gc], whole.Folds[gc]) {
+			t.Errorf("cut before event %d shows", cut)
+		}
+	}
+	tb := tableNamed(t, synthetic(t, 26, gc, events...), "gc.cycle")
+	if len(tb.Rows) != 1+cycleAssists || tb.N != 301 || tb.More != 300-cycleAssists {
+		t.Errorf("%d rows of %d, %d more", len(tb.Rows), tb.N, tb.More)
+	}
+	shortest := int64(math.MaxInt64)
+	for _, r := range tb.Rows[1:] {
+		shortest = min(shortest, r[3].(int64)-r[2].(int64))
+	}
+	if shortest != 10+300-cycleAssists {
+		t.Errorf("the shortest one kept is %d ns", shortest)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/internal/sketch"
@@ -174,6 +175,7 @@ func runStealing(p *analysis.Pass) error {
 
 	saySteals(p, f, count, ambiguous)
 	startsTable(p, f)
+	startsECDF(p, f)
 	pairTables(p, f)
 	stealSites(p, f)
 	stealSeries(p, f)
@@ -258,6 +260,34 @@ func startsTable(p *analysis.Pass, f *stealingFold) {
 	p.Table(t)
 	p.Figure(analysis.Figure{Name: "stealing.starts", Title: startsTitle(f, t.N), Mark: analysis.Bars,
 		Table: "stealing.starts", X: "from", Y: []string{"starts"}, Series: "goroutines"})
+}
+
+// startsECDF has the scheduling latency of user goroutines by queue.
+func startsECDF(p *analysis.Pass, f *stealingFold) {
+	t := ecdfTable("stealing.latency", "user goroutines: share of waits for a P up to a latency, by the queue they came from; without yields and coroutine switches", "queue", 0)
+	var medians, longest []string
+	for o := range f.latency {
+		h, name := &f.latency[o][0], parse.Origin(o).String()
+		if h.N() == 0 {
+			continue
+		}
+		t.N += h.N()
+		addECDF(t, name, h)
+		switch parse.Origin(o) {
+		case parse.OriginRunNext, parse.OriginLocal, parse.OriginStolen, parse.OriginGlobal:
+			if v, ok := h.Quantile(.5); ok {
+				medians = append(medians, name+" "+p.Dur(v))
+			}
+		}
+		longest = append(longest, name+" "+p.Dur(h.Max()))
+	}
+	title := "Longest wait for a P by queue: " + strings.Join(longest[:min(len(longest), 4)], ", ")
+	if len(medians) > 0 {
+		title = "Median wait for a P by queue: " + strings.Join(medians, ", ")
+	}
+	p.Table(t)
+	p.Figure(analysis.Figure{Name: "stealing.latency", Title: title, Mark: analysis.ECDF,
+		Table: t.Name, X: "latency", Y: []string{"share"}, Series: "queue"})
 }
 
 func startsTitle(f *stealingFold, all int64) string {

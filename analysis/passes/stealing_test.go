@@ -1,6 +1,7 @@
 package passes
 
 import (
+	"reflect"
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis"
@@ -67,6 +68,14 @@ func TestStealingRules(t *testing.T) {
 		if got := cell(t, rep, c.table, c.row, c.column); got != c.want {
 			t.Errorf("%s, %s: %s is %v, want %v", c.table, c.row, c.column, got, c.want)
 		}
+	}
+	// Waits of the runtime's own goroutines, yields and waits without begin are in no curve.
+	curves := tableNamed(t, rep, "stealing.latency").Rows
+	if want := [][]any{
+		{"runnext", int64(10), 1.}, {"local", int64(10), 1.}, {"stolen", int64(100), .5}, {"stolen", int64(200), 1.},
+		{"global", int64(10), 1.}, {"ambiguous", int64(800), 1.}, {"direct", int64(10), 1.}, {"syscall", int64(10), 1.},
+	}; !reflect.DeepEqual(curves, want) {
+		t.Errorf("curves %v, want %v", curves, want)
 	}
 	tb := tableNamed(t, rep, "stealing.matrix")
 	if len(tb.Rows) != 2 || tb.Rows[0][0] != any(int64(0)) || tb.Rows[0][2] != any(int64(2)) || tb.Rows[0][3] != any(int64(1)) || tb.Rows[1][0] != any(int64(2)) {

@@ -360,4 +360,41 @@ func handoffTables(p *analysis.Pass, f *syscallsFold, lost int64, sites []ranked
 	}
 	p.Table(t)
 	p.Table(bySite)
+	var names []string
+	for k := range f.lost {
+		names = append(names, takerName(parse.Taker(k)))
+	}
+	p.Figure(analysis.Figure{Name: "syscalls.handoffs", Title: fmt.Sprintf("Ps were taken from calls %s: %s", times(lost), mostly(names, f.lost[:])),
+		Mark: analysis.Bars, Table: t.Name, X: "taken by", Y: []string{"P handoffs"}})
+	handoffECDF(p, f)
+}
+
+// handoffECDF has how long the retaking of a P takes, and what the goroutine then
+// waits.
+func handoffECDF(p *analysis.Pass, f *syscallsFold) {
+	t := ecdfTable("syscalls.handoff", "share up to a latency: from the begin of a call to sysmon taking its P, all goroutines but the tracer's; "+
+		"from the return to running, user goroutines that had lost their P", "latency of", 0)
+	var parts []string
+	for _, row := range []struct {
+		name, text string
+		h          *sketch.Histogram
+	}{
+		{"sysmon taking the P", "sysmon takes the P after", &f.untilLost[parse.TakerSysmon]},
+		{"return without a P", "a return without a P waits", &f.reacquire[1]},
+		{"return with a P found at once", "a return with a P waits", &f.reacquire[0]},
+	} {
+		if row.h.N() == 0 {
+			continue
+		}
+		t.N += row.h.N()
+		addECDF(t, row.name, row.h)
+		parts = append(parts, row.text+" "+middle(p, row.h))
+	}
+	if len(parts) == 0 {
+		return
+	}
+	title := strings.Join(parts[:min(len(parts), 2)], "; ")
+	p.Table(t)
+	p.Figure(analysis.Figure{Name: "syscalls.handoff", Title: strings.ToUpper(title[:1]) + title[1:], Mark: analysis.ECDF,
+		Table: t.Name, X: "latency", Y: []string{"share"}, Series: "latency of"})
 }

@@ -3,6 +3,7 @@ package passes
 import (
 	"encoding/json"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -71,6 +72,24 @@ func TestSyscallsRules(t *testing.T) {
 	}
 	if got := cell(t, rep, "syscalls.sites", "(no stack)", "wait for a P"); got != any(int64(400)) { // stack 1 prints so here
 		t.Errorf("wait for a P is %v, want 400", got)
+	}
+	if got, want := tableNamed(t, rep, "syscalls.handoff").Rows, [][]any{
+		{"sysmon taking the P", int64(120 * us), 1.}, {"return without a P", int64(300), 1.}, {"return with a P found at once", int64(100), 1.},
+	}; !reflect.DeepEqual(got, want) {
+		t.Errorf("curves %v, want %v", got, want)
+	}
+	titles := make(map[string]string)
+	for _, f := range rep.Results[0].Figures {
+		titles[f.Name] = f.Title
+	}
+	for name, want := range map[string]string{
+		"syscalls.handoffs":  "Ps were taken from calls 4 times: 2 sysmon, 1 a stop-the-world, 1 other",
+		"syscalls.handoff":   "Sysmon takes the P after at most 120 µs; a return without a P waits at most 300 ns",
+		"syscalls.durations": "System and cgo calls take at most 5 µs; 4 P handoffs",
+	} {
+		if titles[name] != want {
+			t.Errorf("%s has title %q, want %q", name, titles[name], want)
+		}
 	}
 
 	// v1: a begin and an end 1 ns later say nothing of the time between.

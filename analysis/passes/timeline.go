@@ -66,12 +66,32 @@ type timelineFold struct {
 
 	wakeups, restarts int64             // Idle to Scheduler; of them after a stop-the-world
 	found, fruitless  *sketch.Histogram // ns from a wake-up to a goroutine, or to idle again
+
+	spans int  // that the Ps hold
+	dense bool // there are more than maxSpans: none is held
+}
+
+// maxSpans is how many spans of Ps are kept as they are.
+const maxSpans = 4096
+
+// A timelineSpan is a P in one state, with one goroutine.
+type timelineSpan struct {
+	from, to parse.Time
+	g        parse.GoID
+	fn       parse.StringID
+	state    share
+}
+
+// joins reports whether o goes on where s ends.
+func (s *timelineSpan) joins(o *timelineSpan) bool {
+	return s.to == o.from && s.state == o.state && s.g == o.g && s.fn == o.fn
 }
 
 type timelineProc struct {
 	time    shares
 	wakeups int64
 	over    *sketch.Series // by share; nil from P timelineLanes on
+	spans   []timelineSpan // neighbours differ
 }
 
 func newTimelineFold() *timelineFold {
@@ -98,6 +118,9 @@ func (f *timelineFold) Event(e *parse.Event) {
 		over = f.rest
 	}
 	over.AddSpan(int(s), int64(p.Since), int64(e.Time), 1)
+	if !f.dense {
+		f.span(own, timelineSpan{p.Since, e.Time, p.G, p.Func, s})
+	}
 	switch {
 	case p.From != parse.ProcIdle && p.From != parse.ProcScheduler:
 	case p.From == parse.ProcIdle && p.To == parse.ProcScheduler:
@@ -114,15 +137,50 @@ func (f *timelineFold) Event(e *parse.Event) {
 	}
 }
 
+// span keeps a span of own. How many there are in the end does not depend on where
+// the trace is cut: joining neighbours never leaves fewer than a part has.
+func (f *timelineFold) span(own *timelineProc, s timelineSpan) {
+	if s.from == s.to {
+		return
+	}
+	if n := len(own.spans); n > 0 && own.spans[n-1].joins(&s) {
+		own.spans[n-1].to = s.to
+		return
+	}
+	if f.spans == maxSpans {
+		f.thicken()
+		return
+	}
+	f.spans++
+	own.spans = append(own.spans, s)
+}
+
+// thicken forgets the spans, which are too many.
+func (f *timelineFold) thicken() {
+	f.dense, f.spans = true, 0
+	for _, p := range f.procs.byKey() {
+		p.spans = nil
+	}
+}
+
 func (f *timelineFold) Merge(next analysis.Collector) {
 	o := next.(*timelineFold)
 	f.rest.Merge(o.rest)
+	if o.dense && !f.dense {
+		f.thicken()
+	}
 	for id, p := range o.procs.byKey() {
 		own := f.proc(id)
 		for s, v := range p.time {
 			own.time[s] += v
 		}
 		own.wakeups += p.wakeups
+		for _, s := range p.spans {
+			if f.dense {
+				break
+			}
+			f.span(own, s)
+		}
 		if own.over != nil {
 			own.over.Merge(p.over)
 		}
@@ -189,6 +247,7 @@ func runTimeline(p *analysis.Pass) error {
 	timelinePs(p, f)
 	timelineWakeups(p, f)
 	timelineOver(p, f)
+	timelineSpans(p, f)
 	return nil
 }
 
@@ -347,4 +406,43 @@ func timelineBusiest(f *timelineSums) string {
 	}
 	return fmt.Sprintf("P %d was idle least, for %s of its time, P %d most, for %s",
 		least, text(least), most, text(most))
+}
+
+// timelineSpans gives the exact spans of the Ps, when there are few.
+func timelineSpans(p *analysis.Pass, f *timelineSums) {
+	if f.spans == 0 {
+		return
+	}
+	t := &analysis.Table{
+		Name: "timeline.spans", Title: "each P by state and goroutine, exact spans", N: int64(f.spans), Detail: true,
+		Columns: []analysis.Column{
+			{Name: "P", Unit: analysis.P}, {Name: "from", Unit: analysis.Moment}, {Name: "to", Unit: analysis.Moment},
+			{Name: "state", Unit: analysis.Text}, {Name: "function", Unit: analysis.Text}, {Name: "g", Unit: analysis.G},
+		},
+	}
+	var longest timelineSpan
+	var on parse.ProcID
+	ps := 0
+	for _, id := range slices.Sorted(maps.Keys(f.ps)) {
+		spans := f.ps[id].spans
+		if len(spans) > 0 {
+			ps++
+		}
+		for _, s := range spans {
+			if s.to-s.from > longest.to-longest.from {
+				longest, on = s, id
+			}
+			var fn any
+			if s.fn != 0 {
+				fn = p.Trace.String(s.fn)
+			}
+			t.Add(int64(id), p.Rel(s.from), p.Rel(s.to), shareNames[s.state], fn, int64(s.g))
+		}
+	}
+	p.Table(t)
+	p.Figure(analysis.Figure{
+		Name: "timeline.spans", Mark: analysis.Lanes, Table: t.Name, X: "from", End: "to", Y: []string{"state"}, Series: "P",
+		Title: fmt.Sprintf("Of %s of %s the longest is %s: P %d, %s, from %s", counted(t.N, "span", "spans"), counted(int64(ps), "P", "Ps"),
+			p.Dur(int64(longest.to-longest.from)), on, shareNames[longest.state], p.At(longest.from)),
+	})
 }

@@ -2,6 +2,7 @@ package passes
 
 import (
 	"math"
+	"reflect"
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis"
@@ -122,6 +123,97 @@ func TestTimelineLanesShareBuckets(t *testing.T) {
 	}
 	if n == 0 {
 		t.Error("P 1 has no cell")
+	}
+}
+
+// The spans add up to the totals of each P and state.
+func TestTimelineSpansAreWhole(t *testing.T) {
+	some := 0
+	for _, name := range ownTraces(t) {
+		_, events := analysistest.Events(t, analysistest.Testdata(t, name))
+		f := newTimelineFold()
+		for i := range events {
+			if events[i].Kind == parse.KindProc {
+				f.Event(&events[i])
+			}
+		}
+		if f.dense {
+			continue
+		}
+		some++
+		n := 0
+		for id, p := range f.procs.byKey() {
+			var sums shares
+			for i, s := range p.spans {
+				sums[s.state] += int64(s.to - s.from)
+				if i > 0 && (s.from < p.spans[i-1].to || p.spans[i-1].joins(&s)) {
+					t.Errorf("%s: P %d: %v after %v", name, id, s, p.spans[i-1])
+				}
+			}
+			if sums != p.time {
+				t.Errorf("%s: P %d: spans sum to %v, the totals are %v", name, id, sums, p.time)
+			}
+			n += len(p.spans)
+		}
+		if n != f.spans || n > maxSpans {
+			t.Errorf("%s: %d spans, counted %d", name, n, f.spans)
+		}
+	}
+	if some < 5 {
+		t.Errorf("only %d traces with few spans", some)
+	}
+}
+
+func TestTimelineSpans(t *testing.T) {
+	const begin, user, idle, stopped, stopper, call = parse.ProcUndetermined, parse.ProcUser, parse.ProcIdle, parse.ProcStopped, parse.ProcStopper, parse.ProcSyscall
+	of := func(e parse.Event, g parse.GoID) parse.Event { e.Proc.G = g; return e }
+	rep := synthetic(t, 26, timeline,
+		of(procSpan(0, begin, user, call, 0, 100), 7),
+		of(procSpan(0, user, call, user, 100, 130), 7),
+		of(procSpan(0, call, user, user, 130, 140), 7),
+		of(procSpan(0, user, user, user, 140, 150), 7), // joined
+		of(procSpan(0, user, user, stopper, 150, 160), 8),
+		of(procSpan(0, user, stopper, user, 160, 190), 8),
+		of(procSpan(1, begin, idle, stopped, 0, 160), parse.NoGo),
+		of(procSpan(1, idle, stopped, idle, 160, 180), parse.NoGo),
+		of(procSpan(1, stopped, idle, idle, 180, 180), parse.NoGo), // nothing
+	)
+	want := [][]any{
+		{int64(0), int64(0), int64(100), "user", nil, int64(7)},
+		{int64(0), int64(100), int64(130), "syscall", nil, int64(7)},
+		{int64(0), int64(130), int64(150), "user", nil, int64(7)},
+		{int64(0), int64(150), int64(160), "user", nil, int64(8)},
+		{int64(0), int64(160), int64(190), "STW", nil, int64(8)},
+		{int64(1), int64(0), int64(160), "idle", nil, int64(-1)},
+		{int64(1), int64(160), int64(180), "STW", nil, int64(-1)},
+	}
+	if got := tableNamed(t, rep, "timeline.spans").Rows; !reflect.DeepEqual(got, want) {
+		t.Errorf("spans\n%v, want\n%v", got, want)
+	}
+}
+
+// Where there are too many spans there are none, wherever the trace is cut.
+func TestTimelineSpansLimit(t *testing.T) {
+	fold := func(from, to int) *timelineFold {
+		f := newTimelineFold()
+		for i := from; i < to; i++ {
+			e := procSpan(0, parse.ProcIdle, []parse.ProcState{parse.ProcUser, parse.ProcIdle}[i/2%2], parse.ProcIdle, int64(i), int64(i+1)) // two events a span
+			f.Event(&e)
+		}
+		return f
+	}
+	for _, n := range []int{2*maxSpans - 1, 2 * maxSpans, 2*maxSpans + 1, 3 * maxSpans} {
+		whole := fold(0, n)
+		if whole.dense != (n > 2*maxSpans) || whole.dense != (len(whole.procs.at(0).spans) == 0) {
+			t.Errorf("%d events: dense is %v, with %d spans", n, whole.dense, whole.spans)
+		}
+		for _, cut := range []int{0, 1, 2, maxSpans - 1, maxSpans, maxSpans + 1, 2*maxSpans - 1} {
+			f := fold(0, cut)
+			f.Merge(fold(cut, n))
+			if !reflect.DeepEqual(f, whole) {
+				t.Errorf("%d events cut at %d: %d spans (dense %v), want %d (%v)", n, cut, f.spans, f.dense, whole.spans, whole.dense)
+			}
+		}
 	}
 }
 

@@ -28,6 +28,15 @@ func typical(p *analysis.Pass, h *sketch.Histogram) string {
 	return s + p.Dur(h.Max()) + " at most"
 }
 
+// middle writes the median, or the maximum where the population of h is too small
+// for one.
+func middle(p *analysis.Pass, h *sketch.Histogram) string {
+	if v, ok := h.Quantile(.5); ok {
+		return p.Dur(v) + " at the median"
+	}
+	return "at most " + p.Dur(h.Max())
+}
+
 // times writes how often something happened.
 func times(n int64) string {
 	switch n {

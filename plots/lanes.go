@@ -96,15 +96,15 @@ func (c *chart) nameSpan(dc draw.Canvas, s namedSpan, x0, x1, y, height vg.Lengt
 		return
 	}
 	sty := c.style(10, false, c.theme.on(s.color))
-	name := s.name
-	if i := strings.LastIndexByte(name, '/'); i >= 0 {
-		name = name[i+1:]
-	}
-	if name = fit(sty, name, x1-x0-6*px); len([]rune(name)) < 4 && name != s.name {
-		return
-	}
 	sty.XAlign, sty.YAlign = -.5, -.5
-	dc.FillText(sty, vg.Point{X: (x0 + x1) / 2, Y: y}, name)
+	short := s.name[strings.LastIndexByte(s.name, '/')+1:] // package.Func
+	_, shorter, _ := strings.Cut(short, ".")
+	for _, name := range []string{short, shorter} {
+		if name != "" && sty.Width(name) <= x1-x0-6*px {
+			dc.FillText(sty, vg.Point{X: (x0 + x1) / 2, Y: y}, name)
+			return
+		}
+	}
 }
 
 func (c *chart) densityLanes(at int, names []string, rows map[string][]int) ([]lanePicture, error) {

@@ -37,8 +37,9 @@ var roles = map[string]role{
 	"syscall": syscall, "system call": syscall, "calls": syscall,
 	"scheduler": scheduler,
 	"idle":      idle, "idle ps": idle, "no p": idle,
-	"stw": stw, "stopped": stw, "gc stopped": stw, "other stopped": stw, "pauses": stw,
-	"stopping": stopping, "gc stopping": stopping, "other stopping": stopping,
+	"stw": stw, "stopped": stw, "gc stopped": stw, "pauses": stw,
+	"sweep termination stw": stw, "mark termination stw": stw,
+	"stopping": stopping, "gc stopping": stopping,
 	"gomaxprocs": limit, "goal": limit,
 	"runnable": waiting,
 }
@@ -82,15 +83,13 @@ var dark = theme{
 	ramp:   []color.Color{rgb(0x123A5E), rgb(0x2C75AF), rgb(0x74B4E6), rgb(0xF0F8FF)},
 }
 
-// colors gives each series its colour: that of its role, or the next of those
-// that no other series of the chart has.
+// colors gives each series its colour: that of its role, or the next that is
+// unlike any other of the chart.
 func (th *theme) colors(names []string) []color.Color {
-	taken := make(map[color.Color]bool)
 	out := make([]color.Color, len(names))
 	for i, n := range names {
-		if r := roleOf(n); r != none && !taken[th.roles[r]] {
+		if r := roleOf(n); r != none {
 			out[i] = th.roles[r]
-			taken[out[i]] = true
 		}
 	}
 	next := 0

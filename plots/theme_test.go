@@ -91,7 +91,7 @@ func TestTextContrast(t *testing.T) {
 }
 
 func TestColorsAreDistinct(t *testing.T) {
-	names := []string{"user", "created", "unblocked", "running", "netpoll", "timer", "syscall", "gc"}
+	names := []string{"user", "created", "unblocked", "runnable", "netpoll", "timer", "syscall", "gc"}
 	seen := make(map[color.Color]string)
 	for i, c := range light.colors(names) {
 		if other := seen[c]; other != "" {

@@ -346,32 +346,31 @@ func runBlocking(p *analysis.Pass) error {
 	p.Table(idle)
 
 	p.Table(blockDetail(tr, rank(waits, siteLabel, (*blockWaits).add, func(w *blockWaits) int64 { return w.total }), wakers))
-	overTime := blockOverTime(p, f)
+	overTime, sums := blockOverTime(p, f)
+	overTime.N = total.n
 	p.Table(overTime)
 	var columns []string
 	for _, c := range overTime.Columns[1:] {
 		columns = append(columns, c.Name)
 	}
 	p.Figure(analysis.Figure{
-		Name: "blocking.waits", Title: blockTitle(p, overTime), Mark: analysis.Area,
+		Name: "blocking.waits", Title: blockTitle(p, overTime, sums), Mark: analysis.Area,
 		Table: overTime.Name, X: "time", Y: columns,
 	})
 	return nil
 }
 
 // blockTitle says what most of the time in the columns of t was waited for.
-func blockTitle(p *analysis.Pass, t *analysis.Table) string {
-	if t.N == 0 {
+func blockTitle(p *analysis.Pass, t *analysis.Table, sums []int64) string {
+	var all int64
+	for _, v := range sums {
+		all += v
+	}
+	if all == 0 {
 		return "No user goroutine waited"
 	}
-	sums := make([]int64, len(t.Columns))
-	for _, r := range t.Rows {
-		for i, v := range r[1:] {
-			sums[i+1] += v.(int64)
-		}
-	}
 	top := slices.Index(sums, slices.Max(sums))
-	return fmt.Sprintf("User goroutines waited %s in all, the largest part, %s: %s", p.Dur(t.N), analysis.FormatRatio(ratio(sums[top], t.N)), t.Columns[top].Name)
+	return fmt.Sprintf("User goroutines waited %s in all, the largest part, %s: %s", p.Dur(all), analysis.FormatRatio(ratio(sums[top], all)), t.Columns[top+1].Name)
 }
 
 // blockSay states the time by group.
@@ -525,22 +524,23 @@ func blockDetail(tr *parse.Trace, rows []ranked[blockWaits], wakers map[label][]
 	return t
 }
 
-// blockOverTime is the waiting time in each stretch of equal length, by group. The
-// stacks of waits that began before the trace are not told apart here.
-func blockOverTime(p *analysis.Pass, f *blockingFold) *analysis.Table {
+// blockOverTime is how many goroutines waited in each stretch of equal length, by
+// group, and the groups' time in all. The stacks of waits that began before the
+// trace are not told apart here.
+func blockOverTime(p *analysis.Pass, f *blockingFold) (t *analysis.Table, sums []int64) {
 	s := sketch.NewSeries(len(blockGroups) + 1)
 	if p.Trace.To > p.Trace.From {
 		s.AddPoint(0, int64(p.Trace.From), 0)
 		s.AddPoint(0, int64(p.Trace.To)-1, 0)
 	}
-	t := &analysis.Table{
-		Name: "blocking.overtime", Title: "waiting time of user goroutines in each stretch of time, by reason", Detail: true,
+	t = &analysis.Table{
+		Name: "blocking.overtime", Title: "waiting user goroutines, mean number in each stretch of time, by reason", Detail: true,
 		Columns: []analysis.Column{{Name: "time", Unit: analysis.Moment}},
 	}
 	for _, g := range blockGroups {
-		t.Columns = append(t.Columns, analysis.Column{Name: blockWord(g), Unit: analysis.NS})
+		t.Columns = append(t.Columns, analysis.Column{Name: blockWord(g), Unit: analysis.Count})
 	}
-	t.Columns = append(t.Columns, analysis.Column{Name: "untold", Unit: analysis.NS})
+	t.Columns = append(t.Columns, analysis.Column{Name: "untold", Unit: analysis.Count})
 	for k, r := range f.reasons.byKey() {
 		lane := len(blockGroups)
 		switch k.told {
@@ -558,13 +558,18 @@ func blockOverTime(p *analysis.Pass, f *blockingFold) *analysis.Table {
 			s.AddPoint(lane, max(from, int64(p.Trace.From)), r.overTime.At(i, 0))
 		}
 	}
+	sums = make([]int64, s.Lanes())
 	for i := range s.Len() {
-		row := []any{p.Rel(max(parse.Time(s.Start()+int64(i)*s.Width()), p.Trace.From))}
+		from, length := bucketSpan(p, s, i)
+		if length <= 0 {
+			continue
+		}
+		row := []any{p.Rel(from)}
 		for lane := range s.Lanes() {
-			row = append(row, s.At(i, lane))
-			t.N += s.At(i, lane)
+			row = append(row, ratio(s.At(i, lane), length))
+			sums[lane] += s.At(i, lane)
 		}
 		t.Add(row...)
 	}
-	return t
+	return t, sums
 }

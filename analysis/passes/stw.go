@@ -35,12 +35,19 @@ type stwFold struct {
 	sites map[stwSite]*stwSum
 	worst *sketch.Top[parse.Range]
 	time  *sketch.Series
+	peaks *sketch.Peaks[stwPeak]
 
 	// What each P did in the longest stop, and in stops whose end is elsewhere.
 	ended   ended
 	whole   bool // a stop was seen from begin to end
 	longest sketch.Key
 	rows    map[stwRow]stwProc
+}
+
+// stwPeak is what is shown of the longest stop of some stretch of time.
+type stwPeak struct {
+	kind     parse.StringID
+	stopping int64
 }
 
 // stwKind is the stops of one reason.
@@ -99,7 +106,7 @@ type stwProc struct {
 func newSTW() *stwFold {
 	return &stwFold{
 		kinds: make(map[parse.StringID]*stwKind), sites: make(map[stwSite]*stwSum),
-		worst: sketch.NewTop[parse.Range](stwWorst), time: sketch.NewSeries(stwLanes),
+		worst: sketch.NewTop[parse.Range](stwWorst), time: sketch.NewSeries(stwLanes), peaks: sketch.NewPeaks[stwPeak](),
 		rows: make(map[stwRow]stwProc),
 	}
 }
@@ -145,6 +152,7 @@ func (c *stwFold) stop(r *parse.Range) {
 	at(c.sites, stwSite{r.Name, r.Stack}).add(&stwSum{1, total, halt, halt})
 	key := sketch.Key{Value: halt, Time: int64(r.Since)}
 	c.worst.Add(key, *r)
+	c.peaks.Add(key, stwPeak{r.Name, stopping})
 	c.lengthen(key)
 }
 
@@ -208,6 +216,7 @@ func (c *stwFold) Merge(next analysis.Collector) {
 	mergeKeyed(c.sites, o.sites, (*stwSum).add)
 	c.worst.Merge(o.worst)
 	c.time.Merge(o.time)
+	c.peaks.Merge(o.peaks)
 	c.ended.merge(&o.ended)
 	if o.whole {
 		c.lengthen(o.longest)
@@ -254,6 +263,7 @@ func runSTW(p *analysis.Pass) error {
 	stwRequesterTable(p, c, sites)
 	stwWaterfall(p, c)
 	stwTime(p, c)
+	stwPeaks(p, c, gc.total.N()+other.total.N())
 	return nil
 }
 
@@ -534,6 +544,35 @@ func stwTime(p *analysis.Pass, c *stwFold) {
 	p.Figure(analysis.Figure{
 		Name: "stw.pauses", Mark: analysis.Area, Table: t.Name, X: "time", Y: []string{"GC stopping", "GC stopped", "other stopping", "other stopped"},
 		Title: fmt.Sprintf("The world was stopping or stopped %s of the time", analysis.FormatRatio(ratio(stopped, p.Trace.Duration()))),
+	})
+}
+
+// stwPeaks gives the longest stop of each stretch of time. There are n stops.
+func stwPeaks(p *analysis.Pass, c *stwFold, n int64) {
+	if c.peaks.Empty() {
+		return
+	}
+	t := &analysis.Table{
+		Name: "stw.longest", Title: fmt.Sprintf("the longest stop in each %s, of those seen whole: until the last P stopped, and from then until the world restarted", p.Dur(c.peaks.Width())),
+		Detail: true, N: n,
+		Columns: []analysis.Column{
+			{Name: "time", Unit: analysis.Moment}, {Name: "stopping", Unit: analysis.NS, Polarity: analysis.Lower},
+			{Name: "stopped", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "kind", Unit: analysis.Text},
+		},
+	}
+	for _, e := range c.peaks.Items() {
+		t.Add(p.Rel(parse.Time(e.Time)), e.Item.stopping, e.Value-e.Item.stopping, p.Trace.String(e.Item.kind))
+	}
+	t.More = n - int64(len(t.Rows))
+	p.Table(t)
+	longest := c.worst.Items()[0].Item
+	which := fmt.Sprintf("The longest of %s stops", analysis.FormatCount(n))
+	if n == 1 {
+		which = "The only stop"
+	}
+	p.Figure(analysis.Figure{
+		Name: "stw.longest", Mark: analysis.Stems, Table: t.Name, X: "time", Y: []string{"stopping", "stopped"},
+		Title: fmt.Sprintf("%s, at %s, took %s, %s of it stopping", which, p.At(longest.Since), p.Dur(stwHalt(&longest)), stwPart(p, longest.Stopping())),
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -287,5 +288,31 @@ func TestSTWWorstSecond(t *testing.T) {
 	// Buckets of 1<<26 ns: 14 of them are 0.94 s, in which lie ten long stops.
 	if !strings.Contains(last, "worst stretch of 940 ms begins at 10.0") && !strings.Contains(last, "worst stretch of 940 ms begins at 9.9") {
 		t.Errorf("%q", last)
+	}
+}
+
+// The longest stop of each bucket, in its two parts; those cut by the edge of the
+// trace are left out.
+func TestSTWLongest(t *testing.T) {
+	const bucket = 1 << 16
+	stop := func(since, last, restart, until parse.Time, partial bool) parse.Event {
+		return parse.Event{Time: until, Kind: parse.KindRangeEnd, Range: &parse.Range{
+			Kind: parse.RangeSTW, Since: since, Until: until, Partial: partial, Stop: parse.Stop{GC: true, LastStop: last, Restart: restart},
+		}}
+	}
+	rep := synthetic(t, 26, stw,
+		stop(0, 5000, 6000, 6000, true),
+		stop(100, 300, 1000, 1200, false),                 // 900 until the restart
+		stop(2000, 2100, 3000, 3000, false),               // longer
+		stop(4000, 4000, 5000, 5000, false),               // as long, later
+		stop(3*bucket, 3*bucket+7, 0, 3*bucket+10, false), // restart not seen
+	)
+	tb := tableNamed(t, rep, "stw.longest")
+	if want := [][]any{{int64(2000), int64(100), int64(900), ""}, {int64(3 * bucket), int64(7), int64(3), ""}}; !reflect.DeepEqual(tb.Rows, want) || tb.N != 4 || tb.More != 2 {
+		t.Errorf("%v of %d, %d more, want %v of 4", tb.Rows, tb.N, tb.More, want)
+	}
+	figures := rep.Results[0].Figures
+	if f := figures[len(figures)-1]; f.Mark != analysis.Stems || f.Title != "The longest of 4 stops, at 0.002 ms, took 1 µs, 100 ns of it stopping" {
+		t.Errorf("figure %+v", f)
 	}
 }

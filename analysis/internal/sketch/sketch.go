@@ -8,7 +8,7 @@
 // and an empty sketch is the identity. Every type keeps it by being canonical:
 // its fields are a function of its inputs alone, never of how they arrived.
 //
-//   - [Histogram], [Series], [Gauge] and [Top] are functions of the multiset of
+//   - [Histogram], [Series], [Gauge], [Peaks] and [Top] are functions of the multiset of
 //     inputs: parts may also be merged in any order.
 //   - [Stretch] is a function of the sequence: parts merge in order.
 //

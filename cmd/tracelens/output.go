@@ -28,6 +28,7 @@ func display(w io.Writer, when string) (report.Options, error) {
 	if f, ok := w.(*os.File); ok {
 		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
 			tty = true
+			opt.Terminal = true
 			if width > 0 {
 				opt.Width = max(width, minWidth)
 			}
@@ -35,7 +36,7 @@ func display(w io.Writer, when string) (report.Options, error) {
 	}
 	switch when {
 	case "always":
-		opt.Color = true
+		opt.Color, opt.Terminal = true, true
 	case "never":
 	case "auto":
 		force := os.Getenv("CLICOLOR_FORCE")

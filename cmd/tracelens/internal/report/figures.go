@@ -51,6 +51,9 @@ func MainFigures(r *analysis.Report) []View {
 			score[s.figure] = max(score[s.figure], v)
 		}
 	}
+	if slices.ContainsFunc(all, func(v View) bool { return v.Figure.Name == "timeline.spans" }) {
+		score["timeline.lanes"] = 0 // the same, less exact
+	}
 	best := slices.Clone(all)
 	slices.SortStableFunc(best, func(a, b View) int { return cmp.Compare(score[b.Figure.Name], score[a.Figure.Name]) })
 	n := 0
@@ -66,6 +69,7 @@ var salience = []struct {
 	figure, metric string
 	level          float64
 }{
+	{"timeline.spans", "", 1e12},
 	{"timeline.lanes", "", 1e12},
 	{"latency.cause", "", 1e11},
 	{"timeline.time", "", .9},
@@ -77,6 +81,9 @@ var salience = []struct {
 	{"gc.share", "procs.share.gcworker", .05},
 	{"gc.share", "procs.share.assist", .01},
 	{"gc.heap", "procs.share.gcworker", .1},
+	{"gc.heap", "procs.share.assist", .02},
+	{"gc.cycle", "procs.share.gcworker", .1},
+	{"gc.cycle", "procs.share.assist", .02},
 	{"stw.waterfall", "stw.gc.total.max", 1e6},
 	{"stw.waterfall", "stw.other.total.max", 1e6},
 	{"stealing.matrix", "steal.share", .2},

@@ -17,6 +17,8 @@ type Options struct {
 	Width int  // display cells in a line
 	Brief bool // text: sentences only, no tables
 	Color bool // escape sequences are understood
+	// Terminal: text may hold small drawings, which are noise to programs.
+	Terminal bool
 }
 
 // A Format is one way to write a Report.

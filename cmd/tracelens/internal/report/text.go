@@ -27,7 +27,7 @@ func Text(w io.Writer, rep *analysis.Report, opt Options) error {
 	}
 	for _, res := range rep.Results {
 		if !res.Judge {
-			p.result(res)
+			p.result(res, &rep.Trace)
 		}
 	}
 	p.checks(rep)
@@ -207,7 +207,7 @@ func (p *printer) checks(rep *analysis.Report) {
 	}
 }
 
-func (p *printer) result(res *analysis.Result) {
+func (p *printer) result(res *analysis.Result, trace *analysis.Summary) {
 	var tables []*analysis.Table
 	for _, t := range res.Tables {
 		if !t.Detail {
@@ -242,6 +242,7 @@ func (p *printer) result(res *analysis.Result) {
 	p.line("")
 	p.wrapped(head, bold, res.Title)
 	p.say("  ", said...)
+	p.sparks(res, trace.From, trace.To)
 	if p.Brief {
 		return
 	}

@@ -22,14 +22,15 @@ func area(c *chart) error {
 	}
 	s := stack{spans: c.spans(at, c.rows())}
 	unit := analysis.Count
+	colors := c.theme.colors(c.fig.Y) // also of those that did not happen: the same in every trace
 	for i, col := range cols {
 		unit = c.unit(col)
 		if v := c.values(s.spans, col); anyOf(v) {
 			s.names = append(s.names, c.fig.Y[i])
+			s.colors = append(s.colors, colors[i])
 			s.values = append(s.values, v)
 		}
 	}
-	s.colors = c.theme.colors(s.names)
 	s.order()
 	top := s.top()
 	if top == 0 {

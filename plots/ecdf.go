@@ -93,8 +93,11 @@ func (c *chart) markRefs(dc draw.Canvas, k curve, x, y func(float64) vg.Length) 
 		if r.Axis != "x" || at < c.plot.X.Min || at > c.plot.X.Max {
 			continue
 		}
-		i := slices.IndexFunc(k.xy, func(pt [2]float64) bool { return pt[0] >= at && pt[1] > 0 })
-		dot := vg.Point{X: x(at), Y: y(k.xy[max(i, 0)][1])}
+		i := max(slices.IndexFunc(k.xy, func(pt [2]float64) bool { return pt[0] >= at }), 0)
+		for i < len(k.xy)-1 && k.xy[i+1][0] == k.xy[i][0] {
+			i++ // the top of the step
+		}
+		dot := vg.Point{X: x(at), Y: y(k.xy[i][1])}
 		dc.DrawGlyph(draw.GlyphStyle{Color: c.theme.back, Radius: 4.5 * px, Shape: draw.CircleGlyph{}}, dot)
 		dc.DrawGlyph(draw.GlyphStyle{Color: c.theme.text, Radius: 3.2 * px, Shape: draw.CircleGlyph{}}, dot)
 		below = min(below-15*px, dot.Y-2*px)

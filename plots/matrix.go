@@ -12,6 +12,9 @@ import (
 	"github.com/tracelens/tracelens/analysis"
 )
 
+// maxMatrix is how many Ps a matrix has room for.
+const maxMatrix = 512
+
 // matrix draws a weight for each pair of a column (X) and a row (Series), as a
 // colour and, where it fits, a number. What never happened stays empty.
 func matrix(c *chart) error {
@@ -30,21 +33,31 @@ func matrix(c *chart) error {
 	down, rows := c.groups(y)
 	if c.unit(x) == analysis.P && c.unit(y) == analysis.P {
 		// The same Ps in both directions, so that the diagonal is one.
-		for _, name := range across {
-			if !slices.Contains(down, name) {
-				down = append(down, name)
+		// and with those that are between them.
+		last := 0
+		for _, name := range slices.Concat(across, down) {
+			if _, n, ok := trailing(name); ok {
+				last = max(last, n)
 			}
 		}
-		slices.SortStableFunc(down, natural)
+		down = nil
+		for i := range min(last, maxMatrix-1) + 1 {
+			down = append(down, fmt.Sprintf("P %d", i))
+		}
 		across = down
 	}
 	type cell struct{ x, y int }
 	cells := make(map[cell]float64)
 	top := 0.0
+	column := make(map[string]int)
+	for i, name := range across {
+		column[name] = i
+	}
 	for j, name := range down {
 		for _, r := range rows[name] {
-			if v, ok := c.num(r, weight); ok && v > 0 {
-				at := cell{slices.Index(across, c.text(r, x)), j}
+			i, known := column[c.text(r, x)]
+			if v, ok := c.num(r, weight); ok && v > 0 && known {
+				at := cell{i, j}
 				cells[at] += v
 				top = max(top, cells[at])
 			}

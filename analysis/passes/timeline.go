@@ -72,7 +72,7 @@ type timelineFold struct {
 }
 
 // maxSpans is how many spans of Ps are kept as they are.
-const maxSpans = 4096
+const maxSpans = 2048
 
 // A timelineSpan is a P in one state, with one goroutine.
 type timelineSpan struct {

@@ -36,6 +36,10 @@ type Analyzer struct {
 	// configuration may change of it.
 	Thresholds []Threshold
 
+	// Covers are codes of coarser findings that one of its own says better: they
+	// are left out then.
+	Covers []string
+
 	Kinds parse.Kinds // of the events its Collector wants
 	New   func() Collector
 	Run   func(*Pass) error

@@ -183,6 +183,7 @@ func Conclude(tr *parse.Trace, name string, p *Partial, analyzers []*Analyzer, l
 	for _, a := range analyzers {
 		rep.Results = append(rep.Results, results[a])
 	}
+	rep.cover(analyzers)
 	rep.fold()
 	return rep
 }

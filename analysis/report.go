@@ -55,7 +55,7 @@ const (
 type Result struct {
 	Name     string    `json:"name"`
 	Title    string    `json:"title"`
-	Judge    bool      `json:"judge,omitempty"` // it finds, and measures nothing
+	Judge    bool      `json:"judge,omitempty"` // it has thresholds, and says what is wrong
 	Outcome  Outcome   `json:"outcome"`
 	Reason   string    `json:"reason,omitempty"` // of NotApplicable and Failed
 	Summary  []string  `json:"summary,omitempty"`

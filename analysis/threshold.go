@@ -94,6 +94,21 @@ func (r *Report) Findings() []*Finding {
 	return all
 }
 
+// cover leaves out the findings that a finer one says better.
+func (r *Report) cover(analyzers []*Analyzer) {
+	said := make(map[string]bool)
+	for i, a := range analyzers {
+		if len(r.Results[i].Findings) > 0 {
+			for _, code := range a.Covers {
+				said[code] = true
+			}
+		}
+	}
+	for _, res := range r.Results {
+		res.Findings = slices.DeleteFunc(res.Findings, func(f Finding) bool { return said[f.Code] })
+	}
+}
+
 // fold moves the findings that another explains to its symptoms. Of a chain, all
 // go to its first cause.
 func (r *Report) fold() {

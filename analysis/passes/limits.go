@@ -14,26 +14,33 @@ var limits = &analysis.Analyzer{
 	Doc:      page("limits"),
 	Requires: []*analysis.Analyzer{timeline, parallelism, latency, waits, syscalls, stw, gc, goroutines, blocking},
 	Run:      runLimits,
+
+	Thresholds: limitThresholds,
 }
 
-// Where a program counts as limited. Each needs a share of the trace and, where
-// a short trace could reach that by chance, an absolute floor, so that idle and
-// short programs never do. The page gives the reasons.
-const (
-	limitUserShare  = 0.90 // of P time in user code, and
-	limitQueue      = 0.25 // runnable user goroutines per P
-	limitGCShare    = 0.10 // of P time in GC work that is not idle-time marking
-	limitStopShare  = 0.02 // of wall time with the world stopped, or
-	limitStop       = 10e6 // ns, one stop
-	limitWait       = 10e6 // ns, a time slice: p99 of waits for a P, or
-	limitWaits      = 5    // waits as long as that in all, when too few for a p99
-	limitSerial     = 0.75 // of wall time with exactly one running user goroutine, on 2 Ps or more, and
-	limitSerialTime = 50e6 // ns of it in all
-	limitQueued     = 0.5  // goroutines waiting on average at one lock or channel, for
-	limitContention = 1e6  // ns each, and
-	limitContended  = 20   // times
-	limitHostage    = 0.10 // of P time in calls while others were runnable
-)
+// limitThresholds are where a program counts as limited. Each limit needs a share
+// of the trace and, where a short trace could reach that by chance, an absolute
+// floor, so that idle and short programs never have one. The page gives the reasons.
+var limitThresholds = []analysis.Threshold{
+	warnAt("limits.cpu", .90, analysis.Ratio, "share of P time in user code", "what is left is the scheduler's and the GC's own need"),
+	warnAt("limits.cpu-queue", .25, analysis.Ratio, "runnable user goroutines per P, on average", "measured on this project's own and the corpus's loads"),
+	warnAt("limits.gc", .10, analysis.Ratio, "share of P time in GC work that is not idle-time marking", "a program above it marks nearly half the time or assists: background marking aims at 25 % (mgcpacer.go: gcBackgroundUtilization)"),
+	warnAt("limits.stops", .02, analysis.Ratio, "share of wall time with the world stopped", "a tenth of a latency budget of 20 ms in each 100 ms"),
+	warnAt("limits.stop", 10e6, analysis.NS, "the longest stop of the world", "a whole time slice (proc.go: forcePreemptNS)"),
+	warnAt("limits.wait", 10e6, analysis.NS, "p99 of waits for a P of user goroutines; with too few for a p99, a long wait", "a whole time slice (proc.go: forcePreemptNS)"),
+	warnAt("limits.waits", 5, analysis.Count, "long waits in all, when too few for a p99", "fewer may be chance"),
+	warnAt("limits.serial", .75, analysis.Ratio, "share of wall time with exactly one running user goroutine, on 2 Ps or more", "more Ps can then give a quarter at most"),
+	warnAt("limits.serial-time", 50e6, analysis.NS, "wall time with exactly one running user goroutine", "five time slices: shorter traces tell nothing"),
+	warnAt("limits.contention", .5, analysis.Count, "goroutines waiting on average at one lock or channel", "every second moment somebody waits"),
+	warnAt("limits.contention-wait", 1e6, analysis.NS, "mean wait there", "the time after which a mutex starves (internal/sync/mutex.go: starvationThresholdNs)"),
+	warnAt("limits.contention-count", 20, analysis.Count, "waits there", "fewer may be chance"),
+	warnAt("limits.hostage", .10, analysis.Ratio, "share of P time in calls while others were runnable", "measured on this project's own and the corpus's loads"),
+}
+
+// warnAt is a threshold with the one level that limits have.
+func warnAt(name string, level float64, unit analysis.Unit, doc, source string) analysis.Threshold {
+	return analysis.Threshold{Name: name, Doc: doc, Unit: unit, Levels: analysis.Levels{Warning: level}, Source: source}
+}
 
 // limit is one thing that keeps user goroutines from going on.
 type limit struct {
@@ -123,7 +130,7 @@ func limitedByCPU(p *analysis.Pass, wall int64) *limit {
 	runnable, _ := p.Value("goroutines.runnable.mean")
 	total, _ := p.Value("procs.time")
 	procs := total / float64(wall)
-	if user < limitUserShare || runnable < limitQueue*procs {
+	if !p.Met("cpu", user) || !p.Met("cpu-queue", runnable/procs) {
 		return nil
 	}
 	s := fmt.Sprintf("CPU: the %s ran user code %s of the time while %s user goroutines waited for one on average",
@@ -153,7 +160,7 @@ func limitedByGC(p *analysis.Pass, wall int64) *limit {
 	}
 	total, _ := p.Value("procs.time")
 	sum := work[0] + work[1] + work[2] + work[3]
-	if total == 0 || sum < limitGCShare*total {
+	if total == 0 || !p.Met("gc", sum/total) {
 		return nil
 	}
 	of := func(ns float64) string { return analysis.FormatRatio(ns / total) }
@@ -180,7 +187,7 @@ func limitedByStops(p *analysis.Pass, wall int64) *limit {
 	}
 	r := worst[0].Item
 	longest := stwHalt(&r)
-	if float64(halt) < limitStopShare*float64(wall) && longest < limitStop {
+	if !p.Met("stops", ratio(halt, wall)) && !p.Met("stop", float64(longest)) {
 		return nil
 	}
 	s := fmt.Sprintf("Stops: the world was stopped %s for %s (%s of the time), longest %s (%s), of which %s passed until the last P stopped",
@@ -203,7 +210,7 @@ func limitedByStops(p *analysis.Pass, wall int64) *limit {
 func limitedBySyscalls(p *analysis.Pass, wall int64) *limit {
 	hostage, ok := p.Value("syscall.hostage")
 	total, _ := p.Value("procs.time")
-	if !ok || hostage < limitHostage*total {
+	if !ok || total == 0 || !p.Met("hostage", hostage/total) {
 		return nil
 	}
 	s := fmt.Sprintf("System calls: goroutines in calls held Ps for %s (%s of P time) while other user goroutines were runnable",
@@ -232,7 +239,7 @@ func limitedBySerial(p *analysis.Pass, wall int64) *limit {
 	procs := total / float64(wall)
 	alone := heldAt(f.running, 1)
 	one := ratio(alone, wall)
-	if procs < 1.5 || one < limitSerial || alone < limitSerialTime {
+	if procs < 1.5 || !p.Met("serial", one) || !p.Met("serial-time", float64(alone)) {
 		return nil
 	}
 	s := fmt.Sprintf("Serial: exactly one user goroutine ran for %s of the time, though there are %s", analysis.FormatRatio(one), counted(int64(procs+.5), "P", "Ps"))
@@ -257,7 +264,7 @@ func limitedByContention(p *analysis.Pass, wall int64) *limit {
 		mean, _ = t.Cell(row, "mean").(int64)
 		total, _ = t.Cell(row, "total").(int64)
 		queued = ratio(total, wall)
-		if queued >= limitQueued && mean >= limitContention && n >= limitContended && t.Rows[row][0] != any("GC mark assist wait for work") {
+		if p.Met("contention", queued) && p.Met("contention-wait", float64(mean)) && p.Met("contention-count", float64(n)) && t.Rows[row][0] != any("GC mark assist wait for work") {
 			break
 		}
 	}
@@ -281,12 +288,12 @@ func limitedByContention(p *analysis.Pass, wall int64) *limit {
 func limitedByWaits(p *analysis.Pass, wall int64) *limit {
 	user := analysis.FoldOf[*latencyFold](p, latency).headline()
 	p99, ok := user.Quantile(.99)
-	long := user.Above(limitWait)
-	if ok && p99 < limitWait || !ok && long < limitWaits {
+	long := user.Above(int64(p.Limit("wait")))
+	if ok && !p.Met("wait", float64(p99)) || !ok && !p.Met("waits", float64(long)) {
 		return nil
 	}
-	s := fmt.Sprintf("Scheduling: user goroutines waited %s for a P, %s of %s waits for 10 ms or longer, at most %s",
-		p.Dur(user.Sum()), analysis.FormatCount(long), analysis.FormatCount(user.N()), p.Dur(user.Max()))
+	s := fmt.Sprintf("Scheduling: user goroutines waited %s for a P, %s of %s waits for %s or longer, at most %s",
+		p.Dur(user.Sum()), analysis.FormatCount(long), analysis.FormatCount(user.N()), p.Dur(int64(p.Limit("wait"))), p.Dur(user.Max()))
 	t := p.TableOf(waits, "waits.cause")
 	if cause, ok := t.Cell(0, "cause").(string); ok {
 		share, _ := t.Cell(0, "share").(float64)

@@ -26,7 +26,7 @@ func Text(w io.Writer, rep *analysis.Report, opt Options) error {
 		}
 	}
 	for _, res := range rep.Results {
-		if !res.Judge {
+		if !res.Judge || res.Name == verdict {
 			p.result(res, &rep.Trace)
 		}
 	}
@@ -181,7 +181,7 @@ func (p *printer) checks(rep *analysis.Report) {
 	var clear, whys []string
 	unable := make(map[string][]string) // by reason
 	for _, res := range rep.Results {
-		if !res.Judge {
+		if !res.Judge || res.Name == verdict {
 			continue
 		}
 		switch res.Outcome {

@@ -183,7 +183,7 @@ func Conclude(tr *parse.Trace, name string, p *Partial, analyzers []*Analyzer, l
 	for _, a := range analyzers {
 		rep.Results = append(rep.Results, results[a])
 	}
-	rep.fold()
+	rep.Fold()
 	return rep
 }
 

@@ -17,6 +17,10 @@ type Options struct {
 	Width int  // display cells in a line
 	Brief bool // text: sentences only, no tables
 	Color bool // escape sequences are understood
+
+	FailOn     analysis.Severity // junit: the level of a failure; "" is Warning
+	SourceRoot string            // sarif: paths below it are relative to it
+	Pages      map[string]string // sarif: the analyzers' pages in Markdown, by name
 }
 
 // A Format is one way to write a Report.
@@ -30,6 +34,8 @@ type Format struct {
 var Formats = []Format{
 	{"text", "for people: the verdict, then what each analyzer says", Text},
 	{"json", "everything, for programs: times in ns, tables with their units", JSON},
+	{"sarif", "findings at their place in the code, for code scanning", SARIF},
+	{"junit", "a test for each judge, for CI", JUnit},
 }
 
 // Named returns the format of that name.

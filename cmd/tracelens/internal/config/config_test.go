@@ -36,6 +36,7 @@ var small = []*analysis.Analyzer{
 		{Name: "share.gc", Unit: analysis.Ratio, Levels: analysis.Levels{Note: .1, Warning: .5}},
 		{Name: "share.mmu", Unit: analysis.Ratio, Levels: analysis.Levels{Warning: .5, Error: .2}, Below: true},
 		{Name: "share.factor", Unit: analysis.Ratio, Levels: analysis.Levels{Warning: 4}},
+		{Name: "share.spread", Unit: analysis.Ratio, Levels: analysis.Levels{Error: .02}, Below: true},
 	}},
 	{Name: "heap", Doc: "# heap: growth", Thresholds: []analysis.Threshold{
 		{Name: "heap.growth", Unit: analysis.Bytes, Levels: analysis.Levels{Warning: 16 << 20}},
@@ -82,12 +83,12 @@ func TestLevels(t *testing.T) {
 		{"thresholds: {heap.growth: 4096B, heap.rate: 1000/s}", levels{"heap.growth": {Warning: 4096}, "heap.rate": {Warning: 1000}}},
 		{"thresholds: {heap.rate: 7}", levels{"heap.rate": {Warning: 7}}},
 		{"preset: strict", levels{
-			"tail.p99": {Error: 5e5}, "share.gc": {Note: .05, Error: .25}, "share.mmu": {Error: .75}, "share.factor": {Error: 2.5},
+			"tail.p99": {Error: 5e5}, "share.gc": {Note: .05, Error: .25}, "share.mmu": {Error: .75}, "share.factor": {Error: 2.5}, "share.spread": {Error: .04},
 			"heap.growth": {Error: 8 << 20}, "heap.rate": {Error: 25}, "heap.cycles": {Error: 2}, "saturated.share": {Error: .475},
 		}},
 		// What is set counts over the preset, whichever comes first.
 		{"thresholds: {saturated.share: 90%}\npreset: strict", levels{
-			"tail.p99": {Error: 5e5}, "share.gc": {Note: .05, Error: .25}, "share.mmu": {Error: .75}, "share.factor": {Error: 2.5},
+			"tail.p99": {Error: 5e5}, "share.gc": {Note: .05, Error: .25}, "share.mmu": {Error: .75}, "share.factor": {Error: 2.5}, "share.spread": {Error: .04},
 			"heap.growth": {Error: 8 << 20}, "heap.rate": {Error: 25}, "heap.cycles": {Error: 2}, "saturated.share": {Error: .9},
 		}},
 	} {
@@ -109,6 +110,9 @@ func TestOrigins(t *testing.T) {
 		if got := th[0].Describe(); got != want {
 			t.Errorf("%q: %s, want %s", text, got, want)
 		}
+	}
+	if got := parse(t, "thresholds: {heap.cycles: 1.25}").Thresholds(small[4])[2].Describe(); got != "warning ≥ 1.25 (f.yaml:1)" {
+		t.Errorf("a count with a fraction is %s", got)
 	}
 	th := parse(t, "").Thresholds(small[3])
 	if got, want := th[1].Describe(), "warning ≤ 50 % (default), error ≤ 20 % (default)"; got != want {

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"math"
+	"strconv"
 	"strings"
 
 	"github.com/tracelens/tracelens/analysis"
@@ -19,7 +21,7 @@ func (t *InForce) describe(origin bool) string {
 	var parts []string
 	for _, s := range analysis.Severities {
 		if v := *level(&t.Levels, s); v != 0 {
-			part := string(s) + " " + sign + analysis.Format(v, t.Unit, 1)
+			part := string(s) + " " + sign + format(v, t.Unit)
 			if origin {
 				part += " (" + t.From[s] + ")"
 			}
@@ -32,4 +34,12 @@ func (t *InForce) describe(origin bool) string {
 		return never
 	}
 	return strings.Join(parts, ", ")
+}
+
+// format writes a level; counts on average have fractions.
+func format(v float64, u analysis.Unit) string {
+	if u == analysis.Count && v != math.Trunc(v) {
+		return strconv.FormatFloat(v, 'g', 4, 64)
+	}
+	return analysis.Format(v, u, 1)
 }

@@ -318,7 +318,7 @@ func (p *parser) order(t *InForce, line int) {
 		}
 		if last != nil && (now.v < last.v) != t.Below && now.v != last.v {
 			say := func(x *step) string {
-				return fmt.Sprintf("%s at %s (%s)", x.s, analysis.Format(x.v, t.Unit, 1), x.from)
+				return fmt.Sprintf("%s at %s (%s)", x.s, format(x.v, t.Unit), x.from)
 			}
 			p.fault(line, "%s: %s is reached before %s; set both", t.Name, say(&now), say(last))
 			return

@@ -50,7 +50,7 @@ func strict(t analysis.Threshold) analysis.Levels {
 		case v == 0:
 			return 0
 		case t.Below && t.Unit == analysis.Ratio && v < 1:
-			return 1 - (1-v)/2
+			return min(2*v, 1-(1-v)/2) // never all there is
 		case t.Below:
 			return 2 * v
 		case v > 1 && (t.Unit == analysis.Ratio || v != math.Trunc(v)):

@@ -106,7 +106,7 @@ func analyze(cmd *cobra.Command, f *analyzeFlags, name string) error {
 	if len(analyzers) == 0 {
 		return fmt.Errorf("%s switches off all that --only and --skip leave", cfg.File)
 	}
-	f.levels = cfg.Levels(analyzers)
+	f.levels = cfg.Levels(passes.All())
 	toStdout := f.out == "" || f.out == "-"
 	var stdout io.Writer
 	if toStdout {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -203,14 +204,55 @@ func TestJUnit(t *testing.T) {
 	}
 }
 
+// junitForm is what may be in each element, and its attributes, by the schema of
+// Jenkins' xUnit plugin (junit-10.xsd), the strictest in use; those with ! must be.
+var junitForm = map[string]struct{ elements, attributes string }{
+	"testsuites": {"testsuite", "name time tests failures errors"},
+	"testsuite":  {"testsuite properties testcase system-out system-err", "name! tests! failures! errors! group time skipped timestamp hostname id package file log url"},
+	"properties": {"property", ""},
+	"property":   {"", "name! value!"},
+	"testcase":   {"skipped error failure system-out system-err", "name! time classname group"},
+	"failure":    {"", "type message"},
+	"error":      {"", "type message"},
+	"skipped":    {"", "type message"},
+	"system-out": {"", ""},
+}
+
 func wellFormed(t *testing.T, text []byte) {
 	t.Helper()
+	open := []string{""}
 	dec := xml.NewDecoder(bytes.NewReader(text))
 	for {
-		if _, err := dec.Token(); err == io.EOF {
+		tok, err := dec.Token()
+		if err == io.EOF {
 			return
 		} else if err != nil {
 			t.Fatalf("not well-formed: %v\n%q", err, text)
+		}
+		switch tok := tok.(type) {
+		case xml.StartElement:
+			name, in := tok.Name.Local, open[len(open)-1]
+			form, known := junitForm[name]
+			if !known || in != "" && !slices.Contains(strings.Fields(junitForm[in].elements), name) {
+				t.Errorf("element %s in %q", name, in)
+			}
+			has := map[string]bool{}
+			for _, a := range tok.Attr {
+				has[a.Name.Local] = true
+			}
+			for _, a := range strings.Fields(form.attributes) {
+				a, must := strings.CutSuffix(a, "!")
+				if must && !has[a] {
+					t.Errorf("%s without %s", name, a)
+				}
+				delete(has, a)
+			}
+			if len(has) > 0 {
+				t.Errorf("%s with %v", name, has)
+			}
+			open = append(open, name)
+		case xml.EndElement:
+			open = open[:len(open)-1]
 		}
 	}
 }

@@ -129,8 +129,7 @@ func SARIF(w io.Writer, rep *analysis.Report, opt Options) error {
 			Name: "tracelens", Version: Clean(strings.TrimPrefix(rep.Tool, "tracelens ")), InformationURI: projectURI,
 			Rules: []sarifRule{},
 		}},
-		Artifacts: []sarifArtifact{{sarifFile{URI: pathURI(rep.Trace.Name)}, rep.Trace.Bytes, []string{"analysisTarget"}}},
-		Results:   []sarifResult{},
+		Results: []sarifResult{},
 	}
 	if s.SourceRoot = strings.TrimRight(slashed(opt.SourceRoot), "/"); s.SourceRoot != "" {
 		base := sarifFile{Description: &sarifText{Text: "the root of the source: " + Clean(s.SourceRoot)}}
@@ -139,6 +138,7 @@ func SARIF(w io.Writer, rep *analysis.Report, opt Options) error {
 		}
 		run.Bases = map[string]sarifFile{sourceBase: base}
 	}
+	run.Artifacts = []sarifArtifact{{s.file(s.trace), rep.Trace.Bytes, []string{"analysisTarget"}}}
 
 	in := sarifInvocation{Successful: rep.Trace.FaultKind != "io"}
 	if f := rep.Trace.Fault; f != "" {
@@ -284,8 +284,9 @@ func (s *sarifWriter) place(evidence []analysis.Evidence) analysis.Frame {
 // one to be shown.
 func (s *sarifWriter) location(f analysis.Frame) sarifLocation {
 	if f.File == "" {
-		trace := 0
-		return sarifLocation{Physical: sarifPlace{File: sarifFile{URI: pathURI(s.trace), Index: &trace}}}
+		file, index := s.file(s.trace), 0
+		file.Index = &index
+		return sarifLocation{Physical: sarifPlace{File: file}}
 	}
 	l := sarifLocation{Physical: sarifPlace{File: s.file(f.File)}}
 	if f.Line > 0 {

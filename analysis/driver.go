@@ -184,7 +184,7 @@ func Conclude(tr *parse.Trace, name string, p *Partial, analyzers []*Analyzer, l
 		rep.Results = append(rep.Results, results[a])
 	}
 	rep.cover(analyzers)
-	rep.fold()
+	rep.Fold()
 	return rep
 }
 

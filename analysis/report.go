@@ -19,6 +19,37 @@ type Report struct {
 	Trace   Summary           `json:"trace"`
 	Metrics map[string]Metric `json:"metrics"`
 	Results []*Result         `json:"results"`
+
+	Config       *Config       `json:"config,omitempty"`       // nil where nothing was configured
+	Suppressed   []Suppressed  `json:"suppressed,omitempty"`   // findings taken out of Results
+	Suppressions []Suppression `json:"suppressions,omitempty"` // all that were configured, also those without effect
+}
+
+// Config says under which configuration a report was made.
+type Config struct {
+	File   string   `json:"file,omitempty"`
+	Preset string   `json:"preset,omitempty"` // where not the default
+	Off    []string `json:"off,omitempty"`    // judges that were not asked
+}
+
+// A Suppression says which findings are known and accepted, and why. Code, Func
+// and File are patterns; an empty one matches everything.
+type Suppression struct {
+	Code    string `json:"code,omitempty"`
+	Func    string `json:"function,omitempty"` // of the evidence
+	File    string `json:"file,omitempty"`     // of the evidence's stacks
+	Reason  string `json:"reason"`
+	Expires string `json:"expires,omitempty"` // the last day it counts, YYYY-MM-DD
+	Source  string `json:"source,omitempty"`  // where it is written: file:line
+	Expired bool   `json:"expired,omitempty"`
+	Matched int    `json:"matched"` // findings it took out, or would have if it had not expired
+}
+
+// Suppressed is a finding that a suppression took out.
+type Suppressed struct {
+	Finding
+	Reason string `json:"reason"`
+	Source string `json:"source,omitempty"` // of the suppression
 }
 
 // Summary says which trace, and how far it can be trusted.

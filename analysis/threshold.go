@@ -109,9 +109,9 @@ func (r *Report) cover(analyzers []*Analyzer) {
 	}
 }
 
-// fold moves the findings that another explains to its symptoms. Of a chain, all
-// go to its first cause.
-func (r *Report) fold() {
+// Fold moves the findings that another explains to its symptoms. Of a chain, all
+// go to its first cause. To fold again changes nothing.
+func (r *Report) Fold() {
 	cause := make(map[string]string) // code to the code that explains it
 	for _, f := range r.Findings() {
 		for _, code := range f.Explains {

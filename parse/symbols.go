@@ -148,7 +148,7 @@ func (s *Symbols) Site(id StackID) (f Frame, ok bool) {
 	best, inOp := op, false
 	for _, f := range s.Stack(id) {
 		name := s.String(f.Func)
-		if !isStd(name) {
+		if !IsStd(name) {
 			return f, true
 		}
 		inOp = inOp || f == op
@@ -209,7 +209,8 @@ var stdTop = map[string]bool{
 	"time": true, "unicode": true, "unique": true, "unsafe": true, "vendor": true, "weak": true,
 }
 
-func isStd(fn string) bool {
+// IsStd reports whether a function of that name is of the standard library.
+func IsStd(fn string) bool {
 	pkg := pkgOf(fn)
 	if i := strings.IndexByte(pkg, '/'); i >= 0 {
 		pkg = pkg[:i]

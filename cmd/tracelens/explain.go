@@ -9,18 +9,28 @@ import (
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/passes"
+	"github.com/tracelens/tracelens/cmd/tracelens/internal/config"
 	"github.com/tracelens/tracelens/cmd/tracelens/internal/report"
 )
 
 func newExplain() *cobra.Command {
 	var color string
+	var thresholds bool
+	var cf configFlags
 	cmd := &cobra.Command{
-		Use:   "explain [ANALYZER | METRIC]",
+		Use:   "explain [NAME | METRIC]",
 		Short: "Say what an analyzer or metric is, how it counts, and what to do about it",
-		Long: `Explain prints the page of an analyzer: what it looks at, how it counts, what
-to trust, and what to do. With the id of a metric of the JSON report, or the
-begin of some, such as sched.latency, it says what those are; 'metrics' lists
-them all. Without argument it lists the analyzers in the order of the report.`,
+		Long: `Explain prints the page of a measure or a judge: what it looks at, how it
+counts, what to trust, and what to do; for a judge also from where on a value
+matters, where each level comes from (the default, a preset, a line of
+` + config.FileName + `), and why the default is what it is.
+
+With the id of a metric of the JSON report, or the begin of some, such as
+sched.latency, it says what those are. Without argument it lists measures,
+judges and metrics.`,
+		Example: `  tracelens explain latency
+  tracelens explain sched.latency
+  tracelens explain --thresholds --config strict.yaml`,
 		Args: cobra.MaximumNArgs(1),
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 			var out []string
@@ -40,48 +50,84 @@ them all. Without argument it lists the analyzers in the order of the report.`,
 			if err != nil {
 				return err
 			}
-			text, err := explanation(args)
+			cfg, err := cf.load()
 			if err != nil {
 				return err
 			}
-			if err := text(out, opt); err != nil {
+			var text string
+			switch {
+			case thresholds && len(args) > 0:
+				return fmt.Errorf("--thresholds is about all judges; 'tracelens explain %s' says those of one", args[0])
+			case thresholds:
+				text = allThresholds(cfg)
+			case len(args) == 0:
+				text = catalogue(cfg)
+			default:
+				text, err = explanation(cfg, args[0], opt)
+			}
+			if err != nil {
+				return err
+			}
+			if _, err := io.WriteString(out, text); err != nil {
 				return &failure{"standard output", err}
 			}
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&thresholds, "thresholds", false, "print the thresholds of all judges, those in force")
+	cf.add(cmd)
 	cmd.Flags().StringVar(&color, "color", "auto", "`WHEN` to mark text up: auto, always or never")
 	return cmd
 }
 
-// explanation returns what writes the answer.
-func explanation(args []string) (func(io.Writer, report.Options) error, error) {
-	var names []string
+// catalogue lists all there is to explain.
+func catalogue(cfg *config.Config) string {
+	var b strings.Builder
 	width := 0
 	for _, a := range passes.All() {
-		names = append(names, a.Name)
 		width = max(width, len(a.Name))
-		if len(args) == 1 && args[0] == a.Name {
-			return func(w io.Writer, opt report.Options) error { return report.Page(w, a.Doc, opt) }, nil
-		}
 	}
-	plain := func(b *strings.Builder) func(io.Writer, report.Options) error {
-		return func(w io.Writer, _ report.Options) error {
-			_, err := io.WriteString(w, b.String())
-			return err
+	judge := false
+	b.WriteString("Measures, in the order of the report:\n\n")
+	for _, a := range passes.All() {
+		if len(a.Thresholds) > 0 && !judge {
+			judge = true
+			b.WriteString("\nJudges, which have findings:\n\n")
 		}
+		fmt.Fprintf(&b, "  %-*s  %s", width, a.Name, a.Title())
+		if level, from := cfg.Severity(a.Name); level != "" {
+			fmt.Fprintf(&b, " [%s: %s]", level, report.Clean(from))
+		}
+		b.WriteByte('\n')
 	}
-	var b strings.Builder
-	if len(args) == 0 {
-		b.WriteString("Analyzers, in the order of the report:\n\n")
-		for _, a := range passes.All() {
-			fmt.Fprintf(&b, "  %-*s  %s\n", width, a.Name, a.Title())
-		}
-		b.WriteString("\n'tracelens explain ANALYZER' prints the page of one, 'tracelens explain metrics' lists the metrics.\n")
-		return plain(&b), nil
+	b.WriteString("\nMetrics of the JSON report:\n\n")
+	width = 0
+	for _, m := range analysis.Metrics() {
+		width = max(width, len(m.ID))
 	}
 	for _, m := range analysis.Metrics() {
-		if args[0] == "metrics" || m.ID == args[0] || strings.HasPrefix(m.ID, strings.TrimSuffix(args[0], ".")+".") {
+		fmt.Fprintf(&b, "  %-*s  %s\n", width, m.ID, m.Doc)
+	}
+	b.WriteString("\n'tracelens explain NAME' prints the page of a measure or judge, or says more of metrics; --thresholds prints from where on values matter.\n")
+	return b.String()
+}
+
+// explanation is the page of an analyzer, or what metrics are.
+func explanation(cfg *config.Config, name string, opt report.Options) (string, error) {
+	var b strings.Builder
+	var names []string
+	for _, a := range passes.All() {
+		names = append(names, a.Name)
+		if name != a.Name {
+			continue
+		}
+		if err := report.Page(&b, a.Doc+inForce(cfg, a), opt); err != nil {
+			return "", err
+		}
+		return b.String(), nil
+	}
+	for _, m := range analysis.Metrics() {
+		if name == "metrics" || m.ID == name || strings.HasPrefix(m.ID, strings.TrimSuffix(name, ".")+".") {
 			about := []string{string(m.Unit), string(m.Confidence)}
 			if m.Clock != "" {
 				about = append(about, "in "+string(m.Clock))
@@ -93,13 +139,52 @@ func explanation(args []string) (func(io.Writer, report.Options) error, error) {
 		}
 	}
 	if b.Len() > 0 {
-		return plain(&b), nil
+		return b.String(), nil
 	}
 	for _, m := range analysis.Metrics() {
 		names = append(names, m.ID)
 	}
-	if !strings.Contains(args[0], ".") {
+	if !strings.Contains(name, ".") {
 		names = append(names[:len(passes.All())], "metrics")
 	}
-	return nil, unknown("analyzer or metric", args[0], names)
+	return "", unknown("analyzer or metric", name, names)
+}
+
+// inForce is the end of a judge's page: what counts here, in Markdown.
+func inForce(cfg *config.Config, a *analysis.Analyzer) string {
+	var b strings.Builder
+	if level, from := cfg.Severity(a.Name); level == "off" {
+		fmt.Fprintf(&b, "\n## Severity\n\nIts findings are off (%s).\n", from)
+	} else if level != "" {
+		fmt.Fprintf(&b, "\n## Severity\n\nIts findings are of level %s, whatever the thresholds say (%s).\n", level, from)
+	}
+	if len(a.Thresholds) > 0 {
+		b.WriteString("\n## Thresholds in force\n\n")
+	}
+	for _, t := range cfg.Thresholds(a) {
+		fmt.Fprintf(&b, "* %s: %s\n  * %s\n  * Source: %s\n", t.Name, t.Describe(), sentence(t.Doc), sentence(t.Source))
+	}
+	return b.String()
+}
+
+func sentence(s string) string {
+	return strings.TrimSuffix(s, ".") + "."
+}
+
+// allThresholds is the table of thresholds, with what each is and why.
+func allThresholds(cfg *config.Config) string {
+	var b strings.Builder
+	preset, from := cfg.Preset()
+	fmt.Fprintf(&b, "Preset: %s (%s)\n", preset, report.Clean(from))
+	for _, a := range passes.All() {
+		level, from := cfg.Severity(a.Name)
+		for _, t := range cfg.Thresholds(a) {
+			fmt.Fprintf(&b, "\n%s: %s", t.Name, report.Clean(t.Describe()))
+			if level != "" {
+				fmt.Fprintf(&b, " [%s: %s]", level, report.Clean(from))
+			}
+			fmt.Fprintf(&b, "\n    %s\n    Source: %s\n", report.Clean(sentence(t.Doc)), report.Clean(sentence(t.Source)))
+		}
+	}
+	return b.String()
 }

@@ -23,6 +23,7 @@ type inputFlags struct {
 	from, to time.Duration
 	strict   bool
 	jobs     int
+	levels   map[string]analysis.Levels // of thresholds, where not the default
 }
 
 func (f *inputFlags) window(flags *pflag.FlagSet) {
@@ -80,7 +81,7 @@ func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers 
 	}
 
 	in, stop := progress(in, cmd.ErrOrStderr())
-	rep, err := read(cmd.Context(), in, name, analysis.Options{Options: parse.Options{From: f.from, To: f.to}, Jobs: f.jobs}, analyzers)
+	rep, err := read(cmd.Context(), in, name, analysis.Options{Options: parse.Options{From: f.from, To: f.to}, Jobs: f.jobs, Levels: f.levels}, analyzers)
 	stop()
 	if err != nil {
 		return nil, &failure{name, err}

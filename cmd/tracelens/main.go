@@ -14,12 +14,15 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/cmd/tracelens/internal/config"
 	"github.com/tracelens/tracelens/cmd/tracelens/internal/report"
 )
 
-// Exit codes. 1 and 4 are kept for findings and for too little data.
+// Exit codes. 4 is kept for too little data.
 const (
 	exitDone        = 0
+	exitFindings    = 1
 	exitUsage       = 2
 	exitUnreadable  = 3
 	exitInterrupted = 130
@@ -51,6 +54,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.SetErr(stderr)
 	cmd, err := root.ExecuteContextC(ctx)
 	var fail *failure
+	var grave *tooGrave
+	var wrong config.Errors
 	switch {
 	case err == nil, errors.Is(err, syscall.EPIPE):
 		return exitDone
@@ -59,6 +64,14 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	case errors.As(err, &fail):
 		fmt.Fprintf(stderr, "tracelens: %s\n", report.Clean(fail.Error()))
 		return exitUnreadable
+	case errors.As(err, &grave):
+		fmt.Fprintf(stderr, "tracelens: %s\n", report.Clean(grave.Error()))
+		return exitFindings
+	case errors.As(err, &wrong):
+		for _, e := range wrong {
+			fmt.Fprintf(stderr, "tracelens: %s\n", report.Clean(e.Error()))
+		}
+		return exitUsage
 	}
 	// Cobra's own errors, and those about arguments, are about usage.
 	fmt.Fprintf(stderr, "tracelens: %s\n", report.Clean(strings.Join(strings.Fields(err.Error()), " ")))
@@ -83,6 +96,21 @@ func (f *failure) Error() string {
 
 func (f *failure) Unwrap() error { return f.err }
 
+// tooGrave is the error of a report with findings that --fail-on does not let pass.
+type tooGrave struct {
+	name  string // of the trace
+	n     int
+	level analysis.Severity
+}
+
+func (t *tooGrave) Error() string {
+	findings := "findings"
+	if t.n == 1 {
+		findings = "finding"
+	}
+	return fmt.Sprintf("%s: %d %s at or above %s", t.name, t.n, findings, t.level)
+}
+
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "tracelens",
@@ -91,8 +119,9 @@ func newRoot() *cobra.Command {
 /debug/pprof/trace; Go 1.11 to 1.26) and reports how its goroutines, Ps and
 garbage collector spent their time, and what they waited for.
 
-Exit codes: 0 done; 2 wrong usage; 3 the trace cannot be read, or is incomplete
-under --strict, or the report cannot be written; 130 interrupted.`,
+Exit codes: 0 done; 1 findings at or above --fail-on; 2 wrong usage or
+configuration; 3 the trace cannot be read, or is incomplete under --strict, or
+the report cannot be written; 130 interrupted.`,
 		Example:       "  tracelens analyze cpu.trace\n  curl -s localhost:6060/debug/pprof/trace?seconds=5 | tracelens analyze -",
 		SilenceUsage:  true,
 		SilenceErrors: true,

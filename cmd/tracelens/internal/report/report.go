@@ -19,6 +19,10 @@ type Options struct {
 	Color bool // escape sequences are understood
 	// Terminal: text may hold small drawings, which are noise to programs.
 	Terminal bool
+
+	FailOn     analysis.Severity // junit: the level of a failure; "" is Warning
+	SourceRoot string            // sarif: paths below it are relative to it
+	Pages      map[string]string // sarif: the analyzers' pages in Markdown, by name
 }
 
 // A Format is one way to write a Report.
@@ -32,6 +36,8 @@ type Format struct {
 var Formats = []Format{
 	{"text", "for people: the verdict, then what each analyzer says", Text},
 	{"json", "everything, for programs: times in ns, tables with their units", JSON},
+	{"sarif", "findings at their place in the code, for code scanning", SARIF},
+	{"junit", "a test for each judge, for CI", JUnit},
 }
 
 // Named returns the format of that name.

@@ -62,6 +62,7 @@ func TestText(t *testing.T) {
 		{"every-shape.json", "every-shape-narrow.txt", Options{Width: 56}},
 		{"every-shape.json", "every-shape-color.txt", Options{Width: 100, Color: true}},
 		{"stw-kinds.json", "stw-kinds.txt", Options{Width: 100}},
+		{"judges.json", "judges.txt", Options{Width: 100, Brief: true}},
 	} {
 		var b bytes.Buffer
 		if err := Text(&b, load(t, filepath.Join("testdata", c.in)), c.opt); err != nil {
@@ -78,7 +79,7 @@ func TestText(t *testing.T) {
 
 // TestJSONAgain: a report that is read and written again is the same.
 func TestJSONAgain(t *testing.T) {
-	for _, name := range []string{"every-shape.json", "stw-kinds.json"} {
+	for _, name := range []string{"every-shape.json", "stw-kinds.json", "judges.json"} {
 		path := filepath.Join("testdata", name)
 		var b bytes.Buffer
 		if err := JSON(&b, load(t, path), Options{}); err != nil {

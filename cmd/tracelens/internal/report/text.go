@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,7 +23,7 @@ func Text(w io.Writer, rep *analysis.Report, opt Options) error {
 	p.findings(rep)
 	for _, res := range rep.Results {
 		if res.Name == verdict {
-			p.verdict(res)
+			p.verdict(rep, res)
 		}
 	}
 	for _, res := range rep.Results {
@@ -31,6 +32,7 @@ func Text(w io.Writer, rep *analysis.Report, opt Options) error {
 		}
 	}
 	p.checks(rep)
+	p.configured(rep)
 	if p.Brief {
 		p.line("")
 		p.wrapped("", faint, "Tables: --full, or --only ANALYZER for one section; 'tracelens explain ANALYZER' for what it counts.")
@@ -158,9 +160,13 @@ func (p *printer) mark(s analysis.Severity) string {
 	return p.style(alarm, "!")
 }
 
-// verdict writes the lines of its summary that do not repeat a finding.
-func (p *printer) verdict(res *analysis.Result) {
+// verdict writes the lines of its summary that do not repeat a finding, nor one that
+// is suppressed.
+func (p *printer) verdict(rep *analysis.Report, res *analysis.Result) {
 	said := make(map[string]bool)
+	for i := range rep.Suppressed {
+		said[strings.TrimRight(rep.Suppressed[i].Summary, ".")] = true
+	}
 	for i := range res.Findings {
 		said[strings.TrimRight(res.Findings[i].Summary, ".")] = true
 	}
@@ -204,6 +210,29 @@ func (p *printer) checks(rep *analysis.Report) {
 	}
 	for _, why := range whys {
 		p.wrapped(p.style(bold, strings.Join(unable[why], ", "))+": ", "", why)
+	}
+}
+
+// configured says what a configuration keeps out of the report.
+func (p *printer) configured(rep *analysis.Report) {
+	if c := rep.Config; c != nil && len(c.Off) > 0 {
+		by := c.File
+		if c.Preset != "" {
+			by += ", preset " + c.Preset
+		}
+		p.line("")
+		p.wrapped(p.style(bold, "not looked for")+": ", "", strings.Join(c.Off, ", ")+" (off in "+by+")")
+	}
+	if n := len(rep.Suppressed); n > 0 {
+		var why []string
+		for i := range rep.Suppressed {
+			s := &rep.Suppressed[i]
+			if say := fmt.Sprintf("%s (%s)", s.Code, s.Reason); !slices.Contains(why, say) {
+				why = append(why, say)
+			}
+		}
+		p.line("")
+		p.wrapped(p.style(bold, counted(int64(n), "finding")+" suppressed")+": ", "", strings.Join(why, ", "))
 	}
 }
 

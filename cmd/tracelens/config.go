@@ -1,0 +1,77 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/passes"
+	"github.com/tracelens/tracelens/cmd/tracelens/internal/config"
+	"github.com/tracelens/tracelens/cmd/tracelens/internal/report"
+)
+
+// configFlags say which configuration counts.
+type configFlags struct {
+	file string
+	none bool
+}
+
+func (f *configFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.file, "config", "", "read thresholds, severities and suppressions from `FILE`; without it from the nearest "+config.FileName+" upwards to the root of the repository")
+	cmd.Flags().BoolVar(&f.none, "no-config", false, "read no configuration")
+	cmd.MarkFlagsMutuallyExclusive("config", "no-config")
+	if err := cmd.RegisterFlagCompletionFunc("config", cobra.FixedCompletions([]string{"yaml", "yml"}, cobra.ShellCompDirectiveFilterFileExt)); err != nil {
+		panic(err)
+	}
+}
+
+func (f *configFlags) load() (*config.Config, error) {
+	path := f.file
+	if f.none {
+		return config.Default(), nil
+	}
+	if path == "" {
+		found, err := config.Find(".")
+		if err != nil {
+			return nil, &failure{config.FileName, err}
+		}
+		if found == "" {
+			return config.Default(), nil
+		}
+		path = found
+	}
+	return config.Load(path, passes.All())
+}
+
+// switchOff splits analyzers into those to run and the names of the judges that the
+// configuration switches off. Those that --only names run nevertheless.
+func switchOff(c *config.Config, analyzers []*analysis.Analyzer, only []string) (run []*analysis.Analyzer, off []string) {
+	for _, a := range analyzers {
+		if c.Off(a) && !slices.Contains(only, a.Name) {
+			off = append(off, a.Name)
+		} else {
+			run = append(run, a)
+		}
+	}
+	return run, off
+}
+
+// configure applies c to a report and says which suppressions have no effect.
+func configure(c *config.Config, rep *analysis.Report, off []string, stderr io.Writer, verbose bool) {
+	c.Apply(rep, time.Now())
+	if rep.Config != nil {
+		rep.Config.Off = off
+	}
+	for _, s := range rep.Suppressions {
+		switch {
+		case s.Expired:
+			fmt.Fprintf(stderr, "tracelens: %s: the suppression expired after %s; it would match %d of the findings (%s)\n", report.Clean(s.Source), s.Expires, s.Matched, report.Clean(s.Reason))
+		case s.Matched == 0 && verbose:
+			fmt.Fprintf(stderr, "tracelens: %s: the suppression matches no finding (%s)\n", report.Clean(s.Source), report.Clean(s.Reason))
+		}
+	}
+}

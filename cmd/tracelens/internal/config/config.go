@@ -1,0 +1,226 @@
+// Package config reads tracelens.yaml: which judges are asked, from where on a
+// value matters, how grave a finding is, and which findings are known and accepted.
+// What it does not set is the catalogue's.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tracelens/tracelens/analysis"
+)
+
+// FileName is the name under which a configuration is looked for.
+const FileName = "tracelens.yaml"
+
+// maxBytes is more than anyone writes by hand.
+const maxBytes = 1 << 20
+
+// off is the level of judges that are not asked, and of findings left out.
+const off = "off"
+
+// A Config is a configuration in force. It is not changed after Parse.
+type Config struct {
+	File string // "" where there is none
+
+	preset       preset
+	presetFrom   string
+	levels       map[string]map[analysis.Severity]setting // by threshold
+	severities   map[string]severity                      // by judge or code
+	suppressions []suppression
+}
+
+// A setting is one level of one threshold.
+type setting struct {
+	value float64
+	from  string // file:line
+}
+
+type severity struct {
+	level string // of a finding, or off
+	from  string
+}
+
+type suppression struct {
+	analysis.Suppression
+	code, function, file func(string) bool
+}
+
+// Default is the configuration where there is no file.
+func Default() *Config {
+	return &Config{preset: presets[0]}
+}
+
+// An Error is what is wrong in a configuration.
+type Error struct {
+	File string
+	Line int // 0 for the whole file
+	Msg  string
+}
+
+func (e *Error) Error() string {
+	if e.Line == 0 {
+		return e.File + ": " + e.Msg
+	}
+	return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Msg)
+}
+
+// Errors are all that is wrong in a configuration, in the order of its lines.
+type Errors []*Error
+
+func (e Errors) Error() string {
+	var lines []string
+	for _, err := range e {
+		lines = append(lines, err.Error())
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Find returns the path of the configuration for a directory: that in the nearest
+// directory above that has one, up to the root of the repository. It is "" where
+// there is none.
+func Find(dir string) (string, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	for start := dir; ; {
+		path := filepath.Join(dir, FileName)
+		if info, err := os.Stat(path); err == nil && !info.IsDir() {
+			if rel, err := filepath.Rel(start, path); err == nil {
+				path = rel
+			}
+			return path, nil
+		} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return "", err
+		}
+		_, err := os.Stat(filepath.Join(dir, ".git"))
+		parent := filepath.Dir(dir)
+		if err == nil || parent == dir {
+			return "", nil
+		}
+		dir = parent
+	}
+}
+
+// Load reads a configuration for a catalogue.
+func Load(path string, catalogue []*analysis.Analyzer) (*Config, error) {
+	fault := func(err error) error {
+		var p *fs.PathError
+		if errors.As(err, &p) {
+			err = p.Err
+		}
+		return Errors{{File: path, Msg: err.Error()}}
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fault(err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxBytes+1))
+	if err != nil {
+		return nil, fault(err)
+	}
+	return Parse(path, data, catalogue)
+}
+
+// InForce is a threshold with the levels that count, and where each comes from.
+type InForce struct {
+	analysis.Threshold
+	From map[analysis.Severity]string // of the levels that are set: "default", "preset strict" or file:line
+}
+
+// Thresholds are those of an analyzer.
+func (c *Config) Thresholds(a *analysis.Analyzer) []InForce {
+	var out []InForce
+	for _, t := range a.Thresholds {
+		from := "default"
+		f := InForce{Threshold: t, From: make(map[analysis.Severity]string)}
+		if c.preset.levels != nil {
+			f.Levels = c.preset.levels(t)
+			if f.Levels != t.Levels {
+				from = "preset " + c.preset.Name
+			}
+		}
+		for _, s := range analysis.Severities {
+			if set, ok := c.levels[t.Name][s]; ok {
+				*level(&f.Levels, s) = set.value
+				f.From[s] = set.from
+			} else if *level(&f.Levels, s) != 0 {
+				f.From[s] = from
+			}
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+func level(l *analysis.Levels, s analysis.Severity) *float64 {
+	switch s {
+	case analysis.Note:
+		return &l.Note
+	case analysis.Warning:
+		return &l.Warning
+	}
+	return &l.Error
+}
+
+// Levels are those of the catalogue's thresholds that are not the default: what
+// analysis.Options wants.
+func (c *Config) Levels(catalogue []*analysis.Analyzer) map[string]analysis.Levels {
+	out := make(map[string]analysis.Levels)
+	for _, a := range catalogue {
+		for i, t := range c.Thresholds(a) {
+			if t.Levels != a.Thresholds[i].Levels {
+				out[t.Name] = t.Levels
+			}
+		}
+	}
+	return out
+}
+
+// Severity says what a judge, or a code, is set to: a level or off, and by what. It
+// is "" where nothing is set.
+func (c *Config) Severity(name string) (level, from string) {
+	if s, ok := c.severities[name]; ok {
+		return s.level, s.from
+	}
+	if slices.Contains(c.preset.off, name) {
+		return off, "preset " + c.preset.Name
+	}
+	return "", ""
+}
+
+// Off tells whether a judge is not to be run.
+func (c *Config) Off(a *analysis.Analyzer) bool {
+	level, _ := c.Severity(a.Name)
+	return level == off && len(a.Thresholds) > 0
+}
+
+// Preset is the preset in force, and where it is set.
+func (c *Config) Preset() (name, from string) {
+	if c.presetFrom == "" {
+		return c.preset.Name, "default"
+	}
+	return c.preset.Name, c.presetFrom
+}
+
+// Unknown is the error for a name that is not among names, with the likely ones.
+func Unknown(what, name string, names []string) error {
+	known := &cobra.Command{SuggestionsMinimumDistance: 2}
+	for _, n := range names {
+		known.AddCommand(&cobra.Command{Use: n, Run: func(*cobra.Command, []string) {}})
+	}
+	if near := known.SuggestionsFor(name); len(near) > 0 && name != "" {
+		return fmt.Errorf("unknown %s %q; did you mean %s?", what, name, strings.Join(near, " or "))
+	}
+	return fmt.Errorf("unknown %s %q; there are: %s", what, name, strings.Join(names, ", "))
+}

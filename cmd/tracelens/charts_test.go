@@ -106,6 +106,9 @@ func far(a, b image.Image, x, y int) bool {
 // TestEveryFigure draws every figure of every trace of the module in both themes,
 // and holds the catalogue of figures against them.
 func TestEveryFigure(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a thousand pictures")
+	}
 	traces, err := filepath.Glob("../../testdata/traces/*.trace")
 	if err != nil || len(traces) == 0 {
 		t.Fatalf("no traces (%v)", err)

@@ -261,8 +261,12 @@ var pHostage = &analysis.Analyzer{
 			return nil
 		}
 		sites := callSitesBy(p, f, func(s *callSite) int64 { return s.hostage })
+		var explains []string
+		if severity.Rank() >= analysis.Warning.Rank() {
+			explains = []string{"limits/syscalls"} // the same time
+		}
 		p.Find(analysis.Finding{
-			Severity: severity,
+			Severity: severity, Explains: explains,
 			Summary: fmt.Sprintf("Calls held Ps for %s while user goroutines were runnable: %s of P time in the worst second, from %s; most at %s",
 				p.Dur(f.hostage), percent(share), p.At(from), sites[0].site),
 			Cost:       analysis.Cost{Value: f.hostage, Total: procTimeIn(over, p.Trace.From, p.Trace.To), Clock: analysis.PTime},

@@ -133,6 +133,8 @@ var gcCPUDominant = &analysis.Analyzer{
 			Levels: analysis.Levels{Note: 50e6}, Source: "5 % of a core for a second: a nearly idle program does not matter"},
 		{Name: "gc-cpu-dominant.cycles", Doc: "cycles in the trace", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 5}, Source: "a few cycles say nothing of what follows: programs start with them"},
+		{Name: "gc-cpu-dominant.ended", Doc: "cycles ended in the worst second", Unit: analysis.Count,
+			Levels: analysis.Levels{Note: 2}, Source: "one long mark of a large heap is no GC without end"},
 	},
 	Run: func(p *analysis.Pass) error {
 		c, over, w := gcOf(p, markingScore)
@@ -141,7 +143,7 @@ var gcCPUDominant = &analysis.Analyzer{
 		}
 		share := ratio(w.taken(), w.used())
 		severity := analysis.Least(graded(p.Severity("marking", w.marking()), p.Severity("rate", w.cycleRate())), p.Severity("cpu", share))
-		if severity == "" || !p.Met("time", float64(w.taken())) || !p.Met("cycles", float64(c.cycles+c.cut)) {
+		if severity == "" || !p.Met("time", float64(w.taken())) || !p.Met("cycles", float64(c.cycles+c.cut)) || !p.Met("ended", float64(w.lanes[gcLaneCycles])) {
 			p.Say("the worst second has a GC cycle under way %s of the time (limit %s), %.3g cycles/s (limit %.0f); the GC has %s of the P time used (limit %s)",
 				percent(w.marking()), percent(p.Limit("marking")), w.cycleRate(), p.Limit("rate"), percent(share), percent(p.Limit("cpu")))
 			return nil
@@ -175,10 +177,12 @@ var memoryLimitThrash = &analysis.Analyzer{
 	Thresholds: []analysis.Threshold{
 		{Name: "memory-limit-thrash.marking", Doc: "wall time with a GC cycle under way, of the worst second", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Error: .83}, Source: "gaps below a fifth of the mark: the next cycle begins as soon as one ends"},
-		{Name: "memory-limit-thrash.cpu", Doc: "P time of the GC, without idle workers, of all P time in it", Unit: analysis.Ratio,
+		{Name: "memory-limit-thrash.cpu", Doc: "P time of the GC in it, of all that is used, without idle workers", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Error: .4}, Source: "the runtime itself limits the GC to half of the CPU (mgclimit.go, gcCPULimiter), which ends in a heap beyond the limit"},
 		{Name: "memory-limit-thrash.goal", Doc: "spread of the heap goal in it: largest less smallest, of the largest", Unit: analysis.Ratio, Below: true,
-			Levels: analysis.Levels{Error: .02}, Source: "a goal that GOGC sets moves with the live heap; one that the limit sets does not"},
+			Levels: analysis.Levels{Error: .02}, Source: "a goal that GOGC sets moves with the live heap; one that the limit sets does not. With GOGC=off it is told as 0 (traceruntime.go: HeapGoal), and the limit alone begins cycles"},
+		{Name: "memory-limit-thrash.allocation", Doc: "cycles that allocation began, of those that begin in the trace", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Note: .6}, Source: "what runtime.GC begins is no thrash: see forced-gc"},
 		{Name: "memory-limit-thrash.cycles", Doc: "cycles that ended in it", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 5}, Source: "so many goals can differ by chance"},
 	},
@@ -187,28 +191,39 @@ var memoryLimitThrash = &analysis.Analyzer{
 		if w == nil {
 			return nil
 		}
-		spread, known := goalSpread(c.goal, w.from, w.to)
+		spread, largest, known := goalSpread(c.goal, w.from, w.to)
 		if !known {
 			p.NotApplicable("the trace tells no heap goal while the GC worked; record longer")
 			return nil
 		}
-		share, cycles := ratio(w.taken(), w.lanes[gcLaneProcs]), w.lanes[gcLaneCycles]
+		share, cycles := ratio(w.taken(), w.used()), w.lanes[gcLaneCycles]
 		severity := analysis.Least(p.Severity("marking", w.marking()), p.Severity("cpu", share), p.Severity("goal", spread))
-		if severity == "" || !p.Met("cycles", float64(cycles)) {
-			p.Say("the worst second has a GC cycle under way %s of the time (limit %s) with %s of all P time (limit %s); its heap goals differ by %s (limit %s)",
+		var begun, forced int64
+		for id, s := range c.starts {
+			begun += s.n
+			if isForced(gcTrigger(p, id)) {
+				forced += s.n
+			}
+		}
+		if severity == "" || !p.Met("cycles", float64(cycles)) || !p.Met("allocation", ratio(begun-forced, begun)) {
+			p.Say("the worst second has a GC cycle under way %s of the time (limit %s) with %s of the P time used (limit %s); its heap goals differ by %s (limit %s)",
 				percent(w.marking()), percent(p.Limit("marking")), percent(share), percent(p.Limit("cpu")), percent(spread), percent(p.Limit("goal")))
 			return nil
 		}
 		all := newGCWindow(c, over, p.Trace.From, p.Trace.To)
+		why, caveat := fmt.Sprintf("while the heap goal stays within %s", percent(spread)), "The trace does not hold GOMEMLIMIT and GOGC: a tiny GOGC beside a live heap that does not change looks the same."
+		if largest == 0 {
+			why, caveat = "though GOGC is off", "The trace does not hold GOMEMLIMIT; with GOGC off nothing else begins these cycles."
+		}
 		p.Find(analysis.Finding{
 			Severity: severity,
-			Summary: fmt.Sprintf("GC cycles follow each other without pause (%s of the time, %s) and take %s of all P time, while the heap goal stays within %s: the memory limit leaves no room",
-				percent(w.marking()), counted(cycles, "cycle", "cycles"), percent(share), percent(spread)),
-			Cost:       analysis.Cost{Value: all.taken(), Total: all.lanes[gcLaneProcs], Clock: analysis.PTime},
+			Summary: fmt.Sprintf("GC cycles follow each other without pause (%s of the time, %s) and take %s of the P time used, %s: the memory limit leaves no room",
+				percent(w.marking()), counted(cycles, "cycle", "cycles"), percent(share), why),
+			Cost:       analysis.Cost{Value: all.taken(), Total: all.used(), Clock: analysis.PTime},
 			Confidence: analysis.Inferred,
 			Evidence:   append([]analysis.Evidence{{From: p.Rel(w.from), To: p.Rel(w.to), Note: "cycles back to back"}}, limitRows(allocationSites(p, c, w.from, w.to), 9)...),
 			Advice:     "Raise GOMEMLIMIT, or shrink the live heap (caches, leaks) so that it lies well below the limit; with a small GOGC raise that. gc.mark.wall and gc.cycles should fall.",
-			Caveat:     "The trace does not hold GOMEMLIMIT and GOGC: a tiny GOGC beside a live heap that does not change looks the same.",
+			Caveat:     caveat,
 			Figure:     "gc.heap",
 			Explains:   []string{"gc-cpu-dominant"},
 		})
@@ -219,19 +234,22 @@ var memoryLimitThrash = &analysis.Analyzer{
 func limitRows(rows []analysis.Evidence, n int) []analysis.Evidence { return rows[:min(n, len(rows))] }
 
 // goalSpread is how far the heap goals set in from…to lie apart, of the largest.
-func goalSpread(g *sketch.Gauge, from, to parse.Time) (spread float64, ok bool) {
-	var lo, hi int64
+func goalSpread(g *sketch.Gauge, from, to parse.Time) (spread float64, hi int64, ok bool) {
+	var lo int64
 	for i := range g.Len() {
 		start := g.Start() + int64(i)*g.Width()
-		if low, high, _, set := g.At(i); set && high > 0 && start+g.Width() > int64(from) && start < int64(to) {
+		if low, high, _, set := g.At(i); set && start+g.Width() > int64(from) && start < int64(to) {
 			if !ok || low < lo {
 				lo = low
 			}
 			hi, ok = max(hi, high), true
 		}
 	}
-	return ratio(hi-lo, hi), ok
+	return ratio(hi-lo, hi), hi, ok
 }
+
+// isForced reports whether the program asked for a cycle with that trigger.
+func isForced(trigger string) bool { return trigger == "runtime.GC" || trigger == "debug.FreeOSMemory" }
 
 var forcedGC = &analysis.Analyzer{
 	Name:     "forced-gc",
@@ -252,7 +270,7 @@ var forcedGC = &analysis.Analyzer{
 		tests := true
 		for id, s := range c.starts {
 			all += s.n
-			if trigger := gcTrigger(p, id); trigger == "runtime.GC" || trigger == "debug.FreeOSMemory" {
+			if isForced(gcTrigger(p, id)) {
 				forced[id] = s
 				tests = tests && slices.ContainsFunc(p.Trace.Stack(id), func(f parse.Frame) bool { return strings.HasPrefix(p.Trace.String(f.Func), "testing.") })
 			}
@@ -276,8 +294,12 @@ var forcedGC = &analysis.Analyzer{
 			severity = analysis.Least(severity, analysis.Note)
 		}
 		sites := rankSites(p, forced, func(s parse.StackID) parse.StackID { return s }, (*gcSum).add, func(s *gcSum) int64 { return s.n })
+		var explains []string
+		if float64(sum.n) >= explainingShare*float64(all) && severity != analysis.Note {
+			explains = []string{"gc-cpu-dominant"}
+		}
 		p.Find(analysis.Finding{
-			Severity: severity,
+			Severity: severity, Explains: explains,
 			Summary: fmt.Sprintf("The program forces GC cycles: %s of %s, %s, most at %s",
 				analysis.FormatCount(sum.n), counted(all, "cycle", "cycles"), analysis.FormatRate(rate), sites[0].site),
 			Cost:       analysis.Cost{Value: sum.wall, Total: p.Trace.Duration(), Clock: analysis.Wall},
@@ -771,8 +793,8 @@ var heapOvershoot = &analysis.Analyzer{
 		}
 		severity := p.Severity("cycles", float64(over))
 		if severity == "" {
-			p.Say("the heap passed its goal by 10 %% and 1 MiB or more in %s of %s (limit %.0f), by %s at most",
-				analysis.FormatCount(over), counted(judged, "cycle", "cycles"), p.Limit("cycles"), percent(max(0, most)))
+			p.Say("the heap passed its goal by %s and %s or more in %s of %s (limit %.0f), by %s at most",
+				percent(p.Limit("share")), analysis.FormatBytes(int64(p.Limit("bytes"))), analysis.FormatCount(over), counted(judged, "cycle", "cycles"), p.Limit("cycles"), percent(max(0, most)))
 			return nil
 		}
 		slices.SortStableFunc(rows, func(a, b row) int { return cmp.Or(cmp.Compare(b.by, a.by), cmp.Compare(a.e.From, b.e.From)) })
@@ -858,10 +880,10 @@ var stwStraggler = &analysis.Analyzer{
 		}
 		severity := p.Severity("longest", float64(sum.maxHalt))
 		if severity == "" || !p.Met("stops", float64(sum.n)) || !p.Met("share", ratio(sum.halt, all)) {
-			line := "no stop took 200 µs or more until running code stopped"
+			line := fmt.Sprintf("no stop took %s or more until the program's own code stopped", p.Dur(stwSlow))
 			if sum.n > 0 {
-				line = fmt.Sprintf("%s was likely the last to stop in %s of 200 µs or more (limit %.0f), the longest %s (limit %s)", worst,
-					counted(sum.n, "stop", "stops"), p.Limit("stops"), p.Dur(sum.maxHalt), p.Dur(int64(p.Limit("longest"))))
+				line = fmt.Sprintf("%s was likely the last to stop in %s of %s or more (limit %.0f), the longest %s (limit %s)", worst,
+					counted(sum.n, "stop", "stops"), p.Dur(stwSlow), p.Limit("stops"), p.Dur(sum.maxHalt), p.Dur(int64(p.Limit("longest"))))
 			}
 			p.Say("%s", line)
 			return nil
@@ -887,7 +909,7 @@ var stwStraggler = &analysis.Analyzer{
 			Cost:       analysis.Cost{Value: sum.halt, Total: p.Trace.Duration(), Clock: analysis.Wall},
 			Confidence: analysis.Inferred,
 			Evidence: append(evidence, stopEvidence(p, c.worst.Items(), func(r *parse.Range) bool {
-				return r.Stopping() >= stwSlow && r.Stop.LastFrom.RunsG() && p.FuncName(r.Stop.LastFunc) == worst
+				return r.Stopping() >= stwSlow && stwRunsProgram(r) && p.FuncName(r.Stop.LastFunc) == worst
 			}, false)...),
 			Advice: "Break up what cannot be interrupted there: copies and clears of very large memory, long loops without calls in code built or run without asynchronous preemption (GODEBUG=asyncpreemptoff). stw.gc.stopping.max should fall.",
 			Caveat: "The last P to stop is likely, not certain. A thread that the operating system took from its CPU is late in the same way: check whether GOMAXPROCS exceeds the CPUs.",

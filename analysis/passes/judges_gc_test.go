@@ -14,6 +14,10 @@ func TestGCCPUDominant(t *testing.T) {
 	run := func(marking int64, gcps int32, cycles int) [][]parse.Event {
 		return [][]parse.Event{user, gcjMarking(marking, L, 4, gcps, parse.ProcWorker), gcjCycles(cycles, 0)}
 	}
+	unfinished := gcjCycles(4, 0)
+	for i := range unfinished {
+		unfinished[i].Range.Unfinished = true
+	}
 	tiny := func(ns int64) [][]parse.Event {
 		return [][]parse.Event{gcjProcs(1, parse.ProcUser, 100*gcjMS), gcjMarking(ns, 100*gcjMS, 1, 1, parse.ProcWorker), gcjCycles(5, 0)}
 	}
@@ -29,6 +33,8 @@ func TestGCCPUDominant(t *testing.T) {
 		{name: "few cycles", want: "clear", events: run(L*81/100, 4, 4)},
 		{name: "a nearly idle program", want: "clear", ns: 100 * gcjMS, events: tiny(49 * gcjMS)},
 		{name: "not so idle", want: "warning", ns: 100 * gcjMS, events: tiny(52 * gcjMS)},
+		{name: "one long mark", want: "clear", events: append(run(L*81/100, 4, 1), unfinished)},
+		{name: "two marks", want: "error", events: append(run(L*81/100, 4, 2), unfinished)},
 		{name: "less than a quarter", want: "warning", events: run(L*82/100, 1, 30)},
 		{name: "healthy", want: "clear", events: run(L/50, 1, 2)},
 		{name: "no cycle", want: "not applicable", events: run(0, 0, 0)},
@@ -56,7 +62,8 @@ func TestMemoryLimitThrash(t *testing.T) {
 	run := func(marking int64, gcps int32, cycles int, goal ...int64) [][]parse.Event {
 		return [][]parse.Event{user, gcjMarking(marking, L, 4, gcps, parse.ProcWorker), gcjCycles(cycles, 0), goals(goal...)}
 	}
-	gcjCheck(t, memoryLimitThrash, nil, []gcjCase{
+	sym, forced := gcjForced(t)
+	gcjCheck(t, memoryLimitThrash, sym, []gcjCase{
 		{name: "no room", want: "error", events: run(L*84/100, 2, 5, 1000, 980, 1000)},
 		{name: "one goal", want: "error", events: run(L*84/100, 2, 5, 1000)},
 		{name: "gaps", want: "clear", events: run(L*82/100, 2, 5, 1000)},
@@ -64,15 +71,25 @@ func TestMemoryLimitThrash(t *testing.T) {
 		{name: "goals that move", want: "clear", events: run(L*84/100, 2, 5, 1000, 979)},
 		{name: "few cycles", want: "clear", events: run(L*84/100, 2, 4, 1000)},
 		{name: "healthy", want: "clear", events: run(L/50, 1, 2, 1000)},
+		{name: "GOGC=off", want: "error", events: run(L*84/100, 2, 5, 0, 0)},
+		{name: "GOGC=off for a time", want: "clear", events: run(L*84/100, 2, 5, 0, 1000)},
+		{name: "forced", want: "clear", events: append(run(L*84/100, 2, 3, 1000), gcjCycles(3, forced))},
+		{name: "a part of them forced", want: "error", events: append(run(L*84/100, 2, 6, 1000), gcjCycles(4, forced))},
 		{name: "no goal", want: "not applicable", events: run(L*84/100, 2, 5)},
 		{name: "no cycle", want: "not applicable", events: run(0, 0, 0, 1000)},
 	})
 }
 
-func TestForcedGC(t *testing.T) {
+// gcjForced is a stack in which runtime.GC begins a cycle.
+func gcjForced(t *testing.T) (*parse.Symbols, parse.StackID) {
+	t.Helper()
 	sym, evs := gcjSymbols(t, "stw-kinds")
 	i := slices.IndexFunc(evs, func(e parse.Event) bool { return e.Kind == parse.KindRangeEnd && e.Range.Kind == parse.RangeGC })
-	forced := evs[i].Range.Stack
+	return sym, evs[i].Range.Stack
+}
+
+func TestForcedGC(t *testing.T) {
+	sym, forced := gcjForced(t)
 	gcjCheck(t, forcedGC, sym, []gcjCase{
 		{name: "two", want: "warning", events: [][]parse.Event{gcjCycles(2, forced)}},
 		{name: "one", want: "clear", events: [][]parse.Event{gcjCycles(1, forced)}},
@@ -252,6 +269,7 @@ func TestSTWStraggler(t *testing.T) {
 		{name: "half of such time", want: "warning", events: [][]parse.Event{late(4, gcjMS, fn), late(2, gcjMS, other), late(2, gcjMS, third)}},
 		{name: "less than half", want: "clear", events: [][]parse.Event{late(4, gcjMS, fn), late(3, gcjMS, other), late(2, gcjMS, third)}},
 		{name: "idle Ps", want: "clear", events: [][]parse.Event{gcjStops(9, true, gcjMS, 2*gcjMS, fn, parse.ProcIdle)}},
+		{name: "the runtime's own", want: "clear", events: [][]parse.Event{gcjStops(9, true, gcjMS, 2*gcjMS, fn, parse.ProcSystem)}},
 		{name: "healthy", want: "clear", events: [][]parse.Event{late(9, 20*gcjUS, fn)}},
 		{name: "no stop", want: "not applicable"},
 	})

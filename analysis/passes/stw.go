@@ -33,7 +33,7 @@ const (
 type stwFold struct {
 	kinds map[parse.StringID]*stwKind
 	sites map[stwSite]*stwSum
-	last  map[stwLast]*stwSum // slow stops, by the code whose P stopped last; halt is their stopping part
+	last  map[stwLast]*stwSum // slow stops, by the program's code whose P stopped last; halt is their stopping part
 	worst *sketch.Top[parse.Range]
 	time  *sketch.Series
 
@@ -80,6 +80,12 @@ type stwSite struct {
 type stwLast struct {
 	fn    parse.StringID
 	stack parse.StackID
+}
+
+// stwRunsProgram reports whether the P that stopped last ran the program's own code
+// when the stop was requested.
+func stwRunsProgram(r *parse.Range) bool {
+	return r.Stop.LastFrom == parse.ProcUser || r.Stop.LastFrom == parse.ProcAssist
 }
 
 // stwSlow is, in ns, from where on the stopping part of a stop is slow: ten times
@@ -154,7 +160,7 @@ func (c *stwFold) stop(r *parse.Range) {
 	k.total.Add(total)
 	k.stopping.Add(stopping)
 	at(c.sites, stwSite{r.Name, r.Stack}).add(&stwSum{1, total, halt, halt})
-	if stopping >= stwSlow && r.Stop.LastFrom.RunsG() {
+	if stopping >= stwSlow && stwRunsProgram(r) {
 		at(c.last, stwLast{r.Stop.LastFunc, r.Stop.LastStack}).add(&stwSum{1, total, stopping, stopping})
 	}
 	key := sketch.Key{Value: halt, Time: int64(r.Since)}

@@ -20,13 +20,15 @@ var gc = &analysis.Analyzer{
 
 const gcCycles = 64
 
-// Lanes of gcFold.time, in ns of P time.
+// Lanes of gcFold.time, in ns of P time where nothing else is said.
 const (
 	gcLaneWorkers = iota // dedicated and fractional
 	gcLaneIdle
 	gcLaneAssist
 	gcLanePauses
 	gcLaneProcs
+	gcLaneMarking // wall time with a cycle under way
+	gcLaneCycles  // cycles ended
 	gcLanes
 )
 
@@ -73,7 +75,7 @@ type gcRun struct {
 type gcPart struct {
 	procs                int32 // 0 when not known
 	gcps, worker, assist int32 // Interval.GCPs, and Ps in these states
-	stw                  bool
+	stw, marking         bool
 	cycle                parse.Time
 }
 
@@ -107,6 +109,7 @@ type gcCycle struct {
 	sweepTerm, mark  int64 // pauses; 0 when not seen
 	procs            int32 // GOMAXPROCS, the largest
 	lastLive, liveAt int64 // the last live heap told in it, and when
+	peak             int64 // the largest live heap told in it
 }
 
 func (c *gcCycle) merge(o *gcCycle) {
@@ -120,6 +123,7 @@ func (c *gcCycle) merge(o *gcCycle) {
 	c.sweepTerm += o.sweepTerm
 	c.mark += o.mark
 	c.procs = max(c.procs, o.procs)
+	c.peak = max(c.peak, o.peak)
 	if o.liveAt > c.liveAt {
 		c.lastLive, c.liveAt = o.lastLive, o.liveAt
 	}
@@ -219,7 +223,7 @@ func (c *gcFold) prune() {
 
 func (c *gcFold) interval(e *parse.Event) {
 	iv := e.Interval
-	part := gcPart{iv.Procs, iv.GCPs, iv.P[parse.ProcWorker], iv.P[parse.ProcAssist], iv.STW, e.GC}
+	part := gcPart{iv.Procs, iv.GCPs, iv.P[parse.ProcWorker], iv.P[parse.ProcAssist], iv.STW, iv.Marking, e.GC}
 	if part.procs == 0 {
 		for _, n := range iv.P[parse.ProcIdle:] {
 			part.procs += n
@@ -262,6 +266,9 @@ func (c *gcFold) endRun() {
 		marking := gcps - assist
 		lanes[gcLaneWorkers], lanes[gcLaneIdle], lanes[gcLaneAssist] = marking, workers-marking, assist
 	}
+	if r.marking {
+		lanes[gcLaneMarking] = 1
+	}
 	c.time.AddSpans(r.from, r.to, lanes[:])
 }
 
@@ -272,6 +279,7 @@ func (c *gcFold) metric(e *parse.Event) {
 		c.live.Set(int64(e.Time), v)
 		if d := c.detail(e.GC); d != nil {
 			d.lastLive, d.liveAt = v, int64(e.Time)
+			d.peak = max(d.peak, v)
 		}
 	case parse.MetricHeapGoal:
 		c.goal.Set(int64(e.Time), v)
@@ -319,6 +327,7 @@ func (c *gcFold) end(r *parse.Range) {
 	c.mark += mark
 	if !r.Unfinished {
 		c.cycles++
+		c.time.AddPoint(gcLaneCycles, int64(r.Until), 1)
 	}
 	if r.Partial || r.Unfinished {
 		c.cut++
@@ -404,6 +413,7 @@ func (c *gcFold) Merge(next analysis.Collector) {
 }
 
 func (c *gcFold) mergeRuns(o *gcFold) {
+	c.time.Merge(o.time)
 	switch {
 	case o.run.procs == 0:
 	case !o.more && o.run.gcPart == c.run.gcPart && o.run.from == c.run.to:
@@ -413,7 +423,6 @@ func (c *gcFold) mergeRuns(o *gcFold) {
 		c.procs += o.procs
 		c.taken += o.taken
 		c.mmu.merge(&o.mmu)
-		c.time.Merge(o.time)
 		c.run = o.run
 		c.more = c.more || o.more
 	}

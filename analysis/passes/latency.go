@@ -68,6 +68,7 @@ type latencyFold struct {
 	hist               [parse.NumClasses][parse.NumReady]sketch.Histogram
 	funcs              byID[parse.StringID, sketch.Histogram] // awaitsP, by entry function
 	overTime           *sketch.Series                         // awaitsP, a lane for each class of latencyBounds
+	during             sketch.Histogram                       // awaitsP, that ended in a GC cycle
 	worst              *sketch.Top[worstWait]
 }
 
@@ -149,6 +150,9 @@ func (f *latencyFold) Event(e *parse.Event) {
 	}
 	f.funcs.at(g.Func).Add(held)
 	f.overTime.AddPoint(latencyLane(held), int64(e.Time), 1)
+	if e.GC != 0 {
+		f.during.Add(held)
+	}
 	if f.worst.Wants(held) {
 		f.worst.Add(sketch.Key{Value: held, Time: int64(g.Since), ID: int64(g.ID)}, newWorstWait(g))
 	}
@@ -171,6 +175,7 @@ func (f *latencyFold) Merge(next analysis.Collector) {
 	}
 	f.funcs.merge(&o.funcs, (*sketch.Histogram).Merge)
 	f.overTime.Merge(o.overTime)
+	f.during.Merge(&o.during)
 	f.worst.Merge(o.worst)
 }
 

@@ -33,6 +33,7 @@ const (
 type stwFold struct {
 	kinds map[parse.StringID]*stwKind
 	sites map[stwSite]*stwSum
+	last  map[stwLast]*stwSum // slow stops, by the program's code whose P stopped last; halt is their stopping part
 	worst *sketch.Top[parse.Range]
 	time  *sketch.Series
 	peaks *sketch.Peaks[stwPeak]
@@ -82,6 +83,22 @@ type stwSite struct {
 	stack parse.StackID
 }
 
+// stwLast is what ran on the P that stopped last.
+type stwLast struct {
+	fn    parse.StringID
+	stack parse.StackID
+}
+
+// stwRunsProgram reports whether the P that stopped last ran the program's own code
+// when the stop was requested.
+func stwRunsProgram(r *parse.Range) bool {
+	return r.Stop.LastFrom == parse.ProcUser || r.Stop.LastFrom == parse.ProcAssist
+}
+
+// stwSlow is, in ns, from where on the stopping part of a stop is slow: ten times
+// what it takes on idle CPUs (10 to 20 µs, a signal and a wake-up).
+const stwSlow = 200e3
+
 type stwSum struct{ n, total, halt, maxHalt int64 }
 
 func (s *stwSum) add(o *stwSum) {
@@ -105,7 +122,7 @@ type stwProc struct {
 
 func newSTW() *stwFold {
 	return &stwFold{
-		kinds: make(map[parse.StringID]*stwKind), sites: make(map[stwSite]*stwSum),
+		kinds: make(map[parse.StringID]*stwKind), sites: make(map[stwSite]*stwSum), last: make(map[stwLast]*stwSum),
 		worst: sketch.NewTop[parse.Range](stwWorst), time: sketch.NewSeries(stwLanes), peaks: sketch.NewPeaks[stwPeak](),
 		rows: make(map[stwRow]stwProc),
 	}
@@ -150,6 +167,9 @@ func (c *stwFold) stop(r *parse.Range) {
 	k.total.Add(total)
 	k.stopping.Add(stopping)
 	at(c.sites, stwSite{r.Name, r.Stack}).add(&stwSum{1, total, halt, halt})
+	if stopping >= stwSlow && stwRunsProgram(r) {
+		at(c.last, stwLast{r.Stop.LastFunc, r.Stop.LastStack}).add(&stwSum{1, total, stopping, stopping})
+	}
 	key := sketch.Key{Value: halt, Time: int64(r.Since)}
 	c.worst.Add(key, *r)
 	c.peaks.Add(key, stwPeak{r.Name, stopping})
@@ -214,6 +234,7 @@ func (c *stwFold) Merge(next analysis.Collector) {
 	o := next.(*stwFold)
 	mergeKeyed(c.kinds, o.kinds, (*stwKind).merge)
 	mergeKeyed(c.sites, o.sites, (*stwSum).add)
+	mergeKeyed(c.last, o.last, (*stwSum).add)
 	c.worst.Merge(o.worst)
 	c.time.Merge(o.time)
 	c.peaks.Merge(o.peaks)

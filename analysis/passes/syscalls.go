@@ -16,7 +16,7 @@ var syscalls = &analysis.Analyzer{
 	Doc:   page("syscalls"),
 	Kinds: parse.KindsOf(parse.KindGoRunnable, parse.KindGoRunning, parse.KindGoSyscall, parse.KindProc),
 	New: func() analysis.Collector {
-		return &syscallsFold{series: sketch.NewSeries(2)}
+		return &syscallsFold{series: sketch.NewSeries(2), load: sketch.NewSeries(loadLanes)}
 	},
 	Run: runSyscalls,
 }
@@ -29,6 +29,14 @@ const hostageGrace = 20e3
 const (
 	laneCalls = iota
 	laneLost
+)
+
+// Lanes of syscallsFold.load.
+const (
+	loadSysmon  = iota // Ps that sysmon took
+	loadHostage        // ns of P time, as hostage
+	loadInCall         // ns of goroutine time
+	loadLanes
 )
 
 // syscallsFold sums the calls of all goroutines but the tracer's own.
@@ -46,6 +54,7 @@ type syscallsFold struct {
 
 	sites  byID[parse.StackID, callSite] // by where the call was entered
 	series *sketch.Series
+	load   *sketch.Series
 }
 
 type callSite struct {
@@ -90,6 +99,9 @@ func (f *syscallsFold) Event(e *parse.Event) {
 	g := e.Go
 	if g.Class == parse.ClassTracer {
 		return
+	}
+	if g.From == parse.GoSyscall {
+		f.load.AddSpan(loadInCall, int64(g.Since), int64(e.Time), 1)
 	}
 	switch {
 	case g.From == parse.GoRunning && g.To == parse.GoSyscall:
@@ -143,6 +155,7 @@ func (f *syscallsFold) proc(e *parse.Event) {
 	}
 	site := f.sites.at(p.Stack)
 	f.hostage += excess
+	f.load.AddPoint(loadHostage, int64(e.Time), excess)
 	site.hostage += excess
 	if !lost {
 		return
@@ -153,6 +166,9 @@ func (f *syscallsFold) proc(e *parse.Event) {
 		f.untilLost[p.Taker].Add(held)
 	}
 	f.series.AddPoint(laneLost, int64(e.Time), 1)
+	if p.Taker == parse.TakerSysmon {
+		f.load.AddPoint(loadSysmon, int64(e.Time), 1)
+	}
 }
 
 func (f *syscallsFold) Merge(next analysis.Collector) {
@@ -171,6 +187,7 @@ func (f *syscallsFold) Merge(next analysis.Collector) {
 	f.pTime += o.pTime
 	f.sites.merge(&o.sites, (*callSite).add)
 	f.series.Merge(o.series)
+	f.load.Merge(o.load)
 }
 
 func runSyscalls(p *analysis.Pass) error {

@@ -1,0 +1,148 @@
+package passes
+
+import (
+	"testing"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/parse"
+)
+
+func TestBlockingHandoffs(t *testing.T) {
+	const us = gcjUS
+	user := gcjProcs(4, parse.ProcUser, gcjLength)
+	// 180 handoffs are 50 per second and P.
+	many := func(n int, contended int64, calls int) [][]parse.Event {
+		return [][]parse.Event{user, gcjTimes(calls, gcjCall(50*us, 1)...), gcjTimes(n, gcjLost(contended+20*us, contended, 1))}
+	}
+	gcjCheck(t, blockingHandoffs, nil, []gcjCase{
+		{name: "costly", want: "warning", events: many(200, 300*us, 1000)},
+		{name: "cheap", want: "note", events: many(200, 30*us, 1000)},
+		{name: "beside idle Ps", want: "clear", events: many(200, 0, 1000)},
+		{name: "rate just met", want: "warning", events: many(185, 300*us, 1000)},
+		{name: "rate just missed", want: "clear", events: many(175, 300*us, 1000)},
+		{name: "share just met", want: "warning", events: many(200, 300*us, 4000)},
+		{name: "share just missed", want: "clear", events: many(200, 300*us, 4100)},
+		{name: "few", want: "clear", ns: 10 * gcjMS, events: [][]parse.Event{gcjProcs(1, parse.ProcUser, 10*gcjMS), gcjTimes(19, gcjLost(30*us, 10*us, 1)), gcjCall(50*us, 1)}},
+		{name: "enough", want: "warning", ns: 10 * gcjMS, events: [][]parse.Event{gcjProcs(1, parse.ProcUser, 10*gcjMS), gcjTimes(20, gcjLost(30*us, 10*us, 1)), gcjTimes(20, gcjCall(50*us, 1)...)}},
+		{name: "healthy", want: "clear", events: many(2, 300*us, 1000)},
+		{name: "v1", want: "not applicable", version: 21, events: many(200, 300*us, 1000)},
+		{name: "no call", want: "not applicable", events: [][]parse.Event{user}},
+	})
+}
+
+func TestPHostage(t *testing.T) {
+	user := gcjProcs(1, parse.ProcUser, gcjLength) // the P time of the call comes on top
+	held := func(ns int64) [][]parse.Event {
+		return [][]parse.Event{user, {gcjLost(ns+20*gcjUS, ns, 1)}}
+	}
+	gcjCheck(t, pHostage, nil, []gcjCase{
+		{name: "note", want: "note", events: held(9200 * gcjUS)},
+		{name: "below", want: "clear", events: held(8900 * gcjUS)},
+		{name: "warning", want: "warning", events: held(28 * gcjMS)},
+		{name: "below a warning", want: "note", events: held(27 * gcjMS)},
+		{name: "error", want: "error", events: held(101 * gcjMS)},
+		{name: "below an error", want: "warning", events: held(99 * gcjMS)},
+		{name: "short", want: "clear", ns: 10 * gcjMS, events: [][]parse.Event{{gcjLost(5*gcjMS, 4900*gcjUS, 1)}}},
+		{name: "not so short", want: "error", ns: 10 * gcjMS, events: [][]parse.Event{{gcjLost(6*gcjMS, 5100*gcjUS, 1)}}},
+		{name: "nothing runnable", want: "clear", events: [][]parse.Event{user, {gcjLost(500*gcjMS, 0, 1)}}},
+		{name: "v1", want: "not applicable", version: 19, events: held(101 * gcjMS)},
+		{name: "no call", want: "not applicable", events: [][]parse.Event{user}},
+	})
+}
+
+func TestSyscallReturnWait(t *testing.T) {
+	wait := func(n int, held int64) []parse.Event {
+		return gcjTimes(n, started(held, parse.Go{Ready: parse.ReadySyscall, Origin: parse.OriginGlobal, BlockedStack: 1}))
+	}
+	gcjCheck(t, syscallReturnWait, nil, []gcjCase{
+		{name: "long", want: "warning", events: [][]parse.Event{wait(100, gcjMS)}},
+		{name: "just shorter", want: "clear", events: [][]parse.Event{wait(100, 990*gcjUS)}},
+		{name: "a time slice", want: "error", events: [][]parse.Event{wait(100, 10*gcjMS)}},
+		{name: "just shorter than it", want: "warning", events: [][]parse.Event{wait(100, 9900*gcjUS)}},
+		{name: "rare", want: "note", events: [][]parse.Event{wait(89, 0), wait(11, gcjMS)}},
+		{name: "hardly any time", want: "clear", ns: 2e9, events: [][]parse.Event{wait(89, 0), wait(11, gcjMS)}},
+		{name: "a P at once", want: "not applicable", events: [][]parse.Event{gcjTimes(100, started(gcjMS, parse.Go{Ready: parse.ReadySyscall, Origin: parse.OriginSyscall}))}},
+		{name: "few", want: "not applicable", events: [][]parse.Event{wait(99, gcjMS)}},
+	})
+}
+
+// Waits after calls explain the tail of all waits when they are most of what is too long.
+func TestSyscallReturnWaitExplains(t *testing.T) {
+	for _, c := range []struct {
+		others int
+		want   int
+	}{{60, 1}, {70, 0}} {
+		p := analysis.NewPartial([]*analysis.Analyzer{syscallReturnWait})
+		events := append(gcjTimes(100, started(2*gcjMS, parse.Go{Ready: parse.ReadySyscall, Origin: parse.OriginGlobal})),
+			gcjTimes(c.others, started(2*gcjMS, parse.Go{Ready: parse.ReadyUnblocked}))...)
+		for i := range events {
+			p.Event(&events[i])
+		}
+		tr := &parse.Trace{Symbols: &parse.Symbols{}, Version: 26, To: 9e8, Last: 9e8}
+		f := analysis.Conclude(tr, "", p, []*analysis.Analyzer{syscallReturnWait}, nil).Findings()
+		if len(f) != 1 || len(f[0].Explains) != c.want {
+			t.Errorf("beside %d other waits: %+v", c.others, f)
+		}
+	}
+}
+
+func TestThreadGrowth(t *testing.T) {
+	procs := gcjProcs(4, parse.ProcUser, gcjLength)
+	calls := func(n int, from, to int64) []parse.Event {
+		return gcjTimes(n, parse.Event{Time: parse.Time(to), Kind: parse.KindGoSyscall, Go: &parse.Go{From: parse.GoSyscall, To: parse.GoRunnable, Since: parse.Time(from), FromStack: 1}})
+	}
+	// Quarters are 107 of 430 buckets of 2.1 ms each.
+	quarters := func(ns ...int) (out [][]parse.Event) {
+		const width = 107 << 21
+		out = append(out, procs)
+		for i, n := range ns {
+			out = append(out, calls(n, int64(i)*width, int64(i+1)*width))
+		}
+		return out
+	}
+	gcjCheck(t, threadGrowth, nil, []gcjCase{
+		{name: "many", want: "warning", events: [][]parse.Event{procs, calls(64, 0, gcjLength)}},
+		{name: "just fewer", want: "clear", events: [][]parse.Event{procs, calls(63, 0, gcjLength)}},
+		{name: "very many", want: "error", events: [][]parse.Event{procs, calls(5000, 0, gcjLength)}},
+		{name: "many Ps", want: "clear", events: [][]parse.Event{gcjProcs(17, parse.ProcUser, gcjLength), calls(64, 0, gcjLength)}},
+		{name: "a burst of 10 ms", want: "clear", events: [][]parse.Event{procs, calls(500, 0, 10*gcjMS)}},
+		{name: "rising", want: "note", events: quarters(8, 16, 24, 32)},
+		{name: "rising less high", want: "clear", events: quarters(8, 16, 24, 31)},
+		{name: "rising less", want: "clear", events: quarters(31, 40, 50, 60)},
+		{name: "rising and falling", want: "clear", events: quarters(8, 40, 24, 32)},
+		{name: "no call", want: "not applicable", events: [][]parse.Event{procs}},
+	})
+}
+
+func TestChattySyscalls(t *testing.T) {
+	procs := gcjProcs(1, parse.ProcUser, gcjLength)
+	calls := func(n int, held int64) [][]parse.Event {
+		return [][]parse.Event{procs, gcjTimes(n, gcjCall(held, 1)...)}
+	}
+	gcjCheck(t, chattySyscalls, nil, []gcjCase{
+		{name: "chatty", want: "note", events: calls(45000, 4095)}, // buckets of up to 25 %
+		{name: "less often", want: "clear", events: calls(44900, 4095)},
+		{name: "longer calls", want: "clear", events: calls(45000, 6000)},
+		{name: "less of the time", want: "clear", events: calls(45000, 3900)},
+		{name: "few", want: "clear", ns: 10 * gcjMS, events: [][]parse.Event{gcjProcs(1, parse.ProcUser, 10*gcjMS), gcjTimes(999, gcjCall(4095, 1)...)}},
+		{name: "not so few", want: "note", ns: 10 * gcjMS, events: [][]parse.Event{gcjProcs(1, parse.ProcUser, 10*gcjMS), gcjTimes(1000, gcjCall(4095, 1)...)}},
+		{name: "v1", want: "not applicable", version: 21, events: calls(45000, 4095)},
+		{name: "no call", want: "not applicable", events: [][]parse.Event{procs}},
+	})
+}
+
+func TestSyscallJudgesOnTraces(t *testing.T) {
+	gcjExpectAll(t, syscallJudges, []gcjExpect{
+		{"syscall-handoff-go124", "blocking-p-handoffs", analysis.Warning, "main.nanosleep3ms"},
+		{"syscall-handoff", "blocking-p-handoffs", analysis.Note, "main.nanosleep3ms"},
+		{"io/syscall-threads", "thread-growth", analysis.Warning, "main.sysSleeper"},
+		{"io/syscall-threads", "blocking-p-handoffs", analysis.Warning, "main.sysSleeper"},
+		{"io/syscall-threads", "p-hostage", analysis.Error, "main.sysSleeper"},
+		{"io/syscall-threads", "syscall-return-wait", analysis.Error, "main.sysSleeper"},
+		{"cgo/cgo-thread-explosion", "thread-growth", analysis.Warning, "main._Cfunc_c_sleep_us"},
+		{"cgo/cgo-thread-explosion", "blocking-p-handoffs", analysis.Warning, "main._Cfunc_c_sleep_us"},
+		{"real/etcd-embed", "p-hostage", analysis.Warning, "fileutil.Fdatasync"},
+	})
+}
+
+func TestSyscallJudgesSilent(t *testing.T) { gcjSilent(t, syscallJudges) }

@@ -523,7 +523,7 @@ var channelPingPong = &analysis.Analyzer{
 			Source: "a wake costs 1 to 50 µs in the scheduler, more with a thread switch: from here on it is a good part of a P",
 		},
 		{
-			Name: "channel-ping-pong.work", Doc: "running time of both for each wait", Unit: analysis.NS, Below: true,
+			Name: "channel-ping-pong.work", Doc: "running time of both, system calls included, for each wait", Unit: analysis.NS, Below: true,
 			Levels: analysis.Levels{Note: 5000},
 			Source: "less work than the wake-up of a thread (5 to 50 µs) is better done by one goroutine",
 		},
@@ -565,7 +565,7 @@ var channelPingPong = &analysis.Analyzer{
 		}
 		running := make(map[parse.StringID]int64)
 		for o, v := range analysis.FoldOf[*goroutinesFold](p, goroutines).populations.byKey() {
-			running[o.fn] += v.states[parse.GoRunning]
+			running[o.fn] += v.states[parse.GoRunning] + v.states[parse.GoSyscall]
 		}
 		// work is what the goroutines of both ran, and for each of their waits.
 		work := func(pair wakePair) (ran, each int64) {
@@ -698,8 +698,9 @@ func runStuckGoroutines(p *analysis.Pass) error {
 		return nil
 	}
 	total := userTime(p)
-	var leaks, locks, most int
+	var leaks, locks, forever, most int
 	var mostAt string
+	var oldest int64 // of the waits for a lock
 	slices.SortStableFunc(sites, func(a, b *waitingAt) int { return cmp.Compare(b.open, a.open) })
 	for _, w := range sites {
 		if w.open == 0 {
@@ -708,9 +709,12 @@ func runStuckGoroutines(p *analysis.Pass) error {
 		end := analysis.Evidence{From: p.Rel(tr.To) - w.oldest, To: p.Rel(tr.To), Func: w.label[1], Stack: p.Stack(w.stack)}
 		switch {
 		case w.label[0] == "forever":
-			stuckForever(p, w, end, total)
+			if stuckForever(p, w, end, total) {
+				forever++
+			}
 			continue
 		case w.lock == lockMutex || w.lock == lockRead || w.lock == lockWrite:
+			oldest = max(oldest, w.oldest)
 			s := p.Severity("lock", float64(w.oldest))
 			if s == "" || !p.Met("share", ratio(w.oldest, tr.Duration())) || locks == maxFindings {
 				break
@@ -759,11 +763,17 @@ func runStuckGoroutines(p *analysis.Pass) error {
 			Caveat:   "The trace shows that they wait, not that nobody can wake them later.",
 		})
 	}
-	if most > 0 {
-		p.Say("most that began to wait and still do at the end: %s at %s; a leak grows by %s or more through the trace", analysis.FormatCount(int64(most)), mostAt, analysis.FormatCount(int64(p.Limit("grown"))))
-	} else {
-		p.Say("no group of waiting goroutines grew; a leak grows by %s or more through the trace", analysis.FormatCount(int64(p.Limit("grown"))))
+	if leaks+locks+forever > 0 {
+		return nil
 	}
+	said := "no group of waiting goroutines grew"
+	if most > 0 {
+		said = fmt.Sprintf("most that began to wait and still do at the end: %s at %s", analysis.FormatCount(int64(most)), mostAt)
+	}
+	if oldest > 0 {
+		said += "; oldest wait for a lock at the end: " + p.Dur(oldest)
+	}
+	p.Say("%s; worth a note from %s that grow through the trace or %s for a lock on", said, analysis.FormatCount(int64(p.Limit("grown"))), p.Dur(int64(p.Limit("lock"))))
 	return nil
 }
 
@@ -799,14 +809,15 @@ func startedBy(p *analysis.Pass, fn parse.StringID) (site parse.StackID, n int64
 	return site, n
 }
 
-func stuckForever(p *analysis.Pass, w *waitingAt, at analysis.Evidence, total int64) {
+// stuckForever finds waits that cannot end, but for those of main.
+func stuckForever(p *analysis.Pass, w *waitingAt, at analysis.Evidence, total int64) bool {
 	empty := false
 	for _, f := range p.Trace.Stack(w.stack) {
 		switch fn := p.Trace.String(f.Func); {
 		case fn == "runtime.block":
 			empty = true
 		case fn == "main.main" && empty:
-			return // parks main by intent
+			return false // parks main by intent
 		}
 	}
 	f := analysis.Finding{
@@ -823,6 +834,7 @@ func stuckForever(p *analysis.Pass, w *waitingAt, at analysis.Evidence, total in
 		f.Advice = "If it only keeps the program alive, one in main is enough; else let the goroutine return. goroutines.max should fall."
 	}
 	p.Find(f)
+	return f.Severity != ""
 }
 
 var tickerStorm = &analysis.Analyzer{
@@ -835,7 +847,7 @@ var tickerStorm = &analysis.Analyzer{
 			Levels: analysis.Levels{Note: 1000}, Source: "each is a wake-up of a P or thread at 5 to 50 µs: 0.5 to 5 % of a CPU",
 		},
 		{
-			Name: "ticker-storm.work", Doc: "running time of its goroutines for each of their waits", Unit: analysis.NS, Below: true,
+			Name: "ticker-storm.work", Doc: "running time of its goroutines, system calls included, for each of their waits", Unit: analysis.NS, Below: true,
 			Levels: analysis.Levels{Note: 20e3}, Source: "less work than it costs to wake up for it",
 		},
 		{
@@ -854,7 +866,7 @@ var tickerStorm = &analysis.Analyzer{
 		}
 		running, waited := make(map[parse.StringID]int64), make(map[parse.StringID]int64)
 		for o, v := range analysis.FoldOf[*goroutinesFold](p, goroutines).populations.byKey() {
-			running[o.fn] += v.states[parse.GoRunning]
+			running[o.fn] += v.states[parse.GoRunning] + v.states[parse.GoSyscall]
 		}
 		for _, w := range sites {
 			waited[p.Trace.Entry(w.stack)] += w.spans - w.open

@@ -344,12 +344,18 @@ func TestTickerStorm(t *testing.T) {
 			t.Errorf("%s: %q, want %q; %q", c.name, got, c.want, r.Summary)
 		}
 	}
+	// What it wakes up for may be a system call.
+	call := blkRan(sleep.fn, 0, 1e6, 1e9)
+	call.GoLife.Spent[parse.GoSyscall] = 20e6
+	if got := blkFound(blkJudge(t, tr, tickerStorm, blkWaits(sleep, 0, 50e3, 1000, 1), []parse.Event{call})); got != "" {
+		t.Errorf("with system calls: %s", got)
+	}
 	for _, name := range []string{"idle", "heartbeat", "http-healthy", "steal-timers"} {
 		if got := blkFound(blkOn(t, analysistest.Testdata(t, name), tickerStorm)); got != "" && got != "not applicable" {
 			t.Errorf("%s: %s", name, got)
 		}
 	}
-	for _, name := range []string{"io/net-echo", "sync/mutex-hold-sleep", "real/victoria-metrics"} {
+	for _, name := range []string{"io/net-echo", "io/file-fsync", "cgo/cgo-thread-explosion", "sync/mutex-hold-sleep", "real/victoria-metrics"} {
 		t.Run(name, func(t *testing.T) {
 			if got := blkFound(blkOn(t, analysistest.Corpus(t, name), tickerStorm)); got != "" {
 				t.Error(got)

@@ -340,7 +340,11 @@ var lockConvoy = &analysis.Analyzer{
 			})
 		}
 		var full []*waitingAt
+		var sending float64
 		for _, w := range sites {
+			if w.label[0] == "chan send" {
+				sending = max(sending, ratio(w.busy(), p.Trace.Duration()))
+			}
 			if w.label[0] == "chan send" && p.Met("waits", float64(w.spans-w.idle)) && len(full) < maxFindings &&
 				p.Met("senders", ratio(w.busy(), p.Trace.Duration())) && p.Met("length", float64(w.long())) {
 				full = append(full, w)
@@ -366,7 +370,7 @@ var lockConvoy = &analysis.Analyzer{
 		switch {
 		case found+senders > 0:
 		case worstLock == nil:
-			p.Say("no user goroutine waited for a lock, and no sender for long")
+			p.Say("no user goroutine waited for a lock; waiting to send on a channel at one place: %s on average, worth a note from %s on", number(sending), number(p.Limit("senders")))
 		default:
 			p.Say("at most %s waited at once for a lock in the worst 100 ms, at %s, longest %s; worth a note from %s on, of %s",
 				number(most.mean), worstLock.label[1], p.Dur(worstLock.max), number(p.Limit("waiters")), p.Dur(int64(p.Limit("length"))))

@@ -487,6 +487,10 @@ type Range struct {
 	// that point (mgcmark.go:gcAssistAlloc, mgc.go:gcMarkDone).
 	CPU int64
 
+	// Spent is what G did in a RangeTask that began and ended in the trace, in ns by
+	// state; all 0 when G ended before it.
+	Spent [NumGoStates]int64
+
 	// RangeSweep.
 	BytesSwept, BytesReclaimed int64
 

@@ -157,9 +157,10 @@ func (t *tracker) endSweep(p *proc, ev *wire.Event, unfinished bool) {
 
 func (t *tracker) task(ev *wire.Event) {
 	if ev.Op == wire.OpTaskBegin {
-		o := openRange{id: ev.Values[0], parent: ev.Values[1], name: StringID(ev.Name), since: t.now, stack: StackID(ev.Stack), p: ProcID(ev.P), g: GoID(ev.G)}
+		o := openTask{openRange: openRange{id: ev.Values[0], parent: ev.Values[1], name: StringID(ev.Name), since: t.now, stack: StackID(ev.Stack), p: ProcID(ev.P), g: GoID(ev.G)}}
 		if g := t.gs[ev.GSlot]; g != nil {
 			o.class, o.fn = g.Class, g.Func
+			o.by, o.incarnation, o.spent = g, g.Incarnation, t.spent(g)
 		}
 		t.tasks[ev.Values[0]] = o
 		t.rng = o.end(RangeTask, 0)
@@ -168,11 +169,25 @@ func (t *tracker) task(ev *wire.Event) {
 	}
 	o, ok := t.tasks[ev.Values[0]]
 	if !ok { // begun before the trace; an id may also end twice
-		o = openRange{id: ev.Values[0], parent: ev.Values[1], name: StringID(ev.Name), since: t.begin, partial: true, stack: StackID(ev.Stack), p: ProcID(ev.P), g: GoID(ev.G)}
+		o = openTask{openRange: openRange{id: ev.Values[0], parent: ev.Values[1], name: StringID(ev.Name), since: t.begin, partial: true, stack: StackID(ev.Stack), p: ProcID(ev.P), g: GoID(ev.G)}}
 	}
 	delete(t.tasks, ev.Values[0])
 	t.rng = o.end(RangeTask, t.now)
+	// Goroutines are used again when they end.
+	if g := o.by; g != nil && !o.partial && g.ID == o.g && g.Incarnation == o.incarnation && t.gs[g.slot] == g {
+		t.rng.Spent = t.spent(g)
+		for state, ns := range &o.spent {
+			t.rng.Spent[state] -= ns
+		}
+	}
 	t.send(KindRangeEnd)
+}
+
+// spent is what g did in the trace so far.
+func (t *tracker) spent(g *goroutine) [NumGoStates]int64 {
+	s := g.spent
+	s[g.From] += int64(t.now - g.Since)
+	return s
 }
 
 func (o openRange) end(k RangeKind, until Time) Range {

@@ -55,6 +55,14 @@ type openRange struct {
 	fn         StringID
 }
 
+// openTask is a task that has begun, and what its goroutine had done before.
+type openTask struct {
+	openRange
+	by          *goroutine
+	incarnation uint32
+	spent       [NumGoStates]int64
+}
+
 // proc is what the tracker knows of a P. The event that ends its current span is
 // made ready in place.
 type proc struct {
@@ -132,7 +140,7 @@ type tracker struct {
 	preempted, gosched StringID     // reasons
 	classes            []uint8      // by StringID: class+1 of an entry function
 	blocks             []blockKind  // by StringID: kind+1 of a block reason
-	tasks              map[uint64]openRange
+	tasks              map[uint64]openTask
 
 	alive   int32           // Ps that exist
 	modes   [NumModes]int32 // Ps in ProcWorker by mode
@@ -165,7 +173,7 @@ func newTracker(tr *Trace, opt Options, sink Sink) *tracker {
 		tr: tr, opt: opt, sink: sink, first: true,
 		gs: make([]*goroutine, 64), incarnations: make(map[GoID]uint32),
 		threads:   make(map[ThreadID]struct{}),
-		tasks:     make(map[uint64]openRange),
+		tasks:     make(map[uint64]openTask),
 		preempted: tr.intern("preempted"), gosched: tr.intern("runtime.Gosched"),
 	}
 	t.queues = sink.Kinds&KindsOf(KindGoRunnable, KindSlice) != 0

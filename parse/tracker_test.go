@@ -433,6 +433,46 @@ func TestAssist(t *testing.T) {
 	}
 }
 
+// TestTaskSpent: what the goroutine that began a task did until its end, also when
+// another ends it; nothing of one that ended before.
+func TestTaskSpent(t *testing.T) {
+	task := func(s *script, op wire.Op, id uint64, by GoID) {
+		s.add(wire.Event{Op: op, Values: [2]uint64{id}, P: 0, G: int64(by), M: int64(th(0))})
+	}
+	s := begin(1)
+	task(s.at(2000), wire.OpTaskBegin, 7, 1)
+	task(s.at(2100), wire.OpTaskBegin, 8, 1)
+	s.at(2500).block(1, 0, "select")
+	s.at(2600).create(2, NoGo, 0).start(2, 0)
+	task(s.at(2650), wire.OpTaskBegin, 9, 2)
+	s.at(2700).unblock(1, 2, 0)
+	task(s.at(2800), wire.OpTaskEnd, 7, 2)
+	s.at(3000).end(2, 0).start(1, 0)
+	task(s.at(3100), wire.OpTaskEnd, 8, 1)
+	task(s.at(3200), wire.OpTaskEnd, 9, 1)
+	s.at(4000).end(1, 0).procStop(0)
+	want := map[uint64]map[GoState]int64{
+		7: {GoRunning: 500, GoWaiting: 200, GoRunnable: 100},
+		8: {GoRunning: 400 + 100, GoWaiting: 200, GoRunnable: 300},
+		9: {},
+	}
+	for _, e := range s.run(t, 26) {
+		if e.Kind != KindRangeEnd || e.Range.Kind != RangeTask {
+			continue
+		}
+		r := e.Range
+		for state, ns := range r.Spent {
+			if ns != want[r.ID][GoState(state)] {
+				t.Errorf("task %d: %d ns %v, want %d", r.ID, ns, GoState(state), want[r.ID][GoState(state)])
+			}
+		}
+		delete(want, r.ID)
+	}
+	if len(want) != 0 {
+		t.Errorf("tasks that did not end: %v", want)
+	}
+}
+
 // TestLabels: Go 1.26 puts GC worker labels on other goroutines.
 func TestLabels(t *testing.T) {
 	s := begin(1)

@@ -22,8 +22,8 @@ var blocking = &analysis.Analyzer{
 // blockingFold holds the waits of user goroutines.
 type blockingFold struct {
 	sites   keyed[blockSite, blockedAt]
-	reasons keyed[blockReason, blockReasonWaits]
-	wakers  keyed[blockWaker, int64] // waits ended
+	reasons keyed[blockReason, sketch.Histogram] // lengths of the whole waits
+	wakers  keyed[blockWaker, int64]             // waits ended
 }
 
 // blockReason is the reason the trace gives for a wait, or why it gives none.
@@ -54,7 +54,7 @@ type blockWaker struct {
 type blockWaits struct {
 	spans, total int64 // all, and their time in the trace
 	n, sum, max  int64 // of those with begin and end in the trace
-	open         int64 // that the end of the trace cut
+	open, oldest int64 // that the end of the trace cut, and the longest of them
 	idle, idleNS int64 // of them, that lasted through the whole trace
 }
 
@@ -65,6 +65,7 @@ func (w *blockWaits) add(o *blockWaits) {
 	w.sum += o.sum
 	w.max = max(w.max, o.max)
 	w.open += o.open
+	w.oldest = max(w.oldest, o.oldest)
 	w.idle += o.idle
 	w.idleNS += o.idleNS
 }
@@ -90,11 +91,8 @@ func (w *blockWaits) longest() any {
 
 type blockedAt struct {
 	blockWaits
-	reason *blockReasonWaits // those of its reason
-}
-
-type blockReasonWaits struct {
-	lengths  sketch.Histogram // of the whole waits
+	reason   *sketch.Histogram // the whole waits of its reason
+	lengths  coarse            // its own
 	overTime *sketch.Series
 }
 
@@ -103,16 +101,13 @@ func (f *blockingFold) site(k blockSite, hash uint32) *blockedAt {
 	w := f.sites.at(k, hash)
 	if w.reason == nil {
 		w.reason = f.reason(k.blockReason)
+		w.overTime = sketch.NewSeries(1)
 	}
 	return w
 }
 
-func (f *blockingFold) reason(k blockReason) *blockReasonWaits {
-	r := f.reasons.at(k, mix(uint32(k.reason), uint32(k.told)))
-	if r.overTime == nil {
-		r.overTime = sketch.NewSeries(1)
-	}
-	return r
+func (f *blockingFold) reason(k blockReason) *sketch.Histogram {
+	return f.reasons.at(k, mix(uint32(k.reason), uint32(k.told)))
 }
 
 func (f *blockingFold) Event(e *parse.Event) {
@@ -131,10 +126,10 @@ func (f *blockingFold) Event(e *parse.Event) {
 	w := f.site(k, hash)
 	w.spans++
 	w.total += held
-	r := w.reason
-	r.overTime.AddSpan(0, int64(g.Since), int64(e.Time), 1)
+	w.overTime.AddSpan(0, int64(g.Since), int64(e.Time), 1)
 	if g.To == parse.GoUndetermined {
 		w.open++
+		w.oldest = max(w.oldest, held)
 		if g.Partial {
 			w.idle++
 			w.idleNS += held
@@ -145,7 +140,8 @@ func (f *blockingFold) Event(e *parse.Event) {
 		w.n++
 		w.sum += held
 		w.max = max(w.max, held)
-		r.lengths.Add(held)
+		w.lengths.add(held)
+		w.reason.Add(held)
 	}
 	waker := blockWaker{blockSite: k, ready: g.Ready}
 	if g.Ready == parse.ReadyUnblocked {
@@ -157,13 +153,12 @@ func (f *blockingFold) Event(e *parse.Event) {
 func (f *blockingFold) Merge(next analysis.Collector) {
 	o := next.(*blockingFold)
 	for _, e := range o.sites.entries {
-		f.site(e.key, e.hash).add(&e.v.blockWaits)
+		w := f.site(e.key, e.hash)
+		w.add(&e.v.blockWaits)
+		w.lengths.merge(&e.v.lengths)
+		w.overTime.Merge(e.v.overTime)
 	}
-	for _, e := range o.reasons.entries {
-		r := f.reason(e.key)
-		r.lengths.Merge(&e.v.lengths)
-		r.overTime.Merge(e.v.overTime)
-	}
+	f.reasons.merge(&o.reasons, (*sketch.Histogram).Merge)
 	f.wakers.merge(&o.wakers, func(n, more *int64) { *n += *more })
 }
 
@@ -420,7 +415,7 @@ func blockReasons(p *analysis.Pass, f *blockingFold, waits map[blockSite]*blockW
 	lengths := make(map[string]*sketch.Histogram)
 	for k, r := range f.reasons.byKey() {
 		if reason := blockReasonOf(p.Trace, blockSite{blockReason: k}); k.told == blockToldReason && reason != "" {
-			at(lengths, reason).Merge(&r.lengths)
+			at(lengths, reason).Merge(r)
 		}
 	}
 	t := &analysis.Table{
@@ -541,7 +536,16 @@ func blockOverTime(p *analysis.Pass, f *blockingFold) (t *analysis.Table, sums [
 		t.Columns = append(t.Columns, analysis.Column{Name: blockWord(g), Unit: analysis.Count})
 	}
 	t.Columns = append(t.Columns, analysis.Column{Name: "untold", Unit: analysis.Count})
-	for k, r := range f.reasons.byKey() {
+	byReason := make(map[blockReason]*sketch.Series)
+	for _, e := range f.sites.entries {
+		r := byReason[e.key.blockReason]
+		if r == nil {
+			r = sketch.NewSeries(1)
+			byReason[e.key.blockReason] = r
+		}
+		r.Merge(e.v.overTime)
+	}
+	for k, r := range byReason {
 		lane := len(blockGroups)
 		switch k.told {
 		case blockToldReason:
@@ -553,9 +557,9 @@ func blockOverTime(p *analysis.Pass, f *blockingFold) (t *analysis.Table, sums [
 		case blockUnnamed:
 			continue
 		}
-		for i := range r.overTime.Len() {
-			from := r.overTime.Start() + int64(i)*r.overTime.Width()
-			s.AddPoint(lane, max(from, int64(p.Trace.From)), r.overTime.At(i, 0))
+		for i := range r.Len() {
+			from := r.Start() + int64(i)*r.Width()
+			s.AddPoint(lane, max(from, int64(p.Trace.From)), r.At(i, 0))
 		}
 	}
 	sums = make([]int64, s.Lanes())

@@ -170,7 +170,7 @@ func TestBlockingEvents(t *testing.T) {
 	}
 	site := blockSite{blockReason{reason: reason}, 3}
 	sites, reasons, wakers := f.sites.byKey(), f.reasons.byKey(), f.wakers.byKey()
-	want := blockWaits{spans: 5, total: 50 + 30 + 70 + 100 + 400, n: 2, sum: 80, max: 50, open: 2, idle: 1, idleNS: 400}
+	want := blockWaits{spans: 5, total: 50 + 30 + 70 + 100 + 400, n: 2, sum: 80, max: 50, open: 2, oldest: 400, idle: 1, idleNS: 400}
 	if got := sites[site]; got == nil || got.blockWaits != want {
 		t.Errorf("waits %+v, want %+v", got, want)
 	}
@@ -188,7 +188,7 @@ func TestBlockingEvents(t *testing.T) {
 	if len(sites) != 3 {
 		t.Errorf("%d sites, want 3 and none for the coroutine switch", len(sites))
 	}
-	if h := &reasons[site.blockReason].lengths; h.N() != 2 || h.Sum() != 80 {
+	if h := reasons[site.blockReason]; h.N() != 2 || h.Sum() != 80 {
 		t.Errorf("lengths: n %d, sum %d", h.N(), h.Sum())
 	}
 	if n := wakers[blockWaker{site, parse.ReadyUnblocked, 4}]; n == nil || *n != 2 {

@@ -397,7 +397,7 @@ var assistQueueWait = &analysis.Analyzer{
 		sites := make(map[parse.StackID]*blockWaits)
 		for k, r := range f.reasons.byKey() {
 			if p.Trace.String(k.reason) == assistQueueReason {
-				h.Merge(&r.lengths)
+				h.Merge(r)
 			}
 		}
 		for k, b := range f.sites.byKey() {

@@ -13,7 +13,7 @@ var netpoll = &analysis.Analyzer{
 	Doc:   page("netpoll"),
 	Kinds: parse.KindsOf(parse.KindGoWaiting, parse.KindGoRunnable),
 	New: func() analysis.Collector {
-		return &netpollFold{series: sketch.NewSeries(int(numPollers))}
+		return &netpollFold{series: sketch.NewSeries(int(numPollers)), delays: sketch.NewSeries(numDelayLanes)}
 	},
 	Run: runNetpoll,
 }
@@ -54,7 +54,15 @@ type netpollFold struct {
 	// when the strings can be read.
 	sites  keyed[waitSite, networkWaits]
 	series *sketch.Series // wake-ups by poller
+	delays *sketch.Series // of user goroutines readied by it, by when they ran
 }
+
+// Lanes of netpollFold.delays.
+const (
+	delayStarts = iota
+	delayTotal  // ns
+	numDelayLanes
+)
 
 type waitSite struct {
 	reason parse.StringID
@@ -139,6 +147,8 @@ func (f *netpollFold) Event(e *parse.Event) {
 		if g.Class != parse.ClassUser {
 			return
 		}
+		f.delays.AddPoint(delayStarts, int64(e.Time), 1)
+		f.delays.AddPoint(delayTotal, int64(e.Time), held)
 		w := f.site(g.BlockedOn, g.BlockedStack)
 		w.delay += held
 		w.maxDelay = max(w.maxDelay, held)
@@ -159,6 +169,7 @@ func (f *netpollFold) Merge(next analysis.Collector) {
 	}
 	f.sites.merge(&o.sites, (*networkWaits).add)
 	f.series.Merge(o.series)
+	f.delays.Merge(o.delays)
 }
 
 func runNetpoll(p *analysis.Pass) error {

@@ -19,6 +19,7 @@ var tasks = &analysis.Analyzer{
 			regions: make(map[annotation]*annotated),
 			logs:    make(map[parse.StringID]*int64),
 			slowest: sketch.NewTop[slowTask](10),
+			oldest:  sketch.NewTop[slowTask](10),
 		}
 	},
 	Run: runTasks,
@@ -29,6 +30,7 @@ type tasksFold struct {
 	tasks, regions map[annotation]*annotated
 	logs           map[parse.StringID]*int64 // by category
 	slowest        *sketch.Top[slowTask]     // of the whole tasks
+	oldest         *sketch.Top[slowTask]     // of those open at the end, but begun in the trace
 }
 
 // annotation is a type of task or region.
@@ -41,6 +43,34 @@ type annotated struct {
 	all, total, cpu int64            // all of them, and their time in the trace; cpu of regions
 	unfinished      int64            // open at the end of the trace
 	lengths         sketch.Histogram // of those with begin and end in the trace
+	open            coarse           // how long those open at the end, but begun in the trace, lasted so far
+	bySpan          *taskSpans       // tasks of lengths; nil while empty
+}
+
+// taskSpans are sums over the tasks of each bucket of coarse by length, so that
+// slow ones can be told from usual ones when it is known what is usual.
+type taskSpans [coarseLen]struct {
+	n, total int64
+	spent    [parse.NumGoStates]int64
+}
+
+func (s *taskSpans) add(r *parse.Range, held int64) {
+	b := &s[coarseIndex(held)]
+	b.n++
+	b.total += held
+	for state, ns := range &r.Spent {
+		b.spent[state] += ns
+	}
+}
+
+func (s *taskSpans) merge(o *taskSpans) {
+	for i := range o {
+		s[i].n += o[i].n
+		s[i].total += o[i].total
+		for state, ns := range &o[i].spent {
+			s[i].spent[state] += ns
+		}
+	}
 }
 
 func (a *annotated) add(o *annotated) {
@@ -49,6 +79,13 @@ func (a *annotated) add(o *annotated) {
 	a.cpu += o.cpu
 	a.unfinished += o.unfinished
 	a.lengths.Merge(&o.lengths)
+	a.open.merge(&o.open)
+	if o.bySpan != nil {
+		if a.bySpan == nil {
+			a.bySpan = new(taskSpans)
+		}
+		a.bySpan.merge(o.bySpan)
+	}
 }
 
 type slowTask struct {
@@ -56,7 +93,10 @@ type slowTask struct {
 	parent uint64
 	g      parse.GoID
 	fn     parse.StringID
+	stack  parse.StackID // where it began
 }
+
+func newSlowTask(r *parse.Range) slowTask { return slowTask{r.Name, r.Parent, r.G, r.Func, r.Stack} }
 
 func (f *tasksFold) Event(e *parse.Event) {
 	if e.Kind == parse.KindLog {
@@ -80,12 +120,24 @@ func (f *tasksFold) Event(e *parse.Event) {
 	if r.Unfinished {
 		a.unfinished++
 	}
+	if r.Unfinished && !r.Partial {
+		a.open.add(held)
+		if r.Kind == parse.RangeTask && f.oldest.Wants(held) {
+			f.oldest.Add(sketch.Key{Value: held, Time: int64(r.Since), ID: int64(r.ID)}, newSlowTask(r))
+		}
+	}
 	if r.Partial || r.Unfinished {
 		return
 	}
 	a.lengths.Add(held)
+	if r.Kind == parse.RangeTask {
+		if a.bySpan == nil {
+			a.bySpan = new(taskSpans)
+		}
+		a.bySpan.add(r, held)
+	}
 	if r.Kind == parse.RangeTask && f.slowest.Wants(held) {
-		f.slowest.Add(sketch.Key{Value: held, Time: int64(r.Since), ID: int64(r.ID)}, slowTask{r.Name, r.Parent, r.G, r.Func})
+		f.slowest.Add(sketch.Key{Value: held, Time: int64(r.Since), ID: int64(r.ID)}, newSlowTask(r))
 	}
 }
 
@@ -95,6 +147,7 @@ func (f *tasksFold) Merge(next analysis.Collector) {
 	mergeKeyed(f.regions, o.regions, (*annotated).add)
 	mergeKeyed(f.logs, o.logs, func(n, m *int64) { *n += *m })
 	f.slowest.Merge(o.slowest)
+	f.oldest.Merge(o.oldest)
 }
 
 func runTasks(p *analysis.Pass) error {

@@ -1,0 +1,218 @@
+package passes
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"runtime/trace"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/parse"
+)
+
+// blkPlace is a wait by its reason, stack and entry function, and the stack that ended it.
+type blkPlace struct {
+	reason parse.StringID
+	stack  parse.StackID
+	fn     parse.StringID
+	waker  parse.StackID
+}
+
+func blkLocker(mu *sync.Mutex)      { mu.Lock(); defer mu.Unlock() }
+func blkUnlocker(mu *sync.Mutex)    { mu.Unlock() }
+func blkReader(mu *sync.RWMutex)    { mu.RLock(); defer mu.RUnlock() }
+func blkWriter(mu *sync.RWMutex)    { mu.Lock(); defer mu.Unlock() }
+func blkLeave(mu *sync.RWMutex)     { mu.RUnlock() }
+func blkOnce(once *sync.Once)       { once.Do(func() { time.Sleep(20 * time.Millisecond) }) }
+func blkSender(c chan int)          { c <- 1 }
+func blkReceiver(c chan int) int    { return <-c }
+func blkPing(to, from chan int)     { to <- 1; <-from }
+func blkPong(from, to chan int)     { <-from; time.Sleep(5 * time.Millisecond); to <- 1 }
+func blkNil()                       { var c chan int; <-c }
+func blkEmpty()                     { select {} }
+func blkSleeper(wg *sync.WaitGroup) { time.Sleep(10 * time.Millisecond); wg.Done() }
+
+// blkRecorded are the strings and stacks of a trace of this process, in which one
+// goroutine waited in each of the functions above, and these waits by function.
+var blkRecorded = sync.OnceValues(func() (*parse.Trace, map[string]blkPlace) {
+	var buf bytes.Buffer
+	if err := trace.Start(&buf); err != nil {
+		return nil, nil
+	}
+	pause := func() { time.Sleep(10 * time.Millisecond) }
+	var mu sync.Mutex
+	mu.Lock()
+	go blkLocker(&mu)
+	pause()
+	blkUnlocker(&mu)
+	var rw sync.RWMutex
+	rw.RLock()
+	go blkWriter(&rw)
+	pause()
+	go blkReader(&rw)
+	pause()
+	blkLeave(&rw)
+	var once sync.Once
+	go blkOnce(&once)
+	pause()
+	go blkOnce(&once)
+	c := make(chan int)
+	go blkSender(c)
+	pause()
+	blkReceiver(c)
+	to, from := make(chan int), make(chan int)
+	go blkPong(to, from)
+	pause()
+	go blkPing(to, from)
+	go blkNil()
+	go blkEmpty()
+	var wg sync.WaitGroup
+	wg.Add(1)
+	go blkSleeper(&wg)
+	wg.Wait()
+	pause()
+	pause()
+	trace.Stop()
+
+	places := make(map[string]blkPlace)
+	type raw struct {
+		place blkPlace
+		last  bool
+	}
+	var seen []raw
+	tr, err := parse.Read(context.Background(), &buf, parse.Options{}, func(e *parse.Event) {
+		if e.Kind == parse.KindGoWaiting {
+			g := e.Go
+			seen = append(seen, raw{blkPlace{g.FromReason, g.FromStack, g.Func, g.WakerStack}, g.To == parse.GoUndetermined})
+		}
+	})
+	if err != nil {
+		return nil, nil
+	}
+	for _, w := range seen {
+		if f, ok := tr.Site(w.place.stack); ok {
+			name := tr.String(f.Func)
+			name, _, _ = strings.Cut(name[strings.LastIndexByte(name, '.')+1:], ".")
+			if _, known := places[name]; !known || name == "blkPing" {
+				places[name] = w.place
+			}
+		}
+	}
+	return tr, places
+})
+
+// blkTrace returns a trace of 1 s with real stacks, and the waits to be had in it.
+func blkTrace(t *testing.T) (*parse.Trace, map[string]blkPlace) {
+	t.Helper()
+	recorded, places := blkRecorded()
+	if recorded == nil {
+		t.Skip("a trace of this process is being recorded already")
+	}
+	return &parse.Trace{Symbols: recorded.Symbols, Version: 26, To: 1e9, Last: 1e9, Quantum: 1, Procs: 4}, places
+}
+
+// blkWaits makes n waits at a place, each of held ns: lanes of them at a time, from
+// the moment on.
+func blkWaits(w blkPlace, from, held int64, n, lanes int) (out []parse.Event) {
+	for i := range n {
+		since := from + int64(i/lanes)*held
+		ready := parse.ReadyUnblocked
+		if w.waker == 0 {
+			ready = parse.ReadyTimer
+		}
+		out = append(out, blkWait(parse.Go{To: parse.GoRunnable, Since: parse.Time(since), Func: w.fn, FromReason: w.reason, FromStack: w.stack, Ready: ready, WakerStack: w.waker}, since+held))
+	}
+	return out
+}
+
+// blkOpen makes a wait that is not over at the end of a trace of 1 s.
+func blkOpen(w blkPlace, since int64, partial bool) parse.Event {
+	return blkWait(parse.Go{To: parse.GoUndetermined, Since: parse.Time(since), Partial: partial, Func: w.fn, FromReason: w.reason, FromStack: w.stack}, 1e9)
+}
+
+func blkWait(g parse.Go, until int64) parse.Event {
+	g.From = parse.GoWaiting
+	return parse.Event{Time: parse.Time(until), Kind: parse.KindGoWaiting, G: 1, Go: &g}
+}
+
+// blkRan makes a goroutine that ran and waited for so long, and did not end.
+func blkRan(fn parse.StringID, site parse.StackID, running, waiting int64) parse.Event {
+	l := parse.GoLife{ID: 9, Func: fn, Site: site, BornSeen: true}
+	l.Spent[parse.GoRunning], l.Spent[parse.GoWaiting] = running, waiting
+	return parse.Event{Time: 1e9, Kind: parse.KindGoLife, GoLife: &l}
+}
+
+// blkJudge runs one judge and what it requires over events.
+func blkJudge(t *testing.T, tr *parse.Trace, a *analysis.Analyzer, events ...[]parse.Event) *analysis.Result {
+	t.Helper()
+	p := analysis.NewPartial([]*analysis.Analyzer{a})
+	for _, part := range events {
+		for i := range part {
+			p.Event(&part[i])
+		}
+	}
+	r := analysis.Conclude(tr, "synthetic", p, []*analysis.Analyzer{a}, nil).Results[0]
+	switch {
+	case r.Outcome == analysis.Failed:
+		t.Fatal(r.Reason)
+	case r.Outcome == analysis.NotApplicable && r.Reason == "", r.Outcome == analysis.Clear && len(r.Summary) == 0:
+		t.Errorf("%s is %s and says nothing", a.Name, r.Outcome)
+	}
+	for _, f := range r.Findings {
+		if f.Cost.Clock == "" || f.Cost.Value < 0 || f.Cost.Value > f.Cost.Total && f.Cost.Total > 0 {
+			t.Errorf("%s costs %+v", f.Code, f.Cost)
+		}
+		if f.Advice == "" || f.Caveat == "" || len(f.Evidence) == 0 || len(f.Evidence) > 10 {
+			t.Errorf("%s has no advice, no caveat or %d rows of evidence", f.Code, len(f.Evidence))
+		}
+	}
+	return r
+}
+
+// blkFound are the codes and severities of findings, "not applicable" or "".
+func blkFound(r *analysis.Result) string {
+	if r.Outcome == analysis.NotApplicable {
+		return "not applicable"
+	}
+	var out []string
+	for _, f := range r.Findings {
+		out = append(out, f.Code+" "+string(f.Severity))
+	}
+	return strings.Join(out, ", ")
+}
+
+// blkOn runs one judge over a trace file.
+func blkOn(t *testing.T, path string, a *analysis.Analyzer) *analysis.Result {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	rep, err := analysis.Analyze(context.Background(), f, path, analysis.Options{}, []*analysis.Analyzer{a})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rep.Results[0]
+}
+
+// blkLive analyses a trace of this process while it runs a program.
+func blkLive(t *testing.T, analyzers []*analysis.Analyzer, program func()) *analysis.Report {
+	t.Helper()
+	blkRecorded() // its goroutines end before
+	var buf bytes.Buffer
+	if err := trace.Start(&buf); err != nil {
+		t.Skip(err)
+	}
+	program()
+	trace.Stop()
+	rep, err := analysis.Analyze(context.Background(), &buf, "live", analysis.Options{}, analyzers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rep
+}

@@ -1,0 +1,107 @@
+package passes
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/analysistest"
+)
+
+var update = flag.Bool("update", false, "rewrite the goldens")
+
+// TestFirings is the review of all judges: what they find in every trace, one line
+// each, as the report orders it, symptoms in brackets. Read every change of it
+// against what is planted in the trace.
+func TestFirings(t *testing.T) {
+	for _, c := range []struct{ golden, traces string }{
+		{"firings.txt", filepath.Join(analysistest.Root(t), "testdata", "traces", "*.trace")},
+		{"firings-corpus.txt", filepath.Join(analysistest.Root(t), "..", "shared", "corpus", "*", "*.trace")},
+	} {
+		t.Run(c.golden, func(t *testing.T) {
+			paths, _ := filepath.Glob(c.traces)
+			if len(paths) == 0 || testing.Short() && c.golden != "firings.txt" {
+				t.Skip("no corpus, or left out in short mode")
+			}
+			var lines []string
+			for _, path := range paths {
+				name := strings.TrimSuffix(filepath.Base(path), ".trace")
+				if c.golden != "firings.txt" {
+					name = filepath.Base(filepath.Dir(path)) + "/" + name
+				}
+				if line := firings(t, path); line != "" {
+					lines = append(lines, name+":"+line)
+				}
+			}
+			golden := filepath.Join("testdata", c.golden)
+			got := strings.Join(lines, "\n") + "\n"
+			if *update {
+				if err := os.MkdirAll("testdata", 0o755); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			b, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := strings.Split(strings.TrimSuffix(string(b), "\n"), "\n")
+			for _, line := range lines {
+				if !slices.Contains(want, line) {
+					t.Errorf("new:  %s", line)
+				}
+			}
+			for _, line := range want {
+				if !slices.Contains(lines, line) {
+					t.Errorf("gone: %s", line)
+				}
+			}
+		})
+	}
+}
+
+// firings are the findings of one trace, "" for a file that is none.
+func firings(t *testing.T, path string) (line string) {
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	rep, err := analysis.Analyze(context.Background(), f, filepath.Base(path), analysis.Options{}, All())
+	if err != nil {
+		return ""
+	}
+	for _, r := range rep.Results {
+		if r.Judge && (r.Outcome == analysis.Failed || r.Outcome != analysis.Found && len(r.Summary) == 0 && r.Reason == "") {
+			t.Errorf("%s: %s is %s %s and says nothing", path, r.Name, r.Outcome, r.Reason)
+		}
+		for _, f := range r.Findings {
+			if r.Judge && (len(f.Evidence) > 10 || f.Advice == "" || f.Summary == "" || f.Confidence == "") {
+				t.Errorf("%s: %s lacks advice, summary or confidence, or has more than 10 rows of evidence", path, f.Code)
+			}
+		}
+	}
+	for _, f := range rep.Findings() {
+		line += fmt.Sprintf(" %s %s", f.Code, f.Severity)
+		var symptoms []string
+		for _, s := range f.Symptoms {
+			symptoms = append(symptoms, fmt.Sprintf("%s %s", s.Code, s.Severity))
+		}
+		if len(symptoms) > 0 {
+			line += " [" + strings.Join(symptoms, ", ") + "]"
+		}
+		line += ";"
+	}
+	if line == "" {
+		return " clear"
+	}
+	return strings.TrimSuffix(line, ";")
+}

@@ -121,9 +121,29 @@ func gcjComplete(t *testing.T, name string, r *analysis.Result) {
 		if f.Cost.Value < 0 || f.Cost.Value > f.Cost.Total || (f.Cost.Clock == "") != (f.Cost.Total == 0) {
 			t.Errorf("%s: %s costs %+v", name, r.Name, f.Cost)
 		}
+		if !slices.ContainsFunc(analysis.Metrics(), func(m analysis.MetricDef) bool { return strings.Contains(f.Advice, m.ID) }) {
+			t.Errorf("%s: the advice of %s names no metric that should move: %s", name, r.Name, f.Advice)
+		}
 		for _, e := range f.Evidence {
 			if e.From < 0 || e.To < e.From {
 				t.Errorf("%s: %s has evidence %+v", name, r.Name, e)
+			}
+		}
+	}
+}
+
+// Every threshold says what it is and where it comes from, and every page what a
+// page must say.
+func TestGCJudgesAreDocumented(t *testing.T) {
+	for _, a := range slices.Concat(syscallJudges, gcJudges) {
+		for _, th := range a.Thresholds {
+			if !strings.HasPrefix(th.Name, a.Name+".") || th.Doc == "" || th.Unit == "" || th.Source == "" || th.Levels == (analysis.Levels{}) {
+				t.Errorf("threshold %+v", th)
+			}
+		}
+		for _, section := range []string{"## When it fires", "## What to do", "## False alarms"} {
+			if !strings.Contains(a.Doc, "\n\n"+section+"\n\n") {
+				t.Errorf("%s: its page lacks %q", a.Name, section)
 			}
 		}
 	}

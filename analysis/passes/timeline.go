@@ -66,6 +66,23 @@ type timelineFold struct {
 
 	wakeups, restarts int64             // Idle to Scheduler; of them after a stop-the-world
 	found, fruitless  *sketch.Histogram // ns from a wake-up to a goroutine, or to idle again
+
+	stuck stuckThreads
+}
+
+// stuckMin is how long (ns) a thread may be between goroutines: the scheduler
+// neither blocks nor spins that long, so that a longer one had no CPU.
+const stuckMin = 1_000_000
+
+// stuckThreads are spans of Ps in the scheduler of stuckMin or longer.
+type stuckThreads struct{ n, ns, longest, at int64 }
+
+func (s *stuckThreads) add(o stuckThreads) {
+	s.n += o.n
+	s.ns += o.ns
+	if o.longest > s.longest || o.longest == s.longest && o.at < s.at {
+		s.longest, s.at = o.longest, o.at
+	}
 }
 
 type timelineProc struct {
@@ -98,6 +115,9 @@ func (f *timelineFold) Event(e *parse.Event) {
 		over = f.rest
 	}
 	over.AddSpan(int(s), int64(p.Since), int64(e.Time), 1)
+	if p.From == parse.ProcScheduler && held >= stuckMin {
+		f.stuck.add(stuckThreads{1, held, held, int64(p.Since)})
+	}
 	switch {
 	case p.From != parse.ProcIdle && p.From != parse.ProcScheduler:
 	case p.From == parse.ProcIdle && p.To == parse.ProcScheduler:
@@ -131,6 +151,7 @@ func (f *timelineFold) Merge(next analysis.Collector) {
 	f.restarts += o.restarts
 	f.found.Merge(o.found)
 	f.fruitless.Merge(o.fruitless)
+	f.stuck.add(o.stuck)
 }
 
 // timelineSums is a fold and what is summed up of its Ps.

@@ -40,14 +40,18 @@ func schedNew(t testing.TB, length int64) *schedTrace {
 	return tr
 }
 
-// stack is the n-th stack whose site is in the program.
+// stack is the n-th of the stacks that have sites of their own in the program.
 func (tr *schedTrace) stack(n int) parse.StackID {
+	var seen []parse.Frame
 	for id := parse.StackID(1); id < 1000; id++ {
-		if f, ok := tr.Site(id); ok && strings.HasPrefix(tr.Trace.String(f.Func), "main.") {
-			if n--; n < 0 {
-				return id
-			}
+		f, ok := tr.Site(id)
+		if !ok || !strings.HasPrefix(tr.Trace.String(f.Func), "main.") || slices.Contains(seen, f) {
+			continue
 		}
+		if len(seen) == n {
+			return id
+		}
+		seen = append(seen, f)
 	}
 	panic("no such stack")
 }

@@ -21,6 +21,27 @@ func perSecond(p *analysis.Pass, n int64) float64 {
 	return float64(n) / float64(p.Trace.Duration()) * 1e9
 }
 
+// joined is the sum of the values whose keys print alike, and the key with most of it.
+type joined[K comparable, V any] struct {
+	key K
+	v   *V
+}
+
+// joinSites sums values as rank does: one place in the code has many stacks.
+func joinSites[K comparable, V any](m map[K]*V, name func(K) label, add func(into, from *V), cost func(*V) int64, order func(a, b K) int) (out []joined[K, V]) {
+	most := make(map[label]K)
+	for k, v := range m {
+		l := name(k)
+		if best, ok := most[l]; !ok || cost(v) > cost(m[best]) || cost(v) == cost(m[best]) && order(k, best) < 0 {
+			most[l] = k
+		}
+	}
+	for _, r := range rank(m, name, add, cost) {
+		out = append(out, joined[K, V]{most[r.label], r.v})
+	}
+	return out
+}
+
 // activeTime is the cost of something in the time user goroutines ran or waited for a P.
 func activeTime(p *analysis.Pass, ns int64) analysis.Cost {
 	running, _ := p.Value("goroutines.running.mean")
@@ -316,10 +337,17 @@ var goschedSpin = &analysis.Analyzer{
 		starts, _ := p.Value("sched.starts.user")
 		var top preemptSite
 		var worst preempted
+		yields := make(map[preemptSite]*preempted)
 		for k, v := range f.sites.byKey() {
-			if k.kind == parse.PreemptYield && (v.n > worst.n || v.n == worst.n && k.stack < top.stack) {
-				top, worst = k, *v
+			if k.kind == parse.PreemptYield {
+				yields[k] = v
 			}
+		}
+		for _, at := range joinSites(yields, func(k preemptSite) label { return label{p.SiteName(k.stack), p.FuncName(k.fn)} },
+			(*preempted).add, func(c *preempted) int64 { return c.n },
+			func(a, b preemptSite) int { return cmp.Or(cmp.Compare(a.stack, b.stack), cmp.Compare(a.fn, b.fn)) }) {
+			top, worst = at.key, *at.v
+			break
 		}
 		if total, _ := p.Value("procs.time"); starts == 0 || total == 0 {
 			p.NotApplicable("no user goroutine was started in this trace; record while the program works")
@@ -371,10 +399,17 @@ var goroutineChurn = &analysis.Analyzer{
 		f := analysis.FoldOf[*goroutinesFold](p, goroutines)
 		var top goOrigin
 		var worst *goPopulation
+		made := make(map[goOrigin]*goPopulation)
 		for k, v := range f.populations.byKey() {
-			if k.class == parse.ClassUser && k.seen && (worst == nil || v.created > worst.created || v.created == worst.created && k.site < top.site) {
-				top, worst = k, v
+			if k.class == parse.ClassUser && k.seen {
+				made[k] = v
 			}
+		}
+		for _, at := range joinSites(made, func(k goOrigin) label { return label{p.SiteName(k.site), p.FuncName(k.fn)} },
+			(*goPopulation).add, func(v *goPopulation) int64 { return v.created },
+			func(a, b goOrigin) int { return cmp.Or(cmp.Compare(a.site, b.site), cmp.Compare(a.fn, b.fn)) }) {
+			top, worst = at.key, at.v
+			break
 		}
 		if worst == nil || worst.created == 0 {
 			p.NotApplicable("no user goroutine was created in this trace; record while the program works")
@@ -558,7 +593,7 @@ const migrationCost = 2000
 // become runnable.
 func stealEvidence(p *analysis.Pass) (out []analysis.Evidence) {
 	f := analysis.FoldOf[*stealingFold](p, stealing)
-	for _, s := range stealers(f) {
+	for _, s := range stealers(p, f) {
 		if len(out) == 5 || s.v.n == 0 {
 			break
 		}
@@ -568,20 +603,13 @@ func stealEvidence(p *analysis.Pass) (out []analysis.Evidence) {
 	return out
 }
 
-type stealer struct {
-	key stealSite
-	v   *stolen
-}
-
 // stealers are the sites of stolen goroutines, those with most first.
-func stealers(f *stealingFold) (out []stealer) {
-	for k, v := range f.sites.byKey() {
-		out = append(out, stealer{k, v})
-	}
-	slices.SortFunc(out, func(a, b stealer) int {
-		return cmp.Or(cmp.Compare(b.v.n, a.v.n), cmp.Compare(a.key.stack, b.key.stack), cmp.Compare(a.key.fn, b.key.fn), cmp.Compare(a.key.ready, b.key.ready))
-	})
-	return out
+func stealers(p *analysis.Pass, f *stealingFold) []joined[stealSite, stolen] {
+	return joinSites(f.sites.byKey(), func(k stealSite) label { return label{readyName(p, k.ready, k.stack), p.FuncName(k.fn)} },
+		(*stolen).add, func(v *stolen) int64 { return v.n },
+		func(a, b stealSite) int {
+			return cmp.Or(cmp.Compare(a.stack, b.stack), cmp.Compare(a.fn, b.fn), cmp.Compare(a.ready, b.ready))
+		})
 }
 
 var singleProducerSteal = &analysis.Analyzer{
@@ -621,8 +649,8 @@ var singleProducerSteal = &analysis.Analyzer{
 			p.NotApplicable("no goroutine was stolen; record under load with GOMAXPROCS 2 or more")
 			return nil
 		}
-		var top stealer
-		for _, s := range stealers(f) {
+		var top joined[stealSite, stolen]
+		for _, s := range stealers(p, f) {
 			// Neither a timer nor the poller, nor the runtime on its own account.
 			if site, ok := p.Trace.Site(s.key.stack); ok && !strings.HasPrefix(p.Trace.String(site.Func), "runtime.") {
 				top = s

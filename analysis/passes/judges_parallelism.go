@@ -188,7 +188,7 @@ var oversubscribedHost = &analysis.Analyzer{
 		{
 			Name: "oversubscribed-host.stuck", Doc: "share of the time a P's thread took 1 ms or longer between goroutines", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .01, Warning: .03},
-			Source: "kernel schedstat of 60 planted programs: 3 % and more where threads waited for a CPU for 28 to 60 % of their time, below 0.5 % where for less than 10 %",
+			Source: "planted programs and their kernel schedstat: all but one with 3 % and more waited for a CPU for 38 % of their time or longer; the one fails the share of the scheduler",
 		},
 		{
 			Name: "oversubscribed-host.scheduler", Doc: "share of that in all time of Ps in the scheduler", Unit: analysis.Ratio,

@@ -262,7 +262,7 @@ var idlePWhileRunnable = &analysis.Analyzer{
 		{
 			Name: "idle-p-while-runnable.share", Doc: "share of the time in which a P was idle beside a runnable user goroutine for 200 µs or longer", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .05, Warning: .3},
-			Source: "at most 0.2 % in 25 planted programs on a machine with free CPUs, 3 % in a healthy service, up to 26 % where threads wait for CPUs",
+			Source: "at most 0.5 % in planted programs that leave CPUs free, 3 % in a healthy service, up to 26 % where threads wait for CPUs",
 		},
 		{
 			Name: "idle-p-while-runnable.waited", Doc: "share of that in all waiting of user goroutines for a P", Unit: analysis.Ratio,

@@ -109,8 +109,8 @@ func (r *Report) cover(analyzers []*Analyzer) {
 	}
 }
 
-// Fold moves the findings that another explains to its symptoms. Of a chain, all
-// go to its first cause. To fold again changes nothing.
+// Fold moves the findings that another explains to its symptoms, and gives it the
+// severity of the gravest. Of a chain, all go to its first cause. To fold again changes nothing.
 func (r *Report) Fold() {
 	cause := make(map[string]string) // code to the code that explains it
 	for _, f := range r.Findings() {
@@ -146,6 +146,11 @@ func (r *Report) Fold() {
 		for i := range res.Findings {
 			f := &res.Findings[i]
 			f.Symptoms = append(f.Symptoms, symptoms[f.Code]...)
+			for _, s := range symptoms[f.Code] { // a cause is as grave as what it does
+				if s.Severity.Rank() > f.Severity.Rank() {
+					f.Severity = s.Severity
+				}
+			}
 			delete(symptoms, f.Code) // the first of several with one code has them
 		}
 	}

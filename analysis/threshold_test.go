@@ -55,8 +55,8 @@ func TestCauseFoldsItsSymptoms(t *testing.T) {
 	if len(got) != 4 || len(got["gc"]) != 2 || len(got["other"]) != 0 || got["tail"] != nil || got["none"] != nil {
 		t.Errorf("findings and their symptoms: %v; want gc with tail and assist, and other, ring1, ring2", got)
 	}
-	if first := rep.Findings()[0].Code; first != "other" {
-		t.Errorf("the first finding is %s, want the gravest, other", first)
+	if first := rep.Findings()[0]; first.Code != "gc" || first.Severity != Error {
+		t.Errorf("the first finding is %s, a %s; want gc, an error by its symptom tail", first.Code, first.Severity)
 	}
 	for _, r := range rep.Results {
 		if r.Name == "tail" && r.Outcome != Found {

@@ -601,7 +601,7 @@ var channelPingPong = &analysis.Analyzer{
 			back := wakePair{pair.b, pair.a}
 			n := each(pair)
 			ran, apiece := work(pair)
-			rate := perSecond(n, tr.Duration())
+			rate := ratePerSecond(n, tr.Duration())
 			s := analysis.Least(p.Severity("rate", rate), p.Severity("work", float64(apiece)))
 			if !p.Met("wakes", float64(n)) || s == "" || found == maxFindings {
 				continue
@@ -633,13 +633,13 @@ var channelPingPong = &analysis.Analyzer{
 			pair := pairs[0]
 			_, apiece := work(pair)
 			p.Say("%s and %s wake each other most: %s, and run %s for each wait; worth a note from %s on, below %s", p.FuncName(pair.a), p.FuncName(pair.b),
-				analysis.FormatRate(perSecond(each(pair), tr.Duration())), p.Dur(apiece), analysis.FormatRate(p.Limit("rate")), p.Dur(int64(p.Limit("work"))))
+				analysis.FormatRate(ratePerSecond(each(pair), tr.Duration())), p.Dur(apiece), analysis.FormatRate(p.Limit("rate")), p.Dur(int64(p.Limit("work"))))
 		}
 		return nil
 	},
 }
 
-func perSecond(n, ns int64) float64 {
+func ratePerSecond(n, ns int64) float64 {
 	if ns <= 0 {
 		return 0
 	}
@@ -760,7 +760,7 @@ func runStuckGoroutines(p *analysis.Pass) error {
 		p.Find(analysis.Finding{
 			Severity: s,
 			Summary: fmt.Sprintf("Goroutines pile up at %s (%s): %s more than at the begin (%s), %s of %s waits ended%s",
-				w.label[1], w.label[0], analysis.FormatCount(grown), analysis.FormatRate(perSecond(grown, tr.Duration())), analysis.FormatCount(w.spans-w.open), analysis.FormatCount(w.spans), from),
+				w.label[1], w.label[0], analysis.FormatCount(grown), analysis.FormatRate(ratePerSecond(grown, tr.Duration())), analysis.FormatCount(w.spans-w.open), analysis.FormatCount(w.spans), from),
 			Cost: analysis.Cost{Value: w.busy(), Total: total, Clock: analysis.GTime}, Confidence: analysis.Inferred,
 			Evidence: evidence,
 			Advice:   "Give each goroutine a way to end: a context, a channel that is closed, a buffer for the one result that nobody may fetch. goroutines.max should stop to grow from trace to trace. Go 1.26 has a profile of leaked goroutines (runtime/pprof, goroutineleak).",
@@ -879,7 +879,7 @@ var tickerStorm = &analysis.Analyzer{
 		found := 0
 		for _, w := range sites {
 			fn := p.Trace.Entry(w.stack)
-			rate, work := perSecond(w.timers, p.Trace.Duration()), running[fn]/max(waited[fn], 1)
+			rate, work := ratePerSecond(w.timers, p.Trace.Duration()), running[fn]/max(waited[fn], 1)
 			s := analysis.Least(p.Severity("rate", rate), p.Severity("work", float64(work)))
 			if s == "" || !p.Met("alone", ratio(w.timers, waited[fn])) || found == maxFindings {
 				continue
@@ -897,7 +897,7 @@ var tickerStorm = &analysis.Analyzer{
 		if found == 0 {
 			if w := sites[0]; w.timers > 0 {
 				fn := p.Trace.Entry(w.stack)
-				p.Say("most timers: %s at %s, to run %s each time; worth a note from %s on, below %s, where they wait for nothing else", analysis.FormatRate(perSecond(w.timers, p.Trace.Duration())), w.label[1],
+				p.Say("most timers: %s at %s, to run %s each time; worth a note from %s on, below %s, where they wait for nothing else", analysis.FormatRate(ratePerSecond(w.timers, p.Trace.Duration())), w.label[1],
 					p.Dur(running[fn]/max(waited[fn], 1)), analysis.FormatRate(p.Limit("rate")), p.Dur(int64(p.Limit("work"))))
 			} else {
 				p.Say("no timer woke a user goroutine")

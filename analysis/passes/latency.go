@@ -70,6 +70,59 @@ type latencyFold struct {
 	overTime           *sketch.Series                         // awaitsP, a lane for each class of latencyBounds
 	during             sketch.Histogram                       // awaitsP, that ended in a GC cycle
 	worst              *sketch.Top[worstWait]
+	wakers             keyed[longWaitKey, longWaits]  // awaitsP of longWait or longer
+	threads            byID[parse.StackID, threadUse] // awaitsP of ReadyUnblocked, by where it had waited
+}
+
+// longWait is from where on (ns) who made a goroutine wait is kept.
+const longWait = 1_000_000
+
+// longWaitKey is how and where goroutines that waited long became runnable.
+type longWaitKey struct {
+	ready parse.Ready
+	stack parse.StackID
+}
+
+type longWaits struct{ n, total, longest int64 }
+
+func (w *longWaits) add(o *longWaits) {
+	w.n += o.n
+	w.total += o.total
+	w.longest = max(w.longest, o.longest)
+}
+
+// threadUse is on which threads goroutines were started that had waited at one
+// place, and how long they waited for a P.
+type threadUse struct {
+	n       int64
+	m       parse.ThreadID // of the first start
+	mixed   bool           // there are others
+	octaves [octaves]int64 // waits by their number of bits
+}
+
+const octaves = 40
+
+func (u *threadUse) start(m parse.ThreadID, held int64) {
+	if u.n == 0 {
+		u.m = m
+	}
+	u.n++
+	u.mixed = u.mixed || u.m != m
+	u.octaves[min(bits.Len64(uint64(held)), octaves-1)]++
+}
+
+func (u *threadUse) add(o *threadUse) {
+	if o.n == 0 {
+		return
+	}
+	if u.n == 0 {
+		u.m = o.m
+	}
+	u.n += o.n
+	u.mixed = u.mixed || o.mixed || u.m != o.m
+	for i, n := range o.octaves {
+		u.octaves[i] += n
+	}
 }
 
 // openWaits are waits of user goroutines that outlast the trace.
@@ -149,6 +202,13 @@ func (f *latencyFold) Event(e *parse.Event) {
 		return
 	}
 	f.funcs.at(g.Func).Add(held)
+	if g.BlockedStack != 0 && g.Ready == parse.ReadyUnblocked {
+		f.threads.at(g.BlockedStack).start(e.M, held)
+	}
+	if held >= longWait {
+		key := longWaitKey{g.Ready, g.WakerStack}
+		f.wakers.at(key, mix(uint32(key.stack), uint32(key.ready))).add(&longWaits{1, held, held})
+	}
 	f.overTime.AddPoint(latencyLane(held), int64(e.Time), 1)
 	if e.GC != 0 {
 		f.during.Add(held)
@@ -177,6 +237,8 @@ func (f *latencyFold) Merge(next analysis.Collector) {
 	f.overTime.Merge(o.overTime)
 	f.during.Merge(&o.during)
 	f.worst.Merge(o.worst)
+	f.wakers.merge(&o.wakers, (*longWaits).add)
+	f.threads.merge(&o.threads, (*threadUse).add)
 }
 
 // headline is the distribution of user waits without yields.

@@ -31,9 +31,49 @@ const (
 	overRunnable
 	overIdle
 	overProcs
-	overTime // weight 1
+	overTime      // weight 1
+	overSaturated // weight 1 while saturated
 	numOver
 )
+
+const (
+	// stallMin is the shortest stretch (ns) of idle Ps beside runnable goroutines
+	// that a wake-up on a machine with free CPUs does not take.
+	stallMin = 200_000
+
+	// A burst is a stretch with burstPerProc or more runnable user goroutines per P
+	// that lasts burstMin (ns) or longer.
+	burstPerProc = 5
+	burstMin     = 2_000_000
+
+	// A hole is an interval of holeMin or longer (ns) in which goroutines run and
+	// nothing at all is recorded. With all threads on CPUs sysmon ends those of
+	// holeLong or longer (proc.go:retake).
+	holeMin    = 5_000_000
+	holeLong   = 20_000_000
+	holePeriod = 100_000_000 // ns, cpu.cfs_period_us of the kernel
+	holePhases = 50
+	worstHoles = 8
+)
+
+// holes sums holes, and counts them by when in a period of holePeriod they end:
+// a CPU quota is refilled at a fixed phase.
+type holes struct {
+	n, ns, waits int64 // waits: ns × runnable user goroutines
+	phases       [holePhases]int64
+}
+
+func (h *holes) add(o *holes) {
+	h.n += o.n
+	h.ns += o.ns
+	h.waits += o.waits
+	for i, n := range o.phases {
+		h.phases[i] += n
+	}
+}
+
+// holeBusy is how many Ps had a thread, and something to do for it, in a hole.
+type holeBusy int32
 
 // parallelismFold is made of counts weighted by the ns they held.
 type parallelismFold struct {
@@ -46,12 +86,23 @@ type parallelismFold struct {
 	wasted   *sketch.Stretch
 	yielding int64 // ns × goroutines: runnable by runtime.Gosched
 	over     *sketch.Series
+
+	// Of user goroutines without those that yield:
+	demand    *levels         // running or runnable
+	saturated int64           // ns: no P idle, at most a quarter in system calls, and a runnable one or more for each, world running
+	stalled   *sketch.Stretch // as wasted, of stallMin
+	bursts    *sketch.Stretch
+
+	holes     [2]holes // shorter than holeLong, and the others
+	worstHole *sketch.Top[holeBusy]
 }
 
 func newParallelismFold() *parallelismFold {
 	return &parallelismFold{
 		running: new(levels), runnable: new(levels), idle: new(levels),
 		wasted: sketch.NewStretch(wasteMin), over: sketch.NewSeries(numOver),
+		demand: new(levels), stalled: sketch.NewStretch(stallMin), bursts: sketch.NewStretch(burstMin),
+		worstHole: sketch.NewTop[holeBusy](worstHoles),
 	}
 }
 
@@ -64,12 +115,24 @@ func (f *parallelismFold) Event(e *parse.Event) {
 	f.runnable.AddN(runnable, held)
 	f.idle.AddN(idle, held)
 	f.yielding += int64(iv.Yielding) * held
+	ready := runnable - int64(iv.Yielding)
+	f.demand.AddN(running+ready, held)
+	procs, saturated := int64(iv.Procs), int64(0)
+	if procs == 0 {
+		for _, n := range iv.P[parse.ProcIdle:] {
+			procs += int64(n)
+		}
+	}
 	switch {
 	case iv.STW:
 		f.stopped += held
 	default:
 		if idle == 0 {
 			f.full += held
+			if ready >= procs && procs > 0 && 4*int64(iv.P[parse.ProcSyscall]) <= procs {
+				saturated = 1
+				f.saturated += held
+			}
 		}
 		if running == 0 && runnable > 0 {
 			f.starved += held
@@ -78,7 +141,30 @@ func (f *parallelismFold) Event(e *parse.Event) {
 	from, to := int64(iv.Since), int64(e.Time)
 	waste := min(idle, runnable)
 	f.wasted.Add(from, to, waste > 0 && !iv.STW, waste)
-	f.over.AddSpans(from, to, []int64{running, runnable, idle, int64(iv.Procs), 1})
+	f.stalled.Add(from, to, min(idle, ready) > 0 && !iv.STW, min(idle, ready))
+	f.bursts.Add(from, to, ready >= burstPerProc*procs && procs > 0, ready)
+	f.over.AddSpans(from, to, []int64{running, runnable, idle, int64(iv.Procs), 1, saturated})
+	if held >= holeMin && !iv.STW {
+		f.hole(iv, from, to, ready)
+	}
+}
+
+func (f *parallelismFold) hole(iv *parse.Interval, from, to, ready int64) {
+	var busy int32
+	for _, s := range []parse.ProcState{parse.ProcScheduler, parse.ProcUser, parse.ProcSystem, parse.ProcWorker, parse.ProcAssist} {
+		busy += iv.P[s]
+	}
+	if busy == 0 {
+		return
+	}
+	h := holes{n: 1, ns: to - from, waits: ready * (to - from)}
+	h.phases[to%holePeriod*holePhases/holePeriod]++
+	class := 0
+	if h.ns >= holeLong {
+		class = 1
+	}
+	f.holes[class].add(&h)
+	f.worstHole.Add(sketch.Key{Value: h.ns, Time: from}, holeBusy(busy))
 }
 
 // levels is how long a count stood at each value: exact below 256, in the buckets
@@ -154,6 +240,14 @@ func (f *parallelismFold) Merge(next analysis.Collector) {
 	f.wasted.Merge(o.wasted)
 	f.yielding += o.yielding
 	f.over.Merge(o.over)
+	f.demand.Merge(o.demand)
+	f.saturated += o.saturated
+	f.stalled.Merge(o.stalled)
+	f.bursts.Merge(o.bursts)
+	for i := range f.holes {
+		f.holes[i].add(&o.holes[i])
+	}
+	f.worstHole.Merge(o.worstHole)
 }
 
 // weightedMean is the mean of counts over time.
@@ -276,7 +370,7 @@ func parallelismShares(p *analysis.Pass, f *parallelismFold, wall, length int64)
 
 // parallelismOver gives the mean counts over time.
 func parallelismOver(p *analysis.Pass, f *parallelismFold) {
-	y := [numOver - 1]string{overRunning: "running", overRunnable: "runnable", overIdle: "idle Ps", overProcs: "GOMAXPROCS"}
+	y := [overTime]string{overRunning: "running", overRunnable: "runnable", overIdle: "idle Ps", overProcs: "GOMAXPROCS"}
 	t := &analysis.Table{
 		Name: "parallelism.time", Title: "user goroutines running and runnable, idle Ps and GOMAXPROCS over time: mean counts", N: f.n, Detail: true,
 		Columns: []analysis.Column{{Name: "at", Unit: analysis.Moment}},

@@ -47,6 +47,7 @@ type preemptionFold struct {
 	// Of all time slices but those of GC workers: how many, and with work
 	// runnable those of 10 to 20 ms, over 20 ms, over 30 ms.
 	all, late, over, far int64
+	overWait             int64 // ns of those over 20 ms, beyond 10 ms, with work runnable
 	worst                *sketch.Top[parse.Slice]
 
 	runs   map[longRunSite]*longRun // of one user goroutine each
@@ -59,12 +60,13 @@ type preemptSite struct {
 	fn    parse.StringID
 }
 
-type preempted struct{ n, stw, longest int64 }
+type preempted struct{ n, stw, longest, ran int64 } // ran: ns of the runs before
 
 func (c *preempted) add(o *preempted) {
 	c.n += o.n
 	c.stw += o.stw
 	c.longest = max(c.longest, o.longest)
+	c.ran += o.ran
 }
 
 // sliceEnd is how a time slice ended.
@@ -155,7 +157,7 @@ func (f *preemptionFold) Event(e *parse.Event) {
 	if g.Preempt == parse.PreemptNone || g.From != parse.GoRunning {
 		return
 	}
-	c := preempted{n: 1, longest: e.Held()}
+	c := preempted{n: 1, longest: e.Held(), ran: e.Held()}
 	if g.STW {
 		c.stw = 1
 	}
@@ -179,6 +181,7 @@ func (f *preemptionFold) slice(s *parse.Slice) {
 	switch {
 	case length > overrunLimit && s.LateWait:
 		f.over++
+		f.overWait += min(length-timeSlice, s.Contended)
 		if length > overrunClear {
 			f.far++
 		}
@@ -203,6 +206,7 @@ func (f *preemptionFold) Merge(next analysis.Collector) {
 	f.all += o.all
 	f.late += o.late
 	f.over += o.over
+	f.overWait += o.overWait
 	f.far += o.far
 	mergeKeyed(f.runs, o.runs, (*longRun).add)
 	f.worst.Merge(o.worst)

@@ -69,6 +69,8 @@ type timelineFold struct {
 
 	spans int  // that the Ps hold
 	dense bool // there are more than maxSpans: none is held
+
+	stuck stuckThreads
 }
 
 // maxSpans is how many spans of Ps are kept as they are.
@@ -85,6 +87,21 @@ type timelineSpan struct {
 // joins reports whether o goes on where s ends.
 func (s *timelineSpan) joins(o *timelineSpan) bool {
 	return s.to == o.from && s.state == o.state && s.g == o.g && s.fn == o.fn
+}
+
+// stuckMin is how long (ns) a thread may be between goroutines: the scheduler
+// neither blocks nor spins that long, so that a longer one had no CPU.
+const stuckMin = 1_000_000
+
+// stuckThreads are spans of Ps in the scheduler of stuckMin or longer.
+type stuckThreads struct{ n, ns, longest, at int64 }
+
+func (s *stuckThreads) add(o stuckThreads) {
+	s.n += o.n
+	s.ns += o.ns
+	if o.longest > s.longest || o.longest == s.longest && o.at < s.at {
+		s.longest, s.at = o.longest, o.at
+	}
 }
 
 type timelineProc struct {
@@ -120,6 +137,9 @@ func (f *timelineFold) Event(e *parse.Event) {
 	over.AddSpan(int(s), int64(p.Since), int64(e.Time), 1)
 	if !f.dense {
 		f.span(own, timelineSpan{p.Since, e.Time, p.G, p.Func, s})
+	}
+	if p.From == parse.ProcScheduler && held >= stuckMin {
+		f.stuck.add(stuckThreads{1, held, held, int64(p.Since)})
 	}
 	switch {
 	case p.From != parse.ProcIdle && p.From != parse.ProcScheduler:
@@ -189,6 +209,7 @@ func (f *timelineFold) Merge(next analysis.Collector) {
 	f.restarts += o.restarts
 	f.found.Merge(o.found)
 	f.fruitless.Merge(o.fruitless)
+	f.stuck.add(o.stuck)
 }
 
 // timelineSums is a fold and what is summed up of its Ps.

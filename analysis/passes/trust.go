@@ -15,7 +15,7 @@ import (
 var trust = &analysis.Analyzer{
 	Name:  "trust",
 	Doc:   page("trust"),
-	Kinds: parse.KindsOf(parse.KindGoLife, parse.KindProcLife, parse.KindInterval),
+	Kinds: parse.KindsOf(parse.KindGoLife, parse.KindProcLife, parse.KindInterval, parse.KindSample),
 	New:   func() analysis.Collector { return newTrustFold() },
 	Run:   runTrust,
 }
@@ -44,6 +44,8 @@ type trustFold struct {
 	allowed int64 // ns: integral of GOMAXPROCS while known
 	unknown int64 // ns: GOMAXPROCS not known
 	steps   gomaxprocsSteps
+
+	samples int64 // of a CPU profile
 }
 
 type trustGo struct {
@@ -64,6 +66,8 @@ func (f *trustFold) Event(e *parse.Event) {
 		f.goroutine(e.Time, e.GoLife)
 	case parse.KindProcLife:
 		f.proc(e.Time, e.ProcLife)
+	case parse.KindSample:
+		f.samples++
 	case parse.KindInterval:
 		iv := e.Interval
 		held, procs := int64(e.Time-iv.Since), int64(iv.Procs)
@@ -125,6 +129,7 @@ func (f *trustFold) Merge(next analysis.Collector) {
 	f.allowed += o.allowed
 	f.unknown += o.unknown
 	f.steps.merge(&o.steps)
+	f.samples += o.samples
 }
 
 // gomaxprocsSteps is GOMAXPROCS over time: the first steps, how many there are,

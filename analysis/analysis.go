@@ -37,7 +37,7 @@ type Analyzer struct {
 	Thresholds []Threshold
 
 	// Covers are codes of coarser findings that one of its own says better: they
-	// are left out then.
+	// are left out then, unless they are graver.
 	Covers []string
 
 	Kinds parse.Kinds // of the events its Collector wants

@@ -94,18 +94,20 @@ func (r *Report) Findings() []*Finding {
 	return all
 }
 
-// cover leaves out the findings that a finer one says better.
+// cover leaves out the findings that a finer one, no less grave, says better.
 func (r *Report) cover(analyzers []*Analyzer) {
-	said := make(map[string]bool)
+	said := make(map[string]Severity)
 	for i, a := range analyzers {
-		if len(r.Results[i].Findings) > 0 {
+		for _, f := range r.Results[i].Findings {
 			for _, code := range a.Covers {
-				said[code] = true
+				if f.Severity.Rank() > said[code].Rank() {
+					said[code] = f.Severity
+				}
 			}
 		}
 	}
 	for _, res := range r.Results {
-		res.Findings = slices.DeleteFunc(res.Findings, func(f Finding) bool { return said[f.Code] })
+		res.Findings = slices.DeleteFunc(res.Findings, func(f Finding) bool { return said[f.Code].Rank() >= f.Severity.Rank() })
 	}
 }
 

@@ -68,13 +68,15 @@ func TestCauseFoldsItsSymptoms(t *testing.T) {
 func TestFinerCoversCoarser(t *testing.T) {
 	fine, silent := judge("fine", Warning), judge("silent", "")
 	fine.Covers, silent.Covers = []string{"coarse"}, []string{"other"}
-	a := []*Analyzer{judge("coarse", Error), judge("other", Warning), fine, silent}
+	lesser := judge("lesser", Note)
+	lesser.Covers = []string{"other"}
+	a := []*Analyzer{judge("coarse", Warning), judge("other", Warning), fine, silent, lesser}
 	rep := Conclude(&parse.Trace{}, "t", NewPartial(a), a, nil)
 	var got []string
 	for _, f := range rep.Findings() {
 		got = append(got, f.Code)
 	}
-	if len(got) != 2 || got[0] != "other" || got[1] != "fine" {
-		t.Errorf("findings %v, want other and fine", got)
+	if len(got) != 3 || got[0] != "other" || got[1] != "fine" || got[2] != "lesser" {
+		t.Errorf("findings %v, want other, which is graver than lesser, fine and lesser", got)
 	}
 }

@@ -269,6 +269,7 @@ const maxFindings = 5 // of one kind by one judge: the costliest
 var lockConvoy = &analysis.Analyzer{
 	Name:     "lock-convoy",
 	Doc:      judgePage("lock-convoy"),
+	Covers:   []string{"limits/contention"},
 	Requires: []*analysis.Analyzer{blocking, goroutines},
 	Thresholds: []analysis.Threshold{
 		{

@@ -121,6 +121,7 @@ const lessGarbage = "Allocate less at the sites shown (reuse buffers, avoid boxi
 var gcCPUDominant = &analysis.Analyzer{
 	Name:     "gc-cpu-dominant",
 	Doc:      judgePage("gc-cpu-dominant"),
+	Covers:   []string{"limits/gc"},
 	Requires: []*analysis.Analyzer{gc, timeline, waits},
 	Thresholds: []analysis.Threshold{
 		{Name: "gc-cpu-dominant.marking", Doc: "wall time with a GC cycle under way, of the worst second", Unit: analysis.Ratio,
@@ -318,6 +319,7 @@ var forcedGC = &analysis.Analyzer{
 var assistHeavy = &analysis.Analyzer{
 	Name:     "assist-heavy",
 	Doc:      judgePage("assist-heavy"),
+	Covers:   []string{"limits/gc"},
 	Requires: []*analysis.Analyzer{gc, timeline, waits},
 	Thresholds: []analysis.Threshold{
 		{Name: "assist-heavy.share", Doc: "P time in mark assist, of that of user goroutines and assist, in the worst second", Unit: analysis.Ratio,
@@ -926,6 +928,7 @@ var stwStraggler = &analysis.Analyzer{
 var stwByTooling = &analysis.Analyzer{
 	Name:     "stw-by-tooling",
 	Doc:      judgePage("stw-by-tooling"),
+	Covers:   []string{"limits/stops"},
 	Requires: []*analysis.Analyzer{stw},
 	Thresholds: []analysis.Threshold{
 		{Name: "stw-by-tooling.rate", Doc: "stops per second that are neither the GC's nor the tracer's", Unit: analysis.PerS,
@@ -1023,6 +1026,7 @@ func raised(s analysis.Severity) analysis.Severity {
 var stwLong = &analysis.Analyzer{
 	Name:     "stw-long",
 	Doc:      judgePage("stw-long"),
+	Covers:   []string{"limits/stops"},
 	Requires: []*analysis.Analyzer{stw, waits, gc},
 	Thresholds: []analysis.Threshold{
 		{Name: "stw-long.longest", Doc: "longest GC pause, until the world restarted", Unit: analysis.NS,

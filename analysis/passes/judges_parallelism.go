@@ -320,8 +320,9 @@ func oversubscribed(p *analysis.Pass, f *analysis.Finding) {
 }
 
 var serialSection = &analysis.Analyzer{
-	Name: "serial-section",
-	Doc:  judgePage("serial-section"),
+	Name:   "serial-section",
+	Doc:    judgePage("serial-section"),
+	Covers: []string{"limits/serial"},
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "serial-section.alone", Doc: "share of the time in which exactly one user goroutine ran", Unit: analysis.Ratio,
@@ -405,8 +406,9 @@ func runningEvidence(p *analysis.Pass) (out []analysis.Evidence) {
 }
 
 var saturatedPs = &analysis.Analyzer{
-	Name: "saturated",
-	Doc:  judgePage("saturated"),
+	Name:   "saturated",
+	Doc:    judgePage("saturated"),
+	Covers: []string{"limits/cpu"},
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "saturated.share", Doc: "share of the time with all Ps busy and a runnable user goroutine or more for each", Unit: analysis.Ratio,

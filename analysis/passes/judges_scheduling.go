@@ -92,8 +92,9 @@ func wakerEvidence(p *analysis.Pass, most int) (out []analysis.Evidence, top str
 }
 
 var latencyTail = &analysis.Analyzer{
-	Name: "latency-tail",
-	Doc:  judgePage("latency-tail"),
+	Name:   "latency-tail",
+	Doc:    judgePage("latency-tail"),
+	Covers: []string{"limits/waits"},
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "latency-tail.p99", Doc: "p99 of the waits of user goroutines for a P, in the trace or its worst second", Unit: analysis.NS,

@@ -233,6 +233,7 @@ func lostShare(s *callSite) float64 { return min(1, ratio(s.lost[parse.TakerSysm
 var pHostage = &analysis.Analyzer{
 	Name:     "p-hostage",
 	Doc:      judgePage("p-hostage"),
+	Covers:   []string{"limits/syscalls"},
 	Requires: []*analysis.Analyzer{syscalls, timeline},
 	Thresholds: []analysis.Threshold{
 		{Name: "p-hostage.share", Doc: "P time in calls beyond 20 µs while user goroutines were runnable, of all P time of the worst second", Unit: analysis.Ratio,
@@ -365,6 +366,7 @@ const threadWindow = 100e6
 var threadGrowth = &analysis.Analyzer{
 	Name:     "thread-growth",
 	Doc:      judgePage("thread-growth"),
+	Covers:   []string{"limits/syscalls"},
 	Requires: []*analysis.Analyzer{syscalls, timeline, goroutines},
 	Thresholds: []analysis.Threshold{
 		{Name: "thread-growth.calls", Doc: "goroutines in system or cgo calls at once, mean of the worst 100 ms", Unit: analysis.Count,

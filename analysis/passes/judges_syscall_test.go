@@ -135,11 +135,11 @@ func TestSyscallJudgesOnTraces(t *testing.T) {
 	gcjExpectAll(t, syscallJudges, []gcjExpect{
 		{"syscall-handoff-go124", "blocking-p-handoffs", analysis.Warning, "main.nanosleep3ms"},
 		{"syscall-handoff", "blocking-p-handoffs", analysis.Note, "main.nanosleep3ms"},
-		{"io/syscall-threads", "thread-growth", analysis.Warning, "main.sysSleeper"},
+		{"io/syscall-threads", "thread-growth", analysis.Error, "main.sysSleeper"},
 		{"io/syscall-threads", "blocking-p-handoffs", analysis.Warning, "main.sysSleeper"},
 		{"io/syscall-threads", "p-hostage", analysis.Error, "main.sysSleeper"},
 		{"io/syscall-threads", "syscall-return-wait", analysis.Error, "main.sysSleeper"},
-		{"cgo/cgo-thread-explosion", "thread-growth", analysis.Warning, "main._Cfunc_c_sleep_us"},
+		{"cgo/cgo-thread-explosion", "thread-growth", analysis.Error, "main._Cfunc_c_sleep_us"},
 		{"cgo/cgo-thread-explosion", "blocking-p-handoffs", analysis.Warning, "main._Cfunc_c_sleep_us"},
 		{"real/etcd-embed", "p-hostage", analysis.Warning, "fileutil.Fdatasync"},
 	})

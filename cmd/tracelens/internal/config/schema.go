@@ -42,6 +42,7 @@ func Schema(catalogue []*analysis.Analyzer) ([]byte, error) {
 		"type":                 []string{"object", "null"},
 		"properties":           properties,
 		"additionalProperties": false,
+		"definitions":          s.unitSchemas(),
 	})
 	return b.Bytes(), err
 }
@@ -59,18 +60,32 @@ func thresholdsSchema(s *schemas) object {
 	properties := object{}
 	for _, a := range s.catalogue {
 		for _, t := range Default().Thresholds(a) {
-			value := valueSchema(t.Unit)
-			levels := object{}
-			for _, s := range analysis.Severities {
-				levels[string(s)] = value
-			}
 			properties[t.Name] = object{
 				"description": fmt.Sprintf("%s. Default: %s. Source: %s.", strings.TrimSuffix(t.Doc, "."), t.describe(false), strings.TrimSuffix(t.Source, ".")),
-				"anyOf":       []object{value, {"type": "object", "properties": levels, "additionalProperties": false}},
+				"allOf":       []object{{"$ref": "#/definitions/levels_" + string(t.Unit)}}, // beside a $ref nothing else counts
 			}
 		}
 	}
 	return object{"type": "object", "properties": properties, "additionalProperties": false}
+}
+
+// unitSchemas has a value and its levels for each unit that thresholds have.
+func (s *schemas) unitSchemas() object {
+	definitions := object{}
+	for _, a := range s.catalogue {
+		for _, t := range a.Thresholds {
+			value := object{"$ref": "#/definitions/" + string(t.Unit)}
+			levels := object{}
+			for _, s := range analysis.Severities {
+				levels[string(s)] = value
+			}
+			definitions[string(t.Unit)] = valueSchema(t.Unit)
+			definitions["levels_"+string(t.Unit)] = object{
+				"anyOf": []object{value, {"type": "object", "properties": levels, "additionalProperties": false}},
+			}
+		}
+	}
+	return definitions
 }
 
 func valueSchema(u analysis.Unit) object {

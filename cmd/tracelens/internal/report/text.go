@@ -194,7 +194,7 @@ func (p *printer) checks(rep *analysis.Report) {
 		case analysis.Clear:
 			clear = append(clear, res.Name)
 		case analysis.NotApplicable, analysis.Failed:
-			why := string(res.Outcome) + ": " + res.Reason
+			why := res.Reason
 			if unable[why] == nil {
 				whys = append(whys, why)
 			}
@@ -206,10 +206,23 @@ func (p *printer) checks(rep *analysis.Report) {
 	}
 	p.line("")
 	if len(clear) > 0 {
-		p.wrapped(p.style(bold, "looked for and not found")+": ", "", strings.Join(clear, ", "))
+		p.line(p.style(bold, "looked for and not found") + ":")
+		p.wrapped("  ", "", strings.Join(clear, ", "))
+	}
+	if len(whys) == 0 {
+		return
+	}
+	var names []string
+	for _, why := range whys {
+		names = append(names, unable[why]...)
+	}
+	p.line(p.style(bold, "this trace cannot tell") + ":")
+	if p.Brief {
+		p.wrapped("  ", "", strings.Join(names, ", "))
+		return
 	}
 	for _, why := range whys {
-		p.wrapped(p.style(bold, strings.Join(unable[why], ", "))+": ", "", why)
+		p.wrapped("  ", "", strings.Join(unable[why], ", ")+": "+why)
 	}
 }
 

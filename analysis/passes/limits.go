@@ -71,16 +71,12 @@ func runLimits(p *analysis.Pass) error {
 	}
 	slices.SortStableFunc(found, func(a, b limit) int { return cmp.Compare(b.held, a.held) })
 	for _, l := range found {
-		l.Severity = analysis.Warning
 		p.Find(l.Finding)
 	}
 	switch {
 	case len(found) == 0:
 		p.Say("Nothing in this trace limits the program: %s.", limitNumbers(p))
 	default:
-		for _, l := range found[:min(2, len(found))] {
-			p.Say("%s.", l.Summary)
-		}
 		p.Say("In numbers: %s.", limitNumbers(p))
 	}
 	return nil
@@ -139,7 +135,7 @@ func limitedByCPU(p *analysis.Pass, wall int64) *limit {
 		s += fmt.Sprintf("; %s of the running time is that of %s", analysis.FormatRatio(share), fn)
 	}
 	return &limit{analysis.Finding{
-		Code: "limits/cpu", Summary: s, Cost: procTime(p, user*total), Confidence: analysis.Measured,
+		Code: "limits/cpu", Summary: s, Severity: analysis.Least(p.Severity("cpu", user), p.Severity("cpu-queue", runnable/procs)), Cost: procTime(p, user*total), Confidence: analysis.Measured,
 		Advice: "Do less work or give it more Ps and CPUs; goroutines.runnable.mean should fall towards 0.",
 		Caveat: "Running is time on a P, not on a CPU: on an oversubscribed or throttled machine it includes waiting for the operating system.",
 	}, runnable}
@@ -166,7 +162,7 @@ func limitedByGC(p *analysis.Pass, wall int64) *limit {
 	of := func(ns float64) string { return analysis.FormatRatio(ns / total) }
 	cycles, _ := p.Value("gc.cycles")
 	return &limit{analysis.Finding{
-		Code: "limits/gc", Cost: procTime(p, sum), Confidence: analysis.Measured,
+		Code: "limits/gc", Severity: p.Severity("gc", sum/total), Cost: procTime(p, sum), Confidence: analysis.Measured,
 		Summary: fmt.Sprintf("GC: the collector took %s of P time (workers %s, mark assist %s, pauses %s) in %s",
 			of(sum), of(work[0]+work[1]), of(work[2]), of(work[3]), counted(int64(cycles), "cycle", "cycles")),
 		Advice: "Allocate less at the sites under gc, or let the heap grow (GOGC, GOMEMLIMIT); gc.cycles and gc.assist.cpu should fall.",
@@ -200,7 +196,7 @@ func limitedByStops(p *analysis.Pass, wall int64) *limit {
 	e := analysis.Evidence{From: p.Rel(r.Since), To: p.Rel(r.Since) + longest, Func: p.FuncName(r.Func), Note: "longest stop, requested here", Stack: p.Stack(r.Stack)}
 	procs, _ := p.Value("procs.time")
 	return &limit{analysis.Finding{
-		Code: "limits/stops", Summary: s, Confidence: analysis.Measured, Evidence: []analysis.Evidence{e},
+		Code: "limits/stops", Summary: s, Severity: graver(p.Severity("stops", ratio(halt, wall)), p.Severity("stop", float64(longest))), Confidence: analysis.Measured, Evidence: []analysis.Evidence{e},
 		Cost:   analysis.Cost{Value: halt, Total: wall, Clock: analysis.Wall},
 		Advice: "For GC pauses see what the last P to stop was doing; for others stop asking (runtime/metrics instead of runtime.ReadMemStats). stw.gc.total and stw.other.total should fall.",
 		Caveat: "On an oversubscribed machine a descheduled thread makes a stop long.",
@@ -227,7 +223,7 @@ func limitedBySyscalls(p *analysis.Pass, wall int64) *limit {
 		s += "; most at " + best
 	}
 	return &limit{analysis.Finding{
-		Code: "limits/syscalls", Summary: s, Cost: procTime(p, hostage), Confidence: analysis.Inferred,
+		Code: "limits/syscalls", Summary: s, Severity: p.Severity("hostage", hostage/total), Cost: procTime(p, hostage), Confidence: analysis.Inferred,
 		Advice: "Bound how many goroutines are in blocking calls at once, or use descriptors the poller can wait for; syscall.hostage should fall.",
 		Caveat: "An upper bound, by at most 20 µs for each call.",
 	}, hostage / float64(wall)}
@@ -247,7 +243,7 @@ func limitedBySerial(p *analysis.Pass, wall int64) *limit {
 		s += fmt.Sprintf("; %s of the running time is that of %s", analysis.FormatRatio(share), fn)
 	}
 	return &limit{analysis.Finding{
-		Code: "limits/serial", Summary: s, Confidence: analysis.Measured,
+		Code: "limits/serial", Summary: s, Severity: analysis.Least(p.Severity("serial", one), p.Severity("serial-time", float64(alone))), Confidence: analysis.Measured,
 		Cost:   analysis.Cost{Value: alone, Total: wall, Clock: analysis.Wall},
 		Advice: "Split that work over goroutines, or make it shorter; more Ps alone change nothing. goroutines.running.mean should rise above 1.",
 		Caveat: "A program with one thing to do is serial by nature.",
@@ -278,10 +274,12 @@ func limitedByContention(p *analysis.Pass, wall int64) *limit {
 		s += ", woken by " + by
 	}
 	return &limit{analysis.Finding{
-		Code: "limits/contention", Summary: s, Confidence: analysis.Measured,
-		Cost:   goTime(p, total),
-		Advice: "Hold the lock shorter, shard it, or speed up the side that takes from the channel; the total under blocking should fall.",
-		Caveat: "Waiting for one's turn is right where the program limits itself on purpose.",
+		Code: "limits/contention", Summary: s,
+		Severity:   analysis.Least(p.Severity("contention", queued), p.Severity("contention-wait", float64(mean)), p.Severity("contention-count", float64(n))),
+		Confidence: analysis.Measured,
+		Cost:       goTime(p, total),
+		Advice:     "Hold the lock shorter, shard it, or speed up the side that takes from the channel; the total under blocking should fall.",
+		Caveat:     "Waiting for one's turn is right where the program limits itself on purpose.",
 	}, queued}
 }
 
@@ -311,10 +309,21 @@ func limitedByWaits(p *analysis.Pass, wall int64) *limit {
 		}
 		evidence = append(evidence, e)
 	}
+	severity := p.Severity("waits", float64(long))
+	if ok {
+		severity = p.Severity("wait", float64(p99))
+	}
 	return &limit{analysis.Finding{
-		Code: "limits/waits", Summary: s, Confidence: analysis.Measured, Evidence: evidence,
+		Code: "limits/waits", Summary: s, Severity: severity, Confidence: analysis.Measured, Evidence: evidence,
 		Cost:   goTime(p, user.Sum()),
 		Advice: "See waits for who held the Ps: shorter runs, fewer goroutines made runnable at once, or more Ps. sched.latency.user.p99 should fall.",
 		Caveat: "Many goroutines woken at once wait for each other by nature.",
 	}, ratio(user.Sum(), wall)}
+}
+
+func graver(a, b analysis.Severity) analysis.Severity {
+	if b.Rank() > a.Rank() {
+		return b
+	}
+	return a
 }

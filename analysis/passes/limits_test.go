@@ -22,7 +22,11 @@ func limitsOf(t *testing.T, path string) (codes []string, said string) {
 			t.Errorf("%s: %s costs %v of its clock", path, f.Code, f.Cost.Share())
 		}
 	}
-	return codes, strings.Join(rep.Results[0].Summary, "\n")
+	said = strings.Join(rep.Results[0].Summary, "\n")
+	for _, f := range rep.Results[0].Findings {
+		said += "\n" + f.Summary
+	}
+	return codes, said
 }
 
 const nothing = "Nothing in this trace limits the program: Ps ran user code "

@@ -94,20 +94,37 @@ func (r *Report) Findings() []*Finding {
 	return all
 }
 
-// cover leaves out the findings that a finer one, no less grave, says better.
+// cover leaves out the findings that a finer one says better: one that is no less
+// grave, or that is about the same place, to which it then leaves its severity.
 func (r *Report) cover(analyzers []*Analyzer) {
-	said := make(map[string]Severity)
-	for i, a := range analyzers {
-		for _, f := range r.Results[i].Findings {
-			for _, code := range a.Covers {
-				if f.Severity.Rank() > said[code].Rank() {
-					said[code] = f.Severity
+	place := func(f *Finding) string {
+		if len(f.Evidence) == 0 {
+			return ""
+		}
+		return f.Evidence[0].Func
+	}
+	finer := func(coarse *Finding) *Finding {
+		for i, a := range analyzers {
+			if !slices.Contains(a.Covers, coarse.Code) {
+				continue
+			}
+			for k := range r.Results[i].Findings {
+				f := &r.Results[i].Findings[k]
+				if f.Severity.Rank() >= coarse.Severity.Rank() || place(f) != "" && place(f) == place(coarse) {
+					return f
 				}
 			}
 		}
+		return nil
 	}
 	for _, res := range r.Results {
-		res.Findings = slices.DeleteFunc(res.Findings, func(f Finding) bool { return said[f.Code].Rank() >= f.Severity.Rank() })
+		res.Findings = slices.DeleteFunc(res.Findings, func(coarse Finding) bool {
+			f := finer(&coarse)
+			if f != nil && f.Severity.Rank() < coarse.Severity.Rank() {
+				f.Severity = coarse.Severity
+			}
+			return f != nil
+		})
 	}
 }
 

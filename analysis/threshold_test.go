@@ -79,4 +79,23 @@ func TestFinerCoversCoarser(t *testing.T) {
 	if len(got) != 3 || got[0] != "other" || got[1] != "fine" || got[2] != "lesser" {
 		t.Errorf("findings %v, want other, which is graver than lesser, fine and lesser", got)
 	}
+
+	// About the same place the finer one is said, as gravely as the coarser.
+	at := func(name string, s Severity, place string) *Analyzer {
+		j := judge(name, s)
+		j.Run = func(p *Pass) error {
+			p.Find(Finding{Severity: s, Evidence: []Evidence{{Func: place}}})
+			return nil
+		}
+		return j
+	}
+	for place, want := range map[string]int{"main.lock": 1, "main.other": 2} {
+		convoy := at("convoy", Note, "main.lock")
+		convoy.Covers = []string{"contention"}
+		a := []*Analyzer{at("contention", Warning, place), convoy}
+		got := Conclude(&parse.Trace{}, "t", NewPartial(a), a, nil).Findings()
+		if len(got) != want || want == 1 && (got[0].Code != "convoy" || got[0].Severity != Warning) {
+			t.Errorf("%s: %d findings, the first a %s of %s", place, len(got), got[0].Severity, got[0].Code)
+		}
+	}
 }

@@ -50,6 +50,7 @@ type gcFold struct {
 
 	// The time up to run: P time, and that which the GC took from the program.
 	procs, taken int64
+	idle         int64 // P time of idle Ps while a GC cycle was under way
 	mmu          mmu
 	time         *sketch.Series
 	run          gcRun
@@ -223,6 +224,9 @@ func (c *gcFold) prune() {
 
 func (c *gcFold) interval(e *parse.Event) {
 	iv := e.Interval
+	if iv.Marking && !iv.STW {
+		c.idle += int64(iv.P[parse.ProcIdle]) * int64(e.Time-iv.Since)
+	}
 	part := gcPart{iv.Procs, iv.GCPs, iv.P[parse.ProcWorker], iv.P[parse.ProcAssist], iv.STW, iv.Marking, e.GC}
 	if part.procs == 0 {
 		for _, n := range iv.P[parse.ProcIdle:] {
@@ -392,6 +396,7 @@ func (c *gcFold) Merge(next analysis.Collector) {
 	c.cycles += o.cycles
 	c.cut += o.cut
 	c.mark += o.mark
+	c.idle += o.idle
 	for m := range c.workers {
 		c.workers[m].add(&o.workers[m])
 	}

@@ -11,7 +11,7 @@ import (
 var goroutines = &analysis.Analyzer{
 	Name:  "goroutines",
 	Doc:   page("goroutines"),
-	Kinds: parse.KindsOf(parse.KindGoCreate, parse.KindGoLife),
+	Kinds: parse.KindsOf(parse.KindGoCreate, parse.KindGoRunning, parse.KindGoLife),
 	New: func() analysis.Collector {
 		return &goroutinesFold{
 			overTime: sketch.NewSeries(numGoLanes),
@@ -26,7 +26,17 @@ type goroutinesFold struct {
 	all, user          aliveCount
 	populations        keyed[goOrigin, goPopulation]
 	overTime           *sketch.Series
-	longest            *sketch.Top[goLife] // of the user goroutines created in the trace
+	longest            *sketch.Top[goLife]         // of the user goroutines created in the trace
+	runs               byID[parse.StackID, goRuns] // of user goroutines, by where they ended
+}
+
+// goRuns sums runs from getting a P to losing it.
+type goRuns struct{ n, ran, longest int64 }
+
+func (r *goRuns) add(o *goRuns) {
+	r.n += o.n
+	r.ran += o.ran
+	r.longest = max(r.longest, o.longest)
 }
 
 // Lanes of goroutinesFold.overTime: goroutine time alive, and creations.
@@ -81,11 +91,18 @@ type goLife struct {
 }
 
 func (f *goroutinesFold) Event(e *parse.Event) {
-	if e.Kind == parse.KindGoLife {
+	g := e.Go
+	switch e.Kind {
+	case parse.KindGoLife:
 		f.end(e.Time, e.GoLife)
 		return
+	case parse.KindGoRunning:
+		if g.Class == parse.ClassUser {
+			held := e.Held()
+			f.runs.at(g.Stack).add(&goRuns{1, held, held})
+		}
+		return
 	}
-	g := e.Go
 	if g.To == parse.GoSyscall {
 		f.callbacks++
 	} else {
@@ -139,6 +156,7 @@ func (f *goroutinesFold) Merge(next analysis.Collector) {
 	f.populations.merge(&o.populations, (*goPopulation).add)
 	f.overTime.Merge(o.overTime)
 	f.longest.Merge(o.longest)
+	f.runs.merge(&o.runs, (*goRuns).add)
 }
 
 // aliveCount follows how many are alive, relative to the begin: by how much the
@@ -308,6 +326,22 @@ func runGoroutines(p *analysis.Pass) error {
 	byFunc.Limit(10)
 	p.Table(byFunc)
 
+	byEnd := &analysis.Table{
+		Name: "goroutines.runs", Title: "running time of user goroutines by where they gave up the P, lost it or entered a call",
+		Columns: []analysis.Column{
+			{Name: "site", Unit: analysis.Text}, {Name: "runs", Unit: analysis.Count},
+			{Name: "running", Unit: analysis.NS}, {Name: "of running", Unit: analysis.Ratio}, {Name: "longest", Unit: analysis.NS},
+		},
+	}
+	for _, r := range runSites(p, f) {
+		byEnd.N += r.v.n
+		if r.v.ran > 0 {
+			byEnd.Add(r.site, r.v.n, r.v.ran, ratioCell(r.v.ran, running), r.v.longest)
+		}
+	}
+	byEnd.Limit(10)
+	p.Table(byEnd)
+
 	longest := &analysis.Table{
 		Name: "goroutines.longest", Title: "longest-lived user goroutines created in the trace", N: created,
 		Columns: []analysis.Column{
@@ -390,4 +424,10 @@ func goAlive(p *analysis.Pass, f *goroutinesFold) *analysis.Table {
 		}
 	}
 	return t
+}
+
+// runSites are the places where runs of user goroutines ended, those with the most
+// running time first.
+func runSites(p *analysis.Pass, f *goroutinesFold) []siteSum[goRuns] {
+	return rankSites(p, f.runs.byKey(), func(s parse.StackID) parse.StackID { return s }, (*goRuns).add, func(r *goRuns) int64 { return r.ran })
 }

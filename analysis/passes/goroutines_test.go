@@ -253,3 +253,28 @@ func TestGoroutinesEvents(t *testing.T) {
 		t.Errorf("longest-lived: %+v", top)
 	}
 }
+
+// TestGoroutineRuns: runs by place add up to the running time of user goroutines.
+func TestGoroutineRuns(t *testing.T) {
+	for _, name := range []string{"mixed-go126", "http-healthy", "gc-assist", "preempt-async"} {
+		_, evs := analysistest.Events(t, analysistest.Testdata(t, name))
+		f := goroutines.New().(*goroutinesFold)
+		var want, n int64
+		for i := range evs {
+			if e := &evs[i]; goroutines.Kinds.Has(e.Kind) {
+				f.Event(e)
+				if e.Kind == parse.KindGoRunning && e.Go.Class == parse.ClassUser {
+					want += e.Held()
+					n++
+				}
+			}
+		}
+		var got goRuns
+		for _, r := range f.runs.byKey() {
+			got.add(r)
+		}
+		if got.ran != want || got.n != n || want == 0 {
+			t.Errorf("%s: %d ns in %d runs, want %d in %d", name, got.ran, got.n, want, n)
+		}
+	}
+}

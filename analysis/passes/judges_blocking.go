@@ -14,7 +14,7 @@ import (
 // blockingJudges judge locks, channels, the network and tasks.
 var blockingJudges = []*analysis.Analyzer{
 	lockConvoy, rwmutexWriterStall, channelPingPong, stuckGoroutines, tickerStorm,
-	netpollDelay, slowTasks, unfinishedTasks,
+	netpollDelay, slowTasks, unfinishedTasks, deadlinesExpired,
 }
 
 // blockingStretch is how long the worst stretch of time is, of which judges speak.
@@ -287,25 +287,15 @@ var lockConvoy = &analysis.Analyzer{
 			Levels: analysis.Levels{Note: 10}, Source: "ten values before a quantile is said",
 		},
 		{
-			Name: "lock-convoy.contended", Doc: "share of the place in all waiting for locks, sends and assist credit, from which on a warning explains limits/contention", Unit: analysis.Ratio,
-			Levels: analysis.Levels{Note: .6}, Source: "the rule for causes: one explains an effect of which it makes 60 %",
-		},
-		{
 			Name: "lock-convoy.senders", Doc: "goroutines waiting at one place to send on a channel, mean of the trace", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: .8},
-			Source: "one sender that waits four fifths of the time: its receiver sets the pace; never a warning, since full channels limit work on purpose",
+			Source: "one sender that waits four fifths of the time: its receiver sets the pace; full channels limit work on purpose",
 		},
 	},
 	Run: func(p *analysis.Pass) error {
 		sites := waitingSites(p)
 		if noWaits(p, sites) {
 			return nil
-		}
-		var contended int64
-		for _, w := range sites {
-			if blockContends(p.Trace, w.label[0], w.stack) {
-				contended += w.busy()
-			}
 		}
 		found, worstLock := 0, (*waitingAt)(nil)
 		var most stretch
@@ -326,12 +316,8 @@ var lockConvoy = &analysis.Analyzer{
 			if w.lock == lockOnce {
 				advice = "Do this initialization before the goroutines that need it start, or make it shorter. block.sync.total should fall."
 			}
-			var explains []string
-			if s.Rank() >= analysis.Warning.Rank() && p.Met("contended", ratio(w.busy(), contended)) {
-				explains = []string{"limits/contention"}
-			}
 			p.Find(analysis.Finding{
-				Severity: s, Explains: explains,
+				Severity: s,
 				Summary: fmt.Sprintf("Goroutines queue for a lock at %s: %s waited at once in the worst 100 ms (from %s), %s in %s, longest %s%s",
 					w.label[1], number(at.mean), p.At(at.from), p.Dur(w.busy()), counted(n, "wait", "waits"), p.Dur(w.max), w.wokenBy(p)),
 				Cost: analysis.Cost{Value: w.busy(), Total: userTime(p), Clock: analysis.GTime}, Confidence: analysis.Measured,
@@ -356,10 +342,14 @@ var lockConvoy = &analysis.Analyzer{
 			if w.wokenByOneOf(p, full) {
 				continue // of a pipeline, the last full channel is the cause
 			}
+			var explains []string
+			if first := slices.IndexFunc(sites, func(o *waitingAt) bool { return blockContends(p.Trace, o.label[0], o.stack) }); sites[first].wokenByOneOf(p, full) {
+				explains = []string{"limits/contention"} // which names the costliest place
+			}
 			mean, n := ratio(w.busy(), p.Trace.Duration()), w.spans-w.idle
 			senders++
 			p.Find(analysis.Finding{
-				Code: "lock-convoy/senders", Severity: analysis.Least(p.Severity("senders", mean), p.Severity("length", float64(w.long()))),
+				Code: "lock-convoy/senders", Explains: explains, Severity: analysis.Least(p.Severity("senders", mean), p.Severity("length", float64(w.long()))),
 				Summary: fmt.Sprintf("The receiver sets the pace at %s: %s waited to send at any time, %s in %s%s",
 					w.label[1], number(mean), p.Dur(w.busy()), counted(n, "wait", "waits"), w.wokenBy(p)),
 				Cost: analysis.Cost{Value: w.busy(), Total: userTime(p), Clock: analysis.GTime}, Confidence: analysis.Measured,
@@ -1275,4 +1265,84 @@ var unfinishedTasks = &analysis.Analyzer{
 		}
 		return nil
 	},
+}
+
+var deadlinesExpired = &analysis.Analyzer{
+	Name: "deadlines-expired",
+	Doc:  judgePage("deadlines-expired"),
+	Thresholds: []analysis.Threshold{
+		{
+			Name: "deadlines-expired.count", Doc: "context deadlines that expired", Unit: analysis.Count, Levels: analysis.Levels{Note: 20},
+			Source: "single ones are what deadlines are for",
+		},
+		{
+			Name: "deadlines-expired.rate", Doc: "of them per second", Unit: analysis.PerS, Levels: analysis.Levels{Note: 5},
+			Source: "a program that gives up five times a second",
+		},
+	},
+	Requires: []*analysis.Analyzer{goroutines, blocking},
+	Run: func(p *analysis.Pass) error {
+		var n, created int64
+		for k, v := range analysis.FoldOf[*goroutinesFold](p, goroutines).populations.byKey() {
+			if k.class == parse.ClassUser && k.seen {
+				created += v.created
+				if expiresDeadline(p.FuncName(k.fn)) {
+					n += v.created
+				}
+			}
+		}
+		sites := waitingSites(p)
+		if created == 0 && noWaits(p, sites) {
+			return nil
+		}
+		rate := perSecond(p, n)
+		severity := analysis.Least(p.Severity("count", float64(n)), p.Severity("rate", rate))
+		if severity == "" {
+			p.Say("%s expired; limit %.0f and %s", counted(n, "context deadline", "context deadlines"), p.Limit("count"), analysis.FormatRate(p.Limit("rate")))
+			return nil
+		}
+		whole := stretch{from: p.Trace.From, to: p.Trace.To}
+		var evidence []analysis.Evidence
+		var cut, waited int64
+		slices.SortStableFunc(sites, func(a, b *waitingAt) int { return cmp.Compare(b.cutOff(p), a.cutOff(p)) })
+		for _, w := range sites {
+			if k := w.cutOff(p); k > 0 {
+				cut += k
+				waited += w.total * k / max(1, w.spans)
+				if len(evidence) < 5 {
+					evidence = append(evidence, analysis.Evidence{From: p.Rel(whole.from), To: p.Rel(whole.to), Func: w.label[1],
+						Note: fmt.Sprintf("%s ended by one", counted(k, "wait", "waits")), Stack: p.Stack(w.stack)})
+				}
+			}
+		}
+		text := fmt.Sprintf("Context deadlines expire: %s (%s)", analysis.FormatCount(n), analysis.FormatRate(rate))
+		if len(evidence) > 0 {
+			text += fmt.Sprintf("; they ended %s, most at %s", counted(cut, "wait", "waits"), evidence[0].Func)
+		}
+		p.Find(analysis.Finding{
+			Severity: severity, Confidence: analysis.Inferred, Summary: text,
+			Cost:     analysis.Cost{Value: waited, Total: userTime(p), Clock: analysis.GTime},
+			Evidence: evidence,
+			Advice:   "Work that is given up was for nothing: find what makes it late (latency-tail, lock-convoy, netpoll-delay), do less of it at once, or allow it the time it takes. goroutines.created, which counts one for each, should fall.",
+			Caveat:   "Told from the goroutines that the context package starts for a timer. Deadlines of connections (SetReadDeadline) do not show in a trace, nor do those that expired with nobody waiting.",
+		})
+		return nil
+	},
+}
+
+// expiresDeadline reports whether a goroutine of that entry function is what a timer
+// of the context package starts (context.go: WithDeadlineCause; WithDeadline before
+// Go 1.21).
+func expiresDeadline(fn string) bool {
+	return strings.HasPrefix(fn, "context.WithDeadline") && strings.Contains(fn, ".func")
+}
+
+// cutOff is how many of the waits a context's deadline ended.
+func (w *waitingAt) cutOff(p *analysis.Pass) (n int64) {
+	for stack, k := range w.wakers {
+		if expiresDeadline(p.Trace.String(p.Trace.Entry(stack))) {
+			n += k
+		}
+	}
+	return n
 }

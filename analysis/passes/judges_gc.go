@@ -14,8 +14,8 @@ import (
 
 // gcJudges judge the GC: causes before their effects.
 var gcJudges = []*analysis.Analyzer{
-	memoryLimitThrash, gcCPUDominant, forcedGC, liveHeapGrowth, assistHeavy, assistQueueWait, markStarvesUsers,
-	mmuLow, sweepOnAllocation, heapOvershoot, stwStraggler, stwByTooling, stwLong,
+	memoryLimitThrash, gcCPUDominant, forcedGC, liveHeapGrowth, serialMark, costlyMark, assistHeavy, assistQueueWait, markStarvesUsers,
+	mmuLow, sweepOnAllocation, heapOvershoot, gcPacingChange, idleMarking, stwStraggler, stwByTooling, stwLong,
 }
 
 // gcWindow is what the GC did in a stretch of time.
@@ -163,7 +163,7 @@ var gcCPUDominant = &analysis.Analyzer{
 		}
 		// A mark that is always under way is what makes allocation pay.
 		finding.Explains = []string{"assist-heavy", "mmu-low", "sweep-on-allocation", "assist-queue-wait", "limits/gc"}
-		if waitShare(analysis.FoldOf[*waitsFold](p, waits), parse.CauseGC, parse.CauseSTW) >= explainingShare {
+		if waitShare(analysis.FoldOf[*waitsFold](p, waits), parse.CauseGC, parse.CauseSTW) >= explainsFrom {
 			finding.Explains = append(finding.Explains, "latency-tail", "mark-starves-users")
 		}
 		p.Find(finding)
@@ -296,7 +296,7 @@ var forcedGC = &analysis.Analyzer{
 		}
 		sites := rankSites(p, forced, func(s parse.StackID) parse.StackID { return s }, (*gcSum).add, func(s *gcSum) int64 { return s.n })
 		var explains []string
-		if float64(sum.n) >= explainingShare*float64(all) && severity != analysis.Note {
+		if float64(sum.n) >= explainsFrom*float64(all) && severity != analysis.Note {
 			explains = []string{"gc-cpu-dominant"}
 		}
 		p.Find(analysis.Finding{
@@ -356,10 +356,10 @@ var assistHeavy = &analysis.Analyzer{
 			Figure:     "gc.share",
 			Explains:   []string{"assist-queue-wait"}, // a part of these assists
 		}
-		if assistWaits(analysis.FoldOf[*waitsFold](p, waits)) >= explainingShare {
+		if assistWaits(analysis.FoldOf[*waitsFold](p, waits)) >= explainsFrom {
 			finding.Explains = append(finding.Explains, "latency-tail")
 		}
-		if mmuPart(c, gcLaneAssist) >= explainingShare {
+		if mmuPart(c, gcLaneAssist) >= explainsFrom {
 			finding.Explains = append(finding.Explains, "mmu-low")
 		}
 		p.Find(finding)
@@ -491,7 +491,7 @@ var markStarvesUsers = &analysis.Analyzer{
 			Caveat:     "Load that comes with allocation comes with the GC too: the comparison does not tell them apart, the blame does in part. Idle workers give way to goroutines in time; dedicated and fractional ones, and assists, do not.",
 			Figure:     "waits.cause",
 		}
-		if waitShare(f, parse.CauseGC, parse.CauseSTW) >= explainingShare {
+		if waitShare(f, parse.CauseGC, parse.CauseSTW) >= explainsFrom {
 			finding.Explains = []string{"latency-tail"}
 		}
 		p.Find(finding)
@@ -917,7 +917,7 @@ var stwStraggler = &analysis.Analyzer{
 			Caveat: "The last P to stop is likely, not certain. A thread that the operating system took from its CPU is late in the same way: check whether GOMAXPROCS exceeds the CPUs.",
 			Figure: "stw.waterfall",
 		}
-		if ratio(sum.halt, halt) >= explainingShare {
+		if ratio(sum.halt, halt) >= explainsFrom {
 			finding.Explains = []string{"stw-long", "stw-by-tooling"}
 		}
 		p.Find(finding)
@@ -1008,7 +1008,7 @@ func stopsExplained(c *stwFold, s analysis.Severity, gc bool) []string {
 			part += k.halt
 		}
 	}
-	if s.Rank() < analysis.Warning.Rank() || float64(part) < explainingShare*float64(all) {
+	if s.Rank() < analysis.Warning.Rank() || float64(part) < explainsFrom*float64(all) {
 		return nil
 	}
 	return []string{"limits/stops"}
@@ -1081,13 +1081,285 @@ var stwLong = &analysis.Analyzer{
 			Figure:     "stw.pauses",
 			Explains:   stopsExplained(c, severity, true),
 		}
-		if waitShare(analysis.FoldOf[*waitsFold](p, waits), parse.CauseSTW) >= explainingShare {
+		if waitShare(analysis.FoldOf[*waitsFold](p, waits), parse.CauseSTW) >= explainsFrom {
 			finding.Explains = append(finding.Explains, "latency-tail")
 		}
-		if mmuPart(analysis.FoldOf[*gcFold](p, gc).closed(), gcLanePauses) >= explainingShare {
+		if mmuPart(analysis.FoldOf[*gcFold](p, gc).closed(), gcLanePauses) >= explainsFrom {
 			finding.Explains = append(finding.Explains, "mmu-low")
 		}
 		p.Find(finding)
+		return nil
+	},
+}
+
+var serialMark = &analysis.Analyzer{
+	Name:     "serial-mark",
+	Doc:      judgePage("serial-mark"),
+	Requires: []*analysis.Analyzer{gc, timeline},
+	Thresholds: []analysis.Threshold{
+		{Name: "serial-mark.marking", Doc: "wall time of concurrent mark, of the trace", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Note: .1, Warning: .3}, Source: "marks that are rare cost little, however long they take"},
+		{Name: "serial-mark.time", Doc: "that time", Unit: analysis.NS,
+			Levels: analysis.Levels{Note: 200e6}, Source: "in less a few marks that waited for a CPU make the mean"},
+		{Name: "serial-mark.cycle", Doc: "concurrent mark of a cycle, on average", Unit: analysis.NS,
+			Levels: analysis.Levels{Note: 5e6}, Source: "a short mark ends before idle Ps have woken up for it"},
+		{Name: "serial-mark.parallel", Doc: "Ps that mark or assist, on average while a cycle marks", Unit: analysis.Count, Below: true,
+			Levels: analysis.Levels{Note: 1.4}, Source: "idle Ps join the mark as long as there is work to share (mgcpacer.go: needIdleMarkWorker). Measured: 1.2 of 2 Ps for one linked list, 1.7 to 1.9 of 2 and 5.5 of 8 for other large heaps"},
+		{Name: "serial-mark.idle", Doc: "idle Ps, on average while a cycle marks", Unit: analysis.Count,
+			Levels: analysis.Levels{Note: .3}, Source: "without an idle P the mark has no more to take"},
+	},
+	Run: func(p *analysis.Pass) error {
+		c := analysis.FoldOf[*gcFold](p, gc).closed()
+		cycles := c.cycles + c.cut
+		if cycles == 0 || c.mark == 0 {
+			p.NotApplicable(noGC(p))
+			return nil
+		}
+		if procs, _ := p.Value("procs.time"); procs < 1.5*float64(p.Trace.Duration()) {
+			p.NotApplicable("there is one P only; record with GOMAXPROCS 2 or more")
+			return nil
+		}
+		var worked int64
+		for _, w := range c.workers {
+			worked += w.cpu
+		}
+		parallel, idle := ratio(worked+c.assist.cpu, c.mark), ratio(c.idle, c.mark)
+		marking := ratio(c.mark, p.Trace.Duration())
+		severity := p.Severity("marking", marking)
+		if severity == "" || !p.Met("parallel", parallel) || !p.Met("idle", idle) || !p.Met("time", float64(c.mark)) || !p.Met("cycle", float64(c.mark/cycles)) {
+			p.Say("while cycles mark, %s of the time and %s each, %.2f Ps mark and %.2f are idle; limit %s, %.1f or fewer and %.1f",
+				percent(marking), p.Dur(c.mark/cycles), parallel, idle, percent(p.Limit("marking")), p.Limit("parallel"), p.Limit("idle"))
+			return nil
+		}
+		var rows []analysis.Evidence
+		for _, e := range c.longest.Items() {
+			if r := e.Item; len(rows) < 5 {
+				rows = append(rows, analysis.Evidence{From: p.Rel(r.Since), To: p.Rel(r.Until), Note: "a mark of " + p.Dur(gcMark(&r))})
+			}
+		}
+		p.Find(analysis.Finding{
+			Severity: severity, Confidence: analysis.Heuristic,
+			Summary: fmt.Sprintf("The GC marks one thing after the other: for %s of the time, %s a cycle, %.2f Ps marked on average while %.2f stood idle",
+				percent(marking), p.Dur(c.mark/cycles), parallel, idle),
+			Cost:     analysis.Cost{Value: c.mark, Total: p.Trace.Duration(), Clock: analysis.Wall},
+			Evidence: append(rows, limitRows(allocationSites(p, c, p.Trace.From, p.Trace.To), 5)...),
+			Advice:   "Look for long chains of pointers (linked lists, intrusive queues, deep trees built one child at a time): keep their nodes in slices with indices for links, or cut them into many shorter ones. gc.mark.wall should fall.",
+			Caveat:   "What is marked is not in a trace. A mark that waits for an oversubscribed machine's CPUs looks alike.",
+			Figure:   "gc.cycle",
+			Explains: []string{"assist-heavy", "assist-queue-wait"}, // goroutines that find nothing to mark for their debt
+		})
+		return nil
+	},
+}
+
+var costlyMark = &analysis.Analyzer{
+	Name:     "costly-mark",
+	Doc:      judgePage("costly-mark"),
+	Requires: []*analysis.Analyzer{gc, goroutines, timeline},
+	Thresholds: []analysis.Threshold{
+		{Name: "costly-mark.rate", Doc: "P time of workers and assist for each MiB of live heap marked", Unit: analysis.NS,
+			Levels: analysis.Levels{Note: 2.5e6, Warning: 10e6}, Source: "heaps full of pointers take 0.2 to 1.5 ms on the machines measured; a thousand stacks of 200 frames 3 to 5 ms"},
+		{Name: "costly-mark.cycle", Doc: "P time of workers and assist in a cycle, on average", Unit: analysis.NS,
+			Levels: analysis.Levels{Note: 5e6}, Source: "a cycle has a fixed cost, which tiny heaps feel"},
+		{Name: "costly-mark.share", Doc: "P time of workers and assist, of all", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Note: .05, Warning: .15}, Source: "rare cycles cost little, however long they take"},
+		{Name: "costly-mark.goroutines", Doc: "goroutines at once, at most", Unit: analysis.Count,
+			Levels: analysis.Levels{Note: 100}, Source: "fewer stacks do not explain milliseconds; compilers and emulated machines take as long for their heaps alone"},
+		{Name: "costly-mark.cycles", Doc: "cycles whose live heap is known", Unit: analysis.Count,
+			Levels: analysis.Levels{Note: 3}, Source: "population"},
+	},
+	Run: func(p *analysis.Pass) error {
+		c := analysis.FoldOf[*gcFold](p, gc).closed()
+		cycles := c.cycles + c.cut
+		if cycles == 0 {
+			p.NotApplicable(noGC(p))
+			return nil
+		}
+		var worked int64
+		for _, w := range c.workers {
+			worked += w.cpu
+		}
+		worked += c.assist.cpu
+		var live, known int64
+		for _, d := range c.details {
+			if d.lastLive > 0 {
+				live += d.lastLive
+				known++
+			}
+		}
+		if known == 0 {
+			p.NotApplicable("the trace tells the live heap of no cycle; record longer")
+			return nil
+		}
+		perMiB := float64(worked) / float64(cycles) / (float64(live) / float64(known) / (1 << 20))
+		total, _ := p.Value("procs.time")
+		peak, _ := p.Value("goroutines.max")
+		severity := analysis.Least(p.Severity("rate", perMiB), p.Severity("share", float64(worked)/total))
+		if severity == "" || !p.Met("cycle", float64(worked/cycles)) || !p.Met("cycles", float64(known)) || !p.Met("goroutines", peak) {
+			p.Say("marking takes %s of P time for each MiB of live heap, %s a cycle; limit %s, with %.0f goroutines",
+				p.Dur(int64(perMiB)), p.Dur(worked/cycles), p.Dur(int64(p.Limit("rate"))), p.Limit("goroutines"))
+			return nil
+		}
+		p.Find(analysis.Finding{
+			Severity: severity, Confidence: analysis.Heuristic,
+			Summary: fmt.Sprintf("The GC works more than its heap explains: %s of P time a cycle for %s live, %s for each MiB; up to %s goroutines have stacks to scan",
+				p.Dur(worked/cycles), analysis.FormatBytes(live/known), p.Dur(int64(perMiB)), analysis.FormatCount(int64(peak))),
+			Cost:     procTime(p, float64(worked)),
+			Evidence: append(stackPopulations(p), limitRows(allocationSites(p, c, p.Trace.From, p.Trace.To), 5)...),
+			Advice:   "What is scanned besides the live heap are goroutine stacks and globals: have fewer goroutines parked deep in calls (park at the top, or let them end). With a heap this small, a higher GOGC or a GOMEMLIMIT alone makes cycles rare. gc.worker.idle, gc.worker.fractional and gc.cycles should fall.",
+			Caveat:   "The size of stacks and globals is not in a trace. Idle workers on an oversubscribed machine count time off the CPU.",
+			Figure:   "gc.share",
+		})
+		return nil
+	},
+}
+
+// stackPopulations are the kinds of user goroutines of which there are most.
+func stackPopulations(p *analysis.Pass) (out []analysis.Evidence) {
+	users := make(map[goOrigin]*goPopulation)
+	for k, v := range analysis.FoldOf[*goroutinesFold](p, goroutines).populations.byKey() {
+		if k.class == parse.ClassUser {
+			users[k] = v
+		}
+	}
+	for _, at := range joinSites(users, func(k goOrigin) label { return label{p.FuncName(k.fn)} }, (*goPopulation).add,
+		func(v *goPopulation) int64 { return v.count }, func(a, b goOrigin) int { return cmp.Or(cmp.Compare(a.site, b.site), cmp.Compare(a.fn, b.fn)) }) {
+		if len(out) < 3 && at.v.count >= 10 {
+			out = append(out, analysis.Evidence{From: p.Rel(p.Trace.From), To: p.Rel(p.Trace.To), Func: p.FuncName(at.key.fn),
+				Note: counted(at.v.count, "goroutine", "goroutines") + " in all", Stack: p.Stack(at.key.site)})
+		}
+	}
+	return out
+}
+
+var gcPacingChange = &analysis.Analyzer{
+	Name:     "gc-pacing-change",
+	Doc:      judgePage("gc-pacing-change"),
+	Requires: []*analysis.Analyzer{gc},
+	Thresholds: []analysis.Threshold{
+		{Name: "gc-pacing-change.factor", Doc: "heap goal for each byte live after the cycle before, against that of the phase before", Unit: analysis.Count,
+			Levels: analysis.Levels{Note: 1.4}, Source: "stacks and globals move it by less; GOGC 100 to 50 is 2 to 1.5"},
+		{Name: "gc-pacing-change.live", Doc: "live heap", Unit: analysis.Bytes,
+			Levels: analysis.Levels{Note: 8 << 20}, Source: "the least goal of 4 MiB (mgcpacer.go: defaultHeapMinimum) rules smaller heaps"},
+		{Name: "gc-pacing-change.cycles", Doc: "cycles in each of the two phases", Unit: analysis.Count,
+			Levels: analysis.Levels{Note: 2}, Source: "a single goal may lag behind a heap that changes"},
+	},
+	Run: func(p *analysis.Pass) error {
+		c := analysis.FoldOf[*gcFold](p, gc)
+		phases := pacingPhases(p, c)
+		if len(phases) == 0 {
+			p.NotApplicable(fmt.Sprintf("no two GC cycles in a row with a heap goal and %s live or more; record longer", analysis.FormatBytes(int64(p.Limit("live")))))
+			return nil
+		}
+		if len(phases) == 1 {
+			p.Say("heap goals were %.2f times the live heap in %s; limit a change by %.1f", phases[0].mean(), counted(phases[0].n, "cycle", "cycles"), p.Limit("factor"))
+			return nil
+		}
+		var evidence []analysis.Evidence
+		var text []string
+		for _, f := range phases {
+			text = append(text, fmt.Sprintf("%.2f", f.mean()))
+			evidence = append(evidence, analysis.Evidence{From: p.Rel(f.from), To: p.Rel(f.to),
+				Note: fmt.Sprintf("%s, heap goals %.2f times the live heap, one every %s", counted(f.n, "cycle", "cycles"), f.mean(), p.Dur(int64(f.to-f.from)/f.n))})
+		}
+		all := c.closed()
+		taken := all.taken
+		p.Find(analysis.Finding{
+			Severity: p.Severity("factor", phases[1].factor), Confidence: analysis.Inferred,
+			Summary: fmt.Sprintf("The pacing of the GC changed at %s: heap goals went from %s times the live heap (GOGC or the memory limit was set, or the limit was reached)",
+				p.At(phases[1].from), strings.Join(text, " to ")),
+			Cost:     analysis.Cost{Value: taken, Total: all.procs, Clock: analysis.PTime},
+			Evidence: append(limitRows(evidence, 5), limitRows(allocationSites(p, all, p.Trace.From, p.Trace.To), 5)...),
+			Advice:   "Look for debug.SetGCPercent and debug.SetMemoryLimit, and judge each phase by itself (--from, --to); gc.cycles and gc.worker.dedicated follow the goal.",
+			Caveat:   "Goals also count stacks and globals. Only the longest cycles are looked at.",
+			Figure:   "gc.heap",
+		})
+		return nil
+	},
+}
+
+// pacingPhase is cycles in a row with about the same goal for each byte live.
+type pacingPhase struct {
+	from, to parse.Time
+	n        int64
+	ratios   float64 // sum
+	factor   float64 // against the phase before, 1 or more
+}
+
+func (f *pacingPhase) mean() float64 { return f.ratios / float64(f.n) }
+
+// pacingPhases are the phases with enough cycles. What lies between two is left out.
+func pacingPhases(p *analysis.Pass, c *gcFold) (out []pacingPhase) {
+	cycles := slices.SortedFunc(slices.Values(c.details), func(a, b *gcCycle) int { return cmp.Compare(a.since, b.since) })
+	apart := func(a, b float64) float64 { return max(a/b, b/a) }
+	var now pacingPhase
+	end := func() {
+		if !p.Met("cycles", float64(now.n)) {
+			return
+		}
+		if len(out) > 0 {
+			last := &out[len(out)-1]
+			if now.factor = apart(now.mean(), last.mean()); !p.Met("factor", now.factor) {
+				last.to, last.n, last.ratios = now.to, last.n+now.n, last.ratios+now.ratios
+				return
+			}
+		}
+		out = append(out, now)
+	}
+	for i := 1; i < len(cycles); i++ {
+		before, d := cycles[i-1], cycles[i]
+		if before.liveAt == 0 || !d.goalKnown || d.goal == 0 || !p.Met("live", float64(before.lastLive)) {
+			continue
+		}
+		r := float64(d.goal) / float64(before.lastLive)
+		if now.n == 0 || apart(r, now.mean()) >= p.Limit("factor") {
+			end()
+			now = pacingPhase{from: d.since}
+		}
+		now.n++
+		now.ratios += r
+		now.to = d.since
+	}
+	end()
+	return out
+}
+
+var idleMarking = &analysis.Analyzer{
+	Name:     "idle-marking",
+	Doc:      judgePage("idle-marking"),
+	Requires: []*analysis.Analyzer{gc, timeline},
+	Thresholds: []analysis.Threshold{
+		{Name: "idle-marking.share", Doc: "P time of idle GC workers, of all", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Note: .1}, Source: "a tenth of the machine that the program does not see it use"},
+		{Name: "idle-marking.times", Doc: "that time, against all other P time of the GC", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Note: 1}, Source: "most of the marking is then done beside the GC's own quarter of the Ps"},
+		{Name: "idle-marking.time", Doc: "that time", Unit: analysis.NS,
+			Levels: analysis.Levels{Note: 100e6}, Source: "population"},
+	},
+	Run: func(p *analysis.Pass) error {
+		c := analysis.FoldOf[*gcFold](p, gc).closed()
+		if c.cycles+c.cut == 0 {
+			p.NotApplicable(noGC(p))
+			return nil
+		}
+		idle := c.workers[parse.ModeIdle].cpu
+		total, _ := p.Value("procs.time")
+		share, rest := float64(idle)/total, c.marked()+c.assist.cpu+c.pauses.cpu
+		severity := p.Severity("share", share)
+		if severity == "" || !p.Met("times", float64(idle)/float64(max(1, rest))) || !p.Met("time", float64(idle)) {
+			p.Say("idle Ps marked for %s, %s of P time, all other GC work took %s; limit %s", p.Dur(idle), percent(share), p.Dur(rest), percent(p.Limit("share")))
+			return nil
+		}
+		p.Find(analysis.Finding{
+			Severity: severity, Confidence: analysis.Measured,
+			Summary: fmt.Sprintf("Idle Ps mark: GC idle workers have %s of P time (%s in %s), all other GC work %s",
+				percent(share), p.Dur(idle), counted(c.cycles+c.cut, "cycle", "cycles"), p.Dur(rest)),
+			Cost:     procTime(p, float64(idle)),
+			Evidence: limitRows(allocationSites(p, c, p.Trace.From, p.Trace.To), 5),
+			Advice:   "No goroutine waits for it, but it is CPU that a container's quota counts and that neighbours miss: set GOMAXPROCS to the CPUs that are really there, or make cycles rarer (a higher GOGC). gc.worker.idle should fall.",
+			Caveat:   "On CPUs of one's own it makes cycles shorter and does no harm.",
+			Figure:   "gc.share",
+		})
 		return nil
 	},
 }

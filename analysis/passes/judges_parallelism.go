@@ -1,9 +1,11 @@
 package passes
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/internal/sketch"
@@ -12,7 +14,7 @@ import (
 
 // parallelismJudges judge how well Ps and CPUs are used.
 var parallelismJudges = []*analysis.Analyzer{
-	cpuThrottled, oversubscribedHost, serialSection, saturatedPs, idlePsIOBound, pImbalance, gomaxprocsAdvice,
+	cpuThrottled, oversubscribedHost, serialSection, saturatedPs, idlePsIOBound, pImbalance, gomaxprocsAdvice, gomaxprocsChange, hotFunction,
 }
 
 const (
@@ -325,7 +327,7 @@ var serialSection = &analysis.Analyzer{
 	Covers: []string{"limits/serial"},
 	Thresholds: []analysis.Threshold{
 		{
-			Name: "serial-section.alone", Doc: "share of the time in which exactly one user goroutine ran", Unit: analysis.Ratio,
+			Name: "serial-section.alone", Doc: "share of the time in which exactly one user goroutine ran, none was runnable and no P in a system call", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .5, Warning: .75},
 			Source: "Amdahl: with half of the time serial no number of Ps more than doubles the speed, with three quarters none gains a third",
 		},
@@ -340,7 +342,7 @@ var serialSection = &analysis.Analyzer{
 			Source: "else the part that ran alone is a different one each time: light load",
 		},
 		{
-			Name: "serial-section.time", Doc: "time in which exactly one user goroutine ran", Unit: analysis.NS,
+			Name: "serial-section.time", Doc: "that time", Unit: analysis.NS,
 			Levels: analysis.Levels{Note: 100e6},
 			Source: "ten time slices (proc.go:forcePreemptNS)",
 		},
@@ -361,7 +363,7 @@ var serialSection = &analysis.Analyzer{
 		}
 		wall := p.Trace.Duration()
 		f := analysis.FoldOf[*parallelismFold](p, parallelism)
-		alone := heldAt(f.running, 1)
+		alone := f.alone
 		var blocked float64
 		for _, id := range []string{"block.sync.total", "block.chan.total"} {
 			v, _ := p.Value(id)
@@ -371,13 +373,13 @@ var serialSection = &analysis.Analyzer{
 		owner, share := busiest(p)
 		severity := analysis.Least(p.Severity("alone", ratio(alone, wall)), p.Severity("waiting", blocked))
 		if severity == "" || !p.Met("owner", share) || !p.Met("time", float64(alone)) {
-			p.Say("exactly one user goroutine ran for %s of the time, %s others were blocked on locks and channels on average; limit %s and %.2f",
+			p.Say("exactly one user goroutine ran, and no other could, for %s of the time, %s others were blocked on locks and channels on average; limit %s and %.2f",
 				analysis.FormatRatio(ratio(alone, wall)), meanCount(blocked), analysis.FormatRatio(p.Limit("alone")), p.Limit("waiting"))
 			return nil
 		}
 		finding := analysis.Finding{
 			Severity: severity, Confidence: analysis.Inferred,
-			Summary: fmt.Sprintf("A serial part limits the program: exactly one user goroutine ran for %s of the time on %s, while %s others were blocked on locks and channels on average; %s of all running is that of %s",
+			Summary: fmt.Sprintf("A serial part limits the program: exactly one user goroutine ran, and no other could, for %s of the time on %s, while %s others were blocked on locks and channels on average; %s of all running is that of %s",
 				analysis.FormatRatio(ratio(alone, wall)), counted(int64(procs+.5), "P", "Ps"), meanCount(blocked), analysis.FormatRatio(share), owner),
 			Cost:     analysis.Cost{Value: alone, Total: wall, Clock: analysis.Wall},
 			Evidence: runningEvidence(p),
@@ -389,18 +391,28 @@ var serialSection = &analysis.Analyzer{
 	},
 }
 
-// runningEvidence are the entry functions with the most running time.
+// runningEvidence are the places where the runs with the most running time ended, and
+// the entry functions of those goroutines.
 func runningEvidence(p *analysis.Pass) (out []analysis.Evidence) {
 	t := p.TableOf(goroutines, "goroutines.functions")
 	from, to := p.Rel(p.Trace.From), p.Rel(p.Trace.To)
+	runs := joinSites(analysis.FoldOf[*goroutinesFold](p, goroutines).runs.byKey(),
+		func(s parse.StackID) label { return label{p.SiteName(s), ownFrame(p.Trace, s, 1)} },
+		(*goRuns).add, func(r *goRuns) int64 { return r.ran }, cmp.Compare[parse.StackID])
+	for _, r := range runs[:min(3, len(runs))] {
+		note := fmt.Sprintf("ran for %s in %s that ended here, the longest %s", p.Dur(r.v.ran), counted(r.v.n, "run", "runs"), p.Dur(r.v.longest))
+		if caller := ownFrame(p.Trace, r.key, 1); caller != "" {
+			note += ", called by " + caller
+		}
+		out = append(out, analysis.Evidence{From: from, To: to, Func: p.SiteName(r.key), Note: note, Stack: p.Stack(r.key)})
+	}
 	for i := range min(3, len(t.Rows)) {
 		fn, _ := t.Cell(i, "function").(string)
 		ran, _ := t.Cell(i, "running").(int64)
 		n, _ := t.Cell(i, "goroutines").(int64)
-		if ran == 0 {
-			break
+		if ran > 0 {
+			out = append(out, analysis.Evidence{From: from, To: to, Func: fn, Note: fmt.Sprintf("ran for %s in %s", p.Dur(ran), counted(n, "goroutine", "goroutines"))})
 		}
-		out = append(out, analysis.Evidence{From: from, To: to, Func: fn, Note: fmt.Sprintf("ran for %s in %s", p.Dur(ran), counted(n, "goroutine", "goroutines"))})
 	}
 	return out
 }
@@ -729,8 +741,10 @@ var gomaxprocsAdvice = &analysis.Analyzer{
 		window := []analysis.Evidence{{From: p.Rel(p.Trace.From), To: p.Rel(p.Trace.To),
 			Note: fmt.Sprintf("user goroutines running %s on average, running or runnable at most %d for 99.9 %% of the time, %s at the peak",
 				meanCount(mean), levelQuantile(f.demand, 999, 1000), analysis.FormatCount(f.demand.Max()))}}
+		_, js := p.Trace.Lookup("runtime.handleEvent") // lock_js.go: WebAssembly has one thread
+		byGC := waitShare(analysis.FoldOf[*waitsFold](p, waits), parse.CauseGC, parse.CauseSTW)
 		switch {
-		case long && more != "":
+		case long && more != "" && !js && byGC < explainsFrom:
 			over, twice := unmet(f.demand, procs), unmet(f.demand, 2*procs)
 			p.Find(analysis.Finding{
 				Code: "gomaxprocs-advice/more", Severity: more, Confidence: analysis.Inferred,
@@ -778,4 +792,99 @@ func unmet(demand *levels, n int64) (sum int64) {
 		return true
 	})
 	return sum
+}
+
+var gomaxprocsChange = &analysis.Analyzer{
+	Name: "gomaxprocs-change",
+	Doc:  judgePage("gomaxprocs-change"),
+	Thresholds: []analysis.Threshold{
+		{
+			Name: "gomaxprocs-change.count", Doc: "changes of GOMAXPROCS", Unit: analysis.Count, Levels: analysis.Levels{Note: 1},
+			Source: "each stops the world, and numbers per P from before and after do not compare",
+		},
+	},
+	Requires: []*analysis.Analyzer{trust, timeline, latency, stw},
+	Run: func(p *analysis.Pass) error {
+		steps := &analysis.FoldOf[*trustFold](p, trust).steps
+		if steps.n == 0 {
+			p.NotApplicable("the trace does not tell GOMAXPROCS; record with Go 1.22 or later")
+			return nil
+		}
+		if !p.Met("count", float64(steps.n-1)) {
+			p.Say("GOMAXPROCS was %d all the time", steps.last)
+			return nil
+		}
+		var values []string
+		var evidence []analysis.Evidence
+		var fewer int64 // ns below the largest
+		for i, s := range steps.first {
+			values = append(values, fmt.Sprint(s.procs))
+			end := p.Trace.To
+			if i+1 < len(steps.first) {
+				end = steps.first[i+1].at
+			}
+			if s.procs < steps.max {
+				fewer += int64(end - max(s.at, p.Trace.From))
+			}
+			if len(evidence) < 7 {
+				evidence = append(evidence, analysis.Evidence{From: p.Rel(max(s.at, p.Trace.From)), To: p.Rel(end), Note: fmt.Sprintf("GOMAXPROCS %d", s.procs)})
+			}
+		}
+		if steps.n > int64(len(steps.first)) {
+			values = append(values, "…")
+		}
+		c := analysis.FoldOf[*stwFold](p, stw)
+		by := make(map[stwSite]*stwSum)
+		for k, s := range c.sites {
+			if p.Trace.String(k.kind) == "GOMAXPROCS" {
+				by[k] = s
+			}
+		}
+		callers := rankSites(p, by, func(k stwSite) parse.StackID { return k.stack }, (*stwSum).add, func(s *stwSum) int64 { return max(1, s.halt) })
+		where := ""
+		if len(callers) > 0 {
+			where = ", most at " + callers[0].site
+			evidence = append(evidence, limitRows(siteEvidence(p, callers, p.Trace.From, p.Trace.To, func(s *stwSum) string {
+				return fmt.Sprintf("%s of the world, %s in all", counted(s.n, "stop", "stops"), p.Dur(s.halt))
+			}), 3)...)
+		}
+		finding := analysis.Finding{
+			Severity: p.Severity("count", float64(steps.n-1)), Confidence: analysis.Measured,
+			Summary: fmt.Sprintf("GOMAXPROCS changed %s (%s)%s; it was below %d for %s",
+				counted(steps.n-1, "time", "times"), strings.Join(values, " → "), where, steps.max, p.Dur(fewer)),
+			Cost:     analysis.Cost{Value: fewer, Total: p.Trace.Duration(), Clock: analysis.Wall},
+			Evidence: evidence,
+			Advice:   "Set GOMAXPROCS once, at the start, to the CPUs there are; procs.gomaxprocs.min should equal procs.gomaxprocs.max. To judge the program, analyse a part of the trace without a change (--from, --to).",
+			Caveat:   "Since Go 1.25 the runtime itself follows the CPU limit of the container (runtime/proc.go: sysmonUpdateGOMAXPROCS).",
+		}
+		if longWaitsBelow(p, steps) >= explainsFrom {
+			finding.Explains = []string{"latency-tail", "slice-overrun"}
+		}
+		p.Find(finding)
+		return nil
+	},
+}
+
+// longWaitsBelow is the share of waits of 1 ms or longer that ended while GOMAXPROCS
+// was below its maximum.
+func longWaitsBelow(p *analysis.Pass, steps *gomaxprocsSteps) float64 {
+	s := analysis.FoldOf[*latencyFold](p, latency).overTime
+	var below, all int64
+	for b := range s.Len() {
+		at := parse.Time(s.Start() + int64(b)*s.Width() + s.Width()/2)
+		procs := steps.first[0].procs
+		for _, step := range steps.first {
+			if step.at <= at {
+				procs = step.procs
+			}
+		}
+		for lane := latencyLane(longWait); lane < s.Lanes(); lane++ {
+			n := s.At(b, lane)
+			all += n
+			if procs < steps.max {
+				below += n
+			}
+		}
+	}
+	return ratio(below, all)
 }

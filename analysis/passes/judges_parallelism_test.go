@@ -166,7 +166,7 @@ func TestSerialSection(t *testing.T) {
 	}
 	schedReal(t, "procs-1", map[*analysis.Analyzer]string{serialSection: "n/a"})
 	schedReal(t, "mutex-starvation", map[*analysis.Analyzer]string{serialSection: "warning"})
-	for name, want := range map[string]string{"sched/serial-phase": "note", "sched/single-hot-goroutine": "note", "sync/chan-slow-stage": "warning", "sync/select-fanin": "warning", "sync/mutex-hold-cpu": "note"} {
+	for name, want := range map[string]string{"sched/serial-phase": "note", "sched/single-hot-goroutine": "note", "sync/chan-slow-stage": "warning", "sync/select-fanin": "note", "sync/mutex-hold-cpu": "note"} {
 		schedReal(t, name, map[*analysis.Analyzer]string{serialSection: want})
 	}
 }
@@ -321,5 +321,6 @@ func TestGOMAXPROCSAdvice(t *testing.T) {
 	schedReal(t, "idle", map[*analysis.Analyzer]string{gomaxprocsAdvice: "clear"})
 	schedReal(t, "sched/single-hot-goroutine", map[*analysis.Analyzer]string{gomaxprocsAdvice: "note/fewer"})
 	schedReal(t, "sched/mix-procs8", map[*analysis.Analyzer]string{gomaxprocsAdvice: "clear"})
-	schedReal(t, "arch/js-wasm", map[*analysis.Analyzer]string{gomaxprocsAdvice: "note/more"})
+	schedReal(t, "arch/js-wasm", map[*analysis.Analyzer]string{gomaxprocsAdvice: "clear"})     // one thread
+	schedReal(t, "gc/assist-gogc10", map[*analysis.Analyzer]string{gomaxprocsAdvice: "clear"}) // the GC has the Ps
 }

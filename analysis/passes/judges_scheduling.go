@@ -13,7 +13,7 @@ import (
 // schedulingJudges judge run queues, stealing and preemption.
 var schedulingJudges = []*analysis.Analyzer{
 	latencyTail, runnableBurst, idlePWhileRunnable, goschedSpin, goroutineChurn, lockedThreadPenalty,
-	migrationChurn, singleProducerSteal, sliceOverrun, preemptHeavy, mutexStarvation,
+	migrationChurn, singleProducerSteal, sliceOverrun, preemptHeavy, mutexStarvation, lateTimers, yieldStarvation, connectionChurn,
 }
 
 // perSecond is n events in the analysed time as a rate.
@@ -68,20 +68,14 @@ func waitEvidence(p *analysis.Pass, most int) (out []analysis.Evidence) {
 // runnable, and the one with the most.
 func wakerEvidence(p *analysis.Pass, most int) (out []analysis.Evidence, top string) {
 	f := analysis.FoldOf[*latencyFold](p, latency)
-	type waker struct {
-		key longWaitKey
-		v   *longWaits
-	}
-	var all []waker
-	for k, v := range f.wakers.byKey() {
-		all = append(all, waker{k, v})
-	}
-	slices.SortFunc(all, func(a, b waker) int {
-		return cmp.Or(cmp.Compare(b.v.total, a.v.total), cmp.Compare(a.key.stack, b.key.stack), cmp.Compare(a.key.ready, b.key.ready))
-	})
+	name := func(k longWaitKey) label { return label{readyName(p, k.ready, k.stack)} }
 	from, to := p.Rel(p.Trace.From), p.Rel(p.Trace.To)
-	for _, w := range all[:min(most, len(all))] {
-		name := readyName(p, w.key.ready, w.key.stack)
+	wakers := joinSites(f.wakers.byKey(), name, (*longWaits).add, func(w *longWaits) int64 { return w.total },
+		func(a, b longWaitKey) int {
+			return cmp.Or(cmp.Compare(a.stack, b.stack), cmp.Compare(a.ready, b.ready))
+		})
+	for _, w := range wakers[:min(most, len(wakers))] {
+		name := name(w.key)[0]
 		if top == "" {
 			top = name
 		}
@@ -892,3 +886,233 @@ var mutexStarvation = &analysis.Analyzer{
 // starving is how long (ns) a goroutine waits for a sync.Mutex before it is handed
 // over (sync/mutex.go:starvationThresholdNs).
 const starving = 1_000_000
+
+var lateTimers = &analysis.Analyzer{
+	Name: "late-timers",
+	Doc:  judgePage("late-timers"),
+	Thresholds: []analysis.Threshold{
+		{
+			Name: "late-timers.run", Doc: "length of the time slices of user goroutines that make up most of the P time in them", Unit: analysis.NS, Levels: analysis.Levels{Note: 5e6},
+			Source: "a timer that comes due in one is late by half of it on average: 2.5 ms and more are felt",
+		},
+		{
+			Name: "late-timers.share", Doc: "P time in time slices of that length or longer, as a share of all P time", Unit: analysis.Ratio, Levels: analysis.Levels{Note: .5},
+			Source: "below, every second timer is looked at in time",
+		},
+		{
+			Name: "late-timers.full", Doc: "share of the time with no P idle", Unit: analysis.Ratio, Levels: analysis.Levels{Note: .5},
+			Source: "a thread that goes to sleep waits for the first timer of all Ps (proc.go:findRunnable, checkTimersNoP)",
+		},
+		{
+			Name: "late-timers.wakeups", Doc: "wake-ups of user goroutines by timers and the network poller", Unit: analysis.Count, Levels: analysis.Levels{Note: 50}, Source: "population: a computation that waits for nothing loses nothing",
+		},
+	},
+	Requires: []*analysis.Analyzer{timeline, parallelism, latency, preemption},
+	Run: func(p *analysis.Pass) error {
+		if noTime(p) {
+			return nil
+		}
+		f := analysis.FoldOf[*preemptionFold](p, preemption)
+		lat := analysis.FoldOf[*latencyFold](p, latency)
+		woken := lat.hist[parse.ClassUser][parse.ReadyTimer].N() + lat.hist[parse.ClassUser][parse.ReadyNetpoll].N()
+		if woken == 0 {
+			p.NotApplicable("neither a timer nor the network poller readied a user goroutine; record while the program waits for one of them")
+			return nil
+		}
+		var long, n int64
+		for i := range f.slices {
+			f.slices[i].Bins(func(lo, _, count int64) bool {
+				if lo >= int64(p.Limit("run")) {
+					long += lo * count
+					n += count
+				}
+				return true
+			})
+		}
+		total, _ := p.Value("procs.time")
+		share := float64(long) / total
+		full := ratio(analysis.FoldOf[*parallelismFold](p, parallelism).full, p.Trace.Duration())
+		severity := analysis.Least(p.Severity("share", share), p.Severity("full", full), p.Severity("wakeups", float64(woken)))
+		if severity == "" || n == 0 {
+			p.Say("time slices of %s or longer have %s of P time, and no P was idle for %s of the time; limit %s and %s",
+				p.Dur(int64(p.Limit("run"))), analysis.FormatRatio(share), analysis.FormatRatio(full), analysis.FormatRatio(p.Limit("share")), analysis.FormatRatio(p.Limit("full")))
+			return nil
+		}
+		mean := long / n
+		places := longSlices(p, f)
+		p.Find(analysis.Finding{
+			Severity: severity, Confidence: analysis.Inferred,
+			Summary: fmt.Sprintf("Timers and the network are looked at late: time slices of %s on average have %s of P time, most in %s, and no P was idle for %s of the time; what came due in one was noticed up to that much later",
+				p.Dur(mean), analysis.FormatRatio(share), places[0].Func, analysis.FormatRatio(full)),
+			Cost: procTime(p, float64(long)), Evidence: places,
+			Advice: "Leave a P without long computations: fewer of them at once than Ps, GOMAXPROCS above their number, or a runtime.Gosched in them each ms. procs.share.idle should rise, and the lateness that the program itself can measure (time.Since of when a timer was due) should fall.",
+			Caveat: "A trace does not hold when a timer was due: this delay is in no latency that is measured here, sched.latency.user.p99 neither.",
+		})
+		return nil
+	},
+}
+
+// longSlices are the functions whose goroutines ran longest in all before they were
+// preempted, or otherwise the longest time slices.
+func longSlices(p *analysis.Pass, f *preemptionFold) (out []analysis.Evidence) {
+	sites := make(map[preemptSite]*preempted)
+	for k, v := range f.sites.byKey() {
+		if k.kind == parse.PreemptAsync || k.kind == parse.PreemptCooperative || k.kind == parse.PreemptUnknown {
+			sites[k] = v
+		}
+	}
+	from, to := p.Rel(p.Trace.From), p.Rel(p.Trace.To)
+	for _, at := range joinSites(sites, func(k preemptSite) label { return label{funcAt(p, k.stack), p.FuncName(k.fn)} }, (*preempted).add,
+		func(c *preempted) int64 { return c.ran },
+		func(a, b preemptSite) int { return cmp.Or(cmp.Compare(a.stack, b.stack), cmp.Compare(a.fn, b.fn)) }) {
+		if len(out) < 5 {
+			out = append(out, analysis.Evidence{From: from, To: to, Func: funcAt(p, at.key.stack),
+				Note: fmt.Sprintf("%s of %s, which ran for %s before", counted(at.v.n, "preemption", "preemptions"), p.FuncName(at.key.fn), p.Dur(at.v.ran)), Stack: p.Stack(at.key.stack)})
+		}
+	}
+	for _, e := range f.worst.Items() {
+		if s := e.Item; len(out) < 5 {
+			out = append(out, analysis.Evidence{From: p.Rel(s.Start), To: p.Rel(s.End), P: idOf(s.P), G: idOf(s.G), Func: funcAt(p, s.Stack), Note: p.Dur(e.Value), Stack: p.Stack(s.Stack)})
+		}
+	}
+	if out == nil {
+		out = []analysis.Evidence{{From: from, To: to, Func: "runs that ended by themselves", Note: "none was preempted"}}
+	}
+	return out
+}
+
+var yieldStarvation = &analysis.Analyzer{
+	Name: "yield-starvation",
+	Doc:  judgePage("yield-starvation"),
+	Thresholds: []analysis.Threshold{
+		{
+			Name: "yield-starvation.wait", Doc: "median wait for a P after runtime.Gosched, of user goroutines", Unit: analysis.NS, Levels: analysis.Levels{Note: 1e6, Warning: 10e6},
+			Source: "a ms is felt; 10 ms are a whole time slice of others (proc.go:forcePreemptNS)",
+		},
+		{
+			Name: "yield-starvation.count", Doc: "such waits", Unit: analysis.Count, Levels: analysis.Levels{Note: 20}, Source: "population",
+		},
+		{
+			Name: "yield-starvation.share", Doc: "such waits in all, as a share of the trace", Unit: analysis.Ratio, Levels: analysis.Levels{Note: .1, Warning: .25},
+			Source: "a goroutine that loses a tenth of its life by being polite, or a quarter",
+		},
+	},
+	Requires: []*analysis.Analyzer{timeline, latency, preemption, waits},
+	Run: func(p *analysis.Pass) error {
+		if noTime(p) {
+			return nil
+		}
+		h := &analysis.FoldOf[*latencyFold](p, latency).hist[parse.ClassUser][parse.ReadyYield]
+		if h.N() == 0 {
+			p.NotApplicable("no user goroutine called runtime.Gosched in this trace")
+			return nil
+		}
+		p50, share := h.QuantileAny(.5), float64(h.Sum())/float64(p.Trace.Duration())
+		severity := analysis.Least(p.Severity("wait", float64(p50)), p.Severity("share", share))
+		if severity == "" || !p.Met("count", float64(h.N())) {
+			p.Say("%s waited p50 %s for a P, %s in all; limit %s", counted(h.N(), "yield", "yields"), p.Dur(p50), p.Dur(h.Sum()), p.Dur(int64(p.Limit("wait"))))
+			return nil
+		}
+		sites := make(map[preemptSite]*preempted)
+		for k, v := range analysis.FoldOf[*preemptionFold](p, preemption).sites.byKey() {
+			if k.kind == parse.PreemptYield {
+				sites[k] = v
+			}
+		}
+		var evidence []analysis.Evidence
+		top := "(unknown)"
+		for i, at := range joinSites(sites, func(k preemptSite) label { return label{p.SiteName(k.stack), p.FuncName(k.fn)} }, (*preempted).add,
+			func(c *preempted) int64 { return c.n },
+			func(a, b preemptSite) int { return cmp.Or(cmp.Compare(a.stack, b.stack), cmp.Compare(a.fn, b.fn)) }) {
+			if i == 0 {
+				top = p.SiteName(at.key.stack)
+			}
+			if i < 5 {
+				evidence = append(evidence, analysis.Evidence{From: p.Rel(p.Trace.From), To: p.Rel(p.Trace.To), Func: p.SiteName(at.key.stack),
+					Note: fmt.Sprintf("%s of %s, which ran for %s before", counted(at.v.n, "yield", "yields"), p.FuncName(at.key.fn), p.Dur(at.v.ran)), Stack: p.Stack(at.key.stack)})
+			}
+		}
+		p.Find(analysis.Finding{
+			Severity: severity, Confidence: analysis.Measured,
+			Summary: fmt.Sprintf("Who yields is starved: after runtime.Gosched goroutines wait p50 %s for a P, longest %s (n=%s), %s in all; most at %s",
+				p.Dur(p50), p.Dur(h.Max()), analysis.FormatCount(h.N()), p.Dur(h.Sum()), top),
+			Cost: analysis.Cost{Value: h.Sum(), Total: activeTime(p, 0).Total + h.Sum(), Clock: analysis.GTime}, Evidence: evidence,
+			Advice: "Leave runtime.Gosched out: it puts the goroutine behind all others, into the global queue, which a P looks at each 61st time and when it has nothing else; sysmon preempts it anyway. Goroutines that hand over to each other keep a P for a whole time slice through runnext. sched.latency.yield.p99 should fall.",
+			Caveat: "Yields are left out of sched.latency.user: to wait is what they ask for.",
+		})
+		return nil
+	},
+}
+
+var connectionChurn = &analysis.Analyzer{
+	Name: "connection-churn",
+	Doc:  judgePage("connection-churn"),
+	Thresholds: []analysis.Threshold{
+		{
+			Name: "connection-churn.rate", Doc: "connections that net/http dials per second", Unit: analysis.PerS, Levels: analysis.Levels{Note: 50, Warning: 470},
+			Source: "clients that reuse connections dial a few at their start; each costs a handshake, three to four goroutines and an ephemeral port for a minute (TIME_WAIT): 28,232 of them (Linux, ip_local_port_range) last for 470 a second",
+		},
+		{
+			Name: "connection-churn.count", Doc: "such connections", Unit: analysis.Count, Levels: analysis.Levels{Note: 50}, Source: "a pool that fills up",
+		},
+	},
+	Requires: []*analysis.Analyzer{timeline, goroutines},
+	Run: func(p *analysis.Pass) error {
+		if noTime(p) {
+			return nil
+		}
+		var dials, all, made int64
+		var site, maker parse.StackID
+		var loop parse.StringID
+		var spent int64
+		for k, v := range analysis.FoldOf[*goroutinesFold](p, goroutines).populations.byKey() {
+			if k.class != parse.ClassUser || !k.seen {
+				continue
+			}
+			all += v.created
+			if f, ok := p.Trace.Site(k.site); ok && p.Trace.String(f.Func) == "net/http.(*Transport).dialConn" && (v.created > made || v.created == made && k.fn < loop) {
+				made, maker, loop = v.created, k.site, k.fn
+			}
+			if !dialsHTTP(p.FuncName(k.fn)) {
+				continue
+			}
+			dials += v.created
+			spent += v.states[parse.GoRunning] + v.states[parse.GoSyscall]
+			if site == 0 || k.site < site {
+				site = k.site
+			}
+		}
+		if all == 0 {
+			p.NotApplicable("no user goroutine was created in this trace; record while the program works")
+			return nil
+		}
+		rate := perSecond(p, dials)
+		severity := p.Severity("rate", rate)
+		if severity == "" || !p.Met("count", float64(dials)) {
+			p.Say("net/http dialled %s, %s; limit %s", counted(dials, "connection", "connections"), analysis.FormatRate(rate), analysis.FormatRate(p.Limit("rate")))
+			return nil
+		}
+		evidence := []analysis.Evidence{{From: p.Rel(p.Trace.From), To: p.Rel(p.Trace.To), Func: p.SiteName(site), Note: "dials are begun here", Stack: p.Stack(site)}}
+		if made > 0 {
+			evidence = append(evidence, analysis.Evidence{From: p.Rel(p.Trace.From), To: p.Rel(p.Trace.To), Func: p.SiteName(maker),
+				Note: fmt.Sprintf("%s of %s started here", analysis.FormatCount(made), p.FuncName(loop)), Stack: p.Stack(maker)})
+		}
+		p.Find(analysis.Finding{
+			Severity: severity, Confidence: analysis.Measured,
+			Summary: fmt.Sprintf("HTTP connections are not reused: %s dials (%s), %s of %s goroutines created",
+				analysis.FormatCount(dials), analysis.FormatRate(rate), analysis.FormatRatio(ratio(dials, all)), analysis.FormatCount(all)),
+			Cost:     procTime(p, float64(spent)),
+			Evidence: evidence,
+			Advice:   "Read response bodies to their end and close them, share one http.Client, and raise MaxIdleConnsPerHost (2 by default) to the requests under way at once; goroutines.created and netpoll.wakeups should fall.",
+			Caveat:   "The cost is that of the dialling goroutines alone, without TLS done elsewhere and without the peer. Peers that close connections look the same.",
+		})
+		return nil
+	},
+}
+
+// dialsHTTP reports whether a goroutine of that entry function dials one connection
+// (net/http/transport.go: queueForDial, startDialConnForLocked).
+func dialsHTTP(fn string) bool {
+	return strings.HasPrefix(fn, "net/http.(*Transport).") &&
+		(strings.HasSuffix(fn, ".dialConnFor") || strings.HasPrefix(fn, "net/http.(*Transport).startDialConnFor") || strings.HasPrefix(fn, "net/http.(*Transport).queueForDial"))
+}

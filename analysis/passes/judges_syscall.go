@@ -204,10 +204,10 @@ var blockingHandoffs = &analysis.Analyzer{
 			}
 		}
 		var explains []string
-		if float64(held) >= explainingShare*float64(f.hostage) {
+		if float64(held) >= explainsFrom*float64(f.hostage) {
 			explains = append(explains, "p-hostage")
 		}
-		if waits > 0 && float64(waited) >= explainingShare*float64(waits) {
+		if waits > 0 && float64(waited) >= explainsFrom*float64(waits) {
 			explains = append(explains, "syscall-return-wait")
 		}
 		p.Find(analysis.Finding{
@@ -304,10 +304,6 @@ func beyond(h *sketch.Histogram, limit int64) (sum int64) {
 	return sum
 }
 
-// explainingShare is the share of a symptom's excess from which on a cause explains
-// it.
-const explainingShare = .6
-
 var syscallReturnWait = &analysis.Analyzer{
 	Name:     "syscall-return-wait",
 	Doc:      judgePage("syscall-return-wait"),
@@ -351,7 +347,7 @@ var syscallReturnWait = &analysis.Analyzer{
 		}
 		l := analysis.FoldOf[*latencyFold](p, latency)
 		limit := int64(p.Limit("tail"))
-		if all := beyond(l.headline(), limit); all > 0 && float64(beyond(h, limit)) >= explainingShare*float64(all) {
+		if all := beyond(l.headline(), limit); all > 0 && float64(beyond(h, limit)) >= explainsFrom*float64(all) {
 			finding.Explains = []string{"latency-tail"}
 		}
 		p.Find(finding)
@@ -411,7 +407,7 @@ var threadGrowth = &analysis.Analyzer{
 			trend = fmt.Sprintf(", rising from %.3g in the first quarter of the trace to %.3g in the last", quarters[0], quarters[3])
 		}
 		var explains []string
-		if taken := f.lost[parse.TakerSysmon]; len(sites) > 0 && float64(sites[0].v.lost[parse.TakerSysmon]) >= explainingShare*float64(max(1, taken)) {
+		if taken := f.lost[parse.TakerSysmon]; len(sites) > 0 && float64(sites[0].v.lost[parse.TakerSysmon]) >= explainsFrom*float64(max(1, taken)) {
 			explains = []string{"blocking-p-handoffs"}
 		}
 		p.Find(analysis.Finding{

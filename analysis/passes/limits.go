@@ -29,8 +29,8 @@ var limitThresholds = []analysis.Threshold{
 	warnAt("limits.stop", 10e6, analysis.NS, "the longest stop of the world", "a whole time slice (proc.go: forcePreemptNS)"),
 	warnAt("limits.wait", 10e6, analysis.NS, "p99 of waits for a P of user goroutines; with too few for a p99, a long wait", "a whole time slice (proc.go: forcePreemptNS)"),
 	warnAt("limits.waits", 5, analysis.Count, "long waits in all, when too few for a p99", "fewer may be chance"),
-	warnAt("limits.serial", .75, analysis.Ratio, "share of wall time with exactly one running user goroutine, on 2 Ps or more", "more Ps can then give a quarter at most"),
-	warnAt("limits.serial-time", 50e6, analysis.NS, "wall time with exactly one running user goroutine", "five time slices: shorter traces tell nothing"),
+	warnAt("limits.serial", .75, analysis.Ratio, "share of wall time with exactly one running user goroutine and none that could run, on 2 Ps or more", "more Ps can then give a quarter at most"),
+	warnAt("limits.serial-time", 50e6, analysis.NS, "such wall time", "five time slices: shorter traces tell nothing"),
 	warnAt("limits.contention", .5, analysis.Count, "goroutines waiting on average at one lock or channel", "every second moment somebody waits"),
 	warnAt("limits.contention-wait", 1e6, analysis.NS, "mean wait there", "the time after which a mutex starves (internal/sync/mutex.go: starvationThresholdNs)"),
 	warnAt("limits.contention-count", 20, analysis.Count, "waits there", "fewer may be chance"),
@@ -136,8 +136,9 @@ func limitedByCPU(p *analysis.Pass, wall int64) *limit {
 	}
 	return &limit{analysis.Finding{
 		Code: "limits/cpu", Summary: s, Severity: analysis.Least(p.Severity("cpu", user), p.Severity("cpu-queue", runnable/procs)), Cost: procTime(p, user*total), Confidence: analysis.Measured,
-		Advice: "Do less work or give it more Ps and CPUs; goroutines.runnable.mean should fall towards 0.",
-		Caveat: "Running is time on a P, not on a CPU: on an oversubscribed or throttled machine it includes waiting for the operating system.",
+		Evidence: runningEvidence(p),
+		Advice:   "Do less work or give it more Ps and CPUs; goroutines.runnable.mean should fall towards 0.",
+		Caveat:   "Running is time on a P, not on a CPU: on an oversubscribed or throttled machine it includes waiting for the operating system.",
 	}, runnable}
 }
 
@@ -163,6 +164,7 @@ func limitedByGC(p *analysis.Pass, wall int64) *limit {
 	cycles, _ := p.Value("gc.cycles")
 	return &limit{analysis.Finding{
 		Code: "limits/gc", Severity: p.Severity("gc", sum/total), Cost: procTime(p, sum), Confidence: analysis.Measured,
+		Evidence: limitRows(allocationSites(p, analysis.FoldOf[*gcFold](p, gc), p.Trace.From, p.Trace.To), 10),
 		Summary: fmt.Sprintf("GC: the collector took %s of P time (workers %s, mark assist %s, pauses %s) in %s",
 			of(sum), of(work[0]+work[1]), of(work[2]), of(work[3]), counted(int64(cycles), "cycle", "cycles")),
 		Advice: "Allocate less at the sites under gc, or let the heap grow (GOGC, GOMEMLIMIT); gc.cycles and gc.assist.cpu should fall.",
@@ -196,7 +198,7 @@ func limitedByStops(p *analysis.Pass, wall int64) *limit {
 	e := analysis.Evidence{From: p.Rel(r.Since), To: p.Rel(r.Since) + longest, Func: p.FuncName(r.Func), Note: "longest stop, requested here", Stack: p.Stack(r.Stack)}
 	procs, _ := p.Value("procs.time")
 	return &limit{analysis.Finding{
-		Code: "limits/stops", Summary: s, Severity: graver(p.Severity("stops", ratio(halt, wall)), p.Severity("stop", float64(longest))), Confidence: analysis.Measured, Evidence: []analysis.Evidence{e},
+		Code: "limits/stops", Summary: s, Severity: graded(p.Severity("stops", ratio(halt, wall)), p.Severity("stop", float64(longest))), Confidence: analysis.Measured, Evidence: []analysis.Evidence{e},
 		Cost:   analysis.Cost{Value: halt, Total: wall, Clock: analysis.Wall},
 		Advice: "For GC pauses see what the last P to stop was doing; for others stop asking (runtime/metrics instead of runtime.ReadMemStats). stw.gc.total and stw.other.total should fall.",
 		Caveat: "On an oversubscribed machine a descheduled thread makes a stop long.",
@@ -233,20 +235,21 @@ func limitedBySerial(p *analysis.Pass, wall int64) *limit {
 	f := analysis.FoldOf[*parallelismFold](p, parallelism)
 	total, _ := p.Value("procs.time")
 	procs := total / float64(wall)
-	alone := heldAt(f.running, 1)
+	alone := f.alone
 	one := ratio(alone, wall)
 	if procs < 1.5 || !p.Met("serial", one) || !p.Met("serial-time", float64(alone)) {
 		return nil
 	}
-	s := fmt.Sprintf("Serial: exactly one user goroutine ran for %s of the time, though there are %s", analysis.FormatRatio(one), counted(int64(procs+.5), "P", "Ps"))
+	s := fmt.Sprintf("Serial: exactly one user goroutine ran, and no other could, for %s of the time, though there are %s", analysis.FormatRatio(one), counted(int64(procs+.5), "P", "Ps"))
 	if fn, share := busiest(p); fn != "" {
 		s += fmt.Sprintf("; %s of the running time is that of %s", analysis.FormatRatio(share), fn)
 	}
 	return &limit{analysis.Finding{
 		Code: "limits/serial", Summary: s, Severity: analysis.Least(p.Severity("serial", one), p.Severity("serial-time", float64(alone))), Confidence: analysis.Measured,
-		Cost:   analysis.Cost{Value: alone, Total: wall, Clock: analysis.Wall},
-		Advice: "Split that work over goroutines, or make it shorter; more Ps alone change nothing. goroutines.running.mean should rise above 1.",
-		Caveat: "A program with one thing to do is serial by nature.",
+		Cost:     analysis.Cost{Value: alone, Total: wall, Clock: analysis.Wall},
+		Evidence: runningEvidence(p),
+		Advice:   "Split that work over goroutines, or make it shorter; more Ps alone change nothing. goroutines.running.mean should rise above 1.",
+		Caveat:   "A program with one thing to do is serial by nature.",
 	}, (procs - 1) * one}
 }
 
@@ -273,11 +276,18 @@ func limitedByContention(p *analysis.Pass, wall int64) *limit {
 	if by, ok := t.Cell(row, "woken by").(string); ok {
 		s += ", woken by " + by
 	}
+	var evidence []analysis.Evidence
+	for _, w := range waitingSites(p) {
+		if w.label == (label{reason, site}) {
+			evidence = w.evidence(p, stretch{from: p.Trace.From, to: p.Trace.To}, counted(n, "wait", "waits")+", "+p.Dur(total)+" in all")
+		}
+	}
 	return &limit{analysis.Finding{
 		Code: "limits/contention", Summary: s,
 		Severity:   analysis.Least(p.Severity("contention", queued), p.Severity("contention-wait", float64(mean)), p.Severity("contention-count", float64(n))),
 		Confidence: analysis.Measured,
 		Cost:       goTime(p, total),
+		Evidence:   evidence,
 		Advice:     "Hold the lock shorter, shard it, or speed up the side that takes from the channel; the total under blocking should fall.",
 		Caveat:     "Waiting for one's turn is right where the program limits itself on purpose.",
 	}, queued}
@@ -319,11 +329,4 @@ func limitedByWaits(p *analysis.Pass, wall int64) *limit {
 		Advice: "See waits for who held the Ps: shorter runs, fewer goroutines made runnable at once, or more Ps. sched.latency.user.p99 should fall.",
 		Caveat: "Many goroutines woken at once wait for each other by nature.",
 	}, ratio(user.Sum(), wall)}
-}
-
-func graver(a, b analysis.Severity) analysis.Severity {
-	if b.Rank() > a.Rank() {
-		return b
-	}
-	return a
 }

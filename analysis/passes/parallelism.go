@@ -83,6 +83,7 @@ type parallelismFold struct {
 	stopped  int64 // ns: world stopped or stopping
 	full     int64 // ns: no P idle, world running
 	starved  int64 // ns: no user goroutine running though one is runnable, world running
+	alone    int64 // ns: one user goroutine running, none that could, no P in a system call, world running
 	wasted   *sketch.Stretch
 	yielding int64 // ns × goroutines: runnable by runtime.Gosched
 	over     *sketch.Series
@@ -136,6 +137,9 @@ func (f *parallelismFold) Event(e *parse.Event) {
 		}
 		if running == 0 && runnable > 0 {
 			f.starved += held
+		}
+		if running == 1 && ready == 0 && iv.P[parse.ProcSyscall] == 0 {
+			f.alone += held
 		}
 	}
 	from, to := int64(iv.Since), int64(e.Time)
@@ -237,6 +241,7 @@ func (f *parallelismFold) Merge(next analysis.Collector) {
 	f.stopped += o.stopped
 	f.full += o.full
 	f.starved += o.starved
+	f.alone += o.alone
 	f.wasted.Merge(o.wasted)
 	f.yielding += o.yielding
 	f.over.Merge(o.over)

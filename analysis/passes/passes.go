@@ -51,4 +51,5 @@ var measures = []*analysis.Analyzer{
 	goroutines,
 	blocking,
 	tasks,
+	samples,
 }

@@ -29,7 +29,11 @@ const (
 	bySteal         // with a stolen batch
 	byBatch         // with a batch from the global queue: speculative
 	byOverrun       // local queue overflow
+	byDoubt         // with a batch stolen from where it may not have been
 )
+
+// doubtful reports whether a move is a guess.
+func (m moved) doubtful() bool { return m == byBatch || m == byOverrun || m == byDoubt }
 
 // queued is a goroutine's place in the queues.
 type queued struct {
@@ -194,6 +198,8 @@ func (t *tracker) dequeue(g *goroutine, p *proc) (o Origin, victim ProcID, batch
 				return t.stolen(g, q, 0)
 			case byBatch, byOverrun:
 				return OriginGlobal, NoProc, 0
+			case byDoubt:
+				return OriginAmbiguous, g.stolenFrom, 0
 			}
 			return OriginLocal, NoProc, 0
 		}
@@ -204,10 +210,14 @@ func (t *tracker) dequeue(g *goroutine, p *proc) (o Origin, victim ProcID, batch
 				x.q.where = lostLocal
 				continue
 			}
+			how := bySteal
+			if q.moved.doubtful() || x.q.moved.doubtful() {
+				how = byDoubt
+			}
 			x.stolenFrom = q.p.ID
-			t.putLocal(p, x, bySteal)
+			t.putLocal(p, x, how)
 		}
-		if q.moved == byBatch || q.moved == byOverrun {
+		if q.moved.doubtful() {
 			return OriginAmbiguous, q.p.ID, 0
 		}
 		return t.stolen(g, q, int32(1+older))

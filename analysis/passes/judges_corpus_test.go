@@ -105,3 +105,51 @@ func firings(t *testing.T, path string) (line string) {
 	}
 	return strings.TrimSuffix(line, ";")
 }
+
+// TestPlanted: what a program was written to do wrong is among the first three
+// findings, or what one of them explains, and the function is named.
+func TestPlanted(t *testing.T) {
+	for trace, want := range map[string]struct{ code, names string }{
+		"chatty-syscalls":       {"chatty-syscalls", "main.readByte"},
+		"stw-straggler":         {"stw-straggler", "main.loopWithoutCalls"},
+		"heap-growth":           {"live-heap-growth", "main.leakBlock"},
+		"memory-limit":          {"memory-limit-thrash", "main.allocateNodes"},
+		"mark-starves":          {"mark-starves-users", "main.serveShort"},
+		"oversubscribed":        {"oversubscribed-host", "main.burnShare"},
+		"migration":             {"migration-churn", "main.passTokens"},
+		"lockosthread-pingpong": {"locked-thread-penalty", "main.pingOnLockedThread"},
+		"mutex-starvation":      {"mutex-starvation", "main.holdStarvingLock5ms"},
+		"lock-5ms":              {"lock-convoy", "main.holdLock5ms"},
+		"spin-30ms":             {"slice-overrun", "main.spin30ms"},
+		"gc-assist":             {"assist-heavy", "main.allocateNodes"},
+		"gc-sweep":              {"sweep-on-allocation", "main.replaceObjects"},
+		"steal-bursts":          {"single-producer-steal", "main.spawnBurst"},
+		"stw-kinds":             {"stw-by-tooling", "main.changeGOMAXPROCS"},
+		"syscall-handoff":       {"blocking-p-handoffs", "main.nanosleep3ms"},
+	} {
+		t.Run(trace, func(t *testing.T) {
+			all := analysistest.Report(t, analysistest.Testdata(t, trace), All()...).Findings()
+			var codes []string
+			for _, first := range all[:min(3, len(all))] {
+				for _, f := range append([]analysis.Finding{*first}, first.Symptoms...) {
+					codes = append(codes, f.Code)
+					if f.Code != want.code {
+						continue
+					}
+					text := f.Summary
+					for _, e := range f.Evidence {
+						text += "\n" + e.Func + " " + e.Note
+						for _, frame := range e.Stack {
+							text += " " + frame.Func
+						}
+					}
+					if !strings.Contains(text, want.names) {
+						t.Errorf("%s does not name %s: %s", f.Code, want.names, text)
+					}
+					return
+				}
+			}
+			t.Errorf("%s is not among %v", want.code, codes)
+		})
+	}
+}

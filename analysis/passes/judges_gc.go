@@ -444,13 +444,13 @@ var markStarvesUsers = &analysis.Analyzer{
 	Doc:      judgePage("mark-starves-users"),
 	Requires: []*analysis.Analyzer{latency, waits, gc},
 	Thresholds: []analysis.Threshold{
-		{Name: "mark-starves-users.p99", Doc: "p99 of waits of user goroutines for a P that end in a GC cycle", Unit: analysis.NS,
+		{Name: "mark-starves-users.p99", Doc: "p99 of waits of user goroutines for a P that end in a GC cycle or saw it mark", Unit: analysis.NS,
 			Levels: analysis.Levels{Warning: 500e3, Error: 10e6}, Source: "half of latency-tail's warning; 10 ms is a whole time slice (forcePreemptNS)"},
-		{Name: "mark-starves-users.factor", Doc: "over the p99 of those that end outside", Unit: analysis.Ratio,
+		{Name: "mark-starves-users.factor", Doc: "over the p99 of the others", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Warning: 3, Error: 3}, Source: "a quarter of the Ps less makes queues a third longer; three times as long is another regime"},
 		{Name: "mark-starves-users.waits", Doc: "waits on either side", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 1000}, Source: "a p99 needs 1,000 values for ten beyond it"},
-		{Name: "mark-starves-users.gc", Doc: "time of waits for which Ps busy with GC marking or a stopped world are to blame, of the waits that end in a cycle", Unit: analysis.Ratio,
+		{Name: "mark-starves-users.gc", Doc: "time of waits for which Ps busy with GC marking or a stopped world are to blame, of those waits", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .5}, Source: "below, load that comes with the GC is the likelier reason"},
 	},
 	Run: func(p *analysis.Pass) error {
@@ -462,7 +462,7 @@ var markStarvesUsers = &analysis.Analyzer{
 		all, during := l.headline(), &l.during
 		outside := all.N() - during.N()
 		if n := min(during.N(), outside); !p.Met("waits", float64(n)) {
-			p.NotApplicable(fmt.Sprintf("%s for a P end in a GC cycle and %s outside, %.0f are needed on either side; record longer, under load",
+			p.NotApplicable(fmt.Sprintf("%s for a P touch a GC cycle and %s do not, %.0f are needed on either side; record longer, under load",
 				counted(during.N(), "wait", "waits"), analysis.FormatCount(outside), p.Limit("waits")))
 			return nil
 		}
@@ -678,7 +678,7 @@ var liveHeapGrowth = &analysis.Analyzer{
 				analysis.FormatBytes(from.bytes), analysis.FormatBytes(to.bytes), counted(rises, "cycle", "cycles"), p.Dur(int64(to.at-from.at)), p.Dur(int64(float64(to.bytes)/max(slope, 1e-9)))),
 			Confidence: analysis.Inferred,
 			Advice:     "Compare two heap profiles (inuse_space) some minutes apart; look for maps and caches without bound and for goroutines that never end. heap.live.max should stop rising.",
-			Caveat:     "In this trace: caches that warm up and batches that build a result look the same. What was allocated while a cycle marked counts as live. It costs memory, no time: the finding has no cost.",
+			Caveat:     "In this trace: caches that warm up and batches that build a result look the same. What was allocated while a cycle marked counts as live. Sites are where cycles began and goroutines assisted: where much is allocated, not what holds it. It costs memory, no time: the finding has no cost.",
 			Figure:     "gc.heap",
 		}
 		rows := floors[first:]
@@ -686,6 +686,7 @@ var liveHeapGrowth = &analysis.Analyzer{
 			at := p.Rel(rows[i].at)
 			finding.Evidence = append(finding.Evidence, analysis.Evidence{From: at, To: at, Note: analysis.FormatBytes(rows[i].bytes) + " live after the cycle"})
 		}
+		finding.Evidence = append(finding.Evidence, limitRows(allocationSites(p, c, from.at, to.at), evidenceRows)...)
 		p.Find(finding)
 		return nil
 	},

@@ -216,7 +216,7 @@ var oversubscribedHost = &analysis.Analyzer{
 			Source: "sysmon ends runs after 10 to 20 ms (proc.go:retake); five times that, and longer than a period of a CPU quota",
 		},
 	},
-	Requires: []*analysis.Analyzer{trust, timeline, parallelism, waits, preemption},
+	Requires: []*analysis.Analyzer{trust, timeline, parallelism, waits, preemption, goroutines},
 	Run:      runOversubscribedHost,
 }
 
@@ -270,7 +270,7 @@ func runOversubscribedHost(p *analysis.Pass) error {
 			Summary: fmt.Sprintf("Ps ran goroutines for %s, but CPU samples cover only %s of it (n=%s): for the rest their threads waited for a CPU",
 				p.Dur(tr.procsRan), analysis.FormatRatio(share), analysis.FormatCount(tr.samples)),
 			Cost:     analysis.Cost{Value: tr.procsRan - tr.samples*samplePeriod, Total: tr.procsRan, Clock: analysis.PTime},
-			Evidence: []analysis.Evidence{{From: p.Rel(p.Trace.From), To: p.Rel(p.Trace.To), Note: fmt.Sprintf("%s samples where %.0f are due at 100 Hz", analysis.FormatCount(tr.samples), expected)}},
+			Evidence: append([]analysis.Evidence{{From: p.Rel(p.Trace.From), To: p.Rel(p.Trace.To), Note: fmt.Sprintf("%s samples where %.0f are due at 100 Hz", analysis.FormatCount(tr.samples), expected)}}, runningEvidence(p)...),
 			Caveat:   "Taken at 100 samples a second; a lower rate, or a profile of a part of the trace only, looks the same.",
 		}
 		oversubscribed(p, &finding)

@@ -68,7 +68,7 @@ type latencyFold struct {
 	hist               [parse.NumClasses][parse.NumReady]sketch.Histogram
 	funcs              byID[parse.StringID, sketch.Histogram] // awaitsP, by entry function
 	overTime           *sketch.Series                         // awaitsP, a lane for each class of latencyBounds
-	during             sketch.Histogram                       // awaitsP, that ended in a GC cycle
+	during             sketch.Histogram                       // awaitsP, that touched a GC cycle
 	worst              *sketch.Top[worstWait]
 	wakers             keyed[longWaitKey, longWaits]  // awaitsP of longWait or longer
 	threads            byID[parse.StackID, threadUse] // awaitsP of ReadyUnblocked, by where it had waited
@@ -210,7 +210,8 @@ func (f *latencyFold) Event(e *parse.Event) {
 		f.wakers.at(key, mix(uint32(key.stack), uint32(key.ready))).add(&longWaits{1, held, held})
 	}
 	f.overTime.AddPoint(latencyLane(held), int64(e.Time), 1)
-	if e.GC != 0 {
+	// The queue that marking leaves behind is the cycle's, though it is over.
+	if e.GC != 0 || g.Wait[parse.CauseGC] > 0 {
 		f.during.Add(held)
 	}
 	if f.worst.Wants(held) {

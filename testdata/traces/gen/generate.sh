@@ -47,6 +47,13 @@ make stw-kinds $go126 2 stw-kinds
 make gomaxprocs-change $go126 2 gomaxprocs-change
 make gc-assist $go126 2 gc-assist
 make gc-sweep $go126 2 gc-sweep
+make chatty-syscalls $go126 2 chatty-syscalls
+make stw-straggler $go126 2 stw-straggler asyncpreemptoff=1
+make heap-growth $go126 2 heap-growth
+make memory-limit $go126 2 memory-limit
+make mark-starves $go126 1 mark-starves
+make oversubscribed $go126 8 oversubscribed
+make migration $go126 2 migration
 make lockosthread-pingpong $go126 2 lockosthread-pingpong
 make coroutines $go126 2 coroutines
 make annotations $go126 2 annotations

@@ -11,10 +11,10 @@ func init() {
 }
 
 // prepareLockOSThread plays ping-pong between two locked threads: each turn
-// gives the P to another thread.
+// gives the P to another thread. Then free goroutines do the same for comparison.
 func prepareLockOSThread(t *truth) func() {
-	const turns = 600
-	t.plant("lockosthread", "main.pingOnLockedThread", map[string]any{"round_trips": turns})
+	const turns, pairs = 600, 4
+	t.plant("locked-thread-penalty", "main.pingOnLockedThread", map[string]any{"round_trips": turns})
 	return func() {
 		roundTrips := &durations{}
 		ping, pong := make(chan int), make(chan int)
@@ -23,8 +23,17 @@ func prepareLockOSThread(t *truth) func() {
 		go pingOnLockedThread(ping, pong, turns, roundTrips, &wg)
 		go pongOnLockedThread(ping, pong, &wg)
 		wg.Wait()
-		t.Measured["goroutines_created"] = 2
+		free := &durations{}
+		wg.Add(2 * pairs)
+		for i := 0; i < pairs; i++ {
+			ping, pong := make(chan int), make(chan int)
+			go pingOnAnyThread(ping, pong, turns/pairs, free, &wg)
+			go pongOnAnyThread(ping, pong, &wg)
+		}
+		wg.Wait()
+		t.Measured["goroutines_created"] = 2 + 2*pairs
 		t.Measured["round_trip"] = roundTrips
+		t.Measured["round_trip_free"] = free
 	}
 }
 
@@ -46,6 +55,27 @@ func pongOnLockedThread(ping <-chan int, pong chan<- int, wg *sync.WaitGroup) {
 	defer wg.Done()
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	for i := range ping {
+		pong <- i
+	}
+}
+
+// The free ones wait in functions of their own, to be told apart by their stacks.
+
+func pingOnAnyThread(ping chan<- int, pong <-chan int, n int, roundTrips *durations, wg *sync.WaitGroup) {
+	defer wg.Done()
+	for i := 0; i < n; i++ {
+		start := time.Now()
+		spin(20000)
+		ping <- i
+		<-pong
+		roundTrips.add(time.Since(start))
+	}
+	close(ping)
+}
+
+func pongOnAnyThread(ping <-chan int, pong chan<- int, wg *sync.WaitGroup) {
+	defer wg.Done()
 	for i := range ping {
 		pong <- i
 	}

@@ -15,6 +15,7 @@ import (
 func init() {
 	workloads["stw-kinds"] = workload{program: "stw.go", procs: 2, prepare: prepareSTW}
 	workloads["gomaxprocs-change"] = workload{program: "stw.go", procs: 2, prepare: prepareGOMAXPROCS}
+	workloads["stw-straggler"] = workload{program: "stw.go", procs: 2, prepare: prepareStraggler}
 }
 
 // prepareSTW stops the world for every reason a program can give, but for
@@ -134,3 +135,34 @@ func workAndRest(stop *atomic.Bool, wg *sync.WaitGroup) {
 
 //go:noinline
 func changeGOMAXPROCSTo(n int) { runtime.GOMAXPROCS(n) }
+
+// prepareStraggler stops the world beside a loop without a preemption point.
+// GODEBUG=asyncpreemptoff=1 leaves it to end its 15 ms first.
+func prepareStraggler(t *truth) func() {
+	const stops = 12
+	loop := calibrate(15 * time.Millisecond)
+	t.plant("stw-straggler", "main.loopWithoutCalls", map[string]any{"stops": stops, "ns": int(15 * time.Millisecond), "iterations": loop})
+	debug.SetGCPercent(-1)
+	return func() {
+		var stop atomic.Bool
+		var wg sync.WaitGroup
+		wg.Add(1)
+		go loopWithoutCalls(loop, &stop, &wg)
+		for i := 0; i < stops; i++ {
+			time.Sleep(25 * time.Millisecond)
+			readMemStats()
+		}
+		stop.Store(true)
+		wg.Wait()
+		t.Measured["goroutines_created"] = 1
+		t.Measured["stw"] = map[string]int{"read mem stats": stops}
+	}
+}
+
+func loopWithoutCalls(iterations int, stop *atomic.Bool, wg *sync.WaitGroup) {
+	defer wg.Done()
+	for !stop.Load() {
+		spin(iterations)
+		callWithPrologue(1)
+	}
+}

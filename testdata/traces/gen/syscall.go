@@ -9,6 +9,7 @@ import (
 
 func init() {
 	workloads["syscall-handoff"] = workload{program: "syscall.go", procs: 2, prepare: prepareSyscall}
+	workloads["chatty-syscalls"] = workload{program: "syscall.go", procs: 2, prepare: prepareChatty}
 }
 
 // prepareSyscall blocks threads in the kernel while another goroutine wants
@@ -110,4 +111,37 @@ func readBlockingPipe(fd int) {
 func writePipe(fd int) {
 	_, err := syscall.Write(fd, []byte{1})
 	check(err)
+}
+
+// prepareChatty reads a file byte by byte, one system call each, some bytes at a time.
+func prepareChatty(t *truth) func() {
+	const bursts, each = 20, 500
+	t.plant("chatty-syscalls", "main.readByte", map[string]any{"calls": bursts * each, "bytes": 1})
+	fd := openSmallFile()
+	return func() {
+		sum := 0
+		for i := 0; i < bursts; i++ {
+			for k := 0; k < each; k++ {
+				sum += int(readByte(fd, int64(k)))
+				spin(500)
+			}
+			time.Sleep(3 * time.Millisecond)
+		}
+		if sum != 0 {
+			panic("the small file holds zeros only")
+		}
+		t.Measured["goroutines_created"] = 0
+		t.Measured["syscalls"] = map[string]int{"main.readByte": bursts * each}
+	}
+}
+
+//go:noinline
+func readByte(fd int, offset int64) byte {
+	var b [1]byte
+	n, err := syscall.Pread(fd, b[:], offset)
+	check(err)
+	if n != 1 {
+		panic("no byte in a small file")
+	}
+	return b[0]
 }

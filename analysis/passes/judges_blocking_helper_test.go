@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"runtime/trace"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -149,13 +150,7 @@ func blkRan(fn parse.StringID, site parse.StackID, running, waiting int64) parse
 // blkJudge runs one judge and what it requires over events.
 func blkJudge(t *testing.T, tr *parse.Trace, a *analysis.Analyzer, events ...[]parse.Event) *analysis.Result {
 	t.Helper()
-	p := analysis.NewPartial([]*analysis.Analyzer{a})
-	for _, part := range events {
-		for i := range part {
-			p.Event(&part[i])
-		}
-	}
-	r := analysis.Conclude(tr, "synthetic", p, []*analysis.Analyzer{a}, nil).Results[0]
+	r := judged(tr, a, slices.Concat(events...)).Results[0]
 	switch {
 	case r.Outcome == analysis.Failed:
 		t.Fatal(r.Reason)

@@ -25,7 +25,7 @@ func TestLockOf(t *testing.T) {
 	}
 }
 
-func TestLockConvoy(t *testing.T) {
+func testLockConvoy(t *testing.T) {
 	tr, w := blkTrace(t)
 	lock := w["blkLocker"]
 	// Each wait followed by a pause, one at a time.
@@ -118,7 +118,7 @@ func TestLockConvoyTraces(t *testing.T) {
 	}
 }
 
-func TestRWMutexWriterStall(t *testing.T) {
+func testRWMutexWriterStall(t *testing.T) {
 	tr, w := blkTrace(t)
 	reader, writer := w["blkReader"], w["blkWriter"]
 	for _, c := range []struct {
@@ -166,7 +166,7 @@ func TestRWMutexWriterStall(t *testing.T) {
 	}
 }
 
-func TestChannelPingPong(t *testing.T) {
+func testChannelPingPong(t *testing.T) {
 	tr, w := blkTrace(t)
 	ping, pong := w["blkPing"], w["blkPong"]
 	if ping.waker == 0 || pong.waker == 0 {
@@ -206,7 +206,7 @@ func TestChannelPingPong(t *testing.T) {
 	}
 }
 
-func TestStuckGoroutines(t *testing.T) {
+func testStuckGoroutines(t *testing.T) {
 	tr, w := blkTrace(t)
 	recv, lock := w["blkPing"], w["blkLocker"]
 	// n goroutines that begin to wait between two moments and never go on.
@@ -300,7 +300,7 @@ func TestStuckGoroutinesTraces(t *testing.T) {
 	}
 }
 
-func TestTickerStorm(t *testing.T) {
+func testTickerStorm(t *testing.T) {
 	tr, w := blkTrace(t)
 	sleep := w["blkSleeper"]
 	others := sleep
@@ -349,7 +349,7 @@ func TestTickerStorm(t *testing.T) {
 	}
 }
 
-func TestNetpollDelay(t *testing.T) {
+func testNetpollDelay(t *testing.T) {
 	tr, w := blkTrace(t)
 	for _, c := range []struct {
 		name  string
@@ -409,7 +409,7 @@ func blkTask(ns, usual int64, in map[parse.GoState]int64) parse.Event {
 	return parse.Event{Time: r.Until, Kind: parse.KindRangeEnd, Range: &r}
 }
 
-func TestSlowTasks(t *testing.T) {
+func testSlowTasks(t *testing.T) {
 	tr, _ := blkTrace(t)
 	all := func(s parse.GoState) map[parse.GoState]int64 { return map[parse.GoState]int64{s: 100} }
 	for _, c := range []struct {
@@ -490,7 +490,7 @@ func TestTaskSpans(t *testing.T) {
 	}
 }
 
-func TestUnfinishedTasks(t *testing.T) {
+func testUnfinishedTasks(t *testing.T) {
 	tr, _ := blkTrace(t)
 	for _, c := range []struct {
 		name        string

@@ -120,7 +120,6 @@ func TestPlanted(t *testing.T) {
 		"lockosthread-pingpong": {"locked-thread-penalty", "main.pingOnLockedThread"},
 		"mutex-starvation":      {"mutex-starvation", "main.holdStarvingLock5ms"},
 		"lock-5ms":              {"lock-convoy", "main.holdLock5ms"},
-		"spin-30ms":             {"slice-overrun", "main.spin30ms"},
 		"gc-assist":             {"assist-heavy", "main.allocateNodes"},
 		"gc-sweep":              {"sweep-on-allocation", "main.replaceObjects"},
 		"steal-bursts":          {"single-producer-steal", "main.spawnBurst"},

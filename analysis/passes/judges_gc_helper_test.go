@@ -89,14 +89,8 @@ func gcjCheck(t *testing.T, judge *analysis.Analyzer, sym *parse.Symbols, cases 
 		if version == 0 {
 			version = 26
 		}
-		p := analysis.NewPartial([]*analysis.Analyzer{judge})
-		for _, evs := range c.events {
-			for i := range evs {
-				p.Event(&evs[i])
-			}
-		}
 		tr := &parse.Trace{Symbols: sym, Version: version, To: parse.Time(length), Last: parse.Time(length), Quantum: 1, Procs: 4}
-		res := analysis.Conclude(tr, c.name, p, []*analysis.Analyzer{judge}, nil).Results[0]
+		res := judged(tr, judge, slices.Concat(c.events...)).Results[0]
 		got := string(res.Outcome)
 		if len(res.Findings) == 1 {
 			got = string(res.Findings[0].Severity)

@@ -8,7 +8,7 @@ import (
 	"github.com/tracelens/tracelens/parse"
 )
 
-func TestGCCPUDominant(t *testing.T) {
+func testGCCPUDominant(t *testing.T) {
 	const L = gcjLength
 	user := gcjProcs(4, parse.ProcUser, L)
 	run := func(marking int64, gcps int32, cycles int) [][]parse.Event {
@@ -50,7 +50,7 @@ func TestGCCPUDominantIdleWorkers(t *testing.T) {
 	}}})
 }
 
-func TestMemoryLimitThrash(t *testing.T) {
+func testMemoryLimitThrash(t *testing.T) {
 	const L = gcjLength
 	user := gcjProcs(4, parse.ProcUser, L)
 	goals := func(v ...int64) (out []parse.Event) {
@@ -88,7 +88,7 @@ func gcjForced(t *testing.T) (*parse.Symbols, parse.StackID) {
 	return sym, evs[i].Range.Stack
 }
 
-func TestForcedGC(t *testing.T) {
+func testForcedGC(t *testing.T) {
 	sym, forced := gcjForced(t)
 	gcjCheck(t, forcedGC, sym, []gcjCase{
 		{name: "two", want: "warning", events: [][]parse.Event{gcjCycles(2, forced)}},
@@ -106,7 +106,7 @@ func gcjAssists(n int) []parse.Event {
 	return gcjTimes(n, parse.Event{Time: 2000, Kind: parse.KindRangeEnd, Range: &parse.Range{Kind: parse.RangeAssist, Since: 1000, Until: 2000, CPU: 500, Stack: 1}})
 }
 
-func TestAssistHeavy(t *testing.T) {
+func testAssistHeavy(t *testing.T) {
 	const L = gcjLength
 	run := func(length, assist int64, n int) [][]parse.Event {
 		return [][]parse.Event{gcjProcs(1, parse.ProcUser, length), gcjMarking(assist, length, 4, 1, parse.ProcAssist), gcjCycles(1, 0), gcjAssists(n)}
@@ -124,7 +124,7 @@ func TestAssistHeavy(t *testing.T) {
 	})
 }
 
-func TestAssistQueueWait(t *testing.T) {
+func testAssistQueueWait(t *testing.T) {
 	sym, _ := gcjSymbols(t, "gc-assist")
 	reason := gcjString(t, sym, assistQueueReason)
 	wait := func(n int, held int64, reason parse.StringID) []parse.Event {
@@ -145,7 +145,7 @@ func TestAssistQueueWait(t *testing.T) {
 	})
 }
 
-func TestMarkStarvesUsers(t *testing.T) {
+func testMarkStarvesUsers(t *testing.T) {
 	wait := func(n int, held int64, cause parse.Cause, gc parse.Time) []parse.Event {
 		g := parse.Go{Ready: parse.ReadyUnblocked}
 		g.Wait[cause] = held
@@ -175,7 +175,7 @@ func TestMarkStarvesUsers(t *testing.T) {
 	})
 }
 
-func TestSweepOnAllocation(t *testing.T) {
+func testSweepOnAllocation(t *testing.T) {
 	run := func(length, sweep int64) [][]parse.Event {
 		return [][]parse.Event{gcjProcs(1, parse.ProcUser, length), gcjCycles(1, 0), {{Time: parse.Time(sweep + 1000), Kind: parse.KindRangeEnd,
 			Range: &parse.Range{Kind: parse.RangeSweep, Since: 1000, Until: parse.Time(sweep + 1000), BytesSwept: 8192, Stack: 1}}}}
@@ -190,7 +190,7 @@ func TestSweepOnAllocation(t *testing.T) {
 	})
 }
 
-func TestMMULow(t *testing.T) {
+func testMMULow(t *testing.T) {
 	const L = gcjLength
 	run := func(ns int64, gcps int32) [][]parse.Event {
 		return [][]parse.Event{gcjProcs(100, parse.ProcUser, L), gcjMarking(ns, L, 100, gcps, parse.ProcWorker), gcjCycles(1, 0)}
@@ -210,7 +210,7 @@ func TestMMULow(t *testing.T) {
 	})
 }
 
-func TestLiveHeapGrowth(t *testing.T) {
+func testLiveHeapGrowth(t *testing.T) {
 	run := func(step int64, mib ...int64) (out [][]parse.Event) {
 		for i, v := range mib {
 			out = append(out, gcjHeap(int64(i)*step+gcjMS, 1<<30, v<<20, v<<20))
@@ -236,7 +236,7 @@ func TestLiveHeapGrowth(t *testing.T) {
 	})
 }
 
-func TestHeapOvershoot(t *testing.T) {
+func testHeapOvershoot(t *testing.T) {
 	run := func(n int, goal, peak int64) (out [][]parse.Event) {
 		for i := range n {
 			out = append(out, gcjHeap(int64(i+1)*gcjMS, goal<<10, peak<<10, goal<<9))
@@ -254,7 +254,7 @@ func TestHeapOvershoot(t *testing.T) {
 	})
 }
 
-func TestSTWStraggler(t *testing.T) {
+func testSTWStraggler(t *testing.T) {
 	sym, _ := gcjSymbols(t, "stw-kinds")
 	fn, other, third := gcjString(t, sym, "main.computeUntil"), gcjString(t, sym, "main.forceGC"), gcjString(t, sym, "main.writeHeapDump")
 	late := func(n int, ns int64, fn parse.StringID) []parse.Event {
@@ -276,7 +276,7 @@ func TestSTWStraggler(t *testing.T) {
 }
 
 // It is applicable to every trace: without a stop that is the answer.
-func TestSTWByTooling(t *testing.T) {
+func testSTWByTooling(t *testing.T) {
 	stops := func(n int, halt int64) [][]parse.Event {
 		return [][]parse.Event{gcjStops(n, false, 10*gcjUS, halt, 0, parse.ProcUser)}
 	}
@@ -298,7 +298,7 @@ func TestSTWByTooling(t *testing.T) {
 	})
 }
 
-func TestSTWLong(t *testing.T) {
+func testSTWLong(t *testing.T) {
 	pauses := func(n int, halt int64) [][]parse.Event {
 		return [][]parse.Event{gcjStops(n, true, 10*gcjUS, halt, 0, parse.ProcUser)}
 	}

@@ -31,7 +31,7 @@ func schedHoles(t *testing.T, n int, hole, period, length int64) *schedTrace {
 	return tr
 }
 
-func TestCPUThrottled(t *testing.T) {
+func testCPUThrottled(t *testing.T) {
 	schedIdle(t, cpuThrottled)
 	schedAt(t, cpuThrottled, "holes of 30 ms", func(v int64) *schedTrace { return schedHoles(t, int(v), 30*schedMS, 100*schedMS, schedS) },
 		schedCase{0, "clear"}, schedCase{4, "clear"}, schedCase{5, "error"}, schedCase{10, "error"})
@@ -72,7 +72,7 @@ func TestThrottlingExplains(t *testing.T) {
 	}
 }
 
-func TestOversubscribedHost(t *testing.T) {
+func testOversubscribedHost(t *testing.T) {
 	schedIdle(t, oversubscribedHost)
 	stuck := func(n int, held, length, work int64) *schedTrace {
 		tr := schedNew(t, length)
@@ -128,7 +128,7 @@ func TestOversubscribedHost(t *testing.T) {
 	schedReal(t, "sched/sigstop-hole", map[*analysis.Analyzer]string{oversubscribedHost: "warning/stalled"})
 }
 
-func TestSerialSection(t *testing.T) {
+func testSerialSection(t *testing.T) {
 	schedIdle(t, serialSection)
 	type serial struct{ alone, blocked, owner, length int64 }
 	make := func(c serial) *schedTrace {
@@ -171,7 +171,7 @@ func TestSerialSection(t *testing.T) {
 	}
 }
 
-func TestSaturated(t *testing.T) {
+func testSaturated(t *testing.T) {
 	schedIdle(t, saturatedPs)
 	make := func(busy int64, length int64, runnable, idle, syscall int32) *schedTrace {
 		tr := schedNew(t, length)
@@ -189,6 +189,20 @@ func TestSaturated(t *testing.T) {
 		schedCase{0, "clear"}, schedCase{499, "clear"}, schedCase{500, "warning"}, schedCase{899, "warning"}, schedCase{900, "error"})
 	schedAt(t, saturatedPs, "ms of 10 s, in a row", func(v int64) *schedTrace { return make(v*schedMS, 10*schedS, 4, 0, 0) },
 		schedCase{850, "clear"}, schedCase{960, "note"}, schedCase{5000, "warning"})
+	// All of the worst second but the first ms; buckets of 16 ms hold a second to 0.8 %.
+	schedAt(t, saturatedPs, "idle ms in each 10 of 10 s, the first two seconds but", func(v int64) *schedTrace {
+		tr := schedNew(t, 10*schedS)
+		for at := int64(0); at < 10*schedS; at += 10 * schedMS {
+			busy := at
+			if at < 3*schedS {
+				busy = at + 10*schedMS - v*schedMS/100
+			}
+			tr.interval(at, busy, 4, 4, 4, 0)
+			tr.interval(busy, at+10*schedMS, 4, 1, 0, 3)
+		}
+		tr.proc(0, parse.ProcUser, 0, 10*schedS)
+		return tr
+	}, schedCase{99, "note"}, schedCase{101, "clear"})
 	schedAt(t, saturatedPs, "runnable", func(v int64) *schedTrace { return make(600*schedMS, schedS, int32(v), 0, 0) },
 		schedCase{3, "clear"}, schedCase{4, "warning"})
 	schedAt(t, saturatedPs, "idle Ps", func(v int64) *schedTrace { return make(600*schedMS, schedS, 8, int32(v), 0) }, schedCase{1, "clear"})
@@ -231,7 +245,7 @@ func TestSaturationExplains(t *testing.T) {
 	}
 }
 
-func TestIdlePsIOBound(t *testing.T) {
+func testIdlePsIOBound(t *testing.T) {
 	schedIdle(t, idlePsIOBound)
 	make := func(idle, network int64, wakes int) *schedTrace {
 		tr := schedNew(t, schedS)
@@ -258,7 +272,23 @@ func TestIdlePsIOBound(t *testing.T) {
 	schedReal(t, "sched/idle", map[*analysis.Analyzer]string{idlePsIOBound: "clear"})
 }
 
-func TestPImbalance(t *testing.T) {
+// schedShares is a trace in which each P runs for so many hundredths of a percent of
+// every 10 ms, with a goroutine runnable for each.
+func schedShares(t *testing.T, length int64, ran ...int64) *schedTrace {
+	tr := schedNew(t, length)
+	for at := int64(0); at < length; at += 10 * schedMS {
+		for p, share := range ran {
+			until := at + share*schedMS/1000
+			tr.proc(parse.ProcID(p), parse.ProcUser, at, until)
+			tr.proc(parse.ProcID(p), parse.ProcIdle, until, at+10*schedMS)
+		}
+		n := int32(len(ran))
+		tr.interval(at, at+10*schedMS, n, 1, n, n-1)
+	}
+	return tr
+}
+
+func testPImbalance(t *testing.T) {
 	schedIdle(t, pImbalance)
 	// Two Ps, of which the second runs for a share of the first one's time.
 	make := func(length, first, second int64, runnable int32) *schedTrace {
@@ -274,6 +304,19 @@ func TestPImbalance(t *testing.T) {
 	}
 	schedAt(t, pImbalance, "running of the second of the first's 90 %, in %", func(v int64) *schedTrace { return make(4*schedS, 90, v, 1) },
 		schedCase{0, "warning"}, schedCase{29, "note"}, schedCase{31, "clear"}, schedCase{90, "clear"})
+	// A quarter of a goroutine per P, half of one with two: runnable for half of each 10 ms.
+	schedAt(t, pImbalance, "µs of 10 ms with one runnable", func(v int64) *schedTrace {
+		tr := make(4*schedS, 90, 0, 0)
+		for at := int64(0); at < 4*schedS; at += 10 * schedMS {
+			tr.interval(at, at+v*1000, 2, 1, 1, 1)
+		}
+		return tr
+	}, schedCase{4990, "clear"}, schedCase{5010, "warning"})
+	// With two Ps the other has to run for less than half of what the first does.
+	schedAt(t, pImbalance, "running of the first beside 60 %, in %, hundredths", func(v int64) *schedTrace { return schedShares(t, 4*schedS, v, 3000) },
+		schedCase{8950, "clear"}, schedCase{9050, "note"})
+	schedAt(t, pImbalance, "running of the first of three, two idle, in hundredths of a %", func(v int64) *schedTrace { return schedShares(t, 4*schedS, v, 0, 0) },
+		schedCase{5970, "clear"}, schedCase{6030, "warning"})
 	schedAt(t, pImbalance, "runnable", func(v int64) *schedTrace { return make(4*schedS, 90, 0, int32(v)) },
 		schedCase{0, "clear"}, schedCase{1, "warning"})
 	schedAt(t, pImbalance, "running of the only one used, in %", func(v int64) *schedTrace { return make(4*schedS, v, 0, 1) },
@@ -291,7 +334,7 @@ func TestPImbalance(t *testing.T) {
 	schedReal(t, "procs-1", map[*analysis.Analyzer]string{pImbalance: "n/a"})
 }
 
-func TestGOMAXPROCSAdvice(t *testing.T) {
+func testGOMAXPROCSAdvice(t *testing.T) {
 	schedIdle(t, gomaxprocsAdvice)
 	make := func(procs, demand int32, share, length int64) *schedTrace {
 		tr := schedNew(t, length)

@@ -4,19 +4,22 @@ import (
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis"
-	"github.com/tracelens/tracelens/analysis/analysistest"
 	"github.com/tracelens/tracelens/parse"
 )
 
-func TestIncompleteTrace(t *testing.T) {
+func testIncompleteTrace(t *testing.T) {
 	schedReal(t, "idle", map[*analysis.Analyzer]string{incompleteTrace: "clear"})
-	rep := analysistest.Report(t, analysistest.Corpus(t, "edge/sigkill"), incompleteTrace)
-	if f := rep.Findings(); len(f) != 1 || f[0].Code != "incomplete-trace" || f[0].Severity != analysis.Warning {
-		t.Errorf("edge/sigkill: %+v", f)
-	}
+	schedReal(t, "edge/sigkill", map[*analysis.Analyzer]string{incompleteTrace: "warning"})
+	schedAt(t, incompleteTrace, "faults", func(v int64) *schedTrace {
+		tr := schedNew(t, schedS)
+		if v > 0 {
+			tr.Fault = &parse.Error{Kind: parse.ErrTruncated, Generation: 1, Detail: "ends early"}
+		}
+		return tr
+	}, schedCase{0, "clear"}, schedCase{1, "warning"})
 }
 
-func TestShortTrace(t *testing.T) {
+func testShortTrace(t *testing.T) {
 	schedIdle(t, shortTrace)
 	schedAt(t, shortTrace, "length with 999 waits", func(v int64) *schedTrace {
 		tr := schedNew(t, v)
@@ -33,7 +36,7 @@ func TestShortTrace(t *testing.T) {
 	schedReal(t, "edge/short-20ms", map[*analysis.Analyzer]string{shortTrace: "note"})
 }
 
-func TestTracerOverhead(t *testing.T) {
+func testTracerOverhead(t *testing.T) {
 	schedIdle(t, tracerOverhead)
 	trace := func(events, busy, switches int64) *schedTrace {
 		tr := schedNew(t, schedS)
@@ -44,6 +47,11 @@ func TestTracerOverhead(t *testing.T) {
 	}
 	schedAt(t, tracerOverhead, "events and 200 ms busy", func(v int64) *schedTrace { return trace(v, 200*schedMS, 0) },
 		schedCase{199_999, "clear"}, schedCase{200_000, "note"}, schedCase{499_999, "note"}, schedCase{500_000, "warning"})
+	schedAt(t, tracerOverhead, "events in 100 ms and 1 ms busy", func(v int64) *schedTrace {
+		tr := trace(v, schedMS, 0)
+		tr.To, tr.Last = 100*schedMS, 100*schedMS
+		return tr
+	}, schedCase{9_999, "clear"}, schedCase{10_000, "warning"})
 	// Below 50,000 events per second nothing is to be gained.
 	schedAt(t, tracerOverhead, "events and 1 ms busy", func(v int64) *schedTrace { return trace(v, schedMS, 0) },
 		schedCase{49_999, "clear"}, schedCase{50_000, "warning"})

@@ -126,11 +126,7 @@ func (tr *schedTrace) blocked(n int, reason string, held int64) {
 // schedReport runs one judge and what it requires.
 func schedReport(t testing.TB, judge *analysis.Analyzer, tr *schedTrace) *analysis.Report {
 	t.Helper()
-	p := analysis.NewPartial([]*analysis.Analyzer{judge})
-	for i := range tr.events {
-		p.Event(&tr.events[i])
-	}
-	return analysis.Conclude(&tr.Trace, "synthetic", p, []*analysis.Analyzer{judge}, nil)
+	return judged(&tr.Trace, judge, tr.events)
 }
 
 // schedVerdict says how a judge ended: "clear", "n/a", or the severities with the codes

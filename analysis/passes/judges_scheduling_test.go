@@ -8,7 +8,7 @@ import (
 	"github.com/tracelens/tracelens/parse"
 )
 
-func TestLatencyTail(t *testing.T) {
+func testLatencyTail(t *testing.T) {
 	schedIdle(t, latencyTail)
 	// n waits of 1 µs, and one of a hundred as long as held; all in the first second.
 	make := func(n int, held, length, running int64) *schedTrace {
@@ -50,7 +50,7 @@ func TestLatencyTail(t *testing.T) {
 	}
 }
 
-func TestRunnableBurst(t *testing.T) {
+func testRunnableBurst(t *testing.T) {
 	schedIdle(t, runnableBurst)
 	// n bursts of that many runnable for held, in a second.
 	make := func(n int, runnable int32, held int64) *schedTrace {
@@ -81,6 +81,17 @@ func TestRunnableBurst(t *testing.T) {
 		tr.interval(0, schedS, 40, 4, int32(v), 36)
 		return tr
 	}, schedCase{0, "warning"}, schedCase{1, "note"}, schedCase{2, "note"}, schedCase{4, "clear"})
+	// Of 1 s of waiting in bursts and this beside it, four at a time: 3 s are as much
+	// as makes a quarter, 667 ms what makes 60 %.
+	schedAt(t, runnableBurst, "ms of waiting of others", func(v int64) *schedTrace {
+		tr := make(10, 20, 5*schedMS)
+		tr.interval(0, v*schedMS/4, 40, 4, 4, 36)
+		return tr
+	}, schedCase{666, "warning"}, schedCase{667, "note"}, schedCase{3000, "note"}, schedCase{3004, "clear"})
+	schedAt(t, runnableBurst, "µs of ten bursts of 20", func(v int64) *schedTrace { return make(10, 20, v*1000) },
+		schedCase{4999, "note"}, schedCase{5000, "warning"})
+	schedAt(t, runnableBurst, "µs of one burst of 20", func(v int64) *schedTrace { return make(1, 20, v*1000) },
+		schedCase{4999, "clear"}, schedCase{5000, "note"})
 	// A standing queue is none.
 	schedAt(t, runnableBurst, "ms with 40 runnable", func(v int64) *schedTrace {
 		tr := schedNew(t, schedS)
@@ -103,7 +114,7 @@ func TestRunnableBurst(t *testing.T) {
 	}
 }
 
-func TestIdlePWhileRunnable(t *testing.T) {
+func testIdlePWhileRunnable(t *testing.T) {
 	schedIdle(t, idlePWhileRunnable)
 	make := func(n int, held int64, others int32) *schedTrace {
 		tr := schedNew(t, schedS)
@@ -141,7 +152,7 @@ func TestIdlePWhileRunnable(t *testing.T) {
 	}
 }
 
-func TestGoschedSpin(t *testing.T) {
+func testGoschedSpin(t *testing.T) {
 	schedIdle(t, goschedSpin)
 	make := func(yields int, ran int64, starts int) *schedTrace {
 		tr := schedNew(t, schedS)
@@ -171,7 +182,7 @@ func TestGoschedSpin(t *testing.T) {
 	}
 }
 
-func TestGoroutineChurn(t *testing.T) {
+func testGoroutineChurn(t *testing.T) {
 	schedIdle(t, goroutineChurn)
 	make := func(n int, ran int64, length int64) *schedTrace {
 		tr := schedNew(t, length)
@@ -199,7 +210,7 @@ func TestGoroutineChurn(t *testing.T) {
 	}
 }
 
-func TestLockedThreadPenalty(t *testing.T) {
+func testLockedThreadPenalty(t *testing.T) {
 	schedIdle(t, lockedThreadPenalty)
 	make := func(n int, held, others int64) *schedTrace {
 		tr := schedNew(t, schedS)
@@ -234,7 +245,7 @@ func TestLockedThreadPenalty(t *testing.T) {
 	}
 }
 
-func TestMigrationChurn(t *testing.T) {
+func testMigrationChurn(t *testing.T) {
 	schedIdle(t, migrationChurn)
 	make := func(migrations, stays int, idle int64) *schedTrace {
 		tr := schedNew(t, schedS)
@@ -260,6 +271,10 @@ func TestMigrationChurn(t *testing.T) {
 		tr.proc(2, parse.ProcIdle, 0, v)
 		return tr
 	}, schedCase{1, "clear"})
+	// Two Ps that are busy, or idle, for the same time.
+	schedAt(t, migrationChurn, "ms more of an idle P beside one busy for 1 s", func(v int64) *schedTrace {
+		return make(30_000, 0, schedS+v*schedMS)
+	}, schedCase{0, "note"}, schedCase{1, "clear"})
 	schedAt(t, migrationChurn, "migrations in 10 ms", func(v int64) *schedTrace {
 		tr := make(int(v), 0, 0)
 		tr.To, tr.Last = 10*schedMS, 10*schedMS
@@ -273,7 +288,7 @@ func TestMigrationChurn(t *testing.T) {
 	}
 }
 
-func TestSingleProducerSteal(t *testing.T) {
+func testSingleProducerSteal(t *testing.T) {
 	schedIdle(t, singleProducerSteal)
 	make := func(one, others, local int, held int64) *schedTrace {
 		tr := schedNew(t, 400*schedMS)
@@ -306,7 +321,7 @@ func TestSingleProducerSteal(t *testing.T) {
 	}
 }
 
-func TestSliceOverrun(t *testing.T) {
+func testSliceOverrun(t *testing.T) {
 	schedIdle(t, sliceOverrun)
 	make := func(n int, length, contended int64, late int) *schedTrace {
 		tr := schedNew(t, 10*schedS)
@@ -338,7 +353,7 @@ func TestSliceOverrun(t *testing.T) {
 	}
 }
 
-func TestPreemptHeavy(t *testing.T) {
+func testPreemptHeavy(t *testing.T) {
 	schedIdle(t, preemptHeavy)
 	make := func(n int, length int64, runnable int32) *schedTrace {
 		tr := schedNew(t, schedS)
@@ -366,7 +381,7 @@ func TestPreemptHeavy(t *testing.T) {
 	}
 }
 
-func TestMutexStarvation(t *testing.T) {
+func testMutexStarvation(t *testing.T) {
 	schedIdle(t, mutexStarvation)
 	make := func(n int) *schedTrace {
 		tr := schedNew(t, schedS)

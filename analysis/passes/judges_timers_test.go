@@ -8,7 +8,7 @@ import (
 	"github.com/tracelens/tracelens/parse"
 )
 
-func TestLateTimers(t *testing.T) {
+func testLateTimers(t *testing.T) {
 	schedIdle(t, lateTimers)
 	// One P of two for a second: slices of that length beside others of 1 ms, all in
 	// user code, and idle Ps for a part of the time.
@@ -39,7 +39,7 @@ func TestLateTimers(t *testing.T) {
 	}
 }
 
-func TestYieldStarvation(t *testing.T) {
+func testYieldStarvation(t *testing.T) {
 	schedIdle(t, yieldStarvation)
 	make := func(n int, held, length int64) *schedTrace {
 		tr := schedNew(t, length)
@@ -59,7 +59,7 @@ func TestYieldStarvation(t *testing.T) {
 	}
 }
 
-func TestConnectionChurn(t *testing.T) {
+func testConnectionChurn(t *testing.T) {
 	for name, want := range map[string]bool{
 		"net/http.(*Transport).dialConnFor":                     true,
 		"net/http.(*Transport).startDialConnForLocked.func1":    true,
@@ -99,7 +99,7 @@ func TestConnectionChurn(t *testing.T) {
 	}
 }
 
-func TestGOMAXPROCSChange(t *testing.T) {
+func testGOMAXPROCSChange(t *testing.T) {
 	make := func(procs ...int32) *schedTrace {
 		tr := schedNew(t, int64(len(procs))*100*schedMS)
 		for i, n := range procs {
@@ -137,7 +137,7 @@ func TestGOMAXPROCSChange(t *testing.T) {
 	}
 }
 
-func TestDeadlinesExpired(t *testing.T) {
+func testDeadlinesExpired(t *testing.T) {
 	real, events := analysistest.Events(t, analysistest.Corpus(t, "sync/context-cancel"))
 	expires, ok := real.Lookup("context.WithDeadlineCause.func2")
 	if !ok {

@@ -92,17 +92,14 @@ func record(t *testing.T, procs, gogc int, prepare func() (stop func()), work fu
 		stop = prepare()
 	}
 	runtime.GC()
-	// GC workers and who else was just woken go to rest, so that the moment of the
-	// read and that of the mark see the same.
-	const rest = 5 * time.Millisecond
-	time.Sleep(rest)
+	atRest(before)
 	var stats [2]debug.GCStats
 	debug.ReadGCStats(&stats[0])
 	ctx := context.Background()
 	r := &recording{before: readMetrics(before)}
 	trace.Log(ctx, "oracle", "begin")
 	work()
-	time.Sleep(rest)
+	atRest(after)
 	trace.Log(ctx, "oracle", "end")
 	r.after = readMetrics(after)
 	debug.ReadGCStats(&stats[1])
@@ -319,11 +316,26 @@ func checkPauses(t *testing.T, r *recording, rep *analysis.Report) (broken []str
 	return broken
 }
 
+// atRest returns when GC workers and who else was just woken have gone to rest, so
+// that the moment of the read and that of the mark see the same. On a busy machine
+// that takes its time, and the last may never come: then the comparison says so.
+func atRest(samples []metrics.Sample) {
+	for range 20 {
+		time.Sleep(5 * time.Millisecond)
+		m := readMetrics(samples)
+		running, ok := m["/sched/goroutines/running:goroutines"]
+		if !ok || running.Kind() != metrics.KindUint64 || running.Uint64() <= 1 {
+			return
+		}
+	}
+}
+
 // checkGoroutines compares the numbers of goroutines with /sched/goroutines, which
 // since Go 1.26 counts the runtime's own too. Those that do nothing before the end
 // of their generation are told only there (trace.go:traceAdvance): the whole trace
-// knows them, a window that ends earlier does not.
-func checkGoroutines(t *testing.T, r *recording, rep *analysis.Report, first, last parse.Interval) {
+// knows them, a window that ends earlier does not. Where the states do not agree,
+// the mark and the read may have seen different moments.
+func checkGoroutines(t *testing.T, r *recording, rep *analysis.Report, first, last parse.Interval) (broken []string) {
 	t.Helper()
 	off(t, "goroutines.created", value(t, rep, "goroutines.created"), r.delta(t, "/sched/goroutines-created:goroutines"), 0)
 	marks := [2]struct {
@@ -342,6 +354,11 @@ func checkGoroutines(t *testing.T, r *recording, rep *analysis.Report, first, la
 	}); err != nil {
 		t.Fatal(err)
 	}
+	near := func(what string, got, want float64) {
+		if math.Abs(got-want) > 2 {
+			broken = append(broken, fmt.Sprintf("%s: %v, the oracle says %v (±2)", what, got, want))
+		}
+	}
 	for _, m := range marks {
 		total := 0.0
 		for _, s := range []struct {
@@ -352,18 +369,19 @@ func checkGoroutines(t *testing.T, r *recording, rep *analysis.Report, first, la
 		} {
 			want := scalar(t, m.values, "/sched/goroutines/"+s.metric+":goroutines")
 			total += m.whole[s.state]
-			off(t, fmt.Sprintf("%s goroutines at the %s", s.state, m.name), m.whole[s.state], want, 2)
+			near(fmt.Sprintf("%s goroutines at the %s", s.state, m.name), m.whole[s.state], want)
 			in := m.window.User[s.state] + m.window.Runtime[s.state]
 			if s.state == parse.GoWaiting {
 				if float64(in) > want+2 {
-					t.Errorf("waiting goroutines at the %s of the window: %d, the oracle says at most %v", m.name, in, want)
+					broken = append(broken, fmt.Sprintf("waiting goroutines at the %s of the window: %d, the oracle says at most %v", m.name, in, want))
 				}
 				continue
 			}
-			off(t, fmt.Sprintf("%s goroutines at the %s of the window", s.state, m.name), float64(in), want, 2)
+			near(fmt.Sprintf("%s goroutines at the %s of the window", s.state, m.name), float64(in), want)
 		}
-		off(t, "goroutines at the "+m.name, total, scalar(t, m.values, "/sched/goroutines:goroutines"), 2)
+		near("goroutines at the "+m.name, total, scalar(t, m.values, "/sched/goroutines:goroutines"))
 	}
+	return broken
 }
 
 // Timers and a ping-pong, without GC and system calls: there /sched/latencies is
@@ -400,7 +418,7 @@ func TestOracleLatency(t *testing.T) {
 			wg.Wait()
 		})
 		rep, first, last := r.analyse(t, r.begin, r.end)
-		checkGoroutines(t, r, rep, first, last)
+		broken = append(broken, checkGoroutines(t, r, rep, first, last)...)
 		off(t, "gc.cycles", value(t, rep, "gc.cycles"), 0, 0)
 
 		buckets, n := r.histogram(t, "/sched/latencies:seconds")
@@ -476,7 +494,7 @@ func oracleGC(t *testing.T, procs int, assistAbove float64, worker string) {
 			runtime.GC()
 		})
 		rep, first, last := r.analyse(t, r.begin, r.end)
-		checkGoroutines(t, r, rep, first, last)
+		broken = append(broken, checkGoroutines(t, r, rep, first, last)...)
 		cycles := r.delta(t, "/gc/cycles/total:gc-cycles")
 		if cycles < 10 {
 			t.Fatalf("%v GC cycles only", cycles)
@@ -560,51 +578,54 @@ func TestOracleSyscalls(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	var mu sync.Mutex
-	calls, asleep := 0, time.Duration(0)
-	r := record(t, 2, -1, nil, func() {
-		var wg sync.WaitGroup
-		for range 4 {
-			wg.Go(func() {
-				n, start := 0, time.Now()
-				for range 10 {
-					left := syscall.Timespec{Nsec: 2e6}
-					for {
-						n++
-						if syscall.Nanosleep(&left, &left) != syscall.EINTR {
-							break
+	tries(t, func() (broken []string) {
+		var mu sync.Mutex
+		calls, asleep := 0, time.Duration(0)
+		r := record(t, 2, -1, nil, func() {
+			var wg sync.WaitGroup
+			for range 4 {
+				wg.Go(func() {
+					n, start := 0, time.Now()
+					for range 10 {
+						left := syscall.Timespec{Nsec: 2e6}
+						for {
+							n++
+							if syscall.Nanosleep(&left, &left) != syscall.EINTR {
+								break
+							}
 						}
+					}
+					mu.Lock()
+					calls += n
+					asleep += time.Since(start)
+					mu.Unlock()
+				})
+			}
+			wg.Go(func() {
+				var b [512]byte
+				for range 2000 {
+					if _, err := f.ReadAt(b[:], 0); err != nil && err != io.EOF {
+						t.Error(err)
 					}
 				}
 				mu.Lock()
-				calls += n
-				asleep += time.Since(start)
+				calls += 2000
 				mu.Unlock()
 			})
-		}
-		wg.Go(func() {
-			var b [512]byte
-			for range 2000 {
-				if _, err := f.ReadAt(b[:], 0); err != nil && err != io.EOF {
-					t.Error(err)
-				}
-			}
-			mu.Lock()
-			calls += 2000
-			mu.Unlock()
+			wg.Wait()
 		})
-		wg.Wait()
+		rep, first, last := r.analyse(t, r.begin, r.end)
+		broken = checkGoroutines(t, r, rep, first, last)
+		off(t, "syscall.count", value(t, rep, "syscall.count"), float64(calls), 0)
+		// 40 sleeps of 2 ms, each within what their goroutines saw pass.
+		if total, least := value(t, rep, "syscall.duration.total"), 80e6; total < least {
+			t.Errorf("syscall.duration.total: %v ns, the sleeps alone are %v", total, least)
+		}
+		if longest := value(t, rep, "syscall.duration.max"); longest < 2e6 || longest > float64(asleep) {
+			t.Errorf("syscall.duration.max: %v ns, the sleeps were of 2 ms or more and %v in all", longest, asleep)
+		}
+		return broken
 	})
-	rep, first, last := r.analyse(t, r.begin, r.end)
-	checkGoroutines(t, r, rep, first, last)
-	off(t, "syscall.count", value(t, rep, "syscall.count"), float64(calls), 0)
-	// 40 sleeps of 2 ms, each within what their goroutines saw pass.
-	if total, least := value(t, rep, "syscall.duration.total"), 80e6; total < least {
-		t.Errorf("syscall.duration.total: %v ns, the sleeps alone are %v", total, least)
-	}
-	if longest := value(t, rep, "syscall.duration.max"); longest < 2e6 || longest > float64(asleep) {
-		t.Errorf("syscall.duration.max: %v ns, the sleeps were of 2 ms or more and %v in all", longest, asleep)
-	}
 }
 
 // Goroutines in every state at the first mark, and a churn of short ones.
@@ -644,33 +665,36 @@ func TestOracleGoroutines(t *testing.T) {
 			syscall.Close(fds[0])
 		}
 	}
-	r := record(t, 4, -1, prepare, func() {
-		var wg sync.WaitGroup
-		for range 1000 {
-			wg.Go(func() {})
+	tries(t, func() (broken []string) {
+		r := record(t, 4, -1, prepare, func() {
+			var wg sync.WaitGroup
+			for range 1000 {
+				wg.Go(func() {})
+			}
+			wg.Wait()
+		})
+		rep, first, last := r.analyse(t, r.begin, r.end)
+		broken = checkGoroutines(t, r, rep, first, last)
+		off(t, "goroutines.created", value(t, rep, "goroutines.created"), 1000, 0)
+		for _, s := range []struct {
+			state parse.GoState
+			least int32
+		}{{parse.GoWaiting, parked}, {parse.GoRunnable, 3}, {parse.GoSyscall, inCalls}} {
+			if n := first.User[s.state]; n < s.least {
+				t.Errorf("%d %s user goroutines at the begin, %d were made so", n, s.state, s.least)
+			}
 		}
-		wg.Wait()
+		if most := value(t, rep, "goroutines.max"); most < parked+spinning+inCalls {
+			t.Errorf("goroutines.max: %v", most)
+		}
+		return broken
 	})
-	rep, first, last := r.analyse(t, r.begin, r.end)
-	checkGoroutines(t, r, rep, first, last)
-	off(t, "goroutines.created", value(t, rep, "goroutines.created"), 1000, 0)
-	for _, s := range []struct {
-		state parse.GoState
-		least int32
-	}{{parse.GoWaiting, parked}, {parse.GoRunnable, 3}, {parse.GoSyscall, inCalls}} {
-		if n := first.User[s.state]; n < s.least {
-			t.Errorf("%d %s user goroutines at the begin, %d were made so", n, s.state, s.least)
-		}
-	}
-	if most := value(t, rep, "goroutines.max"); most < parked+spinning+inCalls {
-		t.Errorf("goroutines.max: %v", most)
-	}
 }
 
 // Stop-the-worlds of kinds that the program asks for, beside goroutines that have
 // to be stopped.
 func TestOracleStops(t *testing.T) {
-	tries(t, func() []string {
+	tries(t, func() (broken []string) {
 		prepare := func() func() {
 			stop := make(chan struct{})
 			var wg sync.WaitGroup
@@ -697,7 +721,7 @@ func TestOracleStops(t *testing.T) {
 			}
 		})
 		rep, first, last := r.analyse(t, r.begin, r.end)
-		checkGoroutines(t, r, rep, first, last)
+		broken = append(broken, checkGoroutines(t, r, rep, first, last)...)
 		want := map[string]int{
 			"read mem stats": 20, "GOMAXPROCS": 4, "goroutine profile": 3, "goroutine profile cleanup": 3,
 			"GC sweep termination": 2, "GC mark termination": 2,
@@ -716,7 +740,7 @@ func TestOracleStops(t *testing.T) {
 		off(t, "procs.gomaxprocs.max", value(t, rep, "procs.gomaxprocs.max"), 4, 0)
 		off(t, "procs.gomaxprocs.min", value(t, rep, "procs.gomaxprocs.min"), 1, 0)
 		off(t, "GOMAXPROCS at the end", float64(rep.Trace.Procs), scalar(t, r.after, "/sched/gomaxprocs:threads"), 0)
-		return checkPauses(t, r, rep)
+		return append(broken, checkPauses(t, r, rep)...)
 	})
 }
 

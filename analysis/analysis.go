@@ -133,9 +133,13 @@ func (p *Pass) metric(id string, v float64, n int64) {
 }
 
 // Quantiles sets those metrics of prefix.{p50,p90,p99,p999,max,total} that are in
-// the flat list and that the population of h supports.
+// the flat list and that the population of h supports. An audit pools h with those of
+// other traces, so it must not change afterwards.
 func (p *Pass) Quantiles(prefix string, h *sketch.Histogram) {
 	n := h.N()
+	if n > 0 {
+		p.report.Pools[prefix] = h
+	}
 	for _, q := range []struct {
 		name string
 		q    float64

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tracelens/tracelens/analysis/internal/sketch"
 	"github.com/tracelens/tracelens/parse"
 )
 
@@ -175,7 +176,7 @@ func (p *Partial) read(ctx context.Context, r io.Reader, opt Options) (*parse.Tr
 
 // Conclude turns folds into a report.
 func Conclude(tr *parse.Trace, name string, p *Partial, analyzers []*Analyzer, levels map[string]Levels) *Report {
-	rep := &Report{Schema: Schema, Trace: summarize(tr, name), Metrics: make(map[string]Metric)}
+	rep := &Report{Schema: Schema, Trace: summarize(tr, name), Metrics: make(map[string]Metric), Pools: make(map[string]*sketch.Histogram)}
 	results := make(map[*Analyzer]*Result)
 	for _, a := range Closure(analyzers) {
 		results[a] = conclude(&Pass{Analyzer: a, Trace: tr, folds: p.Folds, results: results, report: rep, levels: levels})
@@ -193,9 +194,9 @@ func conclude(pass *Pass) (res *Result) {
 	a, rep := pass.Analyzer, pass.report
 	res = &Result{Name: a.Name, Title: a.Title(), Judge: len(a.Thresholds) > 0}
 	pass.result = res
-	before := maps.Clone(rep.Metrics)
+	before, pools := maps.Clone(rep.Metrics), maps.Clone(rep.Pools)
 	fail := func(reason string) {
-		rep.Metrics = before
+		rep.Metrics, rep.Pools = before, pools
 		*res = Result{Name: res.Name, Title: res.Title, Judge: res.Judge, Outcome: Failed, Reason: "internal error: " + reason}
 	}
 	defer func() {
@@ -246,7 +247,7 @@ func summarize(tr *parse.Trace, name string) Summary {
 		Name: name, Format: fmt.Sprintf("go 1.%d", tr.Version), Compression: tr.Compression, Bytes: tr.Bytes,
 		Events: tr.Events, Generations: tr.Generations, Complete: tr.Fault == nil,
 		Duration: tr.Duration(), From: int64(tr.From - tr.First), To: int64(tr.To - tr.First),
-		Quantum: tr.Quantum, Procs: tr.Procs,
+		Quantum: tr.Quantum, Procs: tr.Procs, First: tr.First,
 	}
 	if !tr.Wall.IsZero() {
 		s.Start = tr.Wall.UTC().Format("2006-01-02T15:04:05.000000000Z07:00")

@@ -5,6 +5,9 @@ import (
 	"math"
 	"slices"
 	"strconv"
+
+	"github.com/tracelens/tracelens/analysis/internal/sketch"
+	"github.com/tracelens/tracelens/parse"
 )
 
 // Schema is the version of the Report's JSON form. It changes when a reader of
@@ -19,6 +22,11 @@ type Report struct {
 	Trace   Summary           `json:"trace"`
 	Metrics map[string]Metric `json:"metrics"`
 	Results []*Result         `json:"results"`
+	Fleet   *Fleet            `json:"fleet,omitempty"` // of a report over many traces; Trace holds its name only
+
+	// Pools are the distributions behind the metrics of the same prefix. They merge
+	// exactly over traces.
+	Pools map[string]*sketch.Histogram `json:"-"`
 
 	Config       *Config       `json:"config,omitempty"`       // nil where nothing was configured
 	Suppressed   []Suppressed  `json:"suppressed,omitempty"`   // findings taken out of Results
@@ -52,6 +60,17 @@ type Suppressed struct {
 	Source string `json:"source,omitempty"` // of the suppression
 }
 
+// Fleet counts the traces that a report over many is made of.
+type Fleet struct {
+	Inputs   int   `json:"inputs"`
+	Traces   int   `json:"traces"`   // that could be analysed, whole or in part
+	Failed   int   `json:"failed"`   // of the inputs
+	Partial  int   `json:"partial"`  // of the traces
+	Bytes    int64 `json:"bytes"`    // of the traces
+	Events   int64 `json:"events"`   // in all
+	Duration int64 `json:"total_ns"` // of all traces, one after the other
+}
+
 // Summary says which trace, and how far it can be trusted.
 type Summary struct {
 	Name        string `json:"name"`
@@ -70,6 +89,8 @@ type Summary struct {
 	Start       string `json:"start,omitempty"` // wall clock at the begin, RFC 3339 with ns
 	Quantum     int64  `json:"clock_quantum_ns"`
 	Procs       int    `json:"gomaxprocs,omitempty"` // at the end
+
+	First parse.Time `json:"-"` // the begin on the trace's clock, for another reading of it
 }
 
 // Outcome is how an analyzer ended. Silence is never "fine".

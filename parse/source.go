@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 
 	"golang.org/x/exp/trace"
@@ -320,7 +321,10 @@ func procID(p trace.ProcID) ProcID {
 }
 
 // decompress recognises gzip and zstd by content and returns the plain bytes.
-func decompress(r io.Reader) (*bufio.Reader, string, error) {
+func decompress(r io.Reader, most int64) (*bufio.Reader, string, error) {
+	if most <= 0 {
+		most = math.MaxInt64
+	}
 	br := bufio.NewReaderSize(r, 64<<10)
 	head, err := br.Peek(4)
 	if len(head) == 0 && err != nil && err != io.EOF {
@@ -332,13 +336,13 @@ func decompress(r io.Reader) (*bufio.Reader, string, error) {
 		if err != nil {
 			return nil, "", &Error{Kind: ErrTruncated, Detail: "gzip: " + err.Error()}
 		}
-		return bufio.NewReaderSize(compressed{z, "gzip"}, 64<<10), "gzip", nil
+		return bufio.NewReaderSize(&compressed{z, "gzip", most}, 64<<10), "gzip", nil
 	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):
 		z, err := zstd.NewReader(br, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(256<<20))
 		if err != nil {
 			return nil, "", &Error{Kind: ErrCorrupt, Detail: "zstd: " + err.Error()}
 		}
-		return bufio.NewReaderSize(compressed{z, "zstd"}, 64<<10), "zstd", nil
+		return bufio.NewReaderSize(&compressed{z, "zstd", most}, 64<<10), "zstd", nil
 	}
 	return br, "", nil
 }
@@ -347,10 +351,14 @@ func decompress(r io.Reader) (*bufio.Reader, string, error) {
 type compressed struct {
 	r      io.Reader
 	format string
+	left   int64 // bytes that may still come
 }
 
-func (c compressed) Read(p []byte) (int, error) {
+func (c *compressed) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
+	if c.left -= int64(n); c.left < 0 {
+		return 0, &Error{Kind: ErrCorrupt, Detail: "the " + c.format + " stream is longer than allowed when decompressed"}
+	}
 	switch {
 	case err == nil || err == io.EOF:
 		return n, err

@@ -58,6 +58,7 @@ type Quality struct {
 type Options struct {
 	From, To time.Duration                // window relative to the first event; To 0 is the end
 	Progress func(bytes int64, last Time) // called now and then, if not nil
+	MaxBytes int64                        // of a compressed trace, decompressed: more is a fault; 0 is no limit
 }
 
 // Read reads a trace (plain, gzip or zstd) and calls emit with each event; an
@@ -80,7 +81,7 @@ type Sink struct {
 // a goroutine of its own, while another reads ahead; a single one gets them in the
 // calling goroutine.
 func ReadTo(ctx context.Context, r io.Reader, opt Options, sinks ...Sink) (*Trace, error) {
-	br, compression, err := decompress(r)
+	br, compression, err := decompress(r, opt.MaxBytes)
 	if err != nil {
 		return nil, err
 	}

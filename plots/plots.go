@@ -32,6 +32,7 @@ type Options struct {
 	From, To      int64  // of time axes, ns since the begin of the trace
 	Quantum       int64  // of the trace's clock, ns
 	Footer        string // which trace
+	Text          bool   // svg: text is text, in a font of the viewer, not outlines
 }
 
 // Formats are the file formats there are, and their file name extensions.
@@ -109,7 +110,7 @@ func (c *chart) encode(w io.Writer) error {
 		c.draw(draw.NewCanvas(canvas, width, height))
 		_, err = vgimg.PngCanvas{Canvas: canvas}.WriteTo(w)
 	case "svg":
-		err = writeSVG(w, c, width, height, false)
+		err = writeSVG(w, c, width, height, c.opt.Text)
 	case "pdf":
 		canvas := vgpdf.New(width, height)
 		c.draw(draw.NewCanvas(outlined{canvas}, width, height)) // vgpdf knows neither bold text nor µ

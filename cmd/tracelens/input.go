@@ -15,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/passes"
 	"github.com/tracelens/tracelens/parse"
 )
 
@@ -24,6 +25,7 @@ type inputFlags struct {
 	strict   bool
 	jobs     int
 	levels   map[string]analysis.Levels // of thresholds, where not the default
+	spans    int                        // how many exact spans the report should hold
 }
 
 func (f *inputFlags) window(flags *pflag.FlagSet) {
@@ -68,6 +70,13 @@ func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers 
 		if file, ok := in.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
 			return nil, errors.New("TRACE is -, but standard input is a terminal")
 		}
+	} else if isURL(name) {
+		body, public, err := fetch(cmd.Context(), name)
+		if name = public; err != nil {
+			return nil, &failure{name, err}
+		}
+		defer body.Close()
+		in = body
 	} else {
 		file, err := os.Open(name)
 		if err != nil {
@@ -80,11 +89,39 @@ func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers 
 		return nil, fmt.Errorf("--output %s is the trace itself", output)
 	}
 
-	in, stop := progress(in, cmd.ErrOrStderr())
-	rep, err := read(cmd.Context(), in, name, analysis.Options{Options: parse.Options{From: f.from, To: f.to}, Jobs: f.jobs, Levels: f.levels}, analyzers)
-	stop()
+	again, begin, canSeek := in, int64(0), false // for a second reading
+	if s, ok := in.(io.Seeker); ok {
+		at, err := s.Seek(0, io.SeekCurrent)
+		begin, canSeek = at, err == nil
+	}
+	if f.spans > 0 && !canSeek {
+		spool, err := os.CreateTemp("", "tracelens-*.trace")
+		if err != nil {
+			return nil, &failure{"a copy of " + name, err}
+		}
+		defer os.Remove(spool.Name())
+		defer spool.Close()
+		in, again, begin = io.TeeReader(in, spool), spool, 0
+	}
+	opt := analysis.Options{Options: parse.Options{From: f.from, To: f.to}, Jobs: f.jobs, Levels: f.levels}
+	once := func(in io.Reader, analyzers []*analysis.Analyzer) (*analysis.Report, error) {
+		in, stop := progress(in, cmd.ErrOrStderr())
+		defer stop()
+		return read(cmd.Context(), in, name, opt, analyzers)
+	}
+	rep, err := once(in, analyzers)
 	if err != nil {
 		return nil, &failure{name, err}
+	}
+	if windows := passes.Windows(rep, f.spans); len(windows) > 0 && rep.Trace.FaultKind != "io" {
+		if _, err := again.(io.Seeker).Seek(begin, io.SeekStart); err != nil {
+			return nil, &failure{name, err}
+		}
+		spans, err := once(again, []*analysis.Analyzer{passes.Spans(windows, f.spans)})
+		if err != nil {
+			return nil, &failure{name, err}
+		}
+		rep.Results = append(rep.Results, spans.Results...)
 	}
 	if f.from > 0 && rep.Trace.Duration == 0 {
 		return nil, fmt.Errorf("--from %v is after the end: the trace is %s long", f.from, analysis.FormatDuration(rep.Trace.To, rep.Trace.Quantum))

@@ -19,13 +19,14 @@ import (
 	"github.com/tracelens/tracelens/cmd/tracelens/internal/report"
 )
 
-// Exit codes. 4 is kept for too little data.
+// Exit codes.
 const (
-	exitDone        = 0
-	exitFindings    = 1
-	exitUsage       = 2
-	exitUnreadable  = 3
-	exitInterrupted = 130
+	exitDone         = 0
+	exitFindings     = 1
+	exitUsage        = 2
+	exitUnreadable   = 3
+	exitInconclusive = 4
+	exitInterrupted  = 130
 )
 
 func main() {
@@ -34,6 +35,7 @@ func main() {
 	}
 	signal.Ignore(syscall.SIGPIPE) // N.B. so that a broken pipe is an error of Write
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	context.AfterFunc(ctx, stop) // a second interrupt ends the program at once
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
@@ -56,16 +58,23 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	var fail *failure
 	var grave *tooGrave
 	var wrong config.Errors
+	var broken *brokenBudgets
 	switch {
 	case err == nil, errors.Is(err, syscall.EPIPE):
 		return exitDone
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted
+	case errors.Is(err, errInconclusive):
+		fmt.Fprintf(stderr, "tracelens: %s\n", report.Clean(err.Error()))
+		return exitInconclusive
 	case errors.As(err, &fail):
 		fmt.Fprintf(stderr, "tracelens: %s\n", report.Clean(fail.Error()))
 		return exitUnreadable
 	case errors.As(err, &grave):
 		fmt.Fprintf(stderr, "tracelens: %s\n", report.Clean(grave.Error()))
+		return exitFindings
+	case errors.As(err, &broken):
+		fmt.Fprintf(stderr, "tracelens: %s\n", report.Clean(broken.Error()))
 		return exitFindings
 	case errors.As(err, &wrong):
 		for _, e := range wrong {
@@ -121,11 +130,11 @@ garbage collector spent their time, and what they waited for.
 
 Exit codes: 0 done; 1 findings at or above --fail-on; 2 wrong usage or
 configuration; 3 the trace cannot be read, or is incomplete under --strict, or
-the report cannot be written; 130 interrupted.`,
+the report cannot be written; 4 a budget has too little data; 130 interrupted.`,
 		Example:       "  tracelens analyze cpu.trace\n  curl -s localhost:6060/debug/pprof/trace?seconds=5 | tracelens analyze -",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newAnalyze(), newPlot(), newExplain(), newMan(), newVersion())
+	root.AddCommand(newAnalyze(), newRender(), newAudit(), newMerge(), newPlot(), newExplain(), newMan(), newVersion())
 	return root
 }

@@ -8,11 +8,164 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
+	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/passes"
+	"github.com/tracelens/tracelens/cmd/tracelens/internal/config"
 	"github.com/tracelens/tracelens/cmd/tracelens/internal/report"
+	"github.com/tracelens/tracelens/plots"
 )
+
+// outputFlags say how a report is written.
+type outputFlags struct {
+	format, out, color string
+	full               bool
+	assets             string
+	failOn, sourceRoot string
+	formats            []report.Format
+	links              map[string]string // of texts in tables
+}
+
+func (f *outputFlags) add(cmd *cobra.Command, formats ...report.Format) {
+	f.formats = formats
+	var docs, names []string
+	for _, format := range formats {
+		docs = append(docs, format.Name+" ("+format.Doc+")")
+		names = append(names, format.Name)
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.format, "format", formats[0].Name, "`FORMAT` of the report: "+strings.Join(docs, "; "))
+	flags.StringVarP(&f.out, "output", "o", "-", "write the report to `FILE`, which is replaced only by a whole report")
+	flags.BoolVar(&f.full, "full", false, "text, markdown: also the tables")
+	flags.StringVar(&f.assets, "assets", "", "markdown: draw the charts into `DIR`, and show them")
+	flags.StringVar(&f.failOn, "fail-on", "", "exit with 1 when a finding is at or above `LEVEL`: note, warning or error; junit: what is a failure, warning without it")
+	flags.StringVar(&f.sourceRoot, "source-root", "", "sarif: make paths below `DIR` relative to it; it may also be the begin of the paths in the trace")
+	flags.StringVar(&f.color, "color", "auto", "`WHEN` to mark text up: auto, always or never")
+	for name, values := range map[string][]string{"format": names, "color": {"auto", "always", "never"}, "fail-on": {"note", "warning", "error"}} {
+		complete(cmd, name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+	}
+	for _, name := range []string{"source-root", "assets"} {
+		complete(cmd, name, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return nil, cobra.ShellCompDirectiveFilterDirs
+		})
+	}
+}
+
+// complete says how the values of a flag are completed.
+func complete(cmd *cobra.Command, flag string, fn cobra.CompletionFunc) {
+	if err := cmd.RegisterFlagCompletionFunc(flag, fn); err != nil {
+		panic(err)
+	}
+}
+
+// check returns the format that was asked for.
+func (f *outputFlags) check() (report.Format, error) {
+	format, err := report.Named(f.formats, f.format)
+	switch {
+	case err != nil:
+		return format, err
+	case f.assets != "" && f.format != "markdown":
+		return report.Format{}, fmt.Errorf("--assets is for --format markdown; %s has no use for it", f.format)
+	case f.failOn != "" && analysis.Severity(f.failOn).Rank() == 0:
+		return report.Format{}, fmt.Errorf("unknown --fail-on %q; there are: note, warning, error", f.failOn)
+	}
+	_, err = display(nil, f.color)
+	return format, err
+}
+
+// write writes a report, and its charts before it. The text is brief where nobody
+// asked for more.
+func (f *outputFlags) write(cmd *cobra.Command, format report.Format, rep *analysis.Report, brief bool) error {
+	toStdout := f.out == "" || f.out == "-"
+	var stdout io.Writer
+	if toStdout {
+		stdout = cmd.OutOrStdout()
+	}
+	opt, err := display(stdout, f.color)
+	if err != nil {
+		return err
+	}
+	if opt.Terminal && format.Name == "parquet" {
+		return errors.New("parquet is nothing for a terminal: name a file with --output")
+	}
+	opt.Brief, opt.Full = brief && !f.full, f.full
+	opt.FailOn, opt.SourceRoot, opt.Pages, opt.Links = analysis.Severity(f.failOn), sourceRoot(f.sourceRoot), analyzerPages(), f.links
+	if opt.Charts, err = f.charts(rep); err != nil {
+		return err
+	}
+	write := func(w io.Writer) error { return format.Write(w, rep, opt) }
+	if toStdout {
+		if err := write(stdout); err != nil {
+			return &failure{"standard output", err}
+		}
+	} else if err := writeFile(f.out, write); err != nil {
+		return &failure{f.out, err}
+	}
+	return nil
+}
+
+// charts draws the main figures into the folder of --assets.
+func (f *outputFlags) charts(rep *analysis.Report) (charts []report.Chart, err error) {
+	if f.assets == "" {
+		return nil, nil
+	}
+	if err := os.MkdirAll(f.assets, 0o777); err != nil {
+		return nil, &failure{f.assets, err}
+	}
+	opt := report.PlotOptions(rep)
+	opt.Format = "png"
+	for _, v := range report.MainFigures(rep) {
+		file := filepath.Join(f.assets, v.Figure.Name+".png")
+		if err := writeFile(file, func(w io.Writer) error { return plots.Draw(w, v.Figure, v.Table, opt) }); err != nil {
+			return nil, &failure{file, err}
+		}
+		charts = append(charts, report.Chart{Title: v.Figure.Title, Path: f.besideOutput(file)})
+	}
+	return charts, nil
+}
+
+// besideOutput is a file as the output refers to it.
+func (f *outputFlags) besideOutput(file string) string {
+	if f.out != "" && f.out != "-" {
+		if rel, err := filepath.Rel(filepath.Dir(f.out), file); err == nil {
+			file = rel
+		}
+	}
+	return filepath.ToSlash(file)
+}
+
+// tooMany is the error of a report with findings that --fail-on does not let pass.
+func (f *outputFlags) tooMany(rep *analysis.Report) error {
+	level := analysis.Severity(f.failOn)
+	if n := config.AtOrAbove(rep, level); f.failOn != "" && n > 0 {
+		return &tooGrave{rep.Trace.Name, n, level}
+	}
+	return nil
+}
+
+// sourceRoot is the folder of that name as paths in traces have it, or the name as
+// it is where there is no such folder.
+func sourceRoot(dir string) string {
+	if info, err := os.Stat(dir); err == nil && info.IsDir() {
+		if abs, err := filepath.Abs(dir); err == nil {
+			return filepath.ToSlash(abs)
+		}
+	}
+	return dir
+}
+
+// analyzerPages are those of the analyzers, by name.
+func analyzerPages() map[string]string {
+	out := make(map[string]string)
+	for _, a := range passes.All() {
+		out[a.Name] = a.Doc
+	}
+	return out
+}
 
 const (
 	defaultWidth = 100 // where there is no terminal

@@ -61,16 +61,9 @@ can be compared. The same trace gives the same bytes.`,
 	flags.StringVar(&f.theme, "theme", "light", "`THEME`: light or dark; dark files end in -dark")
 	f.window(flags)
 	f.reading(flags)
-	complete := func(name string, values ...string) {
-		if err := cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
-			panic(err)
-		}
-	}
-	complete("format", plots.Formats...)
-	complete("theme", "light", "dark")
-	if err := cmd.RegisterFlagCompletionFunc("figure", completeFigures); err != nil {
-		panic(err)
-	}
+	complete(cmd, "format", cobra.FixedCompletions(plots.Formats, cobra.ShellCompDirectiveNoFileComp))
+	complete(cmd, "theme", cobra.FixedCompletions([]string{"light", "dark"}, cobra.ShellCompDirectiveNoFileComp))
+	complete(cmd, "figure", completeFigures)
 	return cmd
 }
 
@@ -112,7 +105,7 @@ func plot(cmd *cobra.Command, f *plotFlags, args []string) error {
 		return err
 	}
 	if rep.Trace.Fault != "" {
-		fmt.Fprintf(cmd.ErrOrStderr(), "tracelens: %s: %s\n", report.Clean(name), report.Clean(rep.Trace.Fault))
+		fmt.Fprintf(cmd.ErrOrStderr(), "tracelens: %s: %s\n", report.Clean(rep.Trace.Name), report.Clean(rep.Trace.Fault))
 	}
 	all, main := report.Figures(rep), report.MainFigures(rep)
 	if f.list {

@@ -45,11 +45,12 @@ var layers = []layer{
 	{"analysis", []string{"parse", "analysis/internal/..."}},
 	{"analysis/internal/...", nil},
 	{"analysis/passes", []string{"analysis", "analysis/internal/...", "parse"}},
+	{"analysis/fleet", []string{"analysis", "analysis/internal/..."}}, // entries are given to it
 	{"analysis/analysistest", []string{"analysis", "analysis/internal/...", "parse", "parse/tracetest"}},
 	{"plots/...", []string{"analysis", "plots/..."}},
 	{"internal/bench/...", nil},
-	{"cmd/tracelens/internal/config", []string{"analysis"}}, // a catalogue is given to it
-	{"cmd/...", []string{"analysis", "analysis/passes", "cmd/...", "parse", "plots/..."}},
+	{"cmd/tracelens/internal/config", []string{"analysis", "analysis/fleet"}}, // a catalogue is given to it
+	{"cmd/...", []string{"analysis", "analysis/fleet", "analysis/passes", "cmd/...", "parse", "plots/..."}},
 }
 
 // confined names the directory that alone may import a library in non-test code.

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/fleet"
 )
 
 // FileName is the name under which a configuration is looked for.
@@ -36,6 +37,7 @@ type Config struct {
 	levels       map[string]map[analysis.Severity]setting // by threshold
 	severities   map[string]severity                      // by judge or code
 	suppressions []suppression
+	budgets      []fleet.Budget
 }
 
 // A setting is one level of one threshold.

@@ -131,7 +131,7 @@ func TestErrors(t *testing.T) {
 		{"preset: strict\npreset: batch", `f.yaml:2: "preset" stands already in line 1`},
 		{"- a", `f.yaml:1: the file is a list, must be a mapping`},
 		{"strict", `f.yaml:1: the file is "strict", must be a mapping`},
-		{"a: &x 1\nb: *x", "f.yaml:1: unknown key \"a\"; there are: preset, thresholds, severities, suppressions\nf.yaml:2: unknown key \"b\"; there are: preset, thresholds, severities, suppressions"},
+		{"a: &x 1\nb: *x", "f.yaml:1: unknown key \"a\"; there are: preset, thresholds, severities, suppressions, budgets\nf.yaml:2: unknown key \"b\"; did you mean budgets?"},
 		{"preset: &x strict\nthresholds: *x", `f.yaml:2: thresholds is an alias, which is not supported, must be a mapping`},
 		{"preset: strict\nthresholds: *y", `f.yaml:2: no YAML: unknown anchor 'y' referenced`},
 		{"? [a]\n: b", `f.yaml:1: a key of the file is a list, must be text`},

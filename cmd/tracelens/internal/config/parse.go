@@ -47,6 +47,7 @@ func init() { // N.B. the functions refer to keys
 		{"thresholds", "from where on values matter: one value for the lowest level, or several by severity; never for none", thresholdsSchema, (*parser).thresholds},
 		{"severities", "how grave the findings of a judge, or of one code, are; off does not ask the judge, or leaves findings of the code out", severitiesSchema, (*parser).severities},
 		{"suppressions", "findings that are known and accepted", suppressionsSchema, (*parser).suppressions},
+		{"budgets", "bounds of metrics over the traces of an audit", budgetsSchema, (*parser).budgets},
 	}
 }
 
@@ -403,7 +404,7 @@ func (p *parser) suppressions(n *yaml.Node) {
 				p.fault(lines["expires"], "%q is no day; write it as 2027-01-31", s.Expires)
 			}
 		}
-		s.code, s.function, s.file = glob(s.Code), glob(s.Func), fileGlob(s.File)
+		s.code, s.function, s.file = glob(s.Code), glob(s.Func), FileGlob(s.File)
 		p.c.suppressions = append(p.c.suppressions, s)
 	}
 }
@@ -426,9 +427,9 @@ func glob(pattern string) func(string) bool {
 	return matcher("^", pattern, ".*", ".")
 }
 
-// fileGlob matches paths that end in the pattern at a folder: ** stands for
+// FileGlob matches paths that end in the pattern at a folder: ** stands for
 // anything, * and ? for what is within a folder.
-func fileGlob(pattern string) func(string) bool {
+func FileGlob(pattern string) func(string) bool {
 	begin := "(?:^|/)"
 	if strings.HasPrefix(pattern, "/") {
 		begin = "^"

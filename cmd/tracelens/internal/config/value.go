@@ -20,7 +20,7 @@ type unit struct {
 var units = map[analysis.Unit]unit{
 	analysis.NS:     {"1ms", `^([0-9]+(\.[0-9]+)?(ns|us|µs|μs|ms|s|m|h))+$`, parseDuration},
 	analysis.Moment: {"1ms", `^([0-9]+(\.[0-9]+)?(ns|us|µs|μs|ms|s|m|h))+$`, parseDuration},
-	analysis.Bytes:  {"64MiB", `^[0-9]+(\.[0-9]+)? ?([kKMGT]i?)?B$`, parseBytes},
+	analysis.Bytes:  {"64MiB", `^[0-9]+(\.[0-9]+)? ?([kKMGT]i?)?B$`, ParseBytes},
 	analysis.Ratio:  {"5%", `^[0-9]+(\.[0-9]+)? ?%$`, parseRatio},
 	analysis.PerS:   {"1000/s", `^[0-9]+(\.[0-9]+)? ?/s$`, func(s string) (float64, bool) { return number(strings.TrimSuffix(s, "/s")) }},
 	analysis.Count:  {"100", "", number},
@@ -73,7 +73,7 @@ func parseRatio(s string) (float64, bool) {
 	return number(s)
 }
 
-func parseBytes(s string) (float64, bool) {
+func ParseBytes(s string) (float64, bool) {
 	s, _ = strings.CutSuffix(s, "B")
 	factor := 1.0
 	base := 1000.0

@@ -20,13 +20,13 @@ func JSON(w io.Writer, rep *analysis.Report, _ Options) error {
 	if err := enc.Encode(rep); err != nil {
 		return fmt.Errorf("internal error: %w", err)
 	}
-	_, err := w.Write(escape(b.Bytes()))
+	_, err := w.Write(Escape(b.Bytes()))
 	return err
 }
 
-// escape writes unprintable runes as \u escapes. They occur in strings only, and
+// Escape writes unprintable runes as \u escapes. They occur in strings only, and
 // encoding/json leaves those beyond ASCII as they are, though a terminal may obey them.
-func escape(text []byte) []byte {
+func Escape(text []byte) []byte {
 	unprintable := func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }
 	if bytes.IndexFunc(text, unprintable) < 0 {
 		return text

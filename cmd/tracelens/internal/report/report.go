@@ -16,13 +16,22 @@ import (
 type Options struct {
 	Width int  // display cells in a line
 	Brief bool // text: sentences only, no tables
+	Full  bool // of many traces: also the tables of each metric
 	Color bool // escape sequences are understood
 	// Terminal: text may hold small drawings, which are noise to programs.
 	Terminal bool
 
+	Charts     []Chart           // markdown: files that show the figures
+	Links      map[string]string // html: where the texts of cells lead
 	FailOn     analysis.Severity // junit: the level of a failure; "" is Warning
 	SourceRoot string            // sarif: paths below it are relative to it
-	Pages      map[string]string // sarif: the analyzers' pages in Markdown, by name
+	Pages      map[string]string // sarif, html: the analyzers' pages in Markdown, by name
+}
+
+// A Chart is a picture in a file.
+type Chart struct {
+	Title string
+	Path  string // as the text refers to it, with slashes
 }
 
 // A Format is one way to write a Report.
@@ -30,33 +39,32 @@ type Format struct {
 	Name  string
 	Doc   string // one line of help
 	Write func(io.Writer, *analysis.Report, Options) error
+	Spans int // how many exact spans of Ps it shows, if the report holds them
 }
 
 // Formats is the list of formats; the first is the default.
 var Formats = []Format{
-	{"text", "for people: the verdict, then what each analyzer says", Text},
-	{"json", "everything, for programs: times in ns, tables with their units", JSON},
-	{"sarif", "findings at their place in the code, for code scanning", SARIF},
-	{"junit", "a test for each judge, for CI", JUnit},
+	{"text", "for people: the verdict, then what each analyzer says", Text, 0},
+	{"markdown", "for a comment on a review: the verdict, its proof, the rest folded", Markdown, 0},
+	{"html", "one page for a browser, offline: findings, charts, tables, a timeline", HTML, 100_000},
+	{"json", "everything, for programs: times in ns, tables with their units", JSON, 0},
+	{"sarif", "findings at their place in the code, for code scanning", SARIF, 0},
+	{"junit", "a test for each judge, for CI", JUnit, 0},
+	{"csv", "every cell of the tables on a line, for spreadsheets", CSV, 0},
+	{"parquet", "the metrics, and every cell of the tables as a row, for SQL", Parquet, 0},
+	{"openmetrics", "metrics, or how they are distributed over traces, for Prometheus", OpenMetrics, 0},
 }
 
 // Named returns the format of that name.
-func Named(name string) (Format, error) {
-	for _, f := range Formats {
+func Named(formats []Format, name string) (Format, error) {
+	var names []string
+	for _, f := range formats {
 		if f.Name == name {
 			return f, nil
 		}
-	}
-	return Format{}, fmt.Errorf("unknown format %q; there are: %s", name, strings.Join(Names(), ", "))
-}
-
-// Names returns the names of the formats.
-func Names() []string {
-	var names []string
-	for _, f := range Formats {
 		names = append(names, f.Name)
 	}
-	return names
+	return Format{}, fmt.Errorf("unknown format %q; there are: %s", name, strings.Join(names, ", "))
 }
 
 // Clean makes text of unknown origin safe to print on one line of a terminal:

@@ -174,7 +174,7 @@ func SARIF(w io.Writer, rep *analysis.Report, opt Options) error {
 	if err := enc.Encode(sarifLog{sarifSchema, "2.1.0", []sarifRun{run}}); err != nil {
 		return fmt.Errorf("internal error: %w", err)
 	}
-	_, err := w.Write(escape(b.Bytes()))
+	_, err := w.Write(Escape(b.Bytes()))
 	return err
 }
 

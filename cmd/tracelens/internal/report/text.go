@@ -18,8 +18,8 @@ const verdict = "limits"
 
 // Text writes a report for people.
 func Text(w io.Writer, rep *analysis.Report, opt Options) error {
-	p := &printer{Options: opt, quantum: rep.Trace.Quantum}
-	p.header(&rep.Trace)
+	p := &printer{Options: opt, quantum: rep.Trace.Quantum, many: rep.Fleet != nil}
+	p.header(rep)
 	p.findings(rep)
 	for _, res := range rep.Results {
 		if res.Name == verdict {
@@ -27,13 +27,13 @@ func Text(w io.Writer, rep *analysis.Report, opt Options) error {
 		}
 	}
 	for _, res := range rep.Results {
-		if !res.Judge || res.Name == verdict {
+		if !res.Judge || res.Name == verdict || p.many && len(res.Tables) > 0 {
 			p.result(res, &rep.Trace)
 		}
 	}
 	p.checks(rep)
 	p.configured(rep)
-	if p.Brief {
+	if p.Brief && !p.many {
 		p.line("")
 		p.wrapped("", faint, "Tables: --full, or --only ANALYZER for one section; 'tracelens explain ANALYZER' for what it counts.")
 	}
@@ -46,6 +46,7 @@ type printer struct {
 	Options
 	b       strings.Builder
 	quantum int64 // ns
+	many    bool  // traces: the report is about tables
 }
 
 const (
@@ -86,33 +87,60 @@ func (p *printer) say(indent string, lines ...string) {
 	}
 }
 
-// header says which trace it is and what is missing of it.
-func (p *printer) header(s *analysis.Summary) {
-	if s.Fault != "" {
-		lost := "INCOMPLETE: " + s.Fault + ". "
-		if s.FaultKind == "io" {
-			lost = "INCOMPLETE: reading it failed: " + s.Fault + ". "
-		}
-		if s.Generations > 0 {
-			lost += fmt.Sprintf("What follows is about the %s before it.", analysis.FormatMoment(s.To))
-		} else {
-			lost += fmt.Sprintf("No generation could be read whole; what follows is about the %s of events before it.", analysis.FormatMoment(s.To))
-		}
+// header says what the report is about and what is missing of it.
+func (p *printer) header(rep *analysis.Report) {
+	if lost := lost(rep); lost != "" {
 		p.wrapped("", alarm, lost)
+	}
+	p.wrapped("", bold, rep.Trace.Name)
+	p.say("", strings.Join(facts(rep), ", "))
+}
+
+// lost says what is missing of the trace, or of the fleet, "" if nothing.
+func lost(rep *analysis.Report) string {
+	if f := rep.Fleet; f != nil {
+		if f.Failed+f.Partial == 0 {
+			return ""
+		}
+		return fmt.Sprintf("%s could not be read, %s in part only: see the failures.", counted(int64(f.Failed), "input"), counted(int64(f.Partial), "trace"))
+	}
+	s := &rep.Trace
+	if s.Fault == "" {
+		return ""
+	}
+	lost := "INCOMPLETE: " + s.Fault + ". "
+	if s.FaultKind == "io" {
+		lost = "INCOMPLETE: reading it failed: " + s.Fault + ". "
+	}
+	if s.Generations > 0 {
+		return lost + fmt.Sprintf("What follows is about the %s before it.", analysis.FormatMoment(s.To))
+	}
+	return lost + fmt.Sprintf("No generation could be read whole; what follows is about the %s of events before it.", analysis.FormatMoment(s.To))
+}
+
+// facts say which trace or fleet it is.
+func facts(rep *analysis.Report) []string {
+	s := &rep.Trace
+	if f := rep.Fleet; f != nil {
+		return []string{
+			counted(int64(f.Traces), "trace") + " of " + counted(int64(f.Inputs), "input"), analysis.FormatBytes(f.Bytes),
+			counted(f.Events, "event"), analysis.FormatDuration(f.Duration, s.Quantum) + " in all",
+		}
 	}
 	format := strings.Replace(s.Format, "go", "Go", 1) + " format"
 	if s.Compression != "" {
 		format += " in " + s.Compression
 	}
 	facts := []string{format}
+	duration := analysis.FormatDuration(s.Duration, s.Quantum)
 	if s.Window {
-		facts = append(facts, fmt.Sprintf("%s from %s to %s", p.dur(s.Duration), analysis.FormatMoment(s.From), analysis.FormatMoment(s.To)))
+		facts = append(facts, fmt.Sprintf("%s from %s to %s", duration, analysis.FormatMoment(s.From), analysis.FormatMoment(s.To)))
 	} else {
 		generation := "generation"
 		if !s.Complete {
 			generation = "whole generation"
 		}
-		facts = append(facts, p.dur(s.Duration), counted(s.Events, "event"), counted(int64(s.Generations), generation))
+		facts = append(facts, duration, counted(s.Events, "event"), counted(int64(s.Generations), generation))
 	}
 	if s.Procs > 0 {
 		facts = append(facts, fmt.Sprintf("GOMAXPROCS %d", s.Procs))
@@ -120,8 +148,7 @@ func (p *printer) header(s *analysis.Summary) {
 	if at, err := time.Parse(time.RFC3339Nano, s.Start); err == nil {
 		facts = append(facts, "began "+at.Format("2006-01-02 15:04:05 MST"))
 	}
-	p.wrapped("", bold, s.Name)
-	p.say("", strings.Join(facts, ", "))
+	return facts
 }
 
 func counted(n int64, what string) string {
@@ -160,9 +187,18 @@ func (p *printer) mark(s analysis.Severity) string {
 	return p.style(alarm, "!")
 }
 
-// verdict writes the lines of its summary that do not repeat a finding, nor one that
-// is suppressed.
+// verdict writes its lines.
 func (p *printer) verdict(rep *analysis.Report, res *analysis.Result) {
+	lines := verdictLines(rep, res)
+	if len(lines) > 0 {
+		p.line("")
+	}
+	p.say("", lines...)
+}
+
+// verdictLines are the lines of the verdict's summary that do not repeat a finding, nor
+// one that is suppressed.
+func verdictLines(rep *analysis.Report, res *analysis.Result) (lines []string) {
 	said := make(map[string]bool)
 	for i := range rep.Suppressed {
 		said[strings.TrimRight(rep.Suppressed[i].Summary, ".")] = true
@@ -170,89 +206,113 @@ func (p *printer) verdict(rep *analysis.Report, res *analysis.Result) {
 	for i := range res.Findings {
 		said[strings.TrimRight(res.Findings[i].Summary, ".")] = true
 	}
-	blank := false
 	for _, l := range res.Summary {
 		if !said[strings.TrimRight(l, ".")] {
-			if !blank {
-				p.line("")
-				blank = true
-			}
-			p.say("", l)
+			lines = append(lines, l)
 		}
 	}
+	return lines
 }
 
-// checks says what was looked for and not found, and what the trace cannot tell.
-func (p *printer) checks(rep *analysis.Report) {
-	var clear, whys []string
-	unable := make(map[string][]string) // by reason
+// cannot is a reason for which a trace cannot tell something.
+type cannot struct {
+	Reason string
+	Names  []string // of judges
+}
+
+// checks are the judges that looked and found nothing, and those that could not look.
+func checks(rep *analysis.Report) (clear []*analysis.Result, unable []cannot) {
 	for _, res := range rep.Results {
 		if !res.Judge || res.Name == verdict {
 			continue
 		}
 		switch res.Outcome {
 		case analysis.Clear:
-			clear = append(clear, res.Name)
+			clear = append(clear, res)
 		case analysis.NotApplicable, analysis.Failed:
-			why := res.Reason
-			if unable[why] == nil {
-				whys = append(whys, why)
+			i := slices.IndexFunc(unable, func(c cannot) bool { return c.Reason == res.Reason })
+			if i < 0 {
+				i = len(unable)
+				unable = append(unable, cannot{Reason: res.Reason})
 			}
-			unable[why] = append(unable[why], res.Name)
+			unable[i].Names = append(unable[i].Names, res.Name)
 		}
 	}
-	if len(clear)+len(whys) == 0 {
+	return clear, unable
+}
+
+// checks says what was looked for and not found, and what the trace cannot tell.
+func (p *printer) checks(rep *analysis.Report) {
+	clear, unable := checks(rep)
+	if len(clear)+len(unable) == 0 {
 		return
 	}
 	p.line("")
 	if len(clear) > 0 {
+		var names []string
+		for _, res := range clear {
+			names = append(names, res.Name)
+		}
 		p.line(p.style(bold, "looked for and not found") + ":")
-		p.wrapped("  ", "", strings.Join(clear, ", "))
+		p.wrapped("  ", "", strings.Join(names, ", "))
 	}
-	if len(whys) == 0 {
+	if len(unable) == 0 {
 		return
-	}
-	var names []string
-	for _, why := range whys {
-		names = append(names, unable[why]...)
 	}
 	p.line(p.style(bold, "this trace cannot tell") + ":")
+	var names []string
+	for _, u := range unable {
+		names = append(names, u.Names...)
+		if !p.Brief {
+			p.wrapped("  ", "", strings.Join(u.Names, ", ")+": "+u.Reason)
+		}
+	}
 	if p.Brief {
 		p.wrapped("  ", "", strings.Join(names, ", "))
-		return
-	}
-	for _, why := range whys {
-		p.wrapped("  ", "", strings.Join(unable[why], ", ")+": "+why)
 	}
 }
 
 // configured says what a configuration keeps out of the report.
 func (p *printer) configured(rep *analysis.Report) {
-	if c := rep.Config; c != nil && len(c.Off) > 0 {
-		by := c.File
-		if c.Preset != "" {
-			by += ", preset " + c.Preset
-		}
+	if off := switchedOff(rep); off != "" {
 		p.line("")
-		p.wrapped(p.style(bold, "not looked for")+": ", "", strings.Join(c.Off, ", ")+" (off in "+by+")")
+		p.wrapped(p.style(bold, "not looked for")+": ", "", off)
 	}
 	if n := len(rep.Suppressed); n > 0 {
-		var why []string
-		for i := range rep.Suppressed {
-			s := &rep.Suppressed[i]
-			if say := fmt.Sprintf("%s (%s)", s.Code, s.Reason); !slices.Contains(why, say) {
-				why = append(why, say)
-			}
-		}
 		p.line("")
-		p.wrapped(p.style(bold, counted(int64(n), "finding")+" suppressed")+": ", "", strings.Join(why, ", "))
+		p.wrapped(p.style(bold, counted(int64(n), "finding")+" suppressed")+": ", "", suppressed(rep))
 	}
+}
+
+// switchedOff says which judges a configuration did not ask, "" if none.
+func switchedOff(rep *analysis.Report) string {
+	c := rep.Config
+	if c == nil || len(c.Off) == 0 {
+		return ""
+	}
+	by := c.File
+	if c.Preset != "" {
+		by += ", preset " + c.Preset
+	}
+	return strings.Join(c.Off, ", ") + " (off in " + by + ")"
+}
+
+// suppressed says which findings are, and why, each once.
+func suppressed(rep *analysis.Report) string {
+	var why []string
+	for i := range rep.Suppressed {
+		s := &rep.Suppressed[i]
+		if say := fmt.Sprintf("%s (%s)", s.Code, s.Reason); !slices.Contains(why, say) {
+			why = append(why, say)
+		}
+	}
+	return strings.Join(why, ", ")
 }
 
 func (p *printer) result(res *analysis.Result, trace *analysis.Summary) {
 	var tables []*analysis.Table
 	for _, t := range res.Tables {
-		if !t.Detail {
+		if !t.Detail || p.Full {
 			tables = append(tables, t)
 		}
 	}
@@ -272,6 +332,10 @@ func (p *printer) result(res *analysis.Result, trace *analysis.Summary) {
 		}
 		p.line("")
 		p.wrapped(head, how, string(res.Outcome)+": "+res.Reason)
+		for _, t := range tables {
+			p.line("")
+			p.table(t)
+		}
 		return
 	case len(said)+len(tables) == 0:
 		said = []string{"nothing to report"}
@@ -285,7 +349,7 @@ func (p *printer) result(res *analysis.Result, trace *analysis.Summary) {
 	p.wrapped(head, bold, res.Title)
 	p.say("  ", said...)
 	p.sparks(res, trace.From, trace.To)
-	if p.Brief {
+	if p.Brief && !p.many {
 		return
 	}
 	for _, t := range tables {
@@ -294,13 +358,18 @@ func (p *printer) result(res *analysis.Result, trace *analysis.Summary) {
 	}
 }
 
+// cost says what a finding costs.
+func cost(f *analysis.Finding, quantum int64) string {
+	c := f.Cost
+	if c.Total <= 0 {
+		return "cost not known"
+	}
+	return fmt.Sprintf("cost %s %s, %s of %s", analysis.FormatDuration(c.Value, quantum), c.Clock, analysis.FormatRatio(c.Share()), analysis.FormatDuration(c.Total, quantum))
+}
+
 func (p *printer) finding(indent string, f *analysis.Finding) {
 	p.wrapped(indent+p.mark(f.Severity)+" ", bold, f.Summary)
-	cost := "cost not known"
-	if f.Cost.Total > 0 {
-		cost = fmt.Sprintf("cost %s %s, %s of %s", p.dur(f.Cost.Value), f.Cost.Clock, analysis.FormatRatio(f.Cost.Share()), p.dur(f.Cost.Total))
-	}
-	p.say(indent+"  ", fmt.Sprintf("%s; %s; %s", f.Code, cost, f.Confidence))
+	p.say(indent+"  ", fmt.Sprintf("%s; %s; %s", f.Code, cost(f, p.quantum), f.Confidence))
 	for _, e := range f.Evidence[:min(len(f.Evidence), 3)] {
 		where := analysis.FormatMoment(e.From)
 		if e.To > e.From {

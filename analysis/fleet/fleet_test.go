@@ -1,0 +1,205 @@
+package fleet
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/internal/sketch"
+)
+
+// entry is a trace whose metrics are around those of the others.
+func entry(i int) *Entry {
+	rnd := rand.New(rand.NewPCG(uint64(i), 7))
+	h := new(sketch.Histogram)
+	for range rnd.IntN(100) {
+		h.Add(rnd.Int64N(1e6))
+	}
+	m := func(v float64, u analysis.Unit, p analysis.Polarity) analysis.Metric {
+		return analysis.Metric{Value: analysis.Number(v), Unit: u, N: 9, Polarity: p}
+	}
+	return &Entry{
+		Schema: Schema, Tool: "t", Settings: "s", Path: fmt.Sprintf("host%d/%03d.trace", i%3, i), Hash: fmt.Sprint(i),
+		Trace: analysis.Summary{Complete: true, Events: int64(i), Duration: 1e9},
+		Metrics: map[string]analysis.Metric{
+			"sched.latency.user.p99": m(1e6*(1+rnd.Float64()), analysis.NS, analysis.Lower),
+			"gc.cycles":              m(5, analysis.Count, analysis.Lower),
+			"procs.share.user":       m(.5+rnd.Float64()/10, analysis.Ratio, analysis.Higher),
+		},
+		Findings: []analysis.Finding{{Code: "latency", Severity: analysis.Warning, Cost: analysis.Cost{Value: int64(i % 7), Total: 100}, Evidence: []analysis.Evidence{{From: 5, To: 7}}}},
+		Pools:    map[string]*sketch.Histogram{"sched.latency.user": h},
+	}
+}
+
+func fleetOf(t *testing.T, opt Options, entries ...*Entry) *Fleet {
+	t.Helper()
+	f := New(opt)
+	for _, e := range entries {
+		if err := f.Add(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return f
+}
+
+func again(t *testing.T, e *Entry) *Entry {
+	t.Helper()
+	var b bytes.Buffer
+	if err := e.Encode(&b); err != nil {
+		t.Fatal(err)
+	}
+	out, err := Decode(b.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func text(t *testing.T, f *Fleet) string {
+	t.Helper()
+	out, err := json.MarshalIndent(f.Report("audit"), "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
+}
+
+// TestOrder: the report is that of the set of entries, read again or not, some twice.
+func TestOrder(t *testing.T) {
+	opt := Options{Group: func(path string) string { return path[:5] }}
+	var want string
+	for seed := range uint64(5) {
+		var entries []*Entry
+		for _, i := range rand.New(rand.NewPCG(seed, 1)).Perm(60) {
+			e := entry(i)
+			if seed%2 == 1 {
+				e = again(t, e)
+				entries = append(entries, again(t, entry(i)))
+			}
+			entries = append(entries, e)
+		}
+		got := text(t, fleetOf(t, opt, entries...))
+		if want == "" {
+			want = got
+		}
+		if got != want {
+			t.Fatalf("order %d gives another report", seed)
+		}
+	}
+}
+
+// TestPooled: the values of all traces together are those of one histogram of them.
+func TestPooled(t *testing.T) {
+	all := new(sketch.Histogram)
+	var entries []*Entry
+	for i := range 60 {
+		e := entry(i)
+		all.Merge(e.Pools["sched.latency.user"])
+		entries = append(entries, e)
+	}
+	f := fleetOf(t, Options{}, entries...)
+	p99, ok := all.Quantile(.99)
+	if row := f.pooled(); !ok || row.Cell(0, "n") != all.N() || row.Cell(0, "p99") != p99 || row.Cell(0, "total") != all.Sum() {
+		t.Errorf("pooled %v, want n %d, p99 %d, total %d", row.Rows, all.N(), p99, all.Sum())
+	}
+}
+
+func TestOutliers(t *testing.T) {
+	for _, c := range []struct {
+		metric string
+		value  float64
+		bad    bool
+	}{
+		{"sched.latency.user.p99", 50e6, true},
+		{"sched.latency.user.p99", 10, false}, // on the good side
+		{"procs.share.user", .01, true},
+		{"procs.share.user", .99, false},
+		{"gc.cycles", 500, true}, // all others are equal
+	} {
+		var entries []*Entry
+		for i := range 40 {
+			e := entry(i)
+			if i == 17 {
+				m := e.Metrics[c.metric]
+				m.Value = analysis.Number(c.value)
+				e.Metrics[c.metric] = m
+			}
+			entries = append(entries, e)
+		}
+		out := outliersOf(entries)
+		if c.bad && (len(out) != 1 || out[0].entry.Path != entry(17).Path || out[0].metric != c.metric) || !c.bad && len(out) != 0 {
+			t.Errorf("%s %v: outliers %v", c.metric, c.value, out)
+		}
+		if few := outliersOf(entries[14:21]); len(few) != 0 {
+			t.Errorf("%s: outliers among %d traces", c.metric, 7)
+		}
+	}
+}
+
+func TestBudgets(t *testing.T) {
+	num := func(v float64) *float64 { return &v }
+	const id = "sched.latency.user.p99"
+	base := Budget{Name: "b", Metric: id, Unit: analysis.NS, Level: analysis.Error, Quantile: 1, Least: 1}
+	var entries []*Entry
+	for i := range 10 {
+		e := entry(i)
+		m := e.Metrics[id]
+		m.Value = analysis.Number(i + 1)
+		e.Metrics = map[string]analysis.Metric{id: m}
+		entries = append(entries, e)
+	}
+	for _, c := range []struct {
+		name   string
+		set    func(*Budget)
+		before Baseline
+		want   Verdict
+		value  float64
+	}{
+		{"worst is over", func(b *Budget) { b.Max = num(9) }, nil, Broken, 10},
+		{"worst is at it", func(b *Budget) { b.Max = num(10) }, nil, Kept, 10},
+		{"p90 is not over", func(b *Budget) { b.Max, b.Quantile = num(9), .9 }, nil, Kept, 9},
+		{"min", func(b *Budget) { b.Min = num(2) }, nil, Broken, 1},
+		{"p90 of min", func(b *Budget) { b.Min, b.Quantile = num(2), .8 }, nil, Kept, 2},
+		{"as in the baseline", func(b *Budget) { b.Max = num(9) }, Baseline{"b": 10}, Known, 10},
+		{"worse than the baseline", func(b *Budget) { b.Max = num(9) }, Baseline{"b": 9.5}, Broken, 10},
+		{"kept, whatever the baseline", func(b *Budget) { b.Max = num(11) }, Baseline{"b": 1}, Kept, 10},
+		{"too few", func(b *Budget) { b.Max, b.Least = num(9), 11 }, nil, Inconclusive, 0},
+		{"no such metric", func(b *Budget) { b.Max, b.Metric = num(9), "gc.cycles" }, nil, Inconclusive, 0},
+		{"one trace", func(b *Budget) { b.Max, b.Traces = num(9), func(p string) bool { return p == "host0/000.trace" } }, nil, Kept, 1},
+		{"no trace", func(b *Budget) { b.Max, b.Traces = num(9), func(string) bool { return false } }, nil, Inconclusive, 0},
+	} {
+		b := base
+		c.set(&b)
+		f := fleetOf(t, Options{Budgets: []Budget{b}, Baseline: c.before}, entries...)
+		if j := f.Judge()[0]; j.Verdict != c.want || j.Value != c.value {
+			t.Errorf("%s: %s with %v, want %s with %v", c.name, j.Verdict, j.Value, c.want, c.value)
+		}
+	}
+}
+
+func TestAddRefuses(t *testing.T) {
+	other, tool := entry(1), entry(2)
+	other.Settings, tool.Tool = "other", "other"
+	for _, e := range []*Entry{other, tool} {
+		if err := fleetOf(t, Options{}, entry(0)).Add(e); err == nil {
+			t.Errorf("%s %s is taken beside s t", e.Settings, e.Tool)
+		}
+	}
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	var b bytes.Buffer
+	e := entry(0)
+	e.Schema = Schema + 1
+	if err := e.Encode(&b); err != nil {
+		t.Fatal(err)
+	}
+	for _, data := range [][]byte{nil, []byte("text"), b.Bytes(), b.Bytes()[:b.Len()/2]} {
+		if _, err := Decode(data); err == nil {
+			t.Errorf("%d bytes are taken for an entry", len(data))
+		}
+	}
+}

@@ -1,0 +1,290 @@
+package audit
+
+import (
+	"archive/tar"
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"os"
+	"regexp"
+	"runtime/debug"
+	"strings"
+	"sync"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/fleet"
+)
+
+// Options say how inputs are read.
+type Options struct {
+	Jobs     int   // CPUs
+	Memory   int64 // bytes that the inputs in flight may need together
+	MaxBytes int64 // of one trace, decompressed
+	Settings string
+	Tool     string
+	Store    *Store // nil for none
+	// Again says of which input to read the traces though what they come to is known;
+	// nil for none.
+	Again func(path string, info fs.FileInfo) bool
+	// Analyze reads one trace. It is called at the same time for several.
+	Analyze func(ctx context.Context, r io.Reader, name string, jobs int) (*analysis.Report, error)
+}
+
+// Done is one Input that has been read.
+type Done struct {
+	Entries []*fleet.Entry // one, or one for each member of an archive
+	Bytes   int64          // of the Input
+	Cached  bool
+	Unkept  error // why the Store did not take it
+}
+
+const (
+	// A trace is read as a stream: what is held follows from the goroutines and stacks in
+	// it, at most about six times its size in traces of nothing but goroutines.
+	needFixed   = 32 << 20
+	needPerByte = 6
+	needMost    = 256 << 20
+
+	large = 32 << 20 // from where on a file gets all CPUs
+)
+
+// Run reads inputs and calls each with what they came to, one at a time and in their
+// order. When ctx is done, those in flight are finished and the error is ctx's. Every
+// other error is of each.
+func Run(ctx context.Context, inputs []Input, opt Options, each func(Done) error) error {
+	cpus := semaphore.NewWeighted(int64(opt.Jobs))
+	memory := semaphore.NewWeighted(opt.Memory)
+	ahead := semaphore.NewWeighted(int64(64 * opt.Jobs)) // results that wait for one before them
+	work, stop := context.WithCancel(ctx)
+	defer stop()
+	order := &sequence{each: each, waiting: make(map[int]Done)}
+	var g errgroup.Group
+	for i, in := range inputs {
+		jobs := int64(1)
+		if in.Size >= large {
+			jobs = int64(opt.Jobs)
+		}
+		need := min(needFixed+needPerByte*in.Size, needMost, opt.Memory)
+		if ahead.Acquire(work, 1) != nil || cpus.Acquire(work, jobs) != nil || memory.Acquire(work, need) != nil {
+			break
+		}
+		if work.Err() != nil { // N.B. Acquire does not look when it need not wait
+			break
+		}
+		g.Go(func() error {
+			done := opt.read(context.WithoutCancel(ctx), in, int(jobs))
+			cpus.Release(jobs)
+			memory.Release(need)
+			n, err := order.put(i, done)
+			ahead.Release(n)
+			if err != nil {
+				stop()
+			}
+			return err
+		})
+	}
+	return errors.Join(g.Wait(), ctx.Err())
+}
+
+// sequence calls each in order.
+type sequence struct {
+	sync.Mutex
+	each    func(Done) error
+	next    int
+	waiting map[int]Done
+	err     error
+}
+
+// put returns for how many inputs each was called.
+func (s *sequence) put(i int, d Done) (n int64, err error) {
+	s.Lock()
+	defer s.Unlock()
+	s.waiting[i] = d
+	for s.err == nil {
+		d, ok := s.waiting[s.next]
+		if !ok {
+			break
+		}
+		delete(s.waiting, s.next)
+		s.next++
+		n++
+		s.err = s.each(d)
+	}
+	return n, s.err
+}
+
+func (o *Options) failed(path string, err error) *fleet.Entry {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		err = p.Err // the name is said already
+	}
+	return &fleet.Entry{Schema: fleet.Schema, Tool: o.Tool, Settings: o.Settings, Path: path, Failure: err.Error()}
+}
+
+// read makes the Entries of an input.
+func (o *Options) read(ctx context.Context, in Input, jobs int) Done {
+	fail := func(err error) Done {
+		return Done{Entries: []*fleet.Entry{o.failed(in.Path, err)}, Bytes: in.Size}
+	}
+	if in.Err != nil {
+		return fail(in.Err)
+	}
+	before, err := os.Stat(in.Path)
+	if err != nil {
+		return fail(err)
+	}
+	archive := archiveName.MatchString(in.Path)
+	again := o.Again != nil && o.Again(in.Path, before)
+	if o.Store != nil && !archive && !again {
+		if hash := o.Store.Known(in.Path, before); hash != "" {
+			if e := o.Store.Get(hash, in.Path); e != nil {
+				return Done{Entries: []*fleet.Entry{e}, Bytes: in.Size, Cached: true}
+			}
+		}
+	}
+	f, err := os.Open(in.Path)
+	if err != nil {
+		return fail(err)
+	}
+	defer f.Close()
+	if archive {
+		return Done{Entries: o.archive(ctx, f, in.Path), Bytes: in.Size}
+	}
+	if o.Store != nil && !again && isTrace(f) {
+		sum := sha256.New()
+		if _, err := io.Copy(sum, f); err != nil {
+			return fail(err)
+		}
+		hash := hex.EncodeToString(sum.Sum(nil))
+		if e := o.Store.Get(hash, in.Path); e != nil {
+			if err := o.Store.stamp(in.Path, hash, before); err == nil {
+				return Done{Entries: []*fleet.Entry{e}, Bytes: in.Size, Cached: true}
+			}
+		}
+		if _, err := f.Seek(0, io.SeekStart); err != nil {
+			return fail(err)
+		}
+	}
+	e := o.trace(ctx, f, in.Path, jobs)
+	done := Done{Entries: []*fleet.Entry{e}, Bytes: in.Size}
+	after, err := os.Stat(in.Path)
+	if err == nil && (after.Size() != before.Size() || !after.ModTime().Equal(before.ModTime())) {
+		if e.Failure != "" {
+			e.Failure += " (it changed while it was read)"
+		} else {
+			e.Trace.Complete, e.Trace.FaultKind = false, "io"
+			e.Trace.Fault = strings.TrimPrefix(e.Trace.Fault+"; it changed while it was read", "; ")
+		}
+	} else if o.Store != nil && e.Hash != "" {
+		done.Unkept = o.Store.Put(e, before)
+	}
+	return done
+}
+
+// isTrace tells whether a file begins as one, and leaves it at its begin. Others are
+// not worth a hash.
+func isTrace(f *os.File) bool {
+	head := make([]byte, 5)
+	n, _ := f.ReadAt(head, 0)
+	head = head[:n]
+	for _, magic := range []string{"go 1.", "\x1f\x8b", "\x28\xb5\x2f\xfd"} {
+		if bytes.HasPrefix(head, []byte(magic)) {
+			return true
+		}
+	}
+	return false
+}
+
+// hashed passes on what is read, and sums it up.
+type hashed struct {
+	r   io.Reader
+	sum hash.Hash
+}
+
+func (h *hashed) Read(p []byte) (int, error) {
+	n, err := h.r.Read(p)
+	h.sum.Write(p[:n])
+	return n, err
+}
+
+// trace makes the Entry of one trace. A fault of ours costs this one only.
+func (o *Options) trace(ctx context.Context, r io.Reader, path string, jobs int) (e *fleet.Entry) {
+	defer func() {
+		if v := recover(); v != nil {
+			e = o.failed(path, fmt.Errorf("internal error: %v", v))
+		}
+	}()
+	h := &hashed{r, sha256.New()}
+	rep, err := o.Analyze(ctx, h, path, jobs)
+	if err != nil {
+		return o.failed(path, err)
+	}
+	rep.Tool = o.Tool
+	if rep.Trace.FaultKind == "io" {
+		return fleet.NewEntry(rep, o.Settings, "")
+	}
+	if _, err := io.Copy(io.Discard, h); err != nil { // what follows the trace is a part of the content
+		return o.failed(path, err)
+	}
+	return fleet.NewEntry(rep, o.Settings, hex.EncodeToString(h.sum.Sum(nil)))
+}
+
+var archiveName = regexp.MustCompile(`(?i)\.(tar|tar\.gz|tgz|tar\.zst)$`)
+
+// archive makes the Entries of the members of a tar file. What cannot be read of it is
+// an Entry as well.
+func (o *Options) archive(ctx context.Context, f io.Reader, path string) (out []*fleet.Entry) {
+	fail := func(err error) []*fleet.Entry {
+		return append(out, o.failed(path, fmt.Errorf("archive: %w", err)))
+	}
+	r := bufio.NewReader(f)
+	var plain io.Reader = r
+	head, _ := r.Peek(4)
+	switch {
+	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
+		z, err := gzip.NewReader(r)
+		if err != nil {
+			return fail(err)
+		}
+		plain = z
+	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(256<<20))
+		if err != nil {
+			return fail(err)
+		}
+		defer z.Close()
+		plain = z
+	}
+	bounded := &io.LimitedReader{R: plain, N: 8 * o.MaxBytes}
+	members := tar.NewReader(bounded)
+	for {
+		head, err := members.Next()
+		switch {
+		case bounded.N <= 0:
+			return fail(fmt.Errorf("more than %s when decompressed", analysis.FormatBytes(8*o.MaxBytes)))
+		case err == io.EOF && len(out) == 0:
+			return fail(errors.New("it is empty"))
+		case err == io.EOF:
+			return out
+		case err != nil:
+			return fail(err)
+		case head.Typeflag == tar.TypeReg:
+			out = append(out, o.trace(ctx, members, path+":"+head.Name, 1))
+		}
+	}
+}
+
+// Guard lets the collector keep the whole program near the budget.
+func Guard(memory int64) { debug.SetMemoryLimit(memory) }

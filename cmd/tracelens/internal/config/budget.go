@@ -1,0 +1,240 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/fleet"
+)
+
+// Budgets are those of the file, for audits.
+func (c *Config) Budgets() []fleet.Budget { return c.budgets }
+
+// Settings says all of a configuration that the findings of a trace depend on, on a
+// day: two that say the same give the same findings.
+func (c *Config) Settings(catalogue []*analysis.Analyzer, today time.Time) string {
+	var b strings.Builder
+	fmt.Fprint(&b, c.Levels(catalogue), c.preset.off)
+	for _, name := range slices.Sorted(maps.Keys(c.severities)) {
+		fmt.Fprintf(&b, " %q:%s", name, c.severities[name].level)
+	}
+	for _, s := range c.suppressions {
+		expired := s.Expires != "" && today.UTC().Format(time.DateOnly) > s.Expires
+		fmt.Fprintf(&b, " %q %q %q %v", s.Code, s.Func, s.File, expired)
+	}
+	return b.String()
+}
+
+// budgetKeys are those of a budget.
+var budgetKeys = []struct{ name, doc string }{
+	{"name", "what it is called in reports and baselines; without it its metric, limit and selection"},
+	{"preset", "budgets that suit many programs: service, latency or batch; only traces, group and level go with it"},
+	{"metric", "a metric, such as sched.latency.user.p99"},
+	{"max", "the most that is allowed, such as 5ms, 20% or 100"},
+	{"min", "the least that is allowed"},
+	{"level", "how grave it is to break it: note, warning or error, the default"},
+	{"traces", "only traces whose path matches; * and ? match anything"},
+	{"group", "only traces of groups that match (see --group-by)"},
+	{"quantile", "over the traces, such as p90; p100, the worst trace, without it"},
+	{"least", "how many traces are needed to judge; without it as many as the quantile needs"},
+}
+
+// budgetPresets are budgets that suit many programs. The collector's share is its own
+// goal (runtime/mgcpacer.go: gcBackgroundUtilization); a P may be held for 10 ms before
+// its goroutine is preempted (runtime/proc.go: forcePreemptNS).
+var budgetPresets = map[string][]map[string]string{
+	"service": {
+		{"metric": "sched.latency.user.p99", "max": "10ms"},
+		{"metric": "stw.gc.total.max", "max": "10ms"},
+		{"metric": "procs.share.gcworker", "max": "25%"},
+		{"metric": "procs.share.assist", "max": "5%"},
+	},
+	"latency": {
+		{"metric": "sched.latency.user.p99", "max": "1ms"},
+		{"metric": "stw.gc.total.max", "max": "1ms"},
+		{"metric": "procs.share.gcworker", "max": "25%"},
+		{"metric": "procs.share.assist", "max": "1%"},
+	},
+	"batch": {
+		{"metric": "procs.share.idle", "max": "25%"},
+		{"metric": "procs.share.gcworker", "max": "25%"},
+		{"metric": "procs.share.assist", "max": "10%"},
+	},
+}
+
+func (p *parser) budgets(n *yaml.Node) {
+	if n.Kind != yaml.SequenceNode {
+		p.fault(n.Line, "budgets is %s, must be a list", kind(n))
+		return
+	}
+	for _, item := range n.Content {
+		p.budget(item)
+	}
+}
+
+func (p *parser) budget(item *yaml.Node) {
+	var names []string
+	for _, k := range budgetKeys {
+		names = append(names, k.name)
+	}
+	before := len(p.errs)
+	values, lines := make(map[string]string), make(map[string]int)
+	p.mapping(item, "a budget", func(name string, k, v *yaml.Node) {
+		if !slices.Contains(names, name) {
+			p.unknown(k.Line, "key", name, names)
+			return
+		}
+		if text, ok := p.text(v, name); ok {
+			if values[name], lines[name] = strings.TrimSpace(text), v.Line; values[name] == "" {
+				p.fault(v.Line, "%s is empty", name)
+			}
+		}
+	})
+	if len(p.errs) > before {
+		return
+	}
+	preset := values["preset"]
+	if preset == "" {
+		p.oneBudget(item, values, lines)
+		return
+	}
+	all, ok := budgetPresets[preset]
+	if !ok {
+		p.unknown(lines["preset"], "preset", preset, slices.Sorted(maps.Keys(budgetPresets)))
+		return
+	}
+	for name, line := range lines {
+		if !slices.Contains([]string{"preset", "traces", "group", "level"}, name) {
+			p.fault(line, "%s does not go with preset, which says it", name)
+			return
+		}
+	}
+	for _, budget := range all {
+		budget = maps.Clone(budget)
+		for _, name := range []string{"traces", "group", "level"} {
+			budget[name] = values[name]
+		}
+		p.oneBudget(item, budget, lines)
+	}
+}
+
+func (p *parser) oneBudget(item *yaml.Node, values map[string]string, lines map[string]int) {
+	b := fleet.Budget{Metric: values["metric"], Level: analysis.Error, Quantile: 1, From: p.from(item.Line)}
+	var ids []string
+	for _, def := range analysis.Metrics() {
+		ids = append(ids, def.ID)
+		if def.ID == b.Metric {
+			b.Unit = def.Unit
+		}
+	}
+	switch {
+	case b.Metric == "":
+		p.fault(item.Line, "a budget without a metric")
+		return
+	case b.Unit == "":
+		family, _, _ := strings.Cut(b.Metric, ".")
+		if own := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return !strings.HasPrefix(id, family+".") }); len(own) > 0 {
+			ids = own
+		}
+		p.unknown(lines["metric"], "metric", b.Metric, ids)
+		return
+	case (values["max"] == "") == (values["min"] == ""):
+		p.fault(item.Line, "a budget needs max or min, one of them")
+		return
+	}
+	limit := func(key string) *float64 {
+		text := values[key]
+		if text == "" {
+			return nil
+		}
+		u, ok := units[b.Unit]
+		if !ok {
+			u = unit{example: "1", parse: number}
+		}
+		v, ok := u.parse(text)
+		if text == "0" {
+			v, ok = 0, true
+		}
+		if !ok || v < 0 {
+			p.fault(lines[key], "%q is no value of %s, which is in %s: write it as %s", text, b.Metric, b.Unit, u.example)
+		}
+		return &v
+	}
+	b.Max, b.Min = limit("max"), limit("min")
+	if text := values["level"]; text != "" {
+		if b.Level = analysis.Severity(text); b.Level.Rank() == 0 {
+			p.unknown(lines["level"], "level", text, []string{"note", "warning", "error"})
+		}
+	}
+	if text := values["quantile"]; text != "" {
+		q, err := strconv.ParseFloat(strings.TrimPrefix(text, "p"), 64)
+		if !regexp.MustCompile(quantilePattern).MatchString(text) || err != nil || q <= 0 || q > 100 {
+			p.fault(lines["quantile"], "%q is no quantile over traces: write it as p90", text)
+		}
+		b.Quantile = q / 100
+	}
+	b.Least = 1
+	if b.Quantile < 1 { // one trace must lie beyond
+		b.Least = int(math.Ceil(1/(1-b.Quantile) - 1e-9))
+	}
+	if text := values["least"]; text != "" {
+		v, err := strconv.Atoi(text)
+		if err != nil || v < 1 {
+			p.fault(lines["least"], "%q is no number of traces: write it as 10", text)
+		}
+		b.Least = v
+	}
+	b.Name = values["name"]
+	if b.Name == "" {
+		b.Name = strings.Join(slices.DeleteFunc([]string{b.Metric, values["quantile"], values["traces"], values["group"]}, func(s string) bool { return s == "" }), " ")
+		if b.Min != nil {
+			b.Name += " min"
+		}
+	}
+	for _, other := range p.c.budgets {
+		if other.Name == b.Name {
+			p.fault(item.Line, "the budget %q stands already at %s: give one a name", b.Name, other.From)
+		}
+	}
+	if text := values["traces"]; text != "" {
+		b.Traces = glob(text)
+	}
+	if text := values["group"]; text != "" {
+		b.Group = glob(text)
+	}
+	p.c.budgets = append(p.c.budgets, b)
+}
+
+const quantilePattern = `^p[0-9]+(\.[0-9]+)?$`
+
+func budgetsSchema(*schemas) object {
+	var ids []string
+	for _, def := range analysis.Metrics() {
+		ids = append(ids, def.ID)
+	}
+	properties := object{}
+	for _, k := range budgetKeys {
+		properties[k.name] = object{"type": "string", "minLength": 1, "description": k.doc}
+	}
+	properties["metric"].(object)["enum"] = ids
+	properties["preset"].(object)["enum"] = slices.Sorted(maps.Keys(budgetPresets))
+	properties["level"].(object)["enum"] = []string{"note", "warning", "error"}
+	properties["quantile"].(object)["pattern"] = quantilePattern
+	for _, name := range []string{"max", "min"} {
+		properties[name].(object)["type"] = []string{"string", "number"}
+	}
+	properties["least"].(object)["type"] = []string{"string", "integer"}
+	return object{"type": "array", "items": object{
+		"type": "object", "properties": properties, "additionalProperties": false,
+		"oneOf": []object{{"required": []string{"metric", "max"}}, {"required": []string{"metric", "min"}}, {"required": []string{"preset"}}},
+	}}
+}

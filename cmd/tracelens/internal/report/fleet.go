@@ -1,0 +1,140 @@
+package report
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/tracelens/tracelens/analysis"
+)
+
+// plain is a cell for programs: numbers in their base units, "" for none.
+func plain(cell any) string {
+	switch v := cell.(type) {
+	case nil:
+		return ""
+	case int64:
+		return strconv.FormatInt(v, 10)
+	case float64:
+		return strconv.FormatFloat(v, 'g', -1, 64)
+	case string:
+		return v
+	}
+	return fmt.Sprint(cell)
+}
+
+// CSV writes every cell of the tables on a line: table, row from 1, column, unit, value.
+// Text that a spreadsheet would take for a formula gets a ' before it.
+func CSV(w io.Writer, rep *analysis.Report, _ Options) error {
+	out := csv.NewWriter(w)
+	out.Write([]string{"table", "row", "column", "unit", "value"})
+	for _, res := range rep.Results {
+		for _, t := range res.Tables {
+			for i, row := range t.Rows {
+				for k, col := range t.Columns {
+					value := plain(row[k])
+					if col.Unit == analysis.Text {
+						if value = Clean(value); value != "" && strings.ContainsRune("=+-@\t\r", rune(value[0])) {
+							value = "'" + value
+						}
+					}
+					out.Write([]string{t.Name, strconv.Itoa(i + 1), col.Name, string(col.Unit), value})
+				}
+			}
+		}
+	}
+	out.Flush()
+	return out.Error() // also of the writes
+}
+
+// label is a value of a label as OpenMetrics writes it.
+func label(s string) string { return `"` + escaped(s) + `"` }
+
+func escaped(s string) string {
+	return strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(Clean(s))
+}
+
+// labelRune makes the runes of a metric's id those that a name may have.
+func labelRune(r rune) rune {
+	if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
+		return r
+	}
+	return '_'
+}
+
+// OpenMetrics writes the metrics of a trace, or of many the counts, the distributions
+// of the metrics over traces and the findings, as text of OpenMetrics 1.0. Times are in
+// seconds.
+func OpenMetrics(w io.Writer, rep *analysis.Report, _ Options) error {
+	var b strings.Builder
+	family := func(name, help string) {
+		fmt.Fprintf(&b, "# TYPE %s gauge\n# HELP %s %s\n", name, name, help)
+	}
+	if f := rep.Fleet; f != nil {
+		family("tracelens_inputs", "Inputs of the audit by what they came to.")
+		for _, s := range []struct {
+			what string
+			n    int
+		}{{"whole", f.Traces - f.Partial}, {"partial", f.Partial}, {"failed", f.Failed}} {
+			fmt.Fprintf(&b, "tracelens_inputs{state=%q} %d\n", s.what, s.n)
+		}
+	}
+	number := func(cell any, u analysis.Unit) string {
+		if v, ok := cell.(int64); ok && u == analysis.NS {
+			return strconv.FormatFloat(float64(v)/1e9, 'g', -1, 64)
+		}
+		return plain(cell)
+	}
+	for _, d := range analysis.Metrics() {
+		m, ok := rep.Metrics[d.ID]
+		if !ok || math.IsNaN(float64(m.Value)) {
+			continue
+		}
+		name, value := "tracelens_"+strings.Map(labelRune, d.ID), float64(m.Value)
+		switch m.Unit {
+		case analysis.NS, analysis.Moment:
+			name, value = name+"_seconds", value/1e9
+		case analysis.Bytes:
+			name += "_bytes"
+		case analysis.Ratio:
+			name += "_ratio"
+		case analysis.PerS:
+			name += "_per_second"
+		}
+		family(name, escaped(d.Doc))
+		fmt.Fprintf(&b, "%s{trace=%s} %s\n", name, label(rep.Trace.Name), strconv.FormatFloat(value, 'g', -1, 64))
+	}
+	for _, res := range rep.Results {
+		for _, t := range res.Tables {
+			kind, isDistribution := strings.CutPrefix(t.Name, "distributions.")
+			switch {
+			case isDistribution:
+				name := "tracelens_" + kind
+				if kind == "times" {
+					name += "_seconds"
+				}
+				family(name, "Metrics over traces: one value a trace.")
+				for i := range t.Rows {
+					for _, col := range t.Columns {
+						cell := t.Cell(i, col.Name)
+						if cell == nil || col.Name == "metric" || col.Name == "worst" || col.Name == "traces" {
+							continue
+						}
+						fmt.Fprintf(&b, "%s{metric=%s,quantile=%q} %s\n", name, label(plain(t.Cell(i, "metric"))), col.Name, number(cell, col.Unit))
+					}
+				}
+			case t.Name == "findings":
+				family("tracelens_finding_traces", "Traces in which a finding fires.")
+				for i := range t.Rows {
+					fmt.Fprintf(&b, "tracelens_finding_traces{finding=%s,level=%s} %s\n", label(plain(t.Cell(i, "finding"))), label(plain(t.Cell(i, "level"))), plain(t.Cell(i, "traces")))
+				}
+			}
+		}
+	}
+	b.WriteString("# EOF\n")
+	_, err := io.WriteString(w, b.String())
+	return err
+}

@@ -1,0 +1,48 @@
+package report
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/tracelens/tracelens/analysis"
+)
+
+// TestFleetUntrusted: a path that no one should have stays text in every format.
+func TestFleetUntrusted(t *testing.T) {
+	evil := "=cmd|' /C calc'!A0<script>alert(1)</script>\n# EOF \x1b[31m\"} 1 | **@someone** [a](http://b)"
+	table := &analysis.Table{Name: "findings", Title: evil, Columns: []analysis.Column{{Name: "finding", Unit: analysis.Text}, {Name: "level", Unit: analysis.Text}, {Name: "traces", Unit: analysis.Count}}}
+	table.Add(evil, "error", int64(1))
+	rep := &analysis.Report{
+		Trace: analysis.Summary{Name: evil, Complete: true},
+		Fleet: &analysis.Fleet{Inputs: 1, Traces: 1},
+		Results: []*analysis.Result{{Name: "fleet", Outcome: analysis.Found, Summary: []string{evil}, Tables: []*analysis.Table{table},
+			Findings: []analysis.Finding{{Code: evil, Severity: analysis.Error, Summary: evil}}}},
+	}
+	for _, c := range []struct {
+		name, want string
+		never      []string
+	}{
+		{"csv", "findings,1,finding,text,\"'=cmd", []string{",=cmd", ",\"=cmd"}},
+		{"openmetrics", `tracelens_finding_traces{finding="=cmd`, []string{"\n# EOF ", `[31m"} 1`}},
+		{"markdown", "&#60;script", []string{"<script", "@someone", "**&#64;", "](http", "\n# EOF"}},
+		{"html", "&lt;script&gt;alert", []string{"<script>alert"}},
+	} {
+		format, err := Named(Formats, c.name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b bytes.Buffer
+		if err := format.Write(&b, rep, Options{Full: true}); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(b.String(), c.want) {
+			t.Errorf("%s: no %q in\n%s", c.name, c.want, b.String())
+		}
+		for _, s := range append(c.never, "\x1b") {
+			if strings.Contains(b.String(), s) {
+				t.Errorf("%s: %q in\n%s", c.name, s, b.String())
+			}
+		}
+	}
+}

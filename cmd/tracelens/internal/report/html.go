@@ -1,0 +1,454 @@
+package report
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"io"
+	"math"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/yuin/goldmark"
+	"github.com/yuin/goldmark/extension"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/plots"
+)
+
+//go:embed html
+var htmlFiles embed.FS
+
+var htmlTemplate = template.Must(template.New("page.html").Funcs(template.FuncMap{
+	"moment": analysis.FormatMoment,
+	"count":  analysis.FormatCount,
+	"anchor": anchor,
+}).ParseFS(htmlFiles, "html/*.html"))
+
+// Limits of what a page holds of a table.
+const (
+	htmlRows   = 500 // of a table
+	behindRows = 200 // of the table behind a chart
+)
+
+// HTML writes a report as one page that needs nothing else: no file, no network.
+func HTML(w io.Writer, rep *analysis.Report, opt Options) error {
+	page := newHTMLPage(rep, opt)
+	if err := page.charts(); err != nil {
+		return err
+	}
+	data, err := pack(page.timeline())
+	if err != nil {
+		return fmt.Errorf("internal error: %w", err)
+	}
+	page.Data = data
+	style, script := asset("style.css")+palette(), asset("data.js")+asset("timeline.js")+asset("page.js")
+	page.Style, page.Script = template.CSS(style), template.JS(script)
+	page.Policy = fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; img-src data:; base-uri 'none'; form-action 'none'", hash(style), hash(script))
+	var b bytes.Buffer
+	if err := htmlTemplate.Execute(&b, page); err != nil {
+		return fmt.Errorf("internal error: %w", err)
+	}
+	lines := strings.Split(b.String(), "\n")
+	for i := range lines {
+		lines[i] = Clean(lines[i]) // N.B. the template has escaped what is markup
+	}
+	_, err = io.WriteString(w, strings.Join(lines, "\n"))
+	return err
+}
+
+func asset(name string) string {
+	b, err := htmlFiles.ReadFile("html/" + name)
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}
+
+// hash is what a content-security policy calls a text by.
+func hash(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// anchor makes a name that may stand in an id.
+func anchor(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '.' {
+			return r
+		}
+		return '_'
+	}, name)
+}
+
+// laneStates are the states of a P, in the order in which they are stacked.
+var laneStates = []string{"user", "system", "GC worker", "assist", "syscall", "scheduler", "STW", "idle"}
+
+// palette gives the states the colours that they have in charts, in both themes.
+func palette() string {
+	var b strings.Builder
+	vars := func(dark bool) {
+		for i, s := range laneStates {
+			fill, text, _ := plots.Color(s, dark)
+			fmt.Fprintf(&b, "--state-%d:%s;--on-state-%d:%s;", i, fill, i, text)
+		}
+	}
+	b.WriteString("\n:root{")
+	vars(false)
+	b.WriteString("}\n:root[data-theme=dark]{")
+	vars(true)
+	b.WriteString("}\n@media (prefers-color-scheme:dark){:root:not([data-theme=light]){")
+	vars(true)
+	b.WriteString("}}\n")
+	for i := range laneStates {
+		fmt.Fprintf(&b, ".state-%d{background:var(--state-%d)}\n", i, i)
+	}
+	return b.String()
+}
+
+// htmlPage is what the template shows.
+type htmlPage struct {
+	Style  template.CSS
+	Script template.JS
+	Policy string
+	Data   string // of the timeline
+
+	Name, Title, Tool string
+	Lost              string // what is missing of the trace
+	Facts             []string
+	Verdict           []string
+	Counts            []htmlCount
+	Findings          []htmlFinding
+	States            []string
+	HasTimeline       bool
+	Exact             string // which part of the timeline is
+	Charts            []htmlChart
+	Metrics           []htmlMetric
+	Sections          []htmlSection
+	Clear             []*analysis.Result
+	Unable            []cannot
+	Off               string
+	Suppressed        []string
+	Pages             []htmlDoc
+
+	rep *analysis.Report
+	opt Options
+}
+
+type htmlCount struct {
+	Severity analysis.Severity
+	Text     string
+}
+
+type htmlFinding struct {
+	*analysis.Finding
+	ID       string
+	Cost     string
+	Share    int // of the cost, in percent
+	Evidence []htmlEvidence
+	Symptoms []htmlFinding
+	Page     string
+	Open     bool // its evidence is shown at once
+}
+
+type htmlEvidence struct {
+	When, Long, P, G string
+	analysis.Evidence
+	Link      string
+	Elsewhere []opening
+}
+
+type htmlChart struct {
+	Name, Title string
+	Light, Dark template.URL
+	Table       htmlTable
+	Main        bool
+}
+
+type htmlMetric struct {
+	ID, Value, N, Doc, Polarity, Confidence, Clock, Unit string
+	Sort                                                 float64
+}
+
+type htmlSection struct {
+	Name, Title string
+	Outcome     analysis.Outcome
+	Reason      string
+	Summary     []string
+	Tables      []htmlTable
+	Open        bool
+}
+
+type htmlTable struct {
+	Name, Title string
+	Columns     []htmlColumn
+	Rows        [][]htmlCell
+	More        string
+}
+
+type htmlColumn struct {
+	Name    string
+	Numeric bool
+	Hint    string
+}
+
+type htmlCell struct {
+	Text    string
+	Sort    string // what to sort by, where it is not Text
+	Numeric bool
+	Link    string // to its moment
+}
+
+type htmlDoc struct {
+	Name string
+	HTML template.HTML
+}
+
+// markdown renders the pages, without what is HTML in them.
+var markdown = goldmark.New(goldmark.WithExtensions(extension.Table))
+
+func newHTMLPage(rep *analysis.Report, opt Options) *htmlPage {
+	p := &htmlPage{rep: rep, opt: opt, Name: rep.Trace.Name, Tool: rep.Tool, States: laneStates}
+	p.Title = filepath.Base(rep.Trace.Name) + ": tracelens report"
+	p.header()
+	for _, res := range rep.Results {
+		if res.Name == verdict {
+			p.Verdict = verdictLines(rep, res)
+		}
+	}
+	p.findings()
+	p.metrics()
+	p.sections()
+	p.checks()
+	return p
+}
+
+func (p *htmlPage) dur(ns int64) string { return analysis.FormatDuration(ns, p.rep.Trace.Quantum) }
+
+func (p *htmlPage) header() {
+	p.Lost, p.Facts = lost(p.rep), facts(p.rep)
+}
+
+// link is to a part of the timeline, with some room at its sides; "" where there is
+// none.
+func (p *htmlPage) link(from, to int64, proc *int64) string {
+	if p.rep.Fleet != nil {
+		return ""
+	}
+	a, b := around(p.rep, from, to)
+	s := fmt.Sprintf("#t=%d-%d", a, b)
+	if proc != nil {
+		s += fmt.Sprintf("&p=%d", *proc)
+	}
+	return s
+}
+
+func (p *htmlPage) findings() {
+	n := make(map[analysis.Severity]int64)
+	for i, f := range p.rep.Findings() {
+		n[f.Severity]++
+		v := p.finding(fmt.Sprintf("finding-%d", i+1), f)
+		v.Open = i < shownWhole
+		p.Findings = append(p.Findings, v)
+	}
+	for _, s := range []analysis.Severity{analysis.Error, analysis.Warning, analysis.Note} {
+		if n[s] > 0 {
+			p.Counts = append(p.Counts, htmlCount{s, counted(n[s], string(s))})
+		}
+	}
+}
+
+func (p *htmlPage) finding(id string, f *analysis.Finding) htmlFinding {
+	v := htmlFinding{Finding: f, ID: id, Cost: cost(f, p.rep.Trace.Quantum)}
+	v.Share = int(math.Round(100 * min(max(f.Cost.Share(), 0), 1)))
+	name, _, _ := strings.Cut(f.Code, "/")
+	if text, ok := p.opt.Pages[name]; ok {
+		v.Page = "page-" + anchor(name)
+		if !slices.ContainsFunc(p.Pages, func(d htmlDoc) bool { return d.Name == name }) {
+			var b strings.Builder
+			if err := markdown.Convert([]byte(text), &b); err == nil {
+				p.Pages = append(p.Pages, htmlDoc{name, template.HTML(b.String())})
+			}
+		}
+	}
+	for _, e := range f.Evidence {
+		row := htmlEvidence{When: analysis.FormatMoment(e.From), Evidence: e, Link: p.link(e.From, e.To, e.P), Elsewhere: openings(p.rep, e.From, e.To)}
+		if e.To > e.From {
+			row.Long = p.dur(e.To - e.From)
+		}
+		if e.P != nil {
+			row.P = fmt.Sprint(*e.P)
+		}
+		if e.G != nil {
+			row.G = fmt.Sprint(*e.G)
+		}
+		v.Evidence = append(v.Evidence, row)
+	}
+	for i := range f.Symptoms {
+		v.Symptoms = append(v.Symptoms, p.finding(fmt.Sprintf("%s-%d", id, i+1), &f.Symptoms[i]))
+	}
+	return v
+}
+
+func (p *htmlPage) metrics() {
+	for _, d := range analysis.Metrics() {
+		m, ok := p.rep.Metrics[d.ID]
+		if !ok {
+			continue
+		}
+		p.Metrics = append(p.Metrics, htmlMetric{
+			ID: d.ID, Value: analysis.Format(m.Value, m.Unit, p.rep.Trace.Quantum), N: analysis.FormatCount(m.N), Doc: d.Doc,
+			Polarity: map[analysis.Polarity]string{analysis.Lower: "lower", analysis.Higher: "higher"}[m.Polarity],
+			Clock:    string(m.Clock), Confidence: string(m.Confidence), Unit: string(m.Unit), Sort: float64(m.Value),
+		})
+	}
+}
+
+func (p *htmlPage) sections() {
+	many := p.rep.Fleet != nil
+	for _, res := range p.rep.Results {
+		s := htmlSection{Name: res.Name, Title: res.Title, Outcome: res.Outcome, Reason: res.Reason, Summary: res.Summary, Open: many || res.Outcome == analysis.Failed}
+		for _, t := range res.Tables {
+			if !t.Detail || many {
+				s.Tables = append(s.Tables, p.table(t, htmlRows))
+			}
+		}
+		if res.Judge && !many || len(s.Summary)+len(s.Tables) == 0 {
+			continue
+		}
+		p.Sections = append(p.Sections, s)
+	}
+}
+
+// checks says what was looked for and not found, and what cannot be told.
+func (p *htmlPage) checks() {
+	p.Clear, p.Unable = checks(p.rep)
+	p.Off = switchedOff(p.rep)
+	for i := range p.rep.Suppressed {
+		s := &p.rep.Suppressed[i]
+		p.Suppressed = append(p.Suppressed, fmt.Sprintf("%s: %s (%s)", s.Code, s.Summary, s.Reason))
+	}
+}
+
+// table is t for people; the longest tables lose their tails.
+func (p *htmlPage) table(t *analysis.Table, limit int) htmlTable {
+	v := htmlTable{Name: t.Name, Title: t.Title}
+	from, long, proc := -1, -1, -1 // columns that say where a row is
+	for i, c := range t.Columns {
+		col := htmlColumn{Name: c.Name, Numeric: c.Unit != analysis.Text}
+		switch c.Polarity {
+		case analysis.Lower:
+			col.Hint = "lower is better"
+		case analysis.Higher:
+			col.Hint = "higher is better"
+		}
+		v.Columns = append(v.Columns, col)
+		switch {
+		case c.Unit == analysis.Moment && from < 0:
+			from = i
+		case c.Unit == analysis.NS && long < 0:
+			long = i
+		case c.Unit == analysis.P && proc < 0:
+			proc = i
+		}
+	}
+	rows := t.Rows[:min(len(t.Rows), limit)]
+	for _, row := range rows {
+		cells := make([]htmlCell, len(row))
+		for i, c := range row {
+			cells[i] = htmlCell{Text: analysis.Format(c, t.Columns[i].Unit, p.rep.Trace.Quantum), Numeric: v.Columns[i].Numeric}
+			if text, ok := c.(string); ok {
+				cells[i].Link = p.opt.Links[text]
+			}
+			if v.Columns[i].Numeric {
+				cells[i].Sort = "-Infinity" // cells without a number come last
+				if v, ok := number(c); ok {
+					cells[i].Sort = strconv.FormatFloat(v, 'g', -1, 64)
+				}
+			}
+		}
+		if from >= 0 {
+			if at, ok := integer(row[from]); ok {
+				to := at
+				if long >= 0 {
+					d, _ := integer(row[long])
+					to += d
+				}
+				var on *int64
+				if proc >= 0 {
+					if id, ok := integer(row[proc]); ok && id >= 0 {
+						on = &id
+					}
+				}
+				cells[from].Link = p.link(at, to, on)
+			}
+		}
+		v.Rows = append(v.Rows, cells)
+	}
+	switch more := t.More + int64(len(t.Rows)-len(rows)); {
+	case t.N > 0 && more > 0:
+		v.More = fmt.Sprintf("%s more rows; n = %s", analysis.FormatCount(more), analysis.FormatCount(t.N))
+	case t.N > 0:
+		v.More = "n = " + analysis.FormatCount(t.N)
+	case more > 0:
+		v.More = analysis.FormatCount(more) + " more rows"
+	}
+	return v
+}
+
+// integer is a cell that holds one, also in a report read back from JSON.
+func integer(cell any) (int64, bool) {
+	switch x := cell.(type) {
+	case int64:
+		return x, true
+	case float64:
+		return int64(x), x == math.Trunc(x)
+	}
+	return 0, false
+}
+
+// charts draws the main figures in both themes.
+func (p *htmlPage) charts() error {
+	for _, v := range MainFigures(p.rep) {
+		c := htmlChart{Name: v.Figure.Name, Title: v.Figure.Title, Table: p.table(v.Table, behindRows)}
+		for _, dark := range []bool{false, true} {
+			o := PlotOptions(p.rep)
+			o.Format, o.Dark, o.Text = "svg", dark, true
+			var b bytes.Buffer
+			if err := plots.Draw(&b, v.Figure, v.Table, o); err != nil {
+				return err
+			}
+			url := template.URL("data:image/svg+xml;base64," + base64.StdEncoding.EncodeToString(b.Bytes()))
+			if dark {
+				c.Dark = url
+			} else {
+				c.Light = url
+			}
+		}
+		p.Charts = append(p.Charts, c)
+	}
+	return nil
+}
+
+// pack is v as JSON, compressed, in letters.
+func pack(v any) (string, error) {
+	var b bytes.Buffer
+	z, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	if err != nil {
+		return "", err
+	}
+	if err := json.NewEncoder(z).Encode(v); err != nil {
+		return "", err
+	}
+	if err := z.Close(); err != nil {
+		return "", err
+	}
+	return base64.StdEncoding.EncodeToString(b.Bytes()), nil
+}

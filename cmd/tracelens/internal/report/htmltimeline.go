@@ -1,0 +1,183 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/tracelens/tracelens/analysis"
+)
+
+// timelineData is what the page's timeline draws. Times are ns since the begin of
+// the trace; texts are indexes into Strings.
+type timelineData struct {
+	From    int64            `json:"from"`
+	To      int64            `json:"to"`
+	Quantum int64            `json:"quantum"`
+	States  []string         `json:"states"`
+	Strings []string         `json:"strings"`
+	Density *densityData     `json:"density"`
+	Windows [][3]int64       `json:"windows"` // from, exact to, wanted to
+	Spans   map[string]*list `json:"spans"`   // columns by name
+	Bands   map[string]*list `json:"bands"`
+	Marks   []markData       `json:"marks"`
+}
+
+// densityData is shares of the time of each P by state in buckets: Share in 1/1000,
+// rows of one value per state.
+type densityData struct {
+	At    []int64 `json:"at"`  // begins of buckets, in order
+	P     []int64 `json:"p"`   // of the rows
+	Row   []int64 `json:"row"` // bucket of the rows
+	Share []int64 `json:"share"`
+}
+
+// list is a column of integers, nil where there is none: times as differences from
+// the one before.
+type list struct {
+	Unit   analysis.Unit `json:"unit"`
+	Values []any         `json:"values"`
+}
+
+type markData struct {
+	From     int64             `json:"from"`
+	To       int64             `json:"to"`
+	P        int64             `json:"p"` // -1 for none
+	Severity analysis.Severity `json:"severity"`
+	Text     string            `json:"text"`
+	Finding  string            `json:"finding"` // the id of its card
+}
+
+func (p *htmlPage) timeline() *timelineData {
+	t := p.rep.Trace
+	d := &timelineData{From: t.From, To: t.To, Quantum: t.Quantum, States: laneStates, Strings: []string{}, Windows: [][3]int64{}, Marks: []markData{}}
+	ids := make(map[string]int64)
+	if lanes := tableNamed(p.rep, "timeline.lanes"); lanes != nil {
+		d.Density = density(lanes)
+	}
+	spans := tableNamed(p.rep, "spans.spans")
+	if windows := tableNamed(p.rep, "spans.windows"); windows != nil {
+		for i := range windows.Rows {
+			var w [3]int64
+			for k, name := range []string{"from", "to", "wanted to"} {
+				w[k], _ = integer(windows.Cell(i, name))
+			}
+			d.Windows = append(d.Windows, w)
+		}
+	} else if spans = tableNamed(p.rep, "timeline.spans"); spans != nil {
+		d.Windows = append(d.Windows, [3]int64{t.From, t.To, t.To})
+	}
+	if spans != nil {
+		d.Spans = d.columns(spans, ids)
+	}
+	if bands := tableNamed(p.rep, "spans.bands"); bands != nil {
+		d.Bands = d.columns(bands, ids)
+	}
+	for i := range p.Findings {
+		for _, e := range p.Findings[i].Evidence {
+			m := markData{From: e.From, To: e.To, P: -1, Severity: p.Findings[i].Severity, Text: Clean(p.Findings[i].Code + ": " + e.Note), Finding: p.Findings[i].ID}
+			if e.Evidence.P != nil {
+				m.P = *e.Evidence.P
+			}
+			d.Marks = append(d.Marks, m)
+		}
+	}
+	p.HasTimeline = t.To > t.From && (d.Density != nil || d.Spans != nil)
+	p.Exact = d.exact()
+	return d
+}
+
+// exact says which part of the timeline is.
+func (d *timelineData) exact() string {
+	var exact, cut int64
+	for _, w := range d.Windows {
+		exact += w[1] - w[0]
+		if w[1] < w[2] {
+			cut++
+		}
+	}
+	whole := exact >= d.To-d.From
+	switch {
+	case d.Spans == nil && d.Density == nil:
+		return ""
+	case d.Spans == nil:
+		return "Shares of time only: this report holds no exact spans (analyze --spans N)."
+	case whole:
+		return "Every span of the whole trace is exact."
+	}
+	s := fmt.Sprintf("Exact spans in %s (%s in all), the rest as shares of time.", counted(int64(len(d.Windows)), "window"), analysis.FormatDuration(exact, d.Quantum))
+	if cut > 0 {
+		s += fmt.Sprintf(" %s cut short: more spans with --spans.", counted(cut, "window"))
+	}
+	return s
+}
+
+func tableNamed(rep *analysis.Report, name string) *analysis.Table {
+	for _, res := range rep.Results {
+		for _, t := range res.Tables {
+			if t.Name == name {
+				return t
+			}
+		}
+	}
+	return nil
+}
+
+// columns are the columns of a table for the page.
+func (d *timelineData) columns(t *analysis.Table, ids map[string]int64) map[string]*list {
+	out := make(map[string]*list)
+	for i, c := range t.Columns {
+		l := &list{Unit: c.Unit, Values: make([]any, len(t.Rows))}
+		var before int64
+		for k, row := range t.Rows {
+			if c.Unit == analysis.Text {
+				if s, ok := row[i].(string); ok {
+					l.Values[k] = d.text(ids, s)
+				}
+				continue
+			}
+			v, ok := integer(row[i])
+			if !ok {
+				continue
+			}
+			if c.Unit == analysis.Moment {
+				v, before = v-before, v
+			}
+			l.Values[k] = v
+		}
+		out[c.Name] = l
+	}
+	return out
+}
+
+func (d *timelineData) text(ids map[string]int64, s string) int64 {
+	id, ok := ids[s]
+	if !ok {
+		id = int64(len(d.Strings))
+		ids[s] = id
+		d.Strings = append(d.Strings, Clean(s))
+	}
+	return id
+}
+
+func density(t *analysis.Table) *densityData {
+	d := &densityData{}
+	for i := range t.Rows {
+		at, _ := integer(t.Cell(i, "at"))
+		d.At = append(d.At, at)
+	}
+	rows := slices.Clone(d.At)
+	slices.Sort(d.At)
+	d.At = slices.Compact(d.At)
+	for i, at := range rows {
+		p, _ := integer(t.Cell(i, "P"))
+		bucket, _ := slices.BinarySearch(d.At, at)
+		d.P = append(d.P, p)
+		d.Row = append(d.Row, int64(bucket))
+		for _, s := range laneStates {
+			share, _ := number(t.Cell(i, s))
+			d.Share = append(d.Share, int64(math.Round(1000*share)))
+		}
+	}
+	return d
+}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tracelens/tracelens/analysis/fleet"
+	"github.com/tracelens/tracelens/cmd/tracelens/internal/audit"
+)
+
+func newMerge() *cobra.Command {
+	var f fleetFlags
+	cmd := &cobra.Command{
+		Use:   "merge DIR...",
+		Short: "Put together what 'audit --emit' wrote, on one machine or many",
+		Long: `Merge reports what one audit of all the traces would: the output is the same,
+however the traces were shared among audits. An entry that is damaged, or made
+by another version or configuration, is an error: the report would not be whole.`,
+		Example: "  tracelens merge shards/*",
+		Args:    cobra.MinimumNArgs(1),
+		RunE:    func(cmd *cobra.Command, args []string) error { return merge(cmd, &f, args) },
+	}
+	cmd.Flags().SortFlags = false
+	f.add(cmd)
+	return cmd
+}
+
+func merge(cmd *cobra.Command, f *fleetFlags, dirs []string) error {
+	fl, _, err := f.fleet()
+	if err != nil {
+		return err
+	}
+	files, err := audit.Walk(dirs, cmd.InOrStdin())
+	if err != nil {
+		return &failure{"standard input", err}
+	}
+	n := 0
+	for _, file := range files {
+		if file.Err != nil {
+			return &failure{file.Path, file.Err}
+		}
+		if !strings.HasSuffix(file.Path, audit.Suffix) {
+			continue
+		}
+		if err := cmd.Context().Err(); err != nil {
+			return err
+		}
+		data, err := os.ReadFile(file.Path)
+		if err != nil {
+			return &failure{file.Path, err}
+		}
+		e, err := fleet.Decode(data)
+		if err != nil {
+			return &failure{file.Path, err}
+		}
+		if err := fl.Add(e); err != nil {
+			return &failure{file.Path, err}
+		}
+		n++
+	}
+	if n == 0 {
+		return &failure{strings.Join(dirs, " "), errors.New("no entries of an audit: make them with 'tracelens audit --emit DIR'")}
+	}
+	if f.format == "ndjson" {
+		for _, e := range fl.Entries() {
+			if err := line(cmd.OutOrStdout(), e); err != nil {
+				return &failure{"output", err}
+			}
+		}
+	}
+	return f.conclude(cmd, fl)
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/cmd/tracelens/internal/report"
+)
+
+type renderFlags struct {
+	outputFlags
+	strict bool
+}
+
+func newRender() *cobra.Command {
+	var f renderFlags
+	cmd := &cobra.Command{
+		Use:   "render REPORT",
+		Short: "Write a saved report in another format",
+		Long: `Render reads REPORT, a file or - for standard input that 'tracelens analyze',
+'audit' or 'merge' wrote with --format json, and writes it in any format: the
+same bytes as if it had been written so at once. The trace is not needed.
+
+A page whose timeline shows single spans needs a report that holds them:
+'tracelens analyze --format json --spans 100000'.`,
+		Example: `  tracelens analyze --format json --spans 100000 -o report.json cpu.trace
+  tracelens render --format html -o report.html report.json
+  tracelens render --format markdown --assets charts -o report.md report.json`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return fmt.Errorf("render takes one REPORT, got %d", len(args))
+			}
+			return nil
+		},
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return []string{"json"}, cobra.ShellCompDirectiveFilterFileExt
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return render(cmd, &f, args[0]) },
+	}
+	cmd.Flags().SortFlags = false
+	f.add(cmd, report.Formats...)
+	cmd.Flags().BoolVar(&f.strict, "strict", false, "exit with 3 when the report is of an incomplete or faulty trace")
+	return cmd
+}
+
+func render(cmd *cobra.Command, f *renderFlags, name string) error {
+	format, err := f.check()
+	if err != nil {
+		return err
+	}
+	var in io.Reader
+	if name == "-" {
+		name, in = "standard input", cmd.InOrStdin()
+	} else {
+		file, err := os.Open(name)
+		if err != nil {
+			return &failure{name, err}
+		}
+		defer file.Close()
+		if f.out != "-" && sameFile(file, f.out) {
+			return fmt.Errorf("--output %s is the report itself", f.out)
+		}
+		in = file
+	}
+	rep, err := analysis.Decode(in)
+	if err != nil {
+		return &failure{name, err}
+	}
+	if err := f.write(cmd, format, rep, true); err != nil {
+		return err
+	}
+	if err := (&inputFlags{strict: f.strict}).fault(rep); err != nil {
+		return err
+	}
+	return f.tooMany(rep)
+}

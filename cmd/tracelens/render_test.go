@@ -1,0 +1,145 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/cmd/tracelens/internal/report"
+	"github.com/tracelens/tracelens/plots"
+)
+
+// output is what a command line writes to standard output.
+func output(t *testing.T, stdin string, args ...string) []byte {
+	t.Helper()
+	var out, errs bytes.Buffer
+	if code := run(context.Background(), args, strings.NewReader(stdin), &out, &errs); code != exitDone {
+		t.Fatalf("%v: exit code %d: %s", args, code, errs.String())
+	}
+	return out.Bytes()
+}
+
+// TestRenderSame: a saved report gives the bytes of a report written at once.
+func TestRenderSame(t *testing.T) {
+	traces, err := filepath.Glob("../../testdata/traces/*.trace")
+	if err != nil || len(traces) == 0 {
+		t.Fatal("no traces", err)
+	}
+	for i, trace := range traces {
+		if testing.Short() && i%8 != 0 {
+			continue
+		}
+		t.Run(filepath.Base(trace), func(t *testing.T) {
+			t.Parallel()
+			saved := string(output(t, "", "analyze", "--format", "json", "--spans", "100000", trace))
+			for _, format := range report.Formats {
+				direct := output(t, "", "analyze", "--format", format.Name, "--spans", "100000", trace)
+				if again := output(t, saved, "render", "--format", format.Name, "-"); !bytes.Equal(direct, again) {
+					t.Errorf("%s differs: %s", format.Name, firstDifference(direct, again))
+				}
+			}
+		})
+	}
+}
+
+func firstDifference(a, b []byte) string {
+	i := 0
+	for i < min(len(a), len(b)) && a[i] == b[i] {
+		i++
+	}
+	near := func(s []byte) string { return string(s[max(0, i-40):min(len(s), i+80)]) }
+	return near(a) + "\n--- but\n" + near(b)
+}
+
+func TestRenderFleetSame(t *testing.T) {
+	args := []string{"audit", "../../testdata/traces"}
+	saved := string(output(t, "", append(args, "--format", "json")...))
+	for _, format := range report.Formats {
+		direct := output(t, "", append(args, "--format", format.Name)...)
+		if again := output(t, saved, "render", "--format", format.Name, "-"); !bytes.Equal(direct, again) {
+			t.Errorf("%s differs: %s", format.Name, firstDifference(direct, again))
+		}
+	}
+}
+
+func TestRenderRefuses(t *testing.T) {
+	for in, want := range map[string]string{
+		``:                              "ends in the middle",
+		`{"schema":1`:                   "ends in the middle",
+		`{"schema":2}`:                  "schema 2",
+		`{"schema":1,"colour":1}`:       "colour",
+		`{"schema":1}{"schema":1}`:      "more than one",
+		`{"schema":1,"results":[null]}`: "results[0] is null",
+		`{"schema":1,"results":[{"name":"a","tables":[{"name":"t","columns":[{"name":"c","unit":"ns"}],"rows":[["x"]]}]}]}`:       "column c of unit ns",
+		`{"schema":1,"results":[{"name":"a","tables":[{"name":"t","columns":[{"name":"c","unit":"ns"}],"rows":[[1,2]]}]}]}`:       "2 cells for 1 columns",
+		`{"schema":1,"results":[{"name":"a","tables":[{"name":"t","columns":[],"rows":[]}],"figures":[{"table":"t","x":"at"}]}]}`: `no column "at"`,
+	} {
+		var out, errs bytes.Buffer
+		code := run(context.Background(), []string{"render", "-"}, strings.NewReader(in), &out, &errs)
+		if code != exitUnreadable || !strings.Contains(errs.String(), want) || out.Len() > 0 {
+			t.Errorf("%s: exit code %d, %q, want %q", in, code, errs.String(), want)
+		}
+	}
+}
+
+// FuzzRender: a report by whomever is an error or becomes text, in every format.
+func FuzzRender(f *testing.F) {
+	for _, name := range []string{"tiny-go126", "mixed-go126"} {
+		in, err := os.Open("../../testdata/traces/" + name + ".trace")
+		if err != nil {
+			continue
+		}
+		rep, err := analysis.Analyze(context.Background(), in, name, analysis.Options{}, mustChoose(f))
+		in.Close()
+		if err != nil {
+			f.Fatal(err)
+		}
+		results := rep.Results
+		rep.Metrics = nil
+		for _, res := range results { // N.B. the whole is too long to mutate
+			for _, t := range res.Tables {
+				t.Limit(2)
+			}
+			rep.Results = []*analysis.Result{res}
+			var b bytes.Buffer
+			if err := report.JSON(&b, rep, report.Options{}); err != nil {
+				f.Fatal(err)
+			}
+			f.Add(b.Bytes())
+		}
+	}
+	f.Add([]byte(`{"schema":1,"trace":{"to_ns":9,"from_ns":10},"results":[{"name":"limits","findings":[{"code":"a/b","severity":"x","cost":{"value_ns":-1,"total_ns":1},"evidence":[{"from_ns":-5,"to_ns":3,"p":-7}]}],"tables":[{"name":"timeline.lanes","columns":[{"name":"at","unit":"moment"},{"name":"s","unit":"text"}],"rows":[[1,null],[null,"a"]]}],"figures":[{"name":"timeline.lanes","mark":"lanes","table":"timeline.lanes","x":"at","y":["at"],"series":"s"}]}]}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		rep, err := analysis.Decode(bytes.NewReader(data))
+		if err != nil {
+			return
+		}
+		for _, format := range report.Formats {
+			var b bytes.Buffer
+			if err := format.Write(&b, rep, report.Options{Width: 80, Full: true}); err != nil && format.Name != "html" {
+				t.Errorf("%s: %v", format.Name, err)
+			}
+			if format.Name == "markdown" && b.Len() > 65_536 {
+				t.Errorf("markdown of %d bytes", b.Len())
+			}
+		}
+		for _, v := range report.Figures(rep) {
+			var b bytes.Buffer
+			opt := report.PlotOptions(rep)
+			opt.Format = plots.Formats[0]
+			_ = plots.Draw(&b, v.Figure, v.Table, opt) // N.B. an error is an answer; a panic is not
+		}
+	})
+}
+
+func mustChoose(f *testing.F) []*analysis.Analyzer {
+	all, err := choose(nil, nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	return all
+}

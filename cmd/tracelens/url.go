@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/cmd/tracelens/internal/report"
+)
+
+const (
+	mostRedirects = 5
+	mostFetched   = 8 << 30 // bytes
+	// longestFetch bounds the whole answer; the first byte of a trace comes at once.
+	longestFetch = 15 * time.Minute
+	longestWait  = 30 * time.Second // for the head of the answer, beyond the seconds asked for
+)
+
+var urlScheme = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9+.-]*://`)
+
+// isURL tells the name of a trace in the net from that of a file.
+func isURL(name string) bool { return urlScheme.MatchString(name) }
+
+// publicURL is a URL without what may be secret: the user, the fragment, and all of the
+// query but how many seconds are asked for.
+func publicURL(u *url.URL) string {
+	plain := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
+	if s := u.Query().Get("seconds"); s != "" {
+		plain.RawQuery = url.Values{"seconds": {s}}.Encode()
+	}
+	return plain.String()
+}
+
+// fetch asks for a trace, such as that of a /debug/pprof/trace endpoint. It returns
+// what to call it, also beside an error.
+func fetch(ctx context.Context, raw string) (body io.ReadCloser, name string, err error) {
+	u, err := url.Parse(raw)
+	if err != nil { // N.B. the error holds all of it
+		return nil, "TRACE", errors.New("no valid URL")
+	}
+	name = publicURL(u)
+	if u.Scheme != "http" && u.Scheme != "https" {
+		return nil, name, fmt.Errorf("unsupported URL: %s is neither http nor https", u.Scheme)
+	}
+	if u.Host == "" {
+		return nil, name, errors.New("no host in the URL")
+	}
+	wait := longestWait
+	if s, err := time.ParseDuration(u.Query().Get("seconds") + "s"); err == nil && s > 0 {
+		wait += min(s, longestFetch)
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.ResponseHeaderTimeout = wait
+	transport.DisableCompression = true // N.B. the parser unpacks, within its bounds
+	client := &http.Client{Transport: transport, CheckRedirect: func(to *http.Request, via []*http.Request) error {
+		switch {
+		case len(via) > mostRedirects:
+			return fmt.Errorf("more than %d redirects", mostRedirects)
+		case to.URL.Scheme != "https" && (to.URL.Scheme != "http" || via[len(via)-1].URL.Scheme == "https"):
+			return fmt.Errorf("redirected from %s to %s", via[len(via)-1].URL.Scheme, to.URL.Scheme)
+		}
+		return nil
+	}}
+	ctx, cancel := context.WithTimeoutCause(ctx, longestFetch, fmt.Errorf("no end after %v", longestFetch))
+	done := func() { cancel(); transport.CloseIdleConnections() }
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		done()
+		return nil, name, errors.New("no valid URL")
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		done()
+		var about *url.Error // which names the URL
+		if errors.As(err, &about) {
+			err = about.Err
+		}
+		return nil, name, err
+	}
+	answer := &fetched{ReadCloser: res.Body, left: mostFetched, done: done}
+	kind, _, _ := strings.Cut(res.Header.Get("Content-Type"), ";")
+	switch {
+	case res.StatusCode != http.StatusOK:
+		said, _ := io.ReadAll(io.LimitReader(res.Body, 200))
+		answer.Close()
+		err = errors.New(res.Status)
+		if line := strings.Join(strings.Fields(report.Clean(string(said))), " "); line != "" && !strings.HasPrefix(line, "<") {
+			err = fmt.Errorf("%s: %s", res.Status, line)
+		}
+		return nil, name, err
+	case kind == "text/html":
+		answer.Close()
+		return nil, name, errors.New("the answer is a page (text/html), not a trace: an endpoint is such as /debug/pprof/trace?seconds=5")
+	}
+	return answer, name, nil
+}
+
+// fetched is the body of an answer, within bounds.
+type fetched struct {
+	io.ReadCloser
+	left int64
+	done func()
+}
+
+func (f *fetched) Read(p []byte) (int, error) {
+	n, err := f.ReadCloser.Read(p)
+	if f.left -= int64(n); f.left < 0 {
+		return 0, fmt.Errorf("longer than %s", analysis.FormatBytes(mostFetched))
+	}
+	return n, err
+}
+
+func (f *fetched) Close() error {
+	err := f.ReadCloser.Close()
+	f.done()
+	return err
+}

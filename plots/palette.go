@@ -1,0 +1,21 @@
+package plots
+
+import (
+	"fmt"
+	"image/color"
+)
+
+// Color is the colour of a series of that name, as CSS has it, and that of text upon
+// it; ok is false for a name that means nothing.
+func Color(name string, inDark bool) (fill, text string, ok bool) {
+	th := &light
+	if inDark {
+		th = &dark
+	}
+	r := roleOf(name)
+	css := func(c color.Color) string {
+		v := c.(color.NRGBA)
+		return fmt.Sprintf("#%02x%02x%02x", v.R, v.G, v.B)
+	}
+	return css(th.roles[max(r, user)]), css(th.on(th.roles[max(r, user)])), r != none
+}

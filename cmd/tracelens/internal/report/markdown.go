@@ -348,8 +348,8 @@ func (m *markdownWriter) table(t *analysis.Table) string {
 // text makes s stand as it is, cut to width cells.
 func (m *markdownWriter) text(s string, width int) string { return inMarkdown(cut(s, width)) }
 
-// cut makes s printable and cuts it to width cells, and to as many runes four times
-// over: some take no cell.
+// cut makes s printable, without blanks around it, and cuts it to width cells, and to
+// as many runes four times over: some take no cell.
 func cut(s string, width int) string {
 	runes := 0
 	for i := range s {
@@ -358,7 +358,7 @@ func cut(s string, width int) string {
 			break
 		}
 	}
-	return ansi.Truncate(Clean(s), width, "…")
+	return strings.TrimSpace(ansi.Truncate(Clean(s), width, "…"))
 }
 
 // inMarkdown makes printable text of unknown origin stand as it is: no markup, no
@@ -369,7 +369,7 @@ func inMarkdown(s string) string {
 		switch {
 		case strings.ContainsRune("&<>@#|`\\*_~[]!$:", r) && !(r == '_' && inWord(s, i)) && !(r == ':' && !linkAt(s, i)):
 			fmt.Fprintf(&b, "&#%d;", r)
-		case (r == '-' || r == '+' || r == '=' || r == ' ') && i == 0:
+		case (r == '-' || r == '+' || r == '=') && i == 0:
 			fmt.Fprintf(&b, "&#%d;", r) // no list, no heading
 		case (r == '.' || r == ')') && i > 0 && strings.Trim(s[:i], "0123456789") == "":
 			fmt.Fprintf(&b, "&#%d;", r) // no numbered list

@@ -38,6 +38,10 @@ const (
 	behindRows = 200 // of the table behind a chart
 )
 
+// chartWidth is what two charts beside each other have, in px, so that their text is as
+// large as that around them.
+const chartWidth = 560
+
 // HTML writes a report as one page that needs nothing else: no file, no network.
 func HTML(w io.Writer, rep *analysis.Report, opt Options) error {
 	page := newHTMLPage(rep, opt)
@@ -420,7 +424,7 @@ func (p *htmlPage) charts() error {
 		c := htmlChart{Name: v.Figure.Name, Title: v.Figure.Title, Table: p.table(v.Table, behindRows)}
 		for _, dark := range []bool{false, true} {
 			o := PlotOptions(p.rep)
-			o.Format, o.Dark, o.Text = "svg", dark, true
+			o.Format, o.Dark, o.Text, o.Width = "svg", dark, true, chartWidth
 			var b bytes.Buffer
 			if err := plots.Draw(&b, v.Figure, v.Table, o); err != nil {
 				return err

@@ -255,7 +255,7 @@ func (m *markdownWriter) evidence(b *strings.Builder, all []analysis.Evidence) {
 	for _, e := range all {
 		row := []string{whole(analysis.FormatMoment(e.From)), "", id(e.P), id(e.G), "", m.text(e.Note, cellWidth)}
 		if e.To > e.From {
-			row[1] = whole(inMarkdown(m.dur(e.To - e.From)))
+			row[1] = whole(m.dur(e.To - e.From))
 		}
 		if e.Func != "" {
 			row[4] = code(e.Func)

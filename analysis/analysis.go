@@ -64,7 +64,10 @@ type Pass struct {
 	results map[*Analyzer]*Result // of the analyzers before this one
 	result  *Result
 	report  *Report
-	levels  map[string]Levels // where they are not the default
+	metrics map[string]Metric            // of result, in report once it has not failed
+	pools   map[string]*sketch.Histogram // likewise
+	levels  map[string]Levels            // where they are not the default
+	brief   bool
 }
 
 // FoldOf returns the fold of a, which is the pass's analyzer or one it requires.
@@ -107,6 +110,9 @@ func (p *Pass) Table(t *Table) {
 	}
 }
 
+// Brief says that nobody looks at tables over time, which only charts show.
+func (p *Pass) Brief() bool { return p.brief }
+
 // Figure adds a figure, whose Table must have been added.
 func (p *Pass) Figure(f Figure) {
 	for _, t := range p.result.Tables {
@@ -129,7 +135,7 @@ func (p *Pass) metric(id string, v float64, n int64) {
 	if !ok {
 		panic("metric " + id + " is not in the list")
 	}
-	p.report.Metrics[id] = Metric{Value: Number(v), Unit: d.Unit, N: n, Polarity: d.Polarity, Clock: d.Clock, Confidence: d.Confidence}
+	p.metrics[id] = Metric{Value: Number(v), Unit: d.Unit, N: n, Polarity: d.Polarity, Clock: d.Clock, Confidence: d.Confidence}
 }
 
 // Quantiles sets those metrics of prefix.{p50,p90,p99,p999,max,total} that are in
@@ -138,7 +144,7 @@ func (p *Pass) metric(id string, v float64, n int64) {
 func (p *Pass) Quantiles(prefix string, h *sketch.Histogram) {
 	n := h.N()
 	if n > 0 {
-		p.report.Pools[prefix] = h
+		p.pools[prefix] = h
 	}
 	for _, q := range []struct {
 		name string

@@ -19,6 +19,7 @@ import (
 // A Partial is the folds of a set of analyzers over some events of a trace.
 type Partial struct {
 	Folds  map[*Analyzer]Collector
+	brief  bool        // what Options.Brief leaves out is
 	kinds  parse.Kinds // that they want
 	byKind [parse.NumKinds][]Collector
 	byProc [parse.NumProcStates][parse.NumProcStates][]Collector // of KindProc, by From and To
@@ -141,6 +142,7 @@ type Options struct {
 	parse.Options
 	Jobs   int               // how many CPUs to use; 0 is GOMAXPROCS; the report is the same
 	Levels map[string]Levels // of thresholds by name, where not the default
+	Brief  bool              // leave out tables over time, which only charts show
 }
 
 // Analyze reads a trace and reports what the analyzers say of it, in their
@@ -148,6 +150,7 @@ type Options struct {
 // that is readable in part gives a report whose Trace.Fault says what is lost.
 func Analyze(ctx context.Context, r io.Reader, name string, opt Options, analyzers []*Analyzer) (*Report, error) {
 	p := NewPartial(analyzers)
+	p.brief = opt.Brief
 	tr, err := p.read(ctx, r, opt)
 	if err != nil {
 		return nil, err
@@ -179,7 +182,7 @@ func Conclude(tr *parse.Trace, name string, p *Partial, analyzers []*Analyzer, l
 	rep := &Report{Schema: Schema, Trace: summarize(tr, name), Metrics: make(map[string]Metric), Pools: make(map[string]*sketch.Histogram)}
 	results := make(map[*Analyzer]*Result)
 	for _, a := range Closure(analyzers) {
-		results[a] = conclude(&Pass{Analyzer: a, Trace: tr, folds: p.Folds, results: results, report: rep, levels: levels})
+		results[a] = conclude(&Pass{Analyzer: a, Trace: tr, folds: p.Folds, results: results, report: rep, levels: levels, brief: p.brief})
 	}
 	for _, a := range analyzers {
 		rep.Results = append(rep.Results, results[a])
@@ -194,9 +197,8 @@ func conclude(pass *Pass) (res *Result) {
 	a, rep := pass.Analyzer, pass.report
 	res = &Result{Name: a.Name, Title: a.Title(), Judge: len(a.Thresholds) > 0}
 	pass.result = res
-	before, pools := maps.Clone(rep.Metrics), maps.Clone(rep.Pools)
+	pass.metrics, pass.pools = make(map[string]Metric), make(map[string]*sketch.Histogram)
 	fail := func(reason string) {
-		rep.Metrics, rep.Pools = before, pools
 		*res = Result{Name: res.Name, Title: res.Title, Judge: res.Judge, Outcome: Failed, Reason: "internal error: " + reason}
 	}
 	defer func() {
@@ -221,6 +223,8 @@ func conclude(pass *Pass) (res *Result) {
 	default:
 		res.Outcome = Clear
 	}
+	maps.Copy(rep.Metrics, pass.metrics)
+	maps.Copy(rep.Pools, pass.pools)
 	return res
 }
 

@@ -341,6 +341,9 @@ func runBlocking(p *analysis.Pass) error {
 	p.Table(idle)
 
 	p.Table(blockDetail(tr, rank(waits, siteLabel, (*blockWaits).add, func(w *blockWaits) int64 { return w.total }), wakers))
+	if p.Brief() {
+		return nil
+	}
 	overTime, sums := blockOverTime(p, f)
 	overTime.N = total.n
 	p.Table(overTime)

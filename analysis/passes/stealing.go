@@ -178,7 +178,9 @@ func runStealing(p *analysis.Pass) error {
 	startsECDF(p, f)
 	pairTables(p, f)
 	stealSites(p, f)
-	stealSeries(p, f)
+	if !p.Brief() {
+		stealSeries(p, f)
+	}
 	return nil
 }
 

@@ -267,8 +267,10 @@ func runTimeline(p *analysis.Pass) error {
 	timelineTotals(p, f, all, n)
 	timelinePs(p, f)
 	timelineWakeups(p, f)
-	timelineOver(p, f)
-	timelineSpans(p, f)
+	if !p.Brief() {
+		timelineOver(p, f)
+		timelineSpans(p, f)
+	}
 	return nil
 }
 

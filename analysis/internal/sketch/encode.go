@@ -26,8 +26,8 @@ func (h *Histogram) MarshalJSON() ([]byte, error) {
 		return json.Marshal(e)
 	}
 	last := 0
-	for i, n := range h.counts {
-		if n > 0 {
+	for i := range numCounts {
+		if n := h.counts.at(i); n > 0 {
 			e.Buckets = append(e.Buckets, int64(i-last), n)
 			last = i
 		}
@@ -61,7 +61,7 @@ func (h *Histogram) UnmarshalJSON(data []byte) error {
 	if len(e.Values) > 0 || len(e.Buckets)%2 != 0 || e.Min < 0 || e.Max < e.Min || e.Sum < e.Max {
 		return errors.New("histogram: its parts contradict each other")
 	}
-	read = Histogram{sum: e.Sum, min: e.Min, max: e.Max, counts: new([numCounts]int64)}
+	read = Histogram{sum: e.Sum, min: e.Min, max: e.Max, counts: new(octaves)}
 	at := int64(0)
 	for i := 0; i < len(e.Buckets); i += 2 {
 		gap, n := e.Buckets[i], e.Buckets[i+1]
@@ -69,7 +69,7 @@ func (h *Histogram) UnmarshalJSON(data []byte) error {
 			return fmt.Errorf("histogram: bad bucket %d", i/2)
 		}
 		at += gap
-		read.counts[at] = n
+		read.counts.add(int(at), n)
 		read.n += n
 	}
 	if read.n <= inline || e.Buckets[0] != int64(bucketOf(min(e.Min, limit))) || at != int64(bucketOf(min(e.Max, limit))) {

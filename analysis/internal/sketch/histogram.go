@@ -16,6 +16,27 @@ const (
 	numCounts = 41*perOctave + 1
 )
 
+// octaves counts values by bucket, perOctave buckets to an array; those without a
+// value are nil, so that equal contents are equal.
+type octaves [numCounts/perOctave + 1]*[perOctave]int64
+
+func (o *octaves) at(bucket int) int64 {
+	if octave := o[bucket/perOctave]; octave != nil {
+		return octave[bucket%perOctave]
+	}
+	return 0
+}
+
+// add adds n > 0, as far as there is room for it.
+func (o *octaves) add(bucket int, n int64) {
+	octave := &o[bucket/perOctave]
+	if *octave == nil {
+		*octave = new([perOctave]int64)
+	}
+	sum := &(*octave)[bucket%perOctave]
+	*sum = addSat(*sum, n)
+}
+
 // bucketOf returns the bucket of a value in 0…limit.
 func bucketOf(v int64) int {
 	if v < 2*perOctave {
@@ -35,7 +56,8 @@ func bucketRange(i int) (lo, hi int64) {
 // Histogram is the distribution of int64 values ≥ 0 (ns, bytes, counts);
 // smaller ones count as 0. N, Sum, Min and Max are exact. Up to 32 values are
 // kept as they are, in 0.3 KiB; beyond that they are counted in buckets ≤ 0.8 %
-// wide, in another 41 KiB. Values above 1<<47 share the last bucket. N and Sum
+// wide, in another 0.3 KiB and 1 KiB for each power of two that has values, 41 KiB
+// at most. Values above 1<<47 share the last bucket. N and Sum
 // stop at [math.MaxInt64]; the law holds for buckets as long as N does not get
 // there. The zero value is empty.
 type Histogram struct {
@@ -44,7 +66,7 @@ type Histogram struct {
 	// N.B. not hdrhistogram-go, which takes more than twice as long to count a
 	// value. Its PackedHistogram is smaller, but remembers the bucket it hit last,
 	// so that equal contents are not equal values.
-	counts *[numCounts]int64 // by bucket; nil while n ≤ inline
+	counts *octaves // nil while n ≤ inline
 }
 
 // Add adds the value v.
@@ -54,9 +76,15 @@ func (h *Histogram) Add(v int64) {
 		h.AddN(v, 1)
 		return
 	}
+	i := bucketOf(v)
+	octave := h.counts[i/perOctave]
+	if octave == nil {
+		h.AddN(v, 1)
+		return
+	}
 	h.n++
 	h.sum += v
-	h.counts[bucketOf(v)]++
+	octave[i%perOctave]++
 }
 
 // AddN adds n times the value v; n ≤ 0 adds nothing.
@@ -94,8 +122,15 @@ func (h *Histogram) Merge(o *Histogram) {
 	if h.counts == nil {
 		h.spread()
 	}
-	for i := bucketOf(min(o.min, limit)); i <= bucketOf(min(o.max, limit)); i++ {
-		h.counts[i] = addSat(h.counts[i], o.counts[i])
+	for i, octave := range o.counts {
+		if octave == nil {
+			continue
+		}
+		for k, n := range octave {
+			if n > 0 {
+				h.counts.add(i*perOctave+k, n)
+			}
+		}
 	}
 	h.n = addSat(h.n, o.n)
 }
@@ -115,16 +150,17 @@ func (h *Histogram) put(v, n int64) {
 		}
 		h.spread()
 	}
-	n = min(n, math.MaxInt64-h.n)
-	h.counts[bucketOf(min(v, limit))] += n
-	h.n += n
+	if n = min(n, math.MaxInt64-h.n); n > 0 {
+		h.counts.add(bucketOf(min(v, limit)), n)
+		h.n += n
+	}
 }
 
 // spread counts the inline values in buckets.
 func (h *Histogram) spread() {
-	h.counts = new([numCounts]int64)
+	h.counts = new(octaves)
 	for _, v := range h.few[:h.n] {
-		h.counts[bucketOf(min(v, limit))]++
+		h.counts.add(bucketOf(min(v, limit)), 1)
 	}
 	h.few = [inline]int64{}
 }
@@ -188,7 +224,7 @@ func (h *Histogram) QuantileAny(q float64) int64 {
 		return h.max
 	}
 	i := bucketOf(min(h.min, limit))
-	for below := h.counts[i]; below < rank; below += h.counts[i] {
+	for below := h.counts.at(i); below < rank; below += h.counts.at(i) {
 		i++
 	}
 	_, v := bucketRange(i)
@@ -243,7 +279,7 @@ func (h *Histogram) Bins(yield func(lo, hi, n int64) bool) {
 func (h *Histogram) bars(yield func(lo, hi, n int64) bool) {
 	if h.counts != nil {
 		for i := bucketOf(min(h.min, limit)); i <= bucketOf(min(h.max, limit)); i++ {
-			if n := h.counts[i]; n > 0 {
+			if n := h.counts.at(i); n > 0 {
 				if lo, hi := bucketRange(i); !yield(lo, hi, n) {
 					return
 				}

@@ -127,7 +127,11 @@ func (f *Fleet) Report(name string) *analysis.Report {
 		res.Summary = append(res.Summary, fmt.Sprintf("None of %d traces stands out.", rep.Fleet.Traces))
 	default:
 		w := tables[0]
-		res.Summary = append(res.Summary, fmt.Sprintf("%d of %d traces stand out; most %v: %v is %v.", int64(len(w.Rows))+w.More, rep.Fleet.Traces, w.Cell(0, "trace"), w.Cell(0, "worst"), w.Cell(0, "value")))
+		var most []string
+		for i := range min(len(w.Rows), 3) {
+			most = append(most, fmt.Sprintf("%v (%v is %v)", w.Cell(i, "trace"), w.Cell(i, "worst"), w.Cell(i, "value")))
+		}
+		res.Summary = append(res.Summary, fmt.Sprintf("%d of %d traces stand out in some metric; most %s.", int64(len(w.Rows))+w.More, rep.Fleet.Traces, strings.Join(most, ", ")))
 	}
 	rep.Results = append(rep.Results, res)
 	if len(f.opt.Budgets) > 0 {
@@ -140,27 +144,55 @@ func (f *Fleet) Report(name string) *analysis.Report {
 // minPopulation is the least number of values among which one may stand out.
 const minPopulation = 8
 
-// minScore is from where on a value stands out: the usual level for a score from the
-// median absolute deviation (Iglewicz and Hoaglin, How to Detect and Handle Outliers, 1993).
-const minScore = 3.5
+// minScore is from where on a value stands out: more than the 3.5 that is usual for a
+// score from the median absolute deviation (Iglewicz and Hoaglin, How to Detect and
+// Handle Outliers, 1993), since a trace has a hundred metrics to be far off in.
+const minScore = 5
 
-// An outlier is a trace whose metric is far from the fleet's, on its bad side.
+// An outlier is a trace whose metric is far from the fleet's, on its bad side where it
+// has one.
 type outlier struct {
 	metric string
 	m      analysis.Metric
 	entry  *Entry
-	median float64
+	median float64 // of a sum: what a trace of this length has at the median rate
 	score  float64 // robust z
 	n      int     // traces that have the metric
 }
 
-// scale is where distances are taken: logarithms, except for shares.
-func scale(v float64, u analysis.Unit) float64 {
-	if u == analysis.Ratio {
-		return v
+// Sums grow with the length of a trace, so they are compared per second; levels do not.
+func isSum(id string, u analysis.Unit) bool {
+	switch u {
+	case analysis.NS:
+		last := id[strings.LastIndexByte(id, '.')+1:]
+		return last != "max" && (len(last) < 2 || last[0] != 'p' || last[1] < '0' || last[1] > '9')
+	case analysis.Count:
+		return !strings.HasPrefix(id, "procs.gomaxprocs.") && id != "threads.seen" && (!strings.HasPrefix(id, "goroutines.") || id == "goroutines.created")
 	}
-	return math.Log1p(max(v, 0))
+	return false
 }
+
+// least is the difference from which on it can matter, of a trace of that length:
+// what is less is no outlier, however rare it is.
+func least(sum bool, u analysis.Unit, duration int64) float64 {
+	switch u {
+	case analysis.NS:
+		if sum {
+			return float64(duration) / 100
+		}
+		return 100e3 // wake-ups of threads differ by that
+	case analysis.Count:
+		return 10
+	case analysis.Bytes:
+		return 1 << 20
+	case analysis.Ratio:
+		return .01
+	}
+	return 10 // per second
+}
+
+// minSpread is what values of one kind differ by at least, as a share.
+const minSpread = .1
 
 // median is that of sorted values.
 func median(sorted []float64) float64 {
@@ -190,6 +222,14 @@ type sample struct {
 	entry *Entry
 }
 
+// seconds is what a sum is divided by; a level is not.
+func (s *sample) seconds(sum bool) float64 {
+	if !sum || s.entry.Trace.Duration <= 0 {
+		return 1
+	}
+	return float64(s.entry.Trace.Duration) / 1e9
+}
+
 // byMetric are the values of each metric over the traces.
 func byMetric(traces []*Entry) map[string][]sample {
 	out := make(map[string][]sample)
@@ -201,39 +241,61 @@ func byMetric(traces []*Entry) map[string][]sample {
 	return out
 }
 
-// outliersOf are those of each metric, farthest first.
+// outliersOf are those of each metric, farthest first. Distances are taken on a
+// logarithmic scale that begins where differences can matter, except for shares.
 func outliersOf(traces []*Entry) []outlier {
 	var out []outlier
 	metrics := byMetric(traces)
 	for _, id := range slices.Sorted(maps.Keys(metrics)) {
 		samples := metrics[id]
 		m := samples[0].m
-		if len(samples) < minPopulation || m.Polarity != analysis.Lower && m.Polarity != analysis.Higher {
-			continue
+		if len(samples) < minPopulation || strings.HasPrefix(id, "trace.") || id == "procs.time" {
+			continue // N.B. how long a trace is says nothing of the program
+		}
+		sum := isSum(id, m.Unit)
+		var seconds []float64
+		for _, s := range samples {
+			seconds = append(seconds, s.seconds(sum))
+		}
+		slices.Sort(seconds)
+		usual := median(seconds)
+		origin := least(sum, m.Unit, int64(usual*1e9)) / usual
+		scale := func(v float64) float64 {
+			if m.Unit == analysis.Ratio {
+				return v
+			}
+			return math.Log(max(v, 0) + origin)
 		}
 		var raw, scaled, deviations []float64
 		for _, s := range samples {
-			raw = append(raw, float64(s.m.Value))
-			scaled = append(scaled, scale(float64(s.m.Value), m.Unit))
+			v := float64(s.m.Value) / s.seconds(sum)
+			raw = append(raw, v)
+			scaled = append(scaled, scale(v))
 		}
 		slices.Sort(raw)
 		slices.Sort(scaled)
-		mid := median(scaled)
+		mid, rawMid := median(scaled), median(raw)
 		for _, v := range scaled {
 			deviations = append(deviations, math.Abs(v-mid))
 		}
 		sigma := spread(deviations)
-		if sigma == 0 {
-			continue
+		if m.Unit == analysis.Ratio {
+			sigma = max(sigma, least(sum, m.Unit, 0))
+		} else {
+			sigma = max(sigma, minSpread)
 		}
 		first := len(out)
 		for _, s := range samples {
-			z := (scale(float64(s.m.Value), m.Unit) - mid) / sigma
-			if m.Polarity == analysis.Higher {
+			z := (scale(float64(s.m.Value)/s.seconds(sum)) - mid) / sigma
+			switch m.Polarity {
+			case analysis.Higher:
 				z = -z
+			case analysis.Neutral:
+				z = math.Abs(z)
 			}
-			if z >= minScore {
-				out = append(out, outlier{id, s.m, s.entry, median(raw), z, len(samples)})
+			expected := rawMid * s.seconds(sum)
+			if z >= minScore && math.Abs(float64(s.m.Value)-expected) >= least(sum, m.Unit, s.entry.Trace.Duration) {
+				out = append(out, outlier{id, s.m, s.entry, expected, z, len(samples)})
 			}
 		}
 		if (len(out)-first)*4 > len(samples) { // another kind of trace, not a few that stand out

@@ -27,7 +27,9 @@ func entry(i int) *Entry {
 		Metrics: map[string]analysis.Metric{
 			"sched.latency.user.p99": m(1e6*(1+rnd.Float64()), analysis.NS, analysis.Lower),
 			"gc.cycles":              m(5, analysis.Count, analysis.Lower),
-			"procs.share.user":       m(.5+rnd.Float64()/10, analysis.Ratio, analysis.Higher),
+			"gc.assist.wall":         m(0, analysis.NS, analysis.Lower),
+			"gc.mmu.10ms":            m(.5+rnd.Float64()/10, analysis.Ratio, analysis.Higher),
+			"procs.share.user":       m(.5+rnd.Float64()/10, analysis.Ratio, analysis.Neutral),
 		},
 		Findings: []analysis.Finding{{Code: "latency", Severity: analysis.Warning, Cost: analysis.Cost{Value: int64(i % 7), Total: 100}, Evidence: []analysis.Evidence{{From: 5, To: 7}}}},
 		Pools:    map[string]*sketch.Histogram{"sched.latency.user": h},
@@ -109,15 +111,24 @@ func TestPooled(t *testing.T) {
 
 func TestOutliers(t *testing.T) {
 	for _, c := range []struct {
-		metric string
-		value  float64
-		bad    bool
+		metric  string
+		value   float64
+		seconds int64
+		bad     bool
 	}{
-		{"sched.latency.user.p99", 50e6, true},
-		{"sched.latency.user.p99", 10, false}, // on the good side
-		{"procs.share.user", .01, true},
-		{"procs.share.user", .99, false},
-		{"gc.cycles", 500, true}, // all others are equal
+		{"sched.latency.user.p99", 50e6, 1, true},
+		{"sched.latency.user.p99", 50e6, 20, true},
+		{"sched.latency.user.p99", 10, 1, false}, // on the good side
+		{"gc.mmu.10ms", .01, 1, true},
+		{"gc.mmu.10ms", .99, 1, false},
+		{"procs.share.user", .01, 1, true}, // neither side is bad
+		{"procs.share.user", .99, 1, true},
+		{"gc.cycles", 500, 1, true},         // all others are equal
+		{"gc.cycles", 100, 20, false},       // as many a second as the others
+		{"gc.cycles", 9, 1, false},          // too few more
+		{"gc.assist.wall", 0.9e6, 1, false}, // all others are 0, but so little does not matter
+		{"gc.assist.wall", 15e6, 1, true},
+		{"gc.assist.wall", 15e6, 20, false},
 	} {
 		var entries []*Entry
 		for i := range 40 {
@@ -126,12 +137,16 @@ func TestOutliers(t *testing.T) {
 				m := e.Metrics[c.metric]
 				m.Value = analysis.Number(c.value)
 				e.Metrics[c.metric] = m
+				e.Trace.Duration = c.seconds * 1e9
+				if c.seconds > 1 && c.metric != "gc.cycles" {
+					e.Metrics["gc.cycles"] = analysis.Metric{Value: analysis.Number(5 * c.seconds), Unit: analysis.Count, N: 9, Polarity: analysis.Lower}
+				}
 			}
 			entries = append(entries, e)
 		}
 		out := outliersOf(entries)
 		if c.bad && (len(out) != 1 || out[0].entry.Path != entry(17).Path || out[0].metric != c.metric) || !c.bad && len(out) != 0 {
-			t.Errorf("%s %v: outliers %v", c.metric, c.value, out)
+			t.Errorf("%s %v in %d s: outliers %v", c.metric, c.value, c.seconds, out)
 		}
 		if few := outliersOf(entries[14:21]); len(few) != 0 {
 			t.Errorf("%s: outliers among %d traces", c.metric, 7)

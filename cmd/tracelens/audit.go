@@ -69,10 +69,12 @@ it exit code 3. With --cache, a run that was ended goes on where it was, and
 traces that were read before are not read again. With --emit, the results can
 be put together later, or on another machine, by 'tracelens merge'.
 
-An outlier is a value on the bad side whose robust z, its distance from the
-median by the median absolute deviation, is 3.5 or more, on a logarithmic scale
-except for shares, among at least 8 traces. Where more than a quarter are that
-far, the traces are of several kinds, and none is an outlier.`,
+An outlier is a value whose robust z, its distance from the median by the
+median absolute deviation, is 5 or more, on the bad side where a metric has one,
+among at least 8 traces; sums are compared per second of trace. Differences that
+cannot matter do not count: under 1 % of the trace for sums of times, 100 µs for
+other times, 10 for counts, 1 % for shares. Where more than a quarter are that far,
+the traces are of several kinds, and none is an outlier.`,
 		Example: `  tracelens audit --cache ~/.cache/tracelens /var/traces
   tracelens audit --group-by 'service={-3} host={-2}' --format json -o fleet.json 'dumps/*.trace'
   tracelens audit --baseline traces.baseline.json --format sarif -o tracelens.sarif traces/

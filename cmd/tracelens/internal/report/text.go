@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"regexp"
@@ -408,7 +409,7 @@ const (
 )
 
 // table writes a table within the width. What is too wide loses the directories
-// of import paths first, then the middle of texts, then columns at the right.
+// of import paths first, the widest column before others, then the middle of texts, then columns at the right.
 func (p *printer) table(t *analysis.Table) {
 	cols := make([]column, len(t.Columns))
 	for i, c := range t.Columns {
@@ -419,14 +420,12 @@ func (p *printer) table(t *analysis.Table) {
 		cols[i].fit()
 	}
 	room := p.Width - 2
-	if total(cols) > room {
-		for i := range cols {
-			if cols[i].text {
-				for r, cell := range cols[i].cells {
-					cols[i].cells[r] = directories.ReplaceAllString(cell, "")
-				}
-				cols[i].fit()
+	for _, i := range widestFirst(cols) {
+		if total(cols) > room && cols[i].text {
+			for r, cell := range cols[i].cells {
+				cols[i].cells[r] = directories.ReplaceAllString(cell, "")
 			}
+			cols[i].fit()
 		}
 	}
 	for total(cols) > room && len(cols) > 1 {
@@ -544,6 +543,15 @@ func wrap(s string, width int) []string {
 		}
 	}
 	return append(lines, line)
+}
+
+func widestFirst(cols []column) []int {
+	order := make([]int, len(cols))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(cols[b].width, cols[a].width) })
+	return order
 }
 
 // directories is the part of an import path before its last element.

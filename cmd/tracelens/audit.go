@@ -311,8 +311,8 @@ func auditTraces(cmd *cobra.Command, f *auditFlags, args []string) error {
 	if opt.MaxBytes, err = size("max-bytes", f.maxBytes); err != nil {
 		return err
 	}
-	if opt.Memory < 64<<20 {
-		return fmt.Errorf("--memory %s: need at least 64MiB", f.memory)
+	if opt.Memory < audit.MinMemory {
+		return fmt.Errorf("--memory %s: need at least %s", f.memory, analysis.FormatBytes(audit.MinMemory))
 	}
 	audit.Guard(opt.Memory)
 	today := time.Now()

@@ -74,7 +74,7 @@ func TestAuditSame(t *testing.T) {
 	with := func(args ...string) []string { return append(args, common...) }
 	want := audited(t, 0, with("audit", dir, "--jobs", "1")...)
 	for _, args := range [][]string{
-		with("audit", dir, "--jobs", "4", "--memory", "64MiB"),
+		with("audit", dir, "--jobs", "4", "--memory", "128MiB"),
 		with("audit", filepath.Join(dir, "b"), dir, filepath.Join(dir, "a", "*.trace")),
 		with("audit", dir, "--cache", cache),
 		with("audit", dir, "--cache", cache),

@@ -286,11 +286,19 @@ func (o *Options) archive(ctx context.Context, f io.Reader, path string) (out []
 	}
 }
 
-// Guard lets the collector be lazy while the whole program is far from the budget: a
-// short trace leaves many times its size behind, and what lives is little.
+// MinMemory is the least budget: below it, what the program itself takes and one trace
+// do not fit.
+const MinMemory = 128 << 20
+
+// besideHeap is what the collector does not count: the program's code, mapped, and what
+// has been freed and not given back yet.
+const besideHeap = 48 << 20
+
+// Guard keeps the whole program within the budget. The collector may be lazy while it
+// is far from it: a short trace leaves many times its size behind, and little lives.
 func Guard(memory int64) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(400)
 	}
-	debug.SetMemoryLimit(memory)
+	debug.SetMemoryLimit(memory - besideHeap)
 }

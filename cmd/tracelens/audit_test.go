@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -200,6 +199,9 @@ func TestAuditInterrupted(t *testing.T) {
 	}
 }
 
+// mkfifo is nil where there are no named pipes.
+var mkfifo func(name string) error
+
 // TestAuditHostile: whatever lies in a folder, each is listed and nothing else is lost.
 func TestAuditHostile(t *testing.T) {
 	dir := t.TempDir()
@@ -226,7 +228,9 @@ func TestAuditHostile(t *testing.T) {
 	check(os.Symlink("..", in("up/loop")))
 	check(os.Symlink("self", in("self")))
 	check(os.Symlink("nowhere", in("dangling")))
-	check(syscall.Mkfifo(in("pipe"), 0o666))
+	if mkfifo != nil {
+		check(mkfifo(in("pipe")))
+	}
 	var bomb bytes.Buffer
 	z := gzip.NewWriter(&bomb)
 	_, err := z.Write(whole)
@@ -265,6 +269,9 @@ func TestAuditHostile(t *testing.T) {
 		"sparse.trace": "all zeros", "self": "too many links", "dangling": "no such file", "pipe": "not a regular file",
 		"bomb.trace.gz": "corrupt", "cut.tar:x/member.trace": "EOF", "cut.tar": "EOF",
 	} {
+		if name == "pipe" && mkfifo == nil {
+			continue
+		}
 		e, ok := got[name]
 		say := e.Failure + e.Trace.Fault
 		if !ok || !strings.Contains(say, want) || want == "" && say != "" {

@@ -153,7 +153,7 @@ func (f *Fleet) budgets() *analysis.Result {
 			res.Findings = append(res.Findings, one)
 			res.Outcome = analysis.Found
 		case Inconclusive:
-			res.Summary = append(res.Summary, fmt.Sprintf("Budget %s is inconclusive: %d traces have %s, need %d.", j.Name, j.N, j.Metric, max(j.Least, 1)))
+			res.Summary = append(res.Summary, fmt.Sprintf("Budget %s is inconclusive: %s in %d of the traces, need %d.", j.Name, j.Metric, j.N, max(j.Least, 1)))
 		}
 	}
 	if len(res.Findings) == 0 && len(res.Summary) > 0 {

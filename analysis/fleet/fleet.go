@@ -133,10 +133,10 @@ func (f *Fleet) Report(name string) *analysis.Report {
 		}
 		res.Summary = append(res.Summary, fmt.Sprintf("%d of %d traces stand out in some metric; most %s.", int64(len(w.Rows))+w.More, rep.Fleet.Traces, strings.Join(most, ", ")))
 	}
-	rep.Results = append(rep.Results, res)
 	if len(f.opt.Budgets) > 0 {
 		rep.Results = append(rep.Results, f.budgets())
 	}
+	rep.Results = append(rep.Results, res)
 	rep.Results = append(rep.Results, f.judges(traces)...)
 	return rep
 }
@@ -306,19 +306,10 @@ func outliersOf(traces []*Entry) []outlier {
 	return out
 }
 
-// when is the moment in the trace where the value arises, nil where no evidence has it:
-// the begin of an evidence that is as long as the value.
+// when is the moment of the value in the trace, nil where it has none.
 func (o *outlier) when() any {
-	if o.m.Unit != analysis.NS {
-		return nil
-	}
-	v := float64(o.m.Value)
-	for _, f := range o.entry.Findings {
-		for _, e := range f.Evidence {
-			if d := float64(e.To - e.From); d > 0 && math.Abs(d-v) <= v/100 {
-				return e.From
-			}
-		}
+	if at, ok := o.entry.Moments[o.metric]; ok {
+		return at
 	}
 	return nil
 }
@@ -327,7 +318,11 @@ func (o *outlier) times() string {
 	if o.median == 0 {
 		return "median 0"
 	}
-	return fmt.Sprintf("%.3g×", float64(o.m.Value)/o.median)
+	times := float64(o.m.Value) / o.median
+	if times >= 100 {
+		return analysis.FormatCount(int64(math.Round(times))) + "×"
+	}
+	return fmt.Sprintf("%.3g×", times)
 }
 
 // shownTraces and shownPerMetric bound tables that people read.

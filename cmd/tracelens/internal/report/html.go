@@ -126,6 +126,7 @@ type htmlPage struct {
 
 	Name, Title, Tool string
 	Lost              string // what is missing of the trace
+	Many              bool   // traces
 	Facts             []string
 	Verdict           []string
 	Counts            []htmlCount
@@ -219,7 +220,7 @@ type htmlDoc struct {
 var markdown = goldmark.New(goldmark.WithExtensions(extension.Table))
 
 func newHTMLPage(rep *analysis.Report, opt Options) *htmlPage {
-	p := &htmlPage{rep: rep, opt: opt, Name: rep.Trace.Name, Tool: rep.Tool, States: laneStates}
+	p := &htmlPage{rep: rep, opt: opt, Many: rep.Fleet != nil, Name: rep.Trace.Name, Tool: rep.Tool, States: laneStates}
 	p.Title = filepath.Base(rep.Trace.Name) + ": tracelens report"
 	p.header()
 	for _, res := range rep.Results {
@@ -243,7 +244,7 @@ func (p *htmlPage) header() {
 // link is to a part of the timeline, with some room at its sides; "" where there is
 // none.
 func (p *htmlPage) link(from, to int64, proc *int64) string {
-	if p.rep.Fleet != nil {
+	if p.Many {
 		return ""
 	}
 	a, b := around(p.rep, from, to)
@@ -316,15 +317,14 @@ func (p *htmlPage) metrics() {
 }
 
 func (p *htmlPage) sections() {
-	many := p.rep.Fleet != nil
 	for _, res := range p.rep.Results {
-		s := htmlSection{Name: res.Name, Title: res.Title, Outcome: res.Outcome, Reason: res.Reason, Summary: res.Summary, Open: many || res.Outcome == analysis.Failed}
+		s := htmlSection{Name: res.Name, Title: res.Title, Outcome: res.Outcome, Reason: res.Reason, Summary: res.Summary, Open: p.Many || res.Outcome == analysis.Failed}
 		for _, t := range res.Tables {
-			if !t.Detail || many {
+			if !t.Detail || p.Many {
 				s.Tables = append(s.Tables, p.table(t, htmlRows))
 			}
 		}
-		if res.Judge && !many || len(s.Summary)+len(s.Tables) == 0 {
+		if res.Judge && !p.Many || len(s.Summary)+len(s.Tables) == 0 {
 			continue
 		}
 		p.Sections = append(p.Sections, s)

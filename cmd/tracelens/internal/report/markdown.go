@@ -61,6 +61,12 @@ func (m *markdownWriter) parts() (all []markdownPart) {
 			all = append(all, markdownPart{name, text})
 		}
 	}
+	many := m.rep.Fleet != nil
+	if many {
+		for _, res := range m.rep.Results {
+			m.result(res, add)
+		}
+	}
 	findings := m.rep.Findings()
 	for i, f := range findings {
 		if i < shownWhole {
@@ -71,12 +77,6 @@ func (m *markdownWriter) parts() (all []markdownPart) {
 	for i, f := range findings {
 		if i >= shownWhole {
 			add("finding "+f.Code, m.folded(m.mark(f.Severity)+m.text(f.Summary, proseWidth), m.proof(f)))
-		}
-	}
-	many := m.rep.Fleet != nil
-	if many {
-		for _, res := range m.rep.Results {
-			m.result(res, add)
 		}
 	}
 	clear, unable := checks(m.rep)
@@ -371,7 +371,7 @@ func inMarkdown(s string) string {
 			fmt.Fprintf(&b, "&#%d;", r)
 		case (r == '-' || r == '+' || r == '=') && i == 0:
 			fmt.Fprintf(&b, "&#%d;", r) // no list, no heading
-		case (r == '.' || r == ')') && i > 0 && strings.Trim(s[:i], "0123456789") == "":
+		case (r == '.' || r == ')') && i > 0 && strings.Trim(s[:i], "0123456789") == "" && (i+1 == len(s) || s[i+1] == ' '):
 			fmt.Fprintf(&b, "&#%d;", r) // no numbered list
 		case r == '.' && strings.HasSuffix(strings.ToLower(s[:i]), "www"):
 			fmt.Fprintf(&b, "&#%d;", r)

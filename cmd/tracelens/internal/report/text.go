@@ -21,7 +21,9 @@ const verdict = "limits"
 func Text(w io.Writer, rep *analysis.Report, opt Options) error {
 	p := &printer{Options: opt, quantum: rep.Trace.Quantum, many: rep.Fleet != nil}
 	p.header(rep)
-	p.findings(rep)
+	if !p.many {
+		p.findings(rep)
+	}
 	for _, res := range rep.Results {
 		if res.Name == verdict {
 			p.verdict(rep, res)
@@ -31,6 +33,9 @@ func Text(w io.Writer, rep *analysis.Report, opt Options) error {
 		if !res.Judge || res.Name == verdict || p.many && len(res.Tables) > 0 {
 			p.result(res, &rep.Trace)
 		}
+	}
+	if p.many { // the ranking leads, what it rests on follows
+		p.findings(rep)
 	}
 	p.checks(rep)
 	p.configured(rep)
@@ -408,8 +413,8 @@ const (
 	maxProse = 120 // cells of a line that is no table
 )
 
-// table writes a table within the width. What is too wide loses the directories
-// of import paths first, the widest column before others, then the middle of texts, then columns at the right.
+// table writes a table within the width. What is too wide loses the directories of
+// files and import paths first, the widest column before others, then the middle of texts, then columns at the right.
 func (p *printer) table(t *analysis.Table) {
 	cols := make([]column, len(t.Columns))
 	for i, c := range t.Columns {
@@ -420,12 +425,12 @@ func (p *printer) table(t *analysis.Table) {
 		cols[i].fit()
 	}
 	room := p.Width - 2
-	for _, i := range widestFirst(cols) {
-		if total(cols) > room && cols[i].text {
-			for r, cell := range cols[i].cells {
-				cols[i].cells[r] = directories.ReplaceAllString(cell, "")
+	for _, strip := range []func([]string){withoutCommonDirectories, withoutDirectories} {
+		for _, i := range widestFirst(cols) {
+			if total(cols) > room && cols[i].text {
+				strip(cols[i].cells)
+				cols[i].fit()
 			}
-			cols[i].fit()
 		}
 	}
 	for total(cols) > room && len(cols) > 1 {
@@ -552,6 +557,29 @@ func widestFirst(cols []column) []int {
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(cols[b].width, cols[a].width) })
 	return order
+}
+
+// withoutCommonDirectories takes away those that all cells begin with.
+func withoutCommonDirectories(cells []string) {
+	if len(cells) == 0 {
+		return
+	}
+	common := cells[0]
+	for _, cell := range cells {
+		for !strings.HasPrefix(cell, common) {
+			common = common[:len(common)-1]
+		}
+	}
+	common = common[:strings.LastIndexByte(common, '/')+1]
+	for r := range cells {
+		cells[r] = cells[r][len(common):]
+	}
+}
+
+func withoutDirectories(cells []string) {
+	for r, cell := range cells {
+		cells[r] = directories.ReplaceAllString(cell, "")
+	}
 }
 
 // directories is the part of an import path before its last element.

@@ -73,12 +73,7 @@ func runLimits(p *analysis.Pass) error {
 	for _, l := range found {
 		p.Find(l.Finding)
 	}
-	switch {
-	case len(found) == 0:
-		p.Say("Nothing in this trace limits the program: %s.", limitNumbers(p))
-	default:
-		p.Say("In numbers: %s.", limitNumbers(p))
-	}
+	p.Say("%s.", limitNumbers(p))
 	return nil
 }
 

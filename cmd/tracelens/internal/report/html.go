@@ -223,11 +223,7 @@ func newHTMLPage(rep *analysis.Report, opt Options) *htmlPage {
 	p := &htmlPage{rep: rep, opt: opt, Many: rep.Fleet != nil, Name: rep.Trace.Name, Tool: rep.Tool, States: laneStates}
 	p.Title = filepath.Base(rep.Trace.Name) + ": tracelens report"
 	p.header()
-	for _, res := range rep.Results {
-		if res.Name == verdict {
-			p.Verdict = verdictLines(rep, res)
-		}
-	}
+	p.Verdict = verdictLines(rep)
 	p.findings()
 	p.metrics()
 	p.sections()

@@ -153,13 +153,8 @@ func (m *markdownWriter) head() string {
 		fmt.Fprintf(&b, "**%s.** ", strings.Join(counts, ", "))
 	}
 	fmt.Fprintf(&b, "%s.\n", m.text(strings.Join(facts(m.rep), ", "), proseWidth))
-	for _, res := range m.rep.Results {
-		if res.Name == verdict {
-			lines := verdictLines(m.rep, res)
-			for _, l := range lines[:min(len(lines), 10)] {
-				fmt.Fprintf(&b, "\n%s\n", m.text(l, proseWidth))
-			}
-		}
+	for _, l := range verdictLines(m.rep) {
+		fmt.Fprintf(&b, "\n%s\n", m.text(l, proseWidth))
 	}
 	return b.String()
 }

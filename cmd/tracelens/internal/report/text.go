@@ -21,13 +21,12 @@ const verdict = "limits"
 func Text(w io.Writer, rep *analysis.Report, opt Options) error {
 	p := &printer{Options: opt, quantum: rep.Trace.Quantum, many: rep.Fleet != nil}
 	p.header(rep)
+	if lines := verdictLines(rep); len(lines) > 0 {
+		p.line("")
+		p.say("", lines...)
+	}
 	if !p.many {
 		p.findings(rep)
-	}
-	for _, res := range rep.Results {
-		if res.Name == verdict {
-			p.verdict(rep, res)
-		}
 	}
 	for _, res := range rep.Results {
 		if !res.Judge || res.Name == verdict || p.many && len(res.Tables) > 0 {
@@ -193,31 +192,28 @@ func (p *printer) mark(s analysis.Severity) string {
 	return p.style(alarm, "!")
 }
 
-// verdict writes its lines.
-func (p *printer) verdict(rep *analysis.Report, res *analysis.Result) {
-	lines := verdictLines(rep, res)
-	if len(lines) > 0 {
-		p.line("")
-	}
-	p.say("", lines...)
-}
+// mostNamed is how many findings the verdict names.
+const mostNamed = 3
 
-// verdictLines are the lines of the verdict's summary that do not repeat a finding, nor
-// one that is suppressed.
-func verdictLines(rep *analysis.Report, res *analysis.Result) (lines []string) {
-	said := make(map[string]bool)
-	for i := range rep.Suppressed {
-		said[strings.TrimRight(rep.Suppressed[i].Summary, ".")] = true
+// verdictLines say what the findings come to, and the state of the program in numbers;
+// nil where the analyzer of these did not run. What is about the trace alone has no
+// cost, and limits no program.
+func verdictLines(rep *analysis.Report) []string {
+	i := slices.IndexFunc(rep.Results, func(res *analysis.Result) bool { return res.Name == verdict })
+	if i < 0 || len(rep.Results[i].Summary) == 0 || rep.Fleet != nil {
+		return nil
 	}
-	for i := range res.Findings {
-		said[strings.TrimRight(res.Findings[i].Summary, ".")] = true
-	}
-	for _, l := range res.Summary {
-		if !said[strings.TrimRight(l, ".")] {
-			lines = append(lines, l)
+	numbers := strings.Join(rep.Results[i].Summary, " ")
+	var costly []string
+	for _, f := range rep.Findings() {
+		if f.Severity.Rank() >= analysis.Warning.Rank() && f.Cost.Total > 0 {
+			costly = append(costly, fmt.Sprintf("%s (%s)", f.Code, cost(f, rep.Trace.Quantum)))
 		}
 	}
-	return lines
+	if len(costly) == 0 {
+		return []string{"Nothing in this trace limits the program: " + numbers}
+	}
+	return []string{"What matters most: " + strings.Join(costly[:min(len(costly), mostNamed)], ", ") + ".", "In numbers: " + numbers}
 }
 
 // cannot is a reason for which a trace cannot tell something.

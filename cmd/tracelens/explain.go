@@ -87,19 +87,21 @@ func catalogue(cfg *config.Config) string {
 	for _, a := range passes.All() {
 		width = max(width, len(a.Name))
 	}
-	judge := false
-	b.WriteString("Measures, in the order of the report:\n\n")
-	for _, a := range passes.All() {
-		if len(a.Thresholds) > 0 && !judge {
-			judge = true
-			b.WriteString("\nJudges, which have findings:\n\n")
+	list := func(title string, judges bool) {
+		b.WriteString(title)
+		for _, a := range passes.All() {
+			if len(a.Thresholds) > 0 != judges {
+				continue
+			}
+			fmt.Fprintf(&b, "  %-*s  %s", width, a.Name, a.Title())
+			if level, from := cfg.Severity(a.Name); level != "" {
+				fmt.Fprintf(&b, " [%s: %s]", level, report.Clean(from))
+			}
+			b.WriteByte('\n')
 		}
-		fmt.Fprintf(&b, "  %-*s  %s", width, a.Name, a.Title())
-		if level, from := cfg.Severity(a.Name); level != "" {
-			fmt.Fprintf(&b, " [%s: %s]", level, report.Clean(from))
-		}
-		b.WriteByte('\n')
 	}
+	list("Measures, in the order of the report:\n\n", false)
+	list("\nJudges, which have findings:\n\n", true)
 	b.WriteString("\nMetrics of the JSON report:\n\n")
 	width = 0
 	for _, m := range analysis.Metrics() {

@@ -35,7 +35,7 @@ func ecdf(c *chart) error {
 	var curves []curve
 	colors := c.theme.colors(names)
 	for i, name := range names {
-		k := curve{name: name, color: colors[i]}
+		k := curve{name: name, color: colors[i], dashed: slices.Contains(colors[:i], colors[i])}
 		below := 0.0
 		for _, r := range rows[name] {
 			v, ok1 := c.num(r, x)
@@ -65,7 +65,7 @@ func ecdf(c *chart) error {
 	c.grid(true, true)
 	if len(curves) > 1 {
 		for _, k := range curves {
-			c.keys = append(c.keys, key{name: k.name, color: k.color, line: true})
+			c.keys = append(c.keys, key{name: k.name, color: k.color, line: true, dashed: k.dashed})
 		}
 	}
 	c.add(func(dc draw.Canvas, x, y func(float64) vg.Length) {
@@ -73,6 +73,9 @@ func ecdf(c *chart) error {
 			line := draw.LineStyle{Color: curves[i].color, Width: 1.5 * px}
 			if i == 0 {
 				line.Width = 2.6 * px
+			}
+			if curves[i].dashed {
+				line.Dashes = dashes
 			}
 			pts := make([]vg.Point, len(curves[i].xy))
 			for j, pt := range curves[i].xy {

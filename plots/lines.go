@@ -14,10 +14,11 @@ import (
 
 // A curve is one series of a line chart.
 type curve struct {
-	name  string
-	color color.Color
-	xy    [][2]float64
-	limit bool // drawn dashed: what the others are held against
+	name   string
+	color  color.Color
+	xy     [][2]float64
+	limit  bool // drawn dashed: what the others are held against
+	dashed bool // its colour is that of another
 }
 
 // lines draws series over time as steps, or over another quantity as lines from

@@ -99,7 +99,8 @@ func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers 
 		if err != nil {
 			return nil, &failure{"a copy of " + name, err}
 		}
-		defer os.Remove(spool.Name())
+		os.Remove(spool.Name())       // N.B. at once, so that a killed process leaves none
+		defer os.Remove(spool.Name()) // where a file that is open cannot be removed
 		defer spool.Close()
 		in, again, begin = io.TeeReader(in, spool), spool, 0
 	}

@@ -126,13 +126,24 @@ func (f *outputFlags) charts(rep *analysis.Report) (charts []report.Chart, err e
 	opt := report.PlotOptions(rep)
 	opt.Format = "png"
 	for _, v := range report.MainFigures(rep) {
-		file := filepath.Join(f.assets, v.Figure.Name+".png")
+		file := filepath.Join(f.assets, fileName(v.Figure.Name)+".png")
 		if err := writeFile(file, func(w io.Writer) error { return plots.Draw(w, v.Figure, v.Table, opt) }); err != nil {
 			return nil, &failure{file, err}
 		}
 		charts = append(charts, report.Chart{Title: v.Figure.Title, Path: f.besideOutput(file)})
 	}
 	return charts, nil
+}
+
+// fileName makes a name that a file may have of one that a saved report may have made up.
+func fileName(name string) string {
+	name = strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.", r) {
+			return r
+		}
+		return '_'
+	}, name)
+	return name[max(0, len(name)-100):]
 }
 
 // besideOutput is a file as the output refers to it.

@@ -23,8 +23,8 @@ import (
 	"github.com/tracelens/tracelens/cmd/tracelens/internal/report"
 )
 
-// hostile is what a program, or who made a trace of it, may call things. No path has a
-// slash or NUL, and the last is as long as the format allows.
+// hostile is what a program, or who made a trace of it, may call things. The
+// last is as long as the format allows.
 var hostile = []string{
 	"\x1b[31mred\x1b]0;title\a\x1b[2J",
 	"<script>hacked=1</script><img src=x onerror=hacked=1>",
@@ -102,17 +102,24 @@ func ofProgram(name string) bool {
 	return strings.HasPrefix(name, "main.") || strings.HasPrefix(name, "tracegen/") || slices.Contains(annotation, name)
 }
 
-// fileName is a hostile name that a file may have.
-func fileName(s string) string {
+// ofFile is a hostile name that a file may have.
+func ofFile(s string) string {
 	if runtime.GOOS == "windows" {
 		return "evil"
 	}
-	return s[:min(len(s), 200)]
+	return strings.ReplaceAll(s[:min(len(s), 200)], "/", ":")
 }
 
 // obeyed finds what a terminal obeys, or reads other than it stands there.
 func obeyed(text []byte) int {
-	return bytes.IndexFunc(text, func(r rune) bool { return r != '\n' && (r == utf8.RuneError || !unicode.IsPrint(r)) })
+	for i := 0; i < len(text); {
+		r, n := utf8.DecodeRune(text[i:])
+		if r == utf8.RuneError && n == 1 || r != '\n' && !unicode.IsPrint(r) {
+			return i
+		}
+		i += n
+	}
+	return -1
 }
 
 var (
@@ -137,7 +144,11 @@ func wrong(format string, out []byte) string {
 	}
 	switch format {
 	case "html":
-		if n := bytes.Count(out, []byte("<script")); n != 2 || bytes.Contains(out, []byte("<img src=x")) {
+		scripts := 1
+		if bytes.Contains(out, []byte(`<div id="tl" class="tl"`)) {
+			scripts = 2
+		}
+		if n := bytes.Count(out, []byte("<script")); n != scripts || bytes.Contains(out, []byte("<img src=x")) {
 			return "markup of a name"
 		}
 	case "markdown":
@@ -202,7 +213,7 @@ func wrong(format string, out []byte) string {
 func TestWrong(t *testing.T) {
 	for format, bad := range map[string][]string{
 		"text":        {"\x1b[31m", "\u202e", "\r", "\u009b", "\xff"},
-		"html":        {"<script", "<script<script<img src=x"},
+		"html":        {"<script<script", `<div id="tl" class="tl"<script`, "<script<img src=x"},
 		"markdown":    {"<script", "[f](javascript:g)", "x\n::error"},
 		"json":        {"{"},
 		"sarif":       {`{"text": "[f](javascript:g)"}`},
@@ -238,7 +249,7 @@ func TestUntrustedTraces(t *testing.T) {
 		{"idle", everything, 100},
 	} {
 		data := renamed(t, trace(t, c.trace+".trace"), c.chosen)
-		put(t, filepath.Join(dir, "in", fileName(hostile[i])+"-"+c.trace+".trace"), data[:len(data)-c.cut])
+		put(t, filepath.Join(dir, "in", ofFile(hostile[i])+"-"+c.trace+".trace"), data[:len(data)-c.cut])
 	}
 	files, err := os.ReadDir(filepath.Join(dir, "in"))
 	if err != nil {
@@ -276,7 +287,7 @@ func TestUntrustedTraces(t *testing.T) {
 		if bad := wrong("text", markup.ReplaceAll(colored, nil)); bad != "" {
 			t.Errorf("%q in colour: %q", file.Name(), bad)
 		}
-		charts := filepath.Join(dir, fileName(hostile[3]))
+		charts := filepath.Join(dir, ofFile(hostile[3]))
 		says("text", "plot", "--list", path)
 		for _, format := range []string{"svg", "png", "pdf"} {
 			says("text", "plot", "--figure", "all", "--format", format, "--scale", ".25", "--out", charts, path)
@@ -340,7 +351,7 @@ func TestUntrustedArguments(t *testing.T) {
 	file := filepath.Join(dir, "file")
 	put(t, file, nil)
 	for _, name := range append(slices.Clone(hostile), strings.Repeat("very long ", 10_000)) {
-		missing, below := filepath.Join(dir, name), filepath.Join(file, fileName(name))
+		missing, below := filepath.Join(dir, name), filepath.Join(file, ofFile(name))
 		for _, args := range [][]string{
 			{"analyze", missing}, {"analyze", "http://127.0.0.1:1/" + name}, {"analyze", name + "://host"}, {"analyze", name, name},
 			{"analyze", "-o", below, good}, {"analyze", "--only", name, good}, {"analyze", "--format", name, good}, {"analyze", "--color", name, good},
@@ -359,5 +370,17 @@ func TestUntrustedArguments(t *testing.T) {
 				t.Errorf("%.300q: unprintable: %.300q %.300q", args, errs.String(), out.String())
 			}
 		}
+	}
+}
+
+// TestAssetsStay: a report that names a figure like a path writes nothing elsewhere.
+func TestAssetsStay(t *testing.T) {
+	dir := t.TempDir()
+	report := filepath.Join(dir, "report.json")
+	put(t, report, []byte(`{"schema":1,"results":[{"name":"a","tables":[{"name":"t","columns":[{"name":"c","unit":"count"}],"rows":[[1]]}],"figures":[{"name":"../../out","title":"x","mark":"bars","table":"t","x":"c","y":["c"]}]}]}`))
+	audited(t, 0, "render", "--format", "markdown", "--assets", filepath.Join(dir, "a", "b"), report)
+	drawn, err := filepath.Glob(filepath.Join(dir, "a", "b", "*.png"))
+	if _, out := os.Stat(filepath.Join(dir, "out.png")); err != nil || len(drawn) != 1 || out == nil {
+		t.Errorf("drawn %q, %v; elsewhere: %v", drawn, err, out == nil)
 	}
 }

@@ -125,6 +125,25 @@ func TestFileTooLarge(t *testing.T) {
 	}
 }
 
+// TestCopyTooLarge: when a pipe cannot be kept for a second reading, the pipe is not to blame.
+func TestCopyTooLarge(t *testing.T) {
+	sh, err := exec.LookPath("sh")
+	if err != nil || runtime.GOOS == "windows" {
+		t.Skip("no shell that sets limits")
+	}
+	temp := t.TempDir()
+	cmd := command(t, "analyze", "--no-config", "--format", "html", "-")
+	cmd.Args = append([]string{sh, "-c", `ulimit -f 0; exec "$@"`, sh, cmd.Path}, cmd.Args[1:]...)
+	cmd.Path, cmd.Stdin, cmd.Env = sh, bytes.NewReader(trace(t, "idle.trace")), append(os.Environ(), "TMPDIR="+temp)
+	out, _ := cmd.CombinedOutput()
+	if want := "tracelens: standard input: its copy in " + temp + " cannot be written: "; cmd.ProcessState.ExitCode() != exitUnreadable || !strings.HasPrefix(string(out), want) {
+		t.Errorf("exit code %d, %q", cmd.ProcessState.ExitCode(), out)
+	}
+	if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
+		t.Errorf("%v are left, %v", left, err)
+	}
+}
+
 // TestMergeLines: merge writes lines to where it is told.
 func TestMergeLines(t *testing.T) {
 	dir, one := t.TempDir(), analysistest.Testdata(t, "annotations")

@@ -233,6 +233,9 @@ func TestWrong(t *testing.T) {
 // TestUntrustedTraces: whatever a trace and its file are called, in every command and
 // format the output is valid and obeys no one.
 func TestUntrustedTraces(t *testing.T) {
+	if testing.Short() {
+		t.Skip("two hundred reports")
+	}
 	dir := t.TempDir()
 	everything := func(string) bool { return true }
 	for i, c := range []struct {

@@ -58,6 +58,9 @@ func (f *fails) Write(p []byte) (int, error) {
 // TestFullDisk: output that cannot be written is said, in every command and format,
 // also when only its end cannot; a pipe whose reader has gone is no fault.
 func TestFullDisk(t *testing.T) {
+	if testing.Short() {
+		t.Skip("two hundred reports")
+	}
 	for _, args := range written(t) {
 		var whole bytes.Buffer
 		if code := run(context.Background(), args, nil, &whole, io.Discard); code != exitDone || whole.Len() == 0 {
@@ -101,6 +104,9 @@ func toFiles(t *testing.T, dir string) (all [][]string) {
 // TestFileTooLarge: a file that cannot be written whole is said, the old one stays, and
 // nothing is left of the new one. The limit on the size of files stands for a full disk.
 func TestFileTooLarge(t *testing.T) {
+	if testing.Short() {
+		t.Skip("forty reports")
+	}
 	sh, err := exec.LookPath("sh")
 	if err != nil || runtime.GOOS == "windows" {
 		t.Skip("no shell that sets limits")
@@ -161,16 +167,15 @@ func TestMergeLines(t *testing.T) {
 // TestStopAnywhere: a command that is interrupted, at whatever moment, leaves no
 // goroutine, no temporary file and no part of a report.
 func TestStopAnywhere(t *testing.T) {
-	traces, one := folder(t, 6), analysistest.Testdata(t, "gc-sweep")
+	traces, one, steps := folder(t, 6), analysistest.Testdata(t, "gc-sweep"), 8
+	if testing.Short() {
+		one, steps = analysistest.Testdata(t, "lock-5ms"), 3
+	}
 	piped, err := os.Open(one)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer piped.Close()
-	steps := 8
-	if testing.Short() {
-		steps = 4
-	}
 	for _, args := range [][]string{
 		{"analyze", "--no-config", "--format", "html", "-o", "OUT/report", one},
 		{"analyze", "--no-config", "--format", "html", "--jobs", "1", "-o", "OUT/report", "-"},

@@ -369,13 +369,7 @@ func auditTraces(cmd *cobra.Command, f *auditFlags, args []string) error {
 // pageName is the file of a trace's report: its name, and what tells it from others of
 // the same name.
 func pageName(path string) string {
-	base := strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.", r) {
-			return r
-		}
-		return '_'
-	}, filepath.Base(path))
-	return base[max(0, len(base)-100):] + "-" + audit.Digest(path)[:12] + ".html"
+	return fileName(filepath.Base(path)) + "-" + audit.Digest(path)[:12] + ".html"
 }
 
 // pages writes the reports of single traces.

@@ -99,9 +99,10 @@ func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers 
 		if err != nil {
 			return nil, &failure{"a copy of " + name, err}
 		}
-		defer os.Remove(spool.Name())
+		os.Remove(spool.Name())       // N.B. at once, so that a killed process leaves none
+		defer os.Remove(spool.Name()) // where a file that is open cannot be removed
 		defer spool.Close()
-		in, again, begin = io.TeeReader(in, spool), spool, 0
+		in, again, begin = io.TeeReader(in, copied{spool}), spool, 0
 	}
 	opt := analysis.Options{Options: parse.Options{From: f.from, To: f.to}, Jobs: f.jobs, Levels: f.levels}
 	once := func(in io.Reader, analyzers []*analysis.Analyzer) (*analysis.Report, error) {
@@ -128,6 +129,17 @@ func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers 
 	}
 	rep.Tool = "tracelens " + version()
 	return rep, nil
+}
+
+// copied is a copy of the input, whose errors are told from the input's own.
+type copied struct{ *os.File }
+
+func (c copied) Write(p []byte) (int, error) {
+	n, err := c.File.Write(p)
+	if err != nil {
+		err = fmt.Errorf("its copy in %s cannot be written: %v", os.TempDir(), errors.Unwrap(err))
+	}
+	return n, err
 }
 
 // fault is the error of a trace that was not read to its end, when what could be

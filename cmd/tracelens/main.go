@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"syscall"
@@ -34,7 +35,7 @@ func main() {
 		debug.SetGCPercent(40) // next to nothing is allocated while reading: less memory costs no time
 	}
 	signal.Ignore(syscall.SIGPIPE) // N.B. so that a broken pipe is an error of Write
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second interrupt ends the program at once
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
@@ -45,22 +46,29 @@ func main() {
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
 	defer func() {
 		if v := recover(); v != nil {
-			fmt.Fprintf(stderr, "tracelens: internal error: %v\n%s", v, debug.Stack())
+			for line := range strings.Lines(fmt.Sprintf("tracelens: internal error: %v\n%s", v, debug.Stack())) {
+				indented := strings.TrimLeft(line, "\t")
+				fmt.Fprintf(stderr, "%s%s\n", line[:len(line)-len(indented)], report.Clean(strings.TrimSuffix(indented, "\n")))
+			}
 			code = exitUnreadable
 		}
 	}()
 	root := newRoot()
 	root.SetArgs(args)
 	root.SetIn(stdin)
-	root.SetOut(stdout)
+	out := &checked{Writer: stdout}
+	root.SetOut(out)
 	root.SetErr(stderr)
 	cmd, err := root.ExecuteContextC(ctx)
+	if out.err != nil {
+		err = &failure{"standard output", out.err}
+	}
 	var fail *failure
 	var grave *tooGrave
 	var wrong config.Errors
 	var broken *brokenBudgets
 	switch {
-	case err == nil, errors.Is(err, syscall.EPIPE):
+	case err == nil, brokenPipe(err):
 		return exitDone
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted
@@ -86,6 +94,27 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	fmt.Fprintf(stderr, "tracelens: %s\n", report.Clean(strings.Join(strings.Fields(err.Error()), " ")))
 	fmt.Fprintf(stderr, "Run '%s --help' for usage.\n", cmd.CommandPath())
 	return exitUsage
+}
+
+// checked is standard output. It keeps the first error, which not everyone who writes
+// help, completions or a list looks at.
+type checked struct {
+	io.Writer
+	err error
+}
+
+func (o *checked) Write(p []byte) (int, error) {
+	n, err := o.Writer.Write(p)
+	if o.err == nil {
+		o.err = err
+	}
+	return n, err
+}
+
+// brokenPipe says whether who read the output has gone, which is no fault.
+func brokenPipe(err error) bool {
+	const pipeClosed, pipeEnded = syscall.Errno(232), syscall.Errno(109) // of Windows: ERROR_NO_DATA, ERROR_BROKEN_PIPE
+	return errors.Is(err, syscall.EPIPE) || runtime.GOOS == "windows" && (errors.Is(err, pipeClosed) || errors.Is(err, pipeEnded))
 }
 
 // A failure is an error that is not about usage: of the input, of the output, or ours.

@@ -143,19 +143,6 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
-// fullDisk fails as a full disk does.
-type fullDisk struct{}
-
-func (fullDisk) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
-
-func TestFullDisk(t *testing.T) {
-	var stderr bytes.Buffer
-	code := run(context.Background(), []string{"analyze", analysistest.Testdata(t, "idle")}, nil, fullDisk{}, &stderr)
-	if code != exitUnreadable || !strings.Contains(stderr.String(), "standard output: "+syscall.ENOSPC.Error()) {
-		t.Errorf("exit code %d, stderr %q", code, stderr.String())
-	}
-}
-
 // sick fails as a bad disk does, in the middle.
 type sick struct{ r io.Reader }
 

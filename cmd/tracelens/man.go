@@ -1,7 +1,10 @@
 package main
 
 import (
+	"io"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
@@ -20,10 +23,27 @@ func newMan() *cobra.Command {
 			}
 			root := cmd.Root()
 			root.DisableAutoGenTag = true // no date: the same program gives the same pages
-			if err := doc.GenManTree(root, &doc.GenManHeader{Section: "1", Source: "tracelens"}, args[0]); err != nil {
-				return &failure{args[0], err}
-			}
-			return nil
+			return manual(root, args[0])
 		},
 	}
+}
+
+// manual writes the page of a command and of those below it.
+func manual(cmd *cobra.Command, dir string) error {
+	file := filepath.Join(dir, strings.ReplaceAll(cmd.CommandPath(), " ", "-")+".1")
+	err := writeFile(file, func(w io.Writer) error {
+		return doc.GenMan(cmd, &doc.GenManHeader{Section: "1", Source: "tracelens"}, w)
+	})
+	if err != nil {
+		return &failure{file, err}
+	}
+	for _, c := range cmd.Commands() {
+		if !c.IsAvailableCommand() || c.IsAdditionalHelpTopicCommand() {
+			continue
+		}
+		if err := manual(c, dir); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"io"
 	"os"
 	"strings"
 
@@ -65,10 +66,16 @@ func merge(cmd *cobra.Command, f *fleetFlags, dirs []string) error {
 		return &failure{strings.Join(dirs, " "), errors.New("no entries of an audit: make them with 'tracelens audit --emit DIR'")}
 	}
 	if f.format == "ndjson" {
-		for _, e := range fl.Entries() {
-			if err := line(cmd.OutOrStdout(), e); err != nil {
-				return &failure{"output", err}
+		lines := func(w io.Writer) error {
+			for _, e := range fl.Entries() {
+				if err := line(w, e); err != nil {
+					return err
+				}
 			}
+			return nil
+		}
+		if err := f.into(cmd, lines); err != nil {
+			return err
 		}
 	}
 	return f.conclude(cmd, fl)

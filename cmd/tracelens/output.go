@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -80,9 +81,8 @@ func (f *outputFlags) check() (report.Format, error) {
 // write writes a report, and its charts before it. The text is brief where nobody
 // asked for more.
 func (f *outputFlags) write(cmd *cobra.Command, format report.Format, rep *analysis.Report, brief bool) error {
-	toStdout := f.out == "" || f.out == "-"
 	var stdout io.Writer
-	if toStdout {
+	if f.toStdout() {
 		stdout = cmd.OutOrStdout()
 	}
 	opt, err := display(stdout, f.color)
@@ -97,9 +97,16 @@ func (f *outputFlags) write(cmd *cobra.Command, format report.Format, rep *analy
 	if opt.Charts, err = f.charts(rep); err != nil {
 		return err
 	}
-	write := func(w io.Writer) error { return format.Write(w, rep, opt) }
-	if toStdout {
-		if err := write(stdout); err != nil {
+	return f.into(cmd, func(w io.Writer) error { return format.Write(w, rep, opt) })
+}
+
+// toStdout says whether the output is no file.
+func (f *outputFlags) toStdout() bool { return f.out == "" || f.out == "-" }
+
+// into writes to the output.
+func (f *outputFlags) into(cmd *cobra.Command, write func(io.Writer) error) error {
+	if f.toStdout() {
+		if err := write(cmd.OutOrStdout()); err != nil {
 			return &failure{"standard output", err}
 		}
 	} else if err := writeFile(f.out, write); err != nil {
@@ -119,13 +126,24 @@ func (f *outputFlags) charts(rep *analysis.Report) (charts []report.Chart, err e
 	opt := report.PlotOptions(rep)
 	opt.Format = "png"
 	for _, v := range report.MainFigures(rep) {
-		file := filepath.Join(f.assets, v.Figure.Name+".png")
+		file := filepath.Join(f.assets, fileName(v.Figure.Name)+".png")
 		if err := writeFile(file, func(w io.Writer) error { return plots.Draw(w, v.Figure, v.Table, opt) }); err != nil {
 			return nil, &failure{file, err}
 		}
 		charts = append(charts, report.Chart{Title: v.Figure.Title, Path: f.besideOutput(file)})
 	}
 	return charts, nil
+}
+
+// fileName makes a name that a file may have of one that a saved report may have made up.
+func fileName(name string) string {
+	name = strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.", r) {
+			return r
+		}
+		return '_'
+	}, name)
+	return name[max(0, len(name)-100):]
 }
 
 // besideOutput is a file as the output refers to it.
@@ -178,6 +196,9 @@ const (
 func display(w io.Writer, when string) (report.Options, error) {
 	opt := report.Options{Width: defaultWidth}
 	tty := false
+	if o, ok := w.(*checked); ok {
+		w = o.Writer
+	}
 	if f, ok := w.(*os.File); ok {
 		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
 			tty = true
@@ -224,20 +245,18 @@ func writeFile(name string, write func(io.Writer) error) error {
 			return err
 		}
 	}
-	temp := filepath.Join(filepath.Dir(name), fmt.Sprintf(".%s.%d.tmp", filepath.Base(name), os.Getpid()))
+	temp := filepath.Join(filepath.Dir(name), fmt.Sprintf(".tracelens-%x.tmp", rand.Uint64()))
 	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return err
 	}
+	defer os.Remove(temp) // also where write panics; once renamed, it is not there
+	defer f.Close()
 	w := bufio.NewWriter(f)
-	err = errors.Join(write(w), w.Flush(), f.Close())
-	if err == nil {
-		err = os.Rename(temp, name)
+	if err := errors.Join(write(w), w.Flush(), f.Close()); err != nil {
+		return err
 	}
-	if err != nil {
-		os.Remove(temp)
-	}
-	return err
+	return os.Rename(temp, name)
 }
 
 func sameFile(f *os.File, name string) bool {

@@ -93,7 +93,8 @@ func plot(cmd *cobra.Command, f *plotFlags, args []string) error {
 		return err
 	}
 	if f.list && len(args) == 0 {
-		return listFigures(cmd.OutOrStdout())
+		listFigures(cmd.OutOrStdout())
+		return nil
 	}
 	name := args[0]
 	analyzers, err := f.analyzers()
@@ -140,6 +141,9 @@ func plot(cmd *cobra.Command, f *plotFlags, args []string) error {
 	if f.out == "-" && len(chosen) != 1 {
 		return errors.New("--out - writes one picture: name one --figure")
 	}
+	if screen, err := display(cmd.OutOrStdout(), "never"); f.out == "-" && f.format != "svg" && err == nil && screen.Terminal {
+		return fmt.Errorf("%s is nothing for a terminal: name a folder with --out", f.format)
+	}
 	if f.out != "-" {
 		if err := os.MkdirAll(f.out, 0o777); err != nil {
 			return &failure{f.out, err}
@@ -172,7 +176,7 @@ func plot(cmd *cobra.Command, f *plotFlags, args []string) error {
 		if v.Why != "" {
 			says += ": " + v.Why
 		}
-		fmt.Fprintf(cmd.OutOrStdout(), "%s  %s\n", file, report.Clean(says))
+		fmt.Fprintf(cmd.OutOrStdout(), "%s  %s\n", report.Clean(file), report.Clean(says))
 	}
 	return f.fault(rep)
 }
@@ -213,17 +217,14 @@ func missing(rep *analysis.Report, figure string) report.View {
 	return v
 }
 
-func listFigures(w io.Writer) error {
+func listFigures(w io.Writer) {
 	width := 0
 	for _, d := range passes.Figures {
 		width = max(width, len(d.Name))
 	}
 	for _, d := range passes.Figures {
-		if _, err := fmt.Fprintf(w, "%-*s  %s\n", width, d.Name, d.Doc); err != nil {
-			return err
-		}
+		fmt.Fprintf(w, "%-*s  %s\n", width, d.Name, d.Doc)
 	}
-	return nil
 }
 
 // completeFigures completes the last name of a comma-separated list.

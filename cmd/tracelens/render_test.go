@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -86,7 +87,8 @@ func TestRenderRefuses(t *testing.T) {
 	}
 }
 
-// FuzzRender: a report by whomever is an error or becomes text, in every format.
+// FuzzRender: a report by whomever is an error or becomes text or charts, in every
+// format, and nothing in it is obeyed.
 func FuzzRender(f *testing.F) {
 	for _, name := range []string{"tiny-go126", "mixed-go126"} {
 		in, err := os.Open("../../testdata/traces/" + name + ".trace")
@@ -113,6 +115,13 @@ func FuzzRender(f *testing.F) {
 		}
 	}
 	f.Add([]byte(`{"schema":1,"trace":{"to_ns":9,"from_ns":10},"results":[{"name":"limits","findings":[{"code":"a/b","severity":"x","cost":{"value_ns":-1,"total_ns":1},"evidence":[{"from_ns":-5,"to_ns":3,"p":-7}]}],"tables":[{"name":"timeline.lanes","columns":[{"name":"at","unit":"moment"},{"name":"s","unit":"text"}],"rows":[[1,null],[null,"a"]]}],"figures":[{"name":"timeline.lanes","mark":"lanes","table":"timeline.lanes","x":"at","y":["at"],"series":"s"}]}]}`))
+	for _, evil := range hostile {
+		name, err := json.Marshal(evil)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add([]byte(strings.ReplaceAll(`{"schema":1,"tool":EVIL,"trace":{"name":EVIL,"fault":EVIL,"format":EVIL,"start":EVIL,"to_ns":9},"fleet":{"inputs":1},"results":[{"name":EVIL,"title":EVIL,"judge":true,"outcome":"found","summary":[EVIL],"findings":[{"code":EVIL,"severity":"error","summary":EVIL,"advice":EVIL,"cost":{"value_ns":1,"total_ns":2},"evidence":[{"from_ns":1,"to_ns":3,"func":EVIL,"note":EVIL,"stack":[{"func":EVIL,"file":EVIL,"line":3}]}]}],"tables":[{"name":"findings","title":EVIL,"columns":[{"name":"finding","unit":"text"},{"name":"traces","unit":"count"},{"name":EVIL,"unit":EVIL}],"rows":[[EVIL,7,8]]},{"name":"distributions.times","title":EVIL,"columns":[{"name":"metric","unit":"text"},{"name":"p50","unit":"ns"},{"name":EVIL,"unit":"count"}],"rows":[[EVIL,7,8]]}],"figures":[{"name":EVIL,"title":EVIL,"mark":"bars","table":"findings","x":"finding","y":["traces"]}]}],"suppressed":[{"code":EVIL,"severity":"note","summary":EVIL,"reason":EVIL,"source":EVIL}]}`, "EVIL", string(name))))
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		rep, err := analysis.Decode(bytes.NewReader(data))
 		if err != nil {
@@ -120,18 +129,27 @@ func FuzzRender(f *testing.F) {
 		}
 		for _, format := range report.Formats {
 			var b bytes.Buffer
-			if err := format.Write(&b, rep, report.Options{Width: 80, Full: true}); err != nil && format.Name != "html" {
-				t.Errorf("%s: %v", format.Name, err)
+			err := format.Write(&b, rep, report.Options{Width: 80, Full: true, Terminal: true})
+			if err != nil && format.Name == "html" {
+				continue
+			}
+			if bad := wrong(format.Name, b.Bytes()); err != nil || bad != "" {
+				t.Errorf("%s: %v, %s", format.Name, err, bad)
 			}
 			if format.Name == "markdown" && b.Len() > 65_536 {
 				t.Errorf("markdown of %d bytes", b.Len())
 			}
 		}
 		for _, v := range report.Figures(rep) {
-			var b bytes.Buffer
-			opt := report.PlotOptions(rep)
-			opt.Format = plots.Formats[0]
-			_ = plots.Draw(&b, v.Figure, v.Table, opt) // N.B. an error is an answer; a panic is not
+			for _, format := range plots.Formats {
+				var b bytes.Buffer
+				opt := report.PlotOptions(rep)
+				opt.Format, opt.Text, opt.Scale = format, true, .25
+				err := plots.Draw(&b, v.Figure, v.Table, opt) // N.B. an error is an answer; a panic is not
+				if bad := wrong(format, b.Bytes()); format == "svg" && err == nil && bad != "" {
+					t.Errorf("%s as SVG: %s", v.Figure.Name, bad)
+				}
+			}
 		}
 	})
 }

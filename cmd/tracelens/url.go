@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/tracelens/tracelens/analysis"
-	"github.com/tracelens/tracelens/cmd/tracelens/internal/report"
 )
 
 const (
@@ -37,6 +36,36 @@ func publicURL(u *url.URL) string {
 	}
 	return plain.String()
 }
+
+// secrets are what publicURL leaves out.
+func secrets(u *url.URL) (all []string) {
+	if u.User != nil {
+		pass, _ := u.User.Password()
+		all = append(all, u.User.Username(), pass)
+	}
+	for name, values := range u.Query() {
+		if name != "seconds" {
+			all = append(all, values...)
+		}
+	}
+	return append(all, u.Fragment)
+}
+
+// reveals says whether a text holds a secret of one of the URLs.
+func reveals(text string, urls ...*url.URL) bool {
+	for _, u := range urls {
+		for _, s := range secrets(u) {
+			if s != "" && (strings.Contains(text, s) || strings.Contains(text, url.QueryEscape(s))) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// quoted is what errors of net/http quote, such as the address of a redirect that is no
+// valid URL, with all that is secret in it.
+var quoted = regexp.MustCompile(`"(\\.|[^"\\])*"`)
 
 // fetch asks for a trace, such as that of a /debug/pprof/trace endpoint. It returns
 // what to call it, also beside an error.
@@ -66,6 +95,7 @@ func fetch(ctx context.Context, raw string) (body io.ReadCloser, name string, er
 		case to.URL.Scheme != "https" && (to.URL.Scheme != "http" || via[len(via)-1].URL.Scheme == "https"):
 			return fmt.Errorf("redirected from %s to %s", via[len(via)-1].URL.Scheme, to.URL.Scheme)
 		}
+		to.Header.Del("Referer") // which has the query
 		return nil
 	}}
 	ctx, cancel := context.WithTimeoutCause(ctx, longestFetch, fmt.Errorf("no end after %v", longestFetch))
@@ -82,6 +112,9 @@ func fetch(ctx context.Context, raw string) (body io.ReadCloser, name string, er
 		if errors.As(err, &about) {
 			err = about.Err
 		}
+		if said := quoted.ReplaceAllString(err.Error(), "…"); said != err.Error() {
+			err = errors.New(said)
+		}
 		return nil, name, err
 	}
 	answer := &fetched{ReadCloser: res.Body, left: mostFetched, done: done}
@@ -91,7 +124,7 @@ func fetch(ctx context.Context, raw string) (body io.ReadCloser, name string, er
 		said, _ := io.ReadAll(io.LimitReader(res.Body, 200))
 		answer.Close()
 		err = errors.New(res.Status)
-		if line := strings.Join(strings.Fields(report.Clean(string(said))), " "); line != "" && !strings.HasPrefix(line, "<") {
+		if line := strings.Join(strings.Fields(string(said)), " "); line != "" && !strings.HasPrefix(line, "<") && !reveals(line, u, res.Request.URL) {
 			err = fmt.Errorf("%s: %s", res.Status, line)
 		}
 		return nil, name, err

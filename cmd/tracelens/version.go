@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -8,20 +9,65 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// build is what the program knows of its own making.
+type build struct {
+	Version  string `json:"version"`
+	Commit   string `json:"commit,omitempty"`
+	Time     string `json:"commit_time,omitempty"`
+	Modified bool   `json:"modified,omitempty"` // the source was not that of the commit
+	Go       string `json:"go"`
+	Platform string `json:"platform"`
+	Oldest   string `json:"reads_from"` // Go versions of traces
+	Newest   string `json:"reads_to"`
+}
+
 func newVersion() *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Print the version, and which traces it reads",
-		Args:  cobra.NoArgs,
+		Long: `Version prints the version, the commit where the build recorded it, the Go that
+built it, and of which Go versions it reads traces. A newer Go often writes the
+format of an older one: such a trace is read. One in a format that came later is
+refused, and the error says so: no number rests on a guess.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "tracelens %s\nbuilt with %s for %s/%s\nreads traces of Go 1.11 to Go 1.26\n",
-				version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-			if err != nil {
-				return &failure{"standard output", err}
+			b := ownBuild()
+			out := cmd.OutOrStdout()
+			if asJSON {
+				return json.NewEncoder(out).Encode(b)
 			}
+			fmt.Fprintf(out, "tracelens %s\n", b.Version)
+			if b.Commit != "" {
+				modified := ""
+				if b.Modified {
+					modified = ", modified"
+				}
+				fmt.Fprintf(out, "commit %s of %s%s\n", b.Commit, b.Time, modified)
+			}
+			fmt.Fprintf(out, "built with %s for %s\nreads traces of %s to %s, and of a newer Go those in a format of these\n", b.Go, b.Platform, b.Oldest, b.Newest)
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print it for programs")
+	return cmd
+}
+
+func ownBuild() build {
+	b := build{Version: version(), Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Oldest: "Go 1.11", Newest: "Go 1.26"}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			switch s.Key {
+			case "vcs.revision":
+				b.Commit = s.Value
+			case "vcs.time":
+				b.Time = s.Value
+			case "vcs.modified":
+				b.Modified = s.Value == "true"
+			}
+		}
+	}
+	return b
 }
 
 // version is the module's version: that of "go install …@version", or one made

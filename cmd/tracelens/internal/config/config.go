@@ -221,6 +221,9 @@ func Unknown(what, name string, names []string) error {
 	for _, n := range names {
 		known.AddCommand(&cobra.Command{Use: n, Run: func(*cobra.Command, []string) {}})
 	}
+	if len(name) > 100 {
+		name = name[:100] + "…" // N.B. to look for what is near takes its time
+	}
 	if near := known.SuggestionsFor(name); len(near) > 0 && name != "" {
 		return fmt.Errorf("unknown %s %q; did you mean %s?", what, name, strings.Join(near, " or "))
 	}

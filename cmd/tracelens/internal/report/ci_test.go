@@ -10,6 +10,7 @@ import (
 	"io"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -260,26 +261,53 @@ func wellFormed(t *testing.T, text []byte) {
 // TestUntrusted: whatever a trace holds, the files are valid and print nothing that a
 // terminal obeys.
 func TestUntrusted(t *testing.T) {
-	const evil = "a\x00\x1b[2J\xff\xed\xa0\x80]]>\"'&<x>\r\n\t\u202e\ufffe\u2028\U000e0041%../"
+	for _, evil := range []string{
+		"a\x00\x1b[2J\xff\xed\xa0\x80]]>\"'&<x>\r\n\t\u202e\ufffe\u2028\U000e0041%../",
+		"=1+1\n# EOF\na{b=\"c\"} 1[f](http://evil.example)",
+		strings.Repeat("long\u0301\x1b", 300),
+	} {
+		t.Run(Clean(evil[:8]), func(t *testing.T) {
+			untrusted(t, evil, nil)
+			untrusted(t, evil, &analysis.Fleet{Inputs: 1, Traces: 1})
+		})
+	}
+}
+
+var (
+	openMetric = regexp.MustCompile(`^(# (TYPE|HELP) [a-z][a-zA-Z0-9_]* .+|[a-z][a-zA-Z0-9_]*\{[a-z]+="([^"\\]|\\[\\"n])*"(,[a-z]+="([^"\\]|\\[\\"n])*")*\} [-+0-9.e]+|# EOF)\n$`)
+	sarifLink  = regexp.MustCompile(`"text": .*\]\(http`)
+)
+
+func untrusted(t *testing.T, evil string, fleet *analysis.Fleet) {
 	finding := analysis.Finding{
-		Code: "j/" + evil, Severity: analysis.Error, Summary: evil, Advice: evil, Caveat: evil, Confidence: evil,
+		Code: "j/" + evil, Severity: analysis.Error, Summary: evil, Advice: evil, Caveat: evil, Confidence: analysis.Confidence(evil),
 		Evidence: []analysis.Evidence{{Func: evil, Note: evil, Stack: []analysis.Frame{{Func: evil, File: evil, Line: -1}, {Func: evil, File: "/src/" + evil, Line: 1}}}},
 		Symptoms: []analysis.Finding{{Code: evil, Summary: evil}},
 	}
+	table := func(name string) *analysis.Table {
+		t := &analysis.Table{Name: name, Title: evil, Columns: []analysis.Column{
+			{Name: "finding", Unit: analysis.Text}, {Name: "metric", Unit: analysis.Text}, {Name: evil, Unit: analysis.Text}, {Name: evil + "2", Unit: analysis.Unit(evil)}, {Name: "traces", Unit: analysis.Count},
+		}}
+		t.Add(evil, evil, evil, 1.5, int64(7))
+		return t
+	}
 	rep := &analysis.Report{
+		Fleet: fleet,
 		Tool:  evil,
 		Trace: analysis.Summary{Name: evil, Fault: evil, Format: evil, Start: evil + ".0"},
 		Results: []*analysis.Result{
 			{Name: "j" + evil, Title: evil, Judge: true, Outcome: analysis.Found, Findings: []analysis.Finding{finding}},
 			{Name: "k", Title: evil, Judge: true, Outcome: analysis.NotApplicable, Reason: evil},
 			{Name: "l", Title: evil, Judge: true, Outcome: analysis.Failed, Reason: evil},
+			{Name: "m" + evil, Title: evil, Outcome: analysis.Clear, Summary: []string{evil}, Tables: []*analysis.Table{table("distributions." + evil), table("findings"), table(evil)},
+				Figures: []analysis.Figure{{Name: evil, Title: evil, Mark: analysis.Bars, Table: evil, X: evil, Y: []string{"traces"}}}},
 		},
 		Suppressed: []analysis.Suppressed{{Finding: finding, Reason: evil, Source: evil}},
 		Config:     &analysis.Config{File: evil, Off: []string{evil}},
 	}
 	schema := sarifOfficial(t)
 	for _, root := range []string{"", "/src", evil} {
-		opt := Options{Width: 100, SourceRoot: root, Pages: map[string]string{"k": evil}}
+		opt := Options{Width: 100, SourceRoot: root, Pages: map[string]string{"k": strings.ReplaceAll(evil, "](", "")}}
 		for _, f := range Formats {
 			if f.Name == "parquet" { // no text
 				continue
@@ -300,11 +328,24 @@ func TestUntrusted(t *testing.T) {
 			switch f.Name {
 			case "sarif":
 				valid(t, schema, b.Bytes())
+				if m := sarifLink.FindString(b.String()); m != "" {
+					t.Errorf("sarif: %.1000q", m)
+				}
 			case "junit":
 				wellFormed(t, b.Bytes())
 			case "json":
 				if !json.Valid(b.Bytes()) {
 					t.Error("json: not valid")
+				}
+			case "csv":
+				if bytes.Contains(b.Bytes(), []byte(",=")) || bytes.Contains(b.Bytes(), []byte(`,"=`)) || bytes.Contains(b.Bytes(), []byte("\n=")) {
+					t.Errorf("csv: a formula in %.1000q", b.String())
+				}
+			case "openmetrics":
+				for line := range strings.Lines(b.String()) {
+					if !openMetric.MatchString(line) {
+						t.Errorf("openmetrics: %.1000q", line)
+					}
 				}
 			}
 		}

@@ -97,12 +97,12 @@ var salience = []struct {
 // analysed time, and which trace it was.
 func PlotOptions(r *analysis.Report) plots.Options {
 	t := r.Trace
-	footer := fmt.Sprintf("%s, %s, %s", Clean(filepath.Base(t.Name)), t.Format, analysis.FormatDuration(t.Duration, t.Quantum))
+	footer := fmt.Sprintf("%s, %s, %s", filepath.Base(t.Name), t.Format, analysis.FormatDuration(t.Duration, t.Quantum))
 	if t.Window {
 		footer += " from " + analysis.FormatMoment(t.From)
 	}
 	if t.Fault != "" {
 		footer += ", incomplete"
 	}
-	return plots.Options{From: t.From, To: t.To, Quantum: t.Quantum, Footer: footer + ", " + r.Tool}
+	return plots.Options{From: t.From, To: t.To, Quantum: t.Quantum, Footer: Clean(footer + ", " + r.Tool)}
 }

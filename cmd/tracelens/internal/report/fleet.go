@@ -7,6 +7,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/tracelens/tracelens/analysis"
 )
@@ -26,8 +27,17 @@ func plain(cell any) string {
 	return fmt.Sprint(cell)
 }
 
+// field is text as a cell of CSV: what a spreadsheet would take for a formula gets a '
+// before it, also in the wide forms that some take for the same.
+func field(s string) string {
+	s = Clean(s)
+	if r, _ := utf8.DecodeRuneInString(s); strings.ContainsRune("=+-@＝＋－＠", r) {
+		return "'" + s
+	}
+	return s
+}
+
 // CSV writes every cell of the tables on a line: table, row from 1, column, unit, value.
-// Text that a spreadsheet would take for a formula gets a ' before it.
 func CSV(w io.Writer, rep *analysis.Report, _ Options) error {
 	out := csv.NewWriter(w)
 	out.Write([]string{"table", "row", "column", "unit", "value"})
@@ -37,11 +47,9 @@ func CSV(w io.Writer, rep *analysis.Report, _ Options) error {
 				for k, col := range t.Columns {
 					value := plain(row[k])
 					if col.Unit == analysis.Text {
-						if value = Clean(value); value != "" && strings.ContainsRune("=+-@\t\r", rune(value[0])) {
-							value = "'" + value
-						}
+						value = field(value)
 					}
-					out.Write([]string{t.Name, strconv.Itoa(i + 1), col.Name, string(col.Unit), value})
+					out.Write([]string{field(t.Name), strconv.Itoa(i + 1), field(col.Name), field(string(col.Unit)), value})
 				}
 			}
 		}
@@ -82,11 +90,15 @@ func OpenMetrics(w io.Writer, rep *analysis.Report, _ Options) error {
 			fmt.Fprintf(&b, "tracelens_inputs{state=%q} %d\n", s.what, s.n)
 		}
 	}
-	number := func(cell any, u analysis.Unit) string {
-		if v, ok := cell.(int64); ok && u == analysis.NS {
-			return strconv.FormatFloat(float64(v)/1e9, 'g', -1, 64)
+	sample := func(cell any, u analysis.Unit, name string, labels ...string) {
+		v, ok := number(cell)
+		if !ok {
+			return
 		}
-		return plain(cell)
+		if u == analysis.NS {
+			v /= 1e9
+		}
+		fmt.Fprintf(&b, "%s{%s} %s\n", name, strings.Join(labels, ","), strconv.FormatFloat(v, 'g', -1, 64))
 	}
 	for _, d := range analysis.Metrics() {
 		m, ok := rep.Metrics[d.ID]
@@ -112,7 +124,7 @@ func OpenMetrics(w io.Writer, rep *analysis.Report, _ Options) error {
 			kind, isDistribution := strings.CutPrefix(t.Name, "distributions.")
 			switch {
 			case isDistribution:
-				name := "tracelens_" + kind
+				name := "tracelens_" + strings.Map(labelRune, kind)
 				if kind == "times" {
 					name += "_seconds"
 				}
@@ -120,16 +132,16 @@ func OpenMetrics(w io.Writer, rep *analysis.Report, _ Options) error {
 				for i := range t.Rows {
 					for _, col := range t.Columns {
 						cell := t.Cell(i, col.Name)
-						if cell == nil || col.Name == "metric" || col.Name == "worst" || col.Name == "traces" {
+						if col.Name == "metric" || col.Name == "worst" || col.Name == "traces" {
 							continue
 						}
-						fmt.Fprintf(&b, "%s{metric=%s,quantile=%q} %s\n", name, label(plain(t.Cell(i, "metric"))), col.Name, number(cell, col.Unit))
+						sample(cell, col.Unit, name, "metric="+label(plain(t.Cell(i, "metric"))), "quantile="+label(col.Name))
 					}
 				}
 			case t.Name == "findings":
 				family("tracelens_finding_traces", "Traces in which a finding fires.")
 				for i := range t.Rows {
-					fmt.Fprintf(&b, "tracelens_finding_traces{finding=%s,level=%s} %s\n", label(plain(t.Cell(i, "finding"))), label(plain(t.Cell(i, "level"))), plain(t.Cell(i, "traces")))
+					sample(t.Cell(i, "traces"), analysis.Count, "tracelens_finding_traces", "finding="+label(plain(t.Cell(i, "finding"))), "level="+label(plain(t.Cell(i, "level"))))
 				}
 			}
 		}

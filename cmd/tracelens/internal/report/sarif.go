@@ -132,7 +132,8 @@ func SARIF(w io.Writer, rep *analysis.Report, opt Options) error {
 		Results: []sarifResult{},
 	}
 	if s.SourceRoot = strings.TrimRight(slashed(opt.SourceRoot), "/"); s.SourceRoot != "" {
-		base := sarifFile{Description: &sarifText{Text: "the root of the source: " + Clean(s.SourceRoot)}}
+		root := sarifMessage("the root of the source: " + s.SourceRoot)
+		base := sarifFile{Description: &root}
 		if uri := pathURI(s.SourceRoot + "/"); strings.HasPrefix(uri, "file:") {
 			base.URI = uri
 		}
@@ -142,7 +143,7 @@ func SARIF(w io.Writer, rep *analysis.Report, opt Options) error {
 
 	in := sarifInvocation{Successful: rep.Trace.FaultKind != "io"}
 	if f := rep.Trace.Fault; f != "" {
-		in.Execution = append(in.Execution, sarifNotification{Level: "warning", Message: sarifText{Text: fmt.Sprintf("The trace is incomplete after %s: %s", analysis.FormatMoment(rep.Trace.To), Clean(f))}})
+		in.Execution = append(in.Execution, sarifNotification{Level: "warning", Message: sarifMessage(fmt.Sprintf("The trace is incomplete after %s: %s", analysis.FormatMoment(rep.Trace.To), f))})
 	}
 	for _, res := range rep.Results {
 		if !res.Judge && len(res.Findings) == 0 {
@@ -158,12 +159,12 @@ func SARIF(w io.Writer, rep *analysis.Report, opt Options) error {
 			if res.Outcome == analysis.Failed {
 				level, in.Successful = "error", false
 			}
-			in.Execution = append(in.Execution, sarifNotification{level, sarifText{Text: fmt.Sprintf("%s: %s", res.Outcome, Clean(res.Reason))}, &rule})
+			in.Execution = append(in.Execution, sarifNotification{level, sarifMessage(fmt.Sprintf("%s: %s", res.Outcome, res.Reason)), &rule})
 		}
 	}
 	for i := range rep.Suppressed {
 		f := &rep.Suppressed[i]
-		in.Config = append(in.Config, sarifNotification{Level: "note", Message: sarifText{Text: fmt.Sprintf("%s is suppressed (%s, %s): %s", Clean(f.Code), Clean(f.Source), Clean(f.Reason), Clean(f.Summary))}})
+		in.Config = append(in.Config, sarifNotification{Level: "note", Message: sarifMessage(fmt.Sprintf("%s is suppressed (%s, %s): %s", f.Code, f.Source, f.Reason, f.Summary))})
 	}
 	run.Invocations = []sarifInvocation{in}
 
@@ -185,7 +186,7 @@ type sarifWriter struct {
 }
 
 func (s *sarifWriter) rule(res *analysis.Result) sarifRule {
-	title := sarifText{Text: Clean(res.Title)}
+	title := sarifMessage(res.Title)
 	rule := sarifRule{ID: Clean(res.Name), ShortDescription: title, FullDescription: title, Properties: sarifTags{[]string{"go", "performance"}}}
 	if page := s.Pages[res.Name]; page != "" {
 		var text bytes.Buffer
@@ -210,7 +211,7 @@ func (s *sarifWriter) result(rule sarifRuleRef, f *analysis.Finding) sarifResult
 	where := s.place(f.Evidence)
 	r := sarifResult{
 		RuleID: rule.ID, RuleIndex: rule.Index, Level: string(level),
-		Message:   sarifText{Text: Clean(text)},
+		Message:   sarifMessage(text),
 		Locations: []sarifLocation{s.location(where)},
 		// Only the first is what GitHub compares.
 		Fingerprints: map[string]string{"primaryLocationLineHash": fingerprint(f, where), "codeAndFunction/v1": fingerprint(f, where)},
@@ -226,10 +227,16 @@ func (s *sarifWriter) result(rule sarifRuleRef, f *analysis.Finding) sarifResult
 		at := s.place([]analysis.Evidence{e})
 		l := s.location(at)
 		l.ID = i + 1
-		l.Message = &sarifText{Text: Clean(s.moment(&e))}
+		said := sarifMessage(s.moment(&e))
+		l.Message = &said
 		r.Related = append(r.Related, l)
 	}
 	return r
+}
+
+// sarifMessage is text in which [text](address) is no link: viewers make one.
+func sarifMessage(s string) sarifText {
+	return sarifText{Text: strings.ReplaceAll(Clean(s), "](", "] (")}
 }
 
 func sentence(s string) string {

@@ -84,8 +84,8 @@ func lockOf(tr *parse.Trace, stack parse.StackID) (k lockKind) {
 			return lockWrite
 		case strings.HasPrefix(fn, "sync.(*Mutex)."), strings.HasPrefix(fn, "internal/sync.(*Mutex)."), strings.HasPrefix(fn, "internal/poll.(*fdMutex)."):
 			k = lockMutex
-		case !strings.HasPrefix(fn, "runtime.") && !strings.HasPrefix(fn, "sync.runtime_") && !strings.HasPrefix(fn, "internal/") && k != lockNone:
-			return k
+		case !strings.HasPrefix(fn, "runtime.") && !strings.HasPrefix(fn, "sync.runtime_") && !strings.HasPrefix(fn, "internal/"):
+			return k // what is below waits for the goroutine, not for a lock
 		}
 	}
 	return k
@@ -96,12 +96,21 @@ type waitingAt struct {
 	label label // reason, site
 	lock  lockKind
 	blockWaits
-	lengths  coarse
-	overTime *sketch.Series
-	stack    parse.StackID // of the costliest
-	top      int64
-	wakers   map[parse.StackID]int64
-	timers   int64 // waits that a timer ended
+	lengths           coarse
+	overTime          *sketch.Series
+	stack             parse.StackID // of the costliest
+	top               int64
+	wakers            map[parse.StackID]int64
+	timers            int64      // waits that a timer ended
+	turns             turns      // summed over its stacks: of a queue, the waits of each are in turn
+	waiters, wakerIDs sketch.IDs // goroutines, where another one ended the wait
+}
+
+// inTurn reports whether goroutines wait there for what others of them give back,
+// each in its turn: a pool, a semaphore, a token. Workers that wait for work are woken
+// by goroutines that do not wait there.
+func (w *waitingAt) inTurn(p *analysis.Pass) bool {
+	return p.Met("own", w.waiters.Common(&w.wakerIDs)) && p.Met("turns", ratio(w.turns.late, w.turns.n))
 }
 
 // waitingSites returns the waits of user goroutines by place, the costliest first.
@@ -129,6 +138,10 @@ func waitingSites(p *analysis.Pass) []*waitingAt {
 		w.add(&e.v.blockWaits)
 		w.lengths.merge(&e.v.lengths)
 		w.overTime.Merge(e.v.overTime)
+		w.turns.n += e.v.turns.n
+		w.turns.late += e.v.turns.late
+		w.waiters.Merge(&e.v.waiters)
+		w.wakerIDs.Merge(&e.v.wokenBy)
 		if w.stack == 0 || e.v.total > w.top {
 			w.stack, w.top = e.key.stack, e.v.total
 		}
@@ -161,18 +174,7 @@ func (w *waitingAt) waker() (stack parse.StackID, n int64) {
 
 // long is the length that waits with a tenth of the time reach: a bucket's upper
 // edge, up to 25 % above.
-func (w *waitingAt) long() int64 {
-	var total, beyond int64
-	for i, n := range w.lengths {
-		total += n * coarseTop(i)
-	}
-	for i := coarseLen - 1; i >= 0; i-- {
-		if beyond += w.lengths[i] * coarseTop(i); beyond > 0 && 10*beyond >= total {
-			return min(coarseTop(i), w.max)
-		}
-	}
-	return 0
-}
+func (w *waitingAt) long() int64 { return w.lengths.long(w.max) }
 
 // wokenByOneOf reports whether most waits were ended by a function that waits at
 // another of some places.
@@ -287,9 +289,26 @@ var lockConvoy = &analysis.Analyzer{
 			Levels: analysis.Levels{Note: 10}, Source: "ten values before a quantile is said",
 		},
 		{
+			Name: "lock-convoy.longest", Doc: "the longest wait, where there are fewer", Unit: analysis.NS,
+			Levels: analysis.Levels{Note: 100e6, Warning: 250e6},
+			Source: "ten time slices (proc.go:forcePreemptNS): no queue of short holders is that long with so few; a quarter of a second is a request that a person waits for",
+		},
+		{
 			Name: "lock-convoy.senders", Doc: "goroutines waiting at one place to send on a channel, mean of the trace", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: .8},
 			Source: "one sender that waits four fifths of the time: its receiver sets the pace; full channels limit work on purpose",
+		},
+		{
+			Name: "lock-convoy.queue", Doc: "goroutines waiting at one place for their turn with a channel's tokens, mean of the trace", Unit: analysis.Count,
+			Levels: analysis.Levels{Note: 1, Warning: 4}, Source: "as lock-convoy.waiters",
+		},
+		{
+			Name: "lock-convoy.own", Doc: "share of the goroutines that both wait there and end such waits, in all that do either", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Note: .5}, Source: "who takes from a pool gives back to it: 1; work comes from somebody else: 0",
+		},
+		{
+			Name: "lock-convoy.turns", Doc: "share of these waits that began before the one that ended last", Unit: analysis.Ratio, Below: true,
+			Levels: analysis.Levels{Note: .1}, Source: "0 in a queue (chan.go: waitq is first in, first out), half where each waits for its own",
 		},
 	},
 	Run: func(p *analysis.Pass) error {
@@ -308,27 +327,35 @@ var lockConvoy = &analysis.Analyzer{
 				most, worstLock = at, w
 			}
 			s := analysis.Least(p.Severity("waiters", at.mean), p.Severity("length", float64(long)))
-			if !p.Met("waits", float64(n)) || s == "" || found == maxFindings {
+			if !p.Met("waits", float64(n)) {
+				s = p.Severity("longest", float64(w.max))
+			}
+			if s == "" || found == maxFindings {
 				continue
 			}
 			found++
+			lock := "a lock"
 			advice := "Hold the lock for less time: no I/O, sleep, channel operation or large copy under it; then split it (by key, or one for each P) or replace it by a copy that readers load atomically. block.sync.total should fall."
 			if w.lock == lockOnce {
-				advice = "Do this initialization before the goroutines that need it start, or make it shorter. block.sync.total should fall."
+				lock, advice = "a sync.Once", "Do this initialization before the goroutines that need it start, or make it shorter. block.sync.total should fall."
 			}
 			p.Find(analysis.Finding{
 				Severity: s,
-				Summary: fmt.Sprintf("Goroutines queue for a lock at %s: %s waited at once in the worst 100 ms (from %s), %s in %s, longest %s%s",
-					w.label[1], number(at.mean), p.At(at.from), p.Dur(w.busy()), counted(n, "wait", "waits"), p.Dur(w.max), w.wokenBy(p)),
+				Summary: fmt.Sprintf("Goroutines queue for %s at %s: %s waited at once in the worst 100 ms (from %s), %s in %s, longest %s%s",
+					lock, w.label[1], number(at.mean), p.At(at.from), p.Dur(w.busy()), counted(n, "wait", "waits"), p.Dur(w.max), w.wokenBy(p)),
 				Cost: analysis.Cost{Value: w.busy(), Total: userTime(p), Clock: analysis.GTime}, Confidence: analysis.Measured,
 				Evidence: w.evidence(p, at, fmt.Sprintf("%s waiting at once", number(at.mean))),
 				Advice:   advice,
 				Caveat:   "Which lock it is is not in the trace: waits are joined by where they are, and who ended them is where the lock was released.",
 			})
 		}
+		pools := findPools(p, sites)
 		var full []*waitingAt
 		var sending float64
 		for _, w := range sites {
+			if slices.Contains(pools, w) {
+				continue
+			}
 			if w.label[0] == "chan send" {
 				sending = max(sending, ratio(w.busy(), p.Trace.Duration()))
 			}
@@ -359,7 +386,7 @@ var lockConvoy = &analysis.Analyzer{
 			})
 		}
 		switch {
-		case found+senders > 0:
+		case found+senders+len(pools) > 0:
 		case worstLock == nil:
 			p.Say("no user goroutine waited for a lock; waiting to send on a channel at one place: %s on average, worth a note from %s on", number(sending), number(p.Limit("senders")))
 		default:
@@ -368,6 +395,30 @@ var lockConvoy = &analysis.Analyzer{
 		}
 		return nil
 	},
+}
+
+// findPools finds places where goroutines wait for their turn with what a channel
+// holds, and says so: connections, tokens, slots.
+func findPools(p *analysis.Pass, sites []*waitingAt) (pools []*waitingAt) {
+	for _, w := range sites {
+		mean, n := ratio(w.busy(), p.Trace.Duration()), w.spans-w.idle
+		s := analysis.Least(p.Severity("queue", mean), p.Severity("length", float64(w.long())))
+		if r := w.label[0]; r != "chan receive" && r != "chan send" && r != "select" ||
+			s == "" || !p.Met("waits", float64(n)) || !w.inTurn(p) || len(pools) == maxFindings {
+			continue
+		}
+		pools = append(pools, w)
+		p.Find(analysis.Finding{
+			Code: "lock-convoy/pool", Severity: s,
+			Summary: fmt.Sprintf("Goroutines queue for what others of them give back at %s, a pool or semaphore that is too small: %s waited at any time, %s in %s, longest %s%s",
+				w.label[1], number(mean), p.Dur(w.busy()), counted(n, "wait", "waits"), p.Dur(w.max), w.wokenBy(p)),
+			Cost: analysis.Cost{Value: w.busy(), Total: userTime(p), Clock: analysis.GTime}, Confidence: analysis.Inferred,
+			Evidence: w.evidence(p, worstMean(p, w.overTime, 0), "the longest queue in 100 ms"),
+			Advice:   "Hold what is taken for less time, or have more of it (connections, tokens), unless it is a limit on purpose: then admit fewer goroutines. The waits there, in blocking.waits or blocking.contention, should fall.",
+			Caveat:   "Told from who ends the waits and in which order. Workers that hand work to each other through one channel look the same.",
+		})
+	}
+	return pools
 }
 
 // number writes a mean of goroutines.
@@ -381,6 +432,7 @@ func number(v float64) string {
 var rwmutexWriterStall = &analysis.Analyzer{
 	Name:     "rwmutex-writer-stall",
 	Doc:      judgePage("rwmutex-writer-stall"),
+	Covers:   []string{"limits/contention"},
 	Requires: []*analysis.Analyzer{blocking, goroutines},
 	Thresholds: []analysis.Threshold{
 		{
@@ -920,6 +972,10 @@ var netpollDelay = &analysis.Analyzer{
 			Name: "netpoll-delay.share", Doc: "all such delay for each ns that user goroutines ran", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .05, Warning: .2, Error: .5}, Source: "the queue of a server at half load adds less than a tenth to its work",
 		},
+		{
+			Name: "netpoll-delay.moment", Doc: "share of the worst 100 ms in all such delay, of traces of 1 s and more", Unit: analysis.Ratio, Below: true,
+			Levels: analysis.Levels{Note: 1, Warning: .8, Error: .8}, Source: "as latency-tail.moment",
+		},
 	},
 	Run: func(p *analysis.Pass) error {
 		f := analysis.FoldOf[*netpollFold](p, netpoll)
@@ -955,6 +1011,9 @@ var netpollDelay = &analysis.Analyzer{
 		more(p.Severity("stretch", float64(mean)))
 		share := ratio(all.Sum(), running)
 		s := analysis.Least(late, p.Severity("share", share))
+		if p.Trace.Duration() >= 10*blockingStretch {
+			s = analysis.Least(s, p.Severity("moment", ratio(worstMean(p, f.delays, delayTotal).sum, all.Sum())))
+		}
 		dist := fmt.Sprintf("%s; in the worst 100 ms mean %s", spread(p, &all), p.Dur(mean))
 		if !p.Trace.V1() {
 			dist += "; without a P " + analysis.FormatRatio(ratio(f.wakeups[pollNoP], wakeups))

@@ -388,6 +388,8 @@ var assistQueueWait = &analysis.Analyzer{
 			Levels: analysis.Levels{Note: 100}, Source: "a p90 needs 100 values for ten beyond it"},
 		{Name: "assist-queue-wait.share", Doc: "their sum, of wall time", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .01, Warning: .05, Error: .05}, Source: "less is one goroutine waiting 1 % of the time"},
+		{Name: "assist-queue-wait.cycles", Doc: "GC cycles in the trace", Unit: analysis.Count,
+			Levels: analysis.Levels{Note: 1, Warning: 3, Error: 3}, Source: "one or two say nothing of what follows: programs start with them"},
 	},
 	Run: func(p *analysis.Pass) error {
 		if c := analysis.FoldOf[*gcFold](p, gc); c.cycles+c.cut == 0 {
@@ -412,12 +414,12 @@ var assistQueueWait = &analysis.Analyzer{
 			p.Say("%s in the queue of mark assists, longest %s (%.0f are needed for a quantile)", counted(h.N(), "wait", "waits"), p.Dur(h.Max()), p.Limit("waits"))
 			return nil
 		}
-		severity := analysis.Least(p.Severity("tail", float64(tail)), p.Severity("share", ratio(h.Sum(), p.Trace.Duration())))
+		c := analysis.FoldOf[*gcFold](p, gc)
+		severity := analysis.Least(p.Severity("tail", float64(tail)), p.Severity("share", ratio(h.Sum(), p.Trace.Duration())), p.Severity("cycles", float64(c.cycles+c.cut)))
 		if severity == "" {
 			p.Say("mark assists queued for work %s %s (n=%s, limit %s), %s in all", name, p.Dur(tail), analysis.FormatCount(h.N()), p.Dur(int64(p.Limit("tail"))), p.Dur(h.Sum()))
 			return nil
 		}
-		c := analysis.FoldOf[*gcFold](p, gc)
 		p.Find(analysis.Finding{
 			Severity: severity,
 			Summary: fmt.Sprintf("Goroutines that must assist the GC find no work and wait %s %s for it (n=%s, longest %s), %s in all",

@@ -131,8 +131,9 @@ func testAssistQueueWait(t *testing.T) {
 		return gcjTimes(n, parse.Event{Time: parse.Time(1000 + held), Kind: parse.KindGoWaiting,
 			Go: &parse.Go{From: parse.GoWaiting, To: parse.GoRunnable, Since: 1000, FromReason: reason, FromStack: 1}})
 	}
-	cycle := gcjCycles(1, 0)
+	cycle := gcjCycles(3, 0)
 	gcjCheck(t, assistQueueWait, sym, []gcjCase{
+		{name: "two cycles", want: "note", events: [][]parse.Event{gcjCycles(2, 0), wait(100, gcjMS, reason)}},
 		{name: "long", want: "warning", events: [][]parse.Event{cycle, wait(100, gcjMS, reason)}},
 		{name: "just shorter", want: "clear", events: [][]parse.Event{cycle, wait(100, 990*gcjUS, reason)}},
 		{name: "a time slice", want: "error", events: [][]parse.Event{cycle, wait(100, 10*gcjMS, reason)}},

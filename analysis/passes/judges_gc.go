@@ -182,6 +182,12 @@ var memoryLimitThrash = &analysis.Analyzer{
 			Levels: analysis.Levels{Error: .4}, Source: "the runtime itself limits the GC to half of the CPU (mgclimit.go, gcCPULimiter), which ends in a heap beyond the limit"},
 		{Name: "memory-limit-thrash.goal", Doc: "spread of the heap goal in it: largest less smallest, of the largest", Unit: analysis.Ratio, Below: true,
 			Levels: analysis.Levels{Error: .02}, Source: "a goal that GOGC sets moves with the live heap; one that the limit sets does not. With GOGC=off it is told as 0 (traceruntime.go: HeapGoal), and the limit alone begins cycles"},
+		{Name: "memory-limit-thrash.room", Doc: "heap goal for each byte live after the cycle before, median of the longest cycles; in place of the three above, with the two below", Unit: analysis.Ratio, Below: true,
+			Levels: analysis.Levels{Error: 1.05}, Source: "a GOGC of 10 gives 1.1 and more, with stacks and globals: only a limit that is reached sets a goal at what lives (mgcpacer.go: heapGoalInternal)"},
+		{Name: "memory-limit-thrash.room-marking", Doc: "wall time with a GC cycle under way, of the worst second, with such goals", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Error: .5}, Source: "as gc-cpu-dominant.marking: gaps are those of a machine whose CPUs others use"},
+		{Name: "memory-limit-thrash.room-cpu", Doc: "P time of the GC in it, of all that is used, without idle workers, with such goals", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Error: .25}, Source: "as gc-cpu-dominant.cpu"},
 		{Name: "memory-limit-thrash.allocation", Doc: "cycles that allocation began, of those that begin in the trace", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .6}, Source: "what runtime.GC begins is no thrash: see forced-gc"},
 		{Name: "memory-limit-thrash.cycles", Doc: "cycles that ended in it", Unit: analysis.Count,
@@ -199,6 +205,11 @@ var memoryLimitThrash = &analysis.Analyzer{
 		}
 		share, cycles := ratio(w.taken(), w.used()), w.lanes[gcLaneCycles]
 		severity := analysis.Least(p.Severity("marking", w.marking()), p.Severity("cpu", share), p.Severity("goal", spread))
+		room, tight := heapRoom(c)
+		tight = tight && p.Met("room", room)
+		if tight {
+			severity = graded(severity, analysis.Least(p.Severity("room-marking", w.marking()), p.Severity("room-cpu", share)))
+		}
 		var begun, forced int64
 		for id, s := range c.starts {
 			begun += s.n
@@ -213,12 +224,15 @@ var memoryLimitThrash = &analysis.Analyzer{
 		}
 		all := newGCWindow(c, over, p.Trace.From, p.Trace.To)
 		why, caveat := fmt.Sprintf("while the heap goal stays within %s", percent(spread)), "The trace does not hold GOMEMLIMIT and GOGC: a tiny GOGC beside a live heap that does not change looks the same."
+		if tight {
+			why = fmt.Sprintf("while heap goals are %.2f times what lives", room)
+		}
 		if largest == 0 {
 			why, caveat = "though GOGC is off", "The trace does not hold GOMEMLIMIT; with GOGC off nothing else begins these cycles."
 		}
 		p.Find(analysis.Finding{
 			Severity: severity,
-			Summary: fmt.Sprintf("GC cycles follow each other without pause (%s of the time, %s) and take %s of the P time used, %s: the memory limit leaves no room",
+			Summary: fmt.Sprintf("GC cycles follow each other closely (%s of the time, %s) and take %s of the P time used, %s: the memory limit leaves no room",
 				percent(w.marking()), counted(cycles, "cycle", "cycles"), percent(share), why),
 			Cost:       analysis.Cost{Value: all.taken(), Total: all.used(), Clock: analysis.PTime},
 			Confidence: analysis.Inferred,
@@ -233,6 +247,23 @@ var memoryLimitThrash = &analysis.Analyzer{
 }
 
 func limitRows(rows []analysis.Evidence, n int) []analysis.Evidence { return rows[:min(n, len(rows))] }
+
+// heapRoom is the heap goal for each byte live after the cycle before, the median of
+// the longest cycles.
+func heapRoom(c *gcFold) (median float64, ok bool) {
+	cycles := slices.SortedFunc(slices.Values(c.details), func(a, b *gcCycle) int { return cmp.Compare(a.since, b.since) })
+	var rooms []float64
+	for i := 1; i < len(cycles); i++ {
+		if live := cycles[i-1].lastLive; cycles[i-1].liveAt != 0 && live > 0 && cycles[i].goalKnown && cycles[i].goal > 0 {
+			rooms = append(rooms, float64(cycles[i].goal)/float64(live))
+		}
+	}
+	if len(rooms) == 0 {
+		return 0, false
+	}
+	slices.Sort(rooms)
+	return rooms[len(rooms)/2], true
+}
 
 // goalSpread is how far the heap goals set in from…to lie apart, of the largest.
 func goalSpread(g *sketch.Gauge, from, to parse.Time) (spread float64, hi int64, ok bool) {

@@ -1188,17 +1188,19 @@ func runSlowTasks(p *analysis.Pass) error {
 		if other*20 >= total {
 			texts = append(texts, analysis.FormatRatio(ratio(other, total))+" after the goroutine that began it had ended")
 		}
+		region, regionRow := slowRegion(p, f, p99-p50)
 		finding := analysis.Finding{
 			Severity: s,
-			Summary: fmt.Sprintf("Slow tasks of type %s take %s (p99), %s times as long as usual (p50 %s, n=%s), most of the excess %s: %s",
-				r.label[0], p.Dur(p99), number(tail), p.Dur(p50), analysis.FormatCount(h.N()), taskParts[part].words, strings.Join(texts, ", ")),
+			Summary: fmt.Sprintf("Slow tasks of type %s take %s (p99), %s times as long as usual (p50 %s, n=%s), most of the excess %s: %s%s",
+				r.label[0], p.Dur(p99), number(tail), p.Dur(p50), analysis.FormatCount(h.N()), taskParts[part].words, strings.Join(texts, ", "), region),
+			Evidence:   regionRow,
 			Cost:       analysis.Cost{Value: slow, Total: r.v.total, Clock: analysis.GTime},
 			Confidence: analysis.Inferred,
 			Advice:     taskAdvice[taskParts[part].state],
 			Caveat:     "It is the time of the goroutine that began the task: what others do for it counts as blocked. Requests of different kinds under one type also look like this: give them types of their own.",
 		}
 		for _, e := range f.slowest.Items() {
-			if userText(p, e.Item.name) == r.label[0] && len(finding.Evidence) < 5 {
+			if userText(p, e.Item.name) == r.label[0] && len(finding.Evidence) < 6 {
 				g := int64(e.Item.g)
 				from := p.Rel(parse.Time(e.Time))
 				finding.Evidence = append(finding.Evidence, analysis.Evidence{From: from, To: from + e.Value, G: &g, Func: p.FuncName(e.Item.fn), Note: "took " + p.Dur(e.Value), Stack: p.Stack(e.Item.stack)})
@@ -1214,6 +1216,23 @@ func runSlowTasks(p *analysis.Pass) error {
 		p.NotApplicable(fmt.Sprintf("only %s of one type began and ended in the trace; record until there are %s", counted(enough, "task", "tasks"), analysis.FormatCount(int64(p.Limit("tasks")))))
 	}
 	return nil
+}
+
+// slowRegion names the type of region whose p99 exceeds its p50 most, where that is
+// enough to make slow tasks that much slower than usual.
+func slowRegion(p *analysis.Pass, f *tasksFold, excess int64) (words string, row []analysis.Evidence) {
+	var most int64
+	for _, r := range rank(f.regions, func(a annotation) label { return label{userText(p, a.name)} }, (*annotated).add, func(a *annotated) int64 { return a.total }) {
+		h := &r.v.lengths
+		p50, p99 := h.QuantileAny(.5), h.QuantileAny(.99)
+		if more := p99 - p50; !p.Met("tasks", float64(h.N())) || !causes(more, excess) || more <= most {
+			continue
+		}
+		most = p99 - p50
+		words = fmt.Sprintf("; regions %s take %s (p99), p50 %s", r.label[0], p.Dur(p99), p.Dur(p50))
+		row = []analysis.Evidence{{From: p.Rel(p.Trace.From), To: p.Rel(p.Trace.To), Func: r.label[0], Note: fmt.Sprintf("region: p50 %s, p99 %s (n=%s)", p.Dur(p50), p.Dur(p99), analysis.FormatCount(h.N()))}}
+	}
+	return words, row
 }
 
 var taskAdvice = map[parse.GoState]string{

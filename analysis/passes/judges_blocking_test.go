@@ -445,7 +445,7 @@ func blkTask(ns, usual int64, in map[parse.GoState]int64) parse.Event {
 }
 
 func testSlowTasks(t *testing.T) {
-	tr, _ := blkTrace(t)
+	tr, w := blkTrace(t)
 	all := func(s parse.GoState) map[parse.GoState]int64 { return map[parse.GoState]int64{s: 100} }
 	for _, c := range []struct {
 		name        string
@@ -497,6 +497,28 @@ func testSlowTasks(t *testing.T) {
 		return append(out, slow, slow)
 	}())
 	if s := r.Findings[0].Summary; !strings.Contains(s, "80 % waiting for a P, 20 % blocked") {
+		t.Errorf("%s", s)
+	}
+	// The region that is slow in the slow tasks is named, one that is as ever is not.
+	region := func(name parse.StringID, slow int64) (out []parse.Event) {
+		for i := range 100 {
+			e := blkTask(500e3, 500e3, nil)
+			if i >= 98 {
+				e = blkTask(slow, 500e3, nil)
+			}
+			e.Range.Kind, e.Range.Name = parse.RangeRegion, name
+			out = append(out, e)
+		}
+		return out
+	}
+	r = blkJudge(t, tr, slowTasks, func() (out []parse.Event) {
+		for range 98 {
+			out = append(out, blkTask(1e6, 1e6, nil))
+		}
+		slow := blkTask(31e6, 1e6, map[parse.GoState]int64{parse.GoWaiting: 30e6})
+		return append(out, slow, slow)
+	}(), region(tr.Entry(w["blkOnce"].stack), 25e6), region(tr.Entry(w["blkSender"].stack), 10e6))
+	if s := r.Findings[0].Summary; !strings.Contains(s, "regions") || !strings.Contains(s, "blkOnce") || strings.Contains(s, "blkSender") {
 		t.Errorf("%s", s)
 	}
 	for name, want := range map[string]string{"flight-recorder": "", "annotations": "not applicable", "idle": "not applicable"} {

@@ -57,14 +57,15 @@ type joinedKind struct {
 // those that wait there; ok is false if there are none. Of several kinds with one
 // entry function that could have been as slow, it is the one with the longest median.
 func (w *waitingAt) waitedFor(p *analysis.Pass, long int64) (k joinedKind, ok bool) {
-	// N.B. Waits that are much shorter than the slow ones are not for them.
+	// N.B. Waits that are much shorter than the slow ones are not for them. Goroutines
+	// that wait for their own kind are a tree, with all the work below the first ones.
 	ended := make(map[parse.StringID]int64)
 	for stack, n := range w.wakers {
 		ended[p.Trace.Entry(stack)] += n
 	}
 	for o, v := range analysis.FoldOf[*goroutinesFold](p, goroutines).populations.byKey() {
 		slow := v.work.buckets.long(v.work.max)
-		if !o.seen || o.class != parse.ClassUser || 2*ended[o.fn] < w.spans-w.open || p.Trace.Entry(o.site) != p.Trace.Entry(w.stack) || 2*slow < long || slow > 2*long {
+		if !o.seen || o.class != parse.ClassUser || o.fn == p.Trace.Entry(w.stack) || 2*ended[o.fn] < w.spans-w.open || p.Trace.Entry(o.site) != p.Trace.Entry(w.stack) || 2*slow < long || slow > 2*long {
 			continue
 		}
 		if m := v.work.buckets.middle(v.work.max); !ok || m > k.median || m == k.median && o.site < k.site {

@@ -15,6 +15,9 @@ func testStraggler(t *testing.T) {
 	if join.stack == 0 || piece.stack == 0 {
 		t.Fatal("no stacks")
 	}
+	// Goroutines that start and wait for their own kind.
+	tree, branch := join, piece
+	tree.waker, branch.fn = join.stack, tr.Entry(join.stack)
 	// Rounds of held each, of which every one waits for a slow piece beside quick ones.
 	rounds := func(n int, held int64, quick int, takes, slow int64) []parse.Event {
 		return slices.Concat(blkWaits(join, 0, held, n, 1), blkLives(piece, n*quick, takes, 0), blkLives(piece, n, slow, 0))
@@ -41,6 +44,7 @@ func testStraggler(t *testing.T) {
 		{"5 ms", rounds(200, 5e6, 7, 500e3, 5e6), "straggler note"},
 		{"one of 4", slices.Concat(blkWaits(join, 0, 500e6, 1, 1), blkLives(piece, 3, 10e6, 0), blkLives(piece, 1, 500e6, 0)), "straggler note"},
 		{"one of 3", slices.Concat(blkWaits(join, 0, 500e6, 1, 1), blkLives(piece, 2, 10e6, 0), blkLives(piece, 1, 500e6, 0)), ""},
+		{"healthy: a tree", slices.Concat(blkWaits(tree, 0, 50e6, 20, 1), blkLives(branch, 140, 1e6, 0), blkLives(branch, 20, 50e6, 0)), ""},
 		{"others are slow", rounds(10, 50e6, 7, 5e6, 200e6), ""},
 	} {
 		r := blkJudge(t, tr, straggler, c.events)

@@ -272,7 +272,7 @@ var lockConvoy = &analysis.Analyzer{
 	Name:     "lock-convoy",
 	Doc:      judgePage("lock-convoy"),
 	Covers:   []string{"limits/contention"},
-	Requires: []*analysis.Analyzer{blocking, goroutines},
+	Requires: []*analysis.Analyzer{blocking, goroutines, preemption},
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "lock-convoy.waiters", Doc: "goroutines waiting at one place for a lock, mean of the worst 100 ms", Unit: analysis.Count,
@@ -339,8 +339,12 @@ var lockConvoy = &analysis.Analyzer{
 			if w.lock == lockOnce {
 				lock, advice = "a sync.Once", "Do this initialization before the goroutines that need it start, or make it shorter. block.sync.total should fall."
 			}
+			var explains []string
+			if w.handedOver(p) {
+				explains = []string{"mutex-starvation"} // of the same lock
+			}
 			p.Find(analysis.Finding{
-				Severity: s,
+				Severity: s, Explains: explains,
 				Summary: fmt.Sprintf("Goroutines queue for %s at %s: %s waited at once in the worst 100 ms (from %s), %s in %s, longest %s%s",
 					lock, w.label[1], number(at.mean), p.At(at.from), p.Dur(w.busy()), counted(n, "wait", "waits"), p.Dur(w.max), w.wokenBy(p)),
 				Cost: analysis.Cost{Value: w.busy(), Total: userTime(p), Clock: analysis.GTime}, Confidence: analysis.Measured,
@@ -395,6 +399,19 @@ var lockConvoy = &analysis.Analyzer{
 		}
 		return nil
 	},
+}
+
+// handedOver reports whether most lock handoffs were made where the waits were ended.
+func (w *waitingAt) handedOver(p *analysis.Pass) bool {
+	var here, all int64
+	releasers := w.releasers(p)
+	for stack, v := range lockHandoffs(analysis.FoldOf[*preemptionFold](p, preemption)) {
+		all += v.n
+		if slices.ContainsFunc(releasers, func(r releaser) bool { return r.name == p.SiteName(stack) }) {
+			here += v.n
+		}
+	}
+	return causes(here, all)
 }
 
 // findPools finds places where goroutines wait for their turn with what a channel

@@ -1141,6 +1141,8 @@ var serialMark = &analysis.Analyzer{
 			Levels: analysis.Levels{Note: 1.4}, Source: "idle Ps join the mark as long as there is work to share (mgcpacer.go: needIdleMarkWorker). Measured: 1.2 of 2 Ps for one linked list, 1.7 to 1.9 of 2 and 5.5 of 8 for other large heaps"},
 		{Name: "serial-mark.idle", Doc: "idle Ps, on average while a cycle marks", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: .3}, Source: "without an idle P the mark has no more to take"},
+		{Name: "serial-mark.stuck", Doc: "share of the time a P's thread took 1 ms or longer between goroutines; with more it is a note and explains nothing", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Note: .03}, Source: "as oversubscribed-host.stuck: workers that wait for a CPU do not mark"},
 	},
 	Run: func(p *analysis.Pass) error {
 		c := analysis.FoldOf[*gcFold](p, gc).closed()
@@ -1171,6 +1173,10 @@ var serialMark = &analysis.Analyzer{
 				rows = append(rows, analysis.Evidence{From: p.Rel(r.Since), To: p.Rel(r.Until), Note: "a mark of " + p.Dur(gcMark(&r))})
 			}
 		}
+		explains := []string{"assist-heavy", "assist-queue-wait"} // goroutines that find nothing to mark for their debt
+		if p.Met("stuck", ratio(analysis.FoldOf[*timelineFold](p, timeline).stuck.ns, p.Trace.Duration())) {
+			severity, explains = analysis.Note, nil
+		}
 		p.Find(analysis.Finding{
 			Severity: severity, Confidence: analysis.Heuristic,
 			Summary: fmt.Sprintf("The GC marks one thing after the other: for %s of the time, %s a cycle, %.2f Ps marked on average while %.2f stood idle",
@@ -1180,7 +1186,7 @@ var serialMark = &analysis.Analyzer{
 			Advice:   "Look for long chains of pointers (linked lists, intrusive queues, deep trees built one child at a time): keep their nodes in slices with indices for links, or cut them into many shorter ones. gc.mark.wall should fall.",
 			Caveat:   "What is marked is not in a trace. A mark that waits for an oversubscribed machine's CPUs looks alike.",
 			Figure:   "gc.cycle",
-			Explains: []string{"assist-heavy", "assist-queue-wait"}, // goroutines that find nothing to mark for their debt
+			Explains: explains,
 		})
 		return nil
 	},

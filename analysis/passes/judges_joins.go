@@ -110,8 +110,12 @@ func runStraggler(p *analysis.Pass) error {
 				evidence = append(evidence, analysis.Evidence{From: p.Rel(parse.Time(e.Time)), To: p.Rel(parse.Time(e.Time)) + e.Value, G: idOf(g.id), Func: p.FuncName(g.fn), Note: "took " + p.Dur(e.Value)})
 			}
 		}
+		var explains []string
+		if owner, _ := busiest(p); owner == p.FuncName(k.fn) {
+			explains = []string{"serial-section", "limits/serial"} // the slow ones run on when the others have ended
+		}
 		p.Find(analysis.Finding{
-			Severity: s,
+			Severity: s, Explains: explains,
 			Summary: fmt.Sprintf("A few slow goroutines keep the others waiting: at %s %s waited at any time, %s for each wait, for goroutines of %s, which take %s at the median, the slow ones %s (n=%s)%s",
 				w.label[1], number(mean), p.Dur(long), p.FuncName(k.fn), p.Dur(k.median), p.Dur(k.slow), analysis.FormatCount(k.work.n), where),
 			Cost: analysis.Cost{Value: w.busy(), Total: userTime(p), Clock: analysis.GTime}, Confidence: analysis.Inferred,

@@ -48,6 +48,8 @@ func testSerialMark(t *testing.T) {
 		{name: "just less than that", want: "note", events: run(26, 10*gcjMS, 1, 3)},
 		{name: "a tenth", want: "note", ns: 2000 * gcjMS, events: run(20, 10*gcjMS, 1, 3)},
 		{name: "less than a tenth", want: "clear", ns: 2001 * gcjMS, events: append(run(20, 10*gcjMS, 1, 3), gcjProcs(4, parse.ProcUser, 2001*gcjMS))},
+		{name: "threads waited for CPUs", want: "note", events: append(run(40, 10*gcjMS, 1, 3), gcjProcs(1, parse.ProcScheduler, 27*gcjMS))},
+		{name: "threads waited less", want: "warning", events: append(run(40, 10*gcjMS, 1, 3), gcjProcs(1, parse.ProcScheduler, 26*gcjMS))},
 		{name: "no cycle", want: "not applicable", events: run(0, 0, 0, 0)},
 		{name: "one P", want: "not applicable", events: [][]parse.Event{gcjMark(40, 10*gcjMS, 1, 1, 0, parse.ModeDedicated), gcjProcs(1, parse.ProcUser, gcjLength)}},
 	})

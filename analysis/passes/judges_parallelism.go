@@ -315,11 +315,8 @@ func oversubscribed(p *analysis.Pass, f *analysis.Finding) {
 	f.Advice = "Give the program CPUs of its own, or set GOMAXPROCS to those it has; procs.share.scheduler and sched.latency.user.p99 should fall."
 	f.Explains = []string{"idle-p-while-runnable"}
 	// A note must not hide what is worse.
-	if f.Severity != analysis.Note {
-		f.Explains = append(f.Explains, "serial-mark") // workers that wait for a CPU do not mark
-		if causeShare(p, parse.CauseWakeup, parse.CauseScheduler) >= explainsFrom {
-			f.Explains = append(f.Explains, "latency-tail")
-		}
+	if f.Severity != analysis.Note && causeShare(p, parse.CauseWakeup, parse.CauseScheduler) >= explainsFrom {
+		f.Explains = append(f.Explains, "latency-tail")
 	}
 	p.Find(*f)
 }

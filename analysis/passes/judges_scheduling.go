@@ -65,8 +65,9 @@ func waitEvidence(p *analysis.Pass, most int) (out []analysis.Evidence) {
 }
 
 // wakerEvidence are the places where goroutines that waited longest in all were made
-// runnable, and the one with the most.
+// runnable, and the one with more than half of that, "" if there is none.
 func wakerEvidence(p *analysis.Pass, most int) (out []analysis.Evidence, top string) {
+	var all int64
 	f := analysis.FoldOf[*latencyFold](p, latency)
 	name := func(k longWaitKey) label { return label{readyName(p, k.ready, k.stack)} }
 	from, to := p.Rel(p.Trace.From), p.Rel(p.Trace.To)
@@ -74,9 +75,12 @@ func wakerEvidence(p *analysis.Pass, most int) (out []analysis.Evidence, top str
 		func(a, b longWaitKey) int {
 			return cmp.Or(cmp.Compare(a.stack, b.stack), cmp.Compare(a.ready, b.ready))
 		})
+	for _, w := range wakers {
+		all += w.v.total
+	}
 	for _, w := range wakers[:min(most, len(wakers))] {
 		name := name(w.key)[0]
-		if top == "" {
+		if 2*w.v.total > all {
 			top = name
 		}
 		out = append(out, analysis.Evidence{From: from, To: to, Func: name,
@@ -153,7 +157,10 @@ var latencyTail = &analysis.Analyzer{
 			share, _ := t.Cell(0, "share").(float64)
 			text += fmt.Sprintf("; %s of it: %v", analysis.FormatRatio(share), t.Cell(0, "cause"))
 		}
-		wakers, _ := wakerEvidence(p, 3)
+		wakers, top := wakerEvidence(p, 3)
+		if top != "" {
+			text += "; most of the long ones after " + top
+		}
 		evidence := append(waitEvidence(p, 5), wakers...)
 		if w.den > 0 {
 			from, to := w.clip(p)
@@ -890,6 +897,17 @@ var preemptHeavy = &analysis.Analyzer{
 	},
 }
 
+// lockHandoffs are the lock handoffs by stack.
+func lockHandoffs(f *preemptionFold) map[parse.StackID]*preempted {
+	byStack := make(map[parse.StackID]*preempted)
+	for k, v := range f.sites.byKey() {
+		if k.kind == parse.PreemptLockHandoff {
+			at(byStack, k.stack).add(v)
+		}
+	}
+	return byStack
+}
+
 var mutexStarvation = &analysis.Analyzer{
 	Name: "mutex-starvation",
 	Doc:  judgePage("mutex-starvation"),
@@ -912,12 +930,7 @@ var mutexStarvation = &analysis.Analyzer{
 			p.NotApplicable("traces of Go 1.18 and older do not tell lock handoffs; record with a later Go")
 			return nil
 		}
-		byStack := make(map[parse.StackID]*preempted)
-		for k, v := range f.sites.byKey() {
-			if k.kind == parse.PreemptLockHandoff {
-				at(byStack, k.stack).add(v)
-			}
-		}
+		byStack := lockHandoffs(f)
 		sites := rank(byStack, func(s parse.StackID) label { return label{p.SiteName(s)} }, (*preempted).add, func(c *preempted) int64 { return c.n })
 		if len(sites) == 0 {
 			p.Say("no mutex was handed over to a starving waiter in %s", p.Dur(p.Trace.Duration()))

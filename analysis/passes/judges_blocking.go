@@ -1145,8 +1145,59 @@ var slowTasks = &analysis.Analyzer{
 			Name: "slow-tasks.running", Doc: "share of the excess spent running", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .2}, Source: "slow tasks that do more work are of another kind: never a warning",
 		},
+		{
+			Name: "slow-tasks.longest", Doc: "longest task of a type over its p50, where the p99 is not slow", Unit: analysis.Count,
+			Levels: analysis.Levels{Note: 20}, Source: "four times slow-tasks.ratio for what is seen once: why a flight recorder was read",
+		},
+		{
+			Name: "slow-tasks.beyond", Doc: "longest task less p50", Unit: analysis.NS,
+			Levels: analysis.Levels{Note: 10e6}, Source: "as slow-tasks.excess: a time slice",
+		},
+		{
+			Name: "slow-tasks.few", Doc: "tasks of the type that began and ended in the trace, for the longest", Unit: analysis.Count,
+			Levels: analysis.Levels{Note: 20}, Source: "ten values on either side of the p50",
+		},
 	},
 	Run: runSlowTasks,
+}
+
+// addLongest says that a single task of a type was much slower than usual, and
+// reports whether one was.
+func addLongest(p *analysis.Pass, f *tasksFold, name string, a *annotated) bool {
+	p50, longest := a.lengths.QuantileAny(.5), a.lengths.Max()
+	excess, slow := taskExcess(a.bySpan, p50, longest)
+	var total int64
+	for _, ns := range excess {
+		total += ns
+	}
+	part := 0
+	for i := range taskParts {
+		if excess[i] > excess[part] {
+			part = i
+		}
+	}
+	s := analysis.Least(p.Severity("longest", float64(longest)/float64(max(p50, 1))), p.Severity("beyond", float64(longest-p50)))
+	if s == "" || !p.Met("few", float64(a.lengths.N())) {
+		return false
+	}
+	var evidence []analysis.Evidence
+	for _, e := range f.slowest.Items() {
+		if userText(p, e.Item.name) == name && len(evidence) == 0 {
+			from := p.Rel(parse.Time(e.Time))
+			evidence = append(evidence, analysis.Evidence{From: from, To: from + e.Value, G: idOf(e.Item.g), Func: p.FuncName(e.Item.fn), Note: "took " + p.Dur(e.Value), Stack: p.Stack(e.Item.stack)})
+		}
+	}
+	p.Find(analysis.Finding{
+		Code: "slow-tasks/single", Severity: s,
+		Summary: fmt.Sprintf("A task of type %s took %s, %s times as long as usual (p50 %s, n=%s), %s of the excess %s",
+			name, p.Dur(longest), number(float64(longest)/float64(max(p50, 1))), p.Dur(p50), analysis.FormatCount(a.lengths.N()), analysis.FormatRatio(ratio(excess[part], total)), taskParts[part].words),
+		Cost:       analysis.Cost{Value: slow, Total: a.total, Clock: analysis.GTime},
+		Confidence: analysis.Inferred,
+		Evidence:   evidence,
+		Advice:     "Look at that moment (--from, --to): " + taskAdvice[taskParts[part].state],
+		Caveat:     "One task is no tail: whether it comes again only a longer trace tells. What else the machine does stretches running, and waiting for a P, once in a while.",
+	})
+	return true
 }
 
 const noTasks = "the program marks no tasks; call runtime/trace.NewTask at the begin of each request and its End, and record again"
@@ -1168,7 +1219,13 @@ func runSlowTasks(p *analysis.Pass) error {
 	for _, r := range types {
 		h := &r.v.lengths
 		enough = max(enough, h.N())
-		if !p.Met("tasks", float64(h.N())) || found == maxFindings {
+		if found == maxFindings {
+			continue
+		}
+		if !p.Met("tasks", float64(h.N())) {
+			if h.N() > 0 && addLongest(p, f, r.label[0], r.v) {
+				found++
+			}
 			continue
 		}
 		p50, p99 := h.QuantileAny(.5), h.QuantileAny(.99)
@@ -1181,18 +1238,18 @@ func runSlowTasks(p *analysis.Pass) error {
 		for _, ns := range excess {
 			total += ns
 		}
-		if total <= 0 {
-			continue
-		}
 		part, other := 0, excess[len(taskParts)]
 		for i := range taskParts {
 			if excess[i] > excess[part] {
 				part = i
 			}
 		}
-		share := ratio(excess[part], total)
+		share := ratio(excess[part], max(total, 1))
 		s := analysis.Least(p.Severity("excess", float64(p99-p50)), p.Severity(taskParts[part].limit, share))
 		if s == "" || !p.Met("ratio", tail) {
+			if addLongest(p, f, r.label[0], r.v) {
+				found++
+			}
 			continue
 		}
 		found++

@@ -456,7 +456,7 @@ func testSlowTasks(t *testing.T) {
 	}{
 		{"no tasks", 0, 0, 0, nil, "not applicable"},
 		{"healthy", 500, 1e6, 2e6, all(parse.GoWaiting), ""},
-		{"too few", 97, 1e6, 30e6, all(parse.GoWaiting), "not applicable"},
+		{"too few", 97, 1e6, 19e6, all(parse.GoWaiting), "not applicable"},
 		{"100", 98, 1e6, 30e6, all(parse.GoWaiting), "slow-tasks warning"},
 		{"wait for a P", 98, 1e6, 30e6, all(parse.GoRunnable), "slow-tasks warning"},
 		{"system calls", 98, 1e6, 30e6, all(parse.GoSyscall), "slow-tasks warning"},
@@ -499,6 +499,34 @@ func testSlowTasks(t *testing.T) {
 	if s := r.Findings[0].Summary; !strings.Contains(s, "80 % waiting for a P, 20 % blocked") {
 		t.Errorf("%s", s)
 	}
+	// One of many.
+	for _, c := range []struct {
+		name        string
+		n           int
+		usual, slow int64
+		blocked     int64 // percent
+		want        string
+	}{
+		{"one of 20", 19, 1e6, 40e6, 100, "slow-tasks/single note"},
+		{"one of 19", 18, 1e6, 40e6, 100, "not applicable"},
+		{"one of 1,000", 999, 1e6, 40e6, 100, "slow-tasks/single note"},
+		{"20 times", 999, 1e6, 20100e3, 100, "slow-tasks/single note"},
+		{"less", 999, 1e6, 19e6, 100, ""},
+		{"10 ms beyond", 999, 100e3, 10200e3, 100, "slow-tasks/single note"},
+		{"not 10 ms", 999, 100e3, 9900e3, 100, ""},
+		{"waiting for a P", 999, 1e6, 40e6, 0, "slow-tasks/single note"},
+	} {
+		var events []parse.Event
+		for range c.n {
+			events = append(events, blkTask(c.usual, c.usual, nil))
+		}
+		more := c.slow - c.usual
+		events = append(events, blkTask(c.slow, c.usual, map[parse.GoState]int64{parse.GoWaiting: more * c.blocked / 100, parse.GoRunnable: more * (100 - c.blocked) / 100}))
+		r := blkJudge(t, tr, slowTasks, events)
+		if got := blkFound(r); got != c.want {
+			t.Errorf("%s: %q, want %q; %q", c.name, got, c.want, r.Summary)
+		}
+	}
 	// The region that is slow in the slow tasks is named, one that is as ever is not.
 	region := func(name parse.StringID, slow int64) (out []parse.Event) {
 		for i := range 100 {
@@ -521,7 +549,7 @@ func testSlowTasks(t *testing.T) {
 	if s := r.Findings[0].Summary; !strings.Contains(s, "regions") || !strings.Contains(s, "blkOnce") || strings.Contains(s, "blkSender") {
 		t.Errorf("%s", s)
 	}
-	for name, want := range map[string]string{"flight-recorder": "", "annotations": "not applicable", "idle": "not applicable"} {
+	for name, want := range map[string]string{"flight-recorder": "slow-tasks/single note", "annotations": "not applicable", "idle": "not applicable"} {
 		if got := blkFound(blkOn(t, analysistest.Testdata(t, name), slowTasks)); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}

@@ -94,10 +94,15 @@ type blockedAt struct {
 	reason   *sketch.Histogram // the whole waits of its reason
 	lengths  coarse            // its own
 	overTime *sketch.Series
-	turns    turns
-	waiters  sketch.IDs // goroutines whose waits another one ended
-	wokenBy  sketch.IDs // and those that ended them
+
+	// Of waits of queueMin or longer.
+	turns   turns
+	waiters sketch.IDs // goroutines whose waits another one ended
+	wokenBy sketch.IDs // and those that ended them
 }
+
+// queueMin is from where on (ns) a wait may be one in a queue.
+const queueMin = 100_000
 
 // turns is how often waits end in the order in which they began, as in a queue.
 type turns struct {
@@ -158,7 +163,9 @@ func (f *blockingFold) Event(e *parse.Event) {
 		}
 		return
 	}
-	w.turns.merge(turns{n: 1, first: g.Since, last: g.Since})
+	if held >= queueMin {
+		w.turns.merge(turns{n: 1, first: g.Since, last: g.Since})
+	}
 	if !g.Partial {
 		w.n++
 		w.sum += held
@@ -169,8 +176,10 @@ func (f *blockingFold) Event(e *parse.Event) {
 	waker := blockWaker{blockSite: k, ready: g.Ready}
 	if g.Ready == parse.ReadyUnblocked {
 		waker.stack = g.WakerStack
-		w.waiters.Add(uint64(g.ID))
-		w.wokenBy.Add(uint64(g.Waker))
+		if held >= queueMin {
+			w.waiters.Add(uint64(g.ID))
+			w.wokenBy.Add(uint64(g.Waker))
+		}
 	}
 	*f.wakers.at(waker, mix(hash, uint32(waker.stack)))++
 }

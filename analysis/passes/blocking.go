@@ -94,6 +94,33 @@ type blockedAt struct {
 	reason   *sketch.Histogram // the whole waits of its reason
 	lengths  coarse            // its own
 	overTime *sketch.Series
+
+	// Of waits of queueMin or longer.
+	turns   turns
+	waiters sketch.IDs // goroutines whose waits another one ended
+	wokenBy sketch.IDs // and those that ended them
+}
+
+// queueMin is from where on (ns) a wait may be one in a queue.
+const queueMin = 100_000
+
+// turns is how often waits end in the order in which they began, as in a queue.
+type turns struct {
+	n, late     int64 // waits, and of them those that began before the one that ended last
+	first, last parse.Time
+}
+
+func (t *turns) merge(next turns) {
+	switch {
+	case next.n == 0:
+		return
+	case t.n == 0:
+		*t = next
+		return
+	case next.first < t.last:
+		t.late++
+	}
+	t.n, t.late, t.last = t.n+next.n, t.late+next.late, next.last
 }
 
 // site returns what is held of a site.
@@ -136,6 +163,9 @@ func (f *blockingFold) Event(e *parse.Event) {
 		}
 		return
 	}
+	if held >= queueMin {
+		w.turns.merge(turns{n: 1, first: g.Since, last: g.Since})
+	}
 	if !g.Partial {
 		w.n++
 		w.sum += held
@@ -146,6 +176,10 @@ func (f *blockingFold) Event(e *parse.Event) {
 	waker := blockWaker{blockSite: k, ready: g.Ready}
 	if g.Ready == parse.ReadyUnblocked {
 		waker.stack = g.WakerStack
+		if held >= queueMin {
+			w.waiters.Add(uint64(g.ID))
+			w.wokenBy.Add(uint64(g.Waker))
+		}
 	}
 	*f.wakers.at(waker, mix(hash, uint32(waker.stack)))++
 }
@@ -157,6 +191,9 @@ func (f *blockingFold) Merge(next analysis.Collector) {
 		w.add(&e.v.blockWaits)
 		w.lengths.merge(&e.v.lengths)
 		w.overTime.Merge(e.v.overTime)
+		w.turns.merge(e.v.turns)
+		w.waiters.Merge(&e.v.waiters)
+		w.wokenBy.Merge(&e.v.wokenBy)
 	}
 	f.reasons.merge(&o.reasons, (*sketch.Histogram).Merge)
 	f.wakers.merge(&o.wakers, func(n, more *int64) { *n += *more })
@@ -243,14 +280,8 @@ func blockSiteName(p *analysis.Pass, reason string, stack parse.StackID) string 
 	if op, _ := p.Trace.Operation(stack); reason != "sync" || op.Func != site.Func {
 		return name
 	}
-	for _, f := range p.Trace.Stack(stack) {
-		fn := p.Trace.String(f.Func)
-		if f.Func == site.Func {
-			break
-		}
-		if strings.HasPrefix(fn, "runtime") && !strings.HasPrefix(fn, "runtime.gopark") && !strings.HasPrefix(fn, "runtime.semacquire") {
-			return name + " (" + fn + ")"
-		}
+	if fn := runtimeSemaphore(p.Trace, stack); fn != "" {
+		return name + " (" + fn + ")"
 	}
 	return name
 }
@@ -408,9 +439,24 @@ func blockContends(tr *parse.Trace, reason string, stack parse.StackID) bool {
 		return true
 	case "sync":
 		op, _ := tr.Operation(stack)
-		return tr.String(op.Func) != "sync.(*WaitGroup).Wait"
+		return tr.String(op.Func) != "sync.(*WaitGroup).Wait" && runtimeSemaphore(tr, stack) == ""
 	}
 	return false
+}
+
+// runtimeSemaphore is the function of the runtime that waits for a semaphore of its
+// own (sema.go; mgc.go: gcStart, work.startSema; proc.go: stopTheWorld, worldsema), ""
+// where the program waits: then a function of sync or internal/poll calls the runtime.
+func runtimeSemaphore(tr *parse.Trace, stack parse.StackID) string {
+	for _, f := range tr.Stack(stack) {
+		switch fn := tr.String(f.Func); {
+		case !strings.HasPrefix(fn, "runtime."):
+			return ""
+		case !strings.HasPrefix(fn, "runtime.gopark") && !strings.HasPrefix(fn, "runtime.semacquire"):
+			return fn
+		}
+	}
+	return ""
 }
 
 // blockReasons is the table by reason.

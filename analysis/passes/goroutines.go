@@ -70,7 +70,7 @@ func (f *goroutinesFold) userTime() (ns int64) {
 type goPopulation struct {
 	count, created, ended int64 // goroutines, by their last span; of them, created and ended in the trace
 	states                [parse.NumGoStates]int64
-	life                  lifetimes // of those created and ended in the trace
+	life, work            lifetimes // of those created and ended in the trace; without waiting for a P
 }
 
 func (p *goPopulation) add(o *goPopulation) {
@@ -81,6 +81,7 @@ func (p *goPopulation) add(o *goPopulation) {
 		p.states[s] += v
 	}
 	p.life.merge(&o.life)
+	p.work.merge(&o.work)
 }
 
 type goLife struct {
@@ -140,6 +141,7 @@ func (f *goroutinesFold) end(at parse.Time, l *parse.GoLife) {
 		}
 		if l.BornSeen {
 			p.life.add(lived)
+			p.work.add(lived - l.Spent[parse.GoRunnable])
 		}
 	}
 	if l.BornSeen && user && f.longest.Wants(lived) {

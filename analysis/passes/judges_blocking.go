@@ -84,8 +84,8 @@ func lockOf(tr *parse.Trace, stack parse.StackID) (k lockKind) {
 			return lockWrite
 		case strings.HasPrefix(fn, "sync.(*Mutex)."), strings.HasPrefix(fn, "internal/sync.(*Mutex)."), strings.HasPrefix(fn, "internal/poll.(*fdMutex)."):
 			k = lockMutex
-		case !strings.HasPrefix(fn, "runtime.") && !strings.HasPrefix(fn, "sync.runtime_") && !strings.HasPrefix(fn, "internal/") && k != lockNone:
-			return k
+		case !strings.HasPrefix(fn, "runtime.") && !strings.HasPrefix(fn, "sync.runtime_") && !strings.HasPrefix(fn, "internal/"):
+			return k // what is below waits for the goroutine, not for a lock
 		}
 	}
 	return k
@@ -96,12 +96,21 @@ type waitingAt struct {
 	label label // reason, site
 	lock  lockKind
 	blockWaits
-	lengths  coarse
-	overTime *sketch.Series
-	stack    parse.StackID // of the costliest
-	top      int64
-	wakers   map[parse.StackID]int64
-	timers   int64 // waits that a timer ended
+	lengths           coarse
+	overTime          *sketch.Series
+	stack             parse.StackID // of the costliest
+	top               int64
+	wakers            map[parse.StackID]int64
+	timers            int64      // waits that a timer ended
+	turns             turns      // summed over its stacks: of a queue, the waits of each are in turn
+	waiters, wakerIDs sketch.IDs // goroutines, where another one ended the wait
+}
+
+// inTurn reports whether goroutines wait there for what others of them give back,
+// each in its turn: a pool, a semaphore, a token. Workers that wait for work are woken
+// by goroutines that do not wait there.
+func (w *waitingAt) inTurn(p *analysis.Pass) bool {
+	return p.Met("own", w.waiters.Common(&w.wakerIDs)) && p.Met("turns", ratio(w.turns.late, w.turns.n))
 }
 
 // waitingSites returns the waits of user goroutines by place, the costliest first.
@@ -129,6 +138,10 @@ func waitingSites(p *analysis.Pass) []*waitingAt {
 		w.add(&e.v.blockWaits)
 		w.lengths.merge(&e.v.lengths)
 		w.overTime.Merge(e.v.overTime)
+		w.turns.n += e.v.turns.n
+		w.turns.late += e.v.turns.late
+		w.waiters.Merge(&e.v.waiters)
+		w.wakerIDs.Merge(&e.v.wokenBy)
 		if w.stack == 0 || e.v.total > w.top {
 			w.stack, w.top = e.key.stack, e.v.total
 		}
@@ -161,18 +174,7 @@ func (w *waitingAt) waker() (stack parse.StackID, n int64) {
 
 // long is the length that waits with a tenth of the time reach: a bucket's upper
 // edge, up to 25 % above.
-func (w *waitingAt) long() int64 {
-	var total, beyond int64
-	for i, n := range w.lengths {
-		total += n * coarseTop(i)
-	}
-	for i := coarseLen - 1; i >= 0; i-- {
-		if beyond += w.lengths[i] * coarseTop(i); beyond > 0 && 10*beyond >= total {
-			return min(coarseTop(i), w.max)
-		}
-	}
-	return 0
-}
+func (w *waitingAt) long() int64 { return w.lengths.long(w.max) }
 
 // wokenByOneOf reports whether most waits were ended by a function that waits at
 // another of some places.
@@ -270,7 +272,7 @@ var lockConvoy = &analysis.Analyzer{
 	Name:     "lock-convoy",
 	Doc:      judgePage("lock-convoy"),
 	Covers:   []string{"limits/contention"},
-	Requires: []*analysis.Analyzer{blocking, goroutines},
+	Requires: []*analysis.Analyzer{blocking, goroutines, preemption},
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "lock-convoy.waiters", Doc: "goroutines waiting at one place for a lock, mean of the worst 100 ms", Unit: analysis.Count,
@@ -287,9 +289,26 @@ var lockConvoy = &analysis.Analyzer{
 			Levels: analysis.Levels{Note: 10}, Source: "ten values before a quantile is said",
 		},
 		{
+			Name: "lock-convoy.longest", Doc: "the longest wait, where there are fewer", Unit: analysis.NS,
+			Levels: analysis.Levels{Note: 100e6, Warning: 250e6},
+			Source: "ten time slices (proc.go:forcePreemptNS): no queue of short holders is that long with so few; a quarter of a second is a request that a person waits for",
+		},
+		{
 			Name: "lock-convoy.senders", Doc: "goroutines waiting at one place to send on a channel, mean of the trace", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: .8},
 			Source: "one sender that waits four fifths of the time: its receiver sets the pace; full channels limit work on purpose",
+		},
+		{
+			Name: "lock-convoy.queue", Doc: "goroutines waiting at one place for their turn with a channel's tokens, mean of the trace", Unit: analysis.Count,
+			Levels: analysis.Levels{Note: 1, Warning: 4}, Source: "as lock-convoy.waiters",
+		},
+		{
+			Name: "lock-convoy.own", Doc: "share of the goroutines that both wait there and end such waits, in all that do either", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Note: .5}, Source: "who takes from a pool gives back to it: 1; work comes from somebody else: 0",
+		},
+		{
+			Name: "lock-convoy.turns", Doc: "share of these waits that began before the one that ended last", Unit: analysis.Ratio, Below: true,
+			Levels: analysis.Levels{Note: .1}, Source: "0 in a queue (chan.go: waitq is first in, first out), half where each waits for its own",
 		},
 	},
 	Run: func(p *analysis.Pass) error {
@@ -308,27 +327,39 @@ var lockConvoy = &analysis.Analyzer{
 				most, worstLock = at, w
 			}
 			s := analysis.Least(p.Severity("waiters", at.mean), p.Severity("length", float64(long)))
-			if !p.Met("waits", float64(n)) || s == "" || found == maxFindings {
+			if !p.Met("waits", float64(n)) {
+				s = p.Severity("longest", float64(w.max))
+			}
+			if s == "" || found == maxFindings {
 				continue
 			}
 			found++
+			lock := "a lock"
 			advice := "Hold the lock for less time: no I/O, sleep, channel operation or large copy under it; then split it (by key, or one for each P) or replace it by a copy that readers load atomically. block.sync.total should fall."
 			if w.lock == lockOnce {
-				advice = "Do this initialization before the goroutines that need it start, or make it shorter. block.sync.total should fall."
+				lock, advice = "a sync.Once", "Do this initialization before the goroutines that need it start, or make it shorter. block.sync.total should fall."
+			}
+			var explains []string
+			if w.handedOver(p) {
+				explains = []string{"mutex-starvation"} // of the same lock
 			}
 			p.Find(analysis.Finding{
-				Severity: s,
-				Summary: fmt.Sprintf("Goroutines queue for a lock at %s: %s waited at once in the worst 100 ms (from %s), %s in %s, longest %s%s",
-					w.label[1], number(at.mean), p.At(at.from), p.Dur(w.busy()), counted(n, "wait", "waits"), p.Dur(w.max), w.wokenBy(p)),
+				Severity: s, Explains: explains,
+				Summary: fmt.Sprintf("Goroutines queue for %s at %s: %s waited at once in the worst 100 ms (from %s), %s in %s, longest %s%s",
+					lock, w.label[1], number(at.mean), p.At(at.from), p.Dur(w.busy()), counted(n, "wait", "waits"), p.Dur(w.max), w.wokenBy(p)),
 				Cost: analysis.Cost{Value: w.busy(), Total: userTime(p), Clock: analysis.GTime}, Confidence: analysis.Measured,
 				Evidence: w.evidence(p, at, fmt.Sprintf("%s waiting at once", number(at.mean))),
 				Advice:   advice,
 				Caveat:   "Which lock it is is not in the trace: waits are joined by where they are, and who ended them is where the lock was released.",
 			})
 		}
+		pools := findPools(p, sites)
 		var full []*waitingAt
 		var sending float64
 		for _, w := range sites {
+			if slices.Contains(pools, w) {
+				continue
+			}
 			if w.label[0] == "chan send" {
 				sending = max(sending, ratio(w.busy(), p.Trace.Duration()))
 			}
@@ -359,7 +390,7 @@ var lockConvoy = &analysis.Analyzer{
 			})
 		}
 		switch {
-		case found+senders > 0:
+		case found+senders+len(pools) > 0:
 		case worstLock == nil:
 			p.Say("no user goroutine waited for a lock; waiting to send on a channel at one place: %s on average, worth a note from %s on", number(sending), number(p.Limit("senders")))
 		default:
@@ -368,6 +399,43 @@ var lockConvoy = &analysis.Analyzer{
 		}
 		return nil
 	},
+}
+
+// handedOver reports whether most lock handoffs were made where the waits were ended.
+func (w *waitingAt) handedOver(p *analysis.Pass) bool {
+	var here, all int64
+	releasers := w.releasers(p)
+	for stack, v := range lockHandoffs(analysis.FoldOf[*preemptionFold](p, preemption)) {
+		all += v.n
+		if slices.ContainsFunc(releasers, func(r releaser) bool { return r.name == p.SiteName(stack) }) {
+			here += v.n
+		}
+	}
+	return causes(here, all)
+}
+
+// findPools finds places where goroutines wait for their turn with what a channel
+// holds, and says so: connections, tokens, slots.
+func findPools(p *analysis.Pass, sites []*waitingAt) (pools []*waitingAt) {
+	for _, w := range sites {
+		mean, n := ratio(w.busy(), p.Trace.Duration()), w.spans-w.idle
+		s := analysis.Least(p.Severity("queue", mean), p.Severity("length", float64(w.long())))
+		if r := w.label[0]; r != "chan receive" && r != "chan send" && r != "select" ||
+			s == "" || !p.Met("waits", float64(n)) || !w.inTurn(p) || len(pools) == maxFindings {
+			continue
+		}
+		pools = append(pools, w)
+		p.Find(analysis.Finding{
+			Code: "lock-convoy/pool", Severity: s,
+			Summary: fmt.Sprintf("Goroutines queue for what others of them give back at %s, a pool or semaphore that is too small: %s waited at any time, %s in %s, longest %s%s",
+				w.label[1], number(mean), p.Dur(w.busy()), counted(n, "wait", "waits"), p.Dur(w.max), w.wokenBy(p)),
+			Cost: analysis.Cost{Value: w.busy(), Total: userTime(p), Clock: analysis.GTime}, Confidence: analysis.Inferred,
+			Evidence: w.evidence(p, worstMean(p, w.overTime, 0), "the longest queue in 100 ms"),
+			Advice:   "Hold what is taken for less time, or have more of it (connections, tokens), unless it is a limit on purpose: then admit fewer goroutines. The waits there, in blocking.waits or blocking.contention, should fall.",
+			Caveat:   "Told from who ends the waits and in which order. Workers that hand work to each other through one channel look the same.",
+		})
+	}
+	return pools
 }
 
 // number writes a mean of goroutines.
@@ -381,6 +449,7 @@ func number(v float64) string {
 var rwmutexWriterStall = &analysis.Analyzer{
 	Name:     "rwmutex-writer-stall",
 	Doc:      judgePage("rwmutex-writer-stall"),
+	Covers:   []string{"limits/contention"},
 	Requires: []*analysis.Analyzer{blocking, goroutines},
 	Thresholds: []analysis.Threshold{
 		{
@@ -920,6 +989,10 @@ var netpollDelay = &analysis.Analyzer{
 			Name: "netpoll-delay.share", Doc: "all such delay for each ns that user goroutines ran", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .05, Warning: .2, Error: .5}, Source: "the queue of a server at half load adds less than a tenth to its work",
 		},
+		{
+			Name: "netpoll-delay.moment", Doc: "share of the worst 100 ms in all such delay, of traces of 1 s and more", Unit: analysis.Ratio, Below: true,
+			Levels: analysis.Levels{Note: 1, Warning: .8, Error: .8}, Source: "as latency-tail.moment",
+		},
 	},
 	Run: func(p *analysis.Pass) error {
 		f := analysis.FoldOf[*netpollFold](p, netpoll)
@@ -955,6 +1028,9 @@ var netpollDelay = &analysis.Analyzer{
 		more(p.Severity("stretch", float64(mean)))
 		share := ratio(all.Sum(), running)
 		s := analysis.Least(late, p.Severity("share", share))
+		if p.Trace.Duration() >= 10*blockingStretch {
+			s = analysis.Least(s, p.Severity("moment", ratio(worstMean(p, f.delays, delayTotal).sum, all.Sum())))
+		}
 		dist := fmt.Sprintf("%s; in the worst 100 ms mean %s", spread(p, &all), p.Dur(mean))
 		if !p.Trace.V1() {
 			dist += "; without a P " + analysis.FormatRatio(ratio(f.wakeups[pollNoP], wakeups))
@@ -1069,8 +1145,59 @@ var slowTasks = &analysis.Analyzer{
 			Name: "slow-tasks.running", Doc: "share of the excess spent running", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .2}, Source: "slow tasks that do more work are of another kind: never a warning",
 		},
+		{
+			Name: "slow-tasks.longest", Doc: "longest task of a type over its p50, where the p99 is not slow", Unit: analysis.Count,
+			Levels: analysis.Levels{Note: 20}, Source: "four times slow-tasks.ratio for what is seen once: why a flight recorder was read",
+		},
+		{
+			Name: "slow-tasks.beyond", Doc: "longest task less p50", Unit: analysis.NS,
+			Levels: analysis.Levels{Note: 10e6}, Source: "as slow-tasks.excess: a time slice",
+		},
+		{
+			Name: "slow-tasks.few", Doc: "tasks of the type that began and ended in the trace, for the longest", Unit: analysis.Count,
+			Levels: analysis.Levels{Note: 20}, Source: "ten values on either side of the p50",
+		},
 	},
 	Run: runSlowTasks,
+}
+
+// addLongest says that a single task of a type was much slower than usual, and
+// reports whether one was.
+func addLongest(p *analysis.Pass, f *tasksFold, name string, a *annotated) bool {
+	p50, longest := a.lengths.QuantileAny(.5), a.lengths.Max()
+	excess, slow := taskExcess(a.bySpan, p50, longest)
+	var total int64
+	for _, ns := range excess {
+		total += ns
+	}
+	part := 0
+	for i := range taskParts {
+		if excess[i] > excess[part] {
+			part = i
+		}
+	}
+	s := analysis.Least(p.Severity("longest", float64(longest)/float64(max(p50, 1))), p.Severity("beyond", float64(longest-p50)))
+	if s == "" || !p.Met("few", float64(a.lengths.N())) {
+		return false
+	}
+	var evidence []analysis.Evidence
+	for _, e := range f.slowest.Items() {
+		if userText(p, e.Item.name) == name && len(evidence) == 0 {
+			from := p.Rel(parse.Time(e.Time))
+			evidence = append(evidence, analysis.Evidence{From: from, To: from + e.Value, G: idOf(e.Item.g), Func: p.FuncName(e.Item.fn), Note: "took " + p.Dur(e.Value), Stack: p.Stack(e.Item.stack)})
+		}
+	}
+	p.Find(analysis.Finding{
+		Code: "slow-tasks/single", Severity: s,
+		Summary: fmt.Sprintf("A task of type %s took %s, %s times as long as usual (p50 %s, n=%s), %s of the excess %s",
+			name, p.Dur(longest), number(float64(longest)/float64(max(p50, 1))), p.Dur(p50), analysis.FormatCount(a.lengths.N()), analysis.FormatRatio(ratio(excess[part], total)), taskParts[part].words),
+		Cost:       analysis.Cost{Value: slow, Total: a.total, Clock: analysis.GTime},
+		Confidence: analysis.Inferred,
+		Evidence:   evidence,
+		Advice:     "Look at that moment (--from, --to): " + taskAdvice[taskParts[part].state],
+		Caveat:     "One task is no tail: whether it comes again only a longer trace tells. What else the machine does stretches running, and waiting for a P, once in a while.",
+	})
+	return true
 }
 
 const noTasks = "the program marks no tasks; call runtime/trace.NewTask at the begin of each request and its End, and record again"
@@ -1092,7 +1219,13 @@ func runSlowTasks(p *analysis.Pass) error {
 	for _, r := range types {
 		h := &r.v.lengths
 		enough = max(enough, h.N())
-		if !p.Met("tasks", float64(h.N())) || found == maxFindings {
+		if found == maxFindings {
+			continue
+		}
+		if !p.Met("tasks", float64(h.N())) {
+			if h.N() > 0 && addLongest(p, f, r.label[0], r.v) {
+				found++
+			}
 			continue
 		}
 		p50, p99 := h.QuantileAny(.5), h.QuantileAny(.99)
@@ -1105,18 +1238,18 @@ func runSlowTasks(p *analysis.Pass) error {
 		for _, ns := range excess {
 			total += ns
 		}
-		if total <= 0 {
-			continue
-		}
 		part, other := 0, excess[len(taskParts)]
 		for i := range taskParts {
 			if excess[i] > excess[part] {
 				part = i
 			}
 		}
-		share := ratio(excess[part], total)
+		share := ratio(excess[part], max(total, 1))
 		s := analysis.Least(p.Severity("excess", float64(p99-p50)), p.Severity(taskParts[part].limit, share))
 		if s == "" || !p.Met("ratio", tail) {
+			if addLongest(p, f, r.label[0], r.v) {
+				found++
+			}
 			continue
 		}
 		found++
@@ -1129,17 +1262,19 @@ func runSlowTasks(p *analysis.Pass) error {
 		if other*20 >= total {
 			texts = append(texts, analysis.FormatRatio(ratio(other, total))+" after the goroutine that began it had ended")
 		}
+		region, regionRow := slowRegion(p, f, p99-p50)
 		finding := analysis.Finding{
 			Severity: s,
-			Summary: fmt.Sprintf("Slow tasks of type %s take %s (p99), %s times as long as usual (p50 %s, n=%s), most of the excess %s: %s",
-				r.label[0], p.Dur(p99), number(tail), p.Dur(p50), analysis.FormatCount(h.N()), taskParts[part].words, strings.Join(texts, ", ")),
+			Summary: fmt.Sprintf("Slow tasks of type %s take %s (p99), %s times as long as usual (p50 %s, n=%s), most of the excess %s: %s%s",
+				r.label[0], p.Dur(p99), number(tail), p.Dur(p50), analysis.FormatCount(h.N()), taskParts[part].words, strings.Join(texts, ", "), region),
+			Evidence:   regionRow,
 			Cost:       analysis.Cost{Value: slow, Total: r.v.total, Clock: analysis.GTime},
 			Confidence: analysis.Inferred,
 			Advice:     taskAdvice[taskParts[part].state],
 			Caveat:     "It is the time of the goroutine that began the task: what others do for it counts as blocked. Requests of different kinds under one type also look like this: give them types of their own.",
 		}
 		for _, e := range f.slowest.Items() {
-			if userText(p, e.Item.name) == r.label[0] && len(finding.Evidence) < 5 {
+			if userText(p, e.Item.name) == r.label[0] && len(finding.Evidence) < 6 {
 				g := int64(e.Item.g)
 				from := p.Rel(parse.Time(e.Time))
 				finding.Evidence = append(finding.Evidence, analysis.Evidence{From: from, To: from + e.Value, G: &g, Func: p.FuncName(e.Item.fn), Note: "took " + p.Dur(e.Value), Stack: p.Stack(e.Item.stack)})
@@ -1155,6 +1290,23 @@ func runSlowTasks(p *analysis.Pass) error {
 		p.NotApplicable(fmt.Sprintf("only %s of one type began and ended in the trace; record until there are %s", counted(enough, "task", "tasks"), analysis.FormatCount(int64(p.Limit("tasks")))))
 	}
 	return nil
+}
+
+// slowRegion names the type of region whose p99 exceeds its p50 most, where that is
+// enough to make slow tasks that much slower than usual.
+func slowRegion(p *analysis.Pass, f *tasksFold, excess int64) (words string, row []analysis.Evidence) {
+	var most int64
+	for _, r := range rank(f.regions, func(a annotation) label { return label{userText(p, a.name)} }, (*annotated).add, func(a *annotated) int64 { return a.total }) {
+		h := &r.v.lengths
+		p50, p99 := h.QuantileAny(.5), h.QuantileAny(.99)
+		if more := p99 - p50; !p.Met("tasks", float64(h.N())) || !causes(more, excess) || more <= most {
+			continue
+		}
+		most = p99 - p50
+		words = fmt.Sprintf("; regions %s take %s (p99), p50 %s", r.label[0], p.Dur(p99), p.Dur(p50))
+		row = []analysis.Evidence{{From: p.Rel(p.Trace.From), To: p.Rel(p.Trace.To), Func: r.label[0], Note: fmt.Sprintf("region: p50 %s, p99 %s (n=%s)", p.Dur(p50), p.Dur(p99), analysis.FormatCount(h.N()))}}
+	}
+	return words, row
 }
 
 var taskAdvice = map[parse.GoState]string{

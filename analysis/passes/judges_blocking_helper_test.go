@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -35,6 +36,12 @@ func blkPing(to, from chan int)     { to <- 1; <-from }
 func blkPong(from, to chan int)     { <-from; time.Sleep(5 * time.Millisecond); to <- 1 }
 func blkNil()                       { var c chan int; <-c }
 func blkEmpty()                     { select {} }
+func blkCond(c *sync.Cond)          { c.L.Lock(); defer c.L.Unlock(); c.Wait() }
+func blkBroadcast(c *sync.Cond)     { c.L.Lock(); defer c.L.Unlock(); c.Broadcast() }
+func blkPiece(wg *sync.WaitGroup)   { time.Sleep(10 * time.Millisecond); wg.Done() }
+func blkJoin()                      { var wg sync.WaitGroup; wg.Add(1); go blkPiece(&wg); wg.Wait() }
+func blkSync(f *os.File)            { _ = f.Sync() }
+func blkRead(fd int)                { _, _ = syscall.Read(fd, make([]byte, 1)) }
 func blkSleeper(wg *sync.WaitGroup) { time.Sleep(10 * time.Millisecond); wg.Done() }
 
 // blkRecorded are the strings and stacks of a trace of this process, in which one
@@ -75,6 +82,17 @@ var blkRecorded = sync.OnceValues(func() (*parse.Trace, map[string]blkPlace) {
 	wg.Add(1)
 	go blkSleeper(&wg)
 	wg.Wait()
+	cond := sync.NewCond(new(sync.Mutex))
+	go blkCond(cond)
+	pause()
+	blkBroadcast(cond)
+	go blkJoin()
+	if f, err := os.CreateTemp("", ""); err == nil {
+		defer os.Remove(f.Name())
+		defer f.Close()
+		blkSync(f)
+		blkRead(int(f.Fd()))
+	}
 	pause()
 	pause()
 	trace.Stop()
@@ -85,10 +103,18 @@ var blkRecorded = sync.OnceValues(func() (*parse.Trace, map[string]blkPlace) {
 		last  bool
 	}
 	var seen []raw
+	born := make(map[parse.StringID]blkPlace)
 	tr, err := parse.Read(context.Background(), &buf, parse.Options{}, func(e *parse.Event) {
-		if e.Kind == parse.KindGoWaiting {
+		switch e.Kind {
+		case parse.KindGoWaiting:
 			g := e.Go
 			seen = append(seen, raw{blkPlace{g.FromReason, g.FromStack, g.Func, g.WakerStack}, g.To == parse.GoUndetermined})
+		case parse.KindGoSyscall:
+			seen = append(seen, raw{blkPlace{stack: e.Go.FromStack, fn: e.Go.Func}, false})
+		case parse.KindGoLife: // where it was started
+			if l := e.GoLife; l.BornSeen {
+				born[l.Func] = blkPlace{stack: l.Site, fn: l.Func}
+			}
 		}
 	})
 	if err != nil {
@@ -101,6 +127,11 @@ var blkRecorded = sync.OnceValues(func() (*parse.Trace, map[string]blkPlace) {
 			if _, known := places[name]; !known || name == "blkPing" {
 				places[name] = w.place
 			}
+		}
+	}
+	for fn, place := range born {
+		if name := tr.String(fn); strings.HasSuffix(name, ".blkPiece") {
+			places["go blkPiece"] = place
 		}
 	}
 	return tr, places
@@ -120,12 +151,43 @@ func blkTrace(t *testing.T) (*parse.Trace, map[string]blkPlace) {
 // the moment on.
 func blkWaits(w blkPlace, from, held int64, n, lanes int) (out []parse.Event) {
 	for i := range n {
+		lane := parse.GoID(i % lanes)
 		since := from + int64(i/lanes)*held
 		ready := parse.ReadyUnblocked
 		if w.waker == 0 {
 			ready = parse.ReadyTimer
 		}
-		out = append(out, blkWait(parse.Go{To: parse.GoRunnable, Since: parse.Time(since), Func: w.fn, FromReason: w.reason, FromStack: w.stack, Ready: ready, WakerStack: w.waker}, since+held))
+		out = append(out, blkWait(parse.Go{ID: 100 + lane, To: parse.GoRunnable, Since: parse.Time(since), Func: w.fn, FromReason: w.reason, FromStack: w.stack, Ready: ready, Waker: 99, WakerStack: w.waker}, since+held))
+	}
+	return out
+}
+
+// blkTurns makes waits for what goroutines give back: of lanes of them, strangers do
+// not wait themselves, and so many waits are late in the queue.
+func blkTurns(w blkPlace, held int64, n, lanes, strangers, late int) []parse.Event {
+	out := blkWaits(w, 0, held, n, lanes)
+	for i := range out {
+		g := out[i].Go
+		g.Waker = 100 + parse.GoID((i+strangers)%lanes)
+		if (i+strangers)%lanes < strangers {
+			g.Waker += 1000
+		}
+		if i%2 == 1 && late > 0 {
+			g.Since -= 1
+			late--
+		}
+	}
+	return out
+}
+
+// blkLives makes goroutines that began at a place and ended, each of which worked so
+// long and waited for a P so long.
+func blkLives(at blkPlace, n int, work, runnable int64) (out []parse.Event) {
+	for range n {
+		e := blkRan(at.fn, at.stack, 0, work)
+		e.GoLife.Ended = true
+		e.GoLife.Spent[parse.GoRunnable] = runnable
+		out = append(out, e)
 	}
 	return out
 }

@@ -52,14 +52,30 @@ func testLockConvoy(t *testing.T) {
 		{"4 ms", blkWaits(lock, 100e6, 4e6, 480, 8), "lock-convoy warning"},
 		{"0.9 ms", blkWaits(lock, 100e6, 900e3, 1600, 8), ""},
 		{"1 ms", blkWaits(lock, 100e6, 1e6, 1600, 8), "lock-convoy note"},
-		{"9 waits", blkWaits(lock, 100e6, 300e6, 9, 9), ""},
-		{"10 waits", blkWaits(lock, 100e6, 300e6, 10, 10), "lock-convoy warning"},
+		{"9 waits", blkWaits(lock, 100e6, 90e6, 9, 9), ""},
+		{"10 waits", blkWaits(lock, 100e6, 90e6, 10, 10), "lock-convoy warning"},
+		{"one of 99 ms", blkWaits(lock, 100e6, 99e6, 1, 1), ""},
+		{"one of 100 ms", blkWaits(lock, 100e6, 100e6, 1, 1), "lock-convoy note"},
+		{"one of 249 ms", blkWaits(lock, 100e6, 249e6, 1, 1), "lock-convoy note"},
+		{"one of 250 ms", blkWaits(lock, 100e6, 250e6, 1, 1), "lock-convoy warning"},
 		{"worst stretch only", append(withPauses(1e6, 5e6), blkWaits(lock, 800e6, 10e6, 100, 10)...), "lock-convoy warning"},
 		{"once", blkWaits(w["blkOnce"], 100e6, 200e6, 50, 50), "lock-convoy warning"},
 		{"readers are another judge's", blkWaits(w["blkReader"], 100e6, 5e6, 480, 8), ""},
 		{"senders", blkWaits(w["blkSender"], 0, 10e6, 80, 1), "lock-convoy/senders note"},
 		{"senders that wait less", blkWaits(w["blkSender"], 0, 10e6, 79, 1), ""},
 		{"many senders", blkWaits(w["blkSender"], 0, 10e6, 3000, 30), "lock-convoy/senders note"},
+		{"healthy: workers wait for work", blkWaits(w["blkPing"], 0, 10e6, 2000, 20), ""},
+		{"pool of 20", blkTurns(w["blkPing"], 10e6, 2000, 20, 0, 0), "lock-convoy/pool warning"},
+		{"semaphore", blkTurns(w["blkSender"], 10e6, 2000, 20, 0, 0), "lock-convoy/pool warning"},
+		{"4 wait", blkTurns(w["blkPing"], 10e6, 400, 4, 0, 0), "lock-convoy/pool warning"},
+		{"nearly 4 wait", blkTurns(w["blkPing"], 10e6, 396, 4, 0, 0), "lock-convoy/pool note"},
+		{"one waits", blkTurns(w["blkPing"], 10e6, 100, 1, 0, 0), "lock-convoy/pool note"},
+		{"nearly one waits", blkTurns(w["blkPing"], 10e6, 99, 1, 0, 0), ""},
+		{"short", blkTurns(w["blkPing"], 900e3, 20000, 20, 0, 0), ""},
+		{"some give work only", blkTurns(w["blkPing"], 10e6, 2000, 20, 6, 0), "lock-convoy/pool warning"},
+		{"more give work only", blkTurns(w["blkPing"], 10e6, 2000, 20, 7, 0), ""},
+		{"few out of turn", blkTurns(w["blkPing"], 10e6, 2000, 20, 0, 200), "lock-convoy/pool warning"},
+		{"each its own", blkTurns(w["blkPing"], 10e6, 2000, 20, 0, 201), ""},
 	} {
 		r := blkJudge(t, tr, lockConvoy, c.events, []parse.Event{blkRan(lock.fn, 0, 1e8, 40e9)})
 		if got := blkFound(r); got != c.want {
@@ -380,9 +396,28 @@ func testNetpollDelay(t *testing.T) {
 			wake.G = parse.NoGo
 			events = append(events, wake, started(c.delay, parse.Go{Ready: parse.ReadyNetpoll, Home: 1, Origin: parse.OriginLocal, BlockedOn: w["blkPing"].reason, BlockedStack: w["blkPing"].stack}))
 		}
-		r := blkJudge(t, tr, netpollDelay, events, []parse.Event{blkRan(w["blkPing"].fn, 0, c.ran, 0)})
+		tr := *tr
+		tr.To, tr.Last = 990e6, 990e6 // too short for a worst moment
+		r := blkJudge(t, &tr, netpollDelay, events, []parse.Event{blkRan(w["blkPing"].fn, 0, c.ran, 0)})
 		if got := blkFound(r); got != c.want {
 			t.Errorf("%s: %q, want %q; %q", c.name, got, c.want, r.Summary)
+		}
+	}
+	// Of 100 delays so many in one moment.
+	for n, want := range map[int]string{79: "netpoll-delay warning", 81: "netpoll-delay note", 100: "netpoll-delay note"} {
+		var events []parse.Event
+		for i := range 100 {
+			wake := blkWait(parse.Go{To: parse.GoRunnable, Since: 10, Ready: parse.ReadyNetpoll, Home: 1, FromReason: w["blkPing"].reason, FromStack: w["blkPing"].stack}, 1000)
+			wake.G = parse.NoGo
+			run := started(6e6, parse.Go{Ready: parse.ReadyNetpoll, Home: 1, Origin: parse.OriginLocal, BlockedOn: w["blkPing"].reason, BlockedStack: w["blkPing"].stack})
+			if i >= n {
+				run.Time += parse.Time((10 + i) * 8e6)
+				run.Go.Since += parse.Time((10 + i) * 8e6)
+			}
+			events = append(events, wake, run)
+		}
+		if got := blkFound(blkJudge(t, tr, netpollDelay, events, []parse.Event{blkRan(w["blkPing"].fn, 0, 2e9, 0)})); got != want {
+			t.Errorf("%d in a moment: %q, want %q", n, got, want)
 		}
 	}
 	for name, want := range map[string]string{"http-healthy": "", "netpoll-echo": "", "idle": "not applicable"} {
@@ -410,7 +445,7 @@ func blkTask(ns, usual int64, in map[parse.GoState]int64) parse.Event {
 }
 
 func testSlowTasks(t *testing.T) {
-	tr, _ := blkTrace(t)
+	tr, w := blkTrace(t)
 	all := func(s parse.GoState) map[parse.GoState]int64 { return map[parse.GoState]int64{s: 100} }
 	for _, c := range []struct {
 		name        string
@@ -421,7 +456,7 @@ func testSlowTasks(t *testing.T) {
 	}{
 		{"no tasks", 0, 0, 0, nil, "not applicable"},
 		{"healthy", 500, 1e6, 2e6, all(parse.GoWaiting), ""},
-		{"too few", 97, 1e6, 30e6, all(parse.GoWaiting), "not applicable"},
+		{"too few", 97, 1e6, 19e6, all(parse.GoWaiting), "not applicable"},
 		{"100", 98, 1e6, 30e6, all(parse.GoWaiting), "slow-tasks warning"},
 		{"wait for a P", 98, 1e6, 30e6, all(parse.GoRunnable), "slow-tasks warning"},
 		{"system calls", 98, 1e6, 30e6, all(parse.GoSyscall), "slow-tasks warning"},
@@ -464,7 +499,57 @@ func testSlowTasks(t *testing.T) {
 	if s := r.Findings[0].Summary; !strings.Contains(s, "80 % waiting for a P, 20 % blocked") {
 		t.Errorf("%s", s)
 	}
-	for name, want := range map[string]string{"flight-recorder": "", "annotations": "not applicable", "idle": "not applicable"} {
+	// One of many.
+	for _, c := range []struct {
+		name        string
+		n           int
+		usual, slow int64
+		blocked     int64 // percent
+		want        string
+	}{
+		{"one of 20", 19, 1e6, 40e6, 100, "slow-tasks/single note"},
+		{"one of 19", 18, 1e6, 40e6, 100, "not applicable"},
+		{"one of 1,000", 999, 1e6, 40e6, 100, "slow-tasks/single note"},
+		{"20 times", 999, 1e6, 20100e3, 100, "slow-tasks/single note"},
+		{"less", 999, 1e6, 19e6, 100, ""},
+		{"10 ms beyond", 999, 100e3, 10200e3, 100, "slow-tasks/single note"},
+		{"not 10 ms", 999, 100e3, 9900e3, 100, ""},
+		{"waiting for a P", 999, 1e6, 40e6, 0, "slow-tasks/single note"},
+	} {
+		var events []parse.Event
+		for range c.n {
+			events = append(events, blkTask(c.usual, c.usual, nil))
+		}
+		more := c.slow - c.usual
+		events = append(events, blkTask(c.slow, c.usual, map[parse.GoState]int64{parse.GoWaiting: more * c.blocked / 100, parse.GoRunnable: more * (100 - c.blocked) / 100}))
+		r := blkJudge(t, tr, slowTasks, events)
+		if got := blkFound(r); got != c.want {
+			t.Errorf("%s: %q, want %q; %q", c.name, got, c.want, r.Summary)
+		}
+	}
+	// The region that is slow in the slow tasks is named, one that is as ever is not.
+	region := func(name parse.StringID, slow int64) (out []parse.Event) {
+		for i := range 100 {
+			e := blkTask(500e3, 500e3, nil)
+			if i >= 98 {
+				e = blkTask(slow, 500e3, nil)
+			}
+			e.Range.Kind, e.Range.Name = parse.RangeRegion, name
+			out = append(out, e)
+		}
+		return out
+	}
+	r = blkJudge(t, tr, slowTasks, func() (out []parse.Event) {
+		for range 98 {
+			out = append(out, blkTask(1e6, 1e6, nil))
+		}
+		slow := blkTask(31e6, 1e6, map[parse.GoState]int64{parse.GoWaiting: 30e6})
+		return append(out, slow, slow)
+	}(), region(tr.Entry(w["blkOnce"].stack), 25e6), region(tr.Entry(w["blkSender"].stack), 10e6))
+	if s := r.Findings[0].Summary; !strings.Contains(s, "regions") || !strings.Contains(s, "blkOnce") || strings.Contains(s, "blkSender") {
+		t.Errorf("%s", s)
+	}
+	for name, want := range map[string]string{"flight-recorder": "slow-tasks/single note", "annotations": "not applicable", "idle": "not applicable"} {
 		if got := blkFound(blkOn(t, analysistest.Testdata(t, name), slowTasks)); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}

@@ -125,6 +125,9 @@ func TestPlantedTestdata(t *testing.T) {
 		"steal-bursts":          {"single-producer-steal", "main.spawnBurst"},
 		"stw-kinds":             {"stw-by-tooling", "main.changeGOMAXPROCS"},
 		"syscall-handoff":       {"blocking-p-handoffs", "main.nanosleep3ms"},
+		"straggler":             {"straggler", "main.querySlowShard40ms"},
+		"pool-too-small":        {"lock-convoy/pool", "main.takeConnection"},
+		"thundering-herd":       {"thundering-herd", "main.wakeAllForOne"},
 	} {
 		t.Run(trace, func(t *testing.T) {
 			all := analysistest.Report(t, analysistest.Testdata(t, trace), All()...).Findings()

@@ -182,6 +182,12 @@ var memoryLimitThrash = &analysis.Analyzer{
 			Levels: analysis.Levels{Error: .4}, Source: "the runtime itself limits the GC to half of the CPU (mgclimit.go, gcCPULimiter), which ends in a heap beyond the limit"},
 		{Name: "memory-limit-thrash.goal", Doc: "spread of the heap goal in it: largest less smallest, of the largest", Unit: analysis.Ratio, Below: true,
 			Levels: analysis.Levels{Error: .02}, Source: "a goal that GOGC sets moves with the live heap; one that the limit sets does not. With GOGC=off it is told as 0 (traceruntime.go: HeapGoal), and the limit alone begins cycles"},
+		{Name: "memory-limit-thrash.room", Doc: "heap goal for each byte live after the cycle before, median of the longest cycles; in place of the three above, with the two below", Unit: analysis.Ratio, Below: true,
+			Levels: analysis.Levels{Error: 1.05}, Source: "a GOGC of 10 gives 1.1 and more, with stacks and globals: only a limit that is reached sets a goal at what lives (mgcpacer.go: heapGoalInternal)"},
+		{Name: "memory-limit-thrash.room-marking", Doc: "wall time with a GC cycle under way, of the worst second, with such goals", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Error: .5}, Source: "as gc-cpu-dominant.marking: gaps are those of a machine whose CPUs others use"},
+		{Name: "memory-limit-thrash.room-cpu", Doc: "P time of the GC in it, of all that is used, without idle workers, with such goals", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Error: .25}, Source: "as gc-cpu-dominant.cpu"},
 		{Name: "memory-limit-thrash.allocation", Doc: "cycles that allocation began, of those that begin in the trace", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .6}, Source: "what runtime.GC begins is no thrash: see forced-gc"},
 		{Name: "memory-limit-thrash.cycles", Doc: "cycles that ended in it", Unit: analysis.Count,
@@ -199,6 +205,11 @@ var memoryLimitThrash = &analysis.Analyzer{
 		}
 		share, cycles := ratio(w.taken(), w.used()), w.lanes[gcLaneCycles]
 		severity := analysis.Least(p.Severity("marking", w.marking()), p.Severity("cpu", share), p.Severity("goal", spread))
+		room, tight := heapRoom(c)
+		tight = tight && p.Met("room", room)
+		if tight {
+			severity = graded(severity, analysis.Least(p.Severity("room-marking", w.marking()), p.Severity("room-cpu", share)))
+		}
 		var begun, forced int64
 		for id, s := range c.starts {
 			begun += s.n
@@ -213,12 +224,15 @@ var memoryLimitThrash = &analysis.Analyzer{
 		}
 		all := newGCWindow(c, over, p.Trace.From, p.Trace.To)
 		why, caveat := fmt.Sprintf("while the heap goal stays within %s", percent(spread)), "The trace does not hold GOMEMLIMIT and GOGC: a tiny GOGC beside a live heap that does not change looks the same."
+		if tight {
+			why = fmt.Sprintf("while heap goals are %.2f times what lives", room)
+		}
 		if largest == 0 {
 			why, caveat = "though GOGC is off", "The trace does not hold GOMEMLIMIT; with GOGC off nothing else begins these cycles."
 		}
 		p.Find(analysis.Finding{
 			Severity: severity,
-			Summary: fmt.Sprintf("GC cycles follow each other without pause (%s of the time, %s) and take %s of the P time used, %s: the memory limit leaves no room",
+			Summary: fmt.Sprintf("GC cycles follow each other closely (%s of the time, %s) and take %s of the P time used, %s: the memory limit leaves no room",
 				percent(w.marking()), counted(cycles, "cycle", "cycles"), percent(share), why),
 			Cost:       analysis.Cost{Value: all.taken(), Total: all.used(), Clock: analysis.PTime},
 			Confidence: analysis.Inferred,
@@ -233,6 +247,23 @@ var memoryLimitThrash = &analysis.Analyzer{
 }
 
 func limitRows(rows []analysis.Evidence, n int) []analysis.Evidence { return rows[:min(n, len(rows))] }
+
+// heapRoom is the heap goal for each byte live after the cycle before, the median of
+// the longest cycles.
+func heapRoom(c *gcFold) (median float64, ok bool) {
+	cycles := slices.SortedFunc(slices.Values(c.details), func(a, b *gcCycle) int { return cmp.Compare(a.since, b.since) })
+	var rooms []float64
+	for i := 1; i < len(cycles); i++ {
+		if live := cycles[i-1].lastLive; cycles[i-1].liveAt != 0 && live > 0 && cycles[i].goalKnown && cycles[i].goal > 0 {
+			rooms = append(rooms, float64(cycles[i].goal)/float64(live))
+		}
+	}
+	if len(rooms) == 0 {
+		return 0, false
+	}
+	slices.Sort(rooms)
+	return rooms[len(rooms)/2], true
+}
 
 // goalSpread is how far the heap goals set in from…to lie apart, of the largest.
 func goalSpread(g *sketch.Gauge, from, to parse.Time) (spread float64, hi int64, ok bool) {
@@ -388,6 +419,8 @@ var assistQueueWait = &analysis.Analyzer{
 			Levels: analysis.Levels{Note: 100}, Source: "a p90 needs 100 values for ten beyond it"},
 		{Name: "assist-queue-wait.share", Doc: "their sum, of wall time", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .01, Warning: .05, Error: .05}, Source: "less is one goroutine waiting 1 % of the time"},
+		{Name: "assist-queue-wait.cycles", Doc: "GC cycles in the trace", Unit: analysis.Count,
+			Levels: analysis.Levels{Note: 1, Warning: 3, Error: 3}, Source: "one or two say nothing of what follows: programs start with them"},
 	},
 	Run: func(p *analysis.Pass) error {
 		if c := analysis.FoldOf[*gcFold](p, gc); c.cycles+c.cut == 0 {
@@ -412,12 +445,12 @@ var assistQueueWait = &analysis.Analyzer{
 			p.Say("%s in the queue of mark assists, longest %s (%.0f are needed for a quantile)", counted(h.N(), "wait", "waits"), p.Dur(h.Max()), p.Limit("waits"))
 			return nil
 		}
-		severity := analysis.Least(p.Severity("tail", float64(tail)), p.Severity("share", ratio(h.Sum(), p.Trace.Duration())))
+		c := analysis.FoldOf[*gcFold](p, gc)
+		severity := analysis.Least(p.Severity("tail", float64(tail)), p.Severity("share", ratio(h.Sum(), p.Trace.Duration())), p.Severity("cycles", float64(c.cycles+c.cut)))
 		if severity == "" {
 			p.Say("mark assists queued for work %s %s (n=%s, limit %s), %s in all", name, p.Dur(tail), analysis.FormatCount(h.N()), p.Dur(int64(p.Limit("tail"))), p.Dur(h.Sum()))
 			return nil
 		}
-		c := analysis.FoldOf[*gcFold](p, gc)
 		p.Find(analysis.Finding{
 			Severity: severity,
 			Summary: fmt.Sprintf("Goroutines that must assist the GC find no work and wait %s %s for it (n=%s, longest %s), %s in all",
@@ -1108,6 +1141,8 @@ var serialMark = &analysis.Analyzer{
 			Levels: analysis.Levels{Note: 1.4}, Source: "idle Ps join the mark as long as there is work to share (mgcpacer.go: needIdleMarkWorker). Measured: 1.2 of 2 Ps for one linked list, 1.7 to 1.9 of 2 and 5.5 of 8 for other large heaps"},
 		{Name: "serial-mark.idle", Doc: "idle Ps, on average while a cycle marks", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: .3}, Source: "without an idle P the mark has no more to take"},
+		{Name: "serial-mark.stuck", Doc: "share of the time a P's thread took 1 ms or longer between goroutines; with more it is a note and explains nothing", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Note: .03}, Source: "as oversubscribed-host.stuck: workers that wait for a CPU do not mark"},
 	},
 	Run: func(p *analysis.Pass) error {
 		c := analysis.FoldOf[*gcFold](p, gc).closed()
@@ -1138,6 +1173,10 @@ var serialMark = &analysis.Analyzer{
 				rows = append(rows, analysis.Evidence{From: p.Rel(r.Since), To: p.Rel(r.Until), Note: "a mark of " + p.Dur(gcMark(&r))})
 			}
 		}
+		explains := []string{"assist-heavy", "assist-queue-wait"} // goroutines that find nothing to mark for their debt
+		if p.Met("stuck", ratio(analysis.FoldOf[*timelineFold](p, timeline).stuck.ns, p.Trace.Duration())) {
+			severity, explains = analysis.Note, nil
+		}
 		p.Find(analysis.Finding{
 			Severity: severity, Confidence: analysis.Heuristic,
 			Summary: fmt.Sprintf("The GC marks one thing after the other: for %s of the time, %s a cycle, %.2f Ps marked on average while %.2f stood idle",
@@ -1147,7 +1186,7 @@ var serialMark = &analysis.Analyzer{
 			Advice:   "Look for long chains of pointers (linked lists, intrusive queues, deep trees built one child at a time): keep their nodes in slices with indices for links, or cut them into many shorter ones. gc.mark.wall should fall.",
 			Caveat:   "What is marked is not in a trace. A mark that waits for an oversubscribed machine's CPUs looks alike.",
 			Figure:   "gc.cycle",
-			Explains: []string{"assist-heavy", "assist-queue-wait"}, // goroutines that find nothing to mark for their debt
+			Explains: explains,
 		})
 		return nil
 	},
@@ -1243,7 +1282,7 @@ var gcPacingChange = &analysis.Analyzer{
 		{Name: "gc-pacing-change.live", Doc: "live heap", Unit: analysis.Bytes,
 			Levels: analysis.Levels{Note: 8 << 20}, Source: "the least goal of 4 MiB (mgcpacer.go: defaultHeapMinimum) rules smaller heaps"},
 		{Name: "gc-pacing-change.cycles", Doc: "cycles in each of the two phases", Unit: analysis.Count,
-			Levels: analysis.Levels{Note: 2}, Source: "a single goal may lag behind a heap that changes"},
+			Levels: analysis.Levels{Note: 3}, Source: "goals lag behind a heap that changes: two in a row came by chance in a sort that allocates as fast as it can"},
 	},
 	Run: func(p *analysis.Pass) error {
 		c := analysis.FoldOf[*gcFold](p, gc)

@@ -62,6 +62,15 @@ func testMemoryLimitThrash(t *testing.T) {
 	run := func(marking int64, gcps int32, cycles int, goal ...int64) [][]parse.Event {
 		return [][]parse.Event{user, gcjMarking(marking, L, 4, gcps, parse.ProcWorker), gcjCycles(cycles, 0), goals(goal...)}
 	}
+	// Goals that move with what lives after each cycle, so many thousandths of it.
+	tight := func(marking int64, gcps int32, goal int64) (out [][]parse.Event) {
+		out = run(marking, gcps, 0)
+		for i := range int64(6) {
+			before, after := 1000-(i+1)%2*50, 1000-i%2*50
+			out = append(out, gcjHeap(1000+i*gcjMS, goal*before/1000, 1100, after), gcjCycles(1, 0))
+		}
+		return out
+	}
 	sym, forced := gcjForced(t)
 	gcjCheck(t, memoryLimitThrash, sym, []gcjCase{
 		{name: "no room", want: "error", events: run(L*84/100, 2, 5, 1000, 980, 1000)},
@@ -73,6 +82,11 @@ func testMemoryLimitThrash(t *testing.T) {
 		{name: "healthy", want: "clear", events: run(L/50, 1, 2, 1000)},
 		{name: "GOGC=off", want: "error", events: run(L*84/100, 2, 5, 0, 0)},
 		{name: "GOGC=off for a time", want: "clear", events: run(L*84/100, 2, 5, 0, 1000)},
+		{name: "goals at what lives", want: "error", events: tight(L*51/100, 2, 1050)},
+		{name: "goals above", want: "clear", events: tight(L*51/100, 2, 1060)},
+		{name: "goals at what lives, less marking", want: "clear", events: tight(L*49/100, 2, 1000)},
+		{name: "goals at what lives, less of the CPU", want: "clear", events: tight(L*96/100, 1, 1000)},
+		{name: "goals at what lives, just enough", want: "error", events: tight(L, 1, 1000)},
 		{name: "forced", want: "clear", events: append(run(L*84/100, 2, 3, 1000), gcjCycles(3, forced))},
 		{name: "a part of them forced", want: "error", events: append(run(L*84/100, 2, 6, 1000), gcjCycles(4, forced))},
 		{name: "no goal", want: "not applicable", events: run(L*84/100, 2, 5)},
@@ -131,8 +145,9 @@ func testAssistQueueWait(t *testing.T) {
 		return gcjTimes(n, parse.Event{Time: parse.Time(1000 + held), Kind: parse.KindGoWaiting,
 			Go: &parse.Go{From: parse.GoWaiting, To: parse.GoRunnable, Since: 1000, FromReason: reason, FromStack: 1}})
 	}
-	cycle := gcjCycles(1, 0)
+	cycle := gcjCycles(3, 0)
 	gcjCheck(t, assistQueueWait, sym, []gcjCase{
+		{name: "two cycles", want: "note", events: [][]parse.Event{gcjCycles(2, 0), wait(100, gcjMS, reason)}},
 		{name: "long", want: "warning", events: [][]parse.Event{cycle, wait(100, gcjMS, reason)}},
 		{name: "just shorter", want: "clear", events: [][]parse.Event{cycle, wait(100, 990*gcjUS, reason)}},
 		{name: "a time slice", want: "error", events: [][]parse.Event{cycle, wait(100, 10*gcjMS, reason)}},

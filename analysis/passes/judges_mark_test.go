@@ -48,6 +48,8 @@ func testSerialMark(t *testing.T) {
 		{name: "just less than that", want: "note", events: run(26, 10*gcjMS, 1, 3)},
 		{name: "a tenth", want: "note", ns: 2000 * gcjMS, events: run(20, 10*gcjMS, 1, 3)},
 		{name: "less than a tenth", want: "clear", ns: 2001 * gcjMS, events: append(run(20, 10*gcjMS, 1, 3), gcjProcs(4, parse.ProcUser, 2001*gcjMS))},
+		{name: "threads waited for CPUs", want: "note", events: append(run(40, 10*gcjMS, 1, 3), gcjProcs(1, parse.ProcScheduler, 27*gcjMS))},
+		{name: "threads waited less", want: "warning", events: append(run(40, 10*gcjMS, 1, 3), gcjProcs(1, parse.ProcScheduler, 26*gcjMS))},
 		{name: "no cycle", want: "not applicable", events: run(0, 0, 0, 0)},
 		{name: "one P", want: "not applicable", events: [][]parse.Event{gcjMark(40, 10*gcjMS, 1, 1, 0, parse.ModeDedicated), gcjProcs(1, parse.ProcUser, gcjLength)}},
 	})
@@ -100,13 +102,13 @@ func testGCPacingChange(t *testing.T) {
 		return [][]parse.Event{out, {gcjInterval(0, gcjLength, 4, 0, parse.ProcUser)}}
 	}
 	gcjCheck(t, gcPacingChange, nil, []gcjCase{
-		{name: "GOGC 100 to 20", want: "note", events: run(10*MiB, 20*MiB, 20*MiB, 20*MiB, 12*MiB, 12*MiB)},
-		{name: "by 1.4", want: "note", events: run(10*MiB, 14*MiB, 14*MiB, 14*MiB, 10*MiB, 10*MiB)},
-		{name: "by less", want: "clear", events: run(10*MiB, 14*MiB-100, 14*MiB-100, 14*MiB-100, 10*MiB, 10*MiB)},
-		{name: "one cycle only", want: "clear", events: run(10*MiB, 20*MiB, 20*MiB, 20*MiB, 12*MiB)},
-		{name: "an outlier", want: "clear", events: run(10*MiB, 20*MiB, 20*MiB, 20*MiB, 12*MiB, 20*MiB, 20*MiB)},
-		{name: "8 MiB", want: "note", events: run(8*MiB, 20*MiB, 20*MiB, 20*MiB, 12*MiB, 12*MiB)},
-		{name: "a smaller heap", want: "not applicable", events: run(8*MiB-1, 20*MiB, 20*MiB, 20*MiB, 12*MiB, 12*MiB)},
+		{name: "GOGC 100 to 20", want: "note", events: run(10*MiB, 20*MiB, 20*MiB, 20*MiB, 20*MiB, 12*MiB, 12*MiB, 12*MiB)},
+		{name: "by 1.4", want: "note", events: run(10*MiB, 14*MiB+100, 14*MiB+100, 14*MiB+100, 14*MiB+100, 10*MiB, 10*MiB, 10*MiB)},
+		{name: "by less", want: "clear", events: run(10*MiB, 14*MiB-100, 14*MiB-100, 14*MiB-100, 14*MiB-100, 10*MiB, 10*MiB, 10*MiB)},
+		{name: "two cycles only", want: "clear", events: run(10*MiB, 20*MiB, 20*MiB, 20*MiB, 20*MiB, 12*MiB, 12*MiB)},
+		{name: "two outliers", want: "clear", events: run(10*MiB, 20*MiB, 20*MiB, 20*MiB, 20*MiB, 12*MiB, 12*MiB, 20*MiB, 20*MiB, 20*MiB)},
+		{name: "8 MiB", want: "note", events: run(8*MiB, 20*MiB, 20*MiB, 20*MiB, 20*MiB, 12*MiB, 12*MiB, 12*MiB)},
+		{name: "a smaller heap", want: "not applicable", events: run(8*MiB-1, 20*MiB, 20*MiB, 20*MiB, 20*MiB, 12*MiB, 12*MiB, 12*MiB)},
 		{name: "steady", want: "clear", events: run(10*MiB, 20*MiB, 20*MiB, 20*MiB, 20*MiB)},
 		{name: "one cycle", want: "not applicable", events: run(10*MiB, 20*MiB)},
 	})

@@ -379,8 +379,8 @@ var serialSection = &analysis.Analyzer{
 		}
 		finding := analysis.Finding{
 			Severity: severity, Confidence: analysis.Inferred,
-			Summary: fmt.Sprintf("A serial part limits the program: exactly one user goroutine ran, and no other could, for %s of the time on %s, while %s others were blocked on locks and channels on average; %s of all running is that of %s",
-				analysis.FormatRatio(ratio(alone, wall)), counted(int64(procs+.5), "P", "Ps"), meanCount(blocked), analysis.FormatRatio(share), owner),
+			Summary: fmt.Sprintf("A serial part limits the program: exactly one user goroutine ran, and no other could, for %s of the time on %s, while %s others were blocked on locks and channels on average; %s of all running is that of %s%s",
+				analysis.FormatRatio(ratio(alone, wall)), counted(int64(procs+.5), "P", "Ps"), meanCount(blocked), analysis.FormatRatio(share), owner, ranMostly(p)),
 			Cost:     analysis.Cost{Value: alone, Total: wall, Clock: analysis.Wall},
 			Evidence: runningEvidence(p),
 			Advice:   "Split that work over goroutines, or make it shorter; more Ps change nothing. goroutines.running.mean should rise above 1.",
@@ -391,18 +391,39 @@ var serialSection = &analysis.Analyzer{
 	},
 }
 
+// runPlaces are the places where runs of user goroutines ended, told apart by who
+// called them, those with the most running time first.
+func runPlaces(p *analysis.Pass) []joined[parse.StackID, goRuns] {
+	return joinSites(analysis.FoldOf[*goroutinesFold](p, goroutines).runs.byKey(),
+		func(s parse.StackID) label { return label{p.SiteName(s), callers(p.Trace, s)} },
+		(*goRuns).add, func(r *goRuns) int64 { return r.ran }, cmp.Compare[parse.StackID])
+}
+
+// ranMostly names the place where runs with a third of all running time or more
+// ended, for sentences.
+func ranMostly(p *analysis.Pass) string {
+	runs := runPlaces(p)
+	var all int64
+	for _, r := range runs {
+		all += r.v.ran
+	}
+	told := slices.IndexFunc(runs, func(r joined[parse.StackID, goRuns]) bool { return r.key != 0 })
+	if told < 0 || runs[told].v.ran*3 < all {
+		return ""
+	}
+	return fmt.Sprintf("; runs with %s of all running ended at %s%s", analysis.FormatRatio(ratio(runs[told].v.ran, all)), p.SiteName(runs[told].key), calledBy(p, runs[told].key))
+}
+
 // runningEvidence are the places where the runs with the most running time ended, and
 // the entry functions of those goroutines.
 func runningEvidence(p *analysis.Pass) (out []analysis.Evidence) {
 	t := p.TableOf(goroutines, "goroutines.functions")
 	from, to := p.Rel(p.Trace.From), p.Rel(p.Trace.To)
-	runs := joinSites(analysis.FoldOf[*goroutinesFold](p, goroutines).runs.byKey(),
-		func(s parse.StackID) label { return label{p.SiteName(s), ownFrame(p.Trace, s, 1)} },
-		(*goRuns).add, func(r *goRuns) int64 { return r.ran }, cmp.Compare[parse.StackID])
+	runs := runPlaces(p)
 	for _, r := range runs[:min(3, len(runs))] {
 		note := fmt.Sprintf("ran for %s in %s that ended here, the longest %s", p.Dur(r.v.ran), counted(r.v.n, "run", "runs"), p.Dur(r.v.longest))
-		if caller := ownFrame(p.Trace, r.key, 1); caller != "" {
-			note += ", called by " + caller
+		if by := callers(p.Trace, r.key); by != "" {
+			note += ", called by " + by
 		}
 		out = append(out, analysis.Evidence{From: from, To: to, Func: p.SiteName(r.key), Note: note, Stack: p.Stack(r.key)})
 	}
@@ -439,8 +460,12 @@ var saturatedPs = &analysis.Analyzer{
 			Name: "saturated.time", Doc: "time of it", Unit: analysis.NS, Levels: analysis.Levels{Note: 100e6},
 			Source: "ten time slices (proc.go:forcePreemptNS)",
 		},
+		{
+			Name: "saturated.outside", Doc: "waits of user goroutines that timers and the network ended; with fewer it is a note", Unit: analysis.Count, Levels: analysis.Levels{Note: 10},
+			Source: "as latency-tail.outside: a batch job is meant to keep all Ps busy",
+		},
 	},
-	Requires: []*analysis.Analyzer{timeline, parallelism, goroutines, waits},
+	Requires: []*analysis.Analyzer{timeline, parallelism, goroutines, latency, waits},
 	Run: func(p *analysis.Pass) error {
 		if noTime(p) {
 			return nil
@@ -459,12 +484,15 @@ var saturatedPs = &analysis.Analyzer{
 				analysis.FormatRatio(p.Limit("share")), analysis.FormatRatio(p.Limit("second")), analysis.FormatRatio(p.Limit("user")))
 			return nil
 		}
+		if !p.Met("outside", wokenFromOutside(p)) {
+			severity = analysis.Note
+		}
 		from, to := w.clip(p)
 		finding := analysis.Finding{
 			Severity: severity, Confidence: analysis.Measured,
-			Summary: fmt.Sprintf("The Ps are saturated (GOMAXPROCS %.0f): all were busy, with a user goroutine or more waiting for each, for %s of the time (%s in the worst second); user code had %s of P time, %s goroutines waited on average",
+			Summary: fmt.Sprintf("The Ps are saturated (GOMAXPROCS %.0f): all were busy, with a user goroutine or more waiting for each, for %s of the time (%s in the worst second); user code had %s of P time, %s goroutines waited on average%s",
 				meanProcs(p), analysis.FormatRatio(ratio(f.saturated, wall)), analysis.FormatRatio(ratio(w.num, w.den)),
-				analysis.FormatRatio(user), meanCount(float64(f.runnable.Sum()-f.yielding)/float64(wall))),
+				analysis.FormatRatio(user), meanCount(float64(f.runnable.Sum()-f.yielding)/float64(wall)), ranMostly(p)),
 			Cost:     analysis.Cost{Value: f.saturated, Total: wall, Clock: analysis.Wall},
 			Evidence: append([]analysis.Evidence{{From: from, To: to, Note: "the worst second"}}, runningEvidence(p)...),
 			Advice:   "Do less work, admit less of it at once, or add CPUs and Ps; goroutines.runnable.mean should fall towards 0.",
@@ -707,6 +735,10 @@ var gomaxprocsAdvice = &analysis.Analyzer{
 			Source: "half of the Ps is twice what was ever needed",
 		},
 		{
+			Name: "gomaxprocs-advice.used", Doc: "user goroutines running, on average", Unit: analysis.Count,
+			Levels: analysis.Levels{Note: .02}, Source: "for a program that sleeps, the number of Ps does not matter: sched/idle has 0.001",
+		},
+		{
 			Name: "gomaxprocs-advice.short", Doc: "share of the time in which more user goroutines could have run than there are Ps, all Ps busy", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .5}, Source: "as saturated.share",
 		},
@@ -754,7 +786,7 @@ var gomaxprocsAdvice = &analysis.Analyzer{
 				Advice: "Raise GOMAXPROCS if there are CPUs for it; goroutines.runnable.mean should fall.",
 				Caveat: "It only helps when the machine has CPUs to spare, and when the goroutines do not wait for each other.",
 			})
-		case long && fewer != "":
+		case long && fewer != "" && p.Met("used", mean):
 			idle, _ := p.Value("procs.share.idle")
 			p.Find(analysis.Finding{
 				Code: "gomaxprocs-advice/fewer", Severity: fewer, Confidence: analysis.Inferred,
@@ -851,7 +883,7 @@ var gomaxprocsChange = &analysis.Analyzer{
 		finding := analysis.Finding{
 			Severity: p.Severity("count", float64(steps.n-1)), Confidence: analysis.Measured,
 			Summary: fmt.Sprintf("GOMAXPROCS changed %s (%s)%s; it was below %d for %s",
-				counted(steps.n-1, "time", "times"), strings.Join(values, " → "), where, steps.max, p.Dur(fewer)),
+				counted(steps.n-1, "time", "times"), firstSteps(values), where, steps.max, p.Dur(fewer)),
 			Cost:     analysis.Cost{Value: fewer, Total: p.Trace.Duration(), Clock: analysis.Wall},
 			Evidence: evidence,
 			Advice:   "Set GOMAXPROCS once, at the start, to the CPUs there are; procs.gomaxprocs.min should equal procs.gomaxprocs.max. To judge the program, analyse a part of the trace without a change (--from, --to).",
@@ -887,4 +919,13 @@ func longWaitsBelow(p *analysis.Pass, steps *gomaxprocsSteps) float64 {
 		}
 	}
 	return ratio(below, all)
+}
+
+// firstSteps joins values that followed each other, the first ones of many.
+func firstSteps(values []string) string {
+	const most = 8
+	if len(values) > most {
+		values = append(slices.Clone(values[:most]), "…")
+	}
+	return strings.Join(values, " → ")
 }

@@ -183,8 +183,15 @@ func testSaturated(t *testing.T) {
 		}
 		tr.interval(busy, length, 4, 1, 0, 3)
 		tr.proc(0, parse.ProcUser, 0, length)
+		tr.outside(10)
 		return tr
 	}
+	schedAt(t, saturatedPs, "from outside", func(v int64) *schedTrace {
+		tr := make(600*schedMS, schedS, 4, 0, 0)
+		tr.events = slices.DeleteFunc(tr.events, func(e parse.Event) bool { return e.Kind == parse.KindGoRunnable })
+		tr.outside(int(v))
+		return tr
+	}, schedCase{0, "note"}, schedCase{9, "note"}, schedCase{10, "warning"})
 	schedAt(t, saturatedPs, "ms of a second", func(v int64) *schedTrace { return make(v*schedMS, schedS, 4, 0, 0) },
 		schedCase{0, "clear"}, schedCase{499, "clear"}, schedCase{500, "warning"}, schedCase{899, "warning"}, schedCase{900, "error"})
 	schedAt(t, saturatedPs, "ms of 10 s, in a row", func(v int64) *schedTrace { return make(v*schedMS, 10*schedS, 4, 0, 0) },
@@ -218,8 +225,8 @@ func testSaturated(t *testing.T) {
 	for _, name := range []string{"http-healthy", "idle", "steal-bursts", "gc/assist-gogc10", "io/syscall-threads", "sched/mix-procs1", "real/victoria-metrics"} {
 		schedReal(t, name, map[*analysis.Analyzer]string{saturatedPs: "clear"})
 	}
-	schedReal(t, "preempt-async", map[*analysis.Analyzer]string{saturatedPs: "warning"})
-	schedReal(t, "preempt-cooperative", map[*analysis.Analyzer]string{saturatedPs: "error"})
+	schedReal(t, "preempt-async", map[*analysis.Analyzer]string{saturatedPs: "note"})
+	schedReal(t, "preempt-cooperative", map[*analysis.Analyzer]string{saturatedPs: "note"})
 }
 
 // TestSaturationExplains: full Ps explain the tail when user work is what was waited for.
@@ -345,11 +352,16 @@ func testGOMAXPROCSAdvice(t *testing.T) {
 		return tr
 	}
 	schedAt(t, gomaxprocsAdvice, "needed of 8 Ps", func(v int64) *schedTrace { return make(8, int32(v), schedS, 2*schedS) },
-		schedCase{0, "note/fewer"}, schedCase{4, "note/fewer"}, schedCase{5, "clear"}, schedCase{8, "clear"})
+		schedCase{0, "clear"}, schedCase{4, "note/fewer"}, schedCase{5, "clear"}, schedCase{8, "clear"})
+	schedAt(t, gomaxprocsAdvice, "ms of 2 s with one of 8 needed", func(v int64) *schedTrace { return make(8, 1, v*schedMS, 2*schedS) },
+		schedCase{39, "clear"}, schedCase{40, "note/fewer"}, schedCase{41, "note/fewer"})
 	schedAt(t, gomaxprocsAdvice, "needed of 6 Ps", func(v int64) *schedTrace { return make(6, int32(v), schedS, 2*schedS) },
 		schedCase{2, "note/fewer"}, schedCase{3, "clear"})
-	schedAt(t, gomaxprocsAdvice, "µs of 2 s with 8 of 8 needed", func(v int64) *schedTrace { return make(8, 8, v*1000, 2*schedS) },
-		schedCase{2000, "note/fewer"}, schedCase{2001, "clear"})
+	schedAt(t, gomaxprocsAdvice, "µs of 2 s with 8 of 8 needed, else one", func(v int64) *schedTrace {
+		tr := make(8, 8, v*1000, 2*schedS)
+		tr.interval(v*1000, 2*schedS, 8, 1, 0, 7)
+		return tr
+	}, schedCase{1999, "note/fewer"}, schedCase{4010, "clear"})
 	schedAt(t, gomaxprocsAdvice, "time with 8 for 4 Ps", func(v int64) *schedTrace { return make(4, 8, v, 2*schedS) },
 		schedCase{schedS - 1, "clear"}, schedCase{schedS, "note/more"})
 	schedAt(t, gomaxprocsAdvice, "length", func(v int64) *schedTrace { return make(8, 1, v, v) },

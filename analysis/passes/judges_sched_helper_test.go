@@ -88,6 +88,11 @@ func (tr *schedTrace) waits(n int, at, held int64, change func(*parse.Go)) {
 	}
 }
 
+// outside adds n waits for a P, next to none, of goroutines that a timer readied.
+func (tr *schedTrace) outside(n int) {
+	tr.waits(n, 0, 100, func(g *parse.Go) { g.Ready = parse.ReadyTimer })
+}
+
 // proc adds a span of a P.
 func (tr *schedTrace) proc(id parse.ProcID, state parse.ProcState, from, to int64) {
 	tr.add(procSpan(id, parse.ProcUser, state, parse.ProcUser, from, to))

@@ -65,8 +65,9 @@ func waitEvidence(p *analysis.Pass, most int) (out []analysis.Evidence) {
 }
 
 // wakerEvidence are the places where goroutines that waited longest in all were made
-// runnable, and the one with the most.
+// runnable, and the one with more than half of that, "" if there is none.
 func wakerEvidence(p *analysis.Pass, most int) (out []analysis.Evidence, top string) {
+	var all int64
 	f := analysis.FoldOf[*latencyFold](p, latency)
 	name := func(k longWaitKey) label { return label{readyName(p, k.ready, k.stack)} }
 	from, to := p.Rel(p.Trace.From), p.Rel(p.Trace.To)
@@ -74,9 +75,12 @@ func wakerEvidence(p *analysis.Pass, most int) (out []analysis.Evidence, top str
 		func(a, b longWaitKey) int {
 			return cmp.Or(cmp.Compare(a.stack, b.stack), cmp.Compare(a.ready, b.ready))
 		})
+	for _, w := range wakers {
+		all += w.v.total
+	}
 	for _, w := range wakers[:min(most, len(wakers))] {
 		name := name(w.key)[0]
-		if top == "" {
+		if 2*w.v.total > all {
 			top = name
 		}
 		out = append(out, analysis.Evidence{From: from, To: to, Func: name,
@@ -103,6 +107,14 @@ var latencyTail = &analysis.Analyzer{
 			Name: "latency-tail.waits", Doc: "waits, of the trace or of its worst second", Unit: analysis.Count, Levels: analysis.Levels{Note: 1000},
 			Source: "ten values lie beyond the p99",
 		},
+		{
+			Name: "latency-tail.outside", Doc: "waits of user goroutines that timers and the network ended; with fewer it is a note", Unit: analysis.Count,
+			Levels: analysis.Levels{Note: 10}, Source: "where next to nobody comes from outside, as in a batch job, nobody minds who waits",
+		},
+		{
+			Name: "latency-tail.moment", Doc: "share of the waits of 1 ms or longer that ended in the worst 100 ms, of traces of 1 s and more", Unit: analysis.Ratio, Below: true,
+			Levels: analysis.Levels{Note: 1, Warning: .8, Error: .8}, Source: "what happens once, such as a start, makes no tail for those who come later",
+		},
 	},
 	Requires: []*analysis.Analyzer{parallelism, latency, waits},
 	Run: func(p *analysis.Pass) error {
@@ -122,6 +134,11 @@ var latencyTail = &analysis.Analyzer{
 		if s := p.Severity("p99", float64(least)); s.Rank() > severity.Rank() {
 			severity = s
 		}
+		moment, inMoment := worstMoment(p, f)
+		severity = analysis.Least(severity, p.Severity("moment", inMoment))
+		if severity != "" && !p.Met("outside", wokenFromOutside(p)) {
+			severity = analysis.Note
+		}
 		cost := activeTime(p, user.Sum())
 		if severity == "" || !p.Met("share", cost.Share()) {
 			p.Say("p99 %s of %s waits for a P, %s or more in the worst second; limit %s",
@@ -133,11 +150,17 @@ var latencyTail = &analysis.Analyzer{
 		if least > p99 {
 			text += fmt.Sprintf("; p99 %s or more in the worst second", p.Dur(least))
 		}
+		if inMoment > .5 {
+			text += fmt.Sprintf("; %s of those of 1 ms or longer ended in the 100 ms from %s", analysis.FormatRatio(inMoment), p.At(moment.from))
+		}
 		if t := p.TableOf(waits, "waits.cause"); len(t.Rows) > 0 {
 			share, _ := t.Cell(0, "share").(float64)
 			text += fmt.Sprintf("; %s of it: %v", analysis.FormatRatio(share), t.Cell(0, "cause"))
 		}
-		wakers, _ := wakerEvidence(p, 3)
+		wakers, top := wakerEvidence(p, 3)
+		if top != "" {
+			text += "; most of the long ones after " + top
+		}
 		evidence := append(waitEvidence(p, 5), wakers...)
 		if w.den > 0 {
 			from, to := w.clip(p)
@@ -150,6 +173,32 @@ var latencyTail = &analysis.Analyzer{
 		})
 		return nil
 	},
+}
+
+// worstMoment are the 100 ms in which most of the long waits of user goroutines for a P
+// ended, and their share; 0 in a trace that is too short to have a worst one.
+func worstMoment(p *analysis.Pass, f *latencyFold) (at stretch, share float64) {
+	s := f.overTime
+	long := func(from, to int) (n int64, ok bool) {
+		for lane := latencyLane(longWait); lane < s.Lanes(); lane++ {
+			for b := from; b < to; b++ {
+				n += s.At(b, lane)
+			}
+		}
+		return n, true
+	}
+	if at = worst(p, s, long); p.Trace.Duration() < 10*blockingStretch {
+		return at, 0
+	}
+	all, _ := long(0, s.Len())
+	return at, ratio(at.sum, all)
+}
+
+// wokenFromOutside is how many waits of user goroutines timers and the network ended.
+// Where nobody comes from outside, as in a batch job, nobody minds waiting for a P.
+func wokenFromOutside(p *analysis.Pass) float64 {
+	f := analysis.FoldOf[*latencyFold](p, latency)
+	return float64(f.hist[parse.ClassUser][parse.ReadyTimer].N() + f.hist[parse.ClassUser][parse.ReadyNetpoll].N())
 }
 
 // worstLatency is the second with the longest p99 among those with enough waits, and
@@ -204,6 +253,10 @@ var runnableBurst = &analysis.Analyzer{
 			Source: "one is enough when most of the waiting is in it",
 		},
 		{
+			Name: "runnable-burst.once", Doc: "the longest burst, as a share of the time in all, where most that waited had just been created", Unit: analysis.Ratio, Below: true,
+			Levels: analysis.Levels{Note: 1, Warning: .6}, Source: "one burst of new goroutines is a start or a fan-out",
+		},
+		{
 			Name: "runnable-burst.standing", Doc: "share of the time in bursts", Unit: analysis.Ratio, Below: true, Levels: analysis.Levels{Note: .5},
 			Source: "more is a standing queue: saturated",
 		},
@@ -222,6 +275,9 @@ var runnableBurst = &analysis.Analyzer{
 			return nil
 		}
 		severity := analysis.Least(p.Severity("waited", ratio(mass, waited)), p.Severity("time", float64(mass)))
+		if mostlyCreated(analysis.FoldOf[*latencyFold](p, latency)) {
+			severity = analysis.Least(severity, p.Severity("once", ratio(longest, length)))
+		}
 		standing := ratio(length, wall)
 		if severity == "" || !p.Met("count", float64(count)) || !p.Met("standing", standing) {
 			p.Say("%s with five runnable user goroutines or more for each P for 2 ms: %s of the time, %s of all waiting for a P; limit %s",
@@ -248,6 +304,18 @@ var runnableBurst = &analysis.Analyzer{
 		p.Find(finding)
 		return nil
 	},
+}
+
+// mostlyCreated reports whether go statements made most of those runnable that waited
+// long.
+func mostlyCreated(f *latencyFold) bool {
+	var created, all int64
+	for k, w := range f.wakers.byKey() {
+		if all += w.total; k.ready == parse.ReadyCreated && k.stack != 0 {
+			created += w.total
+		}
+	}
+	return causes(created, all)
 }
 
 var idlePWhileRunnable = &analysis.Analyzer{
@@ -699,8 +767,12 @@ var sliceOverrun = &analysis.Analyzer{
 			Name: "slice-overrun.waited", Doc: "time with work runnable of those over 20 ms, beyond 10 ms each", Unit: analysis.NS, Levels: analysis.Levels{Note: 1e6, Warning: 10e6},
 			Source: "a ms of waiting is felt, 10 ms are a whole time slice",
 		},
+		{
+			Name: "slice-overrun.outside", Doc: "waits of user goroutines that timers and the network ended; with fewer it is a note", Unit: analysis.Count, Levels: analysis.Levels{Note: 10},
+			Source: "as latency-tail.outside",
+		},
 	},
-	Requires: []*analysis.Analyzer{timeline, preemption},
+	Requires: []*analysis.Analyzer{timeline, latency, preemption},
 	Run: func(p *analysis.Pass) error {
 		if noTime(p) {
 			return nil
@@ -723,6 +795,9 @@ var sliceOverrun = &analysis.Analyzer{
 				analysis.FormatCount(f.far), counted(f.all, "time slice", "time slices"), p.Dur(longest), p.Dur(lost), p.Limit("far"), p.Dur(int64(p.Limit("length"))), p.Dur(int64(p.Limit("waited"))))
 			return nil
 		}
+		if !p.Met("outside", wokenFromOutside(p)) {
+			severity = analysis.Note
+		}
 		w := worst[0].Item
 		var evidence []analysis.Evidence
 		for _, e := range worst {
@@ -732,10 +807,14 @@ var sliceOverrun = &analysis.Analyzer{
 					Note: fmt.Sprintf("%s, work runnable for %s, ended: %s", p.Dur(e.Value), p.Dur(s.Contended), endOf(&s)), Stack: p.Stack(s.Stack)})
 			}
 		}
+		most := ""
+		if runs := rankLongRuns(p, f); len(runs) > 0 && runs[0].label[1] != p.FuncName(w.Func) {
+			most = fmt.Sprintf("; most by %s, whose runs ended in %s", runs[0].label[1], runs[0].label[0])
+		}
 		p.Find(analysis.Finding{
 			Severity: severity, Confidence: analysis.Measured,
-			Summary: fmt.Sprintf("%s took over 30 ms while work was runnable, the longest %s on P %d, ended in %s of %s",
-				counted(f.far, "time slice", "time slices"), p.Dur(longest), w.P, funcAt(p, w.Stack), p.FuncName(w.Func)),
+			Summary: fmt.Sprintf("%s took over 30 ms while work was runnable, the longest %s on P %d, ended in %s%s of %s%s",
+				counted(f.far, "time slice", "time slices"), p.Dur(longest), w.P, funcAt(p, w.Stack), calledBy(p, w.Stack), p.FuncName(w.Func), most),
 			Cost: procTime(p, float64(lost)), Evidence: evidence, Figure: "preemption.worst",
 			Advice: "Let loops without calls be preempted (no asyncpreemptoff=1), and split huge copies and clears into pieces; preempt.overrun.max should fall below 20 ms.",
 			Caveat: "A thread that the operating system took off its CPU looks the same: see oversubscribed-host and cpu-throttled.",
@@ -818,6 +897,17 @@ var preemptHeavy = &analysis.Analyzer{
 	},
 }
 
+// lockHandoffs are the lock handoffs by stack.
+func lockHandoffs(f *preemptionFold) map[parse.StackID]*preempted {
+	byStack := make(map[parse.StackID]*preempted)
+	for k, v := range f.sites.byKey() {
+		if k.kind == parse.PreemptLockHandoff {
+			at(byStack, k.stack).add(v)
+		}
+	}
+	return byStack
+}
+
 var mutexStarvation = &analysis.Analyzer{
 	Name: "mutex-starvation",
 	Doc:  judgePage("mutex-starvation"),
@@ -840,12 +930,7 @@ var mutexStarvation = &analysis.Analyzer{
 			p.NotApplicable("traces of Go 1.18 and older do not tell lock handoffs; record with a later Go")
 			return nil
 		}
-		byStack := make(map[parse.StackID]*preempted)
-		for k, v := range f.sites.byKey() {
-			if k.kind == parse.PreemptLockHandoff {
-				at(byStack, k.stack).add(v)
-			}
-		}
+		byStack := lockHandoffs(f)
 		sites := rank(byStack, func(s parse.StackID) label { return label{p.SiteName(s)} }, (*preempted).add, func(c *preempted) int64 { return c.n })
 		if len(sites) == 0 {
 			p.Say("no mutex was handed over to a starving waiter in %s", p.Dur(p.Trace.Duration()))
@@ -939,11 +1024,11 @@ var lateTimers = &analysis.Analyzer{
 			return nil
 		}
 		mean := long / n
-		places := longSlices(p, f)
+		places, by := longSlices(p, f)
 		p.Find(analysis.Finding{
 			Severity: severity, Confidence: analysis.Inferred,
-			Summary: fmt.Sprintf("Timers and the network are looked at late: time slices of %s on average have %s of P time, most in %s, and no P was idle for %s of the time; what came due in one was noticed up to that much later",
-				p.Dur(mean), analysis.FormatRatio(share), places[0].Func, analysis.FormatRatio(full)),
+			Summary: fmt.Sprintf("Timers and the network are looked at late: time slices of %s on average have %s of P time, most in %s%s, and no P was idle for %s of the time; what came due in one was noticed up to that much later",
+				p.Dur(mean), analysis.FormatRatio(share), places[0].Func, by, analysis.FormatRatio(full)),
 			Cost: procTime(p, float64(long)), Evidence: places,
 			Advice: "Leave a P without long computations: fewer of them at once than Ps, GOMAXPROCS above their number, or a runtime.Gosched in them each ms. procs.share.idle should rise, and the lateness that the program itself can measure (time.Since of when a timer was due) should fall.",
 			Caveat: "A trace does not hold when a timer was due: this delay is in no latency that is measured here, sched.latency.user.p99 neither.",
@@ -954,7 +1039,7 @@ var lateTimers = &analysis.Analyzer{
 
 // longSlices are the functions whose goroutines ran longest in all before they were
 // preempted, or otherwise the longest time slices.
-func longSlices(p *analysis.Pass, f *preemptionFold) (out []analysis.Evidence) {
+func longSlices(p *analysis.Pass, f *preemptionFold) (out []analysis.Evidence, by string) {
 	sites := make(map[preemptSite]*preempted)
 	for k, v := range f.sites.byKey() {
 		if k.kind == parse.PreemptAsync || k.kind == parse.PreemptCooperative || k.kind == parse.PreemptUnknown {
@@ -965,6 +1050,9 @@ func longSlices(p *analysis.Pass, f *preemptionFold) (out []analysis.Evidence) {
 	for _, at := range joinSites(sites, func(k preemptSite) label { return label{funcAt(p, k.stack), p.FuncName(k.fn)} }, (*preempted).add,
 		func(c *preempted) int64 { return c.ran },
 		func(a, b preemptSite) int { return cmp.Or(cmp.Compare(a.stack, b.stack), cmp.Compare(a.fn, b.fn)) }) {
+		if by == "" {
+			by = calledBy(p, at.key.stack) + " of " + p.FuncName(at.key.fn)
+		}
 		if len(out) < 5 {
 			out = append(out, analysis.Evidence{From: from, To: to, Func: funcAt(p, at.key.stack),
 				Note: fmt.Sprintf("%s of %s, which ran for %s before", counted(at.v.n, "preemption", "preemptions"), p.FuncName(at.key.fn), p.Dur(at.v.ran)), Stack: p.Stack(at.key.stack)})
@@ -978,7 +1066,37 @@ func longSlices(p *analysis.Pass, f *preemptionFold) (out []analysis.Evidence) {
 	if out == nil {
 		out = []analysis.Evidence{{From: from, To: to, Func: "runs that ended by themselves", Note: "none was preempted"}}
 	}
-	return out
+	return out, by
+}
+
+// calledBy names the program's function that called the one a stack is in, for
+// sentences: the work is often done by a helper that many call.
+func calledBy(p *analysis.Pass, stack parse.StackID) string {
+	if by := callers(p.Trace, stack); by != "" {
+		return " (called by " + by + ")"
+	}
+	return ""
+}
+
+// maxCallers is how many callers are named: work is often in helpers of helpers.
+const maxCallers = 3
+
+// callers are the program's functions that called the one a stack is in, the nearest
+// first, without the goroutine's entry, which is named beside them.
+func callers(tr *parse.Trace, stack parse.StackID) string {
+	if stack == 0 {
+		return ""
+	}
+	var names []string
+	entry := tr.String(tr.Entry(stack))
+	for i := 1; i <= maxCallers; i++ {
+		name := ownFrame(tr, stack, i)
+		if name == "" || name == entry {
+			break
+		}
+		names = append(names, name)
+	}
+	return strings.Join(names, ", ")
 }
 
 var yieldStarvation = &analysis.Analyzer{

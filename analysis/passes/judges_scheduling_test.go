@@ -1,6 +1,7 @@
 package passes
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis"
@@ -15,8 +16,11 @@ func testLatencyTail(t *testing.T) {
 		tr := schedNew(t, length)
 		tr.interval(0, running, 4, 1, 0, 3)
 		tr.interval(running, length, 4, 0, 0, 4)
-		tr.waits(n-n/50, 1000, 1000, nil)
-		tr.waits(n/50, 1000, held, nil)
+		tr.outside(10)
+		tr.waits(n-n/50-10, 1000, 1000, nil)
+		for i := range int64(n / 50) {
+			tr.waits(1, i*20*schedMS, held, nil)
+		}
 		return tr
 	}
 	schedAt(t, latencyTail, "wait of 2 %", func(v int64) *schedTrace { return make(1000, v, schedS, schedS) },
@@ -31,9 +35,29 @@ func testLatencyTail(t *testing.T) {
 		for i := range int64(20) {
 			tr.waits(5000, i*schedS, 100, nil)
 		}
-		tr.waits(int(v), 5*schedS, 50*schedMS, nil)
+		for i := range v {
+			tr.waits(1, 5*schedS+i*schedS/v, 50*schedMS, nil)
+		}
+		tr.outside(10)
 		return tr
 	}, schedCase{30, "clear"}, schedCase{200, "error"})
+	// Of 20 long waits of 1,000 so many in one moment.
+	schedAt(t, latencyTail, "in one moment", func(v int64) *schedTrace {
+		tr := schedNew(t, 2*schedS)
+		tr.outside(10)
+		tr.waits(970, 0, 100, nil)
+		tr.waits(int(v), schedS, 50*schedMS, nil)
+		for i := range 20 - v {
+			tr.waits(1, i*100*schedMS, 50*schedMS, nil)
+		}
+		return tr
+	}, schedCase{15, "error"}, schedCase{17, "note"}, schedCase{20, "note"})
+	schedAt(t, latencyTail, "from outside", func(v int64) *schedTrace {
+		tr := schedNew(t, 900*schedMS)
+		tr.outside(int(v))
+		tr.waits(1000, 0, 50*schedMS, nil)
+		return tr
+	}, schedCase{0, "note"}, schedCase{9, "note"}, schedCase{10, "error"})
 	// Yields, coroutine switches and the runtime's own are not the program's waits.
 	schedAt(t, latencyTail, "yields", func(v int64) *schedTrace {
 		tr := make(1000, 1000, schedS, schedS)
@@ -44,7 +68,7 @@ func testLatencyTail(t *testing.T) {
 	for name, want := range map[string]string{
 		"http-healthy": "clear", "idle": "n/a", "steal-bursts": "note",
 		"io/http-mix": "clear", "io/net-echo": "clear", "real/victoria-metrics": "note", "debian/nats-server": "clear", "sched/mix-procs2": "clear", "sched/mix-procs1": "note",
-		"sched/goroutines-50k-parked": "error", "io/syscall-threads": "error", "real/geth-startup": "error",
+		"sched/goroutines-50k-parked": "note", "io/syscall-threads": "error", "real/geth-startup": "note", "real/compile": "note",
 	} {
 		schedReal(t, name, map[*analysis.Analyzer]string{latencyTail: want})
 	}
@@ -92,6 +116,18 @@ func testRunnableBurst(t *testing.T) {
 		schedCase{4999, "note"}, schedCase{5000, "warning"})
 	schedAt(t, runnableBurst, "µs of one burst of 20", func(v int64) *schedTrace { return make(1, 20, v*1000) },
 		schedCase{4999, "clear"}, schedCase{5000, "note"})
+	// Bursts of 15 ms in all, the longest of so many µs, of goroutines just created.
+	schedAt(t, runnableBurst, "µs of the longest of three", func(v int64) *schedTrace {
+		tr := schedNew(t, schedS)
+		at := int64(0)
+		for _, held := range []int64{v * 1000, 7500*1000 - v*500, 7500*1000 - v*500} {
+			tr.interval(at, at+held, 4, 4, 200, 0)
+			tr.interval(at+held, at+100*schedMS, 4, 0, 0, 4)
+			at += 100 * schedMS
+		}
+		tr.waits(10, 0, 5*schedMS, func(g *parse.Go) { g.Ready, g.WakerStack = parse.ReadyCreated, tr.stack(0) })
+		return tr
+	}, schedCase{8990, "warning"}, schedCase{9010, "note"})
 	// A standing queue is none.
 	schedAt(t, runnableBurst, "ms with 40 runnable", func(v int64) *schedTrace {
 		tr := schedNew(t, schedS)
@@ -326,6 +362,7 @@ func testSliceOverrun(t *testing.T) {
 	make := func(n int, length, contended int64, late int) *schedTrace {
 		tr := schedNew(t, 10*schedS)
 		tr.proc(0, parse.ProcUser, 0, 10*schedS)
+		tr.outside(10)
 		slice := func(length, contended int64) {
 			tr.add(parse.Event{Kind: parse.KindSlice, Slice: &parse.Slice{P: 1, G: 9, End: parse.Time(length), Contended: contended, LateWait: length > 20*schedMS && contended > 0, Preempt: parse.PreemptAsync, To: parse.GoRunnable, Stack: tr.stack(0)}})
 		}
@@ -345,8 +382,14 @@ func testSliceOverrun(t *testing.T) {
 		schedCase{95, "warning"}, schedCase{96, "note"}, schedCase{495, "note"}, schedCase{496, "clear"})
 	schedAt(t, sliceOverrun, "ns of waiting in each of four", func(v int64) *schedTrace { return make(4, 40*schedMS, v, 0) },
 		schedCase{0, "clear"}, schedCase{249_999, "clear"}, schedCase{250_000, "note"}, schedCase{2_499_999, "note"}, schedCase{2_500_000, "warning"})
+	schedAt(t, sliceOverrun, "from outside", func(v int64) *schedTrace {
+		tr := make(4, 40*schedMS, 10*schedMS, 0)
+		tr.events = slices.DeleteFunc(tr.events, func(e parse.Event) bool { return e.Kind == parse.KindGoRunnable })
+		tr.outside(int(v))
+		return tr
+	}, schedCase{0, "note"}, schedCase{9, "note"}, schedCase{10, "warning"})
 	for name, want := range map[string]string{
-		"spin-30ms": "warning", "preempt-async": "clear", "preempt-cooperative": "clear", "http-healthy": "clear", "idle": "clear",
+		"spin-30ms": "note", "preempt-async": "clear", "preempt-cooperative": "clear", "http-healthy": "clear", "idle": "clear",
 		"sched/spin-noyield-asyncoff": "note", "sched/spin-noyield": "clear", "io/http-mix": "clear", "gc/idle-workers": "clear", "real/etcd-embed": "clear",
 	} {
 		schedReal(t, name, map[*analysis.Analyzer]string{sliceOverrun: want})

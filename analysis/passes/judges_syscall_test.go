@@ -1,9 +1,11 @@
 package passes
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/analysistest"
 	"github.com/tracelens/tracelens/parse"
 )
 
@@ -129,6 +131,57 @@ func testChattySyscalls(t *testing.T) {
 		{name: "v1", want: "not applicable", version: 21, events: calls(45000, 4095)},
 		{name: "no call", want: "not applicable", events: [][]parse.Event{procs}},
 	})
+}
+
+func testBlockedCalls(t *testing.T) {
+	tr, w := blkTrace(t)
+	// n calls of that length at once, one after the other through the whole second.
+	calls := func(place string, n int, held int64, from int64) (out []parse.Event) {
+		for at := from; at+held <= 1e9; at += held {
+			for range n {
+				out = append(out, gcjCall(held, w[place].stack)...)
+			}
+		}
+		return out
+	}
+	for _, c := range []struct {
+		name   string
+		events []parse.Event
+		want   string
+	}{
+		{"none", nil, "not applicable"},
+		{"a queue of 4", calls("blkSync", 4, 10e6, 0), "blocked-calls warning"},
+		{"nearly 4", calls("blkSync", 4, 10e6, 20e6), "blocked-calls note"},
+		{"half of the time", calls("blkSync", 1, 10e6, 500e6), "blocked-calls note"},
+		{"less", calls("blkSync", 1, 10e6, 510e6), ""},
+		{"1 ms", calls("blkSync", 1, 1e6, 0), "blocked-calls note"},
+		{"shorter", calls("blkSync", 1, 990e3, 0), ""},
+		{"10 calls", calls("blkSync", 1, 100e6, 0), "blocked-calls note"},
+		{"9 calls", calls("blkSync", 1, 111e6, 0), ""},
+		{"healthy: one reads a pipe", calls("blkRead", 1, 10e6, 0), ""},
+		{"two read", calls("blkRead", 2, 10e6, 0), "blocked-calls note"},
+		{"nearly two", calls("blkRead", 2, 10e6, 10e6), ""},
+		{"many read", calls("blkRead", 20, 10e6, 0), "blocked-calls note"},
+	} {
+		if got := blkFound(blkJudge(t, tr, blockedCalls, c.events)); got != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+	f := blkJudge(t, tr, blockedCalls, calls("blkSync", 4, 10e6, 0)).Findings[0]
+	if !strings.Contains(f.Summary, "4.0 goroutines") || !strings.Contains(f.Summary, "Fsync") || !strings.Contains(f.Summary, "blkSync") {
+		t.Error(f.Summary)
+	}
+	for _, name := range []string{"http-healthy", "netpoll-echo", "syscall-handoff", "mixed-go126", "io/pipe-stdin", "io/file-fsync", "real/victoria-metrics", "real/etcd-embed"} {
+		path := analysistest.Testdata
+		if strings.Contains(name, "/") {
+			path = analysistest.Corpus
+		}
+		t.Run(name, func(t *testing.T) {
+			if got := blkFound(blkOn(t, path(t, name), blockedCalls)); got != "" {
+				t.Error(got)
+			}
+		})
+	}
 }
 
 func TestSyscallJudgesOnTraces(t *testing.T) {

@@ -70,6 +70,9 @@ var judgeCases = map[*analysis.Analyzer]func(*testing.T){
 	costlyMark:          testCostlyMark,
 	gcPacingChange:      testGCPacingChange,
 	idleMarking:         testIdleMarking,
+	straggler:           testStraggler,
+	thunderingHerd:      testThunderingHerd,
+	blockedCalls:        testBlockedCalls,
 }
 
 // alwaysApplicable are the judges that no trace keeps from judging.

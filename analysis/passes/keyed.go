@@ -256,6 +256,34 @@ func (c *coarse) quantile(p, largest int64) any {
 	return nil
 }
 
+// long is the length that those with the longest tenth of all the time reach.
+func (c *coarse) long(largest int64) int64 {
+	var total, beyond int64
+	for i, n := range c {
+		total += n * coarseTop(i)
+	}
+	for i := coarseLen - 1; i >= 0; i-- {
+		if beyond += c[i] * coarseTop(i); beyond > 0 && 10*beyond >= total {
+			return min(coarseTop(i), largest)
+		}
+	}
+	return 0
+}
+
+// middle is the upper edge of the bucket of the median, of any number of values.
+func (c *coarse) middle(largest int64) int64 {
+	var n, below int64
+	for _, k := range c {
+		n += k
+	}
+	for i, k := range c {
+		if below += k; below > 0 && 2*below >= n {
+			return min(coarseTop(i), largest)
+		}
+	}
+	return 0
+}
+
 // spread writes those of p50, p99 and max that the population of h supports.
 func spread(p *analysis.Pass, h *sketch.Histogram) string {
 	s := ""

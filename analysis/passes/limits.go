@@ -29,11 +29,13 @@ var limitThresholds = []analysis.Threshold{
 	warnAt("limits.stop", 10e6, analysis.NS, "the longest stop of the world", "a whole time slice (proc.go: forcePreemptNS)"),
 	warnAt("limits.wait", 10e6, analysis.NS, "p99 of waits for a P of user goroutines; with too few for a p99, a long wait", "a whole time slice (proc.go: forcePreemptNS)"),
 	warnAt("limits.waits", 5, analysis.Count, "long waits in all, when too few for a p99", "fewer may be chance"),
+	{Name: "limits.moment", Doc: "share of the waits of 1 ms or longer that ended in the worst 100 ms, of traces of 1 s and more; with more, waits is left out", Unit: analysis.Ratio, Below: true, Levels: analysis.Levels{Warning: .8}, Source: "as latency-tail.moment"},
 	warnAt("limits.serial", .75, analysis.Ratio, "share of wall time with exactly one running user goroutine and none that could run, on 2 Ps or more", "more Ps can then give a quarter at most"),
 	warnAt("limits.serial-time", 50e6, analysis.NS, "such wall time", "five time slices: shorter traces tell nothing"),
 	warnAt("limits.contention", .5, analysis.Count, "goroutines waiting on average at one lock or channel", "every second moment somebody waits"),
 	warnAt("limits.contention-wait", 1e6, analysis.NS, "mean wait there", "the time after which a mutex starves (internal/sync/mutex.go: starvationThresholdNs)"),
 	warnAt("limits.contention-count", 20, analysis.Count, "waits there", "fewer may be chance"),
+	{Name: "limits.outside", Doc: "waits of user goroutines that timers and the network ended; with fewer, cpu and waits are notes", Unit: analysis.Count, Levels: analysis.Levels{Note: 10}, Source: "as latency-tail.outside: a batch job is meant to keep all Ps busy"},
 	warnAt("limits.hostage", .10, analysis.Ratio, "share of P time in calls while others were runnable", "measured on this project's own and the corpus's loads"),
 }
 
@@ -127,10 +129,14 @@ func limitedByCPU(p *analysis.Pass, wall int64) *limit {
 	s := fmt.Sprintf("CPU: the %s ran user code %s of the time while %s user goroutines waited for one on average",
 		counted(int64(procs+.5), "P", "Ps"), analysis.FormatRatio(user), meanCount(runnable))
 	if fn, share := busiest(p); fn != "" {
-		s += fmt.Sprintf("; %s of the running time is that of %s", analysis.FormatRatio(share), fn)
+		s += fmt.Sprintf("; %s of the running time is that of %s", analysis.FormatRatio(share), fn) + ranMostly(p)
+	}
+	severity := analysis.Least(p.Severity("cpu", user), p.Severity("cpu-queue", runnable/procs))
+	if !p.Met("outside", wokenFromOutside(p)) {
+		severity = analysis.Note
 	}
 	return &limit{analysis.Finding{
-		Code: "limits/cpu", Summary: s, Severity: analysis.Least(p.Severity("cpu", user), p.Severity("cpu-queue", runnable/procs)), Cost: procTime(p, user*total), Confidence: analysis.Measured,
+		Code: "limits/cpu", Summary: s, Severity: severity, Cost: procTime(p, user*total), Confidence: analysis.Measured,
 		Evidence: runningEvidence(p),
 		Advice:   "Do less work or give it more Ps and CPUs; goroutines.runnable.mean should fall towards 0.",
 		Caveat:   "Running is time on a P, not on a CPU: on an oversubscribed or throttled machine it includes waiting for the operating system.",
@@ -237,7 +243,7 @@ func limitedBySerial(p *analysis.Pass, wall int64) *limit {
 	}
 	s := fmt.Sprintf("Serial: exactly one user goroutine ran, and no other could, for %s of the time, though there are %s", analysis.FormatRatio(one), counted(int64(procs+.5), "P", "Ps"))
 	if fn, share := busiest(p); fn != "" {
-		s += fmt.Sprintf("; %s of the running time is that of %s", analysis.FormatRatio(share), fn)
+		s += fmt.Sprintf("; %s of the running time is that of %s", analysis.FormatRatio(share), fn) + ranMostly(p)
 	}
 	return &limit{analysis.Finding{
 		Code: "limits/serial", Summary: s, Severity: analysis.Least(p.Severity("serial", one), p.Severity("serial-time", float64(alone))), Confidence: analysis.Measured,
@@ -295,6 +301,9 @@ func limitedByWaits(p *analysis.Pass, wall int64) *limit {
 	if ok && !p.Met("wait", float64(p99)) || !ok && !p.Met("waits", float64(long)) {
 		return nil
 	}
+	if _, inMoment := worstMoment(p, analysis.FoldOf[*latencyFold](p, latency)); inMoment > p.Limit("moment") {
+		return nil
+	}
 	s := fmt.Sprintf("Scheduling: user goroutines waited %s for a P, %s of %s waits for %s or longer, at most %s",
 		p.Dur(user.Sum()), analysis.FormatCount(long), analysis.FormatCount(user.N()), p.Dur(int64(p.Limit("wait"))), p.Dur(user.Max()))
 	t := p.TableOf(waits, "waits.cause")
@@ -317,6 +326,9 @@ func limitedByWaits(p *analysis.Pass, wall int64) *limit {
 	severity := p.Severity("waits", float64(long))
 	if ok {
 		severity = p.Severity("wait", float64(p99))
+	}
+	if !p.Met("outside", wokenFromOutside(p)) {
+		severity = analysis.Note
 	}
 	return &limit{analysis.Finding{
 		Code: "limits/waits", Summary: s, Severity: severity, Confidence: analysis.Measured, Evidence: evidence,

@@ -93,7 +93,6 @@ func TestLimitsCorpus(t *testing.T) {
 		{"sync/spinlock", "cpu", ""},
 		{"io/syscall-threads", "syscalls", "main.sysSleeper"},
 		{"cgo/cgo-thread-explosion", "syscalls", ""},
-		{"sched/goroutines-50k-parked", "waits", ""},
 	} {
 		codes, said := limitsOf(t, analysistest.Corpus(t, c.name))
 		if !slices.Contains(codes, c.code) || !strings.Contains(said, c.names) {

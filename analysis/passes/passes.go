@@ -32,7 +32,7 @@ func All() []*analysis.Analyzer { return slices.Concat(measures, Judges()) }
 
 // Judges returns the analyzers that have findings and measure nothing.
 func Judges() []*analysis.Analyzer {
-	return slices.Concat(qualityJudges, parallelismJudges, schedulingJudges, syscallJudges, gcJudges, blockingJudges)
+	return slices.Concat(qualityJudges, parallelismJudges, schedulingJudges, syscallJudges, gcJudges, blockingJudges, joinJudges)
 }
 
 var measures = []*analysis.Analyzer{

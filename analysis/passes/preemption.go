@@ -238,8 +238,7 @@ func runPreemption(p *analysis.Pass) error {
 		p.Metric("preempt.overrun.max", f.worst.Items()[0].Value-timeSlice, f.over)
 	}
 
-	runs := rank(f.runs, func(k longRunSite) label { return label{funcAt(p, k.stack), p.FuncName(k.fn)} },
-		(*longRun).add, func(r *longRun) int64 { return r.excess })
+	runs := rankLongRuns(p, f)
 	sayPreemptions(p, f, stops)
 	saySlices(p, f, runs)
 	if id, ok := p.Trace.Lookup("preempted"); ok && f.suspended[id] != nil {
@@ -253,6 +252,13 @@ func runPreemption(p *analysis.Pass) error {
 	sliceTables(p, f, &lengths)
 	preemptSeries(p, f)
 	return nil
+}
+
+// rankLongRuns are the runs beyond a time slice by where they ended and whose they
+// were, those that ran longest beyond it first.
+func rankLongRuns(p *analysis.Pass, f *preemptionFold) []ranked[longRun] {
+	return rank(f.runs, func(k longRunSite) label { return label{funcAt(p, k.stack), p.FuncName(k.fn)} },
+		(*longRun).add, func(r *longRun) int64 { return r.excess })
 }
 
 func sayPreemptions(p *analysis.Pass, f *preemptionFold, stops int64) {

@@ -43,6 +43,9 @@ make netpoll-echo $go126 2 netpoll-echo
 make mutex-starvation $go126 2 mutex-starvation
 make mutex-starvation-go124 $go124 2 mutex-starvation
 make lock-5ms $go126 2 lock-5ms
+make straggler $go126 2 straggler
+make pool-too-small $go126 2 pool-too-small
+make thundering-herd $go126 2 thundering-herd
 make stw-kinds $go126 2 stw-kinds
 make gomaxprocs-change $go126 2 gomaxprocs-change
 make gc-assist $go126 2 gc-assist

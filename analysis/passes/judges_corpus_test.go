@@ -87,6 +87,11 @@ func firings(t *testing.T, path string) (line string) {
 			if r.Judge && (len(f.Evidence) > 10 || f.Advice == "" || f.Summary == "" || f.Confidence == "") {
 				t.Errorf("%s: %s lacks advice, summary or confidence, or has more than 10 rows of evidence", path, f.Code)
 			}
+			for _, e := range f.Evidence {
+				if e.P != nil && *e.P < 0 || e.G != nil && *e.G < 0 {
+					t.Errorf("%s: %s has an evidence on no P or of no goroutine: %+v", path, f.Code, e)
+				}
+			}
 		}
 	}
 	for _, f := range rep.Findings() {

@@ -552,8 +552,7 @@ func worstGCWaits(p *analysis.Pass, f *waitsFold) (out []analysis.Evidence) {
 	for _, e := range f.worst.Items() {
 		w := &e.Item
 		if c, ns := largest(&w.parts); c == parse.CauseGC || c == parse.CauseSTW {
-			id, g := int64(w.p), int64(w.g)
-			out = append(out, analysis.Evidence{From: p.Rel(w.since), To: p.Rel(w.since) + e.Value, P: &id, G: &g, Func: p.FuncName(w.fn),
+			out = append(out, analysis.Evidence{From: p.Rel(w.since), To: p.Rel(w.since) + e.Value, P: idOf(w.p), G: idOf(w.g), Func: p.FuncName(w.fn),
 				Note: fmt.Sprintf("waited %s, %s of it: %s", p.Dur(e.Value), p.Dur(ns), causeTexts[c]), Stack: p.Stack(w.waker)})
 		}
 	}
@@ -865,8 +864,7 @@ func stopEvidence(p *analysis.Pass, items []sketch.Entry[parse.Range], want func
 			stack, fn = r.Stack, r.Func
 		}
 		if !requester && r.Stop.LastP != parse.NoProc {
-			id, g := int64(r.Stop.LastP), int64(r.Stop.LastG)
-			e.P, e.G = &id, &g
+			e.P, e.G = idOf(r.Stop.LastP), idOf(r.Stop.LastG)
 			e.Note += "; likely the last to stop was " + stwDoing(p, &r.Stop)
 		}
 		if fn != 0 {

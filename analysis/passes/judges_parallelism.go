@@ -24,8 +24,11 @@ const (
 	holeSpread      = 3          // neighbouring phases that count as one
 )
 
-// idOf is a pointer to an id, as Evidence holds it.
+// idOf is a pointer to an id, as Evidence holds it; nil for NoGo and NoProc.
 func idOf[T ~int32 | ~int64](id T) *int64 {
+	if id < 0 {
+		return nil
+	}
 	v := int64(id)
 	return &v
 }

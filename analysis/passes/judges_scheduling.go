@@ -402,7 +402,8 @@ var goschedSpin = &analysis.Analyzer{
 		var worst preempted
 		yields := make(map[preemptSite]*preempted)
 		for k, v := range f.sites.byKey() {
-			if k.kind == parse.PreemptYield {
+			// runtime.GC yields while it sweeps: forced-gc names that.
+			if k.kind == parse.PreemptYield && !isForced(gcTrigger(p, k.stack)) {
 				yields[k] = v
 			}
 		}

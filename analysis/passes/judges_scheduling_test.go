@@ -209,6 +209,17 @@ func testGoschedSpin(t *testing.T) {
 		tr.To, tr.Last = 10*schedMS, 10*schedMS
 		return tr
 	}, schedCase{999, "clear"}, schedCase{1000, "warning"})
+	forced, _ := analysistest.Events(t, analysistest.Testdata(t, "mark-starves"))
+	gcStack := parse.StackID(1)
+	for !slices.ContainsFunc(forced.Stack(gcStack), func(f parse.Frame) bool { return forced.String(f.Func) == "runtime.GC" }) {
+		gcStack++
+	}
+	schedAt(t, goschedSpin, "yields in runtime.GC", func(v int64) *schedTrace {
+		tr := make(0, 0, int(v))
+		tr.Symbols = forced.Symbols
+		tr.preempts(int(v), parse.PreemptYield, gcStack, 25_000)
+		return tr
+	}, schedCase{20_000, "clear"})
 	schedAt(t, goschedSpin, "nothing runs for", func(v int64) *schedTrace { return schedNew(t, v) }, schedCase{schedS, "n/a"})
 	for name, want := range map[string]string{
 		"preempt-cooperative": "clear", "http-healthy": "clear", "gc-assist": "clear",

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/tracelens/tracelens/parse/internal/wire"
+	"github.com/tracelens/tracelens/parse/tracetest"
 )
 
 // spelled is an event with its stacks and strings spelled out, since the two
@@ -197,11 +198,7 @@ func FuzzNative(f *testing.F) {
 		if err != nil || version < 22 {
 			return
 		}
-		if os.Getenv("TRACELENS_FUZZ_STRICT") == "" && !readable(data) {
-			readAll(t, data, version)
-			return
-		}
-		compareReaders(t, "fuzz", data, version)
+		compareDamaged(t, data, version)
 	})
 }
 
@@ -228,4 +225,31 @@ func readAll(t *testing.T, data []byte, version int) {
 		}
 		last = e.Time
 	}
+}
+
+// FuzzEdited is FuzzNative on traces that are changed in their parts: see
+// tracetest.File.Mutate.
+func FuzzEdited(f *testing.F) {
+	samples, err := tracetest.Samples("../testdata/traces")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for i := range samples {
+		f.Add(byte(i), []byte{})
+		f.Add(byte(i), []byte{byte(i), 1, 2, 3, 4, 5})
+	}
+	f.Fuzz(func(t *testing.T, sample byte, script []byte) {
+		file := samples[int(sample)%len(samples)].Clone()
+		file.Mutate(script)
+		compareDamaged(t, file.Bytes(), file.Version)
+	})
+}
+
+// compareDamaged compares the readers on data, which may be broken.
+func compareDamaged(t *testing.T, data []byte, version int) {
+	if os.Getenv("TRACELENS_FUZZ_STRICT") == "" && !readable(data) {
+		readAll(t, data, version)
+		return
+	}
+	compareReaders(t, "fuzz", data, version)
 }

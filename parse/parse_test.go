@@ -19,6 +19,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"golang.org/x/exp/trace"
 
+	"github.com/tracelens/tracelens/analysis/analysistest"
 	"github.com/tracelens/tracelens/parse"
 )
 
@@ -61,178 +62,17 @@ func read(t testing.TB, path string, opt parse.Options, emit func(*parse.Event))
 	return tr
 }
 
-type goKey struct {
-	id          parse.GoID
-	incarnation uint32
-}
-
 // TestSpans checks what doc.go promises of spans, on every trace.
 func TestSpans(t *testing.T) {
 	for _, path := range traces(t) {
 		t.Run(filepath.Base(path), func(t *testing.T) {
-			gEnd := make(map[goKey]parse.Time)
-			gLast := make(map[goKey]parse.ProcID)
-			gSpent := make(map[goKey]*[parse.NumGoStates]int64)
-			pSpent := make(map[parse.ProcID]*[parse.NumProcStates]int64)
-			var ended goKey
-			gState := make(map[goKey]parse.GoState)
-			pEnd := make(map[parse.ProcID]parse.Time)
-			pState := make(map[parse.ProcID]parse.ProcState)
-			var goRuns, procRuns, procTime, ivProcs int64
-			var last, ivEnd parse.Time
-			var waits, blame [parse.NumProcStates]int64
-			starts := int64(0)
-			fail := 0
-			bad := func(e *parse.Event, format string, args ...any) {
-				if fail++; fail < 5 {
-					t.Errorf("at %d, kind %d: %s", e.Time, e.Kind, fmt.Sprintf(format, args...))
-				}
-			}
-			tr := read(t, path, parse.Options{}, func(e *parse.Event) {
-				if e.Time < last {
-					bad(e, "time goes back from %d", last)
-				}
-				last = e.Time
-				if e.Held() < 0 {
-					bad(e, "span of %d ns", e.Held())
-				}
-				switch e.Kind {
-				case parse.KindGoCreate, parse.KindGoRunnable, parse.KindGoRunning, parse.KindGoWaiting, parse.KindGoSyscall:
-					g := e.Go
-					k := goKey{g.ID, g.Incarnation}
-					if end, seen := gEnd[k]; seen && g.From != parse.GoNotExist {
-						if g.Since != end || g.From != gState[k] {
-							bad(e, "goroutine %v: span %v from %d, but the one before ended at %d in %v", k, g.From, g.Since, end, gState[k])
-						}
-					}
-					gEnd[k], gState[k] = e.Time, g.To
-					if g.From == parse.GoNotExist || gSpent[k] == nil {
-						gSpent[k] = new([parse.NumGoStates]int64)
-					}
-					gSpent[k][g.From] += e.Held()
-					ended = k
-					if g.To == parse.GoNotExist || g.To == parse.GoUndetermined {
-						delete(gEnd, k)
-						delete(gLast, k)
-					}
-					if g.From == parse.GoRunnable && g.To == parse.GoRunning {
-						if last, ok := gLast[k]; ok && g.LastP != last {
-							bad(e, "goroutine %v ran on P %d before, not %d", k, last, g.LastP)
-						}
-						gLast[k] = g.P
-					}
-					if g.From == parse.GoRunning {
-						goRuns += e.Held()
-					}
-					if g.From == parse.GoRunnable && g.To == parse.GoRunning {
-						var sum int64
-						for c, w := range g.Wait {
-							if w < 0 {
-								bad(e, "negative wait for %v: %v", parse.Cause(c), g.Wait)
-							}
-							sum += w
-						}
-						if sum != e.Held() {
-							bad(e, "wait parts sum to %d of %d", sum, e.Held())
-						}
-						if g.Class == parse.ClassUser && g.Ready != parse.ReadyYield && !g.Partial {
-							starts++
-							waits[parse.ProcUser] += g.Wait[parse.CauseUser]
-							waits[parse.ProcSystem] += g.Wait[parse.CauseSystem]
-							waits[parse.ProcWorker] += g.Wait[parse.CauseGC]
-							waits[parse.ProcSyscall] += g.Wait[parse.CauseSyscall]
-							waits[parse.ProcScheduler] += g.Wait[parse.CauseScheduler]
-						}
-					}
-				case parse.KindGoLife:
-					l := e.GoLife
-					var sum int64
-					for _, ns := range l.Spent {
-						sum += ns
-					}
-					if l.ID != ended.id || sum != int64(e.Time-l.Born) || l.Spent != *gSpent[ended] {
-						bad(e, "goroutine %d born at %d: spans %v, spent %v", l.ID, l.Born, gSpent[ended], l.Spent)
-					}
-					delete(gSpent, ended)
-				case parse.KindProcLife:
-					l := e.ProcLife
-					var sum int64
-					for _, ns := range l.Spent {
-						sum += ns
-					}
-					if sum != int64(e.Time-l.Begin) || l.Spent != *pSpent[l.ID] {
-						bad(e, "P %d from %d: spans %v, spent %v", l.ID, l.Begin, pSpent[l.ID], l.Spent)
-					}
-					delete(pSpent, l.ID)
-				case parse.KindProc:
-					p := e.Proc
-					if pSpent[p.ID] == nil {
-						pSpent[p.ID] = new([parse.NumProcStates]int64)
-					}
-					pSpent[p.ID][p.From] += e.Held()
-					if end, seen := pEnd[p.ID]; seen && p.From != parse.ProcNotExist {
-						if s := pState[p.ID]; s == parse.ProcNotExist {
-							if p.From != parse.ProcIdle {
-								bad(e, "P %d: comes back in state %v", p.ID, p.From)
-							}
-						} else if named := (s == parse.ProcUser || s == parse.ProcSystem) && p.From.RunsG(); p.Since != end || p.From != s && !named {
-							bad(e, "P %d: span %v from %d, but the one before ended at %d in %v", p.ID, p.From, p.Since, end, s)
-						}
-					}
-					pEnd[p.ID], pState[p.ID] = e.Time, p.To
-					procTime += e.Held()
-					if p.From.RunsG() {
-						procRuns += e.Held()
-					}
-					s := p.From
-					if s == parse.ProcAssist {
-						s = parse.ProcWorker
-					}
-					blame[s] += p.Blame
-				case parse.KindInterval:
-					if ivEnd != 0 && e.Interval.Since != ivEnd {
-						bad(e, "interval begins at %d, the one before ended at %d", e.Interval.Since, ivEnd)
-					}
-					ivEnd = e.Time
-					var n int64
-					for s, k := range e.Interval.P {
-						if k < 0 {
-							bad(e, "%d Ps %v", k, parse.ProcState(s))
-						}
-						n += int64(k)
-					}
-					for s, k := range e.Interval.User {
-						if k < 0 || e.Interval.Runtime[s] < 0 {
-							bad(e, "negative count of goroutines %v", parse.GoState(s))
-						}
-					}
-					ivProcs += n * e.Held()
-					if e.Interval.GCPs < 0 || int64(e.Interval.GCPs) > n {
-						bad(e, "GC has %d of %d Ps", e.Interval.GCPs, n)
-					}
-				}
-			})
-			if len(gSpent)+len(pSpent) > 0 {
-				t.Errorf("the lives of %d goroutines and %d Ps have no end", len(gSpent), len(pSpent))
-			}
-			if goRuns != procRuns {
-				t.Errorf("goroutines ran %d ns, Ps ran goroutines %d ns", goRuns, procRuns)
-			}
-			// Ps that show themselves late count from the begin of the trace in
-			// their spans, but not in the intervals before.
-			if d := procTime - ivProcs; d < 0 || float64(d) > 0.001*float64(procTime)+float64(tr.Duration()) && !tr.V1() {
-				t.Errorf("Ps lived %d ns, intervals counted %d", procTime, ivProcs)
+			a := analysistest.NewAccounts()
+			tr := read(t, path, parse.Options{}, a.Event)
+			for _, fault := range append(a.Faults(), a.Unbalanced(tr)...) {
+				t.Error(fault)
 			}
 			if q := tr.Quality; q.StateMismatch+q.ProcMismatch+q.NestedBegins+q.ImplausibleProcs+q.ClockJumps+q.ImplausibleClock != 0 {
 				t.Errorf("a sound trace has odd events: %+v", q)
-			}
-			// Blame is the same integral as the parts of waits, but for waits that
-			// the trace cuts and divisions by the number of Ps.
-			for s := range waits {
-				slack := float64(starts*int64(2*max(tr.Procs, 8))) + 0.05*float64(blame[s]) + 20e6
-				if w := waits[s]; w > 0 && (float64(w-blame[s]) > slack) {
-					t.Errorf("waits for Ps in state %v: %d ns in the waits, %d ns in the Ps", parse.ProcState(s), w, blame[s])
-				}
 			}
 		})
 	}

@@ -1,9 +1,9 @@
 // Package tracetest writes execution traces for tests: a Writer puts events into the
 // bytes that the runtime of a Go version would write, and Schedule makes up a program
-// and its scheduler at random and knows all that happened.
+// and its scheduler at random and knows all that happened. These traces are valid:
+// golang.org/x/exp/trace reads them. Times are ns, and no two events have the same.
 //
-// The traces are valid: golang.org/x/exp/trace reads them. Times are ns, and no two
-// events have the same.
+// A File is any trace in its parts: to write the same in another way, or to damage it.
 package tracetest
 
 import (
@@ -16,15 +16,16 @@ import (
 type Type byte
 
 const (
-	evEventBatch      Type = 1
-	evStacks          Type = 2
-	evStack           Type = 3
-	evStrings         Type = 4
-	evString          Type = 5
-	evFrequency       Type = 8
-	evSync            Type = 50
-	evClockSnapshot   Type = 51
-	evEndOfGeneration Type = 52
+	evEventBatch        Type = 1
+	evStacks            Type = 2
+	evStack             Type = 3
+	evStrings           Type = 4
+	evString            Type = 5
+	evFrequency         Type = 8
+	evExperimentalBatch Type = 49
+	evSync              Type = 50
+	evClockSnapshot     Type = 51
+	evEndOfGeneration   Type = 52
 
 	ProcsChange         Type = 9  // procs, stack
 	ProcStart           Type = 10 // P, P's sequence number

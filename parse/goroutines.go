@@ -174,13 +174,14 @@ func (t *tracker) goEvent(ev *wire.Event) {
 		g.P = ProcID(ev.P)
 		if p = t.proc(g.P); p == nil {
 			t.tr.Quality.ProcMismatch++
-		} else if from == GoRunnable {
-			if t.queues {
-				g.Origin, g.Victim, g.StealBatch = t.dequeue(g, p)
-			}
-			if t.sink.Kinds.Has(KindGoRunnable) {
-				t.waitParts(g)
-			}
+			t.unqueue(g, g.q)
+			g.q = queued{}
+		}
+		if from == GoRunnable && t.queues && p != nil {
+			g.Origin, g.Victim, g.StealBatch = t.dequeue(g, p)
+		}
+		if from == GoRunnable && t.sink.Kinds.Has(KindGoRunnable) {
+			t.waitParts(g)
 		}
 	}
 	t.closeGo(g, to)

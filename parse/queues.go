@@ -297,6 +297,7 @@ func (t *tracker) restartQueues() {
 	if !t.queues {
 		return
 	}
+	t.work(len(t.gs))
 	t.global.reset()
 	t.handed = 0
 	for _, p := range t.ps {

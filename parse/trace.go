@@ -131,7 +131,7 @@ func ReadTo(ctx context.Context, r io.Reader, opt Options, sinks ...Sink) (*Trac
 	tr.Generations = t.generation
 	tr.Begun = t.generation
 	switch {
-	case tr.V1(), t.done:
+	case tr.V1(), t.done && t.fault == nil:
 		// One generation, whole or unreadable; or the window ends before the file.
 	case tr.Fault != nil:
 		tr.Generations = max(0, t.syncs-1)

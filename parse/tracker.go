@@ -3,6 +3,7 @@ package parse
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -115,7 +116,9 @@ type tracker struct {
 	opt      Options
 	sink     Sink
 	on       bool // inside the window
-	done     bool // past it
+	done     bool // past it, or at a fault
+	fault    error
+	effort   int64 // see work
 	ev       Event
 	iv       Interval // of ev
 	rng      Range    // of ev
@@ -205,7 +208,7 @@ read:
 				break read
 			}
 			if t.event(ev); t.done {
-				err = nil
+				err = t.fault
 				break read
 			}
 		}
@@ -286,6 +289,16 @@ func (t *tracker) event(ev *wire.Event) {
 		t.send(KindSample)
 	}
 }
+
+// work notes that n goroutines, Ps or regions are looked at for one event. Damage, or
+// intent, can make a few bytes a reason to look at a great many again and again.
+func (t *tracker) work(n int) {
+	if t.effort += int64(n); t.effort > 1<<22+1024*t.events && t.fault == nil {
+		t.fault, t.done = errEffort, true
+	}
+}
+
+var errEffort = errors.New("broken trace: more goroutines, Ps or regions than its events can be about")
 
 func (t *tracker) send(k Kind) {
 	if t.on && t.sink.Kinds.Has(k) {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	rtrace "runtime/trace"
 	"strings"
 	"testing"
@@ -392,6 +393,49 @@ func TestCompressed(t *testing.T) {
 	}
 }
 
+// TestBombs: a compressed stream that would go on for ever is a fault, as is one that
+// wants a large window, and neither takes memory.
+func TestBombs(t *testing.T) {
+	trace, err := os.ReadFile(testdata + "/idle.trace")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A generation whose strings are of no use, again and again.
+	one := bytes.Repeat([]byte{0}, 60<<10)
+	batch := append([]byte{1, 100, 1, 1, 0x80, 0xe0, 3}, one...)
+	gz := new(bytes.Buffer)
+	gw := gzip.NewWriter(gz)
+	gw.Write(trace)
+	for range 1300 {
+		gw.Write(batch)
+	}
+	gw.Close()
+	window := []byte{0x28, 0xb5, 0x2f, 0xfd, 0, 0x90, 9, 0, 0, 'g'}
+	for name, c := range map[string]struct {
+		data []byte
+		opt  parse.Options
+		want string
+	}{
+		"ratio":  {gz.Bytes(), parse.Options{}, "over 100 times its size"},
+		"total":  {gz.Bytes(), parse.Options{MaxBytes: 1 << 20}, "longer than allowed"},
+		"window": {window, parse.Options{}, "zstd: window size exceeded"},
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		tr, err := parse.Read(context.Background(), bytes.NewReader(c.data), c.opt, func(*parse.Event) {})
+		runtime.ReadMemStats(&after)
+		if err == nil {
+			err = tr.Fault
+		}
+		if !errors.Is(err, parse.ErrCorrupt) || !strings.Contains(fmt.Sprint(err), c.want) {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+		if mb := (after.TotalAlloc - before.TotalAlloc) >> 20; mb > 100 {
+			t.Errorf("%s: took %d MB", name, mb)
+		}
+	}
+}
+
 // TestCut cuts traces of several generations everywhere: what was whole is
 // delivered, and what is lost is said.
 func TestCut(t *testing.T) {
@@ -612,6 +656,19 @@ func FuzzRead(f *testing.F) {
 		}
 		f.Add(data)
 	}
+	idle, err := os.ReadFile(testdata + "/idle.trace")
+	if err != nil {
+		f.Fatal(err)
+	}
+	var gz, zs bytes.Buffer
+	gw := gzip.NewWriter(&gz)
+	gw.Write(idle)
+	gw.Close()
+	zw, _ := zstd.NewWriter(&zs)
+	zw.Write(idle)
+	zw.Close()
+	f.Add(gz.Bytes())
+	f.Add(zs.Bytes())
 	f.Add([]byte("go 1.26 trace\x00\x00\x00"))
 	f.Add([]byte("go 1.19 trace\x00\x00\x00"))
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -58,7 +58,7 @@ type Quality struct {
 type Options struct {
 	From, To time.Duration                // window relative to the first event; To 0 is the end
 	Progress func(bytes int64, last Time) // called now and then, if not nil
-	MaxBytes int64                        // of a compressed trace, decompressed: more is a fault; 0 is no limit
+	MaxBytes int64                        // of a compressed trace, decompressed: more is a fault; 0 is what its size allows, see maxRatio
 }
 
 // Read reads a trace (plain, gzip or zstd) and calls emit with each event; an

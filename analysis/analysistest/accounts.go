@@ -133,7 +133,9 @@ func (a *Accounts) goSpan(e *parse.Event) {
 	if x.ran && g.LastP != x.p {
 		a.fault("at %d: goroutine %d ran on P %d before, not %d", e.Time, g.ID, x.p, g.LastP)
 	}
-	x.ran, x.p = true, g.P
+	if g.P != parse.NoProc {
+		x.ran, x.p = true, g.P
+	}
 	for c, w := range g.Wait {
 		if w < 0 {
 			a.fault("at %d: negative wait for %v: %v", e.Time, parse.Cause(c), g.Wait)
@@ -177,9 +179,9 @@ func (a *Accounts) procSpan(e *parse.Event) {
 			a.fault("at %d: P %d: comes back in state %v", e.Time, p.ID, p.From)
 		}
 	default:
-		// A goroutine whose class is told late gives the span under way another state.
-		named := (x.state == parse.ProcUser || x.state == parse.ProcSystem) && p.From.RunsG()
-		if p.Since != x.end || p.From != x.state && !named {
+		// What is told late of a goroutine gives the span under way another state.
+		late := (x.state == parse.ProcScheduler || x.state.RunsG()) && (p.From.RunsG() || p.From == parse.ProcSyscall)
+		if p.Since != x.end || p.From != x.state && !late {
 			a.fault("at %d: P %d: span %v from %d, but the one before ended at %d in %v", e.Time, p.ID, p.From, p.Since, x.end, x.state)
 		}
 	}

@@ -70,6 +70,14 @@ func (x *xreader) read() (ev trace.Event, err error) {
 }
 
 func (x *xreader) Read(buf []wire.Event) (n int, err error) {
+	// N.B. it looks for the frames of a stack only when they are asked for, and panics
+	// when a cut has taken them.
+	defer func() {
+		if p := recover(); p != nil {
+			x.err = fmt.Errorf("the reference reader panicked: %v", p)
+			err = x.err
+		}
+	}()
 	for n < len(buf) {
 		if err := x.next(&buf[n]); err != nil {
 			return n, err

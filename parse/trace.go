@@ -126,6 +126,9 @@ func ReadTo(ctx context.Context, r io.Reader, opt Options, sinks ...Sink) (*Trac
 			return nil, ctx.Err()
 		}
 		tr.Fault = fault(err, tr, fr, max(1, min(t.syncs, fr.begun)), converted)
+		if tr.V1() {
+			return nil, tr.Fault // what it has lost may be of any time
+		}
 	}
 	tr.Bytes = fr.n
 	tr.Generations = t.generation
@@ -146,12 +149,16 @@ func ReadTo(ctx context.Context, r io.Reader, opt Options, sinks ...Sink) (*Trac
 			tr.Fault = &Error{ErrTruncated, tr.Begun, fr.n, fmt.Sprintf("generation %d was begun but never ended: the program was killed, crashed or did not call trace.Stop, and its last moments are missing", tr.Begun)}
 		}
 	}
-	if tr.Events == 0 {
+	// N.B. up to Go 1.25 a cut generation is delivered to where its tables are missed.
+	if tr.Events == 0 || tr.Generations == 0 && errors.Is(tr.Fault, ErrTruncated) {
 		if tr.Fault != nil {
 			return nil, tr.Fault
 		}
 		if fr.begun == 0 && !tr.V1() {
 			return nil, &Error{ErrTruncated, 0, fr.n, "the file ends after its header"}
+		}
+		if fr.begun == 1 && !fr.strings {
+			return nil, &Error{ErrTruncated, tr.Begun, fr.n, "it ends before its first event"}
 		}
 		return nil, &Error{ErrCorrupt, tr.Begun, fr.n, "it holds no events"}
 	}
@@ -197,7 +204,7 @@ func fault(err error, tr *Trace, fr *frames, generation int, converted string) e
 	kind := ErrCorrupt
 	switch {
 	case tr.V1():
-		if strings.Contains(detail, "EOF") || strings.Contains(detail, "malformatted base-128 varint") {
+		if strings.Contains(detail, "EOF") || strings.Contains(detail, "malformatted base-128 varint") || strings.Contains(detail, "in trace.stack table") {
 			kind = ErrTruncated
 		}
 		detail += "; a trace of Go 1.21 or older can only be read whole"
@@ -205,7 +212,7 @@ func fault(err error, tr *Trace, fr *frames, generation int, converted string) e
 		detail = fmt.Sprintf("another trace begins at byte %d, and only the first is analysed: split the file there (tail -c +%d)", fr.at, fr.at+1)
 	case fr.foreign && generation > 1:
 		detail = fmt.Sprintf("bytes that are no part of a trace follow generation %d (%s)", generation-1, detail)
-	case tr.Version < 26 && generation == fr.begun && (strings.Contains(detail, "string ID") || strings.Contains(detail, "stack ID") ||
+	case tr.Version < 26 && generation == fr.begun && (!fr.strings && strings.Contains(detail, "failed to advance") || strings.Contains(detail, "string ID") || strings.Contains(detail, "stack ID") ||
 		strings.Contains(detail, "no frequency event") || strings.Contains(detail, "no clock snapshot")):
 		// Up to Go 1.25 tables are written at the end of a generation, and nothing
 		// marks that end: a cut generation is taken for a whole one.

@@ -125,9 +125,10 @@ type tracker struct {
 	life     GoLife   // of ev
 	procLife ProcLife // of ev
 
-	now, begin Time // current event; start of the trace or window
-	edge       Time // begin or end of the window, what comes next
-	first      bool // the first event is still to come
+	now, begin Time   // current event; start of the trace or window
+	latest     uint64 // the largest time that is believed
+	edge       Time   // begin or end of the window, what comes next
+	first      bool   // the first event is still to come
 	syncs      int
 	generation int
 	events     int64
@@ -173,7 +174,7 @@ const maxProcs = 1 << 16
 
 func newTracker(tr *Trace, opt Options, sink Sink) *tracker {
 	t := &tracker{
-		tr: tr, opt: opt, sink: sink, first: true,
+		tr: tr, opt: opt, sink: sink, first: true, latest: math.MaxInt64,
 		gs: make([]*goroutine, 64), incarnations: make(map[GoID]uint32),
 		threads:   make(map[ThreadID]struct{}),
 		tasks:     make(map[uint64]openTask),
@@ -203,8 +204,8 @@ read:
 		t.strings, t.stacks = b.strings, b.stacks
 		for i := range b.events {
 			ev := &b.events[i]
-			if ev.Time < 0 && ev.Op != wire.OpSync {
-				err = fmt.Errorf("event time %d: the clock frequency is broken", ev.Time)
+			if uint64(ev.Time) > t.latest && ev.Op != wire.OpSync {
+				err = fmt.Errorf("event time %d: the clock or its frequency is broken", ev.Time)
 				break read
 			}
 			if t.event(ev); t.done {
@@ -233,6 +234,7 @@ func (t *tracker) event(ev *wire.Event) {
 	}
 	if slot := int(max(ev.Slot, ev.GSlot)); slot >= len(t.gs) {
 		t.gs = append(t.gs, make([]*goroutine, max(slot+1-len(t.gs), len(t.gs)))...)
+		t.limit()
 	}
 	at := Time(ev.Time)
 	if t.first {
@@ -300,6 +302,12 @@ func (t *tracker) work(n int) {
 
 var errEffort = errors.New("broken trace: more goroutines, Ps or regions than its events can be about")
 
+// limit keeps the time of all goroutines, and of all Ps, in 63 bits.
+func (t *tracker) limit() {
+	t.latest = uint64(t.tr.First) + math.MaxInt64/uint64(max(len(t.gs), len(t.ps)))
+	t.latest = min(t.latest, math.MaxInt64)
+}
+
 func (t *tracker) send(k Kind) {
 	if t.on && t.sink.Kinds.Has(k) {
 		t.ev.Kind = k
@@ -311,6 +319,7 @@ func (t *tracker) start(at Time) {
 	t.first = false
 	t.now, t.begin = at, at
 	t.tr.First = at
+	t.limit()
 	t.iv.Since = at
 	t.ev.Time, t.ev.G, t.ev.P, t.ev.M = at, NoGo, NoProc, NoThread
 	t.edge = at + Time(t.opt.From)

@@ -49,6 +49,7 @@ func Check(rep *analysis.Report) (faults []string) {
 		fault("the report cannot be written: %v", err)
 		return faults
 	}
+	text = bytes.ReplaceAll(text, []byte(`\ufffd`), []byte("\ufffd")) // invalid UTF-8, as it is written the first time
 	again, err := analysis.Decode(bytes.NewReader(text))
 	if err != nil {
 		fault("the report cannot be read again: %v", err)

@@ -165,12 +165,18 @@ func (f *File) Bytes() []byte {
 }
 
 func (b *Batch) append(out []byte) []byte {
-	if out = append(out, byte(b.Kind)); b.Kind == evEndOfGeneration {
-		return out
+	head, data := b.split()
+	return append(append(out, head...), data...)
+}
+
+// split returns the bytes of the header and of the data.
+func (b *Batch) split() (head, data []byte) {
+	if head = append(head, byte(b.Kind)); b.Kind == evEndOfGeneration {
+		return head, nil
 	}
-	data := b.Raw
+	data = slices.Clone(b.Raw)
 	if b.Kind == evExperimentalBatch && len(data) > 0 {
-		out, data = append(out, data[0]), data[1:]
+		head, data = append(head, data[0]), data[1:]
 	}
 	for _, it := range b.Items {
 		data = append(data, byte(it.Type))
@@ -184,9 +190,9 @@ func (b *Batch) append(out []byte) []byte {
 		size = uint64(len(data))
 	}
 	for _, v := range []uint64{b.Gen, b.M, b.Time, size} {
-		out = binary.AppendUvarint(out, v)
+		head = binary.AppendUvarint(head, v)
 	}
-	return append(out, data...)
+	return head, data
 }
 
 // Clone returns a copy that shares nothing with f that Each or Mutate changes.
@@ -278,4 +284,42 @@ func Samples(dir string) ([]*File, error) {
 		}
 	}
 	return all, nil
+}
+
+// A Part is where the bytes of a batch lie in what Bytes returns: its header at
+// From, its data up to To.
+type Part struct {
+	From, Data, To int
+	What           string // events, stacks, strings, samples, sync, experimental, end
+}
+
+// Parts returns where the batches lie.
+func (f *File) Parts() []Part {
+	var parts []Part
+	at := 16
+	for i := range f.Batches {
+		b := &f.Batches[i]
+		head, data := b.split()
+		p := Part{at, at + len(head), at + len(head) + len(data), "events"}
+		at = p.To
+		switch {
+		case b.Kind == evEndOfGeneration:
+			p.What = "end"
+		case b.Kind == evExperimentalBatch:
+			p.What = "experimental"
+		case len(b.Items) > 0:
+			switch b.Items[0].Type {
+			case evStacks:
+				p.What = "stacks"
+			case evStrings:
+				p.What = "strings"
+			case evCPUSamples:
+				p.What = "samples"
+			case evSync, evFrequency:
+				p.What = "sync"
+			}
+		}
+		parts = append(parts, p)
+	}
+	return parts
 }

@@ -21,6 +21,7 @@ const (
 	evStack             Type = 3
 	evStrings           Type = 4
 	evString            Type = 5
+	evCPUSamples        Type = 6
 	evFrequency         Type = 8
 	evExperimentalBatch Type = 49
 	evSync              Type = 50

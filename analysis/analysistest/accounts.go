@@ -179,8 +179,8 @@ func (a *Accounts) procSpan(e *parse.Event) {
 			a.fault("at %d: P %d: comes back in state %v", e.Time, p.ID, p.From)
 		}
 	default:
-		// What is told late of a goroutine gives the span under way another state.
-		late := (x.state == parse.ProcScheduler || x.state.RunsG()) && (p.From.RunsG() || p.From == parse.ProcSyscall)
+		// What is told late, by a status, gives the span under way another state.
+		late := p.From.RunsG() || p.From == parse.ProcScheduler || p.From == parse.ProcSyscall
 		if p.Since != x.end || p.From != x.state && !late {
 			a.fault("at %d: P %d: span %v from %d, but the one before ended at %d in %v", e.Time, p.ID, p.From, p.Since, x.end, x.state)
 		}

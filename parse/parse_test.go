@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	rtrace "runtime/trace"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -20,7 +21,9 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"golang.org/x/exp/trace"
 
+	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/analysistest"
+	"github.com/tracelens/tracelens/analysis/passes"
 	"github.com/tracelens/tracelens/parse"
 )
 
@@ -250,6 +253,53 @@ func TestReference(t *testing.T) {
 				t.Errorf("got  %+v\nwant %+v", got, want)
 			}
 		})
+	}
+}
+
+// TestReferenceReport: the report on what the reference reader reads of a trace is the
+// report on what ours does.
+func TestReferenceReport(t *testing.T) {
+	ctx := context.Background()
+	// N.B. it names of two functions first the one that a reader met first.
+	all := slices.DeleteFunc(passes.All(), func(a *analysis.Analyzer) bool { return a.Name == "channel-ping-pong" })
+	compared := 0
+	for _, path := range traces(t) {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasPrefix(path, corpus) && compared > 40 {
+			break // of each kind there is one among our own
+		}
+		report := func(read func(parse.Sink) (*parse.Trace, error)) []byte {
+			p := analysis.NewPartial(all)
+			tr, err := read(parse.Sink{Kinds: parse.AllKinds, Event: p.Event})
+			if err != nil {
+				t.Fatalf("%s: %v", path, err)
+			}
+			if tr.Fault != nil && strings.Contains(tr.Fault.Error(), "misuse of region") {
+				return nil
+			}
+			text, err := json.Marshal(analysis.Conclude(tr, filepath.Base(path), p, all, nil))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return text
+		}
+		want := report(func(s parse.Sink) (*parse.Trace, error) { return parse.ReadReference(ctx, bytes.NewReader(data), s) })
+		if want == nil {
+			continue
+		}
+		compared++
+		if got := report(func(s parse.Sink) (*parse.Trace, error) {
+			return parse.ReadTo(ctx, bytes.NewReader(data), parse.Options{}, s)
+		}); !bytes.Equal(got, want) {
+			i := 0
+			for i < min(len(got), len(want)) && got[i] == want[i] {
+				i++
+			}
+			t.Errorf("%s: the report differs:\nreference %.200s\nours      %.200s", path, want[max(0, i-50):], got[max(0, i-50):])
+		}
 	}
 }
 

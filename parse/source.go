@@ -21,6 +21,9 @@ type source interface {
 	Read([]wire.Event) (int, error)
 }
 
+// opener returns the reader for a format.
+type opener func(r *bufio.Reader, version int, sym *Symbols) (source, error)
+
 // newSource returns the reader for a format: our own from Go 1.22 on, the
 // reference for what is older.
 func newSource(r *bufio.Reader, version int, sym *Symbols) (source, error) {

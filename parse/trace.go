@@ -81,6 +81,10 @@ type Sink struct {
 // a goroutine of its own, while another reads ahead; a single one gets them in the
 // calling goroutine.
 func ReadTo(ctx context.Context, r io.Reader, opt Options, sinks ...Sink) (*Trace, error) {
+	return readTo(ctx, r, opt, newSource, sinks...)
+}
+
+func readTo(ctx context.Context, r io.Reader, opt Options, open opener, sinks ...Sink) (*Trace, error) {
 	br, compression, err := decompress(r, opt.MaxBytes)
 	if err != nil {
 		return nil, err
@@ -99,7 +103,7 @@ func ReadTo(ctx context.Context, r io.Reader, opt Options, sinks ...Sink) (*Trac
 	}
 	tr := &Trace{Symbols: newSymbols(), Version: version, Compression: compression}
 	fr := newFrames(br)
-	src, err := newSource(bufio.NewReaderSize(fr, 64<<10), version, tr.Symbols)
+	src, err := open(bufio.NewReaderSize(fr, 64<<10), version, tr.Symbols)
 	if err != nil {
 		return nil, fault(err, tr, fr, 0, converted)
 	}

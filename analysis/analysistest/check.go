@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
 	"strings"
+	"testing"
+	"time"
 
 	"github.com/tracelens/tracelens/analysis"
 )
@@ -58,4 +61,18 @@ func Check(rep *analysis.Report) (faults []string) {
 	}
 	slices.Sort(faults)
 	return faults
+}
+
+// Ended waits for the goroutines to end that did not run before, and fails the test if
+// some do not.
+func Ended(t testing.TB, before int) {
+	t.Helper()
+	for range 200 {
+		if runtime.NumGoroutine() <= before {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	buf := make([]byte, 1<<16)
+	t.Errorf("%d goroutines, %d before:\n%s", runtime.NumGoroutine(), before, buf[:runtime.Stack(buf, true)])
 }

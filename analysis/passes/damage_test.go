@@ -261,7 +261,8 @@ func (s *subject) first(t *testing.T, n int) *analysis.Report {
 // numbers is a report without what says how whole its trace is.
 func numbers(t *testing.T, rep *analysis.Report) []byte {
 	c := *rep
-	c.Trace.Bytes, c.Trace.Complete, c.Trace.Fault, c.Trace.FaultKind = 0, true, "", ""
+	c.Trace.Bytes, c.Trace.Generations = 0, 0
+	c.Trace.Complete, c.Trace.Fault, c.Trace.FaultKind = true, "", ""
 	c.Metrics = make(map[string]analysis.Metric)
 	for id, m := range rep.Metrics {
 		if id != "trace.complete" && id != "trace.generations" {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // A File is a trace of Go 1.22 or later in its parts, to be changed and written again.
@@ -322,4 +323,23 @@ func (f *File) Parts() []Part {
 		parts = append(parts, p)
 	}
 	return parts
+}
+
+// Rebatch gives every event of a thread a batch of its own, where its time allows.
+func (f *File) Rebatch() {
+	var all []Batch
+	for _, b := range f.Batches {
+		if b.Kind != evEventBatch || len(b.Items) == 0 || !strings.HasPrefix(shapes[b.Items[0].Type], "t") {
+			all = append(all, b)
+			continue
+		}
+		at := b.Time
+		for _, it := range b.Items {
+			// N.B. a batch's time is that of its first event's predecessor, and 0 is none.
+			one := Batch{Kind: b.Kind, Gen: b.Gen, M: b.M, Time: at, Items: []Item{it}}
+			at += it.Args[0]
+			all = append(all, one)
+		}
+	}
+	f.Batches = all
 }

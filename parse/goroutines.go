@@ -304,6 +304,7 @@ func (t *tracker) readied(ev *wire.Event, g *goroutine, from GoState) {
 			g.BlockedSince = g.Since
 		}
 		g.blockedKind = t.blockKind(g.FromReason)
+		g.direct = g.blockedKind == blockSystem && GoID(ev.G) == NoGo
 		g.Ready = t.wakeKind(ev, g)
 		if g.Ready != ReadyUnblocked && g.Ready != ReadyCoroutine && g.Ready != ReadyGC {
 			g.Waker = NoGo

@@ -31,6 +31,7 @@ type goroutine struct {
 	q           queued
 	stolenFrom  ProcID
 	blockedKind blockKind
+	direct      bool             // readied by the scheduler, from what is no timer
 	waited      [NumCauses]int64 // tracker.waits when it became runnable
 	spent       [NumGoStates]int64
 

@@ -48,8 +48,22 @@ const (
 	GCActive            Type = 28 // sequence number
 	GCBegin             Type = 29 // sequence number, stack
 	GCEnd               Type = 30 // sequence number
+	SweepBegin          Type = 32 // stack
+	SweepEnd            Type = 33 // bytes swept, bytes reclaimed
+	AssistActive        Type = 34 // G
+	AssistBegin         Type = 35 // stack
+	AssistEnd           Type = 36
 	HeapAlloc           Type = 37 // bytes
 	HeapGoal            Type = 38 // bytes
+	GoLabel             Type = 39 // label
+	TaskBegin           Type = 40 // task, parent, type, stack
+	TaskEnd             Type = 41 // task, stack
+	RegionBegin         Type = 42 // task, type, stack
+	RegionEnd           Type = 43 // task, type, stack
+	Log                 Type = 44 // task, category, message, stack
+	GoSwitch            Type = 45 // G, G's sequence number
+	GoSwitchDestroy     Type = 46 // G, G's sequence number
+	GoCreateBlocked     Type = 47 // G, its stack, stack
 )
 
 // Statuses of ProcStatus and GoStatus.

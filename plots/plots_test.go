@@ -511,11 +511,12 @@ func TestMissing(t *testing.T) {
 	}}
 	table.Add(int64(1), int64(0), "a", int64(5))
 	table.Add(int64(2), int64(1), nil, nil)
-	names := []string{"", "at", "p", "name", "total"}
+	names := []string{"", "p", "name", "total"}
+	n := len(names)
 	for mark := range marks {
-		for i := range len(names) * len(names) * len(names) * len(names) {
+		for i := range n * n * n * n {
 			f := &analysis.Figure{Name: "f", Title: "f", Mark: mark, Table: "t",
-				X: names[i%5], Series: names[i/5%5], End: names[i/25%5], Y: []string{names[i/125]}}
+				X: names[i%n], Series: names[i/n%n], End: names[i/n/n%n], Y: []string{names[i/n/n/n]}}
 			if f.Y[0] == "" {
 				f.Y = nil
 			}

@@ -157,9 +157,6 @@ func (r *Reader) nextGeneration(e *Event) error {
 		return nil
 	}
 	r.open = true
-	if r.o.initial == 0 {
-		r.o.initial = r.g.gen
-	}
 	r.o.gen = r.g.gen
 	r.heap, r.samples = r.heap[:0], 0
 	for _, t := range r.g.threads {
@@ -171,6 +168,9 @@ func (r *Reader) nextGeneration(e *Event) error {
 			r.heap = append(r.heap, head{t.evs[0].time, t})
 			siftUp(r.heap, len(r.heap)-1)
 		}
+	}
+	if r.o.initial == 0 && len(r.heap) > 0 {
+		r.o.initial = r.g.gen
 	}
 	r.sync(e, r.g.ns(r.g.minTime))
 	return nil

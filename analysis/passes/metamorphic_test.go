@@ -21,10 +21,14 @@ import (
 // the clock began, which numbers goroutines, threads and Ps have, how the batches of
 // threads are cut and mixed, an idle generation at the end, compression.
 func TestSameTrace(t *testing.T) {
-	for _, name := range []string{
-		"mixed-go122", "mixed-go123", "mixed-go125", "mixed-go126", "gc-assist", "stw-kinds", "syscall-handoff",
-		"netpoll-echo", "annotations", "coroutines", "cpu-samples", "flight-recorder", "gomaxprocs-change",
-	} {
+	names := []string{
+		"mixed-go126", "annotations", "gomaxprocs-change", "mixed-go122", "mixed-go123", "mixed-go125", "gc-assist", "stw-kinds",
+		"syscall-handoff", "netpoll-echo", "coroutines", "cpu-samples", "flight-recorder",
+	}
+	if testing.Short() {
+		names = names[:3]
+	}
+	for _, name := range names {
 		data, err := os.ReadFile(analysistest.Testdata(t, name))
 		if err != nil {
 			t.Fatal(err)

@@ -152,7 +152,7 @@ func compareReaders(t *testing.T, name string, data []byte, version int) {
 	}
 	for n := 0; ; n++ {
 		var a, b wire.Event
-		errA, errB := ref.next(&a), one(own, &b)
+		errA, errB := one(ref, &a), one(own, &b)
 		if errA != nil || errB != nil {
 			if errA == nil && errB != nil || errA != nil && errB == nil {
 				if errA != nil && strings.Contains(errA.Error(), "misuse of region") {
@@ -207,7 +207,7 @@ func readable(data []byte) bool {
 	x, err := newXReader(bytes.NewReader(data), newSymbols())
 	var e wire.Event
 	for err == nil {
-		err = x.next(&e)
+		err = one(x, &e)
 	}
 	return err == io.EOF
 }

@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis"
@@ -66,5 +69,40 @@ func checkAnalysis(t *testing.T, data []byte) {
 	}
 	for _, fault := range a.Faults() {
 		t.Error(fault)
+	}
+}
+
+// TestHostile: what FuzzAnalyze found, by itself.
+func TestHostile(t *testing.T) {
+	data, err := os.ReadFile(analysistest.Testdata(t, "mixed-go126"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		what, want string
+		edit       func(*tracetest.File)
+	}{
+		// The parts of a wait were left empty, and the waits analyzer failed.
+		{"Ps whose numbers none can have", "events on a P in an unfitting state", each('p', func(v uint64) uint64 { return v + 1<<40 })},
+		// The time of all Ps overflowed, and shares were negative.
+		{"a thread hundreds of years ahead", "the clock or its frequency is broken", func(f *tracetest.File) {
+			last := slices.IndexFunc(f.Batches, func(b tracetest.Batch) bool { return len(b.Items) > 0 && b.Items[0].Type == tracetest.ProcStart })
+			f.Batches[last].Time += 1 << 54
+		}},
+	} {
+		f, err := tracetest.Split(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.edit(f)
+		checkAnalysis(t, f.Bytes())
+		rep, err := analysis.Analyze(context.Background(), bytes.NewReader(f.Bytes()), c.what, analysis.Options{}, []*analysis.Analyzer{trust})
+		if err != nil {
+			t.Errorf("%s: %v", c.what, err)
+			continue
+		}
+		if says := strings.Join(rep.Results[0].Summary, "; "); !strings.Contains(says, c.want) {
+			t.Errorf("%s: %q; want %q", c.what, says, c.want)
+		}
 	}
 }

@@ -235,20 +235,34 @@ func (f *File) Each(change func(what byte, v *uint64)) {
 	}
 }
 
-// AddIdle adds a generation in which nothing happens.
-func (f *File) AddIdle() {
-	last := slices.IndexFunc(f.Batches, func(b Batch) bool {
+// AddIdle adds a generation in which nothing happens, as the last or the first one.
+func (f *File) AddIdle(first bool) {
+	sync := f.Batches[slices.IndexFunc(f.Batches, func(b Batch) bool {
 		return len(b.Items) > 0 && (b.Items[0].Type == evSync || b.Items[0].Type == evFrequency)
-	})
-	var gen, at uint64
+	})].clone()
+	was := sync.Time
 	for i := range f.Batches {
-		gen, at = max(gen, f.Batches[i].Gen), max(at, f.Batches[i].Time)
+		b := &f.Batches[i]
+		switch {
+		case b.Kind == evEndOfGeneration:
+		case first:
+			sync.Time = min(sync.Time, b.Time) // N.B. no event is earlier than its Sync
+			b.Gen++
+		default:
+			sync.Gen, sync.Time = max(sync.Gen, b.Gen+1), max(sync.Time, b.Time+1)
+		}
 	}
-	sync := f.Batches[last].clone()
-	sync.Gen, sync.Time = gen+1, at+1
-	f.Batches = append(f.Batches, sync, Batch{Kind: evEventBatch, Gen: gen + 1, M: None, Time: at + 1, Items: []Item{{Type: evStrings}}})
+	if i := slices.IndexFunc(sync.Items, func(it Item) bool { return it.Type == evClockSnapshot }); first && i >= 0 {
+		sync.Items[i].Args[0] += was - sync.Time
+	}
+	idle := []Batch{sync, {Kind: evEventBatch, Gen: sync.Gen, M: None, Time: sync.Time, Items: []Item{{Type: evStrings}}}}
 	if f.Version >= 26 {
-		f.Batches = append(f.Batches, Batch{Kind: evEndOfGeneration})
+		idle = append(idle, Batch{Kind: evEndOfGeneration})
+	}
+	if first {
+		f.Batches = append(idle, f.Batches...)
+	} else {
+		f.Batches = append(f.Batches, idle...)
 	}
 }
 

@@ -699,7 +699,7 @@ func TestCrossedRegions(t *testing.T) {
 }
 
 func FuzzRead(f *testing.F) {
-	for _, name := range []string{"idle", "annotations", "coroutines"} {
+	for _, name := range []string{"idle", "annotations", "coroutines", "mixed-go121"} {
 		data, err := os.ReadFile(testdata + "/" + name + ".trace")
 		if err != nil {
 			f.Fatal(err)

@@ -75,7 +75,7 @@ func TestSpans(t *testing.T) {
 			for _, fault := range append(a.Faults(), a.Unbalanced(tr)...) {
 				t.Error(fault)
 			}
-			if q := tr.Quality; q.StateMismatch+q.ProcMismatch+q.NestedBegins+q.ImplausibleProcs+q.ClockJumps+q.ImplausibleClock != 0 {
+			if q := tr.Quality; q.StateMismatch+q.ProcMismatch+q.NestedBegins+q.ImplausibleProcs+q.ClockJumps+q.ClockChanges+q.ImplausibleClock != 0 {
 				t.Errorf("a sound trace has odd events: %+v", q)
 			}
 		})

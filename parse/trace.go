@@ -49,6 +49,7 @@ type Quality struct {
 	NestedBegins     int64 `json:"nested_begins"`      // a range began that was open already
 	Unnamed          int64 `json:"unnamed_goroutines"` // goroutines whose entry function is never told; counted as user
 	ClockJumps       int64 `json:"clock_jumps"`        // more than an hour between two events
+	ClockChanges     int64 `json:"clock_changes"`      // generations whose clock has another frequency than the one before
 	ImplausibleClock int64 `json:"implausible_clock"`  // more than 1 event per 10 ns of trace time: the number of events
 	CrossedRegions   int64 `json:"crossed_regions"`    // regions that ended before one begun inside them: legal, but most likely not meant
 	ImplausibleProcs int64 `json:"implausible_procs"`  // P numbers beyond any GOMAXPROCS

@@ -395,6 +395,7 @@ func (t *tracker) sync(ev *wire.Event) {
 		// Relative to the reading; moved to First when the trace ends.
 		t.tr.Wall = time.Unix(0, int64(ev.Values[1])-int64(ev.Values[0]))
 	}
+	t.tr.Quality.ClockChanges += int64(ev.Mode)
 	if t.first {
 		return
 	}

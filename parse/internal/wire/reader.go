@@ -44,8 +44,9 @@ type Reader struct {
 	done    bool
 	err     error // to be returned after the Sync that precedes it
 
-	given  int64 // events delivered
-	effort int64 // threads tried for them out of turn
+	nsPer  float64 // of the generation before
+	given  int64   // events delivered
+	effort int64   // threads tried for them out of turn
 
 	rest  []Event // events of one step that the buffer had no room for, in three
 	three [3]Event
@@ -173,6 +174,10 @@ func (r *Reader) nextGeneration(e *Event) error {
 		r.o.initial = r.g.gen
 	}
 	r.sync(e, r.g.ns(r.g.minTime))
+	if r.nsPer != 0 && r.nsPer != r.g.nsPer {
+		e.Mode = 1
+	}
+	r.nsPer = r.g.nsPer
 	return nil
 }
 

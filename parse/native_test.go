@@ -173,6 +173,13 @@ func compareReaders(t *testing.T, name string, data []byte, version int) {
 		if a.Op == wire.OpSync {
 			b.Mode = 0 // it does not say so
 		}
+		// Numbers that traces of Go 1.21 gave to what is no P: see procID.
+		if ofP := b.Op == wire.OpProc || b.Range == wire.RangeSweep; ofP && b.Res >= 1_000_000 {
+			b.Res = wire.None
+		}
+		if b.P >= 1_000_000 {
+			b.P = wire.None
+		}
 		if sa, sb := spell(refSym, a), spell(sym, b); sa != sb {
 			t.Errorf("%s: event %d:\nreference %+v\nours      %+v", name, n, sa, sb)
 			return

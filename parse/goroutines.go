@@ -475,6 +475,10 @@ func (t *tracker) destroy(g *goroutine) {
 // goStatus takes in a status event, which is no transition: the goroutine was in
 // that state since the generation began.
 func (t *tracker) goStatus(ev *wire.Event, id GoID, state GoState, g *goroutine) {
+	if state == GoUndetermined { // the runtime's own word for a status that is none
+		t.tr.Quality.StateMismatch++
+		return
+	}
 	if g == nil {
 		g = t.exist(id, ev.Slot, state)
 		if StackID(ev.ResStack) != 0 && state == GoWaiting {

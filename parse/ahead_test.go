@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tracelens/tracelens/analysis/analysistest"
 	"github.com/tracelens/tracelens/parse"
 )
 
@@ -29,19 +30,6 @@ func eventHash(t *testing.T, kinds parse.Kinds) (sink parse.Sink, sum func() uin
 		}
 		h.Write(text)
 	}}, h.Sum64
-}
-
-// settled waits for the goroutines that are not the test's to end.
-func settled(t *testing.T, before int) {
-	t.Helper()
-	for range 200 {
-		if runtime.NumGoroutine() <= before {
-			return
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-	buf := make([]byte, 1<<16)
-	t.Errorf("%d goroutines, %d before:\n%s", runtime.NumGoroutine(), before, buf[:runtime.Stack(buf, true)])
 }
 
 // TestReadTo: each of several sinks gets the events that a single one gets, of the
@@ -83,7 +71,7 @@ func TestReadTo(t *testing.T) {
 			}
 		}
 	}
-	settled(t, before)
+	analysistest.Ended(t, before)
 }
 
 // describe is what is known of a trace but for its symbols.
@@ -136,5 +124,5 @@ func TestReadToEnds(t *testing.T) {
 		}}
 		parse.ReadTo(context.Background(), bytes.NewReader(data), parse.Options{}, ignore, bad)
 	}()
-	settled(t, before)
+	analysistest.Ended(t, before)
 }

@@ -34,6 +34,22 @@
 // Nothing grows with the number of events: the tracker holds the live goroutines,
 // the Ps, and the distinct strings and stacks.
 //
+// # Any bytes
+//
+// Whatever is read, there is an answer or an *Error, soon and in bounded memory. What
+// may be large by the format's word is checked before anything is allocated: batches
+// (64 KiB), strings (1 KiB), stacks (128 frames), P numbers (65,536). Log texts may
+// take 16 MiB, zstd's window 128 MiB; a compressed trace may be 100 times its size and
+// 64 MiB more. A whole generation is in memory, decompressed. Tables by numbers that a
+// trace chooses are hashed with a seed, or grow with what is in them. Where one event
+// can make all threads, goroutines or Ps be looked at, more than some hundred of them
+// for each event are a fault of the trace (wire: minEffort; tracker.work).
+// FuzzAnalyze holds a whole analysis to 256 MB, and 4,000 bytes for each of the trace.
+//
+// Damage costs what follows it, or the generation it is in; a trace of Go 1.21 or older
+// it costs whole. There are no checksums: a bit flipped in a time, a number or a name
+// is most often not seen (analysis/passes/testdata/damage.txt).
+//
 // # On several cores
 //
 // ReadTo reads ahead in one goroutine and tracks in one for each Sink. Every tracker

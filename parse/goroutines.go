@@ -174,13 +174,14 @@ func (t *tracker) goEvent(ev *wire.Event) {
 		g.P = ProcID(ev.P)
 		if p = t.proc(g.P); p == nil {
 			t.tr.Quality.ProcMismatch++
-		} else if from == GoRunnable {
-			if t.queues {
-				g.Origin, g.Victim, g.StealBatch = t.dequeue(g, p)
-			}
-			if t.sink.Kinds.Has(KindGoRunnable) {
-				t.waitParts(g)
-			}
+			t.unqueue(g, g.q)
+			g.q = queued{}
+		}
+		if from == GoRunnable && t.queues && p != nil {
+			g.Origin, g.Victim, g.StealBatch = t.dequeue(g, p)
+		}
+		if from == GoRunnable && t.sink.Kinds.Has(KindGoRunnable) {
+			t.waitParts(g)
 		}
 	}
 	t.closeGo(g, to)
@@ -303,6 +304,7 @@ func (t *tracker) readied(ev *wire.Event, g *goroutine, from GoState) {
 			g.BlockedSince = g.Since
 		}
 		g.blockedKind = t.blockKind(g.FromReason)
+		g.direct = g.blockedKind == blockSystem && GoID(ev.G) == NoGo
 		g.Ready = t.wakeKind(ev, g)
 		if g.Ready != ReadyUnblocked && g.Ready != ReadyCoroutine && g.Ready != ReadyGC {
 			g.Waker = NoGo
@@ -473,6 +475,10 @@ func (t *tracker) destroy(g *goroutine) {
 // goStatus takes in a status event, which is no transition: the goroutine was in
 // that state since the generation began.
 func (t *tracker) goStatus(ev *wire.Event, id GoID, state GoState, g *goroutine) {
+	if state == GoUndetermined { // the runtime's own word for a status that is none
+		t.tr.Quality.StateMismatch++
+		return
+	}
 	if g == nil {
 		g = t.exist(id, ev.Slot, state)
 		if StackID(ev.ResStack) != 0 && state == GoWaiting {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/tracelens/tracelens/parse/internal/wire"
+	"github.com/tracelens/tracelens/parse/tracetest"
 )
 
 // spelled is an event with its stacks and strings spelled out, since the two
@@ -151,10 +152,11 @@ func compareReaders(t *testing.T, name string, data []byte, version int) {
 	}
 	for n := 0; ; n++ {
 		var a, b wire.Event
-		errA, errB := ref.next(&a), one(own, &b)
+		errA, errB := one(ref, &a), one(own, &b)
 		if errA != nil || errB != nil {
 			if errA == nil && errB != nil || errA != nil && errB == nil {
-				if errA != nil && strings.Contains(errA.Error(), "misuse of region") {
+				// The reference takes the low byte of a status.
+				if errA != nil && strings.Contains(errA.Error(), "misuse of region") || errB != nil && strings.Contains(errB.Error(), "invalid status") {
 					return
 				}
 				t.Errorf("%s: event %d: reference %v %+v, ours %v %+v", name, n, errA, spell(refSym, a), errB, spell(sym, b))
@@ -168,6 +170,16 @@ func compareReaders(t *testing.T, name string, data []byte, version int) {
 		}
 		if sec := int64(a.Values[1]) / 1e9; a.Op == wire.OpSync && a.Values[0] != 0 && (sec <= 0 || sec >= 1<<33 || b.Values[0] == 0) {
 			a.Values, b.Values = [2]uint64{}, [2]uint64{} // no clock says that
+		}
+		if a.Op == wire.OpSync {
+			b.Mode = 0 // it does not say so
+		}
+		// Numbers that traces of Go 1.21 gave to what is no P: see procID.
+		if ofP := b.Op == wire.OpProc || b.Range == wire.RangeSweep; ofP && b.Res >= 1_000_000 {
+			b.Res = wire.None
+		}
+		if b.P >= 1_000_000 {
+			b.P = wire.None
 		}
 		if sa, sb := spell(refSym, a), spell(sym, b); sa != sb {
 			t.Errorf("%s: event %d:\nreference %+v\nours      %+v", name, n, sa, sb)
@@ -197,11 +209,7 @@ func FuzzNative(f *testing.F) {
 		if err != nil || version < 22 {
 			return
 		}
-		if os.Getenv("TRACELENS_FUZZ_STRICT") == "" && !readable(data) {
-			readAll(t, data, version)
-			return
-		}
-		compareReaders(t, "fuzz", data, version)
+		compareDamaged(t, data, version)
 	})
 }
 
@@ -210,7 +218,7 @@ func readable(data []byte) bool {
 	x, err := newXReader(bytes.NewReader(data), newSymbols())
 	var e wire.Event
 	for err == nil {
-		err = x.next(&e)
+		err = one(x, &e)
 	}
 	return err == io.EOF
 }
@@ -228,4 +236,31 @@ func readAll(t *testing.T, data []byte, version int) {
 		}
 		last = e.Time
 	}
+}
+
+// FuzzEdited is FuzzNative on traces that are changed in their parts: see
+// tracetest.File.Mutate.
+func FuzzEdited(f *testing.F) {
+	samples, err := tracetest.Samples("../testdata/traces")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for i := range samples {
+		f.Add(byte(i), []byte{})
+		f.Add(byte(i), []byte{byte(i), 1, 2, 3, 4, 5})
+	}
+	f.Fuzz(func(t *testing.T, sample byte, script []byte) {
+		file := samples[int(sample)%len(samples)].Clone()
+		file.Mutate(script)
+		compareDamaged(t, file.Bytes(), file.Version)
+	})
+}
+
+// compareDamaged compares the readers on data, which may be broken.
+func compareDamaged(t *testing.T, data []byte, version int) {
+	if os.Getenv("TRACELENS_FUZZ_STRICT") == "" && !readable(data) {
+		readAll(t, data, version)
+		return
+	}
+	compareReaders(t, "fuzz", data, version)
 }

@@ -12,6 +12,7 @@ func (t *tracker) proc(id ProcID) *proc {
 			return nil
 		}
 		t.ps = append(t.ps, make([]*proc, int(id)+1-len(t.ps))...)
+		t.limit()
 	}
 	p := t.ps[id]
 	if p == nil {

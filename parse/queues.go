@@ -110,6 +110,13 @@ func (t *tracker) enqueue(g *goroutine) {
 	switch g.Ready {
 	case ReadyNetpoll, ReadyLockHandoff:
 		t.putLocal(home, g, unmoved)
+	case ReadyRuntime:
+		// N.B. a GC worker that the scheduler starts at once displaces nobody.
+		if g.direct {
+			t.putLocal(home, g, unmoved)
+		} else {
+			t.putNext(home, g)
+		}
 	case ReadyGC:
 		// Assist credit is handed out with next=false, a stack scan ends with
 		// ready(next=true).
@@ -203,6 +210,10 @@ func (t *tracker) dequeue(g *goroutine, p *proc) (o Origin, victim ProcID, batch
 			}
 			return OriginLocal, NoProc, 0
 		}
+		o, victim, batch := t.stolen(g, q, int32(1+older))
+		if q.moved.doubtful() {
+			o, victim, batch = OriginAmbiguous, q.p.ID, 0
+		}
 		t.scratch = append(t.scratch[:0], q.p.local.live()[:older]...)
 		q.p.local.drop(older + 1)
 		for _, x := range t.scratch {
@@ -211,16 +222,13 @@ func (t *tracker) dequeue(g *goroutine, p *proc) (o Origin, victim ProcID, batch
 				continue
 			}
 			how := bySteal
-			if q.moved.doubtful() || x.q.moved.doubtful() {
+			if o != OriginStolen || x.q.moved.doubtful() {
 				how = byDoubt
 			}
 			x.stolenFrom = q.p.ID
 			t.putLocal(p, x, how)
 		}
-		if q.moved.doubtful() {
-			return OriginAmbiguous, q.p.ID, 0
-		}
-		return t.stolen(g, q, int32(1+older))
+		return o, victim, batch
 	case inGlobal:
 		older := t.global.index(g)
 		for _, x := range t.global.live()[:older] {
@@ -297,6 +305,7 @@ func (t *tracker) restartQueues() {
 	if !t.queues {
 		return
 	}
+	t.work(len(t.gs))
 	t.global.reset()
 	t.handed = 0
 	for _, p := range t.ps {

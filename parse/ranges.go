@@ -215,11 +215,13 @@ func (t *tracker) region(ev *wire.Event) {
 			if i < len(g.regions)-1 {
 				t.tr.Quality.CrossedRegions++
 			}
+			t.work(len(g.regions) - i)
 			g.regions = slices.Delete(g.regions, i, i+1)
 			t.endRegion(g, o, false)
 			return
 		}
 	}
+	t.work(len(g.regions))
 	o := openRange{id: ev.Values[0], name: StringID(ev.Name), since: g.born, partial: true, stack: StackID(ev.Stack), p: ProcID(ev.P), g: g.ID, class: g.Class, fn: g.Func}
 	t.endRegion(g, o, false)
 }
@@ -261,6 +263,7 @@ func (t *tracker) resize(n int) {
 		t.tr.Quality.ImplausibleProcs++
 		return
 	}
+	t.work(max(n, len(t.ps)))
 	t.touch()
 	for id := range n {
 		// A P that exists already has been idle since the trace began; a P that this

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"strings"
 
 	"golang.org/x/exp/trace"
@@ -21,6 +20,9 @@ import (
 type source interface {
 	Read([]wire.Event) (int, error)
 }
+
+// opener returns the reader for a format.
+type opener func(r *bufio.Reader, version int, sym *Symbols) (source, error)
 
 // newSource returns the reader for a format: our own from Go 1.22 on, the
 // reference for what is older.
@@ -71,6 +73,14 @@ func (x *xreader) read() (ev trace.Event, err error) {
 }
 
 func (x *xreader) Read(buf []wire.Event) (n int, err error) {
+	// N.B. it looks for the frames of a stack only when they are asked for, and panics
+	// when a cut has taken them.
+	defer func() {
+		if p := recover(); p != nil {
+			x.err = fmt.Errorf("the reference reader panicked: %v", p)
+			err = x.err
+		}
+	}()
 	for n < len(buf) {
 		if err := x.next(&buf[n]); err != nil {
 			return n, err
@@ -320,61 +330,89 @@ func procID(p trace.ProcID) ProcID {
 	return ProcID(p)
 }
 
-// decompress recognises gzip and zstd by content and returns the plain bytes.
+// A compressed trace may be maxRatio times as long as its bytes, and minPlain more:
+// traces are up to 5 times, and what is made to fill a disk or a day 1000 times or more.
+const (
+	maxRatio = 100
+	minPlain = 64 << 20
+)
+
+// decompress recognises gzip and zstd by content and returns the plain bytes, at most
+// most if that is not 0.
 func decompress(r io.Reader, most int64) (*bufio.Reader, string, error) {
-	if most <= 0 {
-		most = math.MaxInt64
-	}
-	br := bufio.NewReaderSize(r, 64<<10)
+	in := &counted{r: r}
+	br := bufio.NewReaderSize(in, 64<<10)
 	head, err := br.Peek(4)
 	if len(head) == 0 && err != nil && err != io.EOF {
 		return nil, "", err
 	}
+	c := &compressed{in: in, most: most}
 	switch {
 	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
-		z, err := gzip.NewReader(br)
-		if err != nil {
-			return nil, "", &Error{Kind: ErrTruncated, Detail: "gzip: " + err.Error()}
-		}
-		return bufio.NewReaderSize(&compressed{z, "gzip", most}, 64<<10), "gzip", nil
+		c.format = "gzip"
+		c.r, err = gzip.NewReader(br)
 	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):
-		z, err := zstd.NewReader(br, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(256<<20))
-		if err != nil {
-			return nil, "", &Error{Kind: ErrCorrupt, Detail: "zstd: " + err.Error()}
-		}
-		return bufio.NewReaderSize(&compressed{z, "zstd", most}, 64<<10), "zstd", nil
+		c.format = "zstd"
+		c.r, err = zstd.NewReader(br, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
+	default:
+		return br, "", nil
 	}
-	return br, "", nil
+	if err != nil {
+		return nil, "", c.fault(err)
+	}
+	return bufio.NewReaderSize(c, 64<<10), c.format, nil
 }
 
-// compressed turns faults of the compressed stream into faults of the trace.
+// maxWindow is what zstd's own command accepts without being told more.
+const maxWindow = 128 << 20
+
+// counted counts the bytes of the input, and keeps what it failed with.
+type counted struct {
+	r   io.Reader
+	n   int64
+	err error
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	if err != nil && err != io.EOF {
+		c.err = err
+	}
+	return n, err
+}
+
+// compressed bounds a compressed stream, and turns its faults into faults of the trace.
 type compressed struct {
 	r      io.Reader
+	in     *counted
 	format string
-	left   int64 // bytes that may still come
+	most   int64
+	n      int64 // bytes delivered
 }
 
 func (c *compressed) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
-	if c.left -= int64(n); c.left < 0 {
-		return 0, &Error{Kind: ErrCorrupt, Detail: "the " + c.format + " stream is longer than allowed when decompressed"}
-	}
+	c.n += int64(n)
 	switch {
+	case c.most > 0 && c.n > c.most:
+		return 0, &Error{Kind: ErrCorrupt, Detail: "the " + c.format + " stream is longer than allowed when decompressed"}
+	case c.n > minPlain+maxRatio*c.in.n:
+		return 0, &Error{Kind: ErrCorrupt, Detail: fmt.Sprintf("the %s stream decompresses to over %d times its size, as no trace does", c.format, maxRatio)}
 	case err == nil || err == io.EOF:
 		return n, err
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return n, &Error{Kind: ErrTruncated, Detail: "the " + c.format + " stream ends early"}
 	}
-	var e *Error
-	if errors.As(err, &e) {
-		return n, err
+	return n, c.fault(err)
+}
+
+func (c *compressed) fault(err error) error {
+	switch {
+	case c.in.err != nil:
+		return c.in.err
+	case errors.Is(err, io.ErrUnexpectedEOF), err == io.EOF:
+		return &Error{Kind: ErrTruncated, Detail: "the " + c.format + " stream ends early"}
 	}
-	if errors.Is(err, gzip.ErrChecksum) || errors.Is(err, gzip.ErrHeader) || errors.Is(err, zstd.ErrMagicMismatch) ||
-		errors.Is(err, zstd.ErrCRCMismatch) || strings.Contains(err.Error(), "flate:") || strings.Contains(err.Error(), "corrupt") ||
-		strings.Contains(err.Error(), "invalid") {
-		return n, &Error{Kind: ErrCorrupt, Detail: c.format + ": " + err.Error()}
-	}
-	return n, err
+	return &Error{Kind: ErrCorrupt, Detail: c.format + ": " + err.Error()}
 }
 
 // foreign says what input that is not a Go execution trace looks like.

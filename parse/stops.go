@@ -46,6 +46,7 @@ func (t *tracker) beginSTW(ev *wire.Event) {
 	}
 	t.rng = t.stw.r
 	t.send(KindRangeBegin)
+	t.work(2 * len(t.ps))
 	for _, p := range t.ps {
 		if p == nil || p.From == ProcNotExist {
 			continue

@@ -49,6 +49,7 @@ type Quality struct {
 	NestedBegins     int64 `json:"nested_begins"`      // a range began that was open already
 	Unnamed          int64 `json:"unnamed_goroutines"` // goroutines whose entry function is never told; counted as user
 	ClockJumps       int64 `json:"clock_jumps"`        // more than an hour between two events
+	ClockChanges     int64 `json:"clock_changes"`      // generations whose clock has another frequency than the one before
 	ImplausibleClock int64 `json:"implausible_clock"`  // more than 1 event per 10 ns of trace time: the number of events
 	CrossedRegions   int64 `json:"crossed_regions"`    // regions that ended before one begun inside them: legal, but most likely not meant
 	ImplausibleProcs int64 `json:"implausible_procs"`  // P numbers beyond any GOMAXPROCS
@@ -58,7 +59,7 @@ type Quality struct {
 type Options struct {
 	From, To time.Duration                // window relative to the first event; To 0 is the end
 	Progress func(bytes int64, last Time) // called now and then, if not nil
-	MaxBytes int64                        // of a compressed trace, decompressed: more is a fault; 0 is no limit
+	MaxBytes int64                        // of a compressed trace, decompressed: more is a fault; 0 is what its size allows, see maxRatio
 }
 
 // Read reads a trace (plain, gzip or zstd) and calls emit with each event; an
@@ -81,6 +82,10 @@ type Sink struct {
 // a goroutine of its own, while another reads ahead; a single one gets them in the
 // calling goroutine.
 func ReadTo(ctx context.Context, r io.Reader, opt Options, sinks ...Sink) (*Trace, error) {
+	return readTo(ctx, r, opt, newSource, sinks...)
+}
+
+func readTo(ctx context.Context, r io.Reader, opt Options, open opener, sinks ...Sink) (*Trace, error) {
 	br, compression, err := decompress(r, opt.MaxBytes)
 	if err != nil {
 		return nil, err
@@ -99,7 +104,7 @@ func ReadTo(ctx context.Context, r io.Reader, opt Options, sinks ...Sink) (*Trac
 	}
 	tr := &Trace{Symbols: newSymbols(), Version: version, Compression: compression}
 	fr := newFrames(br)
-	src, err := newSource(bufio.NewReaderSize(fr, 64<<10), version, tr.Symbols)
+	src, err := open(bufio.NewReaderSize(fr, 64<<10), version, tr.Symbols)
 	if err != nil {
 		return nil, fault(err, tr, fr, 0, converted)
 	}
@@ -126,12 +131,15 @@ func ReadTo(ctx context.Context, r io.Reader, opt Options, sinks ...Sink) (*Trac
 			return nil, ctx.Err()
 		}
 		tr.Fault = fault(err, tr, fr, max(1, min(t.syncs, fr.begun)), converted)
+		if tr.V1() {
+			return nil, tr.Fault // what it has lost may be of any time
+		}
 	}
 	tr.Bytes = fr.n
 	tr.Generations = t.generation
 	tr.Begun = t.generation
 	switch {
-	case tr.V1(), t.done:
+	case tr.V1(), t.done && t.fault == nil:
 		// One generation, whole or unreadable; or the window ends before the file.
 	case tr.Fault != nil:
 		tr.Generations = max(0, t.syncs-1)
@@ -146,12 +154,16 @@ func ReadTo(ctx context.Context, r io.Reader, opt Options, sinks ...Sink) (*Trac
 			tr.Fault = &Error{ErrTruncated, tr.Begun, fr.n, fmt.Sprintf("generation %d was begun but never ended: the program was killed, crashed or did not call trace.Stop, and its last moments are missing", tr.Begun)}
 		}
 	}
-	if tr.Events == 0 {
+	// N.B. up to Go 1.25 a cut generation is delivered to where its tables are missed.
+	if tr.Events == 0 || tr.Generations == 0 && errors.Is(tr.Fault, ErrTruncated) {
 		if tr.Fault != nil {
 			return nil, tr.Fault
 		}
 		if fr.begun == 0 && !tr.V1() {
 			return nil, &Error{ErrTruncated, 0, fr.n, "the file ends after its header"}
+		}
+		if fr.begun == 1 && !fr.strings {
+			return nil, &Error{ErrTruncated, tr.Begun, fr.n, "it ends before its first event"}
 		}
 		return nil, &Error{ErrCorrupt, tr.Begun, fr.n, "it holds no events"}
 	}
@@ -197,7 +209,7 @@ func fault(err error, tr *Trace, fr *frames, generation int, converted string) e
 	kind := ErrCorrupt
 	switch {
 	case tr.V1():
-		if strings.Contains(detail, "EOF") || strings.Contains(detail, "malformatted base-128 varint") {
+		if strings.Contains(detail, "EOF") || strings.Contains(detail, "malformatted base-128 varint") || strings.Contains(detail, "in trace.stack table") {
 			kind = ErrTruncated
 		}
 		detail += "; a trace of Go 1.21 or older can only be read whole"
@@ -205,7 +217,7 @@ func fault(err error, tr *Trace, fr *frames, generation int, converted string) e
 		detail = fmt.Sprintf("another trace begins at byte %d, and only the first is analysed: split the file there (tail -c +%d)", fr.at, fr.at+1)
 	case fr.foreign && generation > 1:
 		detail = fmt.Sprintf("bytes that are no part of a trace follow generation %d (%s)", generation-1, detail)
-	case tr.Version < 26 && generation == fr.begun && (strings.Contains(detail, "string ID") || strings.Contains(detail, "stack ID") ||
+	case tr.Version < 26 && generation == fr.begun && (!fr.strings && strings.Contains(detail, "failed to advance") || strings.Contains(detail, "string ID") || strings.Contains(detail, "stack ID") ||
 		strings.Contains(detail, "no frequency event") || strings.Contains(detail, "no clock snapshot")):
 		// Up to Go 1.25 tables are written at the end of a generation, and nothing
 		// marks that end: a cut generation is taken for a whole one.

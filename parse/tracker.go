@@ -3,6 +3,7 @@ package parse
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -30,6 +31,7 @@ type goroutine struct {
 	q           queued
 	stolenFrom  ProcID
 	blockedKind blockKind
+	direct      bool             // readied by the scheduler, from what is no timer
 	waited      [NumCauses]int64 // tracker.waits when it became runnable
 	spent       [NumGoStates]int64
 
@@ -115,16 +117,19 @@ type tracker struct {
 	opt      Options
 	sink     Sink
 	on       bool // inside the window
-	done     bool // past it
+	done     bool // past it, or at a fault
+	fault    error
+	effort   int64 // see work
 	ev       Event
 	iv       Interval // of ev
 	rng      Range    // of ev
 	life     GoLife   // of ev
 	procLife ProcLife // of ev
 
-	now, begin Time // current event; start of the trace or window
-	edge       Time // begin or end of the window, what comes next
-	first      bool // the first event is still to come
+	now, begin Time   // current event; start of the trace or window
+	latest     uint64 // the largest time that is believed
+	edge       Time   // begin or end of the window, what comes next
+	first      bool   // the first event is still to come
 	syncs      int
 	generation int
 	events     int64
@@ -170,7 +175,7 @@ const maxProcs = 1 << 16
 
 func newTracker(tr *Trace, opt Options, sink Sink) *tracker {
 	t := &tracker{
-		tr: tr, opt: opt, sink: sink, first: true,
+		tr: tr, opt: opt, sink: sink, first: true, latest: math.MaxInt64,
 		gs: make([]*goroutine, 64), incarnations: make(map[GoID]uint32),
 		threads:   make(map[ThreadID]struct{}),
 		tasks:     make(map[uint64]openTask),
@@ -200,12 +205,12 @@ read:
 		t.strings, t.stacks = b.strings, b.stacks
 		for i := range b.events {
 			ev := &b.events[i]
-			if ev.Time < 0 && ev.Op != wire.OpSync {
-				err = fmt.Errorf("event time %d: the clock frequency is broken", ev.Time)
+			if uint64(ev.Time) > t.latest && ev.Op != wire.OpSync {
+				err = fmt.Errorf("event time %d: the clock or its frequency is broken", ev.Time)
 				break read
 			}
 			if t.event(ev); t.done {
-				err = nil
+				err = t.fault
 				break read
 			}
 		}
@@ -230,6 +235,7 @@ func (t *tracker) event(ev *wire.Event) {
 	}
 	if slot := int(max(ev.Slot, ev.GSlot)); slot >= len(t.gs) {
 		t.gs = append(t.gs, make([]*goroutine, max(slot+1-len(t.gs), len(t.gs)))...)
+		t.limit()
 	}
 	at := Time(ev.Time)
 	if t.first {
@@ -287,6 +293,22 @@ func (t *tracker) event(ev *wire.Event) {
 	}
 }
 
+// work notes that n goroutines, Ps or regions are looked at for one event. Damage, or
+// intent, can make a few bytes a reason to look at a great many again and again.
+func (t *tracker) work(n int) {
+	if t.effort += int64(n); t.effort > 1<<22+1024*t.events && t.fault == nil {
+		t.fault, t.done = errEffort, true
+	}
+}
+
+var errEffort = errors.New("broken trace: more goroutines, Ps or regions than its events can be about")
+
+// limit keeps the time of all goroutines, and of all Ps, in 63 bits.
+func (t *tracker) limit() {
+	t.latest = uint64(t.tr.First) + math.MaxInt64/uint64(max(len(t.gs), len(t.ps)))
+	t.latest = min(t.latest, math.MaxInt64)
+}
+
 func (t *tracker) send(k Kind) {
 	if t.on && t.sink.Kinds.Has(k) {
 		t.ev.Kind = k
@@ -298,6 +320,7 @@ func (t *tracker) start(at Time) {
 	t.first = false
 	t.now, t.begin = at, at
 	t.tr.First = at
+	t.limit()
 	t.iv.Since = at
 	t.ev.Time, t.ev.G, t.ev.P, t.ev.M = at, NoGo, NoProc, NoThread
 	t.edge = at + Time(t.opt.From)
@@ -372,6 +395,7 @@ func (t *tracker) sync(ev *wire.Event) {
 		// Relative to the reading; moved to First when the trace ends.
 		t.tr.Wall = time.Unix(0, int64(ev.Values[1])-int64(ev.Values[0]))
 	}
+	t.tr.Quality.ClockChanges += int64(ev.Mode)
 	if t.first {
 		return
 	}

@@ -38,7 +38,7 @@ func histogram(c *chart) error {
 		lo, ok1 := c.num(r, from)
 		hi, ok2 := c.num(r, to)
 		n, ok3 := c.num(r, count)
-		if !ok1 || !ok2 || !ok3 || n <= 0 {
+		if !ok1 || !ok2 || !ok3 || n <= 0 || hi < lo {
 			continue
 		}
 		lo, hi = max(lo, 1), max(hi+1, 2) // bounds are included; nothing is shorter than 1

@@ -76,6 +76,9 @@ func Draw(w io.Writer, f *analysis.Figure, t *analysis.Table, o Options) error {
 	if !ok {
 		return fmt.Errorf("figure %s: no mark %q", f.Name, f.Mark)
 	}
+	if f.X == "" {
+		return fmt.Errorf("figure %s: no column for its x axis", f.Name)
+	}
 	c := newChart(f, t, o)
 	err := m(c)
 	if empty := noData(""); errors.As(err, &empty) {

@@ -502,3 +502,32 @@ func BenchmarkLanes(b *testing.B) {
 		})
 	}
 }
+
+// TestMissing: a figure that lacks what its mark needs, as one of a report by hand may,
+// is an error or an empty picture.
+func TestMissing(t *testing.T) {
+	table := &analysis.Table{Name: "t", Columns: []analysis.Column{
+		{Name: "at", Unit: analysis.Moment}, {Name: "p", Unit: analysis.P}, {Name: "name", Unit: analysis.Text}, {Name: "total", Unit: analysis.NS},
+	}}
+	table.Add(int64(1), int64(0), "a", int64(5))
+	table.Add(int64(2), int64(1), nil, nil)
+	names := []string{"", "p", "name", "total"}
+	n := len(names)
+	for mark := range marks {
+		for i := range n * n * n * n {
+			f := &analysis.Figure{Name: "f", Title: "f", Mark: mark, Table: "t",
+				X: names[i%n], Series: names[i/n%n], End: names[i/n/n%n], Y: []string{names[i/n/n/n]}}
+			if f.Y[0] == "" {
+				f.Y = nil
+			}
+			func() {
+				defer func() {
+					if v := recover(); v != nil {
+						t.Errorf("%s of x %q, series %q, end %q, y %q: %v", mark, f.X, f.Series, f.End, f.Y, v)
+					}
+				}()
+				_ = Draw(io.Discard, f, table, Options{Format: "svg"})
+			}()
+		}
+	}
+}

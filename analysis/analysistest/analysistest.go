@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis"
@@ -71,25 +72,41 @@ func Root(t testing.TB) string {
 	}
 }
 
-// Report analyses a trace file. It fails the test when an analyzer failed.
+// Report analyses a trace file. It fails the test when an analyzer failed, the report
+// does not fit together, or the trace's spans do not.
 func Report(t testing.TB, path string, analyzers ...*analysis.Analyzer) *analysis.Report {
 	t.Helper()
-	f, err := os.Open(path)
+	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	rep, err := analysis.Analyze(context.Background(), f, filepath.Base(path), analysis.Options{}, analyzers)
+	rep, err := analysis.Analyze(context.Background(), bytes.NewReader(data), filepath.Base(path), analysis.Options{}, analyzers)
 	if err != nil {
 		t.Fatalf("%s: %v", path, err)
 	}
-	for _, r := range rep.Results {
-		if r.Outcome == analysis.Failed {
-			t.Fatalf("%s: %s: %s", path, r.Name, r.Reason)
+	faults := Check(rep)
+	if _, done := accounted.LoadOrStore(path, true); !done {
+		a := NewAccounts()
+		tr, err := parse.Read(context.Background(), bytes.NewReader(data), parse.Options{}, a.Event)
+		if err != nil {
+			t.Fatalf("%s: %v", path, err)
 		}
+		faults = append(faults, a.Faults()...)
+		if tr.Fault == nil {
+			faults = append(faults, a.Unbalanced(tr)...)
+		}
+	}
+	for _, fault := range faults {
+		t.Errorf("%s: %s", path, fault)
+	}
+	if len(faults) > 0 {
+		t.FailNow()
 	}
 	return rep
 }
+
+// accounted are the paths of the traces whose spans were checked.
+var accounted sync.Map
 
 // Law checks on the events of one trace that folds merge exactly: for cuts at
 // generations, at random events, and in random groupings, the merged folds equal

@@ -361,12 +361,16 @@ func runBlocking(p *analysis.Pass) error {
 			idle.Add(r.label[0], r.label[1], r.v.idle)
 		}
 	}
+	var rest []string
 	if len(idle.Rows) > 0 {
 		first := idle.Rows[0]
-		p.Say("User goroutines that waited through the whole trace: %s, most (%s) at %s (%s).", analysis.FormatCount(total.idle), analysis.FormatCount(first[2].(int64)), first[1], first[0])
+		rest = append(rest, fmt.Sprintf("User goroutines that waited through the whole trace: %s, most (%s) at %s (%s).", analysis.FormatCount(total.idle), analysis.FormatCount(first[2].(int64)), first[1], first[0]))
 	}
 	if unnamed.spans > total.spans/10 || len(idle.Rows) == 0 && unnamed.idle > 0 {
-		p.Say("Left out: %s waits (%s of them through the whole trace) from before the trace, of goroutines that no stack had named yet.", analysis.FormatCount(unnamed.spans), analysis.FormatCount(unnamed.idle))
+		rest = append(rest, fmt.Sprintf("Left out: %s waits (%s of them through the whole trace) from before the trace, of goroutines that no stack had named yet.", analysis.FormatCount(unnamed.spans), analysis.FormatCount(unnamed.idle)))
+	}
+	if len(rest) > 0 {
+		p.Say("%s", strings.Join(rest, " "))
 	}
 	idle.Limit(10)
 	p.Table(idle)

@@ -160,24 +160,8 @@ func TestEveryTrace(t *testing.T) {
 			}
 			continue
 		}
-		for _, r := range rep.Results {
-			if r.Outcome == analysis.Failed {
-				t.Errorf("%s: %s: %s", path, r.Name, r.Reason)
-			}
-			if r.Outcome == analysis.NotApplicable && r.Reason == "" || (r.Outcome == analysis.Clear || !r.Judge && r.Outcome == analysis.Found) && len(r.Summary) == 0 {
-				t.Errorf("%s: %s is %s and says nothing", path, r.Name, r.Outcome)
-			}
-			if len(r.Summary) > 3 {
-				t.Errorf("%s: %s says %d lines", path, r.Name, len(r.Summary))
-			}
-		}
-		for id, m := range rep.Metrics {
-			if v := float64(m.Value); m.Unit == analysis.Ratio && (v < 0 || v > 1+1e-9) || v < 0 {
-				t.Errorf("%s: %s = %v %s", path, id, v, m.Unit)
-			}
-		}
-		if sum, n := shareSum(rep); n > 0 && (sum < 1-1e-9 || sum > 1+1e-9) {
-			t.Errorf("%s: procs.share.* sum to %v", path, sum)
+		for _, fault := range analysistest.Check(rep) {
+			t.Errorf("%s: %s", path, fault)
 		}
 	}
 }
@@ -189,14 +173,4 @@ func encode(t *testing.T, rep *analysis.Report) []byte {
 		t.Fatal(err)
 	}
 	return b
-}
-
-func shareSum(rep *analysis.Report) (sum float64, n int) {
-	for id, m := range rep.Metrics {
-		if strings.HasPrefix(id, "procs.share.") {
-			sum += float64(m.Value)
-			n++
-		}
-	}
-	return sum, n
 }

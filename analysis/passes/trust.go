@@ -373,6 +373,7 @@ func trustOdd(tr *parse.Trace) []trustCounter {
 		{"nested_begins", "begins of ranges already open", q.NestedBegins},
 		{"unnamed_goroutines", "goroutines without a name, counted as user", q.Unnamed},
 		{"clock_jumps", "jumps of the clock by over an hour", q.ClockJumps},
+		{"clock_changes", "changes of the clock's frequency: times cannot be trusted", q.ClockChanges},
 		{"implausible_clock", "events in less time than they can take", q.ImplausibleClock},
 		{"crossed_regions", "regions that ended before one begun inside them", q.CrossedRegions},
 		{"implausible_procs", "P numbers beyond any GOMAXPROCS", q.ImplausibleProcs},

@@ -423,3 +423,30 @@ func TestREADME(t *testing.T) {
 		t.Errorf("README.md shows other output than there is now (-shown +now; -update rewrites it):\n%s", diff)
 	}
 }
+
+// TestInterruptTemporary: whenever the analysis of a stream is interrupted, no copy of
+// the stream is left.
+func TestInterruptTemporary(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	data, err := os.ReadFile("../../testdata/traces/netpoll-echo.trace")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for at := range 8 {
+		ctx, cancel := context.WithCancel(context.Background())
+		in := io.MultiReader(bytes.NewReader(data[:at*len(data)/7]), readerFunc(func([]byte) (int, error) {
+			cancel()
+			return 0, io.EOF
+		}))
+		run(ctx, []string{"analyze", "--spans", "100", "--no-config", "-"}, in, io.Discard, io.Discard)
+		cancel()
+		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+			t.Errorf("interrupted at byte %d: %v left (%v)", at*len(data)/7, left, err)
+		}
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }

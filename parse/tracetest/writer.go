@@ -1,9 +1,9 @@
 // Package tracetest writes execution traces for tests: a Writer puts events into the
 // bytes that the runtime of a Go version would write, and Schedule makes up a program
-// and its scheduler at random and knows all that happened.
+// and its scheduler at random and knows all that happened. These traces are valid:
+// golang.org/x/exp/trace reads them. Times are ns, and no two events have the same.
 //
-// The traces are valid: golang.org/x/exp/trace reads them. Times are ns, and no two
-// events have the same.
+// A File is any trace in its parts: to write the same in another way, or to damage it.
 package tracetest
 
 import (
@@ -16,15 +16,17 @@ import (
 type Type byte
 
 const (
-	evEventBatch      Type = 1
-	evStacks          Type = 2
-	evStack           Type = 3
-	evStrings         Type = 4
-	evString          Type = 5
-	evFrequency       Type = 8
-	evSync            Type = 50
-	evClockSnapshot   Type = 51
-	evEndOfGeneration Type = 52
+	evEventBatch        Type = 1
+	evStacks            Type = 2
+	evStack             Type = 3
+	evStrings           Type = 4
+	evString            Type = 5
+	evCPUSamples        Type = 6
+	evFrequency         Type = 8
+	evExperimentalBatch Type = 49
+	evSync              Type = 50
+	evClockSnapshot     Type = 51
+	evEndOfGeneration   Type = 52
 
 	ProcsChange         Type = 9  // procs, stack
 	ProcStart           Type = 10 // P, P's sequence number
@@ -46,8 +48,22 @@ const (
 	GCActive            Type = 28 // sequence number
 	GCBegin             Type = 29 // sequence number, stack
 	GCEnd               Type = 30 // sequence number
+	SweepBegin          Type = 32 // stack
+	SweepEnd            Type = 33 // bytes swept, bytes reclaimed
+	AssistActive        Type = 34 // G
+	AssistBegin         Type = 35 // stack
+	AssistEnd           Type = 36
 	HeapAlloc           Type = 37 // bytes
 	HeapGoal            Type = 38 // bytes
+	GoLabel             Type = 39 // label
+	TaskBegin           Type = 40 // task, parent, type, stack
+	TaskEnd             Type = 41 // task, stack
+	RegionBegin         Type = 42 // task, type, stack
+	RegionEnd           Type = 43 // task, type, stack
+	Log                 Type = 44 // task, category, message, stack
+	GoSwitch            Type = 45 // G, G's sequence number
+	GoSwitchDestroy     Type = 46 // G, G's sequence number
+	GoCreateBlocked     Type = 47 // G, its stack, stack
 )
 
 // Statuses of ProcStatus and GoStatus.

@@ -75,7 +75,7 @@ type Event struct {
 	From, To uint8 // OpGo, OpProc
 	Coro     bool  // OpGo: part of a coroutine switch
 	Range    uint8 // ranges: RangeSTW…
-	Mode     uint8 // OpLabel: 1 dedicated, 2 fractional, 3 idle GC worker; 0 for other labels
+	Mode     uint8 // OpLabel: 1 dedicated, 2 fractional, 3 idle GC worker; 0 for other labels. OpSync: 1 when the clock has another frequency than in the generation before
 	Metric   uint8 // OpMetric
 
 	Reason   uint32 // OpGo

@@ -172,10 +172,11 @@ func readHeader(r *bufio.Reader) (h header, err error) {
 		h.end = true
 		return h, nil
 	case evExperimentalBatch:
-		h.exp = true
-		if _, err := r.ReadByte(); err != nil {
+		experiment, err := r.ReadByte()
+		if err != nil {
 			return h, fmt.Errorf("error reading batch experiment: %w", noEOF(err))
 		}
+		h.exp = experiment != 0 // 0 is none: a batch like any other
 	case evEventBatch:
 	default:
 		return h, fmt.Errorf("expected batch event, got event %d", typ)

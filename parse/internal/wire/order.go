@@ -61,7 +61,11 @@ type pState struct {
 	sweeping bool
 	gen      uint32 // low bits
 	seq      uint64
+	m        *mState // that had it last, if any
 }
+
+// maxRanges is how many ranges a goroutine may be in at once: the runtime knows two.
+const maxRanges = 64
 
 // openRange is a stop-the-world or mark assist that a goroutine is in.
 type openRange struct {
@@ -464,7 +468,7 @@ func (o *order) rare(m *mState, ev *raw, e *Event) (bool, error) {
 		}
 		e.set(m, ev, OpProc).transition(int64(p.short), ProcIdle, ProcRunning)
 		p.status, p.seq = procRunning, a[1]
-		m.p = p
+		m.p, p.m = p, m
 
 	case evProcStop:
 		p := m.p
@@ -649,13 +653,8 @@ func (o *order) procStatus(m *mState, ev *raw, e *Event) (bool, error) {
 	if promoted {
 		// It is about to be taken, and most likely somebody else says so: the event
 		// belongs to the thread that holds it.
-		var holder *mState
-		for _, other := range o.ms {
-			if other.p == p {
-				holder = other
-			}
-		}
-		if holder == nil {
+		holder := p.m
+		if holder == nil || holder.p != p {
 			return false, fmt.Errorf("failed to find sched context for proc %d that's about to be stolen", id)
 		}
 		e.M, e.P, e.G, e.GSlot = holder.id, narrow(id), None, 0
@@ -665,7 +664,7 @@ func (o *order) procStatus(m *mState, ev *raw, e *Event) (bool, error) {
 		return true, nil
 	}
 	if status == procRunning || status == procSyscall {
-		m.p = p
+		m.p, p.m = p, m
 	}
 	return true, nil
 }
@@ -745,6 +744,9 @@ func (o *order) goRange(m *mState, ev *raw, e *Event) (bool, error) {
 		// The reference compares stop-the-worlds by reason too.
 		if slices.ContainsFunc(*ranges, func(r openRange) bool { return r.typ == typ && (typ == evAssistBegin || uint64(r.name) == ev.args[0]) }) {
 			return false, fmt.Errorf("discovered event already in-flight for when starting event %s", specs[ev.typ].name)
+		}
+		if len(*ranges) == maxRanges {
+			return false, fmt.Errorf("goroutine %d is in %d ranges at once", g.id, maxRanges)
 		}
 		*ranges = append(*ranges, openRange{typ: typ, name: uint32(ev.args[0])})
 		e.set(m, ev, OpRangeBegin)

@@ -44,6 +44,10 @@ type Reader struct {
 	done    bool
 	err     error // to be returned after the Sync that precedes it
 
+	nsPer  float64 // of the generation before
+	given  int64   // events delivered
+	effort int64   // threads tried for them out of turn
+
 	rest  []Event // events of one step that the buffer had no room for, in three
 	three [3]Event
 
@@ -81,6 +85,7 @@ func NewReader(r *bufio.Reader, version int, t Tables) (*Reader, error) {
 // the last event of all, is OpSync; after it comes io.EOF, or what is wrong with
 // the trace. As many events as are returned are valid, also beside an error.
 func (r *Reader) Read(buf []Event) (n int, err error) {
+	defer func() { r.given += int64(n) }()
 	for n < len(buf) {
 		var k int
 		switch {
@@ -153,9 +158,6 @@ func (r *Reader) nextGeneration(e *Event) error {
 		return nil
 	}
 	r.open = true
-	if r.o.initial == 0 {
-		r.o.initial = r.g.gen
-	}
 	r.o.gen = r.g.gen
 	r.heap, r.samples = r.heap[:0], 0
 	for _, t := range r.g.threads {
@@ -168,7 +170,14 @@ func (r *Reader) nextGeneration(e *Event) error {
 			siftUp(r.heap, len(r.heap)-1)
 		}
 	}
+	if r.o.initial == 0 && len(r.heap) > 0 {
+		r.o.initial = r.g.gen
+	}
 	r.sync(e, r.g.ns(r.g.minTime))
+	if r.nsPer != 0 && r.nsPer != r.g.nsPer {
+		e.Mode = 1
+	}
+	r.nsPer = r.g.nsPer
 	return nil
 }
 
@@ -322,9 +331,16 @@ func (r *Reader) steps(buf []Event) (n int, err error) {
 	return n, nil
 }
 
+// minEffort is how many threads may be tried out of turn in any trace.
+const minEffort = 1 << 22
+
 // others orders the next event of the first thread that can go on when the earliest
 // cannot.
 func (r *Reader) others(out *[3]Event) (int, error) {
+	// N.B. in sound traces it is less than one thread for an event.
+	if r.effort += int64(len(r.heap)); r.effort > minEffort+256*r.given {
+		return 0, fmt.Errorf("broken trace: events of %d threads wait for one another", len(r.heap))
+	}
 	slices.SortFunc(r.heap, func(a, b head) int { return cmp.Compare(a.time, b.time) })
 	for i := 1; i < len(r.heap); i++ {
 		t := r.heap[i].t

@@ -1,5 +1,19 @@
 package wire
 
+import (
+	"math/bits"
+	"math/rand/v2"
+)
+
+// seed keeps whoever writes a trace from choosing ids that collide.
+var seed = rand.Uint64()
+
+// hash spreads numbers that lie close together evenly over its high bits.
+func hash(x uint64) uint64 {
+	hi, lo := bits.Mul64(x^seed, 0x9E3779B97F4A7C15)
+	return hi ^ lo
+}
+
 // goroutines maps goroutine ids to their states: open addressing with linear
 // probing, grown at half load. The runtime gives ids to Ps in blocks of 16, so the
 // 16 ids of a block lie side by side and only blocks are hashed: goroutines that
@@ -25,8 +39,7 @@ const (
 func (t *goroutines) state(slot uint32) *gState { return &t.slabs[slot/slabSize][slot%slabSize] }
 
 func (t *goroutines) home(id int64) int {
-	h := uint64(id) >> blockBits * 0x9E3779B97F4A7C15
-	return int(h>>t.shift<<blockBits | uint64(id)&(1<<blockBits-1))
+	return int(hash(uint64(id)>>blockBits)>>t.shift<<blockBits | uint64(id)&(1<<blockBits-1))
 }
 
 // find returns the slot of id, 0 for none.
@@ -155,7 +168,7 @@ func (t *pcs) reset() {
 	t.n = 0
 }
 
-func (t *pcs) home(pc uint64) int { return int(pc * 0x9E3779B97F4A7C15 >> t.shift) }
+func (t *pcs) home(pc uint64) int { return int(hash(pc) >> t.shift) }
 
 // number returns the number of pc and whether it is new.
 func (t *pcs) number(pc uint64) (n uint32, isNew bool) {

@@ -642,7 +642,8 @@ var channelPingPong = &analysis.Analyzer{
 		}
 		var pairs []wakePair
 		for pair := range wakes {
-			if pair.a <= pair.b && min(wakes[pair], wakes[wakePair{pair.b, pair.a}]) > 0 {
+			// N.B. by name, since ids are in the order in which a reader meets strings.
+			if p.FuncName(pair.a) <= p.FuncName(pair.b) && min(wakes[pair], wakes[wakePair{pair.b, pair.a}]) > 0 {
 				pairs = append(pairs, pair)
 			}
 		}
@@ -654,7 +655,7 @@ var channelPingPong = &analysis.Analyzer{
 			return n
 		}
 		slices.SortFunc(pairs, func(x, y wakePair) int {
-			return cmp.Or(cmp.Compare(each(y), each(x)), cmp.Compare(x.a, y.a), cmp.Compare(x.b, y.b))
+			return cmp.Or(cmp.Compare(each(y), each(x)), cmp.Compare(p.FuncName(x.a), p.FuncName(y.a)), cmp.Compare(p.FuncName(x.b), p.FuncName(y.b)))
 		})
 		found := 0
 		for _, pair := range pairs {

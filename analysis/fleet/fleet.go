@@ -522,7 +522,7 @@ func firings(traces []*Entry) []*firing {
 
 func (f *Fleet) findings(traces []*Entry) *analysis.Table {
 	t := &analysis.Table{Name: "findings", Title: fmt.Sprintf("findings, and in how many of %d traces they fire", len(traces)), N: int64(len(traces)), Columns: []analysis.Column{
-		{Name: "finding", Unit: analysis.Text}, {Name: "level", Unit: analysis.Text}, {Name: "traces", Unit: analysis.Count}, {Name: "share", Unit: analysis.Ratio},
+		{Name: "finding", Unit: analysis.Text}, {Name: "level", Unit: analysis.Text}, {Name: "traces", Unit: analysis.Count},
 		{Name: "cost", Unit: analysis.NS}, {Name: "clock", Unit: analysis.Text}, {Name: "worst", Unit: analysis.Text}, {Name: "worst_cost", Unit: analysis.NS}, {Name: "at", Unit: analysis.Moment},
 	}}
 	for _, r := range firings(traces) {
@@ -530,7 +530,7 @@ func (f *Fleet) findings(traces []*Entry) *analysis.Table {
 		if len(r.proof.Evidence) > 0 {
 			at = r.proof.Evidence[0].From
 		}
-		t.Add(r.code, string(r.grave), r.n, float64(r.n)/float64(len(traces)), r.cost, string(r.clock), r.worst.Path, r.proof.Cost.Value, at)
+		t.Add(r.code, string(r.grave), r.n, r.cost, string(r.clock), r.worst.Path, r.proof.Cost.Value, at)
 	}
 	return t
 }

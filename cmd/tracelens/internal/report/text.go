@@ -574,7 +574,9 @@ func withoutCommonDirectories(cells []string) {
 
 func withoutDirectories(cells []string) {
 	for r, cell := range cells {
-		cells[r] = directories.ReplaceAllString(cell, "")
+		if strings.Contains(cell, ".") { // the code of a finding has none
+			cells[r] = directories.ReplaceAllString(cell, "")
+		}
 	}
 }
 

@@ -270,3 +270,21 @@ func TestVerdict(t *testing.T) {
 		t.Errorf("without the numbers: %q", got)
 	}
 }
+
+// TestProse: sentences at the right of a table take several lines and lose nothing.
+func TestProse(t *testing.T) {
+	table := &analysis.Table{Columns: []analysis.Column{{Name: "input", Unit: analysis.Text}, {Name: "reason", Unit: analysis.Text}}}
+	const reason = "it ends in the middle of a generation, which is why nothing after its begin could be read"
+	table.Add("a.trace", reason)
+	p := &printer{Options: Options{Width: 40}}
+	p.table(table)
+	got := p.b.String()
+	if !strings.Contains(strings.Join(strings.Fields(got), " "), reason) {
+		t.Errorf("the sentence is cut:\n%s", got)
+	}
+	for _, l := range strings.Split(got, "\n") {
+		if len(l) > 40 {
+			t.Errorf("a line of %d cells: %q", len(l), l)
+		}
+	}
+}

@@ -466,13 +466,25 @@ func (p *printer) table(t *analysis.Table) {
 		}
 		p.line("  " + p.style(bold, strings.TrimRight(b.String(), " ")))
 	}
+	last := &cols[len(cols)-1]
+	prose := last.prose()
 	for r := range t.Rows {
 		var b strings.Builder
+		var rest []string // of a cell that takes several lines
 		for i := range cols {
 			c := &cols[i]
-			b.WriteString(c.pad(shorten(c.cells[r], c.width), i == 0))
+			cell := shorten(c.cells[r], c.width)
+			if c == last && prose {
+				if lines := wrap(c.cells[r], c.width); len(lines) > 0 {
+					cell, rest = lines[0], lines[1:]
+				}
+			}
+			b.WriteString(c.pad(cell, i == 0))
 		}
 		p.line("  " + b.String())
+		for _, l := range rest {
+			p.line(strings.Repeat(" ", 2+total(cols)-last.width) + l)
+		}
 	}
 	var left []string
 	if t.More > 0 {
@@ -503,6 +515,11 @@ func (c *column) fit() {
 	for _, cell := range c.cells {
 		c.width = max(c.width, ansi.StringWidth(cell))
 	}
+}
+
+// prose says whether the column holds sentences, which are not shortened.
+func (c *column) prose() bool {
+	return c.text && slices.ContainsFunc(c.cells, func(cell string) bool { return strings.Count(cell, " ") > 6 })
 }
 
 // pad aligns a cell: text left, numbers right.

@@ -47,7 +47,8 @@ func Windows(rep *analysis.Report, limit int) []Window {
 		return nil
 	}
 	first := rep.Trace.First
-	if 2*rep.Trace.Events <= int64(limit) { // an event ends at most two spans
+	spans := aboutSpans(rep)
+	if spans <= int64(limit) {
 		return []Window{{first + parse.Time(from), first + parse.Time(to)}}
 	}
 	var ws []Window
@@ -80,23 +81,43 @@ func Windows(rep *analysis.Report, limit int) []Window {
 		ws = []Window{{first + parse.Time(from), first + parse.Time(to)}}
 	}
 	ws = apart(ws)
-	// All together as long as holds that many spans, about one for two events, the long
-	// ones cut; and each with what is around it.
-	budget := float64(to-from) * float64(limit) / float64(rep.Trace.Events) * 2
-	longest := float64(to - from)
-	length := func(w Window) int64 { return int64(min(1.5*float64(w.To-w.From)+100_000, longest)) }
-	for sum := math.Inf(1); sum > budget; longest *= .9 {
-		sum = 0
+	// All together as long as holds that many spans, the long ones cut; and each with
+	// what is around it, more where there is room.
+	budget := float64(to-from) * float64(limit) / float64(spans)
+	longest, more := float64(to-from), 1.0
+	length := func(w Window) int64 { return int64(min(more*(1.5*float64(w.To-w.From)+100_000), longest)) }
+	all := func() (sum float64) {
 		for _, w := range ws {
 			sum += float64(length(w))
 		}
+		return sum
+	}
+	more = max(budget/all()/2, 1) // N.B. findings are where more happens than elsewhere
+	for all() > budget {
+		longest *= .9
 	}
 	for i, w := range ws {
 		l := length(w)
-		begin := max(int64(w.From-first)-min(l/6, int64(w.To-w.From)/4+50_000), from)
+		before := more * float64(int64(w.To-w.From)/4+50_000)
+		begin := max(int64(w.From-first)-min(l/6, int64(before)), from)
 		ws[i] = Window{first + parse.Time(begin), first + parse.Time(min(begin+l, to))}
 	}
 	return apart(ws)
+}
+
+// aboutSpans is about how many spans the Ps of a trace have, rather too many: a run of
+// a goroutine, a call, a wake-up of a P and a mark assist each end two, an event at
+// most as many.
+func aboutSpans(rep *analysis.Report) int64 {
+	most, n := 2*rep.Trace.Events, int64(0)
+	for _, id := range []string{"sched.starts", "syscall.count", "procs.wakeups", "gc.assist.count"} {
+		m, ok := rep.Metrics[id]
+		if !ok {
+			return most
+		}
+		n += 2 * int64(m.Value)
+	}
+	return min(most, n+n/10+1000)
 }
 
 // apart joins windows that touch, and puts them in order.

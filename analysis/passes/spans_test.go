@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -128,6 +129,26 @@ func TestWindows(t *testing.T) {
 			if !held {
 				t.Errorf("%s at %d is in none of %v", f.Code, e.From, ws)
 			}
+		}
+	}
+}
+
+// TestAboutSpans: a trace taken for small has not many more spans than its estimate.
+func TestAboutSpans(t *testing.T) {
+	paths, err := filepath.Glob(filepath.Join(analysistest.Root(t), "testdata", "traces", "*.trace"))
+	if err != nil || len(paths) == 0 {
+		t.Fatal(err, len(paths))
+	}
+	for _, path := range paths {
+		_, events := analysistest.Events(t, path)
+		var spans int64
+		for _, e := range events {
+			if e.Kind == parse.KindProc && e.Held() > 0 {
+				spans++
+			}
+		}
+		if about := aboutSpans(analysistest.Report(t, path, All()...)); spans > about || about > 4*spans+2000 {
+			t.Errorf("%s: about %d spans, there are %d", path, about, spans)
 		}
 	}
 }

@@ -80,7 +80,6 @@ func (f *Fleet) judge(b *Budget, traces []*Entry) Judgement {
 		}
 	}
 	j.N = len(values)
-	over := false
 	worse := func(a, b float64) bool { return a > b }
 	q := b.Quantile
 	if b.Max != nil {
@@ -96,7 +95,7 @@ func (f *Fleet) judge(b *Budget, traces []*Entry) Judgement {
 	}
 	slices.Sort(values)
 	j.Value = ranked(values, q)
-	over = worse(j.Value, j.Limit)
+	over := worse(j.Value, j.Limit)
 	if over {
 		j.Verdict = Broken
 	}

@@ -142,8 +142,19 @@ func graded(a, b analysis.Severity) analysis.Severity {
 
 func percent(v float64) string { return analysis.FormatRatio(v) }
 
-// v1Calls is why traces of Go 1.11 to 1.21 cannot tell about calls.
-const v1Calls = "the traces of Go 1.11 to 1.21 do not say how long calls took, nor who took a P; record with Go 1.22 or later"
+// noCalls ends a judge of calls on a trace that cannot tell how long calls took, or in
+// which none was seen.
+func noCalls(p *analysis.Pass, seen bool) bool {
+	switch {
+	case p.Trace.V1():
+		p.NotApplicable("the traces of Go 1.11 to 1.21 do not say how long calls took, nor who took a P; record with Go 1.22 or later")
+	case !seen:
+		p.NotApplicable("no system or cgo call was seen; record a longer trace under load")
+	default:
+		return false
+	}
+	return true
+}
 
 var blockingHandoffs = &analysis.Analyzer{
 	Name:     "blocking-p-handoffs",
@@ -160,13 +171,8 @@ var blockingHandoffs = &analysis.Analyzer{
 			Levels: analysis.Levels{Note: .001, Warning: .01}, Source: "1 % is what other judges take for noticeable; calls that block beside idle Ps cost nothing and are healthy"},
 	},
 	Run: func(p *analysis.Pass) error {
-		if p.Trace.V1() {
-			p.NotApplicable(v1Calls)
-			return nil
-		}
 		f := analysis.FoldOf[*syscallsFold](p, syscalls)
-		if f.calls == 0 && f.pTime == 0 {
-			p.NotApplicable("no system or cgo call was seen; record a longer trace under load")
+		if noCalls(p, f.calls > 0 || f.pTime > 0) {
 			return nil
 		}
 		over := analysis.FoldOf[*timelineFold](p, timeline).sums().over
@@ -243,13 +249,8 @@ var pHostage = &analysis.Analyzer{
 			Levels: analysis.Levels{Note: 5e6}, Source: "half a time slice (forcePreemptNS, 10 ms): less is noise of sysmon's ticks, which back off to 10 ms"},
 	},
 	Run: func(p *analysis.Pass) error {
-		if p.Trace.V1() {
-			p.NotApplicable(v1Calls)
-			return nil
-		}
 		f := analysis.FoldOf[*syscallsFold](p, syscalls)
-		if f.calls == 0 && f.pTime == 0 {
-			p.NotApplicable("no system or cgo call was seen; record a longer trace under load")
+		if noCalls(p, f.calls > 0 || f.pTime > 0) {
 			return nil
 		}
 		over := analysis.FoldOf[*timelineFold](p, timeline).sums().over
@@ -464,13 +465,8 @@ var chattySyscalls = &analysis.Analyzer{
 			Levels: analysis.Levels{Note: 1000}, Source: "a rate needs a second of it, or many"},
 	},
 	Run: func(p *analysis.Pass) error {
-		if p.Trace.V1() {
-			p.NotApplicable(v1Calls)
-			return nil
-		}
 		f := analysis.FoldOf[*syscallsFold](p, syscalls)
-		if f.calls == 0 {
-			p.NotApplicable("no system or cgo call was seen; record a longer trace under load")
+		if noCalls(p, f.calls > 0) {
 			return nil
 		}
 		total := analysis.FoldOf[*timelineFold](p, timeline).sums().total
@@ -561,13 +557,8 @@ var blockedCalls = &analysis.Analyzer{
 			Levels: analysis.Levels{Note: 10}, Source: "as lock-convoy.waits"},
 	},
 	Run: func(p *analysis.Pass) error {
-		if p.Trace.V1() {
-			p.NotApplicable(v1Calls)
-			return nil
-		}
 		f := analysis.FoldOf[*syscallsFold](p, syscalls)
-		if f.calls == 0 {
-			p.NotApplicable("no system or cgo call was seen; record a longer trace under load")
+		if noCalls(p, f.calls > 0) {
 			return nil
 		}
 		found, most := 0, 0.0

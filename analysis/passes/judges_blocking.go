@@ -14,8 +14,11 @@ import (
 // blockingJudges judge locks, channels, the network and tasks.
 var blockingJudges = []*analysis.Analyzer{
 	lockConvoy, rwmutexWriterStall, channelPingPong, stuckGoroutines, tickerStorm,
-	netpollDelay, slowTasks, unfinishedTasks, deadlinesExpired,
+	netpollDelay, deadlinesExpired, straggler, thunderingHerd,
 }
+
+// taskJudges judge user tasks.
+var taskJudges = []*analysis.Analyzer{slowTasks, unfinishedTasks}
 
 // blockingStretch is how long the worst stretch of time is, of which judges speak.
 const blockingStretch = 100e6
@@ -340,7 +343,7 @@ var lockConvoy = &analysis.Analyzer{
 				lock, advice = "a sync.Once", "Do this initialization before the goroutines that need it start, or make it shorter. block.sync.total should fall."
 			}
 			var explains []string
-			if w.handedOver(p) {
+			if handedOver(p, w) {
 				explains = []string{"mutex-starvation"} // of the same lock
 			}
 			p.Find(analysis.Finding{
@@ -402,7 +405,7 @@ var lockConvoy = &analysis.Analyzer{
 }
 
 // handedOver reports whether most lock handoffs were made where the waits were ended.
-func (w *waitingAt) handedOver(p *analysis.Pass) bool {
+func handedOver(p *analysis.Pass, w *waitingAt) bool {
 	var here, all int64
 	releasers := w.releasers(p)
 	for stack, v := range lockHandoffs(analysis.FoldOf[*preemptionFold](p, preemption)) {
@@ -1457,9 +1460,9 @@ var deadlinesExpired = &analysis.Analyzer{
 		whole := stretch{from: p.Trace.From, to: p.Trace.To}
 		var evidence []analysis.Evidence
 		var cut, waited int64
-		slices.SortStableFunc(sites, func(a, b *waitingAt) int { return cmp.Compare(b.cutOff(p), a.cutOff(p)) })
+		slices.SortStableFunc(sites, func(a, b *waitingAt) int { return cmp.Compare(cutOff(p, b), cutOff(p, a)) })
 		for _, w := range sites {
-			if k := w.cutOff(p); k > 0 {
+			if k := cutOff(p, w); k > 0 {
 				cut += k
 				waited += w.total * k / max(1, w.spans)
 				if len(evidence) < 5 {
@@ -1491,7 +1494,7 @@ func expiresDeadline(fn string) bool {
 }
 
 // cutOff is how many of the waits a context's deadline ended.
-func (w *waitingAt) cutOff(p *analysis.Pass) (n int64) {
+func cutOff(p *analysis.Pass, w *waitingAt) (n int64) {
 	for stack, k := range w.wakers {
 		if expiresDeadline(p.Trace.String(p.Trace.Entry(stack))) {
 			n += k

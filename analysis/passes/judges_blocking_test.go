@@ -25,7 +25,9 @@ func TestLockOf(t *testing.T) {
 	}
 }
 
-func testLockConvoy(t *testing.T) {
+func TestLockConvoy(t *testing.T) { runCases(t, lockConvoy, casesLockConvoy) }
+
+func casesLockConvoy(t *testing.T) {
 	tr, w := blkTrace(t)
 	lock := w["blkLocker"]
 	// Each wait followed by a pause, one at a time.
@@ -134,7 +136,9 @@ func TestLockConvoyTraces(t *testing.T) {
 	}
 }
 
-func testRWMutexWriterStall(t *testing.T) {
+func TestRWMutexWriterStall(t *testing.T) { runCases(t, rwmutexWriterStall, casesRWMutexWriterStall) }
+
+func casesRWMutexWriterStall(t *testing.T) {
 	tr, w := blkTrace(t)
 	reader, writer := w["blkReader"], w["blkWriter"]
 	for _, c := range []struct {
@@ -182,7 +186,9 @@ func testRWMutexWriterStall(t *testing.T) {
 	}
 }
 
-func testChannelPingPong(t *testing.T) {
+func TestChannelPingPong(t *testing.T) { runCases(t, channelPingPong, casesChannelPingPong) }
+
+func casesChannelPingPong(t *testing.T) {
 	tr, w := blkTrace(t)
 	ping, pong := w["blkPing"], w["blkPong"]
 	if ping.waker == 0 || pong.waker == 0 {
@@ -222,7 +228,9 @@ func testChannelPingPong(t *testing.T) {
 	}
 }
 
-func testStuckGoroutines(t *testing.T) {
+func TestStuckGoroutines(t *testing.T) { runCases(t, stuckGoroutines, casesStuckGoroutines) }
+
+func casesStuckGoroutines(t *testing.T) {
 	tr, w := blkTrace(t)
 	recv, lock := w["blkPing"], w["blkLocker"]
 	// n goroutines that begin to wait between two moments and never go on.
@@ -316,7 +324,9 @@ func TestStuckGoroutinesTraces(t *testing.T) {
 	}
 }
 
-func testTickerStorm(t *testing.T) {
+func TestTickerStorm(t *testing.T) { runCases(t, tickerStorm, casesTickerStorm) }
+
+func casesTickerStorm(t *testing.T) {
 	tr, w := blkTrace(t)
 	sleep := w["blkSleeper"]
 	others := sleep
@@ -365,7 +375,9 @@ func testTickerStorm(t *testing.T) {
 	}
 }
 
-func testNetpollDelay(t *testing.T) {
+func TestNetpollDelay(t *testing.T) { runCases(t, netpollDelay, casesNetpollDelay) }
+
+func casesNetpollDelay(t *testing.T) {
 	tr, w := blkTrace(t)
 	for _, c := range []struct {
 		name  string
@@ -444,7 +456,9 @@ func blkTask(ns, usual int64, in map[parse.GoState]int64) parse.Event {
 	return parse.Event{Time: r.Until, Kind: parse.KindRangeEnd, Range: &r}
 }
 
-func testSlowTasks(t *testing.T) {
+func TestSlowTasks(t *testing.T) { runCases(t, slowTasks, casesSlowTasks) }
+
+func casesSlowTasks(t *testing.T) {
 	tr, w := blkTrace(t)
 	all := func(s parse.GoState) map[parse.GoState]int64 { return map[parse.GoState]int64{s: 100} }
 	for _, c := range []struct {
@@ -575,7 +589,9 @@ func TestTaskSpans(t *testing.T) {
 	}
 }
 
-func testUnfinishedTasks(t *testing.T) {
+func TestUnfinishedTasks(t *testing.T) { runCases(t, unfinishedTasks, casesUnfinishedTasks) }
+
+func casesUnfinishedTasks(t *testing.T) {
 	tr, _ := blkTrace(t)
 	for _, c := range []struct {
 		name        string

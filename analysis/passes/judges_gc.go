@@ -15,8 +15,11 @@ import (
 // gcJudges judge the GC: causes before their effects.
 var gcJudges = []*analysis.Analyzer{
 	memoryLimitThrash, gcCPUDominant, forcedGC, liveHeapGrowth, serialMark, costlyMark, assistHeavy, assistQueueWait, markStarvesUsers,
-	mmuLow, sweepOnAllocation, heapOvershoot, gcPacingChange, idleMarking, stwStraggler, stwByTooling, stwLong,
+	mmuLow, sweepOnAllocation, heapOvershoot, gcPacingChange, idleMarking,
 }
+
+// stwJudges judge stops of the world.
+var stwJudges = []*analysis.Analyzer{stwStraggler, stwByTooling, stwLong}
 
 // gcWindow is what the GC did in a stretch of time.
 type gcWindow struct {

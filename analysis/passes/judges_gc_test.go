@@ -8,7 +8,9 @@ import (
 	"github.com/tracelens/tracelens/parse"
 )
 
-func testGCCPUDominant(t *testing.T) {
+func TestGCCPUDominant(t *testing.T) { runCases(t, gcCPUDominant, casesGCCPUDominant) }
+
+func casesGCCPUDominant(t *testing.T) {
 	const L = gcjLength
 	user := gcjProcs(4, parse.ProcUser, L)
 	run := func(marking int64, gcps int32, cycles int) [][]parse.Event {
@@ -50,7 +52,9 @@ func TestGCCPUDominantIdleWorkers(t *testing.T) {
 	}}})
 }
 
-func testMemoryLimitThrash(t *testing.T) {
+func TestMemoryLimitThrash(t *testing.T) { runCases(t, memoryLimitThrash, casesMemoryLimitThrash) }
+
+func casesMemoryLimitThrash(t *testing.T) {
 	const L = gcjLength
 	user := gcjProcs(4, parse.ProcUser, L)
 	goals := func(v ...int64) (out []parse.Event) {
@@ -102,7 +106,9 @@ func gcjForced(t *testing.T) (*parse.Symbols, parse.StackID) {
 	return sym, evs[i].Range.Stack
 }
 
-func testForcedGC(t *testing.T) {
+func TestForcedGC(t *testing.T) { runCases(t, forcedGC, casesForcedGC) }
+
+func casesForcedGC(t *testing.T) {
 	sym, forced := gcjForced(t)
 	gcjCheck(t, forcedGC, sym, []gcjCase{
 		{name: "two", want: "warning", events: [][]parse.Event{gcjCycles(2, forced)}},
@@ -120,7 +126,9 @@ func gcjAssists(n int) []parse.Event {
 	return gcjTimes(n, parse.Event{Time: 2000, Kind: parse.KindRangeEnd, Range: &parse.Range{Kind: parse.RangeAssist, Since: 1000, Until: 2000, CPU: 500, Stack: 1}})
 }
 
-func testAssistHeavy(t *testing.T) {
+func TestAssistHeavy(t *testing.T) { runCases(t, assistHeavy, casesAssistHeavy) }
+
+func casesAssistHeavy(t *testing.T) {
 	const L = gcjLength
 	run := func(length, assist int64, n int) [][]parse.Event {
 		return [][]parse.Event{gcjProcs(1, parse.ProcUser, length), gcjMarking(assist, length, 4, 1, parse.ProcAssist), gcjCycles(1, 0), gcjAssists(n)}
@@ -138,7 +146,9 @@ func testAssistHeavy(t *testing.T) {
 	})
 }
 
-func testAssistQueueWait(t *testing.T) {
+func TestAssistQueueWait(t *testing.T) { runCases(t, assistQueueWait, casesAssistQueueWait) }
+
+func casesAssistQueueWait(t *testing.T) {
 	sym, _ := gcjSymbols(t, "gc-assist")
 	reason := gcjString(t, sym, assistQueueReason)
 	wait := func(n int, held int64, reason parse.StringID) []parse.Event {
@@ -160,7 +170,9 @@ func testAssistQueueWait(t *testing.T) {
 	})
 }
 
-func testMarkStarvesUsers(t *testing.T) {
+func TestMarkStarvesUsers(t *testing.T) { runCases(t, markStarvesUsers, casesMarkStarvesUsers) }
+
+func casesMarkStarvesUsers(t *testing.T) {
 	wait := func(n int, held int64, cause parse.Cause, gc parse.Time) []parse.Event {
 		g := parse.Go{Ready: parse.ReadyUnblocked}
 		g.Wait[cause] = held
@@ -190,7 +202,9 @@ func testMarkStarvesUsers(t *testing.T) {
 	})
 }
 
-func testSweepOnAllocation(t *testing.T) {
+func TestSweepOnAllocation(t *testing.T) { runCases(t, sweepOnAllocation, casesSweepOnAllocation) }
+
+func casesSweepOnAllocation(t *testing.T) {
 	run := func(length, sweep int64) [][]parse.Event {
 		return [][]parse.Event{gcjProcs(1, parse.ProcUser, length), gcjCycles(1, 0), {{Time: parse.Time(sweep + 1000), Kind: parse.KindRangeEnd,
 			Range: &parse.Range{Kind: parse.RangeSweep, Since: 1000, Until: parse.Time(sweep + 1000), BytesSwept: 8192, Stack: 1}}}}
@@ -205,7 +219,9 @@ func testSweepOnAllocation(t *testing.T) {
 	})
 }
 
-func testMMULow(t *testing.T) {
+func TestMMULow(t *testing.T) { runCases(t, mmuLow, casesMMULow) }
+
+func casesMMULow(t *testing.T) {
 	const L = gcjLength
 	run := func(ns int64, gcps int32) [][]parse.Event {
 		return [][]parse.Event{gcjProcs(100, parse.ProcUser, L), gcjMarking(ns, L, 100, gcps, parse.ProcWorker), gcjCycles(1, 0)}
@@ -225,7 +241,9 @@ func testMMULow(t *testing.T) {
 	})
 }
 
-func testLiveHeapGrowth(t *testing.T) {
+func TestLiveHeapGrowth(t *testing.T) { runCases(t, liveHeapGrowth, casesLiveHeapGrowth) }
+
+func casesLiveHeapGrowth(t *testing.T) {
 	run := func(step int64, mib ...int64) (out [][]parse.Event) {
 		for i, v := range mib {
 			out = append(out, gcjHeap(int64(i)*step+gcjMS, 1<<30, v<<20, v<<20))
@@ -251,7 +269,9 @@ func testLiveHeapGrowth(t *testing.T) {
 	})
 }
 
-func testHeapOvershoot(t *testing.T) {
+func TestHeapOvershoot(t *testing.T) { runCases(t, heapOvershoot, casesHeapOvershoot) }
+
+func casesHeapOvershoot(t *testing.T) {
 	run := func(n int, goal, peak int64) (out [][]parse.Event) {
 		for i := range n {
 			out = append(out, gcjHeap(int64(i+1)*gcjMS, goal<<10, peak<<10, goal<<9))
@@ -269,7 +289,9 @@ func testHeapOvershoot(t *testing.T) {
 	})
 }
 
-func testSTWStraggler(t *testing.T) {
+func TestSTWStraggler(t *testing.T) { runCases(t, stwStraggler, casesSTWStraggler) }
+
+func casesSTWStraggler(t *testing.T) {
 	sym, _ := gcjSymbols(t, "stw-kinds")
 	fn, other, third := gcjString(t, sym, "main.computeUntil"), gcjString(t, sym, "main.forceGC"), gcjString(t, sym, "main.writeHeapDump")
 	late := func(n int, ns int64, fn parse.StringID) []parse.Event {
@@ -291,7 +313,9 @@ func testSTWStraggler(t *testing.T) {
 }
 
 // It is applicable to every trace: without a stop that is the answer.
-func testSTWByTooling(t *testing.T) {
+func TestSTWByTooling(t *testing.T) { runCases(t, stwByTooling, casesSTWByTooling) }
+
+func casesSTWByTooling(t *testing.T) {
 	stops := func(n int, halt int64) [][]parse.Event {
 		return [][]parse.Event{gcjStops(n, false, 10*gcjUS, halt, 0, parse.ProcUser)}
 	}
@@ -313,7 +337,9 @@ func testSTWByTooling(t *testing.T) {
 	})
 }
 
-func testSTWLong(t *testing.T) {
+func TestSTWLong(t *testing.T) { runCases(t, stwLong, casesSTWLong) }
+
+func casesSTWLong(t *testing.T) {
 	pauses := func(n int, halt int64) [][]parse.Event {
 		return [][]parse.Event{gcjStops(n, true, 10*gcjUS, halt, 0, parse.ProcUser)}
 	}

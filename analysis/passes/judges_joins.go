@@ -9,9 +9,6 @@ import (
 	"github.com/tracelens/tracelens/parse"
 )
 
-// joinJudges judge goroutines that start others and wait for them, or wake many.
-var joinJudges = []*analysis.Analyzer{straggler, thunderingHerd}
-
 var straggler = &analysis.Analyzer{
 	Name:     "straggler",
 	Doc:      judgePage("straggler"),
@@ -56,7 +53,7 @@ type joinedKind struct {
 // waitedFor are the goroutines that ended the waits at a place and were started by
 // those that wait there; ok is false if there are none. Of several kinds with one
 // entry function that could have been as slow, it is the one with the longest median.
-func (w *waitingAt) waitedFor(p *analysis.Pass, long int64) (k joinedKind, ok bool) {
+func waitedFor(p *analysis.Pass, w *waitingAt, long int64) (k joinedKind, ok bool) {
 	// N.B. Waits that are much shorter than the slow ones are not for them. Goroutines
 	// that wait for their own kind are a tree, with all the work below the first ones.
 	ended := make(map[parse.StringID]int64)
@@ -88,7 +85,7 @@ func runStraggler(p *analysis.Pass) error {
 			continue
 		}
 		long, mean := w.long(), ratio(w.busy(), p.Trace.Duration())
-		k, ok := w.waitedFor(p, long)
+		k, ok := waitedFor(p, w, long)
 		if !ok {
 			continue
 		}

@@ -9,7 +9,9 @@ import (
 	"github.com/tracelens/tracelens/parse"
 )
 
-func testStraggler(t *testing.T) {
+func TestStraggler(t *testing.T) { runCases(t, straggler, casesStraggler) }
+
+func casesStraggler(t *testing.T) {
 	tr, w := blkTrace(t)
 	join, piece := w["blkJoin"], w["go blkPiece"]
 	if join.stack == 0 || piece.stack == 0 {
@@ -69,7 +71,9 @@ func testStraggler(t *testing.T) {
 	}
 }
 
-func testThunderingHerd(t *testing.T) {
+func TestThunderingHerd(t *testing.T) { runCases(t, thunderingHerd, casesThunderingHerd) }
+
+func casesThunderingHerd(t *testing.T) {
 	tr, w := blkTrace(t)
 	cond := w["blkCond"]
 	ran := func(n int, each int64) (out []parse.Event) {

@@ -32,7 +32,9 @@ func gcjMark(n int, ns int64, procs, workers, idle int32, mode parse.Mode) (out 
 	return out
 }
 
-func testSerialMark(t *testing.T) {
+func TestSerialMark(t *testing.T) { runCases(t, serialMark, casesSerialMark) }
+
+func casesSerialMark(t *testing.T) {
 	run := func(n int, ns int64, workers, idle int32) [][]parse.Event {
 		return [][]parse.Event{gcjMark(n, ns, 4, workers, idle, parse.ModeDedicated), gcjProcs(4, parse.ProcUser, gcjLength)}
 	}
@@ -56,7 +58,9 @@ func testSerialMark(t *testing.T) {
 	gcjExpectAll(t, gcJudges, []gcjExpect{{"gc/linked-list", "serial-mark", analysis.Error, "main.linkedList"}})
 }
 
-func testCostlyMark(t *testing.T) {
+func TestCostlyMark(t *testing.T) { runCases(t, costlyMark, casesCostlyMark) }
+
+func casesCostlyMark(t *testing.T) {
 	const MiB = 1 << 20
 	// A cycle of 20 ms on one P for each; live is what each leaves.
 	run := func(n int, ns, live int64, goroutines int) [][]parse.Event {
@@ -91,7 +95,9 @@ func testCostlyMark(t *testing.T) {
 	gcjExpectAll(t, gcJudges, []gcjExpect{{"gc/deep-stacks", "costly-mark", analysis.Note, "main.deep"}})
 }
 
-func testGCPacingChange(t *testing.T) {
+func TestGCPacingChange(t *testing.T) { runCases(t, gcPacingChange, casesGCPacingChange) }
+
+func casesGCPacingChange(t *testing.T) {
 	const MiB = 1 << 20
 	// Cycles with that goal for 10 MiB live.
 	run := func(live int64, goals ...int64) [][]parse.Event {
@@ -115,7 +121,9 @@ func testGCPacingChange(t *testing.T) {
 	gcjExpectAll(t, gcJudges, []gcjExpect{{"gc/gogc-change", "gc-pacing-change", analysis.Note, ""}})
 }
 
-func testIdleMarking(t *testing.T) {
+func TestIdleMarking(t *testing.T) { runCases(t, idleMarking, casesIdleMarking) }
+
+func casesIdleMarking(t *testing.T) {
 	run := func(n int, ns int64, workers int32, mode parse.Mode) []parse.Event {
 		return gcjMark(n, ns, 4, workers, 0, mode)
 	}

@@ -14,7 +14,7 @@ import (
 
 // parallelismJudges judge how well Ps and CPUs are used.
 var parallelismJudges = []*analysis.Analyzer{
-	cpuThrottled, oversubscribedHost, serialSection, saturatedPs, idlePsIOBound, pImbalance, gomaxprocsAdvice, gomaxprocsChange, hotFunction,
+	cpuThrottled, oversubscribedHost, serialSection, saturatedPs, idlePsIOBound, pImbalance, gomaxprocsAdvice, gomaxprocsChange,
 }
 
 const (

@@ -31,7 +31,9 @@ func schedHoles(t *testing.T, n int, hole, period, length int64) *schedTrace {
 	return tr
 }
 
-func testCPUThrottled(t *testing.T) {
+func TestCPUThrottled(t *testing.T) { runCases(t, cpuThrottled, casesCPUThrottled) }
+
+func casesCPUThrottled(t *testing.T) {
 	schedIdle(t, cpuThrottled)
 	schedAt(t, cpuThrottled, "holes of 30 ms", func(v int64) *schedTrace { return schedHoles(t, int(v), 30*schedMS, 100*schedMS, schedS) },
 		schedCase{0, "clear"}, schedCase{4, "clear"}, schedCase{5, "error"}, schedCase{10, "error"})
@@ -72,7 +74,9 @@ func TestThrottlingExplains(t *testing.T) {
 	}
 }
 
-func testOversubscribedHost(t *testing.T) {
+func TestOversubscribedHost(t *testing.T) { runCases(t, oversubscribedHost, casesOversubscribedHost) }
+
+func casesOversubscribedHost(t *testing.T) {
 	schedIdle(t, oversubscribedHost)
 	stuck := func(n int, held, length, work int64) *schedTrace {
 		tr := schedNew(t, length)
@@ -128,7 +132,9 @@ func testOversubscribedHost(t *testing.T) {
 	schedReal(t, "sched/sigstop-hole", map[*analysis.Analyzer]string{oversubscribedHost: "warning/stalled"})
 }
 
-func testSerialSection(t *testing.T) {
+func TestSerialSection(t *testing.T) { runCases(t, serialSection, casesSerialSection) }
+
+func casesSerialSection(t *testing.T) {
 	schedIdle(t, serialSection)
 	type serial struct{ alone, blocked, owner, length int64 }
 	make := func(c serial) *schedTrace {
@@ -171,7 +177,9 @@ func testSerialSection(t *testing.T) {
 	}
 }
 
-func testSaturated(t *testing.T) {
+func TestSaturated(t *testing.T) { runCases(t, saturatedPs, casesSaturated) }
+
+func casesSaturated(t *testing.T) {
 	schedIdle(t, saturatedPs)
 	make := func(busy int64, length int64, runnable, idle, syscall int32) *schedTrace {
 		tr := schedNew(t, length)
@@ -252,7 +260,9 @@ func TestSaturationExplains(t *testing.T) {
 	}
 }
 
-func testIdlePsIOBound(t *testing.T) {
+func TestIdlePsIOBound(t *testing.T) { runCases(t, idlePsIOBound, casesIdlePsIOBound) }
+
+func casesIdlePsIOBound(t *testing.T) {
 	schedIdle(t, idlePsIOBound)
 	make := func(idle, network int64, wakes int) *schedTrace {
 		tr := schedNew(t, schedS)
@@ -295,7 +305,9 @@ func schedShares(t *testing.T, length int64, ran ...int64) *schedTrace {
 	return tr
 }
 
-func testPImbalance(t *testing.T) {
+func TestPImbalance(t *testing.T) { runCases(t, pImbalance, casesPImbalance) }
+
+func casesPImbalance(t *testing.T) {
 	schedIdle(t, pImbalance)
 	// Two Ps, of which the second runs for a share of the first one's time.
 	make := func(length, first, second int64, runnable int32) *schedTrace {
@@ -341,7 +353,9 @@ func testPImbalance(t *testing.T) {
 	schedReal(t, "procs-1", map[*analysis.Analyzer]string{pImbalance: "n/a"})
 }
 
-func testGOMAXPROCSAdvice(t *testing.T) {
+func TestGOMAXPROCSAdvice(t *testing.T) { runCases(t, gomaxprocsAdvice, casesGOMAXPROCSAdvice) }
+
+func casesGOMAXPROCSAdvice(t *testing.T) {
 	schedIdle(t, gomaxprocsAdvice)
 	make := func(procs, demand int32, share, length int64) *schedTrace {
 		tr := schedNew(t, length)

@@ -7,7 +7,9 @@ import (
 	"github.com/tracelens/tracelens/parse"
 )
 
-func testIncompleteTrace(t *testing.T) {
+func TestIncompleteTrace(t *testing.T) { runCases(t, incompleteTrace, casesIncompleteTrace) }
+
+func casesIncompleteTrace(t *testing.T) {
 	schedReal(t, "idle", map[*analysis.Analyzer]string{incompleteTrace: "clear"})
 	schedReal(t, "edge/sigkill", map[*analysis.Analyzer]string{incompleteTrace: "warning"})
 	schedAt(t, incompleteTrace, "faults", func(v int64) *schedTrace {
@@ -19,7 +21,9 @@ func testIncompleteTrace(t *testing.T) {
 	}, schedCase{0, "clear"}, schedCase{1, "warning"})
 }
 
-func testShortTrace(t *testing.T) {
+func TestShortTrace(t *testing.T) { runCases(t, shortTrace, casesShortTrace) }
+
+func casesShortTrace(t *testing.T) {
 	schedIdle(t, shortTrace)
 	schedAt(t, shortTrace, "length with 999 waits", func(v int64) *schedTrace {
 		tr := schedNew(t, v)
@@ -36,7 +40,9 @@ func testShortTrace(t *testing.T) {
 	schedReal(t, "edge/short-20ms", map[*analysis.Analyzer]string{shortTrace: "note"})
 }
 
-func testTracerOverhead(t *testing.T) {
+func TestTracerOverhead(t *testing.T) { runCases(t, tracerOverhead, casesTracerOverhead) }
+
+func casesTracerOverhead(t *testing.T) {
 	schedIdle(t, tracerOverhead)
 	trace := func(events, busy, switches int64) *schedTrace {
 		tr := schedNew(t, schedS)

@@ -13,7 +13,7 @@ import (
 // schedulingJudges judge run queues, stealing and preemption.
 var schedulingJudges = []*analysis.Analyzer{
 	latencyTail, runnableBurst, idlePWhileRunnable, goschedSpin, goroutineChurn, lockedThreadPenalty,
-	migrationChurn, singleProducerSteal, sliceOverrun, preemptHeavy, mutexStarvation, lateTimers, yieldStarvation, connectionChurn,
+	migrationChurn, singleProducerSteal, sliceOverrun, preemptHeavy, mutexStarvation, lateTimers, yieldStarvation, connectionChurn, hotFunction,
 }
 
 // perSecond is n events in the analysed time as a rate.
@@ -546,10 +546,10 @@ var lockedThreadPenalty = &analysis.Analyzer{
 			return nil
 		}
 		// With one thread there is no other to compare with.
-		own := locked.median()
+		own := medianWait(&locked)
 		var than int64
 		if p.Met("waits", float64(others.n)) {
-			than = others.median()
+			than = medianWait(&others)
 		} else if f.headline().N() > locked.n {
 			than = f.headline().QuantileAny(.5)
 		}
@@ -571,7 +571,7 @@ var lockedThreadPenalty = &analysis.Analyzer{
 		for _, stack := range sites[:min(5, len(sites))] {
 			use := f.threads.at(stack)
 			evidence = append(evidence, analysis.Evidence{From: p.Rel(p.Trace.From), To: p.Rel(p.Trace.To), Func: p.SiteName(stack),
-				Note: fmt.Sprintf("waited here, then always ran on thread %d (%s, median wait %s)", use.m, counted(use.n, "time", "times"), p.Dur(use.median())), Stack: p.Stack(stack)})
+				Note: fmt.Sprintf("waited here, then always ran on thread %d (%s, median wait %s)", use.m, counted(use.n, "time", "times"), p.Dur(medianWait(use))), Stack: p.Stack(stack)})
 		}
 		p.Find(analysis.Finding{
 			Severity: severity, Confidence: analysis.Heuristic,
@@ -587,8 +587,8 @@ var lockedThreadPenalty = &analysis.Analyzer{
 	},
 }
 
-// median is the lower edge of the class of the median wait.
-func (u *threadUse) median() int64 {
+// medianWait is the lower edge of the class of the median wait.
+func medianWait(u *threadUse) int64 {
 	var below int64
 	for i, n := range u.octaves {
 		if below += n; 2*below >= u.n && below > 0 {

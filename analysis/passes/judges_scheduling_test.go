@@ -9,7 +9,9 @@ import (
 	"github.com/tracelens/tracelens/parse"
 )
 
-func testLatencyTail(t *testing.T) {
+func TestLatencyTail(t *testing.T) { runCases(t, latencyTail, casesLatencyTail) }
+
+func casesLatencyTail(t *testing.T) {
 	schedIdle(t, latencyTail)
 	// n waits of 1 µs, and one of a hundred as long as held; all in the first second.
 	make := func(n int, held, length, running int64) *schedTrace {
@@ -74,7 +76,9 @@ func testLatencyTail(t *testing.T) {
 	}
 }
 
-func testRunnableBurst(t *testing.T) {
+func TestRunnableBurst(t *testing.T) { runCases(t, runnableBurst, casesRunnableBurst) }
+
+func casesRunnableBurst(t *testing.T) {
 	schedIdle(t, runnableBurst)
 	// n bursts of that many runnable for held, in a second.
 	make := func(n int, runnable int32, held int64) *schedTrace {
@@ -150,7 +154,9 @@ func testRunnableBurst(t *testing.T) {
 	}
 }
 
-func testIdlePWhileRunnable(t *testing.T) {
+func TestIdlePWhileRunnable(t *testing.T) { runCases(t, idlePWhileRunnable, casesIdlePWhileRunnable) }
+
+func casesIdlePWhileRunnable(t *testing.T) {
 	schedIdle(t, idlePWhileRunnable)
 	make := func(n int, held int64, others int32) *schedTrace {
 		tr := schedNew(t, schedS)
@@ -188,7 +194,9 @@ func testIdlePWhileRunnable(t *testing.T) {
 	}
 }
 
-func testGoschedSpin(t *testing.T) {
+func TestGoschedSpin(t *testing.T) { runCases(t, goschedSpin, casesGoschedSpin) }
+
+func casesGoschedSpin(t *testing.T) {
 	schedIdle(t, goschedSpin)
 	make := func(yields int, ran int64, starts int) *schedTrace {
 		tr := schedNew(t, schedS)
@@ -229,7 +237,9 @@ func testGoschedSpin(t *testing.T) {
 	}
 }
 
-func testGoroutineChurn(t *testing.T) {
+func TestGoroutineChurn(t *testing.T) { runCases(t, goroutineChurn, casesGoroutineChurn) }
+
+func casesGoroutineChurn(t *testing.T) {
 	schedIdle(t, goroutineChurn)
 	make := func(n int, ran int64, length int64) *schedTrace {
 		tr := schedNew(t, length)
@@ -257,7 +267,11 @@ func testGoroutineChurn(t *testing.T) {
 	}
 }
 
-func testLockedThreadPenalty(t *testing.T) {
+func TestLockedThreadPenalty(t *testing.T) {
+	runCases(t, lockedThreadPenalty, casesLockedThreadPenalty)
+}
+
+func casesLockedThreadPenalty(t *testing.T) {
 	schedIdle(t, lockedThreadPenalty)
 	make := func(n int, held, others int64) *schedTrace {
 		tr := schedNew(t, schedS)
@@ -292,7 +306,9 @@ func testLockedThreadPenalty(t *testing.T) {
 	}
 }
 
-func testMigrationChurn(t *testing.T) {
+func TestMigrationChurn(t *testing.T) { runCases(t, migrationChurn, casesMigrationChurn) }
+
+func casesMigrationChurn(t *testing.T) {
 	schedIdle(t, migrationChurn)
 	make := func(migrations, stays int, idle int64) *schedTrace {
 		tr := schedNew(t, schedS)
@@ -335,7 +351,11 @@ func testMigrationChurn(t *testing.T) {
 	}
 }
 
-func testSingleProducerSteal(t *testing.T) {
+func TestSingleProducerSteal(t *testing.T) {
+	runCases(t, singleProducerSteal, casesSingleProducerSteal)
+}
+
+func casesSingleProducerSteal(t *testing.T) {
 	schedIdle(t, singleProducerSteal)
 	make := func(one, others, local int, held int64) *schedTrace {
 		tr := schedNew(t, 400*schedMS)
@@ -368,7 +388,9 @@ func testSingleProducerSteal(t *testing.T) {
 	}
 }
 
-func testSliceOverrun(t *testing.T) {
+func TestSliceOverrun(t *testing.T) { runCases(t, sliceOverrun, casesSliceOverrun) }
+
+func casesSliceOverrun(t *testing.T) {
 	schedIdle(t, sliceOverrun)
 	make := func(n int, length, contended int64, late int) *schedTrace {
 		tr := schedNew(t, 10*schedS)
@@ -407,7 +429,9 @@ func testSliceOverrun(t *testing.T) {
 	}
 }
 
-func testPreemptHeavy(t *testing.T) {
+func TestPreemptHeavy(t *testing.T) { runCases(t, preemptHeavy, casesPreemptHeavy) }
+
+func casesPreemptHeavy(t *testing.T) {
 	schedIdle(t, preemptHeavy)
 	make := func(n int, length int64, runnable int32) *schedTrace {
 		tr := schedNew(t, schedS)
@@ -435,7 +459,9 @@ func testPreemptHeavy(t *testing.T) {
 	}
 }
 
-func testMutexStarvation(t *testing.T) {
+func TestMutexStarvation(t *testing.T) { runCases(t, mutexStarvation, casesMutexStarvation) }
+
+func casesMutexStarvation(t *testing.T) {
 	schedIdle(t, mutexStarvation)
 	make := func(n int) *schedTrace {
 		tr := schedNew(t, schedS)

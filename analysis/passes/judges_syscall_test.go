@@ -9,7 +9,9 @@ import (
 	"github.com/tracelens/tracelens/parse"
 )
 
-func testBlockingHandoffs(t *testing.T) {
+func TestBlockingHandoffs(t *testing.T) { runCases(t, blockingHandoffs, casesBlockingHandoffs) }
+
+func casesBlockingHandoffs(t *testing.T) {
 	const us = gcjUS
 	user := gcjProcs(4, parse.ProcUser, gcjLength)
 	// 180 handoffs are 50 per second and P.
@@ -32,7 +34,9 @@ func testBlockingHandoffs(t *testing.T) {
 	})
 }
 
-func testPHostage(t *testing.T) {
+func TestPHostage(t *testing.T) { runCases(t, pHostage, casesPHostage) }
+
+func casesPHostage(t *testing.T) {
 	user := gcjProcs(1, parse.ProcUser, gcjLength) // the P time of the call comes on top
 	held := func(ns int64) [][]parse.Event {
 		return [][]parse.Event{user, {gcjLost(ns+20*gcjUS, ns, 1)}}
@@ -52,7 +56,9 @@ func testPHostage(t *testing.T) {
 	})
 }
 
-func testSyscallReturnWait(t *testing.T) {
+func TestSyscallReturnWait(t *testing.T) { runCases(t, syscallReturnWait, casesSyscallReturnWait) }
+
+func casesSyscallReturnWait(t *testing.T) {
 	wait := func(n int, held int64) []parse.Event {
 		return gcjTimes(n, started(held, parse.Go{Ready: parse.ReadySyscall, Origin: parse.OriginGlobal, BlockedStack: 1}))
 	}
@@ -88,7 +94,9 @@ func TestSyscallReturnWaitExplains(t *testing.T) {
 	}
 }
 
-func testThreadGrowth(t *testing.T) {
+func TestThreadGrowth(t *testing.T) { runCases(t, threadGrowth, casesThreadGrowth) }
+
+func casesThreadGrowth(t *testing.T) {
 	procs := gcjProcs(4, parse.ProcUser, gcjLength)
 	calls := func(n int, from, to int64) []parse.Event {
 		return gcjTimes(n, parse.Event{Time: parse.Time(to), Kind: parse.KindGoSyscall, Go: &parse.Go{From: parse.GoSyscall, To: parse.GoRunnable, Since: parse.Time(from), FromStack: 1}})
@@ -116,7 +124,9 @@ func testThreadGrowth(t *testing.T) {
 	})
 }
 
-func testChattySyscalls(t *testing.T) {
+func TestChattySyscalls(t *testing.T) { runCases(t, chattySyscalls, casesChattySyscalls) }
+
+func casesChattySyscalls(t *testing.T) {
 	procs := gcjProcs(1, parse.ProcUser, gcjLength)
 	calls := func(n int, held int64) [][]parse.Event {
 		return [][]parse.Event{procs, gcjTimes(n, gcjCall(held, 1)...)}
@@ -133,7 +143,9 @@ func testChattySyscalls(t *testing.T) {
 	})
 }
 
-func testBlockedCalls(t *testing.T) {
+func TestBlockedCalls(t *testing.T) { runCases(t, blockedCalls, casesBlockedCalls) }
+
+func casesBlockedCalls(t *testing.T) {
 	tr, w := blkTrace(t)
 	// n calls of that length at once, one after the other through the whole second.
 	calls := func(place string, n int, held int64, from int64) (out []parse.Event) {

@@ -11,72 +11,8 @@ import (
 	"github.com/tracelens/tracelens/parse"
 )
 
-// judgeCases are the cases of each judge, made by hand.
-var judgeCases = map[*analysis.Analyzer]func(*testing.T){
-	incompleteTrace:     testIncompleteTrace,
-	shortTrace:          testShortTrace,
-	tracerOverhead:      testTracerOverhead,
-	cpuThrottled:        testCPUThrottled,
-	oversubscribedHost:  testOversubscribedHost,
-	serialSection:       testSerialSection,
-	saturatedPs:         testSaturated,
-	idlePsIOBound:       testIdlePsIOBound,
-	pImbalance:          testPImbalance,
-	gomaxprocsAdvice:    testGOMAXPROCSAdvice,
-	latencyTail:         testLatencyTail,
-	runnableBurst:       testRunnableBurst,
-	idlePWhileRunnable:  testIdlePWhileRunnable,
-	goschedSpin:         testGoschedSpin,
-	goroutineChurn:      testGoroutineChurn,
-	lockedThreadPenalty: testLockedThreadPenalty,
-	migrationChurn:      testMigrationChurn,
-	singleProducerSteal: testSingleProducerSteal,
-	sliceOverrun:        testSliceOverrun,
-	preemptHeavy:        testPreemptHeavy,
-	mutexStarvation:     testMutexStarvation,
-	blockingHandoffs:    testBlockingHandoffs,
-	pHostage:            testPHostage,
-	syscallReturnWait:   testSyscallReturnWait,
-	threadGrowth:        testThreadGrowth,
-	chattySyscalls:      testChattySyscalls,
-	memoryLimitThrash:   testMemoryLimitThrash,
-	gcCPUDominant:       testGCCPUDominant,
-	forcedGC:            testForcedGC,
-	liveHeapGrowth:      testLiveHeapGrowth,
-	assistHeavy:         testAssistHeavy,
-	assistQueueWait:     testAssistQueueWait,
-	markStarvesUsers:    testMarkStarvesUsers,
-	mmuLow:              testMMULow,
-	sweepOnAllocation:   testSweepOnAllocation,
-	heapOvershoot:       testHeapOvershoot,
-	stwStraggler:        testSTWStraggler,
-	stwByTooling:        testSTWByTooling,
-	stwLong:             testSTWLong,
-	lockConvoy:          testLockConvoy,
-	rwmutexWriterStall:  testRWMutexWriterStall,
-	channelPingPong:     testChannelPingPong,
-	stuckGoroutines:     testStuckGoroutines,
-	tickerStorm:         testTickerStorm,
-	netpollDelay:        testNetpollDelay,
-	slowTasks:           testSlowTasks,
-	unfinishedTasks:     testUnfinishedTasks,
-	lateTimers:          testLateTimers,
-	yieldStarvation:     testYieldStarvation,
-	connectionChurn:     testConnectionChurn,
-	gomaxprocsChange:    testGOMAXPROCSChange,
-	deadlinesExpired:    testDeadlinesExpired,
-	hotFunction:         testHotFunction,
-	serialMark:          testSerialMark,
-	costlyMark:          testCostlyMark,
-	gcPacingChange:      testGCPacingChange,
-	idleMarking:         testIdleMarking,
-	straggler:           testStraggler,
-	thunderingHerd:      testThunderingHerd,
-	blockedCalls:        testBlockedCalls,
-}
-
 // alwaysApplicable are the judges that no trace keeps from judging.
-var alwaysApplicable = []*analysis.Analyzer{incompleteTrace, stwByTooling}
+var alwaysApplicable = []string{"incomplete-trace", "stw-by-tooling"}
 
 // near is how close to a level a case has to be on either side, as a share of it.
 const near = .1
@@ -135,60 +71,37 @@ func (h *handmade) verdict(judge *analysis.Analyzer, levels map[string]analysis.
 	return out
 }
 
-// TestJudges runs the cases of every judge, and wants of them one that fires, one
-// that is clear and one that is not applicable. A level moved a little must change
-// the verdict of a case, up and down: so there are cases just below and at it.
-func TestJudges(t *testing.T) {
+// runCases runs the cases of a judge, and wants of them one that fires, one that is
+// clear and one that is not applicable. A level moved a little must change the verdict
+// of a case, up and down: so there are cases just below and at it.
+func runCases(t *testing.T, judge *analysis.Analyzer, cases func(*testing.T)) {
+	t.Helper()
 	if trace.IsEnabled() {
 		t.Skip("a trace of this process is being recorded already")
 	}
-	for _, judge := range Judges() {
-		t.Run(judge.Name, func(t *testing.T) {
-			cases := judgeCases[judge]
-			if cases == nil {
-				t.Fatal("has no cases in judgeCases")
-			}
-			var all []handmade
-			tried = &all
-			defer func() { tried = nil }()
-			cases(t)
-			tried = nil
+	var all []handmade
+	tried = &all
+	defer func() { tried = nil }()
+	cases(t)
+	tried = nil
 
-			outcomes := make(map[analysis.Outcome]bool)
-			for i := range all {
-				outcomes[all[i].report(judge, nil).Results[0].Outcome] = true
-			}
-			for _, o := range []analysis.Outcome{analysis.Found, analysis.Clear, analysis.NotApplicable} {
-				if !outcomes[o] && (o != analysis.NotApplicable || !slices.Contains(alwaysApplicable, judge)) {
-					t.Errorf("no case is %s", o)
-				}
-			}
-			for _, th := range judge.Thresholds {
-				if slices.Contains(farCases, th.Name) {
-					continue
-				}
-				for _, up := range []bool{true, false} {
-					if !slices.ContainsFunc(analysis.Severities, func(s analysis.Severity) bool { return levelTried(judge, &th, s, up, all) }) {
-						t.Errorf("%s: no case %s by less than %.0f %%", th.Name, sideOf(&th, up), 100*near)
-					}
-				}
-			}
-		})
+	outcomes := make(map[analysis.Outcome]bool)
+	for i := range all {
+		outcomes[all[i].report(judge, nil).Results[0].Outcome] = true
 	}
-	for judge := range judgeCases {
-		if !slices.Contains(Judges(), judge) {
-			t.Errorf("%s has cases, but is not in the catalogue", judge.Name)
+	for _, o := range []analysis.Outcome{analysis.Found, analysis.Clear, analysis.NotApplicable} {
+		if !outcomes[o] && (o != analysis.NotApplicable || !slices.Contains(alwaysApplicable, judge.Name)) {
+			t.Errorf("no case is %s", o)
 		}
 	}
-	names := make(map[string]bool)
-	for _, judge := range Judges() {
-		for _, th := range judge.Thresholds {
-			names[th.Name] = true
+	for _, th := range judge.Thresholds {
+		if slices.Contains(farCases, th.Name) {
+			continue
 		}
-	}
-	for _, name := range farCases {
-		if !names[name] {
-			t.Errorf("farCases has %s, which no judge has", name)
+		for _, up := range []bool{true, false} {
+			if !slices.ContainsFunc(analysis.Severities, func(s analysis.Severity) bool { return levelTried(judge, &th, s, up, all) }) {
+				t.Errorf("%s: no case %s by less than %.0f %%", th.Name, sideOf(&th, up), 100*near)
+			}
 		}
 	}
 }

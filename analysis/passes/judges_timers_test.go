@@ -8,7 +8,9 @@ import (
 	"github.com/tracelens/tracelens/parse"
 )
 
-func testLateTimers(t *testing.T) {
+func TestLateTimers(t *testing.T) { runCases(t, lateTimers, casesLateTimers) }
+
+func casesLateTimers(t *testing.T) {
 	schedIdle(t, lateTimers)
 	// One P of two for a second: slices of that length beside others of 1 ms, all in
 	// user code, and idle Ps for a part of the time.
@@ -39,7 +41,9 @@ func testLateTimers(t *testing.T) {
 	}
 }
 
-func testYieldStarvation(t *testing.T) {
+func TestYieldStarvation(t *testing.T) { runCases(t, yieldStarvation, casesYieldStarvation) }
+
+func casesYieldStarvation(t *testing.T) {
 	schedIdle(t, yieldStarvation)
 	make := func(n int, held, length int64) *schedTrace {
 		tr := schedNew(t, length)
@@ -59,7 +63,9 @@ func testYieldStarvation(t *testing.T) {
 	}
 }
 
-func testConnectionChurn(t *testing.T) {
+func TestConnectionChurn(t *testing.T) { runCases(t, connectionChurn, casesConnectionChurn) }
+
+func casesConnectionChurn(t *testing.T) {
 	for name, want := range map[string]bool{
 		"net/http.(*Transport).dialConnFor":                     true,
 		"net/http.(*Transport).startDialConnForLocked.func1":    true,
@@ -99,7 +105,9 @@ func testConnectionChurn(t *testing.T) {
 	}
 }
 
-func testGOMAXPROCSChange(t *testing.T) {
+func TestGOMAXPROCSChange(t *testing.T) { runCases(t, gomaxprocsChange, casesGOMAXPROCSChange) }
+
+func casesGOMAXPROCSChange(t *testing.T) {
 	make := func(procs ...int32) *schedTrace {
 		tr := schedNew(t, int64(len(procs))*100*schedMS)
 		for i, n := range procs {
@@ -137,7 +145,9 @@ func testGOMAXPROCSChange(t *testing.T) {
 	}
 }
 
-func testDeadlinesExpired(t *testing.T) {
+func TestDeadlinesExpired(t *testing.T) { runCases(t, deadlinesExpired, casesDeadlinesExpired) }
+
+func casesDeadlinesExpired(t *testing.T) {
 	real, events := analysistest.Events(t, analysistest.Corpus(t, "sync/context-cancel"))
 	expires, ok := real.Lookup("context.WithDeadlineCause.func2")
 	if !ok {

@@ -32,7 +32,7 @@ func All() []*analysis.Analyzer { return slices.Concat(measures, Judges()) }
 
 // Judges returns the analyzers that have findings and measure nothing.
 func Judges() []*analysis.Analyzer {
-	return slices.Concat(qualityJudges, parallelismJudges, schedulingJudges, syscallJudges, gcJudges, blockingJudges, joinJudges)
+	return slices.Concat(qualityJudges, parallelismJudges, schedulingJudges, syscallJudges, gcJudges, stwJudges, blockingJudges, taskJudges)
 }
 
 var measures = []*analysis.Analyzer{

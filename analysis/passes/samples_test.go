@@ -45,7 +45,9 @@ func TestSamples(t *testing.T) {
 	}
 }
 
-func testHotFunction(t *testing.T) {
+func TestHotFunction(t *testing.T) { runCases(t, hotFunction, casesHotFunction) }
+
+func casesHotFunction(t *testing.T) {
 	make := func(hot, others int) *schedTrace {
 		tr := schedNew(t, schedS)
 		a, b := tr.stack(0), tr.stack(1)

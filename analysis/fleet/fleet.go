@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/tracelens/tracelens/analysis"
-	"github.com/tracelens/tracelens/analysis/internal/sketch"
+	"github.com/tracelens/tracelens/analysis/sketch"
 )
 
 // Options say what a Fleet's report is to hold.

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis"
-	"github.com/tracelens/tracelens/analysis/internal/sketch"
+	"github.com/tracelens/tracelens/analysis/sketch"
 )
 
 // entry is a trace whose metrics are around those of the others.

@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"github.com/tracelens/tracelens/analysis"
-	"github.com/tracelens/tracelens/analysis/internal/sketch"
+	"github.com/tracelens/tracelens/analysis/sketch"
 	"github.com/tracelens/tracelens/parse"
 )
 

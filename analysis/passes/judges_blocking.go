@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/tracelens/tracelens/analysis"
-	"github.com/tracelens/tracelens/analysis/internal/sketch"
+	"github.com/tracelens/tracelens/analysis/sketch"
 	"github.com/tracelens/tracelens/parse"
 )
 

@@ -5,7 +5,7 @@ import (
 	"strconv"
 
 	"github.com/tracelens/tracelens/analysis"
-	"github.com/tracelens/tracelens/analysis/internal/sketch"
+	"github.com/tracelens/tracelens/analysis/sketch"
 	"github.com/tracelens/tracelens/parse"
 )
 

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/tracelens/tracelens/analysis"
-	"github.com/tracelens/tracelens/analysis/internal/sketch"
+	"github.com/tracelens/tracelens/analysis/sketch"
 )
 
 // What titles of figures are made of: a title states a fact in one line.

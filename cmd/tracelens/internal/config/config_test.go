@@ -431,12 +431,12 @@ func TestREADME(t *testing.T) {
 
 // TestBatch: the table of the preset names judges there are.
 func TestBatch(t *testing.T) {
-	if len(passes.Judges()) < 40 {
-		t.Skipf("there are only %d judges", len(passes.Judges()))
+	if len(passes.Checks()) < 40 {
+		t.Skipf("there are only %d judges", len(passes.Checks()))
 	}
 	for _, p := range presets {
 		for _, name := range p.off {
-			if !slices.ContainsFunc(passes.Judges(), func(a *analysis.Analyzer) bool { return a.Name == name }) {
+			if !slices.ContainsFunc(passes.Checks(), func(a *analysis.Analyzer) bool { return a.Name == name }) {
 				t.Errorf("preset %s switches %s off, which is no judge", p.Name, name)
 			}
 		}

@@ -19,7 +19,7 @@ import (
 )
 
 // An Analyzer is one thing to look at in a trace: a measure (New and Run), a
-// judge (Requires and Run), or both.
+// check (Requires and Run), or both.
 type Analyzer struct {
 	Name string // a noun; also the file, the flag, the JSON key and the page
 	// Doc is its page, in Markdown. The first line is "# NAME: one sentence".

@@ -20,9 +20,9 @@ import (
 	"github.com/tracelens/tracelens/parse"
 )
 
-// TestGCJudgesTable prints what each judge of calls and of the GC says of every
+// TestGCChecksTable prints what each check of calls and of the GC says of every
 // trace: TRACELENS_JUDGES=found, or all.
-func TestGCJudgesTable(t *testing.T) {
+func TestGCChecksTable(t *testing.T) {
 	mode := os.Getenv("TRACELENS_JUDGES")
 	if mode == "" {
 		t.Skip("set TRACELENS_JUDGES to found or all")
@@ -58,7 +58,7 @@ func TestGCJudgesTable(t *testing.T) {
 
 // Every threshold says what it is and where it comes from, and every page what a
 // page must say.
-func TestGCJudgesAreDocumented(t *testing.T) {
+func TestGCChecksAreDocumented(t *testing.T) {
 	for _, a := range slices.Concat(syscalls.All, gc.All) {
 		for _, th := range a.Thresholds {
 			if !strings.HasPrefix(th.Name, a.Name+".") || th.Doc == "" || th.Unit == "" || th.Source == "" || th.Levels == (analysis.Levels{}) {
@@ -73,8 +73,8 @@ func TestGCJudgesAreDocumented(t *testing.T) {
 	}
 }
 
-// What folds what, when all judges look at a program that does little but GC.
-func TestGCJudgesFold(t *testing.T) {
+// What folds what, when all checks look at a program that does little but GC.
+func TestGCChecksFold(t *testing.T) {
 	for _, r := range []struct {
 		trace, cause string
 		symptoms     []string
@@ -100,7 +100,7 @@ func TestGCJudgesFold(t *testing.T) {
 	}
 }
 
-func TestGCJudgesOnTraces(t *testing.T) {
+func TestGCChecksOnTraces(t *testing.T) {
 	checktest.ExpectAll(t, gc.All, []checktest.Expect{
 		{Trace: "gc-assist", Code: "gc-cpu-dominant", Severity: analysis.Error, Names: "main.allocateNodes"},
 		{Trace: "gc-assist", Code: "assist-heavy", Severity: analysis.Error, Names: "main.allocateNodes"},
@@ -123,7 +123,7 @@ func TestGCJudgesOnTraces(t *testing.T) {
 	})
 }
 
-func TestGCJudgesSilent(t *testing.T) { checktest.Silent(t, gc.All) }
+func TestGCChecksSilent(t *testing.T) { checktest.Silent(t, gc.All) }
 
 // TestThrottlingExplains: the quota is the finding, its effects are symptoms.
 func TestThrottlingExplains(t *testing.T) {
@@ -165,7 +165,7 @@ func TestSaturationExplains(t *testing.T) {
 
 // TestHealthyIsQuiet: sound programs get no warning.
 func TestHealthyIsQuiet(t *testing.T) {
-	judges := append(append(append([]*analysis.Analyzer{}, trace.All...), procs.All...), sched.All...)
+	checks := append(append(append([]*analysis.Analyzer{}, trace.All...), procs.All...), sched.All...)
 	paths := []string{
 		analysistest.Testdata(t, "idle"), analysistest.Testdata(t, "http-healthy"), analysistest.Testdata(t, "heartbeat"), analysistest.Testdata(t, "netpoll-echo"),
 	}
@@ -179,7 +179,7 @@ func TestHealthyIsQuiet(t *testing.T) {
 		}
 	}
 	for _, path := range paths {
-		for _, f := range analysistest.Report(t, path, judges...).Findings() {
+		for _, f := range analysistest.Report(t, path, checks...).Findings() {
 			for _, f := range append([]analysis.Finding{*f}, f.Symptoms...) {
 				if f.Severity != analysis.Note {
 					t.Errorf("%s: %s %s: %s", path, f.Severity, f.Code, f.Summary)
@@ -189,7 +189,7 @@ func TestHealthyIsQuiet(t *testing.T) {
 	}
 }
 
-func TestSyscallJudgesOnTraces(t *testing.T) {
+func TestSyscallChecksOnTraces(t *testing.T) {
 	checktest.ExpectAll(t, syscalls.All, []checktest.Expect{
 		{Trace: "syscall-handoff-go124", Code: "blocking-p-handoffs", Severity: analysis.Warning, Names: "main.nanosleep3ms"},
 		{Trace: "syscall-handoff", Code: "blocking-p-handoffs", Severity: analysis.Note, Names: "main.nanosleep3ms"},
@@ -203,7 +203,7 @@ func TestSyscallJudgesOnTraces(t *testing.T) {
 	})
 }
 
-func TestSyscallJudgesSilent(t *testing.T) { checktest.Silent(t, syscalls.All) }
+func TestSyscallChecksSilent(t *testing.T) { checktest.Silent(t, syscalls.All) }
 
 func TestGOMAXPROCSChangeExplains(t *testing.T) {
 	rep := analysistest.Report(t, analysistest.Corpus(t, "sched/gomaxprocs-change"), Checks()...)

@@ -16,7 +16,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the goldens")
 
-// TestFirings is the review of all judges: what they find in every trace, one line
+// TestFirings is the review of all checks: what they find in every trace, one line
 // each, as the report orders it, symptoms in brackets. Read every change of it
 // against what is planted in the trace.
 func TestFirings(t *testing.T) {
@@ -80,11 +80,11 @@ func firings(t *testing.T, path string) (line string) {
 		return ""
 	}
 	for _, r := range rep.Results {
-		if r.Judge && (r.Outcome == analysis.Failed || r.Outcome != analysis.Found && len(r.Summary) == 0 && r.Reason == "") {
+		if r.Check && (r.Outcome == analysis.Failed || r.Outcome != analysis.Found && len(r.Summary) == 0 && r.Reason == "") {
 			t.Errorf("%s: %s is %s %s and says nothing", path, r.Name, r.Outcome, r.Reason)
 		}
 		for _, f := range r.Findings {
-			if r.Judge && (len(f.Evidence) > 10 || f.Advice == "" || f.Summary == "" || f.Confidence == "") {
+			if r.Check && (len(f.Evidence) > 10 || f.Advice == "" || f.Summary == "" || f.Confidence == "") {
 				t.Errorf("%s: %s lacks advice, summary or confidence, or has more than 10 rows of evidence", path, f.Code)
 			}
 			for _, e := range f.Evidence {

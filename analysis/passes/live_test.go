@@ -15,7 +15,7 @@ import (
 )
 
 // Programs in which the causes are planted, so long that no load hides them.
-func TestBlockingJudgesLive(t *testing.T) {
+func TestBlockingChecksLive(t *testing.T) {
 	rep := checktest.Live(t, []*analysis.Analyzer{blocking.RwmutexWriterStall, tasks.SlowTasks, tasks.UnfinishedTasks, blocking.StuckGoroutines}, func() {
 		var rw sync.RWMutex
 		var wg sync.WaitGroup

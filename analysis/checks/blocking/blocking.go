@@ -6,7 +6,7 @@ import (
 	"github.com/tracelens/tracelens/analysis"
 )
 
-// All judge locks, channels, the network and tasks.
+// All check locks, channels, the network and tasks.
 var All = []*analysis.Analyzer{
 	lockConvoy, RwmutexWriterStall, channelPingPong, StuckGoroutines, tickerStorm,
 	netpollDelay, deadlinesExpired, straggler, thunderingHerd,

@@ -47,7 +47,7 @@ func casesLockConvoy(t *testing.T) {
 		{"one of 250 ms", checktest.Waits(lock, 100e6, 250e6, 1, 1), "lock-convoy warning"},
 		{"worst stretch only", append(withPauses(1e6, 5e6), checktest.Waits(lock, 800e6, 10e6, 100, 10)...), "lock-convoy warning"},
 		{"once", checktest.Waits(w["blkOnce"], 100e6, 200e6, 50, 50), "lock-convoy warning"},
-		{"readers are another judge's", checktest.Waits(w["blkReader"], 100e6, 5e6, 480, 8), ""},
+		{"readers are another check's", checktest.Waits(w["blkReader"], 100e6, 5e6, 480, 8), ""},
 		{"senders", checktest.Waits(w["blkSender"], 0, 10e6, 80, 1), "lock-convoy/senders note"},
 		{"senders that wait less", checktest.Waits(w["blkSender"], 0, 10e6, 79, 1), ""},
 		{"many senders", checktest.Waits(w["blkSender"], 0, 10e6, 3000, 30), "lock-convoy/senders note"},

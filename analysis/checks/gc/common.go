@@ -47,7 +47,7 @@ func (w *gcWindow) marking() float64 {
 	return min(1, say.Ratio(w.lanes[measures.GCLaneMarking], w.wall()))
 }
 
-// gcOf returns the folds that most of the judges read, and the stretch that scores
+// gcOf returns the folds that most of the checks read, and the stretch that scores
 // highest; w is nil when there was no GC.
 func gcOf(p *analysis.Pass, score func(sums []int64, ns int64) float64) (c *measures.GCFold, over *sketch.Series, w *gcWindow) {
 	c = measures.GCOf(p).Closed()

@@ -51,7 +51,7 @@ var gcPacingChange = &analysis.Analyzer{
 				p.At(phases[1].from), strings.Join(text, " to ")),
 			Cost:     analysis.Cost{Value: taken, Total: all.Procs(), Clock: analysis.PTime},
 			Evidence: append(evidence.LimitRows(shown, 5), evidence.LimitRows(evidence.AllocationSites(p, all, p.Trace.From, p.Trace.To), 5)...),
-			Advice:   "Look for debug.SetGCPercent and debug.SetMemoryLimit, and judge each phase by itself (--from, --to); gc.cycles and gc.worker.dedicated follow the goal.",
+			Advice:   "Look for debug.SetGCPercent and debug.SetMemoryLimit, and check each phase by itself (--from, --to); gc.cycles and gc.worker.dedicated follow the goal.",
 			Caveat:   "Goals also count stacks and globals. Only the longest cycles are looked at.",
 			Figure:   "gc.heap",
 		})

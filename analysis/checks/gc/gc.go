@@ -6,7 +6,7 @@ import (
 	"github.com/tracelens/tracelens/analysis"
 )
 
-// All judge the GC: causes before their effects.
+// All check the GC: causes before their effects.
 var All = []*analysis.Analyzer{
 	memoryLimitThrash, gcCPUDominant, forcedGC, liveHeapGrowth, serialMark, costlyMark, assistHeavy, assistQueueWait, markStarvesUsers,
 	mmuLow, sweepOnAllocation, heapOvershoot, gcPacingChange, idleMarking,

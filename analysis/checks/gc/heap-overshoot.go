@@ -25,7 +25,7 @@ var heapOvershoot = &analysis.Analyzer{
 	},
 	Run: func(p *analysis.Pass) error {
 		c := measures.GCOf(p)
-		var judged, over int64
+		var checked, over int64
 		type row struct {
 			e    analysis.Evidence
 			by   int64
@@ -42,7 +42,7 @@ var heapOvershoot = &analysis.Analyzer{
 			if !d.GoalKnown || d.Goal <= 0 || d.Peak == 0 {
 				continue
 			}
-			judged++
+			checked++
 			by := d.Peak - d.Goal
 			most = max(most, say.Ratio(by, d.Goal))
 			if p.Met("share", say.Ratio(by, d.Goal)) && p.Met("bytes", float64(by)) {
@@ -52,21 +52,21 @@ var heapOvershoot = &analysis.Analyzer{
 					Note: fmt.Sprintf("%s in use, goal %s", analysis.FormatBytes(d.Peak), analysis.FormatBytes(d.Goal))}, by, say.Ratio(by, d.Goal)})
 			}
 		}
-		if judged == 0 {
+		if checked == 0 {
 			p.NotApplicable("no whole GC cycle whose goal is in the trace; record longer, with the GC on")
 			return nil
 		}
 		severity := p.Severity("cycles", float64(over))
 		if severity == "" {
 			p.Say("the heap passed its goal by %s and %s or more in %s of %s (limit %.0f), by %s at most",
-				say.Percent(p.Limit("share")), analysis.FormatBytes(int64(p.Limit("bytes"))), analysis.FormatCount(over), say.Counted(judged, "cycle", "cycles"), p.Limit("cycles"), say.Percent(max(0, most)))
+				say.Percent(p.Limit("share")), analysis.FormatBytes(int64(p.Limit("bytes"))), analysis.FormatCount(over), say.Counted(checked, "cycle", "cycles"), p.Limit("cycles"), say.Percent(max(0, most)))
 			return nil
 		}
 		slices.SortStableFunc(rows, func(a, b row) int { return cmp.Or(cmp.Compare(b.by, a.by), cmp.Compare(a.e.From, b.e.From)) })
 		finding := analysis.Finding{
 			Severity: severity,
 			Summary: fmt.Sprintf("The heap passes its goal in %s of %s, by %s in the mean and %s at most",
-				analysis.FormatCount(over), say.Counted(judged, "cycle", "cycles"), say.Percent(sum/float64(over)), say.Percent(most)),
+				analysis.FormatCount(over), say.Counted(checked, "cycle", "cycles"), say.Percent(sum/float64(over)), say.Percent(most)),
 			Confidence: analysis.Measured,
 			Advice:     "Marking is too slow for the pace of allocation: look for what cannot be marked in parallel (long lists), for bursts of allocation, for Ps that C code or other processes hold. Leave that much more memory below the limit of the container. heap.live.max should come near heap.goal.max.",
 			Caveat:     "heapLive counts whole spans. Only the longest cycles are kept, where a trace has more than 64. It costs memory, no time: the finding has no cost.",

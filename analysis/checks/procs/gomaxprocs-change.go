@@ -72,7 +72,7 @@ var gomaxprocsChange = &analysis.Analyzer{
 				say.Counted(steps.N-1, "time", "times"), firstSteps(values), where, steps.Max, p.Dur(fewer)),
 			Cost:     analysis.Cost{Value: fewer, Total: p.Trace.Duration(), Clock: analysis.Wall},
 			Evidence: shown,
-			Advice:   "Set GOMAXPROCS once, at the start, to the CPUs there are; procs.gomaxprocs.min should equal procs.gomaxprocs.max. To judge the program, analyse a part of the trace without a change (--from, --to).",
+			Advice:   "Set GOMAXPROCS once, at the start, to the CPUs there are; procs.gomaxprocs.min should equal procs.gomaxprocs.max. To check the program, analyse a part of the trace without a change (--from, --to).",
 			Caveat:   "Since Go 1.25 the runtime itself follows the CPU limit of the container (runtime/proc.go: sysmonUpdateGOMAXPROCS).",
 		}
 		if longWaitsBelow(p, steps) >= evidence.ExplainsFrom {

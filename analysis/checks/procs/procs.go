@@ -6,7 +6,7 @@ import (
 	"github.com/tracelens/tracelens/analysis"
 )
 
-// All judge how well Ps and CPUs are used.
+// All check how well Ps and CPUs are used.
 var All = []*analysis.Analyzer{
 	Limits, cpuThrottled, oversubscribedHost, serialSection, SaturatedPs, idlePsIOBound, pImbalance, gomaxprocsAdvice, gomaxprocsChange,
 }

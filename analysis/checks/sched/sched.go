@@ -6,7 +6,7 @@ import (
 	"github.com/tracelens/tracelens/analysis"
 )
 
-// All judge run queues, stealing and preemption.
+// All check run queues, stealing and preemption.
 var All = []*analysis.Analyzer{
 	LatencyTail, runnableBurst, idlePWhileRunnable, goschedSpin, goroutineChurn, lockedThreadPenalty,
 	migrationChurn, singleProducerSteal, sliceOverrun, preemptHeavy, mutexStarvation, lateTimers, yieldStarvation, connectionChurn, hotFunction,

@@ -6,7 +6,7 @@ import (
 	"github.com/tracelens/tracelens/analysis"
 )
 
-// All judge stops of the world.
+// All check stops of the world.
 var All = []*analysis.Analyzer{stwStraggler, stwByTooling, stwLong}
 
 //go:embed *.md

@@ -23,7 +23,7 @@ var blockingHandoffs = &analysis.Analyzer{
 		{Name: "blocking-p-handoffs.handoffs", Doc: "Ps that sysmon took at that site", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 20}, Source: "fewer are a few chances, and at 5 % already 400 calls"},
 		{Name: "blocking-p-handoffs.cost", Doc: "P time held by calls beyond 20 µs while user goroutines were runnable, of all P time", Unit: analysis.Ratio,
-			Levels: analysis.Levels{Note: .001, Warning: .01}, Source: "1 % is what other judges take for noticeable; calls that block beside idle Ps cost nothing and are healthy"},
+			Levels: analysis.Levels{Note: .001, Warning: .01}, Source: "1 % is what other checks take for noticeable; calls that block beside idle Ps cost nothing and are healthy"},
 	},
 	Run: func(p *analysis.Pass) error {
 		f := measures.SyscallsOf(p)

@@ -6,7 +6,7 @@ import (
 	"github.com/tracelens/tracelens/analysis"
 )
 
-// All judge system and cgo calls.
+// All check system and cgo calls.
 var All = []*analysis.Analyzer{blockingHandoffs, pHostage, syscallReturnWait, threadGrowth, chattySyscalls, blockedCalls}
 
 //go:embed *.md

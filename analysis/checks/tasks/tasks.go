@@ -6,7 +6,7 @@ import (
 	"github.com/tracelens/tracelens/analysis"
 )
 
-// All judge user tasks.
+// All check user tasks.
 var All = []*analysis.Analyzer{SlowTasks, UnfinishedTasks}
 
 //go:embed *.md

@@ -15,7 +15,7 @@ var shortTrace = &analysis.Analyzer{
 		{
 			Name: "short-trace.duration", Doc: "length of what was analysed", Unit: analysis.NS, Below: true,
 			Levels: analysis.Levels{Note: 1e9},
-			Source: "judges look for the worst second (schedWindow); the tracer writes a generation a second (runtime/trace.go)",
+			Source: "checks look for the worst second (schedWindow); the tracer writes a generation a second (runtime/trace.go)",
 		},
 		{
 			Name: "short-trace.waits", Doc: "waits of user goroutines for a P", Unit: analysis.Count, Below: true,

@@ -6,7 +6,7 @@ import (
 	"github.com/tracelens/tracelens/analysis"
 )
 
-// All judge how far a trace can be trusted.
+// All check how far a trace can be trusted.
 var All = []*analysis.Analyzer{incompleteTrace, shortTrace, tracerOverhead}
 
 //go:embed *.md

@@ -11,7 +11,7 @@ import (
 	"github.com/tracelens/tracelens/parse"
 )
 
-// alwaysApplicable are the judges that no trace keeps from judging.
+// alwaysApplicable are the checks that no trace keeps from checking.
 var alwaysApplicable = []string{"incomplete-trace", "stw-by-tooling"}
 
 // near is how close to a level a case has to be on either side, as a share of it.
@@ -32,35 +32,35 @@ var farCases = []string{
 	"ticker-storm.trace",
 }
 
-// A handmade trace was judged by a case.
+// A handmade trace was checked by a case.
 type handmade struct {
 	trace  parse.Trace
 	events []parse.Event
 }
 
-// tried keeps the traces of the cases under way, nil outside TestJudges.
+// tried keeps the traces of the cases under way, nil outside TestChecks.
 var tried *[]handmade
 
-// Judged concludes a trace made by hand.
-func Judged(tr *parse.Trace, judge *analysis.Analyzer, events []parse.Event) *analysis.Report {
+// Concluded concludes a trace made by hand.
+func Concluded(tr *parse.Trace, check *analysis.Analyzer, events []parse.Event) *analysis.Report {
 	h := handmade{*tr, events}
 	if tried != nil {
 		*tried = append(*tried, h)
 	}
-	return h.report(judge, nil)
+	return h.report(check, nil)
 }
 
-func (h *handmade) report(judge *analysis.Analyzer, levels map[string]analysis.Levels) *analysis.Report {
-	p := analysis.NewPartial([]*analysis.Analyzer{judge})
+func (h *handmade) report(check *analysis.Analyzer, levels map[string]analysis.Levels) *analysis.Report {
+	p := analysis.NewPartial([]*analysis.Analyzer{check})
 	for i := range h.events {
 		p.Event(&h.events[i])
 	}
-	return analysis.Conclude(&h.trace, "synthetic", p, []*analysis.Analyzer{judge}, levels)
+	return analysis.Conclude(&h.trace, "synthetic", p, []*analysis.Analyzer{check}, levels)
 }
 
-// verdict is how a judge ends with these levels in force.
-func (h *handmade) verdict(judge *analysis.Analyzer, levels map[string]analysis.Levels) string {
-	res := h.report(judge, levels).Results[0]
+// verdict is how a check ends with these levels in force.
+func (h *handmade) verdict(check *analysis.Analyzer, levels map[string]analysis.Levels) string {
+	res := h.report(check, levels).Results[0]
 	out := string(res.Outcome)
 	for _, f := range res.Findings {
 		out += fmt.Sprintf(" %s %s", f.Code, f.Severity)
@@ -71,10 +71,10 @@ func (h *handmade) verdict(judge *analysis.Analyzer, levels map[string]analysis.
 	return out
 }
 
-// Run runs the cases of a judge, and wants of them one that fires, one that is
+// Run runs the cases of a check, and wants of them one that fires, one that is
 // clear and one that is not applicable. A level moved a little must change the verdict
 // of a case, up and down: so there are cases just below and at it.
-func Run(t *testing.T, judge *analysis.Analyzer, cases func(*testing.T)) {
+func Run(t *testing.T, check *analysis.Analyzer, cases func(*testing.T)) {
 	t.Helper()
 	if trace.IsEnabled() {
 		t.Skip("a trace of this process is being recorded already")
@@ -87,19 +87,19 @@ func Run(t *testing.T, judge *analysis.Analyzer, cases func(*testing.T)) {
 
 	outcomes := make(map[analysis.Outcome]bool)
 	for i := range all {
-		outcomes[all[i].report(judge, nil).Results[0].Outcome] = true
+		outcomes[all[i].report(check, nil).Results[0].Outcome] = true
 	}
 	for _, o := range []analysis.Outcome{analysis.Found, analysis.Clear, analysis.NotApplicable} {
-		if !outcomes[o] && (o != analysis.NotApplicable || !slices.Contains(alwaysApplicable, judge.Name)) {
+		if !outcomes[o] && (o != analysis.NotApplicable || !slices.Contains(alwaysApplicable, check.Name)) {
 			t.Errorf("no case is %s", o)
 		}
 	}
-	for _, th := range judge.Thresholds {
+	for _, th := range check.Thresholds {
 		if slices.Contains(farCases, th.Name) {
 			continue
 		}
 		for _, up := range []bool{true, false} {
-			if !slices.ContainsFunc(analysis.Severities, func(s analysis.Severity) bool { return levelTried(judge, &th, s, up, all) }) {
+			if !slices.ContainsFunc(analysis.Severities, func(s analysis.Severity) bool { return levelTried(check, &th, s, up, all) }) {
 				t.Errorf("%s: no case %s by less than %.0f %%", th.Name, sideOf(&th, up), 100*near)
 			}
 		}
@@ -128,7 +128,7 @@ func levelOf(l *analysis.Levels, s analysis.Severity) *float64 {
 // levelTried reports whether some case ends otherwise when a level is moved by a
 // share of it, counts and rates by one at least. Where another threshold hides that,
 // it does with the other one out of the way.
-func levelTried(judge *analysis.Analyzer, th *analysis.Threshold, s analysis.Severity, up bool, all []handmade) bool {
+func levelTried(check *analysis.Analyzer, th *analysis.Threshold, s analysis.Severity, up bool, all []handmade) bool {
 	moved := th.Levels
 	level := levelOf(&moved, s)
 	if *level == 0 {
@@ -145,14 +145,14 @@ func levelTried(judge *analysis.Analyzer, th *analysis.Threshold, s analysis.Sev
 	if *level == 0 {
 		*level = -1e-9 // 0 is no level
 	}
-	for _, other := range append([]analysis.Threshold{{}}, judge.Thresholds...) {
+	for _, other := range append([]analysis.Threshold{{}}, check.Thresholds...) {
 		if other.Name == th.Name {
 			continue
 		}
 		before := map[string]analysis.Levels{other.Name: alwaysMet(&other)}
 		after := map[string]analysis.Levels{other.Name: alwaysMet(&other), th.Name: moved}
 		for i := range all {
-			if all[i].verdict(judge, before) != all[i].verdict(judge, after) {
+			if all[i].verdict(check, before) != all[i].verdict(check, after) {
 				return true
 			}
 		}

@@ -19,7 +19,7 @@ func GcjPaths(t *testing.T) []string {
 	return append(own, more...)
 }
 
-// EventCase is a trace by hand, and what its judge must say of it: the severity of its
+// EventCase is a trace by hand, and what its check must say of it: the severity of its
 // finding, clear or not applicable.
 type EventCase struct {
 	Name    string
@@ -29,7 +29,7 @@ type EventCase struct {
 	Events  [][]parse.Event
 }
 
-// Length is shorter than the stretch that is judged, so that all of it is judged.
+// Length is shorter than the stretch that is checked, so that all of it is checked.
 const Length = int64(900e6)
 
 const (
@@ -37,7 +37,7 @@ const (
 	MSNS = int64(1e6)
 )
 
-func Check(t *testing.T, judge *analysis.Analyzer, sym *parse.Symbols, cases []EventCase) {
+func Check(t *testing.T, check *analysis.Analyzer, sym *parse.Symbols, cases []EventCase) {
 	t.Helper()
 	if sym == nil {
 		sym = new(parse.Symbols)
@@ -51,19 +51,19 @@ func Check(t *testing.T, judge *analysis.Analyzer, sym *parse.Symbols, cases []E
 			version = 26
 		}
 		tr := &parse.Trace{Symbols: sym, Version: version, To: parse.Time(length), Last: parse.Time(length), Quantum: 1, Procs: 4}
-		res := Judged(tr, judge, slices.Concat(c.Events...)).Results[0]
+		res := Concluded(tr, check, slices.Concat(c.Events...)).Results[0]
 		got := string(res.Outcome)
 		if len(res.Findings) == 1 {
 			got = string(res.Findings[0].Severity)
 		}
 		if got != c.Want {
-			t.Errorf("%s, %s: %s, want %s (%s%q%v)", judge.Name, c.Name, got, c.Want, res.Reason, res.Summary, res.Findings)
+			t.Errorf("%s, %s: %s, want %s (%s%q%v)", check.Name, c.Name, got, c.Want, res.Reason, res.Summary, res.Findings)
 		}
 		Complete(t, c.Name, res)
 	}
 }
 
-// Complete checks that a result says what every judge has to say.
+// Complete checks that a result says what every check has to say.
 func Complete(t *testing.T, name string, r *analysis.Result) {
 	t.Helper()
 	if r.Outcome != analysis.Found && r.Reason == "" && len(r.Summary) == 0 {
@@ -198,10 +198,10 @@ func StringOf(t *testing.T, s *parse.Symbols, want string) parse.StringID {
 }
 
 // Fired are the findings in a trace by code, symptoms too, with their severity.
-func Fired(t *testing.T, path string, judges []*analysis.Analyzer) map[string]analysis.Finding {
+func Fired(t *testing.T, path string, checks []*analysis.Analyzer) map[string]analysis.Finding {
 	t.Helper()
 	got := make(map[string]analysis.Finding)
-	for _, r := range analysistest.Report(t, path, judges...).Results {
+	for _, r := range analysistest.Report(t, path, checks...).Results {
 		Complete(t, path, r)
 		for _, f := range r.Findings {
 			got[f.Code] = f
@@ -229,10 +229,10 @@ type Expect struct {
 	Names       string
 }
 
-func ExpectAll(t *testing.T, judges []*analysis.Analyzer, want []Expect) {
+func ExpectAll(t *testing.T, checks []*analysis.Analyzer, want []Expect) {
 	for _, w := range want {
 		t.Run(w.Code+"/"+w.Trace, func(t *testing.T) {
-			f, ok := Fired(t, PathOf(t, w.Trace), judges)[w.Code]
+			f, ok := Fired(t, PathOf(t, w.Trace), checks)[w.Code]
 			if !ok || f.Severity != w.Severity {
 				t.Fatalf("severity %q, want %q: %s", f.Severity, w.Severity, f.Summary)
 			}
@@ -261,10 +261,10 @@ var gcjHealthy = []string{
 	"versions/go1.16.15", "versions/go1.19.8", "versions/go1.21.13", "versions/go1.22.12", "versions/go1.23.12", "versions/go1.25.10", "versions/go1.26.8", "versions/go1.27.1",
 }
 
-func Silent(t *testing.T, judges []*analysis.Analyzer) {
+func Silent(t *testing.T, checks []*analysis.Analyzer) {
 	for _, name := range gcjHealthy {
 		t.Run(name, func(t *testing.T) {
-			for code, f := range Fired(t, PathOf(t, name), judges) {
+			for code, f := range Fired(t, PathOf(t, name), checks) {
 				if f.Severity != analysis.Note {
 					t.Errorf("%s: %s of a healthy program: %s", code, f.Severity, f.Summary)
 				}

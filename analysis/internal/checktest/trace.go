@@ -150,13 +150,13 @@ func (tr *Trace) Blocked(n int, reason string, held int64) {
 	}
 }
 
-// Report runs one judge and what it requires.
-func Report(t testing.TB, judge *analysis.Analyzer, tr *Trace) *analysis.Report {
+// Report runs one check and what it requires.
+func Report(t testing.TB, check *analysis.Analyzer, tr *Trace) *analysis.Report {
 	t.Helper()
-	return Judged(&tr.Trace, judge, tr.Happened)
+	return Concluded(&tr.Trace, check, tr.Happened)
 }
 
-// Verdict says how a judge ended: "clear", "n/a", or the severities with the codes
+// Verdict says how a check ended: "clear", "n/a", or the severities with the codes
 // after a slash, "note" or "warning/stalled". It checks what every finding must have.
 func Verdict(t testing.TB, res *analysis.Result) string {
 	t.Helper()
@@ -198,32 +198,32 @@ func Verdict(t testing.TB, res *analysis.Result) string {
 	return strings.Join(out, " ")
 }
 
-// Case is a value and how the judge ends with it.
+// Case is a value and how the check ends with it.
 type Case struct {
 	V    int64
 	Want string
 }
 
-// At checks a judge on traces made from values, mostly those beside a limit.
-func At(t *testing.T, judge *analysis.Analyzer, what string, make func(v int64) *Trace, cases ...Case) {
+// At checks a check on traces made from values, mostly those beside a limit.
+func At(t *testing.T, check *analysis.Analyzer, what string, make func(v int64) *Trace, cases ...Case) {
 	t.Helper()
 	for _, c := range cases {
-		rep := Report(t, judge, make(c.V))
+		rep := Report(t, check, make(c.V))
 		if got := Verdict(t, rep.Results[0]); got != c.Want {
-			t.Errorf("%s, %s %d: %s, want %s (%v)", judge.Name, what, c.V, got, c.Want, rep.Results[0].Summary)
+			t.Errorf("%s, %s %d: %s, want %s (%v)", check.Name, what, c.V, got, c.Want, rep.Results[0].Summary)
 		}
 	}
 }
 
-// Idle checks that a judge of the Ps says that a trace without time tells nothing.
-func Idle(t *testing.T, judges ...*analysis.Analyzer) {
+// Idle checks that a check of the Ps says that a trace without time tells nothing.
+func Idle(t *testing.T, checks ...*analysis.Analyzer) {
 	t.Helper()
-	for _, judge := range judges {
-		At(t, judge, "length", func(v int64) *Trace { return New(t, v) }, Case{0, "n/a"})
+	for _, check := range checks {
+		At(t, check, "length", func(v int64) *Trace { return New(t, v) }, Case{0, "n/a"})
 	}
 }
 
-// Real checks how judges end on a real trace, "name" for one of testdata and
+// Real checks how checks end on a real trace, "name" for one of testdata and
 // "group/name" for one of the corpus.
 func Real(t *testing.T, name string, want map[*analysis.Analyzer]string) {
 	t.Helper()
@@ -234,13 +234,13 @@ func Real(t *testing.T, name string, want map[*analysis.Analyzer]string) {
 		} else {
 			path = analysistest.Testdata(t, name)
 		}
-		var judges []*analysis.Analyzer
+		var checks []*analysis.Analyzer
 		for j := range want {
-			judges = append(judges, j)
+			checks = append(checks, j)
 		}
-		slices.SortFunc(judges, func(a, b *analysis.Analyzer) int { return strings.Compare(a.Name, b.Name) })
-		p := analysistest.Report(t, path, judges...)
-		for i, j := range judges {
+		slices.SortFunc(checks, func(a, b *analysis.Analyzer) int { return strings.Compare(a.Name, b.Name) })
+		p := analysistest.Report(t, path, checks...)
+		for i, j := range checks {
 			// Findings that another explains have left their result.
 			got, _, _ := strings.Cut(Verdict(t, p.Results[i]), "!")
 			if got != want[j] {

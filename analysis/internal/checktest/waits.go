@@ -209,10 +209,10 @@ func Ran(fn parse.StringID, site parse.StackID, running, waiting int64) parse.Ev
 	return parse.Event{Time: 1e9, Kind: parse.KindGoLife, GoLife: &l}
 }
 
-// RunOn runs one judge and what it requires over events.
+// RunOn runs one check and what it requires over events.
 func RunOn(t *testing.T, tr *parse.Trace, a *analysis.Analyzer, events ...[]parse.Event) *analysis.Result {
 	t.Helper()
-	r := Judged(tr, a, slices.Concat(events...)).Results[0]
+	r := Concluded(tr, a, slices.Concat(events...)).Results[0]
 	switch {
 	case r.Outcome == analysis.Failed:
 		t.Fatal(r.Reason)
@@ -242,7 +242,7 @@ func Found(r *analysis.Result) string {
 	return strings.Join(out, ", ")
 }
 
-// On runs one judge over a trace file.
+// On runs one check over a trace file.
 func On(t *testing.T, path string, a *analysis.Analyzer) *analysis.Result {
 	t.Helper()
 	f, err := os.Open(path)

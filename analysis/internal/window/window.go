@@ -7,7 +7,7 @@ import (
 	"github.com/tracelens/tracelens/parse"
 )
 
-// BlockingStretch is how long the worst stretch of time is, of which judges speak.
+// BlockingStretch is how long the worst stretch of time is, of which checks speak.
 const BlockingStretch = 100e6
 
 // Stretch is a part of a series, with its mean per ns or its sum.
@@ -105,7 +105,7 @@ func (w WorstWindow) Clip(p *analysis.Pass) (from, to int64) {
 }
 
 // JudgedWindow is the length, in ns, of the stretches of which the worst one is
-// judged: one that a person notices. Shorter traces are one stretch.
+// checked: one that a person notices. Shorter traces are one stretch.
 const JudgedWindow = 1e9
 
 // WorstStretch returns the stretch of about length ns, of whole buckets within the

@@ -11,7 +11,7 @@ import (
 	"github.com/tracelens/tracelens/parse"
 )
 
-// NoWaits reports whether there is nothing to judge waits by, and says so.
+// NoWaits reports whether there is nothing to check waits by, and says so.
 func NoWaits(p *analysis.Pass, sites []*measures.WaitingAt) bool {
 	if len(sites) == 0 {
 		p.NotApplicable("no user goroutine blocked in the trace; record one while the program does its work, for some seconds")
@@ -20,7 +20,7 @@ func NoWaits(p *analysis.Pass, sites []*measures.WaitingAt) bool {
 	return false
 }
 
-// TooShort reports whether the trace is too short to judge rates by, and says so.
+// TooShort reports whether the trace is too short to check rates by, and says so.
 func TooShort(p *analysis.Pass) bool {
 	if !p.Met("trace", float64(p.Trace.Duration())) {
 		p.NotApplicable(fmt.Sprintf("%s are too short to tell a rate; record at least %s", p.Dur(p.Trace.Duration()), p.Dur(int64(p.Limit("trace")))))
@@ -29,11 +29,11 @@ func TooShort(p *analysis.Pass) bool {
 	return false
 }
 
-const MaxFindings = 5 // of one kind by one judge: the costliest
+const MaxFindings = 5 // of one kind by one check: the costliest
 
 const NoTasks = "the program marks no tasks; call runtime/trace.NewTask at the begin of each request and its End, and record again"
 
-// NoGC is why a trace without a cycle cannot be judged.
+// NoGC is why a trace without a cycle cannot be checked.
 func NoGC(p *analysis.Pass) string {
 	return fmt.Sprintf("no GC cycle in %s; record longer, under load", p.Dur(p.Trace.Duration()))
 }
@@ -53,7 +53,7 @@ func WaitShare(f *measures.WaitsFold, causes ...parse.Cause) float64 {
 // IsForced reports whether the program asked for a cycle with that trigger.
 func IsForced(trigger string) bool { return trigger == "runtime.GC" || trigger == "debug.FreeOSMemory" }
 
-// NoTime ends a judge on a trace in which no time passes.
+// NoTime ends a check on a trace in which no time passes.
 func NoTime(p *analysis.Pass) bool {
 	if p.Trace.Duration() > 0 {
 		return false
@@ -116,7 +116,7 @@ func Graded(a, b analysis.Severity) analysis.Severity {
 	return a
 }
 
-// NoCalls ends a judge of calls on a trace that cannot tell how long calls took, or in
+// NoCalls ends a check of calls on a trace that cannot tell how long calls took, or in
 // which none was seen.
 func NoCalls(p *analysis.Pass, seen bool) bool {
 	switch {
@@ -130,7 +130,7 @@ func NoCalls(p *analysis.Pass, seen bool) bool {
 	return true
 }
 
-// WaitTail returns the quantile that judges the tail: p99, or p90 when the
+// WaitTail returns the quantile that checks the tail: p99, or p90 when the
 // population supports no more; ok is false when not even that.
 func WaitTail(h *sketch.Histogram) (v int64, name string, ok bool) {
 	if v, ok = h.Quantile(.99); ok {

@@ -216,12 +216,12 @@ func sample() *analysis.Report {
 	}
 	return &analysis.Report{Results: []*analysis.Result{
 		{Name: "limits", Findings: []analysis.Finding{{Code: "limits/gc", Severity: analysis.Warning}, {Code: "limits/cpu", Severity: analysis.Warning}}},
-		{Name: "tail", Judge: true, Findings: []analysis.Finding{{
+		{Name: "tail", Check: true, Findings: []analysis.Finding{{
 			Code: "tail", Severity: analysis.Error, Evidence: at("main.(*T).serve", "/src/p/internal/gen/x.go"),
 			Symptoms: []analysis.Finding{{Code: "share/gc", Severity: analysis.Warning}},
 		}}},
-		{Name: "share", Judge: true},
-		{Name: "heap", Judge: true, Findings: []analysis.Finding{{Code: "heap", Severity: analysis.Note, Evidence: at("main.grow", "/src/p/main.go")}}},
+		{Name: "share", Check: true},
+		{Name: "heap", Check: true, Findings: []analysis.Finding{{Code: "heap", Severity: analysis.Note, Evidence: at("main.grow", "/src/p/main.go")}}},
 	}}
 }
 

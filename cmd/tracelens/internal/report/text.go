@@ -29,7 +29,7 @@ func Text(w io.Writer, rep *analysis.Report, opt Options) error {
 		p.findings(rep)
 	}
 	for _, res := range rep.Results {
-		if !res.Judge || res.Name == verdict || p.many && len(res.Tables) > 0 {
+		if !res.Check || res.Name == verdict || p.many && len(res.Tables) > 0 {
 			p.result(res, &rep.Trace)
 		}
 	}
@@ -225,7 +225,7 @@ type cannot struct {
 // checks are the judges that looked and found nothing, and those that could not look.
 func checks(rep *analysis.Report) (clear []*analysis.Result, unable []cannot) {
 	for _, res := range rep.Results {
-		if !res.Judge || res.Name == verdict {
+		if !res.Check || res.Name == verdict {
 			continue
 		}
 		switch res.Outcome {

@@ -20,6 +20,12 @@ var Blocking = &analysis.Analyzer{
 	Kinds: parse.KindsOf(parse.KindGoWaiting),
 	New:   func() analysis.Collector { return new(BlockingFold) },
 	Run:   runBlocking,
+	Metrics: []analysis.MetricDef{
+		{ID: "block.{sync,chan,select,network,sleep,gcassist,other}.total", Unit: analysis.NS, Polarity: analysis.Neutral, Clock: analysis.GTime, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "waiting time of user goroutines by reason"},
+	},
+	Figures: []analysis.FigureDef{
+		{Name: "blocking.waits", Doc: "what user goroutines wait for, over time", Always: .7},
+	},
 }
 
 // BlockingFold holds the waits of user goroutines.

@@ -18,6 +18,24 @@ var GC = &analysis.Analyzer{
 	Kinds: parse.KindsOf(parse.KindInterval, parse.KindProc, parse.KindRangeBegin, parse.KindRangeEnd, parse.KindMetric),
 	New:   func() analysis.Collector { return newGC() },
 	Run:   runGC,
+	Metrics: []analysis.MetricDef{
+		{ID: "gc.cycles", Unit: analysis.Count, Polarity: analysis.Neutral, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "GC cycles ended"},
+		{ID: "gc.mark.wall", Unit: analysis.NS, Polarity: analysis.Lower, Clock: analysis.Wall, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "concurrent mark: restart after the first pause to the begin of the last"},
+		{ID: "gc.worker.{dedicated,fractional,idle}", Unit: analysis.NS, Polarity: analysis.Neutral, Clock: analysis.PTime, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "P time of mark workers by mode; an upper bound of /cpu/classes/gc/mark"},
+		{ID: "gc.assist.cpu", Unit: analysis.NS, Polarity: analysis.Lower, Clock: analysis.PTime, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "running time in mark assist; an upper bound of /cpu/classes/gc/mark/assist"},
+		{ID: "gc.assist.wall", Unit: analysis.NS, Polarity: analysis.Lower, Clock: analysis.GTime, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "time in mark assist, waiting and all"},
+		{ID: "gc.assist.count", Unit: analysis.Count, Polarity: analysis.Lower, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "mark assists"},
+		{ID: "gc.sweep.cpu", Unit: analysis.NS, Polarity: analysis.Lower, Clock: analysis.PTime, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "incremental sweeping on allocation"},
+		{ID: "gc.mmu.{1ms,10ms,100ms}", Unit: analysis.Ratio, Polarity: analysis.Higher, Clock: analysis.PTime, Confidence: analysis.Measured, Doc: "minimum mutator utilization: GC pauses, assists, dedicated and fractional workers"},
+		{ID: "heap.live.max", Unit: analysis.Bytes, Polarity: analysis.Lower, Confidence: analysis.Measured, Doc: "largest heapLive, which counts whole spans"},
+		{ID: "heap.goal.{max,last}", Unit: analysis.Bytes, Polarity: analysis.Neutral, Confidence: analysis.Measured, Doc: "heap goal"},
+	},
+	Figures: []analysis.FigureDef{
+		{Name: "gc.cycle", Doc: "the worst GC cycle: phases, workers and assists", From: []analysis.From{{Metric: "procs.share.gcworker", Value: .1}, {Metric: "procs.share.assist", Value: .02}}},
+		{Name: "gc.mmu", Doc: "minimum mutator utilization"},
+		{Name: "gc.share", Doc: "P time that the GC took, over time", From: []analysis.From{{Metric: "procs.share.gcworker", Value: .05}, {Metric: "procs.share.assist", Value: .01}}},
+		{Name: "gc.heap", Doc: "heap in use and its goal over time", From: []analysis.From{{Metric: "procs.share.gcworker", Value: .1}, {Metric: "procs.share.assist", Value: .02}}},
+	},
 }
 
 const gcCycles = 64
@@ -468,6 +486,7 @@ func runGC(p *analysis.Pass) error {
 	for k, id := range map[int]string{3: "1ms", 6: "10ms", 9: "100ms"} {
 		if worst[k].Ok {
 			p.Ratio("gc.mmu."+id, worst[k].Utilization, cycles)
+			p.When("gc.mmu."+id, parse.Time(worst[k].At))
 		}
 	}
 	if n := c.live.N(); n > 0 {

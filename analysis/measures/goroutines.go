@@ -11,8 +11,16 @@ import (
 )
 
 var Goroutines = &analysis.Analyzer{
-	Name:  "goroutines",
-	Doc:   say.Page(pages, "goroutines"),
+	Name: "goroutines",
+	Doc:  say.Page(pages, "goroutines"),
+	Metrics: []analysis.MetricDef{
+		{ID: "goroutines.created", Unit: analysis.Count, Polarity: analysis.Neutral, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "goroutines created in the trace"},
+		{ID: "goroutines.max", Unit: analysis.Count, Polarity: analysis.Neutral, Confidence: analysis.Measured, Doc: "largest number alive"},
+	},
+	Figures: []analysis.FigureDef{
+		{Name: "goroutines.alive", Doc: "goroutines alive over time", From: []analysis.From{{Metric: "goroutines.max", Value: 1000}}},
+		{Name: "goroutines.functions", Doc: "running time by entry function"},
+	},
 	Kinds: parse.KindsOf(parse.KindGoCreate, parse.KindGoRunning, parse.KindGoLife),
 	New: func() analysis.Collector {
 		return &GoroutinesFold{

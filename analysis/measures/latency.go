@@ -20,6 +20,22 @@ var Latency = &analysis.Analyzer{
 	Kinds: parse.KindsOf(parse.KindGoRunnable),
 	New:   func() analysis.Collector { return newLatencyFold() },
 	Run:   runLatency,
+	Metrics: []analysis.MetricDef{
+		{ID: "sched.starts", Unit: analysis.Count, Polarity: analysis.Neutral, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "runnable to running, all goroutines"},
+		{ID: "sched.starts.user", Unit: analysis.Count, Polarity: analysis.Neutral, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "runnable to running, user goroutines"},
+		{ID: "sched.latency.user.{p50,p90,p99,p999,max}", Unit: analysis.NS, Polarity: analysis.Lower, Clock: analysis.GTime, Confidence: analysis.Measured, Doc: "runnable to running of user goroutines, without voluntary yields and coroutine switches"},
+		{ID: "sched.latency.user.total", Unit: analysis.NS, Polarity: analysis.Lower, Clock: analysis.GTime, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "runnable to running of user goroutines, without voluntary yields and coroutine switches"},
+		{ID: "sched.latency.all.{p50,p90,p99,p999,max}", Unit: analysis.NS, Polarity: analysis.Lower, Clock: analysis.GTime, Confidence: analysis.Measured, Doc: "runnable to running of all goroutines and causes, without coroutine switches"},
+		{ID: "sched.latency.all.total", Unit: analysis.NS, Polarity: analysis.Lower, Clock: analysis.GTime, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "runnable to running of all goroutines and causes, without coroutine switches"},
+		{ID: "sched.latency.{created,unblocked,netpoll,timer,yield,preempted,lockhandoff,syscall,gc}.{p50,p99,max}", Unit: analysis.NS, Polarity: analysis.Lower, Clock: analysis.GTime, Confidence: analysis.Measured, Doc: "runnable to running of user goroutines that became runnable this way"},
+		{ID: "sched.latency.{created,unblocked,netpoll,timer,yield,preempted,lockhandoff,syscall,gc}.total", Unit: analysis.NS, Polarity: analysis.Lower, Clock: analysis.GTime, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "runnable to running of user goroutines that became runnable this way"},
+		{ID: "sched.migrations", Unit: analysis.Count, Polarity: analysis.Neutral, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "starts on another P than the goroutine's run before"},
+	},
+	Figures: []analysis.FigureDef{
+		{Name: "latency.cause", Doc: "scheduling latency of user goroutines by how they became runnable", Always: 1e11},
+		{Name: "latency.class", Doc: "scheduling latency by class of goroutine"},
+		{Name: "latency.time", Doc: "scheduling latency of user goroutines over time"},
+	},
 }
 
 // awaitsP reports whether a runnable span is a wait that a user goroutine did not
@@ -281,6 +297,17 @@ func runLatency(p *analysis.Pass) error {
 		parse.ReadyPreempted, parse.ReadyLockHandoff, parse.ReadySyscall, parse.ReadyGC,
 	} {
 		p.Quantiles("sched.latency."+r.String(), &f.hist[parse.ClassUser][r])
+	}
+	// The worst waits are those of the headline; the first of a cause is the worst of it.
+	told := make(map[parse.Ready]bool)
+	for i, e := range f.worst.Items() {
+		if i == 0 {
+			p.When("sched.latency.user.max", e.Item.Since)
+		}
+		if r := e.Item.Ready; !told[r] {
+			told[r] = true
+			p.When("sched.latency."+r.String()+".max", e.Item.Since)
+		}
 	}
 
 	sayLatency(p, f, user)

@@ -20,6 +20,20 @@ var STW = &analysis.Analyzer{
 	Kinds: parse.KindsOf(parse.KindRangeEnd, parse.KindProc),
 	New:   func() analysis.Collector { return newSTW() },
 	Run:   runSTW,
+	Metrics: []analysis.MetricDef{
+		{ID: "stw.gc.count", Unit: analysis.Count, Polarity: analysis.Neutral, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "GC stop-the-world windows"},
+		{ID: "stw.other.count", Unit: analysis.Count, Polarity: analysis.Lower, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "other stop-the-world windows, without the start of the trace"},
+		{ID: "stw.{gc,other}.total.{p50,p99,max}", Unit: analysis.NS, Polarity: analysis.Lower, Clock: analysis.Wall, Confidence: analysis.Measured, Doc: "length of pauses, as /sched/pauses/total counts it"},
+		{ID: "stw.{gc,other}.total.total", Unit: analysis.NS, Polarity: analysis.Lower, Clock: analysis.Wall, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "length of pauses, as /sched/pauses/total counts it"},
+		{ID: "stw.{gc,other}.stopping.{p50,p99,max}", Unit: analysis.NS, Polarity: analysis.Lower, Clock: analysis.Wall, Confidence: analysis.Measured, Doc: "request to the last P stopped; a lower bound of /sched/pauses/stopping"},
+		{ID: "stw.{gc,other}.stopping.total", Unit: analysis.NS, Polarity: analysis.Lower, Clock: analysis.Wall, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "request to the last P stopped; a lower bound of /sched/pauses/stopping"},
+		{ID: "stw.cpu", Unit: analysis.NS, Polarity: analysis.Lower, Clock: analysis.PTime, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "P time lost in GC pauses, as /cpu/classes/gc/pause counts it"},
+	},
+	Figures: []analysis.FigureDef{
+		{Name: "stw.waterfall", Doc: "the longest stop of the world, P by P", From: []analysis.From{{Metric: "stw.gc.total.max", Value: 1e6}, {Metric: "stw.other.total.max", Value: 1e6}}},
+		{Name: "stw.longest", Doc: "the longest stops of the world over time"},
+		{Name: "stw.pauses", Doc: "share of time in which the world was stopping or stopped"},
+	},
 }
 
 const stwWorst = 10
@@ -279,6 +293,16 @@ func runSTW(p *analysis.Pass) error {
 	p.Quantiles("stw.other.total", &other.Total)
 	p.Quantiles("stw.other.stopping", &other.Stopping)
 	p.Metric("stw.cpu", gc.cpu, gc.Total.N()+gc.cut)
+
+	for _, e := range c.worst.Items() {
+		for id, v := range map[string]int64{"total": e.Item.Total(), "stopping": e.Item.Stopping()} {
+			group := "stw.other."
+			if e.Item.Stop.GC {
+				group = "stw.gc."
+			}
+			p.WhenIs(group+id+".max", v, e.Item.Since)
+		}
+	}
 
 	sites := stwSites(p, c)
 	stwSay(p, c, &gc, &other, sites)

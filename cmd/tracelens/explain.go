@@ -38,7 +38,7 @@ judges and metrics.`,
 				for _, a := range passes.All() {
 					out = append(out, a.Name+"\t"+a.Title())
 				}
-				for _, m := range analysis.Metrics() {
+				for _, m := range passes.Metrics() {
 					out = append(out, m.ID+"\t"+m.Doc)
 				}
 			}
@@ -94,7 +94,7 @@ func catalogue(cfg *config.Config) string {
 				continue
 			}
 			fmt.Fprintf(&b, "  %-*s  %s", width, a.Name, a.Title())
-			if level, from := cfg.Severity(a.Name); level != "" {
+			if level, from := cfg.Severity(a); level != "" {
 				fmt.Fprintf(&b, " [%s: %s]", level, report.Clean(from))
 			}
 			b.WriteByte('\n')
@@ -104,10 +104,10 @@ func catalogue(cfg *config.Config) string {
 	list("\nJudges, which have findings:\n\n", true)
 	b.WriteString("\nMetrics of the JSON report:\n\n")
 	width = 0
-	for _, m := range analysis.Metrics() {
+	for _, m := range passes.Metrics() {
 		width = max(width, len(m.ID))
 	}
-	for _, m := range analysis.Metrics() {
+	for _, m := range passes.Metrics() {
 		fmt.Fprintf(&b, "  %-*s  %s\n", width, m.ID, m.Doc)
 	}
 	b.WriteString("\n'tracelens explain NAME' prints the page of a measure or judge, or says more of metrics; --thresholds prints from where on values matter.\n")
@@ -128,7 +128,7 @@ func explanation(cfg *config.Config, name string, opt report.Options) (string, e
 		}
 		return b.String(), nil
 	}
-	for _, m := range analysis.Metrics() {
+	for _, m := range passes.Metrics() {
 		if name == "metrics" || m.ID == name || strings.HasPrefix(m.ID, strings.TrimSuffix(name, ".")+".") {
 			about := []string{string(m.Unit), string(m.Confidence)}
 			if m.Clock != "" {
@@ -143,7 +143,7 @@ func explanation(cfg *config.Config, name string, opt report.Options) (string, e
 	if b.Len() > 0 {
 		return b.String(), nil
 	}
-	for _, m := range analysis.Metrics() {
+	for _, m := range passes.Metrics() {
 		names = append(names, m.ID)
 	}
 	if !strings.Contains(name, ".") {
@@ -155,7 +155,7 @@ func explanation(cfg *config.Config, name string, opt report.Options) (string, e
 // inForce is the end of a judge's page: what counts here, in Markdown.
 func inForce(cfg *config.Config, a *analysis.Analyzer) string {
 	var b strings.Builder
-	if level, from := cfg.Severity(a.Name); level == "off" {
+	if level, from := cfg.Severity(a); level == "off" {
 		fmt.Fprintf(&b, "\n## Severity\n\nIts findings are off (%s).\n", from)
 	} else if level != "" {
 		fmt.Fprintf(&b, "\n## Severity\n\nIts findings are of level %s, whatever the thresholds say (%s).\n", level, from)
@@ -179,7 +179,7 @@ func allThresholds(cfg *config.Config) string {
 	preset, from := cfg.Preset()
 	fmt.Fprintf(&b, "Preset: %s (%s)\n", preset, report.Clean(from))
 	for _, a := range passes.All() {
-		level, from := cfg.Severity(a.Name)
+		level, from := cfg.Severity(a)
 		for _, t := range cfg.Thresholds(a) {
 			fmt.Fprintf(&b, "\n%s: %s", t.Name, report.Clean(t.Describe()))
 			if level != "" {

@@ -276,7 +276,7 @@ func traces(t *testing.T) []string {
 // TestEveryTrace: every file gives a report or says why not, whatever is in it.
 func TestEveryTrace(t *testing.T) {
 	ids := map[string]analysis.MetricDef{}
-	for _, m := range analysis.Metrics() {
+	for _, m := range passes.Metrics() {
 		ids[m.ID] = m
 	}
 	for _, path := range traces(t) {

@@ -93,6 +93,7 @@ func (f *outputFlags) write(cmd *cobra.Command, format report.Format, rep *analy
 		return errors.New("parquet is nothing for a terminal: name a file with --output")
 	}
 	opt.Brief, opt.Full = brief && !f.full, f.full
+	opt.MetricDocs = metricDocs()
 	opt.FailOn, opt.SourceRoot, opt.Pages, opt.Links = analysis.Severity(f.failOn), sourceRoot(f.sourceRoot), analyzerPages(), f.links
 	if opt.Charts, err = f.charts(rep); err != nil {
 		return err
@@ -181,6 +182,14 @@ func analyzerPages() map[string]string {
 	out := make(map[string]string)
 	for _, a := range passes.All() {
 		out[a.Name] = a.Doc
+	}
+	return out
+}
+
+func metricDocs() map[string]string {
+	out := make(map[string]string)
+	for _, m := range passes.Metrics() {
+		out[m.ID] = m.Doc
 	}
 	return out
 }

@@ -13,9 +13,10 @@ import (
 )
 
 var netpollDelay = &analysis.Analyzer{
-	Name:     "netpoll-delay",
-	Doc:      say.Page(pages, "netpoll-delay"),
-	Requires: []*analysis.Analyzer{measures.Netpoll, measures.Goroutines, measures.Waits},
+	Name:        "netpoll-delay",
+	Doc:         say.Page(pages, "netpoll-delay"),
+	Interactive: true,
+	Requires:    []*analysis.Analyzer{measures.Netpoll, measures.Goroutines, measures.Waits},
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "netpoll-delay.p99", Doc: "readied by the network poller to running, 99th percentile", Unit: analysis.NS,

@@ -16,9 +16,10 @@ func takenScore(sums []int64, _ int64) float64 {
 }
 
 var mmuLow = &analysis.Analyzer{
-	Name:     "mmu-low",
-	Doc:      say.Page(pages, "mmu-low"),
-	Requires: []*analysis.Analyzer{measures.GC, measures.Timeline},
+	Name:        "mmu-low",
+	Doc:         say.Page(pages, "mmu-low"),
+	Interactive: true,
+	Requires:    []*analysis.Analyzer{measures.GC, measures.Timeline},
 	Thresholds: []analysis.Threshold{
 		{Name: "mmu-low.10ms", Doc: "least share of P time left to the program in any 10 ms", Unit: analysis.Ratio, Below: true,
 			Levels: analysis.Levels{Note: .49, Warning: .2}, Source: "background marking leaves three quarters, on two Ps with one dedicated worker half"},

@@ -18,6 +18,7 @@ var Limits = &analysis.Analyzer{
 	Name:     "limits",
 	Doc:      say.Page(pages, "limits"),
 	Requires: []*analysis.Analyzer{measures.Timeline, measures.Parallelism, measures.Latency, measures.Waits, measures.Syscalls, measures.STW, measures.GC, measures.Goroutines, measures.Blocking},
+	Leads:    true,
 	Run:      runLimits,
 
 	Thresholds: limitThresholds,

@@ -12,9 +12,10 @@ import (
 )
 
 var SaturatedPs = &analysis.Analyzer{
-	Name:   "saturated",
-	Doc:    say.Page(pages, "saturated"),
-	Covers: []string{"limits/cpu"},
+	Name:        "saturated",
+	Doc:         say.Page(pages, "saturated"),
+	Interactive: true,
+	Covers:      []string{"limits/cpu"},
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "saturated.share", Doc: "share of the time with all Ps busy and a runnable user goroutine or more for each", Unit: analysis.Ratio,

@@ -26,9 +26,10 @@ func waitEvidence(p *analysis.Pass, most int) (out []analysis.Evidence) {
 }
 
 var LatencyTail = &analysis.Analyzer{
-	Name:   "latency-tail",
-	Doc:    say.Page(pages, "latency-tail"),
-	Covers: []string{"limits/waits"},
+	Name:        "latency-tail",
+	Doc:         say.Page(pages, "latency-tail"),
+	Interactive: true,
+	Covers:      []string{"limits/waits"},
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "latency-tail.p99", Doc: "p99 of the waits of user goroutines for a P, in the trace or its worst second", Unit: analysis.NS,

@@ -13,8 +13,9 @@ import (
 )
 
 var preemptHeavy = &analysis.Analyzer{
-	Name: "preempt-heavy",
-	Doc:  say.Page(pages, "preempt-heavy"),
+	Name:        "preempt-heavy",
+	Doc:         say.Page(pages, "preempt-heavy"),
+	Interactive: true,
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "preempt-heavy.share", Doc: "P time of user goroutines' time slices that sysmon ended after 10 ms, as a share of all P time", Unit: analysis.Ratio,

@@ -28,7 +28,7 @@ var yieldStarvation = &analysis.Analyzer{
 			Source: "a goroutine that loses a tenth of its life by being polite, or a quarter",
 		},
 	},
-	Requires: []*analysis.Analyzer{measures.Timeline, measures.Latency, measures.Preemption, measures.Waits},
+	Requires: []*analysis.Analyzer{measures.Parallelism, measures.Timeline, measures.Latency, measures.Preemption, measures.Waits},
 	Run: func(p *analysis.Pass) error {
 		if evidence.NoTime(p) {
 			return nil

@@ -26,9 +26,10 @@ var taskParts = []struct {
 }
 
 var SlowTasks = &analysis.Analyzer{
-	Name:     "slow-tasks",
-	Doc:      say.Page(pages, "slow-tasks"),
-	Requires: []*analysis.Analyzer{measures.Tasks, measures.Goroutines},
+	Name:        "slow-tasks",
+	Doc:         say.Page(pages, "slow-tasks"),
+	Interactive: true,
+	Requires:    []*analysis.Analyzer{measures.Tasks, measures.Goroutines},
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "slow-tasks.ratio", Doc: "p99 of the tasks of a type over their p50", Unit: analysis.Count,

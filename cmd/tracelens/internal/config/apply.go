@@ -88,7 +88,7 @@ func (c *Config) severityOf(code string) string {
 	}
 	level := c.severities[judge].level
 	// N.B. a judge that is off and yet has findings was asked for by name.
-	if level == off && !slices.Contains(measuresWithFindings, judge) {
+	if level == off {
 		return ""
 	}
 	return level

@@ -14,9 +14,6 @@ import (
 	"github.com/tracelens/tracelens/analysis"
 )
 
-// verdict is the analyzer whose summary and findings stand at the top.
-const verdict = "limits"
-
 // Text writes a report for people.
 func Text(w io.Writer, rep *analysis.Report, opt Options) error {
 	p := &printer{Options: opt, quantum: rep.Trace.Quantum, many: rep.Fleet != nil}
@@ -29,7 +26,7 @@ func Text(w io.Writer, rep *analysis.Report, opt Options) error {
 		p.findings(rep)
 	}
 	for _, res := range rep.Results {
-		if !res.Check || res.Name == verdict || p.many && len(res.Tables) > 0 {
+		if !res.Check || res.Leads || p.many && len(res.Tables) > 0 {
 			p.result(res, &rep.Trace)
 		}
 	}
@@ -199,7 +196,7 @@ const mostNamed = 3
 // nil where the analyzer of these did not run. What is about the trace alone has no
 // cost, and limits no program.
 func verdictLines(rep *analysis.Report) []string {
-	i := slices.IndexFunc(rep.Results, func(res *analysis.Result) bool { return res.Name == verdict })
+	i := slices.IndexFunc(rep.Results, func(res *analysis.Result) bool { return res.Leads })
 	if i < 0 || len(rep.Results[i].Summary) == 0 || rep.Fleet != nil {
 		return nil
 	}
@@ -225,7 +222,7 @@ type cannot struct {
 // checks are the judges that looked and found nothing, and those that could not look.
 func checks(rep *analysis.Report) (clear []*analysis.Result, unable []cannot) {
 	for _, res := range rep.Results {
-		if !res.Check || res.Name == verdict {
+		if !res.Check || res.Leads {
 			continue
 		}
 		switch res.Outcome {
@@ -319,7 +316,7 @@ func (p *printer) result(res *analysis.Result, trace *analysis.Summary) {
 		}
 	}
 	said := res.Summary
-	if res.Name == verdict && len(said)+len(res.Findings) > 0 {
+	if res.Leads && len(said)+len(res.Findings) > 0 {
 		if len(tables) == 0 {
 			return
 		}

@@ -626,7 +626,7 @@ func blockOverTime(p *analysis.Pass, f *BlockingFold) (t *analysis.Table, sums [
 	}
 	sums = make([]int64, s.Lanes())
 	for i := range s.Len() {
-		from, length := window.BucketSpan(p, s, i)
+		from, length := window.Bucket(p, s, i)
 		if length <= 0 {
 			continue
 		}

@@ -577,9 +577,9 @@ func stwTime(p *analysis.Pass, c *STWFold) {
 		},
 	}
 	var stopped int64
-	whole := window.WholeTrace(p, c.time)
+	whole := window.Whole(p, c.time)
 	for i := range whole.Len() {
-		from, length := window.BucketSpan(p, whole, i)
+		from, length := window.Bucket(p, whole, i)
 		row := []any{p.Rel(from)}
 		for lane := range stwLanes {
 			row = append(row, say.Ratio(whole.At(i, lane), length))

@@ -48,7 +48,7 @@ var deadlinesExpired = &analysis.Analyzer{
 			p.Say("%s expired; limit %.0f and %s", say.Counted(n, "context deadline", "context deadlines"), p.Limit("count"), analysis.FormatRate(p.Limit("rate")))
 			return nil
 		}
-		whole := window.Stretch{From: p.Trace.From, To: p.Trace.To}
+		whole := window.All(p)
 		var shown []analysis.Evidence
 		var cut, waited int64
 		slices.SortStableFunc(sites, func(a, b *measures.WaitingAt) int { return cmp.Compare(cutOff(p, b), cutOff(p, a)) })

@@ -70,12 +70,14 @@ var netpollDelay = &analysis.Analyzer{
 		if known {
 			more(p.Severity("p99", float64(p99)))
 		}
-		mean, at := worstDelay(p, f.Delays())
+		at := worstDelay(p, f.Delays())
+		mean := int64(at.Score)
 		more(p.Severity("stretch", float64(mean)))
 		share := say.Ratio(all.Sum(), running)
 		s := analysis.Least(late, p.Severity("share", share))
-		if p.Trace.Duration() >= 10*window.BlockingStretch {
-			s = analysis.Least(s, p.Severity("moment", say.Ratio(window.WorstMean(p, f.Delays(), measures.DelayTotal).Sum, all.Sum())))
+		if p.Trace.Duration() >= 10*window.Moment {
+			moment := window.Worst(p, f.Delays(), window.Moment, window.Mean(measures.DelayTotal))
+			s = analysis.Least(s, p.Severity("moment", say.Ratio(moment.Sums[measures.DelayTotal], all.Sum())))
 		}
 		dist := fmt.Sprintf("%s; in the worst 100 ms mean %s", say.Spread(p, &all), p.Dur(mean))
 		if !p.Trace.V1() {
@@ -118,17 +120,15 @@ func delayedStack(p *analysis.Pass, f *measures.NetpollFold, name string) []anal
 	return p.Stack(stack)
 }
 
-// worstDelay is the largest mean delay of a stretch with enough starts.
-func worstDelay(p *analysis.Pass, s *sketch.Series) (mean int64, at window.Stretch) {
-	at = window.Worst(p, s, func(from, to int) (int64, bool) {
-		var n, sum int64
-		for i := from; i < to; i++ {
-			n += s.At(i, measures.DelayStarts)
-			sum += s.At(i, measures.DelayTotal)
+// worstDelay is the stretch with the largest mean delay, its score, among those with
+// enough starts.
+func worstDelay(p *analysis.Pass, s *sketch.Series) window.Stretch {
+	return window.Worst(p, s, window.Moment, func(sums []int64, _ int64) float64 {
+		if n := sums[measures.DelayStarts]; p.Met("starts", float64(n)) {
+			return float64(sums[measures.DelayTotal] / max(n, 1))
 		}
-		return sum / max(n, 1), p.Met("starts", float64(n))
+		return -1
 	})
-	return at.Sum, at
 }
 
 // mostlyBecause says what most of the waits of goroutines readied in one way were

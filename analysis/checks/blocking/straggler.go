@@ -102,7 +102,7 @@ func runStraggler(p *analysis.Pass) error {
 			continue
 		}
 		found++
-		shown := w.Evidence(p, window.Stretch{From: p.Trace.From, To: p.Trace.To}, fmt.Sprintf("waited for %s", p.FuncName(k.fn)))
+		shown := w.Evidence(p, window.All(p), fmt.Sprintf("waited for %s", p.FuncName(k.fn)))
 		shown = append(shown, slow...)
 		for _, e := range measures.GoroutinesOf(p).Longest().Items() {
 			if g := e.Item; g.Fn == k.fn && g.Ended && len(shown) < 9 {

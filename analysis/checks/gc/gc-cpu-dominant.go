@@ -45,7 +45,7 @@ var gcCPUDominant = &analysis.Analyzer{
 				say.Percent(w.marking()), say.Percent(p.Limit("marking")), w.cycleRate(), p.Limit("rate"), say.Percent(share), say.Percent(p.Limit("cpu")))
 			return nil
 		}
-		all := newGCWindow(c, over, p.Trace.From, p.Trace.To)
+		all := newGCWindow(p, c, over, p.Trace.From, p.Trace.To)
 		finding := analysis.Finding{
 			Severity: severity,
 			Summary: fmt.Sprintf("The GC takes %s of the P time used in the worst %s, from %s: a cycle is under way %s of the time, %.3g a second end",

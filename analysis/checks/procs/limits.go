@@ -266,7 +266,7 @@ func limitedByContention(p *analysis.Pass, wall int64) *limit {
 	var shown []analysis.Evidence
 	for _, w := range measures.WaitingSites(p) {
 		if w.Label == (tally.Label{reason, site}) {
-			shown = w.Evidence(p, window.Stretch{From: p.Trace.From, To: p.Trace.To}, say.Counted(n, "wait", "waits")+", "+p.Dur(total)+" in all")
+			shown = w.Evidence(p, window.All(p), say.Counted(n, "wait", "waits")+", "+p.Dur(total)+" in all")
 		}
 	}
 	return &limit{analysis.Finding{

@@ -86,19 +86,20 @@ func Causes(part, whole int64) bool { return say.Ratio(part, whole) >= ExplainsF
 // ended, and their share; 0 in a trace that is too short to have a worst one.
 func WorstMoment(p *analysis.Pass, f *measures.LatencyFold) (at window.Stretch, share float64) {
 	s := f.OverTime()
-	long := func(from, to int) (n int64, ok bool) {
-		for lane := measures.LatencyLane(measures.LongWait); lane < s.Lanes(); lane++ {
-			for b := from; b < to; b++ {
-				n += s.At(b, lane)
-			}
+	long := func(sums []int64, _ int64) (n float64) {
+		for _, k := range sums[measures.LatencyLane(measures.LongWait):] {
+			n += float64(k)
 		}
-		return n, true
+		return n
 	}
-	if at = window.Worst(p, s, long); p.Trace.Duration() < 10*window.BlockingStretch {
+	if at = window.Worst(p, s, window.Moment, long); p.Trace.Duration() < 10*window.Moment || at.Score == 0 {
 		return at, 0
 	}
-	all, _ := long(0, s.Len())
-	return at, say.Ratio(at.Sum, all)
+	var all float64
+	for lane := measures.LatencyLane(measures.LongWait); lane < s.Lanes(); lane++ {
+		all += float64(window.Sum(p, s, lane, p.Trace.From, p.Trace.To))
+	}
+	return at, at.Score / all
 }
 
 // WokenFromOutside is how many waits of user goroutines timers and the network ended.

@@ -492,7 +492,7 @@ func blockReasons(p *analysis.Pass, f *BlockingFold, waits map[BlockSite]*BlockW
 		h := tally.At(lengths, r.Label[0])
 		var rate any
 		if d := p.Trace.Duration(); d > 0 {
-			rate = float64(r.V.N) * 1e9 / float64(d)
+			rate = say.PerSecond(r.V.N, d)
 		}
 		t.N += r.V.Spans
 		t.Add(r.Label[0], r.V.N, rate, say.QuantileCell(h, .5), r.V.mean(), say.QuantileCell(h, .99), r.V.longest(), r.V.Total, r.V.Idle)

@@ -2,6 +2,7 @@ package blocking
 
 import (
 	"fmt"
+	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/internal/say"
@@ -99,8 +100,8 @@ var netpollDelay = &analysis.Analyzer{
 		}
 		for _, r := range tally.Rank(f.Sites().ByKey(), func(k measures.WaitSite) tally.Label { return tally.Label{p.SiteName(k.Stack)} }, (*measures.NetworkWaits).Add, func(w *measures.NetworkWaits) int64 { return w.Delay }) {
 			if r.V.Delay > 0 && len(finding.Evidence) < 4 {
-				finding.Evidence = append(finding.Evidence, analysis.Evidence{From: p.Rel(p.Trace.From), To: p.Rel(p.Trace.To), Func: r.Label[0],
-					Note: fmt.Sprintf("waited here for the network, then %s in all for a P, longest %s", p.Dur(r.V.Delay), p.Dur(r.V.MaxDelay)), Stack: delayedStack(p, f, r.Label[0])})
+				finding.Evidence = append(finding.Evidence, evidence.Whole(p, analysis.Evidence{Func: r.Label[0],
+					Note: fmt.Sprintf("waited here for the network, then %s in all for a P, longest %s", p.Dur(r.V.Delay), p.Dur(r.V.MaxDelay)), Stack: delayedStack(p, f, r.Label[0])}))
 			}
 		}
 		p.Find(finding)

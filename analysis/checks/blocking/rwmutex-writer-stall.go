@@ -70,7 +70,7 @@ var RwmutexWriterStall = &analysis.Analyzer{
 				Severity: s,
 				Summary: fmt.Sprintf("Readers of a sync.RWMutex wait at %s: %s at once in the worst 100 ms (from %s), %s in %s, longest %s; %s",
 					r.Label[1], say.Number(at.Score), p.At(at.From), p.Dur(r.Busy()), say.Counted(n, "wait", "waits"), p.Dur(r.Max), why),
-				Cost: analysis.Cost{Value: r.Busy(), Total: evidence.UserTime(p), Clock: analysis.GTime}, Confidence: analysis.Inferred,
+				Cost: evidence.GoTime(p, r.Busy()), Confidence: analysis.Inferred,
 				Evidence: shown, Advice: advice,
 				Caveat: "Which lock it is is not in the trace: reader and writer are taken for a pair because the function of one ends the waits of the other.",
 			})

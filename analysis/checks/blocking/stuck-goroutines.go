@@ -127,7 +127,7 @@ func runStuckGoroutines(p *analysis.Pass) error {
 		p.Find(analysis.Finding{
 			Severity: s,
 			Summary: fmt.Sprintf("Goroutines pile up at %s (%s): %s more than at the begin (%s), %s of %s waits ended%s",
-				w.Label[1], w.Label[0], analysis.FormatCount(grown), analysis.FormatRate(say.RatePerSecond(grown, tr.Duration())), analysis.FormatCount(w.Spans-w.Open), analysis.FormatCount(w.Spans), from),
+				w.Label[1], w.Label[0], analysis.FormatCount(grown), analysis.FormatRate(say.PerSecond(grown, tr.Duration())), analysis.FormatCount(w.Spans-w.Open), analysis.FormatCount(w.Spans), from),
 			Cost: analysis.Cost{Value: w.Busy(), Total: total, Clock: analysis.GTime}, Confidence: analysis.Inferred,
 			Evidence: shown,
 			Advice:   "Give each goroutine a way to end: a context, a channel that is closed, a buffer for the one result that nobody may fetch. goroutines.max should stop to grow from trace to trace. Go 1.26 has a profile of leaked goroutines (runtime/pprof, goroutineleak).",

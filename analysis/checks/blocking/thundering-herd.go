@@ -67,7 +67,7 @@ func runThunderingHerd(p *analysis.Pass) error {
 		if runs == nil || woken == 0 {
 			continue
 		}
-		rate, run, waiting := say.RatePerSecond(woken, p.Trace.Duration()), runs.Ran/runs.N, say.Ratio(w.Busy(), p.Trace.Duration())
+		rate, run, waiting := say.PerSecond(woken, p.Trace.Duration()), runs.Ran/runs.N, say.Ratio(w.Busy(), p.Trace.Duration())
 		most = max(most, rate)
 		s := p.Severity("rate", rate)
 		if s == "" || !p.Met("waiting", waiting) || !p.Met("run", float64(run)) || !p.Met("wakes", float64(woken)) || found == evidence.MaxFindings {

@@ -64,7 +64,7 @@ var markStarvesUsers = &analysis.Analyzer{
 			Caveat:     "Load that comes with allocation comes with the GC too: the comparison does not tell them apart, the blame does in part. Idle workers give way to goroutines in time; dedicated and fractional ones, and assists, do not.",
 			Figure:     "waits.cause",
 		}
-		if evidence.WaitShare(f, parse.CauseGC, parse.CauseSTW) >= evidence.ExplainsFrom {
+		if evidence.CauseShare(p, parse.CauseGC, parse.CauseSTW) >= evidence.ExplainsFrom {
 			finding.Explains = []string{"latency-tail"}
 		}
 		p.Find(finding)

@@ -186,7 +186,7 @@ func limitedByStops(p *analysis.Pass, wall int64) *limit {
 	procs, _ := p.Value("procs.time")
 	return &limit{analysis.Finding{
 		Code: "limits/stops", Summary: s, Severity: evidence.Graded(p.Severity("stops", say.Ratio(halt, wall)), p.Severity("stop", float64(longest))), Confidence: analysis.Measured, Evidence: []analysis.Evidence{e},
-		Cost:   analysis.Cost{Value: halt, Total: wall, Clock: analysis.Wall},
+		Cost:   evidence.WallTime(p, halt),
 		Advice: "For GC pauses see what the last P to stop was doing; for others stop asking (runtime/metrics instead of runtime.ReadMemStats). stw.gc.total and stw.other.total should fall.",
 		Caveat: "On an oversubscribed machine a descheduled thread makes a stop long.",
 	}, say.Ratio(halt, wall) * procs / float64(wall)}
@@ -233,7 +233,7 @@ func limitedBySerial(p *analysis.Pass, wall int64) *limit {
 	}
 	return &limit{analysis.Finding{
 		Code: "limits/serial", Summary: s, Severity: analysis.Least(p.Severity("serial", one), p.Severity("serial-time", float64(alone))), Confidence: analysis.Measured,
-		Cost:     analysis.Cost{Value: alone, Total: wall, Clock: analysis.Wall},
+		Cost:     evidence.WallTime(p, alone),
 		Evidence: evidence.RunningEvidence(p),
 		Advice:   "Split that work over goroutines, or make it shorter; more Ps alone change nothing. goroutines.running.mean should rise above 1.",
 		Caveat:   "A program with one thing to do is serial by nature.",

@@ -67,7 +67,7 @@ var SaturatedPs = &analysis.Analyzer{
 			Summary: fmt.Sprintf("The Ps are saturated (GOMAXPROCS %.0f): all were busy, with a user goroutine or more waiting for each, for %s of the time (%s in the worst second); user code had %s of P time, %s goroutines waited on average%s",
 				evidence.MeanProcs(p), analysis.FormatRatio(say.Ratio(f.Saturated(), wall)), analysis.FormatRatio(w.Score),
 				analysis.FormatRatio(user), measures.MeanCount(float64(f.Runnable().Sum()-f.Yielding())/float64(wall)), evidence.RanMostly(p)),
-			Cost:     analysis.Cost{Value: f.Saturated(), Total: wall, Clock: analysis.Wall},
+			Cost:     evidence.WallTime(p, f.Saturated()),
 			Evidence: append([]analysis.Evidence{{From: from, To: to, Note: "the worst second"}}, evidence.RunningEvidence(p)...),
 			Advice:   "Do less work, admit less of it at once, or add CPUs and Ps; goroutines.runnable.mean should fall towards 0.",
 			Caveat:   "A batch job is meant to keep all Ps busy.",

@@ -61,8 +61,8 @@ var yieldStarvation = &analysis.Analyzer{
 				top = p.SiteName(at.Key.Stack)
 			}
 			if i < 5 {
-				shown = append(shown, analysis.Evidence{From: p.Rel(p.Trace.From), To: p.Rel(p.Trace.To), Func: p.SiteName(at.Key.Stack),
-					Note: fmt.Sprintf("%s of %s, which ran for %s before", say.Counted(at.V.N, "yield", "yields"), p.FuncName(at.Key.Fn), p.Dur(at.V.Ran)), Stack: p.Stack(at.Key.Stack)})
+				shown = append(shown, evidence.Whole(p, analysis.Evidence{Func: p.SiteName(at.Key.Stack),
+					Note: fmt.Sprintf("%s of %s, which ran for %s before", say.Counted(at.V.N, "yield", "yields"), p.FuncName(at.Key.Fn), p.Dur(at.V.Ran)), Stack: p.Stack(at.Key.Stack)}))
 			}
 		}
 		p.Find(analysis.Finding{

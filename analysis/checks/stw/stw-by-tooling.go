@@ -43,7 +43,7 @@ var stwByTooling = &analysis.Analyzer{
 		worst := window.Worst(p, c.Time(), window.Second, func(sums []int64, ns int64) float64 {
 			return say.Ratio(sums[measures.STWOtherStopping]+sums[measures.STWOtherStopped], ns)
 		})
-		rate := float64(n) * 1e9 / float64(max(1, p.Trace.Duration()))
+		rate := say.PerSecond(n, p.Trace.Duration())
 		sites := make(map[measures.STWSite]*measures.STWSum)
 		var longest int64
 		for k, s := range c.Sites() {
@@ -72,7 +72,7 @@ var stwByTooling = &analysis.Analyzer{
 			Severity: severity, Explains: gc.StopsExplained(c, severity, false),
 			Summary: fmt.Sprintf("The program stops the world itself: %s (%s), %s of the worst second, the longest %s; most at %s (%s)", say.Counted(n, "time", "times"),
 				analysis.FormatRate(rate), say.Percent(worst.Score), p.Dur(longest), ranked[0].Site, names[ranked[0].Site]),
-			Cost:       analysis.Cost{Value: sum.Halt, Total: p.Trace.Duration(), Clock: analysis.Wall},
+			Cost:       evidence.WallTime(p, sum.Halt),
 			Confidence: analysis.Measured,
 			Evidence: append(evidence.SiteEvidence(p, ranked, worst.From, worst.To, func(s *measures.STWSum) string {
 				return fmt.Sprintf("%s, %s in all, the longest %s", say.Counted(s.N, "stop", "stops"), p.Dur(s.Halt), p.Dur(s.MaxHalt))

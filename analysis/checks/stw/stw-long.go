@@ -65,7 +65,7 @@ var stwLong = &analysis.Analyzer{
 			Severity: severity,
 			Summary: fmt.Sprintf("GC pauses halt the program for %s of the worst second, from %s, up to %s at once (n=%s); %s of it is stopping, the rest stopped",
 				say.Percent(worst.Score), p.At(worst.From), p.Dur(longest), analysis.FormatCount(n), say.Percent(min(1, stopping))),
-			Cost:       analysis.Cost{Value: sum.Halt, Total: p.Trace.Duration(), Clock: analysis.Wall},
+			Cost:       evidence.WallTime(p, sum.Halt),
 			Confidence: analysis.Measured,
 			Evidence:   evidence.StopEvidence(p, c.Worst().Items(), isGCStop, false),
 			Advice:     advice + " stw.gc.total.max and stw.gc.total.total should fall.",
@@ -73,7 +73,7 @@ var stwLong = &analysis.Analyzer{
 			Figure:     "stw.pauses",
 			Explains:   gc.StopsExplained(c, severity, true),
 		}
-		if evidence.WaitShare(measures.WaitsOf(p), parse.CauseSTW) >= evidence.ExplainsFrom {
+		if evidence.CauseShare(p, parse.CauseSTW) >= evidence.ExplainsFrom {
 			finding.Explains = append(finding.Explains, "latency-tail")
 		}
 		if gc.MMUPart(p, measures.GCOf(p).Closed(), measures.GCLanePauses) >= evidence.ExplainsFrom {

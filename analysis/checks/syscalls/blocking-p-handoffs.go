@@ -34,7 +34,7 @@ var blockingHandoffs = &analysis.Analyzer{
 		procs, _ := p.Value("procs.time")
 		ps := procs / float64(max(1, p.Trace.Duration()))
 		second := window.Worst(p, f.Load(), window.Second, func(sums []int64, ns int64) float64 {
-			return float64(sums[measures.LoadSysmon]) * 1e9 / float64(ns) / max(1, ps)
+			return say.PerSecond(sums[measures.LoadSysmon], ns) / max(1, ps)
 		})
 		costShare := min(1, say.Ratio(f.Hostage(), procTimeIn(p, over, p.Trace.From, p.Trace.To)))
 		sites := evidence.CallSitesBy(p, f, func(s *measures.CallSite) int64 { return s.Lost[parse.TakerSysmon] })

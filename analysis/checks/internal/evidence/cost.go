@@ -42,3 +42,8 @@ func Busiest(p *analysis.Pass) (fn string, share float64) {
 	share, _ = t.Cell(0, "of running").(float64)
 	return fn, share
 }
+
+// WallTime is the cost of something in the time analysed.
+func WallTime(p *analysis.Pass, ns int64) analysis.Cost {
+	return analysis.Cost{Value: ns, Total: p.Trace.Duration(), Clock: analysis.Wall}
+}

@@ -14,6 +14,12 @@ import (
 	"github.com/tracelens/tracelens/parse"
 )
 
+// Whole is evidence that the whole of the analysed time gives.
+func Whole(p *analysis.Pass, e analysis.Evidence) analysis.Evidence {
+	e.From, e.To = p.Rel(p.Trace.From), p.Rel(p.Trace.To)
+	return e
+}
+
 // AllocationSites shows where the program allocates most, as far as a trace tells:
 // where goroutines assisted, and where cycles began.
 func AllocationSites(p *analysis.Pass, c *measures.GCFold, from, to parse.Time) []analysis.Evidence {

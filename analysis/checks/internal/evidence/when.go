@@ -38,18 +38,6 @@ func NoGC(p *analysis.Pass) string {
 	return fmt.Sprintf("no GC cycle in %s; record longer, under load", p.Dur(p.Trace.Duration()))
 }
 
-// WaitShare is the share of a cause in the waits of user goroutines for a P.
-func WaitShare(f *measures.WaitsFold, causes ...parse.Cause) float64 {
-	var part, total int64
-	for r := range f.Whole() {
-		total += f.Whole()[r].Total
-		for _, c := range causes {
-			part += f.Whole()[r].Parts[c]
-		}
-	}
-	return say.Ratio(part, total)
-}
-
 // IsForced reports whether the program asked for a cycle with that trigger.
 func IsForced(trigger string) bool { return trigger == "runtime.GC" || trigger == "debug.FreeOSMemory" }
 

@@ -199,19 +199,6 @@ func (p *Pass) Value(id string) (v float64, ok bool) {
 	return float64(m.Value), ok
 }
 
-// TableOf returns a table of a required analyzer, or an empty one.
-func (p *Pass) TableOf(a *Analyzer, name string) *Table {
-	if !slices.Contains(p.Analyzer.Requires, a) {
-		panic(p.Analyzer.Name + " reads a table of " + a.Name + " without requiring it")
-	}
-	for _, t := range p.results[a].Tables {
-		if t.Name == name {
-			return t
-		}
-	}
-	return &Table{Name: name}
-}
-
 // Dur formats ns for people, never finer than the trace's clock.
 func (p *Pass) Dur(ns int64) string { return FormatDuration(ns, p.Trace.Quantum) }
 

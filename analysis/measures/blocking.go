@@ -87,8 +87,11 @@ func (w *BlockWaits) mean() any {
 	if w.N == 0 {
 		return nil
 	}
-	return w.Sum / w.N
+	return w.Mean()
 }
+
+// Mean is the mean of whole waits, 0 when there is none.
+func (w *BlockWaits) Mean() int64 { return w.Sum / max(w.N, 1) }
 
 // longest returns the longest whole wait, nil as a cell when there is none.
 func (w *BlockWaits) longest() any {

@@ -258,7 +258,7 @@ func runGoroutines(p *analysis.Pass) error {
 	p.Metric("goroutines.max", most, begin+f.created+f.callbacks)
 
 	sites := tally.Rank(users, func(o GoOrigin) tally.Label { return tally.Label{siteOf(o), p.FuncName(o.Fn)} }, (*GoPopulation).Add, func(v *GoPopulation) int64 { return v.Created })
-	functions := tally.Rank(users, func(o GoOrigin) tally.Label { return tally.Label{p.FuncName(o.Fn)} }, (*GoPopulation).Add, func(v *GoPopulation) int64 { return v.States[parse.GoRunning] })
+	functions := f.Functions(p)
 
 	// Where most of those that were created and are alive at the end come from.
 	var leak tally.Ranked[GoPopulation]

@@ -20,3 +20,15 @@ func (f *GoroutinesFold) Longest() *sketch.Top[goLife] { return f.longest }
 
 // Runs is of user goroutines, by where they ended.
 func (f *GoroutinesFold) Runs() *tally.ByID[parse.StackID, GoRuns] { return &f.runs }
+
+// Functions are the user goroutines by entry function, those with the most running
+// time first.
+func (f *GoroutinesFold) Functions(p *analysis.Pass) []tally.Ranked[GoPopulation] {
+	users := make(map[GoOrigin]*GoPopulation)
+	for o, v := range f.populations.ByKey() {
+		if o.Class == parse.ClassUser {
+			users[o] = v
+		}
+	}
+	return tally.Rank(users, func(o GoOrigin) tally.Label { return tally.Label{p.FuncName(o.Fn)} }, (*GoPopulation).Add, func(v *GoPopulation) int64 { return v.States[parse.GoRunning] })
+}

@@ -2,8 +2,10 @@ package measures
 
 import (
 	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/internal/tally"
 	"github.com/tracelens/tracelens/analysis/sketch"
 	"github.com/tracelens/tracelens/parse"
+	"slices"
 )
 
 // STWOf is the fold of stw, for an analyzer that requires it.
@@ -23,3 +25,9 @@ func (f *STWFold) Worst() *sketch.Top[parse.Range] { return f.worst }
 
 // Time is TODO.
 func (f *STWFold) Time() *sketch.Series { return f.time }
+
+// Requesters are those who stop the world, GC aside, the costliest first: labels are
+// the reason and the site.
+func (c *STWFold) Requesters(p *analysis.Pass) []tally.Ranked[STWSum] {
+	return slices.DeleteFunc(stwSites(p, c), func(s tally.Ranked[STWSum]) bool { return s.Label[2] != "" })
+}

@@ -151,10 +151,7 @@ func (f *WaitsFold) Merge(next analysis.Collector) {
 
 func runWaits(p *analysis.Pass) error {
 	f := analysis.Fold[*WaitsFold](p)
-	var all WaitParts
-	for r := range f.whole {
-		all.Add(&f.whole[r])
-	}
+	all := f.All()
 	var sum int64
 	for _, v := range all.Parts {
 		sum += v

@@ -2,6 +2,7 @@ package measures
 
 import (
 	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/internal/say"
 	"github.com/tracelens/tracelens/analysis/internal/tally"
 	"github.com/tracelens/tracelens/analysis/sketch"
 	"github.com/tracelens/tracelens/parse"
@@ -22,4 +23,18 @@ func (f *WaitsFold) Worst() *sketch.Top[worstWait] { return f.worst }
 // ByFunc is by entry function.
 func (f *WaitsFold) ByFunc() *[parse.NumProcStates]tally.ByID[parse.StringID, blame] {
 	return &f.byFunc
+}
+
+// All is what whole waits were made of, however the goroutine became runnable.
+func (f *WaitsFold) All() (all WaitParts) {
+	for r := range f.whole {
+		all.Add(&f.whole[r])
+	}
+	return all
+}
+
+// Largest is the cause with the largest part, and its share; the first of equals.
+func (w *WaitParts) Largest() (c parse.Cause, share float64) {
+	c, ns := Largest(&w.Parts)
+	return c, say.Ratio(ns, w.Total)
 }

@@ -92,7 +92,7 @@ var netpollDelay = &analysis.Analyzer{
 		finding := analysis.Finding{
 			Severity: s,
 			Summary: fmt.Sprintf("Goroutines that the network made ready wait for a P: %s (n=%s); %s of delay for %s of running%s",
-				dist, analysis.FormatCount(all.N()), p.Dur(all.Sum()), p.Dur(running), mostlyBecause(p, "network poller")),
+				dist, analysis.FormatCount(all.N()), p.Dur(all.Sum()), p.Dur(running), evidence.MostlyBecause(measures.WaitsOf(p).Whole()[parse.ReadyNetpoll])),
 			Cost: analysis.Cost{Value: all.Sum(), Total: all.Sum() + running, Clock: analysis.GTime}, Confidence: analysis.Measured,
 			Evidence: []analysis.Evidence{{From: p.Rel(at.From), To: p.Rel(at.To), Note: "the worst 100 ms: mean " + p.Dur(mean)}},
 			Advice:   "Free the Ps: what they did instead is in waits.function. Split long computations, move batch work to times or processes of its own, or give the program more CPUs and as many Ps. netpoll.latency.p99 should fall.",
@@ -130,26 +130,4 @@ func worstDelay(p *analysis.Pass, s *sketch.Series) window.Stretch {
 		}
 		return -1
 	})
-}
-
-// mostlyBecause says what most of the waits of goroutines readied in one way were
-// made of.
-func mostlyBecause(p *analysis.Pass, ready string) string {
-	t := p.TableOf(measures.Waits, "waits.ready")
-	var cause string
-	var most, total int64
-	for i := range t.Rows {
-		if t.Cell(i, "ready by") != any(ready) {
-			continue
-		}
-		v := t.Cell(i, "total").(int64)
-		total += v
-		if v > most {
-			most, cause = v, t.Cell(i, "cause").(string)
-		}
-	}
-	if most == 0 {
-		return ""
-	}
-	return fmt.Sprintf("; %s of it: %s", analysis.FormatRatio(say.Ratio(most, total)), cause)
 }

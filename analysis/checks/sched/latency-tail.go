@@ -91,10 +91,7 @@ var LatencyTail = &analysis.Analyzer{
 		if inMoment > .5 {
 			text += fmt.Sprintf("; %s of those of 1 ms or longer ended in the 100 ms from %s", analysis.FormatRatio(inMoment), p.At(moment.From))
 		}
-		if t := p.TableOf(measures.Waits, "waits.cause"); len(t.Rows) > 0 {
-			share, _ := t.Cell(0, "share").(float64)
-			text += fmt.Sprintf("; %s of it: %v", analysis.FormatRatio(share), t.Cell(0, "cause"))
-		}
+		text += evidence.MostlyBecause(measures.WaitsOf(p).All())
 		wakers, top := wakerEvidence(p, 3)
 		if top != "" {
 			text += "; most of the long ones after " + top

@@ -64,6 +64,15 @@ func CauseShare(p *analysis.Pass, causes ...parse.Cause) float64 {
 	return say.Ratio(sum, all.Total)
 }
 
+// MostlyBecause says what most of some waits for a P were made of, for the end of a sentence.
+func MostlyBecause(w measures.WaitParts) string {
+	if w.Total == 0 {
+		return ""
+	}
+	c, share := w.Largest()
+	return fmt.Sprintf("; %s of it: %s", analysis.FormatRatio(share), measures.CauseTexts[c])
+}
+
 // ExplainsFrom is the share of a symptom from which on a cause explains it.
 const ExplainsFrom = .6
 

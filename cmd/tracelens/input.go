@@ -62,7 +62,7 @@ func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers 
 		return nil, fmt.Errorf("--jobs %d: need at least 1, or 0 for all CPUs", f.jobs)
 	}
 	if f.jobs > 0 && f.jobs < runtime.GOMAXPROCS(0) {
-		runtime.GOMAXPROCS(f.jobs)
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(f.jobs))
 	}
 	in := cmd.InOrStdin()
 	if name == "-" {

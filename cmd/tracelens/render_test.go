@@ -57,6 +57,7 @@ func firstDifference(a, b []byte) string {
 }
 
 func TestRenderFleetSame(t *testing.T) {
+	t.Parallel()
 	args := []string{"audit", "../../testdata/traces"}
 	saved := string(output(t, "", append(args, "--format", "json")...))
 	for _, format := range report.Formats {
@@ -68,6 +69,7 @@ func TestRenderFleetSame(t *testing.T) {
 }
 
 func TestRenderRefuses(t *testing.T) {
+	t.Parallel()
 	for in, want := range map[string]string{
 		``:                              "ends in the middle",
 		`{"schema":1`:                   "ends in the middle",

@@ -46,9 +46,10 @@ var layers = []layer{
 	{"analysis/internal/...", nil},
 	{"analysis/passes", []string{"analysis", "analysis/internal/...", "parse"}},
 	{"analysis/fleet", []string{"analysis", "analysis/internal/..."}}, // entries are given to it
-	{"analysis/analysistest", []string{"analysis", "analysis/internal/...", "parse", "parse/tracetest"}},
+	{"analysis/analysistest", []string{"analysis", "analysis/internal/...", "internal/corpus", "parse", "parse/tracetest"}},
 	{"plots/...", []string{"analysis", "plots/..."}},
 	{"internal/bench/...", nil},
+	{"internal/corpus", nil},
 	{"cmd/tracelens/internal/config", []string{"analysis", "analysis/fleet"}}, // a catalogue is given to it
 	{"cmd/...", []string{"analysis", "analysis/fleet", "analysis/passes", "cmd/...", "parse", "plots/..."}},
 }

@@ -59,12 +59,16 @@ func groupsOf(name string) (func(string) string, error) {
 		name  string
 	}
 	var groups []group
-	for _, row := range rows[1:] {
+	for i, row := range rows[1:] {
 		var has []string
 		for i, v := range row[1:] {
 			has = append(has, rows[0][i+1]+"="+v)
 		}
-		groups = append(groups, group{config.FileGlob(row[0]), strings.Join(has, " ")})
+		match, err := config.FileGlob(row[0])
+		if err != nil {
+			return nil, fmt.Errorf("row %d: %w", i+1, err)
+		}
+		groups = append(groups, group{match, strings.Join(has, " ")})
 	}
 	return func(path string) string {
 		path = filepath.ToSlash(path)

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/bmatcuk/doublestar/v4"
 )
 
 // An Input is one file that may hold traces.
@@ -22,7 +24,7 @@ type Input struct {
 }
 
 // Walk finds the regular files that arguments stand for: files, folders with all below
-// them, globs, and - for a list on in, a path on each line. They come in the order of
+// them, globs (** is any folders, {a,b} one of these), and - for a list on in, a path on each line. They come in the order of
 // their paths, each once. Folders and files in skip are left out. What cannot be looked
 // at is an Input with an Err.
 func Walk(args []string, in io.Reader, skip ...string) ([]Input, error) {
@@ -48,8 +50,12 @@ func Walk(args []string, in io.Reader, skip ...string) ([]Input, error) {
 			}
 			continue
 		}
-		if _, err := os.Lstat(arg); err != nil && strings.ContainsAny(arg, "*?[") {
-			if paths, err := filepath.Glob(arg); err == nil && len(paths) > 0 {
+		if _, err := os.Lstat(arg); err != nil && strings.ContainsAny(arg, "*?[{") {
+			var opt []doublestar.GlobOption
+			if strings.Contains(arg, "**") {
+				opt = append(opt, doublestar.WithNoFollow()) // a link may go round
+			}
+			if paths, err := doublestar.FilepathGlob(arg, opt...); err == nil && len(paths) > 0 {
 				for _, path := range paths {
 					w.visit(path)
 				}

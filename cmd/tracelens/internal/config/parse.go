@@ -13,6 +13,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/bmatcuk/doublestar/v4"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/tracelens/tracelens/analysis"
@@ -404,7 +405,11 @@ func (p *parser) suppressions(n *yaml.Node) {
 				p.fault(lines["expires"], "%q is no day; write it as 2027-01-31", s.Expires)
 			}
 		}
-		s.code, s.function, s.file = glob(s.Code), glob(s.Func), FileGlob(s.File)
+		file, err := FileGlob(s.File)
+		if err != nil {
+			p.fault(lines["file"], "%v", err)
+		}
+		s.code, s.function, s.file = glob(s.Code), glob(s.Func), file
 		p.c.suppressions = append(p.c.suppressions, s)
 	}
 }
@@ -424,46 +429,22 @@ func (p *parser) checkCode(line int, pattern string) {
 
 // glob matches text in which * stands for anything and ? for one character.
 func glob(pattern string) func(string) bool {
-	return matcher("^", pattern, ".*", ".")
-}
-
-// FileGlob matches paths that end in the pattern at a folder: ** stands for
-// anything, * and ? for what is within a folder.
-func FileGlob(pattern string) func(string) bool {
-	begin := "(?:^|/)"
-	if strings.HasPrefix(pattern, "/") {
-		begin = "^"
-	}
-	return matcher(begin, pattern, "[^/]*", "[^/]")
-}
-
-func matcher(begin, pattern, star, one string) func(string) bool {
-	var b strings.Builder
-	b.WriteString("(?s)" + begin)
-	for i := 0; i < len(pattern); i++ {
-		switch rest := pattern[i:]; {
-		case strings.HasPrefix(rest, "**/"):
-			b.WriteString("(?:.*/)?")
-			i += 2
-		case strings.HasPrefix(rest, "**"):
-			b.WriteString(".*")
-			i++
-		case rest[0] == '*':
-			b.WriteString(star)
-		case rest[0] == '?':
-			b.WriteString(one)
-		default:
-			n := strings.IndexAny(rest, "*?")
-			if n < 0 {
-				n = len(rest)
-			}
-			b.WriteString(regexp.QuoteMeta(rest[:n]))
-			i += n - 1
-		}
-	}
-	re, err := regexp.Compile(b.String() + "$")
+	text := regexp.QuoteMeta(pattern)
+	re, err := regexp.Compile("(?s)^" + strings.NewReplacer(`\*`, ".*", `\?`, ".").Replace(text) + "$")
 	if err != nil { // too long for the package
 		return func(s string) bool { return s == pattern }
 	}
 	return re.MatchString
+}
+
+// FileGlob matches paths that end in the pattern at a folder, as doublestar has them: **
+// stands for any folders, * and ? for what is within one, [a-c] and {a,b} for one of these.
+func FileGlob(pattern string) (func(string) bool, error) {
+	if !doublestar.ValidatePattern(pattern) {
+		return nil, fmt.Errorf("%q is no pattern of files", pattern)
+	}
+	if !strings.HasPrefix(pattern, "/") {
+		pattern = "**/" + pattern
+	}
+	return func(path string) bool { return doublestar.MatchUnvalidated(pattern, path) }, nil
 }

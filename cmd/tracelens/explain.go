@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -156,18 +157,23 @@ func explanation(cfg *config.Config, name string, opt report.Options) (string, e
 func inForce(cfg *config.Config, a *analysis.Analyzer) string {
 	var b strings.Builder
 	if level, from := cfg.Severity(a.Name); level == "off" {
-		fmt.Fprintf(&b, "\n## Severity\n\nIts findings are off (%s).\n", from)
+		fmt.Fprintf(&b, "\n## Severity\n\nIts findings are off (%s).\n", inPage(from))
 	} else if level != "" {
-		fmt.Fprintf(&b, "\n## Severity\n\nIts findings are of level %s, whatever the thresholds say (%s).\n", level, from)
+		fmt.Fprintf(&b, "\n## Severity\n\nIts findings are of level %s, whatever the thresholds say (%s).\n", level, inPage(from))
 	}
 	if len(a.Thresholds) > 0 {
 		b.WriteString("\n## Thresholds in force\n\n")
 	}
 	for _, t := range cfg.Thresholds(a) {
-		fmt.Fprintf(&b, "* %s: %s\n  * %s\n  * Source: %s\n", t.Name, t.Describe(), sentence(t.Doc), sentence(t.Source))
+		fmt.Fprintf(&b, "* %s: %s\n  * %s\n  * Source: %s\n", t.Name, inPage(t.Describe()), inPage(sentence(t.Doc)), inPage(sentence(t.Source)))
 	}
 	return b.String()
 }
+
+// inPage makes text stand as it is in Markdown, also the name of a file.
+func inPage(s string) string { return punctuation.ReplaceAllString(s, `\$0`) }
+
+var punctuation = regexp.MustCompile("[!-/:-@\\[-`{-~]")
 
 func sentence(s string) string {
 	return strings.TrimSuffix(s, ".") + "."

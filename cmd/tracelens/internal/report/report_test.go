@@ -217,26 +217,41 @@ func TestJSONIsPrintable(t *testing.T) {
 }
 
 func TestPage(t *testing.T) {
-	page := "# name: a title\n\nOne paragraph\nover two lines with `code` and **bold**.\n\n## How\n\n* an item that is long enough to be\n  filled\n* another\n1. first\n\n    code   stays\n\n| a | table |\n|---|---|\n| of two | rows and so many words |\n| x | y |\n\n```\nfenced   # too\n```\n"
+	page := "# name: a title\n\nOne paragraph\nover two lines with `code` and **bold**, *stress* and _more_.\n\n## How\n\n* an item that is long enough to be\n  filled\n  * one below it\n* another\n1. first\n2. second with a_name, 2 * 3 * 4 and a \\*\n\nCode:\n\n    code   stays\n      so\n\n| a | table |\n|---|---|\n| of two | rows and so many words |\n| x | y |\n\n```\nfenced   # too\n```\n\nA [link](https://go.dev), <https://go.dev/doc>, a <b>tag</b> and \x1b[31m.\n\n* loose\n\n  more of it\n\n* last\n"
 	want := `name: a title
 
 One paragraph over two lines with ` + "`code`" + `
-and bold.
+and bold, *stress* and *more*.
 
 How
 
 * an item that is long enough to be
   filled
+  * one below it
 * another
 1. first
+2. second with a_name, 2 * 3 * 4 and a *
+
+Code:
 
     code   stays
+      so
 
 a · table:
 * of two: rows and so many words
 * x: y
 
     fenced   # too
+
+A link (https://go.dev),
+https://go.dev/doc, a <b>tag</b> and
+\x1b[31m.
+
+* loose
+
+  more of it
+
+* last
 `
 	var b bytes.Buffer
 	if err := Page(&b, page, Options{Width: 40}); err != nil {

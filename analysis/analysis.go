@@ -6,7 +6,7 @@
 // The one law: folds merge exactly. For any cut of a trace's events into a and
 // b, fold(a+b) equals fold(a).Merge(fold(b)). It gives audits of many traces and
 // distributed runs. So a fold holds integers,
-// extremes, and the summaries of internal/sketch, but no float sums and nothing
+// extremes, and the summaries of sketch, but no float sums and nothing
 // that depends on the order of merging.
 package analysis
 
@@ -14,12 +14,12 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/tracelens/tracelens/analysis/internal/sketch"
+	"github.com/tracelens/tracelens/analysis/sketch"
 	"github.com/tracelens/tracelens/parse"
 )
 
 // An Analyzer is one thing to look at in a trace: a measure (New and Run), a
-// judge (Requires and Run), or both.
+// check (Requires and Run), or both.
 type Analyzer struct {
 	Name string // a noun; also the file, the flag, the JSON key and the page
 	// Doc is its page, in Markdown. The first line is "# NAME: one sentence".

@@ -12,7 +12,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/tracelens/tracelens/analysis/internal/sketch"
+	"github.com/tracelens/tracelens/analysis/sketch"
 	"github.com/tracelens/tracelens/parse"
 )
 
@@ -195,11 +195,11 @@ func Conclude(tr *parse.Trace, name string, p *Partial, analyzers []*Analyzer, l
 // conclude runs one analyzer. A fault of ours in it costs its result, not the report.
 func conclude(pass *Pass) (res *Result) {
 	a, rep := pass.Analyzer, pass.report
-	res = &Result{Name: a.Name, Title: a.Title(), Judge: len(a.Thresholds) > 0}
+	res = &Result{Name: a.Name, Title: a.Title(), Check: len(a.Thresholds) > 0}
 	pass.result = res
 	pass.metrics, pass.pools = make(map[string]Metric), make(map[string]*sketch.Histogram)
 	fail := func(reason string) {
-		*res = Result{Name: res.Name, Title: res.Title, Judge: res.Judge, Outcome: Failed, Reason: "internal error: " + reason}
+		*res = Result{Name: res.Name, Title: res.Title, Check: res.Check, Outcome: Failed, Reason: "internal error: " + reason}
 	}
 	defer func() {
 		if v := recover(); v != nil {

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/tracelens/tracelens/analysis/internal/sketch"
+	"github.com/tracelens/tracelens/analysis/sketch"
 	"github.com/tracelens/tracelens/parse"
 )
 
@@ -37,7 +37,7 @@ type Report struct {
 type Config struct {
 	File   string   `json:"file,omitempty"`
 	Preset string   `json:"preset,omitempty"` // where not the default
-	Off    []string `json:"off,omitempty"`    // judges that were not asked
+	Off    []string `json:"off,omitempty"`    // checks that were not asked
 }
 
 // A Suppression says which findings are known and accepted, and why. Code, Func
@@ -107,7 +107,7 @@ const (
 type Result struct {
 	Name     string    `json:"name"`
 	Title    string    `json:"title"`
-	Judge    bool      `json:"judge,omitempty"` // it has thresholds, and says what is wrong
+	Check    bool      `json:"check,omitempty"` // it has thresholds, and says what is wrong
 	Outcome  Outcome   `json:"outcome"`
 	Reason   string    `json:"reason,omitempty"` // of NotApplicable and Failed
 	Summary  []string  `json:"summary,omitempty"`

@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/tracelens/tracelens/analysis"
-	"github.com/tracelens/tracelens/analysis/internal/sketch"
+	"github.com/tracelens/tracelens/analysis/sketch"
 )
 
 // Options say what a Fleet's report is to hold.
@@ -84,7 +84,7 @@ func (f *Fleet) Entries() []*Entry {
 }
 
 // Report says what the Entries come to, in the shapes of a trace's report: findings over
-// all traces by the judge that made them, and the results "fleet" and "budgets".
+// all traces by the check that made them, and the results "fleet" and "budgets".
 func (f *Fleet) Report(name string) *analysis.Report {
 	rep := &analysis.Report{Schema: analysis.Schema, Tool: f.tool, Trace: analysis.Summary{Name: name, Complete: true}, Metrics: make(map[string]analysis.Metric), Fleet: new(analysis.Fleet)}
 	res := &analysis.Result{Name: "fleet", Title: "how the traces differ", Outcome: analysis.Clear}
@@ -137,7 +137,7 @@ func (f *Fleet) Report(name string) *analysis.Report {
 		rep.Results = append(rep.Results, f.budgets())
 	}
 	rep.Results = append(rep.Results, res)
-	rep.Results = append(rep.Results, f.judges(traces)...)
+	rep.Results = append(rep.Results, f.checks(traces)...)
 	return rep
 }
 
@@ -535,15 +535,15 @@ func (f *Fleet) findings(traces []*Entry) *analysis.Table {
 	return t
 }
 
-// judges are results with one finding for each code that fires: that of the worst trace.
-func (f *Fleet) judges(traces []*Entry) []*analysis.Result {
+// checks are results with one finding for each code that fires: that of the worst trace.
+func (f *Fleet) checks(traces []*Entry) []*analysis.Result {
 	byName := make(map[string]*analysis.Result)
 	var out []*analysis.Result
 	for _, r := range firings(traces) {
 		name, _, _ := strings.Cut(r.code, "/")
 		res := byName[name]
 		if res == nil {
-			res = &analysis.Result{Name: name, Title: f.opt.Titles[name], Judge: true, Outcome: analysis.Found}
+			res = &analysis.Result{Name: name, Title: f.opt.Titles[name], Check: true, Outcome: analysis.Found}
 			byName[name] = res
 			out = append(out, res)
 		}

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis"
-	"github.com/tracelens/tracelens/analysis/internal/sketch"
+	"github.com/tracelens/tracelens/analysis/sketch"
 )
 
 // entry is a trace whose metrics are around those of the others.
@@ -204,7 +204,7 @@ func TestBudgets(t *testing.T) {
 		b := base
 		c.set(&b)
 		f := fleetOf(t, Options{Budgets: []Budget{b}, Baseline: c.before}, entries...)
-		if j := f.Judge()[0]; j.Verdict != c.want || j.Value != c.value {
+		if j := f.Check()[0]; j.Verdict != c.want || j.Value != c.value {
 			t.Errorf("%s: %s with %v, want %s with %v", c.name, j.Verdict, j.Value, c.want, c.value)
 		}
 	}

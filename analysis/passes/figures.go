@@ -1,6 +1,8 @@
 package passes
 
-import "strings"
+import (
+	"strings"
+)
 
 // A FigureDoc says what a figure shows, whatever the trace.
 type FigureDoc struct{ Name, Doc string }

@@ -31,7 +31,7 @@ func TestCatalogue(t *testing.T) {
 		if a.Run == nil || (a.New == nil) != (a.Kinds == 0) {
 			t.Errorf("%s: has no Run, or only one of New and Kinds", a.Name)
 		}
-		if _, err := os.Stat(a.Name + "_test.go"); err != nil && !slices.Contains(Judges(), a) {
+		if _, err := os.Stat(a.Name + "_test.go"); err != nil && !slices.Contains(Checks(), a) {
 			t.Errorf("%s: has no test of its own: %v", a.Name, err)
 		}
 		for _, r := range a.Requires {

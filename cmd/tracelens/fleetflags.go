@@ -122,7 +122,7 @@ func (f *fleetFlags) conclude(cmd *cobra.Command, fl *fleet.Fleet) error {
 		}
 	}
 	var broken, open []string
-	for _, j := range fl.Judge() {
+	for _, j := range fl.Check() {
 		switch j.Verdict {
 		case fleet.Broken:
 			broken = append(broken, j.Name)

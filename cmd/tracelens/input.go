@@ -15,7 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/tracelens/tracelens/analysis"
-	"github.com/tracelens/tracelens/analysis/passes"
+	"github.com/tracelens/tracelens/analysis/measures"
 	"github.com/tracelens/tracelens/parse"
 )
 
@@ -114,11 +114,11 @@ func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers 
 	if err != nil {
 		return nil, &failure{name, err}
 	}
-	if windows := passes.Windows(rep, f.spans); len(windows) > 0 && rep.Trace.FaultKind != "io" {
+	if windows := measures.Windows(rep, f.spans); len(windows) > 0 && rep.Trace.FaultKind != "io" {
 		if _, err := again.(io.Seeker).Seek(begin, io.SeekStart); err != nil {
 			return nil, &failure{name, err}
 		}
-		spans, err := once(again, []*analysis.Analyzer{passes.Spans(windows, f.spans)})
+		spans, err := once(again, []*analysis.Analyzer{measures.Spans(windows, f.spans)})
 		if err != nil {
 			return nil, &failure{name, err}
 		}

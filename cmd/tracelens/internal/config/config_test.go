@@ -216,12 +216,12 @@ func sample() *analysis.Report {
 	}
 	return &analysis.Report{Results: []*analysis.Result{
 		{Name: "limits", Findings: []analysis.Finding{{Code: "limits/gc", Severity: analysis.Warning}, {Code: "limits/cpu", Severity: analysis.Warning}}},
-		{Name: "tail", Judge: true, Findings: []analysis.Finding{{
+		{Name: "tail", Check: true, Findings: []analysis.Finding{{
 			Code: "tail", Severity: analysis.Error, Evidence: at("main.(*T).serve", "/src/p/internal/gen/x.go"),
 			Symptoms: []analysis.Finding{{Code: "share/gc", Severity: analysis.Warning}},
 		}}},
-		{Name: "share", Judge: true},
-		{Name: "heap", Judge: true, Findings: []analysis.Finding{{Code: "heap", Severity: analysis.Note, Evidence: at("main.grow", "/src/p/main.go")}}},
+		{Name: "share", Check: true},
+		{Name: "heap", Check: true, Findings: []analysis.Finding{{Code: "heap", Severity: analysis.Note, Evidence: at("main.grow", "/src/p/main.go")}}},
 	}}
 }
 
@@ -431,12 +431,12 @@ func TestREADME(t *testing.T) {
 
 // TestBatch: the table of the preset names judges there are.
 func TestBatch(t *testing.T) {
-	if len(passes.Judges()) < 40 {
-		t.Skipf("there are only %d judges", len(passes.Judges()))
+	if len(passes.Checks()) < 40 {
+		t.Skipf("there are only %d judges", len(passes.Checks()))
 	}
 	for _, p := range presets {
 		for _, name := range p.off {
-			if !slices.ContainsFunc(passes.Judges(), func(a *analysis.Analyzer) bool { return a.Name == name }) {
+			if !slices.ContainsFunc(passes.Checks(), func(a *analysis.Analyzer) bool { return a.Name == name }) {
 				t.Errorf("preset %s switches %s off, which is no judge", p.Name, name)
 			}
 		}

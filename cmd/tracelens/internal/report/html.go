@@ -317,7 +317,7 @@ func (p *htmlPage) sections() {
 				s.Tables = append(s.Tables, p.table(t, htmlRows))
 			}
 		}
-		if res.Judge && !p.Many || len(s.Summary)+len(s.Tables) == 0 {
+		if res.Check && !p.Many || len(s.Summary)+len(s.Tables) == 0 {
 			continue
 		}
 		p.Sections = append(p.Sections, s)

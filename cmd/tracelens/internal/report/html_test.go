@@ -127,11 +127,11 @@ func TestHTMLUntrusted(t *testing.T) {
 	table := &analysis.Table{Name: evil, Title: evil, Columns: []analysis.Column{{Name: evil, Unit: analysis.Text}, {Name: "n", Unit: analysis.Count}}}
 	table.Add(evil, int64(3))
 	rep.Results = append(rep.Results,
-		&analysis.Result{Name: "j" + evil, Title: evil, Judge: true, Outcome: analysis.Found, Findings: []analysis.Finding{finding}},
+		&analysis.Result{Name: "j" + evil, Title: evil, Check: true, Outcome: analysis.Found, Findings: []analysis.Finding{finding}},
 		&analysis.Result{Name: "limits", Title: evil, Outcome: analysis.Clear, Summary: []string{evil}},
 		&analysis.Result{Name: "m" + evil, Title: evil, Outcome: analysis.Clear, Summary: []string{evil}, Tables: []*analysis.Table{table},
 			Figures: []analysis.Figure{{Name: evil, Title: evil, Mark: analysis.Bars, Table: evil, X: evil, Y: []string{"n"}}}},
-		&analysis.Result{Name: "k" + evil, Title: evil, Judge: true, Outcome: analysis.NotApplicable, Reason: evil})
+		&analysis.Result{Name: "k" + evil, Title: evil, Check: true, Outcome: analysis.NotApplicable, Reason: evil})
 	rep.Suppressed = []analysis.Suppressed{{Finding: finding, Reason: evil}}
 	rep.Config = &analysis.Config{File: evil, Off: []string{evil}}
 	page := html(t, rep)

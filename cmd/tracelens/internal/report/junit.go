@@ -71,7 +71,7 @@ func JUnit(w io.Writer, rep *analysis.Report, opt Options) error {
 		s.Timestamp = Clean(at) // xs:dateTime, which common schemas want without zone
 	}
 	for _, res := range rep.Results {
-		if !res.Judge && len(res.Findings) == 0 {
+		if !res.Check && len(res.Findings) == 0 {
 			continue
 		}
 		c := junitCase{Name: Clean(res.Name), Class: Clean(rep.Trace.Name), Time: "0"}

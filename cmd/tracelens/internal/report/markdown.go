@@ -107,7 +107,7 @@ func (m *markdownWriter) parts() (all []markdownPart) {
 // what the report is about, each as a part.
 func (m *markdownWriter) result(res *analysis.Result, add func(name, text string)) {
 	many := m.rep.Fleet != nil
-	if !many && (res.Judge || res.Name == verdict) {
+	if !many && (res.Check || res.Name == verdict) {
 		return
 	}
 	var said strings.Builder

@@ -146,7 +146,7 @@ func SARIF(w io.Writer, rep *analysis.Report, opt Options) error {
 		in.Execution = append(in.Execution, sarifNotification{Level: "warning", Message: sarifMessage(fmt.Sprintf("The trace is incomplete after %s: %s", analysis.FormatMoment(rep.Trace.To), f))})
 	}
 	for _, res := range rep.Results {
-		if !res.Judge && len(res.Findings) == 0 {
+		if !res.Check && len(res.Findings) == 0 {
 			continue
 		}
 		rule := sarifRuleRef{Clean(res.Name), len(run.Tool.Driver.Rules)}

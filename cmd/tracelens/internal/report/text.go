@@ -22,7 +22,7 @@ func Text(w io.Writer, rep *analysis.Report, opt Options) error {
 		p.findings(rep)
 	}
 	for _, res := range rep.Results {
-		if !res.Judge || res.Name == verdict || p.many && len(res.Tables) > 0 {
+		if !res.Check || res.Name == verdict || p.many && len(res.Tables) > 0 {
 			p.result(res, &rep.Trace)
 		}
 	}

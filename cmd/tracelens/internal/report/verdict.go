@@ -110,7 +110,7 @@ type cannot struct {
 // checks are the judges that looked and found nothing, and those that could not look.
 func checks(rep *analysis.Report) (clear []*analysis.Result, unable []cannot) {
 	for _, res := range rep.Results {
-		if !res.Judge || res.Name == verdict {
+		if !res.Check || res.Name == verdict {
 			continue
 		}
 		switch res.Outcome {

@@ -1,0 +1,25 @@
+package measures
+
+import (
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/sketch"
+	"github.com/tracelens/tracelens/parse"
+)
+
+// STWOf is the fold of stw, for an analyzer that requires it.
+func STWOf(p *analysis.Pass) *STWFold { return analysis.FoldOf[*STWFold](p, STW) }
+
+// Kinds is TODO.
+func (f *STWFold) Kinds() map[parse.StringID]*STWKind { return f.kinds }
+
+// Sites is TODO.
+func (f *STWFold) Sites() map[STWSite]*STWSum { return f.sites }
+
+// Last is slow stops, by the program's code whose P stopped last; halt is their stopping part.
+func (f *STWFold) Last() map[STWLast]*STWSum { return f.last }
+
+// Worst is TODO.
+func (f *STWFold) Worst() *sketch.Top[parse.Range] { return f.worst }
+
+// Time is TODO.
+func (f *STWFold) Time() *sketch.Series { return f.time }

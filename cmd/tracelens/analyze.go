@@ -33,8 +33,8 @@ or the http or https URL of a trace; plain, gzip or zstd. 'tracelens explain' li
 A trace that is cut or damaged is analysed up to where it can be read, and the
 report begins with what was lost; --strict makes that exit code 3.
 
-Which judges are asked, from where on values matter, and which findings are
-accepted may be set in ` + config.FileName + `; 'tracelens explain JUDGE' says what is in
+Which checks run, at which values they fire, and which findings are accepted
+may be set in ` + config.FileName + `; 'tracelens explain CHECK' says what is in
 force. --fail-on makes findings exit code 1, for CI.`,
 		Example: `  tracelens analyze cpu.trace
   tracelens analyze http://localhost:6060/debug/pprof/trace?seconds=5
@@ -51,10 +51,10 @@ force. --fail-on makes findings exit code 1, for CI.`,
 	f.window(flags)
 	flags.StringSliceVar(&f.only, "only", nil, "run only these `ANALYZERS`")
 	flags.StringSliceVar(&f.skip, "skip", nil, "leave out these `ANALYZERS`")
-	flags.IntVar(&f.spans, "spans", -1, "hold at most `N` exact spans of Ps, of where the findings point to; takes a second reading; -1 is 100000 for html, else 0")
+	flags.IntVar(&f.spans, "spans", -1, "keep at most `N` exact spans of Ps where the findings point to, by a second reading; -1 is 100000 for html, else 0")
 	f.reading(flags)
 	f.configFlags.add(cmd)
-	flags.BoolVar(&f.verbose, "verbose", false, "say also which suppressions match nothing")
+	flags.BoolVar(&f.verbose, "verbose", false, "also say which suppressions match nothing")
 	complete(cmd, "only", completeAnalyzers)
 	complete(cmd, "skip", completeAnalyzers)
 	return cmd

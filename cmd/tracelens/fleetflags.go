@@ -34,9 +34,9 @@ func (f *fleetFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.groupBy, "group-by", "", "compare groups named by `TEMPLATE`: {1} is the first element of a path, {-1} the last")
 	flags.StringVar(&f.groups, "groups", "", "compare groups of `FILE`, a CSV: path, a pattern such as web/**/*.trace, then what its traces have, such as service")
-	flags.StringVar(&f.baseline, "baseline", "", "a budget that `FILE` has broken already is broken only when it is worse")
-	flags.StringVar(&f.writeBaseline, "write-baseline", "", "write the values that budgets have now to `FILE`")
-	flags.BoolVar(&f.strict, "strict", false, "exit with 3 when an input cannot be read, or only in part")
+	flags.StringVar(&f.baseline, "baseline", "", "compare with `FILE`: a budget that is broken there counts only when it is worse now")
+	flags.StringVar(&f.writeBaseline, "write-baseline", "", "write the present values of the budgets to `FILE`")
+	flags.BoolVar(&f.strict, "strict", false, "exit with 3 when an input cannot be read, or can be read only in part")
 	f.configFlags.add(cmd)
 }
 
@@ -75,7 +75,7 @@ func (f *fleetFlags) fleet() (*fleet.Fleet, *config.Config, error) {
 		}
 		var b baselineFile
 		if err := json.Unmarshal(data, &b); err != nil || b.Schema != 1 {
-			return nil, nil, &failure{f.baseline, errors.New("no baseline of this version: make one with --write-baseline")}
+			return nil, nil, &failure{f.baseline, errors.New("not a baseline of this version: make one with --write-baseline")}
 		}
 		opt.Baseline = b.Budgets
 	}
@@ -139,7 +139,7 @@ func (f *fleetFlags) conclude(cmd *cobra.Command, fl *fleet.Fleet) error {
 	case f.strict && rep.Fleet.Failed+rep.Fleet.Partial > 0:
 		return &failure{"audit", fmt.Errorf("%d inputs cannot be read, %d only in part", rep.Fleet.Failed, rep.Fleet.Partial)}
 	case len(open) > 0:
-		return fmt.Errorf("%w to judge the budgets: %s", errInconclusive, strings.Join(open, ", "))
+		return fmt.Errorf("%w to check the budgets: %s", errInconclusive, strings.Join(open, ", "))
 	}
 	return nil
 }

@@ -29,13 +29,13 @@ type inputFlags struct {
 }
 
 func (f *inputFlags) window(flags *pflag.FlagSet) {
-	flags.DurationVar(&f.from, "from", 0, "analyse from `TIME` after the begin of the trace, such as 1.5s")
-	flags.DurationVar(&f.to, "to", 0, "analyse to `TIME` after the begin of the trace; 0 is its end")
+	flags.DurationVar(&f.from, "from", 0, "analyse from `TIME` after the start of the trace, such as 1.5s")
+	flags.DurationVar(&f.to, "to", 0, "analyse to `TIME` after the start of the trace; 0 is its end")
 }
 
 func (f *inputFlags) reading(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.strict, "strict", false, "exit with 3 when the trace is incomplete or faulty")
-	flags.IntVar(&f.jobs, "jobs", 0, "work on at most `N` CPUs; 0 is all there are; the output is the same")
+	flags.IntVar(&f.jobs, "jobs", 0, "use at most `N` CPUs; 0 is all; the output is the same")
 }
 
 // oneTrace is the check of a command that takes one TRACE.
@@ -56,7 +56,7 @@ func completeTrace(_ *cobra.Command, args []string, _ string) ([]string, cobra.S
 // analyze reads the trace of that name, which is no file that is to be written.
 func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers []*analysis.Analyzer) (*analysis.Report, error) {
 	if f.from < 0 || f.to < 0 || f.to > 0 && f.to <= f.from {
-		return nil, fmt.Errorf("--from %v --to %v is no window: need 0 ≤ from < to", f.from, f.to)
+		return nil, fmt.Errorf("--from %v --to %v is not a window: need 0 ≤ from < to", f.from, f.to)
 	}
 	if f.jobs < 0 {
 		return nil, fmt.Errorf("--jobs %d: need at least 1, or 0 for all CPUs", f.jobs)
@@ -99,7 +99,7 @@ func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers 
 		if err != nil {
 			return nil, &failure{"a copy of " + name, err}
 		}
-		os.Remove(spool.Name())       // N.B. at once, so that a killed process leaves none
+		os.Remove(spool.Name())       // at once, so that a killed process leaves none
 		defer os.Remove(spool.Name()) // where a file that is open cannot be removed
 		defer spool.Close()
 		in, again, begin = io.TeeReader(in, copied{spool}), spool, 0

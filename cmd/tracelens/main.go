@@ -34,7 +34,7 @@ func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(40) // next to nothing is allocated while reading: less memory costs no time
 	}
-	signal.Ignore(syscall.SIGPIPE) // N.B. so that a broken pipe is an error of Write
+	signal.Ignore(syscall.SIGPIPE) // so that a broken pipe is an error of Write
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second interrupt ends the program at once
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)

@@ -78,7 +78,7 @@ func TestURL(t *testing.T) {
 		{"http://u:hush@" + host + "/cut?token=hush", exitUnreadable, "unexpected EOF"},
 		{"http://u:hush@127.0.0.1:1/trace", exitUnreadable, "http://127.0.0.1:1/trace: "},
 		{"ftp://u:hush@host/x", exitUnreadable, "neither http nor https"},
-		{"http://u:hush@[x/x", exitUnreadable, "no valid URL"},
+		{"http://u:hush@[x/x", exitUnreadable, "not a valid URL"},
 		{"http:///x", exitUnreadable, "no host"},
 	} {
 		var out, errs bytes.Buffer

@@ -252,7 +252,7 @@ const (
 // long are the files and folders that may be longer, or hold longer functions.
 var long = []string{
 	"parse/internal/wire/order.go", // the scheduler's state machine: a case for each event
-	"analysis/passes/...",
+	"analysis/measures/...",
 	"parse/internal/wire/generation.go",
 	"parse/tracetest/...",
 }
@@ -310,7 +310,7 @@ func tracked(t *testing.T) []string {
 	if _, err := os.Stat(filepath.Join(root, ".git")); err != nil {
 		t.Skip("not a git checkout")
 	}
-	// N.B. go test caches by the files a test looks at, and does not see those of a child process.
+	// Go test caches by the files a test looks at, and does not see those of a child process.
 	os.Stat(filepath.Join(root, ".git", "index"))
 	cmd := exec.Command("git", "-C", root, "ls-files", "-z")
 	cmd.Stderr = os.Stderr

@@ -80,7 +80,7 @@ func Run(ctx context.Context, inputs []Input, opt Options, each func(Done) error
 		if ahead.Acquire(work, 1) != nil || cpus.Acquire(work, jobs) != nil || memory.Acquire(work, need) != nil {
 			break
 		}
-		if work.Err() != nil { // N.B. Acquire does not look when it need not wait
+		if work.Err() != nil { // Acquire does not look when it need not wait
 			break
 		}
 		g.Go(func() error {
@@ -193,7 +193,7 @@ func (o *Options) read(ctx context.Context, in Input, jobs int) Done {
 	return done
 }
 
-// isTrace tells whether a file begins as one, and leaves it at its begin. Others are
+// isTrace tells whether a file begins as one, and leaves it at its start. Others are
 // not worth a hash.
 func isTrace(f *os.File) bool {
 	head := make([]byte, 5)

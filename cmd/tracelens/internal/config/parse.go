@@ -35,18 +35,18 @@ var suppressionKeys = []struct {
 	name, doc string
 	field     func(*suppression) *string
 }{
-	{"code", "code of the findings, or judge; * and ? match anything", func(s *suppression) *string { return &s.Code }},
+	{"code", "code of the findings, or check; * and ? match anything", func(s *suppression) *string { return &s.Code }},
 	{"function", "a function of the evidence, such as main.(*Server).*; * and ? match anything", func(s *suppression) *string { return &s.Func }},
 	{"file", "a file of the evidence's stacks, such as internal/gen/**; it may begin at any folder; * stays within a folder", func(s *suppression) *string { return &s.File }},
 	{"reason", "why they are accepted", func(s *suppression) *string { return &s.Reason }},
 	{"expires", "the last day it counts, such as 2027-01-31", func(s *suppression) *string { return &s.Expires }},
 }
 
-func init() { // N.B. the functions refer to keys
+func init() { // the functions refer to keys
 	keys = []key{
-		{"preset", "the levels to begin with", presetSchema, (*parser).preset},
-		{"thresholds", "from where on values matter: one value for the lowest level, or several by severity; never for none", thresholdsSchema, (*parser).thresholds},
-		{"severities", "how grave the findings of a judge, or of one code, are; off does not ask the judge, or leaves findings of the code out", severitiesSchema, (*parser).severities},
+		{"preset", "the levels to start from", presetSchema, (*parser).preset},
+		{"thresholds", "the values at which checks fire: one for the lowest level, or several by severity; never for none", thresholdsSchema, (*parser).thresholds},
+		{"severities", "how severe the findings of a check, or of one code, are; off does not run the check, or leaves findings of the code out", severitiesSchema, (*parser).severities},
 		{"suppressions", "findings that are known and accepted", suppressionsSchema, (*parser).suppressions},
 		{"budgets", "bounds of metrics over the traces of an audit", budgetsSchema, (*parser).budgets},
 	}
@@ -61,7 +61,7 @@ type parser struct {
 	errs      Errors
 }
 
-// measuresWithFindings are measures that judge as well.
+// measuresWithFindings are measures that have findings as well.
 var measuresWithFindings = []string{"limits"}
 
 // finders are the names of the analyzers that may have findings.
@@ -141,7 +141,7 @@ var anchorError = regexp.MustCompile(`^unknown anchor '(.*)' referenced$`)
 var syntaxError = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
 
 func (p *parser) syntax(err error, data []byte) {
-	line, msg := 1, err.Error() // N.B. the library says no line for the first, and for bytes that are no text
+	line, msg := 1, err.Error() // the library says no line for the first, and for bytes that are no text
 	m := syntaxError.FindStringSubmatch(msg)
 	if m != nil {
 		msg = m[2]
@@ -155,7 +155,7 @@ func (p *parser) syntax(err error, data []byte) {
 	}); i >= 0 {
 		line += bytes.Count(data[:i], []byte("\n"))
 	}
-	p.fault(line, "no YAML: %s", msg)
+	p.fault(line, "not valid YAML: %s", msg)
 }
 
 func (p *parser) fault(line int, format string, args ...any) {
@@ -198,7 +198,7 @@ func (p *parser) mapping(n *yaml.Node, what string, each func(name string, k, v 
 			continue
 		}
 		if line, twice := seen[k.Value]; twice {
-			p.fault(k.Line, "%q stands already in line %d", k.Value, line)
+			p.fault(k.Line, "%q is already in line %d", k.Value, line)
 			continue
 		}
 		seen[k.Value] = k.Line
@@ -243,9 +243,9 @@ func (p *parser) thresholds(n *yaml.Node) {
 	p.mapping(n, "thresholds", func(name string, k, v *yaml.Node) {
 		t, ok := known[name]
 		if !ok {
-			// The list of a judge's own says more than that of all.
-			judge, _, _ := strings.Cut(name, ".")
-			own := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !strings.HasPrefix(n, judge+".") })
+			// The list of a check's own says more than that of all.
+			check, _, _ := strings.Cut(name, ".")
+			own := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !strings.HasPrefix(n, check+".") })
 			if len(own) == 0 {
 				own = names
 			}
@@ -340,13 +340,13 @@ func levelNames() []string {
 
 func (p *parser) severities(n *yaml.Node) {
 	p.mapping(n, "severities", func(name string, k, v *yaml.Node) {
-		judge, variant, isCode := strings.Cut(name, "/")
-		if !slices.Contains(p.finders, judge) {
-			p.unknown(k.Line, "judge", judge, p.finders)
+		check, variant, isCode := strings.Cut(name, "/")
+		if !slices.Contains(p.finders, check) {
+			p.unknown(k.Line, "check", check, p.finders)
 			return
 		}
 		if isCode && variant == "" {
-			p.fault(k.Line, "%q is no code: nothing follows the /", name)
+			p.fault(k.Line, "%q is not a code: nothing follows the /", name)
 			return
 		}
 		level, ok := p.text(v, name)
@@ -402,7 +402,7 @@ func (p *parser) suppressions(n *yaml.Node) {
 		}
 		if s.Expires != "" {
 			if _, err := time.Parse(time.DateOnly, s.Expires); err != nil {
-				p.fault(lines["expires"], "%q is no day; write it as 2027-01-31", s.Expires)
+				p.fault(lines["expires"], "%q is not a day; write it as 2027-01-31", s.Expires)
 			}
 		}
 		file, err := FileGlob(s.File)
@@ -416,14 +416,14 @@ func (p *parser) suppressions(n *yaml.Node) {
 
 // checkCode sees to it that a pattern of codes can match a finding.
 func (p *parser) checkCode(line int, pattern string) {
-	judge, _, _ := strings.Cut(pattern, "/")
-	if strings.ContainsAny(judge, "*?") {
-		match := glob(judge)
+	check, _, _ := strings.Cut(pattern, "/")
+	if strings.ContainsAny(check, "*?") {
+		match := glob(check)
 		if !slices.ContainsFunc(p.finders, match) {
-			p.fault(line, "%q matches no judge; there are: %s", judge, strings.Join(p.finders, ", "))
+			p.fault(line, "%q matches no check; there are: %s", check, strings.Join(p.finders, ", "))
 		}
-	} else if !slices.Contains(p.finders, judge) {
-		p.unknown(line, "judge", judge, p.finders)
+	} else if !slices.Contains(p.finders, check) {
+		p.unknown(line, "check", check, p.finders)
 	}
 }
 
@@ -441,7 +441,7 @@ func glob(pattern string) func(string) bool {
 // stands for any folders, * and ? for what is within one, [a-c] and {a,b} for one of these.
 func FileGlob(pattern string) (func(string) bool, error) {
 	if !doublestar.ValidatePattern(pattern) {
-		return nil, fmt.Errorf("%q is no pattern of files", pattern)
+		return nil, fmt.Errorf("%q is not a pattern of files", pattern)
 	}
 	if !strings.HasPrefix(pattern, "/") {
 		pattern = "**/" + pattern

@@ -10,7 +10,7 @@ import (
 type preset struct {
 	Name string
 	Doc  string
-	off  []string // judges that mean nothing there
+	off  []string // checks that mean nothing there
 	// levels are the levels of a threshold; nil leaves them as they are.
 	levels func(analysis.Threshold) analysis.Levels
 }
@@ -19,10 +19,10 @@ type preset struct {
 var presets = []preset{
 	{Name: "recommended", Doc: "the levels of the catalogue"},
 	{Name: "strict", Doc: "half of each limit, and what would be a warning is an error", levels: strict},
-	{Name: "batch", Doc: "for jobs that nobody waits for: without the judges of latency and of full load", off: batchOff},
+	{Name: "batch", Doc: "for jobs that nobody waits for: without the checks of latency and of full load", off: batchOff},
 }
 
-// batchOff are the judges of how long something waits and of how full the machine
+// batchOff are the checks of how long something waits and of how full the machine
 // is: a batch job queues work on purpose and is right to use every P.
 var batchOff = []string{
 	"saturated",

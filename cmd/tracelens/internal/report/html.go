@@ -62,7 +62,7 @@ func HTML(w io.Writer, rep *analysis.Report, opt Options) error {
 	}
 	lines := strings.Split(b.String(), "\n")
 	for i := range lines {
-		lines[i] = Clean(lines[i]) // N.B. the template has escaped what is markup
+		lines[i] = Clean(lines[i]) // the template has escaped what is markup
 	}
 	_, err = io.WriteString(w, strings.Join(lines, "\n"))
 	return err

@@ -22,7 +22,7 @@ const traceAddress = "localhost:6061"
 // where that is all of the trace, or the trace is no file.
 //
 // Of `go tool trace`, internal/trace/traceviewer/http.go says that its viewer marks
-// the #begin:end of its address, in ms; it splits traces from about 100 MiB of JSON
+// the #start:end of its address, in ms; it splits traces from about 100 MiB of JSON
 // on. gotraceui takes the name of a file only. Neither reads compressed files.
 func openings(rep *analysis.Report, from, to int64) []opening {
 	t := &rep.Trace

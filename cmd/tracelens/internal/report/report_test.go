@@ -62,7 +62,7 @@ func TestText(t *testing.T) {
 		{"every-shape.json", "every-shape-narrow.txt", Options{Width: 56}},
 		{"every-shape.json", "every-shape-color.txt", Options{Width: 100, Color: true}},
 		{"stw-kinds.json", "stw-kinds.txt", Options{Width: 100}},
-		{"judges.json", "judges.txt", Options{Width: 100, Brief: true}},
+		{"checks.json", "checks.txt", Options{Width: 100, Brief: true}},
 	} {
 		var b bytes.Buffer
 		if err := Text(&b, load(t, filepath.Join("testdata", c.in)), c.opt); err != nil {
@@ -79,7 +79,7 @@ func TestText(t *testing.T) {
 
 // TestJSONAgain: a report that is read and written again is the same.
 func TestJSONAgain(t *testing.T) {
-	for _, name := range []string{"every-shape.json", "stw-kinds.json", "judges.json"} {
+	for _, name := range []string{"every-shape.json", "stw-kinds.json", "checks.json"} {
 		path := filepath.Join("testdata", name)
 		var b bytes.Buffer
 		if err := JSON(&b, load(t, path), Options{}); err != nil {
@@ -289,7 +289,7 @@ func TestVerdict(t *testing.T) {
 // TestProse: sentences at the right of a table take several lines and lose nothing.
 func TestProse(t *testing.T) {
 	table := &analysis.Table{Columns: []analysis.Column{{Name: "input", Unit: analysis.Text}, {Name: "reason", Unit: analysis.Text}}}
-	const reason = "it ends in the middle of a generation, which is why nothing after its begin could be read"
+	const reason = "it ends in the middle of a generation, which is why nothing after its start could be read"
 	table.Add("a.trace", reason)
 	p := &printer{Options: Options{Width: 40}}
 	p.table(table)

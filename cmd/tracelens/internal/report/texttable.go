@@ -210,7 +210,7 @@ var directories = regexp.MustCompile(`([\w.~@-]+/)+`)
 
 // shorten cuts s to width cells: what follows its first word, or, when that is
 // too wide itself, its middle. The end of a name, with the function's own name
-// and line, says more than its begin.
+// and line, says more than its start.
 func shorten(s string, width int) string {
 	n := ansi.StringWidth(s)
 	if n <= width {
@@ -224,7 +224,7 @@ func shorten(s string, width int) string {
 	}
 	head := ansi.Truncate(s, max(0, width-1)/4, "")
 	for cut := n - width + 1 + ansi.StringWidth(head); cut < n; cut++ {
-		// N.B. a cut within a wide character leaves more than asked for.
+		// A cut within a wide character leaves more than asked for.
 		if out := head + ansi.TruncateLeft(s, cut, "…"); ansi.StringWidth(out) <= width {
 			return out
 		}

@@ -104,10 +104,10 @@ func verdictLines(rep *analysis.Report) []string {
 // cannot is a reason for which a trace cannot tell something.
 type cannot struct {
 	Reason string
-	Names  []string // of judges
+	Names  []string // of checks
 }
 
-// checks are the judges that looked and found nothing, and those that could not look.
+// checks returns those that looked and found nothing, and why others could not look.
 func checks(rep *analysis.Report) (clear []*analysis.Result, unable []cannot) {
 	for _, res := range rep.Results {
 		if !res.Check || res.Name == verdict {
@@ -128,7 +128,7 @@ func checks(rep *analysis.Report) (clear []*analysis.Result, unable []cannot) {
 	return clear, unable
 }
 
-// switchedOff says which judges a configuration did not ask, "" if none.
+// switchedOff says which checks a configuration switches off, "" if none.
 func switchedOff(rep *analysis.Report) string {
 	c := rep.Config
 	if c == nil || len(c.Off) == 0 {

@@ -184,7 +184,7 @@ func (f *auditFlags) run(cmd *cobra.Command, fl *fleet.Fleet, opt *audit.Options
 	if err != nil {
 		return &failure{"standard input", err}
 	}
-	m := newMeter(cmd.ErrOrStderr(), inputs, f.progress)
+	m := newMeter(cmd.ErrOrStderr(), inputs, f.progress, f.watch || f.format == "ndjson" && f.toStdout())
 	warned := false
 	take := func(d audit.Done) error {
 		if err := f.pages.fault(); err != nil {
@@ -209,7 +209,6 @@ func (f *auditFlags) run(cmd *cobra.Command, fl *fleet.Fleet, opt *audit.Options
 					return &failure{"output", err}
 				}
 			}
-			m.failed += count(e.Failure != "")
 			if err := fl.Add(e); err != nil {
 				return &failure{e.Path, err}
 			}

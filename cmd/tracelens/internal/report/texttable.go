@@ -153,6 +153,7 @@ func total(cols []column) int {
 }
 
 // wrap breaks s at spaces into lines of at most width cells; a longer word is shortened.
+// ansi.Wordwrap would break at hyphens too, and so the codes of findings.
 func wrap(s string, width int) []string {
 	var lines []string
 	line := ""

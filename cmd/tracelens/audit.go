@@ -28,6 +28,7 @@ import (
 type auditFlags struct {
 	fleetFlags
 	only, skip       []string
+	include, exclude []string
 	jobs             int
 	memory, maxBytes string
 	cache, emit      string
@@ -46,8 +47,9 @@ tar archives, or - for a list on standard input; plain, gzip or zstd. It ranks
 the traces that stand out, says how each metric is distributed over them and
 which findings fire in how many, and checks the budgets of ` + config.FileName + `.
 
-What cannot be read is listed with its reason, and ends nothing; --strict makes
-it exit code 3. With --cache, a run that was ended goes on where it was, and
+What cannot be read is listed with its reason, and ends nothing; what is no trace
+below a folder is skipped. The exit code is 3 when PATH itself is not there or no
+trace, when no trace was read, and under --strict when anything was not. With --cache, a run that was ended goes on where it was, and
 traces that were read before are not read again. With --emit, the results can
 be put together later, or on another machine, by 'tracelens merge'.
 
@@ -67,6 +69,8 @@ the traces are of several kinds, and none is an outlier.`,
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	f.fleetFlags.add(cmd)
+	flags.StringSliceVar(&f.include, "include", nil, "below folders, read only files that match one of the `PATTERNS`, such as *.trace or web/**; what is none of these and no trace is skipped")
+	flags.StringSliceVar(&f.exclude, "exclude", nil, "below folders, leave out files that match one of the `PATTERNS`")
 	flags.StringVar(&f.cache, "cache", "", "keep results in `DIR`, and read only what is not there")
 	flags.StringVar(&f.emit, "emit", "", "write the result of each trace into `DIR`, for merge")
 	flags.StringVar(&f.reports, "reports", "", "write the report of each trace as a page into `DIR`; with --format html, the traces are links to them")
@@ -180,9 +184,27 @@ func (f *auditFlags) intoFile(cmd *cobra.Command, fl *fleet.Fleet, opt *audit.Op
 func (f *auditFlags) run(cmd *cobra.Command, fl *fleet.Fleet, opt *audit.Options, args []string, out io.Writer) error {
 	ctx := cmd.Context()
 	skip := slices.DeleteFunc([]string{f.cache, f.emit, f.reports, f.out, f.baseline, f.writeBaseline}, func(s string) bool { return s == "" || s == "-" })
-	inputs, err := audit.Walk(args, cmd.InOrStdin(), skip...)
+	choice, err := f.choice()
+	if err != nil {
+		return err
+	}
+	inputs, err := audit.Walk(args, cmd.InOrStdin(), choice, skip...)
 	if err != nil {
 		return &failure{"standard input", err}
+	}
+	if !f.watch {
+		if err := absent(inputs); err != nil {
+			return err
+		}
+	}
+	if err := f.grouped(inputs); err != nil {
+		return err
+	}
+	var unread []*failure // of what the user named
+	skipped := 0
+	named := make(map[string]bool)
+	for _, in := range inputs {
+		named[in.Path] = in.Named
 	}
 	m := newMeter(cmd.ErrOrStderr(), inputs, f.progress, f.watch || f.format == "ndjson" && f.toStdout())
 	warned := false
@@ -212,12 +234,16 @@ func (f *auditFlags) run(cmd *cobra.Command, fl *fleet.Fleet, opt *audit.Options
 			if err := fl.Add(e); err != nil {
 				return &failure{e.Path, err}
 			}
+			if e.Failure != "" && named[e.Path] {
+				unread = append(unread, &failure{e.Path, errors.New(e.Failure)})
+			}
 		}
+		skipped += d.Skipped
 		m.step(d)
 		return nil
 	}
 	if f.watch {
-		err = f.follow(cmd, inputs, opt, args, skip, take)
+		err = f.follow(cmd, inputs, opt, args, choice, skip, take)
 	} else {
 		err = audit.Run(ctx, inputs, *opt, take)
 	}
@@ -225,7 +251,27 @@ func (f *auditFlags) run(cmd *cobra.Command, fl *fleet.Fleet, opt *audit.Options
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}
-	if verdict := f.conclude(cmd, fl); ctx.Err() == nil || verdict != nil && f.watch {
+	if skipped > 0 {
+		what := plural(skipped, "file") + " that are no traces"
+		if skipped == 1 {
+			what = "1 file that is no trace"
+		}
+		fmt.Fprintf(cmd.ErrOrStderr(), "tracelens: skipped %s\n", what)
+	}
+	verdict := f.conclude(cmd, fl)
+	var written *failure
+	if !errors.As(verdict, &written) && (ctx.Err() == nil || f.watch) {
+		// What is not whole must not look green, nor like broken budgets alone.
+		if n := len(unread); n == 1 {
+			return unread[0]
+		} else if n > 1 {
+			return &failure{unread[0].name, fmt.Errorf("%w; and %s more that cannot be read", unread[0].err, plural(n-1, "file"))}
+		}
+		if !slices.ContainsFunc(fl.Entries(), func(e *fleet.Entry) bool { return e.Failure == "" }) {
+			return &failure{strings.Join(args, " "), errNoTrace}
+		}
+	}
+	if ctx.Err() == nil || verdict != nil && f.watch {
 		return verdict
 	}
 	if f.watch {
@@ -239,8 +285,37 @@ func (f *auditFlags) run(cmd *cobra.Command, fl *fleet.Fleet, opt *audit.Options
 	return context.Canceled
 }
 
+// errNoTrace is the error of an audit that has nothing to go by.
+var errNoTrace = errors.New("no trace was read")
+
+// absent is the error of arguments that name nothing there is, before others are read.
+func absent(inputs []audit.Input) error {
+	for _, in := range inputs {
+		if in.Named && (errors.Is(in.Err, audit.ErrNoMatch) || errors.Is(in.Err, fs.ErrNotExist)) {
+			return &failure{in.Path, in.Err}
+		}
+	}
+	return nil
+}
+
+// choice reads the patterns of --include and --exclude.
+func (f *auditFlags) choice() (c audit.Choice, err error) {
+	read := func(flag string, patterns []string) (all []func(string) bool) {
+		for _, p := range patterns {
+			match, e := config.FileGlob(p)
+			if e != nil && err == nil {
+				err = fmt.Errorf("--%s: %w", flag, e)
+			}
+			all = append(all, match)
+		}
+		return all
+	}
+	c = audit.Choice{Include: read("include", f.include), Exclude: read("exclude", f.exclude)}
+	return c, err
+}
+
 // follow reads inputs, and then those that appear or change, once they no longer grow.
-func (f *auditFlags) follow(cmd *cobra.Command, inputs []audit.Input, opt *audit.Options, args, skip []string, take func(audit.Done) error) error {
+func (f *auditFlags) follow(cmd *cobra.Command, inputs []audit.Input, opt *audit.Options, args []string, choice audit.Choice, skip []string, take func(audit.Done) error) error {
 	if slices.Contains(args, "-") {
 		return errors.New("--watch follows folders and globs, not a list on standard input")
 	}
@@ -253,6 +328,9 @@ func (f *auditFlags) follow(cmd *cobra.Command, inputs []audit.Input, opt *audit
 	for {
 		var ready []audit.Input
 		for _, in := range inputs {
+			if errors.Is(in.Err, audit.ErrNoMatch) || errors.Is(in.Err, fs.ErrNotExist) {
+				continue // it may come
+			}
 			if was, seen := last[in.Path]; seen && was == in.Size && !read[in.Path] {
 				ready = append(ready, in)
 				read[in.Path] = true
@@ -268,7 +346,7 @@ func (f *auditFlags) follow(cmd *cobra.Command, inputs []audit.Input, opt *audit
 		case <-time.After(f.poll):
 		}
 		var err error
-		if inputs, err = audit.Walk(args, nil, skip...); err != nil {
+		if inputs, err = audit.Walk(args, nil, choice, skip...); err != nil {
 			return err
 		}
 	}

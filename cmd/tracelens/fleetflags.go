@@ -23,6 +23,8 @@ type fleetFlags struct {
 	configFlags
 	outputFlags
 	groupBy, groups         string
+	group                   func(path string) string // nil for none
+	noGroup                 string                   // the name of what is in none
 	page                    func(path string) string // the file of a trace's report; nil without --reports
 	pages                   pages
 	baseline, writeBaseline string
@@ -63,6 +65,10 @@ func (f *fleetFlags) fleet() (*fleet.Fleet, *config.Config, error) {
 		if group, err = groupsOf(f.groups); err != nil {
 			return nil, nil, &failure{f.groups, err}
 		}
+	}
+	f.group, f.noGroup = group, "?"
+	if f.groups == "" {
+		f.noGroup = placeholder.ReplaceAllString(f.groupBy, "?")
 	}
 	opt := fleet.Options{Group: group, Budgets: cfg.Budgets(), Titles: make(map[string]string)}
 	for _, a := range passes.All() {

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/tracelens/tracelens/cmd/tracelens/internal/audit"
 	"github.com/tracelens/tracelens/cmd/tracelens/internal/config"
 )
 
@@ -24,7 +25,7 @@ func groupBy(template string) (func(string) string, error) {
 		return nil, fmt.Errorf("--group-by %q: need places such as {1}, the first element of a path, or {-1}, the last", template)
 	}
 	return func(path string) string {
-		parts := strings.FieldsFunc(filepath.ToSlash(path), func(r rune) bool { return r == '/' })
+		parts := elements(path)
 		return placeholder.ReplaceAllStringFunc(template, func(place string) string {
 			i, err := strconv.Atoi(place[1 : len(place)-1])
 			if i < 0 {
@@ -36,6 +37,29 @@ func groupBy(template string) (func(string) string, error) {
 			return parts[i-1]
 		})
 	}, nil
+}
+
+// elements are those of a path.
+func elements(path string) []string {
+	return strings.FieldsFunc(filepath.ToSlash(path), func(r rune) bool { return r == '/' })
+}
+
+// grouped is the error of groups into which no input falls.
+func (f *fleetFlags) grouped(inputs []audit.Input) error {
+	if f.group == nil || len(inputs) == 0 {
+		return nil
+	}
+	longest := 0
+	for _, in := range inputs {
+		if f.group(in.Path) != f.noGroup {
+			return nil
+		}
+		longest = max(longest, len(elements(in.Path)))
+	}
+	if f.groups != "" {
+		return fmt.Errorf("--groups %s: no pattern in it matches a path, such as %s", f.groups, inputs[0].Path)
+	}
+	return fmt.Errorf("--group-by %q: no path has so many elements; they have at most %d, such as %s", f.groupBy, longest, inputs[0].Path)
 }
 
 // groupsOf reads the names of groups from a CSV file: under a header, a row has a

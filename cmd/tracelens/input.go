@@ -16,6 +16,8 @@ import (
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/measures"
+	"github.com/tracelens/tracelens/cmd/tracelens/internal/report"
+	"github.com/tracelens/tracelens/cmd/tracelens/internal/sniff"
 	"github.com/tracelens/tracelens/parse"
 )
 
@@ -108,7 +110,14 @@ func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers 
 	once := func(in io.Reader, analyzers []*analysis.Analyzer) (*analysis.Report, error) {
 		in, stop := progress(in, cmd.ErrOrStderr())
 		defer stop()
-		return read(cmd.Context(), in, name, opt, analyzers)
+		begins := &headed{r: in}
+		rep, err := read(cmd.Context(), begins, name, opt, analyzers)
+		if errors.Is(err, parse.ErrUnsupported) {
+			if k, ok := sniff.Look(begins.head); ok {
+				err = fmt.Errorf("this is %s, not a Go execution trace: %s", k.Name, k.For(report.ShellQuoted(name)))
+			}
+		}
+		return rep, err
 	}
 	rep, err := once(in, analyzers)
 	if err != nil {
@@ -129,6 +138,18 @@ func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers 
 	}
 	rep.Tool = "tracelens " + version()
 	return rep, nil
+}
+
+// headed keeps the first bytes of what is read.
+type headed struct {
+	r    io.Reader
+	head []byte
+}
+
+func (h *headed) Read(p []byte) (int, error) {
+	n, err := h.r.Read(p)
+	h.head = append(h.head, p[:min(n, sniff.HeadSize-len(h.head))]...)
+	return n, err
 }
 
 // copied is a copy of the input, whose errors are told from the input's own.

@@ -142,11 +142,15 @@ type tooGrave struct {
 }
 
 func (t *tooGrave) Error() string {
-	findings := "findings"
-	if t.n == 1 {
-		findings = "finding"
+	return fmt.Sprintf("%s: %s at or above %s", t.name, plural(t.n, "finding"), t.level)
+}
+
+// plural is a number of things.
+func plural(n int, what string) string {
+	if n != 1 {
+		what += "s"
 	}
-	return fmt.Sprintf("%s: %d %s at or above %s", t.name, t.n, findings, t.level)
+	return fmt.Sprintf("%d %s", n, what)
 }
 
 func newRoot() *cobra.Command {

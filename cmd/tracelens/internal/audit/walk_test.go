@@ -31,7 +31,7 @@ func TestWalkGlob(t *testing.T) {
 		"a/**/one.trace":  "a/b/one.trace",
 		"nothing/*.trace": "nothing/*.trace", // as an input that cannot be read
 	} {
-		found, err := Walk([]string{filepath.Join(dir, filepath.FromSlash(pattern))}, nil)
+		found, err := Walk([]string{filepath.Join(dir, filepath.FromSlash(pattern))}, nil, Choice{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -173,7 +173,7 @@ func (m *markdownWriter) foot() string {
 		if t.Window {
 			how += " --from " + seconds(t.From) + " --to " + seconds(t.To)
 		}
-		if how += " " + shellQuoted(t.Name); len(how) > 2*proseWidth {
+		if how += " " + ShellQuoted(t.Name); len(how) > 2*proseWidth {
 			how = "" // a part of a command is none
 		} else {
 			how = "; reproduce with <code>" + inMarkdown(how) + "</code>"

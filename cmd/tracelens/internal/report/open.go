@@ -29,7 +29,7 @@ func openings(rep *analysis.Report, from, to int64) []opening {
 	if !isFile(rep) || from <= t.From && to >= t.To {
 		return nil
 	}
-	name := shellQuoted(t.Name)
+	name := ShellQuoted(t.Name)
 	a, b := around(rep, from, to)
 	plain, unpack := name, ""
 	if t.Compression != "" {
@@ -75,8 +75,8 @@ func seconds(ns int64) string {
 
 func millis(ns int64) string { return strconv.FormatFloat(float64(ns)/1e6, 'f', -1, 64) }
 
-// shellQuoted is a name as a POSIX shell reads it; what is unprintable is written out.
-func shellQuoted(name string) string {
+// ShellQuoted is a name as a POSIX shell reads it; what is unprintable is written out.
+func ShellQuoted(name string) string {
 	name = Clean(name)
 	if strings.HasPrefix(name, "-") {
 		name = "./" + name

@@ -127,15 +127,7 @@ func (f *fleetFlags) conclude(cmd *cobra.Command, fl *fleet.Fleet) error {
 			return &failure{f.writeBaseline, err}
 		}
 	}
-	var broken, open []string
-	for _, j := range fl.Check() {
-		switch j.Verdict {
-		case fleet.Broken:
-			broken = append(broken, j.Name)
-		case fleet.Inconclusive:
-			open = append(open, j.Name)
-		}
-	}
+	broken, open := verdicts(fl)
 	grave := f.tooMany(rep)
 	switch {
 	case len(broken) > 0 && f.writeBaseline == "":
@@ -145,9 +137,27 @@ func (f *fleetFlags) conclude(cmd *cobra.Command, fl *fleet.Fleet) error {
 	case f.strict && rep.Fleet.Failed+rep.Fleet.Partial > 0:
 		return &failure{"audit", fmt.Errorf("%d inputs cannot be read, %d only in part", rep.Fleet.Failed, rep.Fleet.Partial)}
 	case len(open) > 0:
-		return fmt.Errorf("%w to check the budgets: %s", errInconclusive, strings.Join(open, ", "))
+		return inconclusive(open)
 	}
 	return nil
+}
+
+// verdicts are the names of the budgets that are broken, and of those that nothing can
+// be said of.
+func verdicts(fl *fleet.Fleet) (broken, open []string) {
+	for _, j := range fl.Check() {
+		switch j.Verdict {
+		case fleet.Broken:
+			broken = append(broken, j.Name)
+		case fleet.Inconclusive:
+			open = append(open, j.Name)
+		}
+	}
+	return broken, open
+}
+
+func inconclusive(budgets []string) error {
+	return fmt.Errorf("%w to check the budgets: %s", errInconclusive, strings.Join(budgets, ", "))
 }
 
 // brokenBudgets is the error of an audit whose budgets do not hold.

@@ -119,8 +119,9 @@ func (f *Fleet) NewBaseline() Baseline {
 	return out
 }
 
-func (f *Fleet) budgets() *analysis.Result {
-	res := &analysis.Result{Name: "budgets", Title: "do the traces keep the budgets of the configuration?", Check: true, Outcome: analysis.Clear}
+// Budgets says which budgets hold, in the shape of a check's result.
+func (f *Fleet) Budgets() *analysis.Result {
+	res := &analysis.Result{Name: "budgets", Title: "are the budgets of the configuration kept?", Check: true, Outcome: analysis.Clear}
 	t := &analysis.Table{Name: "budgets", Title: "budgets: the value is a quantile over the traces that have the metric", Columns: []analysis.Column{
 		{Name: "budget", Unit: analysis.Text}, {Name: "verdict", Unit: analysis.Text}, {Name: "value", Unit: analysis.Text}, {Name: "limit", Unit: analysis.Text},
 		{Name: "baseline", Unit: analysis.Text}, {Name: "traces", Unit: analysis.Count}, {Name: "worst", Unit: analysis.Text},
@@ -145,6 +146,9 @@ func (f *Fleet) budgets() *analysis.Result {
 		switch j.Verdict {
 		case Broken:
 			s := fmt.Sprintf("Budget %s is broken: %s is %s over %d traces, %s%s; worst in %s.", j.Name, j.Metric, value, j.N, bound, show(j.Limit), worst)
+			if len(f.entries) == 1 {
+				s = fmt.Sprintf("Budget %s is broken: %s is %s, %s%s.", j.Name, j.Metric, value, bound, show(j.Limit))
+			}
 			if j.Before != nil {
 				s += " The baseline has " + before + "."
 			}
@@ -152,7 +156,7 @@ func (f *Fleet) budgets() *analysis.Result {
 			res.Findings = append(res.Findings, one)
 			res.Outcome = analysis.Found
 		case Inconclusive:
-			res.Summary = append(res.Summary, fmt.Sprintf("Budget %s is inconclusive: %s in %d of the traces, need %d.", j.Name, j.Metric, j.N, max(j.Least, 1)))
+			res.Summary = append(res.Summary, fmt.Sprintf("Budget %s is inconclusive: %s is known of %d traces, and at least %d are needed.", j.Name, j.Metric, j.N, max(j.Least, 1)))
 		}
 	}
 	if len(res.Findings) == 0 && len(res.Summary) > 0 {

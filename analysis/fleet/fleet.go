@@ -134,7 +134,7 @@ func (f *Fleet) Report(name string) *analysis.Report {
 		res.Summary = append(res.Summary, fmt.Sprintf("%d of %d traces stand out in some metric; most %s.", int64(len(w.Rows))+w.More, rep.Fleet.Traces, strings.Join(most, ", ")))
 	}
 	if len(f.opt.Budgets) > 0 {
-		rep.Results = append(rep.Results, f.budgets())
+		rep.Results = append(rep.Results, f.Budgets())
 	}
 	rep.Results = append(rep.Results, res)
 	rep.Results = append(rep.Results, f.checks(traces)...)

@@ -3,14 +3,12 @@ package checktest
 import (
 	"bytes"
 	"context"
+	_ "embed"
 	"os"
-	"runtime/trace"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/parse"
@@ -24,79 +22,12 @@ type Place struct {
 	Waker  parse.StackID
 }
 
-func blkLocker(mu *sync.Mutex)      { mu.Lock(); defer mu.Unlock() }
-func blkUnlocker(mu *sync.Mutex)    { mu.Unlock() }
-func BlkReader(mu *sync.RWMutex)    { mu.RLock(); defer mu.RUnlock() }
-func BlkWriter(mu *sync.RWMutex)    { mu.Lock(); defer mu.Unlock() }
-func blkLeave(mu *sync.RWMutex)     { mu.RUnlock() }
-func blkOnce(once *sync.Once)       { once.Do(func() { time.Sleep(20 * time.Millisecond) }) }
-func blkSender(c chan int)          { c <- 1 }
-func blkReceiver(c chan int) int    { return <-c }
-func blkPing(to, from chan int)     { to <- 1; <-from }
-func blkPong(from, to chan int)     { <-from; time.Sleep(5 * time.Millisecond); to <- 1 }
-func blkNil()                       { var c chan int; <-c }
-func blkEmpty()                     { select {} }
-func blkCond(c *sync.Cond)          { c.L.Lock(); defer c.L.Unlock(); c.Wait() }
-func blkBroadcast(c *sync.Cond)     { c.L.Lock(); defer c.L.Unlock(); c.Broadcast() }
-func blkPiece(wg *sync.WaitGroup)   { time.Sleep(10 * time.Millisecond); wg.Done() }
-func blkJoin()                      { var wg sync.WaitGroup; wg.Add(1); go blkPiece(&wg); wg.Wait() }
-func blkSync(f *os.File)            { _ = f.Sync() }
-func blkRead(fd int)                { _, _ = syscall.Read(fd, make([]byte, 1)) }
-func blkSleeper(wg *sync.WaitGroup) { time.Sleep(10 * time.Millisecond); wg.Done() }
+//go:embed testdata/places.trace
+var placesTrace []byte
 
-// blkRecorded are the strings and stacks of a trace of this process, in which one
-// goroutine waited in each of the functions above, and these waits by function.
-var blkRecorded = sync.OnceValues(func() (*parse.Trace, map[string]Place) {
-	var buf bytes.Buffer
-	if err := trace.Start(&buf); err != nil {
-		return nil, nil
-	}
-	pause := func() { time.Sleep(10 * time.Millisecond) }
-	var mu sync.Mutex
-	mu.Lock()
-	go blkLocker(&mu)
-	pause()
-	blkUnlocker(&mu)
-	var rw sync.RWMutex
-	rw.RLock()
-	go BlkWriter(&rw)
-	pause()
-	go BlkReader(&rw)
-	pause()
-	blkLeave(&rw)
-	var once sync.Once
-	go blkOnce(&once)
-	pause()
-	go blkOnce(&once)
-	c := make(chan int)
-	go blkSender(c)
-	pause()
-	blkReceiver(c)
-	to, from := make(chan int), make(chan int)
-	go blkPong(to, from)
-	pause()
-	go blkPing(to, from)
-	go blkNil()
-	go blkEmpty()
-	var wg sync.WaitGroup
-	wg.Add(1)
-	go blkSleeper(&wg)
-	wg.Wait()
-	cond := sync.NewCond(new(sync.Mutex))
-	go blkCond(cond)
-	pause()
-	blkBroadcast(cond)
-	go blkJoin()
-	if f, err := os.CreateTemp("", ""); err == nil {
-		defer os.Remove(f.Name())
-		defer f.Close()
-		blkSync(f)
-		blkRead(int(f.Fd()))
-	}
-	pause()
-	pause()
-	trace.Stop()
-
+// recorded are the strings and stacks of a trace in which one goroutine waited in each
+// function of testdata/record, and these waits by function.
+var recorded = sync.OnceValues(func() (*parse.Trace, map[string]Place) {
 	places := make(map[string]Place)
 	type raw struct {
 		place Place
@@ -104,7 +35,7 @@ var blkRecorded = sync.OnceValues(func() (*parse.Trace, map[string]Place) {
 	}
 	var seen []raw
 	born := make(map[parse.StringID]Place)
-	tr, err := parse.Read(context.Background(), &buf, parse.Options{}, func(e *parse.Event) {
+	tr, err := parse.Read(context.Background(), bytes.NewReader(placesTrace), parse.Options{}, func(e *parse.Event) {
 		switch e.Kind {
 		case parse.KindGoWaiting:
 			g := e.Go
@@ -118,7 +49,7 @@ var blkRecorded = sync.OnceValues(func() (*parse.Trace, map[string]Place) {
 		}
 	})
 	if err != nil {
-		return nil, nil
+		panic(err)
 	}
 	for _, w := range seen {
 		if f, ok := tr.Site(w.place.Stack); ok {
@@ -140,11 +71,8 @@ var blkRecorded = sync.OnceValues(func() (*parse.Trace, map[string]Place) {
 // Recorded returns a trace of 1 s with real stacks, and the waits to be had in it.
 func Recorded(t *testing.T) (*parse.Trace, map[string]Place) {
 	t.Helper()
-	recorded, places := blkRecorded()
-	if recorded == nil {
-		t.Skip("a trace of this process is being recorded already")
-	}
-	return &parse.Trace{Symbols: recorded.Symbols, Version: 26, To: 1e9, Last: 1e9, Quantum: 1, Procs: 4}, places
+	tr, places := recorded()
+	return &parse.Trace{Symbols: tr.Symbols, Version: 26, To: 1e9, Last: 1e9, Quantum: 1, Procs: 4}, places
 }
 
 // Waits makes n waits at a place, each of held ns: lanes of them at a time, from
@@ -257,17 +185,13 @@ func On(t *testing.T, path string, a *analysis.Analyzer) *analysis.Result {
 	return rep.Results[0]
 }
 
-// Live analyses a trace of this process while it runs a program.
-func Live(t *testing.T, analyzers []*analysis.Analyzer, program func()) *analysis.Report {
+//go:embed testdata/causes.trace
+var causesTrace []byte
+
+// Causes analyses a trace of a program in which causes are planted.
+func Causes(t *testing.T, analyzers []*analysis.Analyzer) *analysis.Report {
 	t.Helper()
-	blkRecorded() // its goroutines end before
-	var buf bytes.Buffer
-	if err := trace.Start(&buf); err != nil {
-		t.Skip(err)
-	}
-	program()
-	trace.Stop()
-	rep, err := analysis.Analyze(context.Background(), &buf, "live", analysis.Options{}, analyzers)
+	rep, err := analysis.Analyze(context.Background(), bytes.NewReader(causesTrace), "causes", analysis.Options{}, analyzers)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,8 +28,8 @@ var ciCases = []struct {
 	in, out string
 	opt     Options
 }{
-	{"judges.json", "judges", Options{SourceRoot: "/src/app/", FailOn: analysis.Error, Pages: map[string]string{"lock-convoy": "# lock-convoy: one lock\n\nMany goroutines\nwait for `it`.\n\n* a\n* b\n"}}},
-	{"judges.json", "judges-windows", Options{SourceRoot: `C:\src`}},
+	{"checks.json", "checks", Options{SourceRoot: "/src/app/", FailOn: analysis.Error, Pages: map[string]string{"lock-convoy": "# lock-convoy: one lock\n\nMany goroutines\nwait for `it`.\n\n* a\n* b\n"}}},
+	{"checks.json", "checks-windows", Options{SourceRoot: `C:\src`}},
 	{"every-shape.json", "every-shape", Options{}},
 }
 

@@ -16,9 +16,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/yuin/goldmark"
-	"github.com/yuin/goldmark/extension"
+	"sync"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/plots"
@@ -27,11 +25,13 @@ import (
 //go:embed html
 var htmlFiles embed.FS
 
-var htmlTemplate = template.Must(template.New("page.html").Funcs(template.FuncMap{
-	"moment": analysis.FormatMoment,
-	"count":  analysis.FormatCount,
-	"anchor": anchor,
-}).ParseFS(htmlFiles, "html/*.html"))
+var htmlTemplate = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("page.html").Funcs(template.FuncMap{
+		"moment": analysis.FormatMoment,
+		"count":  analysis.FormatCount,
+		"anchor": anchor,
+	}).ParseFS(htmlFiles, "html/*.html"))
+})
 
 // Limits of what a page holds of a table.
 const (
@@ -58,12 +58,12 @@ func HTML(w io.Writer, rep *analysis.Report, opt Options) error {
 	page.Style, page.Script = template.CSS(style), template.JS(script)
 	page.Policy = fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; img-src data:; base-uri 'none'; form-action 'none'", hash(style), hash(script))
 	var b bytes.Buffer
-	if err := htmlTemplate.Execute(&b, page); err != nil {
+	if err := htmlTemplate().Execute(&b, page); err != nil {
 		return fmt.Errorf("internal error: %w", err)
 	}
 	lines := strings.Split(b.String(), "\n")
 	for i := range lines {
-		lines[i] = Clean(lines[i]) // N.B. the template has escaped what is markup
+		lines[i] = Clean(lines[i]) // the template has escaped what is markup
 	}
 	_, err = io.WriteString(w, strings.Join(lines, "\n"))
 	return err
@@ -234,9 +234,6 @@ type htmlDoc struct {
 	HTML template.HTML
 }
 
-// markdown renders the pages, without what is HTML in them.
-var markdown = goldmark.New(goldmark.WithExtensions(extension.Table))
-
 func newHTMLPage(rep *analysis.Report, opt Options) *htmlPage {
 	p := &htmlPage{rep: rep, opt: opt, Many: rep.Fleet != nil, Name: rep.Trace.Name, Tool: rep.Tool, States: stackedStates(rep)}
 	p.Title = filepath.Base(rep.Trace.Name) + ": tracelens report"
@@ -292,7 +289,7 @@ func (p *htmlPage) finding(id string, f *analysis.Finding) htmlFinding {
 		v.Page = "page-" + anchor(name)
 		if !slices.ContainsFunc(p.Pages, func(d htmlDoc) bool { return d.Name == name }) {
 			var b strings.Builder
-			if err := markdown.Convert([]byte(text), &b); err == nil {
+			if err := markdown().Convert([]byte(text), &b); err == nil {
 				p.Pages = append(p.Pages, htmlDoc{name, template.HTML(b.String())})
 			}
 		}

@@ -65,7 +65,7 @@ func timed(n int, name string) *analysis.Report {
 // TestHTMLAgain: the same bytes each time, and from a report that was saved.
 func TestHTMLAgain(t *testing.T) {
 	small := timed(200, "main.f")
-	for i, rep := range []*analysis.Report{load(t, "testdata/every-shape.json"), load(t, "testdata/judges.json"), small} {
+	for i, rep := range []*analysis.Report{load(t, "testdata/every-shape.json"), load(t, "testdata/checks.json"), small} {
 		first := html(t, rep)
 		if html(t, rep) != first {
 			t.Errorf("report %d: written again it is other", i)
@@ -93,7 +93,7 @@ func TestHTMLSize(t *testing.T) {
 
 // TestHTMLPolicy: the page asks for nothing, and its policy allows what it holds only.
 func TestHTMLPolicy(t *testing.T) {
-	page := html(t, load(t, "testdata/judges.json"))
+	page := html(t, load(t, "testdata/checks.json"))
 	for what, element := range map[string]string{"style-src": "style", "script-src": "script"} {
 		text := regexp.MustCompile(`(?s)<`+element+`>(.*?)</`+element+`>`).FindAllStringSubmatch(page, -1)
 		if len(text) != 1 {

@@ -8,7 +8,7 @@ import (
 	"github.com/tracelens/tracelens/analysis"
 )
 
-// timelineData is what the page's timeline draws. Times are ns since the begin of
+// timelineData is what the page's timeline draws. Times are ns since the start of
 // the trace; texts are indexes into Strings.
 type timelineData struct {
 	From    int64            `json:"from"`
@@ -26,7 +26,7 @@ type timelineData struct {
 // densityData is shares of the time of each P by state in buckets: Share in 1/1000,
 // rows of one value per state.
 type densityData struct {
-	At    []int64 `json:"at"`  // begins of buckets, in order
+	At    []int64 `json:"at"`  // starts of buckets, in order
 	P     []int64 `json:"p"`   // of the rows
 	Row   []int64 `json:"row"` // bucket of the rows
 	Share []int64 `json:"share"`

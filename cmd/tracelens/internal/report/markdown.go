@@ -175,8 +175,8 @@ func (m *markdownWriter) foot() string {
 		if t.Window {
 			how += " --from " + seconds(t.From) + " --to " + seconds(t.To)
 		}
-		if how += " " + shellQuoted(t.Name); len(how) > 2*proseWidth {
-			how = "" // N.B. a part of a command is none
+		if how += " " + ShellQuoted(t.Name); len(how) > 2*proseWidth {
+			how = "" // a part of a command is none
 		} else {
 			how = "; reproduce with <code>" + inMarkdown(how) + "</code>"
 		}
@@ -280,7 +280,7 @@ func (m *markdownWriter) evidence(b *strings.Builder, all []analysis.Evidence) {
 
 // folded hides text behind a line that opens it.
 func (m *markdownWriter) folded(line, text string) string {
-	// N.B. Markdown within HTML needs empty lines around it.
+	// Markdown within HTML needs empty lines around it.
 	return fmt.Sprintf("\n<details><summary>%s</summary>\n\n%s\n</details>\n", line, text)
 }
 

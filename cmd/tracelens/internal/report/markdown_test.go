@@ -35,7 +35,7 @@ func rendered(t *testing.T, text string) (elements map[string]int, shown string)
 	return elements, stdhtml.UnescapeString(tags.ReplaceAllString(b.String(), ""))
 }
 
-var tags = regexp.MustCompile(`</?([a-z0-9]*)[^>]*>`) // N.B. in text, < is escaped
+var tags = regexp.MustCompile(`</?([a-z0-9]*)[^>]*>`) // in text, < is escaped
 
 var hostile = []string{
 	"<script>alert(1)</script>", "</summary></details><img src=x onerror=alert(1)>", "a|b|c", "**bold** __b__ ~~s~~", "`code` ``two``",

@@ -117,7 +117,7 @@ type (
 	}
 )
 
-// SARIF writes the findings as SARIF 2.1.0: a rule for each judge, a result for each
+// SARIF writes the findings as SARIF 2.1.0: a rule for each check, a result for each
 // finding at the program's own code, the trace as what was analysed.
 //
 // Suppressed findings are notifications: code scanning shows a result even where

@@ -43,5 +43,5 @@ func Example() {
 		return
 	}
 	fmt.Println(report.Results[0].Outcome, report.Results[0].Summary, report.Metrics["births.count"].Value)
-	// Output: clear [5 goroutines were created] 5
+	// Output: clear [4 goroutines were created] 4
 }

@@ -1,5 +1,7 @@
 package parse
 
+import "slices"
+
 // Time is nanoseconds on the trace's clock, which is monotonic: CLOCK_MONOTONIC
 // on Linux and darwin (runtime/tracetime.go), an arbitrary origin elsewhere.
 type Time int64
@@ -43,6 +45,7 @@ const (
 	KindLog                                   // Event.Log
 	KindSample                                // a CPU profile sample; Event.Stack
 	KindGeneration                            // a new generation begins
+	KindHold                                  // Event.Hold: a wait for another goroutine ended, after that goroutine's event
 	numKinds
 )
 
@@ -103,6 +106,7 @@ type Event struct {
 	Slice    *Slice
 	Interval *Interval
 	Range    *Range
+	Hold     *Hold
 	Metric   Metric
 	Log      Log
 }
@@ -110,7 +114,7 @@ type Event struct {
 // Clone returns a copy of e with the part that its kind names.
 func (e *Event) Clone() Event {
 	c := *e
-	c.Go, c.GoLife, c.Proc, c.ProcLife, c.Slice, c.Interval, c.Range = nil, nil, nil, nil, nil, nil, nil
+	c.Go, c.GoLife, c.Proc, c.ProcLife, c.Slice, c.Interval, c.Range, c.Hold = nil, nil, nil, nil, nil, nil, nil, nil
 	switch e.Kind {
 	case KindGoCreate, KindGoRunnable, KindGoRunning, KindGoWaiting, KindGoSyscall:
 		c.Go = new(*e.Go)
@@ -126,6 +130,9 @@ func (e *Event) Clone() Event {
 		c.Interval = new(*e.Interval)
 	case KindRangeBegin, KindRangeEnd:
 		c.Range = new(*e.Range)
+	case KindHold:
+		c.Hold = new(*e.Hold)
+		c.Hold.Parts = slices.Clone(e.Hold.Parts)
 	}
 	return c
 }
@@ -252,6 +259,7 @@ type Go struct {
 	Incarnation uint32 // how many goroutines used this id before
 	Class       Class
 	Func        StringID // entry function; 0 while unknown
+	Body        StringID // what a wrapper at its entry calls (see Symbols.Body), the first if several; 0 while unknown
 
 	From, To   GoState  // To is GoUndetermined at the end of the trace
 	Since      Time     // when the span in From began
@@ -292,12 +300,16 @@ type GoLife struct {
 	ID       GoID
 	Class    Class
 	Func     StringID // entry function; 0 if never told
+	Body     StringID // what a wrapper at its entry calls, 0 if never told
+	Bodies   bool     // it called several
 	Site     StackID  // stack of the go statement; 0 when created before the trace
 	Born     Time     // creation, or the start of the trace or window
 	BornSeen bool     // Born is its creation
 	Ended    bool     // it ended, not the trace
 	// Spent is the sum of its spans by state, in ns: Time-Born in all.
 	Spent [NumGoStates]int64
+	// Unnamed is the part of it in spans that were told before Func.
+	Unnamed [NumGoStates]int64
 }
 
 // Held is the length of the closed span in ns.
@@ -313,6 +325,8 @@ func (e *Event) Held() int64 {
 		return int64(e.Range.Until - e.Range.Since)
 	case KindSlice:
 		return int64(e.Slice.End - e.Slice.Start)
+	case KindHold:
+		return e.Hold.Held
 	}
 	return 0
 }

@@ -61,7 +61,7 @@ func (t *tracker) newGoroutine(id GoID, slot uint32) *goroutine {
 	if n := len(t.freeGs); n > 0 {
 		g = t.freeGs[n-1]
 		t.freeGs = t.freeGs[:n-1]
-		*g = goroutine{regions: g.regions[:0]}
+		*g = goroutine{regions: g.regions[:0], past: past{spans: g.past.spans}}
 	} else {
 		g = new(goroutine)
 	}
@@ -90,6 +90,16 @@ func (t *tracker) count(g *goroutine, by int32) {
 // name learns g's entry function from one of its stacks.
 func (t *tracker) name(g *goroutine, s StackID) {
 	if s == 0 {
+		return
+	}
+	if body := t.stacks[s].body; body != g.Body && body != 0 {
+		if g.Body == 0 {
+			g.Body = body
+		} else {
+			g.bodies = true
+		}
+	}
+	if g.Func != 0 {
 		return
 	}
 	entry := t.stacks[s].entry
@@ -153,9 +163,7 @@ func (t *tracker) goEvent(ev *wire.Event) {
 	if g.From != from {
 		t.tr.Quality.StateMismatch++
 	}
-	if g.Func == 0 {
-		t.name(g, StackID(ev.ResStack))
-	}
+	t.name(g, StackID(ev.ResStack))
 	t.touch()
 	t.count(g, -1)
 	g.Reason, g.Stack = StringID(ev.Reason), StackID(ev.ResStack)
@@ -180,11 +188,17 @@ func (t *tracker) goEvent(ev *wire.Event) {
 		if from == GoRunnable && t.queues && p != nil {
 			g.Origin, g.Victim, g.StealBatch = t.dequeue(g, p)
 		}
-		if from == GoRunnable && t.sink.Kinds.Has(KindGoRunnable) {
+		if from == GoRunnable && (t.sink.Kinds.Has(KindGoRunnable) || t.holds.on) {
 			t.waitParts(g)
 		}
 	}
 	t.closeGo(g, to)
+	if t.holds.on {
+		t.keep(g)
+		if g.place != 0 {
+			t.endWait(g, t.contextOf(ev), StackID(ev.Stack))
+		}
+	}
 	how, origin := g.Preempt, g.Origin
 	if g.From == GoRunnable && to != GoRunnable {
 		g.Ready, g.Home, g.Waker, g.WakerStack = 0, 0, 0, 0
@@ -204,8 +218,11 @@ func (t *tracker) goEvent(ev *wire.Event) {
 		t.count(g, 1)
 	}
 	t.moveProc(ev, g, p, from, to, how, origin)
-	if to == GoNotExist {
+	switch {
+	case to == GoNotExist:
 		t.destroy(g)
+	case to == GoWaiting && t.holds.on && !ev.Coro:
+		t.beginWait(g)
 	}
 }
 
@@ -246,11 +263,14 @@ func (t *tracker) unhand(ev *wire.Event) {
 func (t *tracker) closeGo(g *goroutine, to GoState) {
 	held := int64(t.now - g.Since)
 	g.spent[g.From] += held
+	if g.Func == 0 {
+		g.unnamed[g.From] += held
+	}
 	g.To = to
 	t.ev.Go = &g.Go
 	t.send(Kind(g.From)) // the kinds of goroutine events are numbered so
 	if to == GoNotExist || to == GoUndetermined {
-		t.life = GoLife{g.ID, g.Class, g.Func, g.site, g.born, g.bornSeen, to == GoNotExist, g.spent}
+		t.life = GoLife{g.ID, g.Class, g.Func, g.Body, g.bodies, g.site, g.born, g.bornSeen, to == GoNotExist, g.spent, g.unnamed}
 		t.send(KindGoLife)
 	}
 }
@@ -468,6 +488,9 @@ func (t *tracker) destroy(g *goroutine) {
 		g.p.g = nil
 	}
 	t.unqueue(g, g.q)
+	if g.place != 0 {
+		t.endWait(g, nil, 0)
+	}
 	t.gs[g.slot] = nil
 	t.freeGs = append(t.freeGs, g)
 }
@@ -479,7 +502,8 @@ func (t *tracker) goStatus(ev *wire.Event, id GoID, state GoState, g *goroutine)
 		t.tr.Quality.StateMismatch++
 		return
 	}
-	if g == nil {
+	known := g != nil
+	if !known {
 		g = t.exist(id, ev.Slot, state)
 		if StackID(ev.ResStack) != 0 && state == GoWaiting {
 			g.FromStack = StackID(ev.ResStack)
@@ -487,8 +511,9 @@ func (t *tracker) goStatus(ev *wire.Event, id GoID, state GoState, g *goroutine)
 	} else if g.From != state {
 		t.tr.Quality.StateMismatch++
 	}
-	if g.Func == 0 {
-		t.name(g, StackID(ev.ResStack))
+	t.name(g, StackID(ev.ResStack))
+	if !known && state == GoWaiting && t.holds.on {
+		t.beginWait(g)
 	}
 	if state != GoRunning && state != GoSyscall || g.p != nil {
 		return

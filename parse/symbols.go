@@ -24,6 +24,8 @@ type Symbols struct {
 	stringIDs map[string]StringID
 	stacks    []stackInfo
 	stackIDs  map[string]StackID
+	places    []Place
+	placeIDs  map[string]PlaceID
 	key       []byte
 	frames    []Frame // scratch
 	logBytes  int
@@ -33,6 +35,9 @@ type Symbols struct {
 type stackInfo struct {
 	frames []Frame
 	entry  StringID // root function
+	body   StringID // see Symbols.Body
+	place  PlaceID
+	mutual bool // see Primitive.Mutual
 	top    topFrame
 }
 
@@ -52,6 +57,8 @@ func newSymbols() *Symbols {
 		stringIDs: map[string]StringID{"": 0},
 		stacks:    make([]stackInfo, 1),
 		stackIDs:  map[string]StackID{"": 0},
+		places:    make([]Place, 1),
+		placeIDs:  make(map[string]PlaceID),
 	}
 }
 
@@ -105,8 +112,10 @@ func (s *Symbols) internStack(frames []Frame) StackID {
 			info.top = topSemrelease
 		}
 	}
-	s.stacks = append(s.stacks, info)
 	s.stackIDs[string(s.key)] = id
+	info.place, info.body = s.placeOf(info.frames, id)
+	info.mutual = s.places[info.place].Prim.Mutual()
+	s.stacks = append(s.stacks, info)
 	return id
 }
 

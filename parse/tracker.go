@@ -34,6 +34,10 @@ type goroutine struct {
 	direct      bool             // readied by the scheduler, from what is no timer
 	waited      [NumCauses]int64 // tracker.waits when it became runnable
 	spent       [NumGoStates]int64
+	unnamed     [NumGoStates]int64 // of spent, before it had a name
+	bodies      bool               // Body is the first of several
+	place       PlaceID            // where it waits for another goroutine
+	past        past
 
 	assistPart  bool
 	assistFrom  Time
@@ -169,6 +173,8 @@ type tracker struct {
 	blamed      int64 // per busy P: time times waiting user goroutines (no yields)
 	crowded     int64 // time with a runnable user goroutine and no idle P
 	lastCrowded Time
+
+	holds holding
 }
 
 const maxProcs = 1 << 16
@@ -181,6 +187,7 @@ func newTracker(tr *Trace, opt Options, sink Sink) *tracker {
 		tasks:     make(map[uint64]openTask),
 		preempted: tr.intern("preempted"), gosched: tr.intern("runtime.Gosched"),
 	}
+	t.holds.on = sink.Kinds.Has(KindHold)
 	t.queues = sink.Kinds&KindsOf(KindGoRunnable, KindSlice) != 0
 	t.ev.Interval, t.ev.Range, t.ev.GoLife, t.ev.ProcLife = &t.iv, &t.rng, &t.life, &t.procLife
 	for i := range t.recent {
@@ -349,7 +356,7 @@ func (t *tracker) openWindow() {
 		if g == nil {
 			continue
 		}
-		g.Since, g.Partial, g.spent = t.now, true, [NumGoStates]int64{}
+		g.Since, g.Partial, g.spent, g.unnamed = t.now, true, [NumGoStates]int64{}, [NumGoStates]int64{}
 		g.born, g.bornSeen, g.First = t.now, false, false
 		g.waited = t.waits
 		for i := range g.regions {
@@ -373,6 +380,7 @@ func (t *tracker) openWindow() {
 		}
 		p.stopped = max(p.stopped, t.now)
 	}
+	t.cutHolds()
 	for id, o := range t.tasks {
 		o.since, o.partial = t.now, true
 		t.tasks[id] = o
@@ -565,6 +573,7 @@ func (t *tracker) finish() {
 		}
 		t.closeGo(g, GoUndetermined)
 	}
+	t.endHolds()
 }
 
 // sorted returns the live goroutines that keep selects, by when their span began.

@@ -91,6 +91,11 @@ var metricList = []MetricDef{
 	{"threads.seen", Count, Neutral, "", Measured, "distinct thread ids in the trace"},
 
 	{"block.{sync,chan,select,network,sleep,gcassist,other}.total", NS, Neutral, GTime, Measured, "waiting time of user goroutines by reason"},
+
+	{"kinds.{busy,parked}", NS, Neutral, GTime, Inferred, "lives of the program's goroutines: about something they began; waiting for something to do"},
+	{"hold.time", NS, Lower, Wall, Measured, "time in which at least one goroutine waited for another, sum over places"},
+	{"hold.waited", NS, Lower, GTime, Measured, "time that goroutines waited for another"},
+	{"hold.{running,runnable,waiting,call,unstarted,unknown}", NS, Neutral, Wall, Measured, "of hold.time, by what the goroutine did that ended the next wait there; unknown: no goroutine ended it, or more happened since than is kept"},
 }
 
 var metricDefs = func() map[string]MetricDef {

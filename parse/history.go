@@ -113,7 +113,7 @@ func (w *waiting) count(now Time, by int32) {
 // beginWait notes that g, which has just begun to wait, does so for another goroutine.
 func (t *tracker) beginWait(g *goroutine) {
 	s := &t.stacks[g.FromStack]
-	if !s.mutual || g.Class != ClassUser {
+	if !s.mutual || g.Class != ClassUser && g.Body == 0 {
 		return
 	}
 	if k := t.blockKind(g.FromReason); k != blockOther && k != blockNone {

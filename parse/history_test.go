@@ -69,7 +69,7 @@ func readHolds(t testing.TB, data []byte, opt parse.Options) *holdsOf {
 				s.stack = e.Go.Stack
 			}
 			l.spans = append(l.spans, s)
-			if e.Go.From == parse.GoWaiting && e.Go.Class == parse.ClassUser && e.Go.Ready != parse.ReadyCoroutine {
+			if e.Go.From == parse.GoWaiting && (e.Go.Class == parse.ClassUser || e.Go.Body != 0) && e.Go.Ready != parse.ReadyCoroutine {
 				spans = append(spans, e.Clone())
 			}
 		}

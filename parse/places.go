@@ -41,8 +41,8 @@ func (p Primitive) Mutual() bool { return p >= PrimChanSend && p <= PrimSemaphor
 // Lock reports whether it is a lock, which who waits takes next.
 func (p Primitive) Lock() bool { return p >= PrimMutex && p <= PrimOnce || p == PrimFile }
 
-// Place is where in the program stacks are: those of one place have the first frame of
-// the main module in common, and the functions called from there.
+// Place is where in the program stacks are: those of one place have all but Stack in
+// common.
 type Place struct {
 	Site  Frame     // first frame of the main module; else the outermost of a dependency; else as Symbols.Site
 	Call  StringID  // the library function called there, 0 when Site itself waits or runs
@@ -138,11 +138,8 @@ func (s *Symbols) placeOf(frames []Frame, id StackID) (PlaceID, StringID) {
 	key = binary.LittleEndian.AppendUint32(key, uint32(p.Site.Func))
 	key = binary.LittleEndian.AppendUint32(key, uint32(p.Site.File))
 	key = binary.LittleEndian.AppendUint32(key, p.Site.Line)
-	for _, f := range frames[:site] {
-		if p.Prim == PrimNone || !strings.HasPrefix(s.String(f.Func), "runtime.") {
-			key = binary.LittleEndian.AppendUint32(key, uint32(f.Func))
-		}
-	}
+	key = binary.LittleEndian.AppendUint32(key, uint32(p.Call))
+	key = binary.LittleEndian.AppendUint32(key, uint32(p.Inner))
 	s.key = key
 	if known, ok := s.placeIDs[string(key)]; ok {
 		return known, body
@@ -171,8 +168,9 @@ func (s *Symbols) stdSite(frames []Frame) int {
 	return op
 }
 
-// primitive tells what a stack waits at. Of a status it begins with the function that
-// parks (runtime.gopark), else with the one that calls it.
+// primitive tells what a stack waits at. It begins with the runtime's functions only
+// where a status tells it; else with what calls them, at the earliest runtime.chanrecv1
+// and the like.
 func (s *Symbols) primitive(frames []Frame) Primitive {
 	for i, f := range frames {
 		fn := s.String(f.Func)
@@ -185,27 +183,29 @@ func (s *Symbols) primitive(frames []Frame) Primitive {
 			return PrimSelect
 		case fn == "runtime.block":
 			return PrimForever
-		case fn == "internal/poll.runtime_pollWait":
-			return PrimNetwork
+		case strings.HasPrefix(fn, "runtime."):
 		case fn == "time.Sleep":
 			return PrimSleep
-		case fn == "sync.runtime_notifyListWait":
+		case fn == "sync.(*Cond).Wait", fn == "sync.runtime_notifyListWait":
 			return PrimCond
-		case strings.HasPrefix(fn, "runtime.semacquire"), strings.Contains(fn, ".runtime_Semacquire"):
+		case fn == "internal/poll.(*FD).Close":
+			return PrimFile
+		case fn == "internal/poll.runtime_pollWait", strings.HasPrefix(fn, "internal/poll.(*pollDesc)."), strings.HasPrefix(fn, "internal/poll.(*FD)."):
+			return PrimNetwork
+		default:
 			return s.semaphore(frames[i:])
-		case !strings.HasPrefix(fn, "runtime."):
-			return PrimNone
 		}
 	}
 	return PrimNone
 }
 
-// semaphore tells what waits for a semaphore: the outermost of the types of package
-// sync that are built on one another.
-func (s *Symbols) semaphore(frames []Frame) Primitive {
-	p := PrimSemaphore
+// semaphore tells what waits for a semaphore: the outermost of the types that are built
+// on one another.
+func (s *Symbols) semaphore(frames []Frame) (p Primitive) {
 	for _, f := range frames {
 		switch fn := s.String(f.Func); {
+		case strings.Contains(fn, ".runtime_Semacquire"):
+			p = PrimSemaphore
 		case strings.HasPrefix(fn, "sync.(*Mutex)."), strings.HasPrefix(fn, "internal/sync.(*Mutex)."):
 			p = PrimMutex
 		case strings.HasPrefix(fn, "sync.(*RWMutex).RLock"), strings.HasPrefix(fn, "sync.(*RWMutex).rLock"):
@@ -218,7 +218,7 @@ func (s *Symbols) semaphore(frames []Frame) Primitive {
 			return PrimWaitGroup
 		case strings.HasPrefix(fn, "internal/poll.(*fdMutex)."):
 			return PrimFile
-		case !strings.HasPrefix(fn, "runtime.") && !strings.Contains(fn, ".runtime_Semacquire") && !strings.HasPrefix(fn, "internal/"):
+		default:
 			return p
 		}
 	}

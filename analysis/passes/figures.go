@@ -15,6 +15,8 @@ func (f FigureDoc) Analyzer() string {
 // of which it holds something.
 var Figures = []FigureDoc{
 	{"trust.gomaxprocs", "GOMAXPROCS over time, where it changed"},
+	{"kinds.life", "where the lives of the program's goroutines go, by what they are about"},
+	{"holders.places", "what holds up goroutines that wait for others, by place"},
 	{"timeline.time", "P time by state over time"},
 	{"timeline.lanes", "each P by state over time"},
 	{"timeline.spans", "each P by state, exact spans, of a short time"},

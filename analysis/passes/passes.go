@@ -38,6 +38,8 @@ func Judges() []*analysis.Analyzer {
 var measures = []*analysis.Analyzer{
 	limits,
 	trust,
+	kinds,
+	holders,
 	timeline,
 	parallelism,
 	latency,

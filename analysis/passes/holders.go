@@ -1,0 +1,375 @@
+package passes
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/internal/sketch"
+	"github.com/tracelens/tracelens/parse"
+)
+
+var holders = &analysis.Analyzer{
+	Name:     "holders",
+	Doc:      page("holders"),
+	Requires: []*analysis.Analyzer{kinds},
+	Kinds:    parse.KindsOf(parse.KindHold),
+	New:      func() analysis.Collector { return new(holdersFold) },
+	Run:      runHolders,
+}
+
+// holdersFold holds the time in which goroutines waited for one another, by place, by
+// who ended the waits and by what these did meanwhile.
+type holdersFold struct {
+	places  byID[parse.PlaceID, placeHolds]
+	parts   keyed[holdPart, holdSum]
+	waiters keyed[holdWaiter, holdSum]
+}
+
+type placeHolds struct {
+	holds, held, waited int64
+	waits, longest      int64 // that ended in the trace; the longest hold
+	most                int64 // waiting at once
+	open                int64 // waiting at the end of the trace
+	ended               [parse.NumReady]holdSum
+	overTime            *sketch.Series // with a waiter
+	worst               *sketch.Top[holdInstance]
+	waiting, holding    sketch.IDs
+}
+
+// holdInstance is one hold, for evidence.
+type holdInstance struct {
+	since         parse.Time
+	holder        parse.GoID
+	id            kindID
+	holderStack   parse.StackID
+	waiter        parse.GoID
+	stack         parse.StackID
+	waiters, wait int64
+}
+
+// holdSum is how often and how long.
+type holdSum struct{ n, ns int64 }
+
+func (s *holdSum) add(o *holdSum) {
+	s.n += o.n
+	s.ns += o.ns
+}
+
+type holdPart struct {
+	place  parse.PlaceID
+	holder kindID // 0 where no goroutine ended the wait
+	ready  parse.Ready
+	state  parse.GoState
+	cause  parse.Cause
+	stack  parse.StackID
+}
+
+type holdWaiter struct {
+	place  parse.PlaceID
+	waiter kindID
+}
+
+func (f *holdersFold) place(id parse.PlaceID) *placeHolds {
+	p := f.places.at(id)
+	if p.overTime == nil {
+		p.overTime, p.worst = sketch.NewSeries(1), sketch.NewTop[holdInstance](3)
+	}
+	return p
+}
+
+func (f *holdersFold) Event(e *parse.Event) {
+	h := e.Hold
+	p := f.place(h.Place)
+	p.holds++
+	p.held += h.Held
+	p.waited += h.Waited
+	p.longest = max(p.longest, h.Held)
+	p.most = max(p.most, int64(h.Waiters))
+	p.ended[h.Ready].add(&holdSum{1, h.Held})
+	if !h.Late {
+		p.overTime.AddSpan(0, int64(h.Since), int64(e.Time), 1)
+	}
+	if h.G == parse.NoGo {
+		if !h.Late {
+			p.open += int64(h.Waiters)
+		}
+	} else {
+		p.waits++
+		p.waiting.Add(uint64(h.G))
+		w := holdWaiter{h.Place, kindID{h.Func, h.Body}}
+		f.waiters.at(w, mix(w.waiter.hash(), uint32(h.Place))).add(&holdSum{1, h.Wait})
+	}
+	if h.Holder != parse.NoGo {
+		p.holding.Add(uint64(h.Holder))
+		if p.worst.Wants(h.Held) {
+			p.worst.Add(sketch.Key{Value: h.Held, Time: int64(h.Since), ID: int64(h.G)}, holdInstance{
+				h.Since, h.Holder, kindID{h.HolderFunc, h.HolderBody}, h.HolderStack, h.G, h.Stack, int64(h.Waiters), h.Wait})
+		}
+	}
+	k := holdPart{place: h.Place, ready: h.Ready}
+	if h.Holder != parse.NoGo {
+		k.holder = kindID{h.HolderFunc, h.HolderBody}
+	}
+	hash := mix(k.holder.hash(), uint32(h.Place))
+	for i := range h.Parts {
+		part := &h.Parts[i]
+		k.state, k.cause, k.stack = part.State, part.Cause, part.Stack
+		s := f.parts.at(k, mix(hash, uint32(k.stack)<<6|uint32(k.cause)<<3|uint32(k.state)))
+		s.n++
+		s.ns += part.NS
+	}
+}
+
+func (f *holdersFold) Merge(next analysis.Collector) {
+	o := next.(*holdersFold)
+	for id, v := range o.places.rows {
+		if v == nil {
+			continue
+		}
+		p := f.place(parse.PlaceID(id))
+		p.holds += v.holds
+		p.held += v.held
+		p.waited += v.waited
+		p.waits += v.waits
+		p.longest = max(p.longest, v.longest)
+		p.most = max(p.most, v.most)
+		p.open += v.open
+		for r := range v.ended {
+			p.ended[r].add(&v.ended[r])
+		}
+		p.overTime.Merge(v.overTime)
+		p.worst.Merge(v.worst)
+		p.waiting.Merge(&v.waiting)
+		p.holding.Merge(&v.holding)
+	}
+	f.parts.merge(&o.parts, (*holdSum).add)
+	f.waiters.merge(&o.waiters, (*holdSum).add)
+}
+
+// A HeldPlace is where goroutines wait for one another, with who held them up there.
+type HeldPlace struct {
+	ID      parse.PlaceID
+	Place   parse.Place
+	Label   string
+	Held    int64 // ns in which somebody waited there
+	Waited  int64 // ns that goroutines waited there in all
+	Parked  int64 // of Waited, of goroutines with nothing to do: see Stay.Parked
+	Waits   int64 // that ended in the trace
+	Open    int64 // goroutines that wait there at the end of the trace
+	Most    int64 // waiting at once
+	Longest int64 // time from the end of one wait to the end of the next, the longest
+	Parts   []*HeldPart
+	Waiters []KindShare // the costliest first
+	Holders []KindShare // likewise
+	Permits int64       // distinct goroutines that ended waits: at least so many held it
+	Own     float64     // share of goroutines that both waited and ended waits, in all that did either
+
+	ended [parse.NumReady]holdSum
+	holds *placeHolds
+}
+
+// A KindShare is the part of a kind of goroutines in something.
+type KindShare struct {
+	Kind  *GoKind
+	N, NS int64
+}
+
+// A HeldPart is time of a place in which who ended the next wait was in one state.
+// Those of a place sum to its Held.
+type HeldPart struct {
+	Holder string // the kind; "" where no goroutine ended the wait
+	Ready  parse.Ready
+	State  parse.GoState // GoUndetermined: not known; GoNotExist: not created yet
+	Place  parse.Place   // where it waited, was in a call, ran
+	ID     parse.PlaceID
+	Label  string // that in words
+	NS     int64
+	Stack  parse.StackID // the costliest
+
+	most int64
+}
+
+// Busy is the waiting time of goroutines that were about something.
+func (h *HeldPlace) Busy() int64 { return h.Waited - h.Parked }
+
+// Timed is the share of the time that a timer ended.
+func (h *HeldPlace) Timed() float64 { return ratio(h.ended[parse.ReadyTimer].ns, h.Held) }
+
+// By is the time in which the holder was as wanted says.
+func (h *HeldPlace) By(wanted func(*HeldPart) bool) (ns int64) {
+	for _, p := range h.Parts {
+		if wanted(p) {
+			ns += p.NS
+		}
+	}
+	return ns
+}
+
+// Holders are the places of a trace where goroutines waited for one another.
+type Holders struct {
+	Places []*HeldPlace // the most waiting of busy goroutines first
+	Kinds  *GoKinds
+	byID   map[parse.PlaceID]*HeldPlace
+	tr     *parse.Trace
+}
+
+// At returns a place, nil where nobody waited for another goroutine.
+func (h *Holders) At(id parse.PlaceID) *HeldPlace { return h.byID[id] }
+
+// HoldersOf returns the places of the trace of a pass that requires the measures kinds
+// and holders.
+func HoldersOf(p *analysis.Pass) *Holders {
+	return newHolders(p.Trace, analysis.FoldOf[*holdersFold](p, holders), KindsOf(p))
+}
+
+func newHolders(tr *parse.Trace, f *holdersFold, ks *GoKinds) *Holders {
+	h := &Holders{Kinds: ks, byID: make(map[parse.PlaceID]*HeldPlace), tr: tr}
+	parked := make(map[parse.PlaceID]int64)
+	for _, k := range ks.All {
+		for _, s := range k.Stays {
+			if s.Parked != "" {
+				parked[s.PlaceID] += s.NS
+			}
+		}
+	}
+	for id, v := range f.places.rows {
+		if v == nil {
+			continue
+		}
+		pid := parse.PlaceID(id)
+		place := &HeldPlace{
+			ID: pid, Place: tr.Place(pid), Label: PlaceName(tr, pid), Held: v.held, Waited: v.waited, Waits: v.waits, Open: v.open,
+			Most: v.most, Longest: v.longest, Permits: int64(v.holding.Len()), Own: v.waiting.Common(&v.holding), ended: v.ended, holds: v,
+			Parked: min(parked[pid], v.waited),
+		}
+		h.byID[pid] = place
+		h.Places = append(h.Places, place)
+	}
+	type partKey struct {
+		place         parse.PlaceID
+		holder, label string
+		state         parse.GoState
+		ready         parse.Ready
+	}
+	parts := make(map[partKey]*HeldPart)
+	holding := make(map[holdWaiter]*holdSum)
+	for _, e := range f.parts.entries {
+		k := partKey{place: e.key.place, state: e.key.state}
+		if e.key.holder != (kindID{}) {
+			k.holder = ks.Name(e.key.holder.fn, e.key.holder.body)
+			at(holding, holdWaiter{e.key.place, e.key.holder}).add(&e.v)
+		} else {
+			k.ready = e.key.ready
+		}
+		k.label = partLabel(tr, &e.key)
+		place := h.byID[e.key.place]
+		part := parts[k]
+		if part == nil {
+			part = &HeldPart{Holder: k.holder, Ready: k.ready, State: k.state, Label: k.label}
+			parts[k] = part
+			place.Parts = append(place.Parts, part)
+		}
+		part.NS += e.v.ns
+		if e.v.ns > part.most {
+			part.most, part.Stack = e.v.ns, e.key.stack
+			part.ID = tr.PlaceOf(e.key.stack)
+			part.Place = tr.Place(part.ID)
+		}
+	}
+	for _, e := range f.waiters.entries {
+		place := h.byID[e.key.place]
+		place.Waiters = addShare(place.Waiters, ks.Of(e.key.waiter.fn, e.key.waiter.body), &e.v)
+	}
+	for k, v := range holding {
+		place := h.byID[k.place]
+		place.Holders = addShare(place.Holders, ks.Of(k.waiter.fn, k.waiter.body), v)
+	}
+	for _, place := range h.Places {
+		sortShares(place.Waiters)
+		sortShares(place.Holders)
+		slices.SortStableFunc(place.Parts, func(a, b *HeldPart) int {
+			return cmp.Or(cmp.Compare(b.NS, a.NS), strings.Compare(a.Holder, b.Holder), strings.Compare(a.Label, b.Label), cmp.Compare(a.State, b.State))
+		})
+	}
+	slices.SortStableFunc(h.Places, func(a, b *HeldPlace) int {
+		return cmp.Or(cmp.Compare(b.Busy(), a.Busy()), cmp.Compare(b.Held, a.Held), strings.Compare(a.Label, b.Label))
+	})
+	return h
+}
+
+func addShare(shares []KindShare, k *GoKind, s *holdSum) []KindShare {
+	if k == nil {
+		return shares
+	}
+	i := slices.IndexFunc(shares, func(s KindShare) bool { return s.Kind == k })
+	if i < 0 {
+		shares = append(shares, KindShare{Kind: k})
+		i = len(shares) - 1
+	}
+	shares[i].N += s.n
+	shares[i].NS += s.ns
+	return shares
+}
+
+func sortShares(shares []KindShare) {
+	slices.SortStableFunc(shares, func(a, b KindShare) int {
+		return cmp.Or(cmp.Compare(b.NS, a.NS), strings.Compare(a.Kind.Name, b.Kind.Name))
+	})
+}
+
+// partLabel is where a holder was, in words.
+func partLabel(tr *parse.Trace, k *holdPart) string {
+	place := tr.PlaceOf(k.stack)
+	switch k.state {
+	case parse.GoRunning:
+		return runName(tr, place)
+	case parse.GoRunnable:
+		return "for a P: " + waitedFor(k.cause)
+	case parse.GoWaiting, parse.GoSyscall:
+		if place == 0 {
+			return "(no stack)"
+		}
+		return PlaceName(tr, place)
+	case parse.GoNotExist:
+		if place == 0 {
+			return "(no stack)"
+		}
+		return SiteOf(tr, tr.Place(place))
+	}
+	return ""
+}
+
+// runName names the function of the program that runs with a stack of a place, and the
+// library function it calls.
+func runName(tr *parse.Trace, id parse.PlaceID) string {
+	pl := tr.Place(id)
+	if pl.Stack == 0 {
+		return "(no stack)"
+	}
+	name := funcName(tr, pl.Site.Func)
+	if call := funcName(tr, pl.Call); call != "" && pl.Prim == parse.PrimNone && !strings.HasPrefix(call, "runtime.") {
+		name += " → " + call
+	}
+	return name
+}
+
+// waitedFor is a cause in words: what kept the Ps.
+func waitedFor(c parse.Cause) string {
+	switch c {
+	case parse.CauseUser:
+		return "other goroutines ran"
+	case parse.CauseSystem:
+		return "the runtime ran"
+	case parse.CauseGC:
+		return "the GC ran"
+	case parse.CauseSTW:
+		return "the world was stopped"
+	case parse.CauseWakeup:
+		return "waking it took long"
+	case parse.CauseSyscall:
+		return "calls held the Ps"
+	}
+	return c.String()
+}

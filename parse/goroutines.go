@@ -49,12 +49,18 @@ func (t *tracker) class(entry StringID) Class {
 		t.classes = append(t.classes, make([]uint8, len(t.strings)-len(t.classes))...)
 	}
 	if c := t.classes[entry]; c != 0 {
-		return Class(c - 1)
+		return Class(c&^wraps - 1)
 	}
 	c := classOf(t.strings[entry])
 	t.classes[entry] = uint8(c) + 1
+	if isGoWrap(t.strings[entry]) {
+		t.classes[entry] |= wraps
+	}
 	return c
 }
+
+// wraps marks in tracker.classes what the compiler made for a go statement.
+const wraps = 0x80
 
 func (t *tracker) newGoroutine(id GoID, slot uint32) *goroutine {
 	var g *goroutine
@@ -92,7 +98,11 @@ func (t *tracker) name(g *goroutine, s StackID) {
 	if s == 0 {
 		return
 	}
-	if body := t.stacks[s].body; body != g.Body && body != 0 {
+	body := t.stacks[s].body
+	if g.Func != 0 && t.classes[g.Func]&wraps != 0 {
+		body = t.stacks[s].entry // stacks leave the wrapper out
+	}
+	if body != g.Body && body != 0 {
 		if g.Body == 0 {
 			g.Body = body
 		} else {

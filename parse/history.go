@@ -1,26 +1,33 @@
 package parse
 
-import "github.com/tracelens/tracelens/parse/internal/wire"
+import (
+	"math"
+
+	"github.com/tracelens/tracelens/parse/internal/wire"
+)
 
 // This file follows what goroutines did lately and who waits where, to tell why a wait
 // lasted: what the goroutine that ended it did meanwhile.
 //
 // At any moment in which goroutines wait at a place for one another, its holder is the
-// goroutine that ends the next wait there. So each end of a wait accounts for the time
-// since the end before, or since somebody began to wait at the empty place. These
-// stretches, one after the other, are all the time with a waiter.
+// goroutine that ends the first of these waits. So each end of a wait accounts for what
+// no end before it did of the time that the wait lasted: in a queue the time since the
+// end before, or since somebody began to wait at the empty place; where each waits for
+// its own, not the time before it began to. Together that is all the time with a waiter.
 
-// Hold is a stretch of time in which goroutines waited at a place, up to the end of one
-// of the waits or of the trace. It follows the event of that goroutine.
+// Hold is time in which goroutines waited at a place that the end of one of the waits, or
+// of the trace, accounts for. It follows the event of that goroutine.
 type Hold struct {
 	Place PlaceID
-	Since Time  // when it began: at the end of the wait before or, at an empty place, with a wait
-	Held  int64 // ns with a waiter it accounts for: Time-Since, unless Late
-	// Waited is that time times how many waited, in ns. Summed over the holds of a place
-	// it is the length of all waits there.
+	Since Time  // when that time begins; it ends now, and may have gaps
+	Held  int64 // ns of it
+	// Waited is how many waited, over the time since the hold before, in ns. Summed over
+	// the holds of a place it is the length of all waits there.
 	Waited  int64
-	Waiters int32 // at its end, the one whose wait ends among them
-	Late    bool  // a wait since the begin of the trace, told only now, adds to the stretches before
+	Waiters int32 // now, the one whose wait ends among them
+	// Late: no wait ends now. Either a wait since the begin of the trace is told only now,
+	// or more time is left to account for, in more pieces, than is kept.
+	Late bool
 
 	// Whose wait ended; G is NoGo at the end of the trace.
 	G     GoID
@@ -90,18 +97,27 @@ func (p *past) back(i uint32) (s pastSpan, ok bool) {
 // waiting is who waits at a place.
 type waiting struct {
 	n       int32
-	since   Time  // of the stretch under way
-	changed Time  // when n last changed
-	sum     int64 // n over time, in the stretch
-	told    int64 // ns of the stretches that have been told
+	nleft   int32
+	since   Time               // of the last end of a wait, or when somebody began to wait
+	changed Time               // when n last changed
+	sum     int64              // n over time, since the last hold
+	told    int64              // ns of the holds
+	left    [keptLeft]timeSpan // before since, that no end of a wait has accounted for: the oldest first
 }
+
+// keptLeft is how many pieces of time that waits that go on will account for are kept of
+// a place.
+const keptLeft = 6
+
+type timeSpan struct{ from, to Time }
 
 // holding is what the tracker needs to tell holds.
 type holding struct {
 	on     bool // a sink wants them
 	places []waiting
 	hold   Hold
-	parts  [keptSpans + 3]HoldPart
+	spans  [keptLeft + 1]timeSpan // of the hold, the latest first
+	parts  [(keptSpans + 2) + (keptLeft + 1) + 1]HoldPart
 }
 
 func (w *waiting) count(now Time, by int32) {
@@ -128,35 +144,85 @@ func (t *tracker) beginWait(g *goroutine) {
 		w.since, w.changed = t.now, t.now
 	}
 	w.count(t.now, 1)
-	if !g.Partial {
-		return
+	if g.Partial {
+		// It has waited since the begin, and is told only now.
+		t.lateHold(g.place, int64(t.now-t.begin)-w.told-w.untold(t.now), int64(t.now-g.Since))
 	}
-	// It has waited since the begin, and is told only now.
-	h := &t.holds.hold
-	*h = Hold{Place: g.place, Since: t.begin, Late: true, Waiters: w.n, G: NoGo, Holder: NoGo}
-	h.Held = int64(t.now-t.begin) - w.told - int64(t.now-w.since)
-	h.Waited = int64(t.now - g.Since)
-	w.told += h.Held
+}
+
+// untold is the time with a waiter that no hold has told yet.
+func (w *waiting) untold(now Time) int64 {
+	ns := int64(now - w.since)
+	for _, l := range w.left[:w.nleft] {
+		ns += int64(l.to - l.from)
+	}
+	return ns
+}
+
+// lateHold tells time that no end of a wait will account for.
+func (t *tracker) lateHold(place PlaceID, held, waited int64) {
+	w := &t.holds.places[place]
+	t.holds.hold = Hold{Place: place, Since: t.begin, Late: true, Held: held, Waited: waited, Waiters: w.n, G: NoGo, Holder: NoGo}
+	w.told += held
 	t.sendHold(0)
+}
+
+// account takes what a wait since from accounts for out of the time that is left, and
+// returns it, the latest first. What it leaves is kept.
+func (t *tracker) account(place PlaceID, from Time) []timeSpan {
+	w := &t.holds.places[place]
+	spans := t.holds.spans[:0]
+	if t.now > w.since {
+		spans = append(spans, timeSpan{max(w.since, from), t.now})
+	}
+	if from > w.since {
+		if w.nleft == keptLeft {
+			oldest := w.left[0]
+			w.nleft = int32(copy(w.left[:], w.left[1:]))
+			t.lateHold(place, int64(oldest.to-oldest.from), 0)
+		}
+		w.left[w.nleft] = timeSpan{w.since, from}
+		w.nleft++
+	}
+	for from < w.since && w.nleft > 0 {
+		l := &w.left[w.nleft-1]
+		if l.to <= from {
+			break
+		}
+		spans = append(spans, timeSpan{max(l.from, from), l.to})
+		if l.from < from {
+			l.to = from
+			break
+		}
+		w.nleft--
+	}
+	w.since = t.now
+	return spans
 }
 
 // endWait tells how g's wait came to its end; by, at stack, is in whose context.
 func (t *tracker) endWait(g, by *goroutine, stack StackID) {
-	w := &t.holds.places[g.place]
+	place := g.place
+	g.place = 0
+	spans := t.account(place, g.Since)
+	w := &t.holds.places[place]
 	w.count(t.now, 0)
 	h := &t.holds.hold
 	*h = Hold{
-		Place: g.place, Since: w.since, Held: int64(t.now - w.since), Waited: w.sum, Waiters: w.n,
+		Place: place, Since: t.now, Waited: w.sum, Waiters: w.n,
 		G: g.ID, Func: g.Func, Body: g.Body, Stack: g.FromStack, Wait: int64(t.now - g.Since), Ready: g.Ready, Holder: NoGo,
 	}
-	g.place = 0
+	for _, s := range spans {
+		h.Held += int64(s.to - s.from)
+		h.Since = s.from
+	}
 	w.n--
-	w.since, w.sum = t.now, 0
+	w.sum = 0
 	w.told += h.Held
 	n := 0
 	if by != nil && by != g && g.Ready == ReadyUnblocked {
 		h.Holder, h.HolderClass, h.HolderFunc, h.HolderBody, h.HolderStack = by.ID, by.Class, by.Func, by.Body, stack
-		n = t.pastParts(by, h.Since, stack)
+		n = t.pastParts(by, spans, stack)
 	}
 	t.sendHold(n)
 }
@@ -169,31 +235,34 @@ func (t *tracker) contextOf(ev *wire.Event) *goroutine {
 	return nil
 }
 
-// pastParts fills in what g, which is at stack, did since from.
-func (t *tracker) pastParts(g *goroutine, from Time, stack StackID) (n int) {
-	parts := &t.holds.parts
-	add := func(p HoldPart) {
-		if p.NS > 0 {
-			parts[n] = p
-			n++
-		}
-	}
-	since := max(g.Since, from)
+// pastParts fills in what g, which is at stack, did in some spans of time, the latest
+// first.
+func (t *tracker) pastParts(g *goroutine, spans []timeSpan, stack StackID) (n int) {
 	if g.From != GoRunning {
 		stack = g.FromStack
 	}
-	add(HoldPart{State: g.From, Stack: stack, NS: int64(t.now - since)})
-	for i := uint32(0); since > from; i++ {
-		s, ok := g.past.back(i)
-		if !ok {
-			break
+	p, end := pastSpan{since: g.Since, stack: stack, state: g.From}, t.now
+	back := uint32(0)
+	for len(spans) > 0 {
+		// What of the first span of time lies in p, which ended at end.
+		from, to := max(spans[0].from, p.since), min(spans[0].to, end)
+		if from < to {
+			t.holds.parts[n] = HoldPart{State: p.state, Cause: p.cause, Stack: p.stack, NS: int64(to - from)}
+			n++
 		}
-		began := max(s.since, from)
-		add(HoldPart{State: s.state, Cause: s.cause, Stack: s.stack, NS: int64(since - began)})
-		since = min(since, began)
-	}
-	if g.bornSeen && since > from && since == g.born {
-		add(HoldPart{State: GoNotExist, Stack: g.site, NS: int64(since - from)})
+		if spans[0].from >= p.since {
+			spans = spans[1:]
+			continue
+		}
+		end = min(end, p.since)
+		var ok bool
+		if p, ok = g.past.back(back); ok {
+			back++
+		} else if g.bornSeen && end == g.born {
+			p = pastSpan{since: math.MinInt64, stack: g.site, state: GoNotExist}
+		} else {
+			return n
+		}
 	}
 	return n
 }
@@ -236,7 +305,7 @@ func (t *tracker) keep(g *goroutine) {
 func (t *tracker) cutHolds() {
 	for i := range t.holds.places {
 		w := &t.holds.places[i]
-		w.since, w.changed, w.sum, w.told = t.now, t.now, 0, 0
+		w.since, w.changed, w.sum, w.told, w.nleft = t.now, t.now, 0, 0, 0
 	}
 }
 
@@ -248,7 +317,10 @@ func (t *tracker) endHolds() {
 			continue
 		}
 		w.count(t.now, 0)
-		t.holds.hold = Hold{Place: PlaceID(i), Since: w.since, Held: int64(t.now - w.since), Waited: w.sum, Waiters: w.n, G: NoGo, Holder: NoGo}
+		t.holds.hold = Hold{Place: PlaceID(i), Since: w.since, Held: w.untold(t.now), Waited: w.sum, Waiters: w.n, G: NoGo, Holder: NoGo}
+		if w.nleft > 0 {
+			t.holds.hold.Since = w.left[0].from
+		}
 		t.sendHold(0)
 	}
 }

@@ -31,69 +31,142 @@ type life struct {
 // waited is a wait at a place.
 type waited struct{ from, to parse.Time }
 
-// holdsOf keeps all spans and holds of a trace in memory.
-type holdsOf struct {
-	lives map[parse.GoID]*life // the latest of each id
-	waits map[parse.PlaceID][]waited
-	holds []parse.Event
-	at    []life // of each hold, the life of its holder so far
-	tr    *parse.Trace
+// without returns the pieces of w that none of ws covers, the latest first.
+func (w waited) without(ws []waited) (left []waited) {
+	left = []waited{w}
+	for _, c := range ws {
+		var next []waited
+		for _, l := range left {
+			if c.from >= l.to || c.to <= l.from {
+				next = append(next, l)
+				continue
+			}
+			if c.to < l.to {
+				next = append(next, waited{c.to, l.to})
+			}
+			if l.from < c.from {
+				next = append(next, waited{l.from, c.from})
+			}
+		}
+		left = next
+	}
+	return left
 }
 
-func readHolds(t testing.TB, data []byte, opt parse.Options) *holdsOf {
+// heldAt is the holds of a place, and the waits there in the order in which they ended.
+type heldAt struct {
+	waits     []waited
+	held, sum int64
+	late      bool
+}
+
+// checkHolds keeps all spans of a trace in memory and compares its holds with what a
+// search over all of them gives.
+func checkHolds(t *testing.T, data []byte, opt parse.Options) {
 	t.Helper()
-	h := &holdsOf{lives: make(map[parse.GoID]*life), waits: make(map[parse.PlaceID][]waited)}
-	var spans []parse.Event // of waits; what they waited at is known when the trace has been read
-	tr, err := parse.Read(context.Background(), bytes.NewReader(data), opt, func(e *parse.Event) {
+	tr, err := parse.Read(context.Background(), bytes.NewReader(data), opt, func(*parse.Event) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lives := make(map[parse.GoID]*life) // the latest of each id
+	places := make(map[parse.PlaceID]*heldAt)
+	at := func(place parse.PlaceID) *heldAt {
+		if places[place] == nil {
+			places[place] = new(heldAt)
+		}
+		return places[place]
+	}
+	_, err = parse.Read(context.Background(), bytes.NewReader(data), opt, func(e *parse.Event) {
 		switch {
 		case e.Kind == parse.KindHold:
-			h.holds = append(h.holds, e.Clone())
-			l := life{id: e.Hold.Holder}
-			if x := h.lives[l.id]; x != nil {
-				l = *x
+			h := e.Hold
+			p := at(h.Place)
+			p.held += h.Held
+			p.sum += h.Waited
+			p.late = p.late || h.Late
+			var parts int64
+			for _, part := range h.Parts {
+				if part.NS <= 0 {
+					t.Fatalf("at %d: a part of %d ns", e.Time, part.NS)
+				}
+				parts += part.NS
 			}
-			h.at = append(h.at, l)
+			if parts != h.Held {
+				t.Fatalf("at %d: parts sum to %d of %d ns", e.Time, parts, h.Held)
+			}
+			if h.G == parse.NoGo || p.late {
+				return
+			}
+			i := len(p.waits) - 1
+			pieces := p.waits[i].without(p.waits[:i])
+			for _, w := range pieces {
+				parts -= int64(w.to - w.from)
+			}
+			if parts != 0 {
+				t.Fatalf("at %d: a hold of %d ns, %d too many", e.Time, h.Held, parts)
+			}
+			if h.Holder != parse.NoGo {
+				l := lives[h.Holder]
+				if l == nil {
+					l = &life{id: h.Holder}
+				}
+				l.check(t, e, pieces)
+			}
 		case e.Kind == parse.KindGoCreate:
-			h.lives[e.Go.ID] = &life{id: e.Go.ID, born: e.Time, site: e.Go.WakerStack}
+			l := &life{id: e.Go.ID, born: e.Time, site: e.Go.WakerStack}
 			if e.Go.To != parse.GoRunnable {
-				h.lives[e.Go.ID].site = e.Stack
+				l.site = e.Stack
 			}
+			lives[l.id] = l
 		case e.Kind.IsGo():
-			l := h.lives[e.Go.ID]
+			g := e.Go
+			l := lives[g.ID]
 			if l == nil {
-				l = &life{id: e.Go.ID}
-				h.lives[e.Go.ID] = l
+				l = &life{id: g.ID}
+				lives[g.ID] = l
 			}
-			s := lived{e.Go.Since, e.Time, e.Go.From, e.Go.FromStack}
-			if e.Go.From == parse.GoRunning {
-				s.stack = e.Go.Stack
+			s := lived{g.Since, e.Time, g.From, g.FromStack}
+			if g.From == parse.GoRunning {
+				s.stack = g.Stack
 			}
 			l.spans = append(l.spans, s)
-			if e.Go.From == parse.GoWaiting && (e.Go.Class == parse.ClassUser || e.Go.Body != 0) && e.Go.Ready != parse.ReadyCoroutine {
-				spans = append(spans, e.Clone())
+			if place := tr.PlaceOf(g.FromStack); mutual(tr, g) {
+				at(place).waits = append(at(place).waits, waited{g.Since, e.Time})
 			}
 		}
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.tr = tr
-	for _, e := range spans {
-		switch tr.String(e.Go.FromReason) {
-		case "network", "sleep", "GC mark assist wait for work", "wait until GC ends", "GC weak to strong wait", "preempted", "system goroutine wait", "GC background sweeper wait":
-			continue
+	for id, p := range places {
+		var total int64
+		for _, w := range p.waits {
+			total += int64(w.to - w.from)
 		}
-		place := tr.PlaceOf(e.Go.FromStack)
-		if tr.Place(place).Prim.Mutual() {
-			h.waits[place] = append(h.waits[place], waited{e.Go.Since, e.Time})
+		if total != p.sum {
+			t.Errorf("place %v: waits sum to %d ns, holds say %d", tr.Place(id), total, p.sum)
+		}
+		if u := union(p.waits); u != p.held {
+			t.Errorf("place %v: %d ns with a waiter, holds sum to %d", tr.Place(id), u, p.held)
 		}
 	}
-	return h
+}
+
+// mutual reports whether a span is a wait for another goroutine.
+func mutual(tr *parse.Trace, g *parse.Go) bool {
+	if g.From != parse.GoWaiting || g.Class != parse.ClassUser && g.Body == 0 || g.Ready == parse.ReadyCoroutine {
+		return false
+	}
+	switch tr.String(g.FromReason) {
+	case "network", "sleep", "GC mark assist wait for work", "wait until GC ends", "GC weak to strong wait", "preempted", "system goroutine wait", "GC background sweeper wait":
+		return false
+	}
+	return tr.Place(tr.PlaceOf(g.FromStack)).Prim.Mutual()
 }
 
 // union is the time in which at least one lasts.
 func union(ws []waited) (ns int64) {
-	slices.SortFunc(ws, func(a, b waited) int { return cmp.Compare(a.from, b.from) })
+	ws = slices.SortedFunc(slices.Values(ws), func(a, b waited) int { return cmp.Compare(a.from, b.from) })
 	end := parse.Time(math.MinInt64)
 	for _, w := range ws {
 		if w.to > end {
@@ -104,97 +177,45 @@ func union(ws []waited) (ns int64) {
 	return ns
 }
 
-// check compares the holds with what a search over all spans gives.
-func (h *holdsOf) check(t *testing.T) {
+// check compares the parts of a hold with the holder's spans so far, all of them.
+func (l *life) check(t *testing.T, e *parse.Event, pieces []waited) {
 	t.Helper()
-	held, sum := make(map[parse.PlaceID]int64), make(map[parse.PlaceID]int64)
-	for i := range h.holds {
-		e, hold := &h.holds[i], h.holds[i].Hold
-		held[hold.Place] += hold.Held
-		sum[hold.Place] += hold.Waited
-		var parts int64
-		for _, p := range hold.Parts {
-			if p.NS <= 0 {
-				t.Fatalf("at %d: a part of %d ns", e.Time, p.NS)
+	now := lived{from: l.born, to: e.Time, state: parse.GoUndetermined} // the span that it is in
+	if n := len(l.spans); n > 0 {
+		now.from = l.spans[n-1].to
+	}
+	spans := append(slices.Clone(l.spans), now)
+	if l.born != 0 {
+		spans = slices.Insert(spans, 0, lived{math.MinInt64, l.born, parse.GoNotExist, l.site})
+	}
+	rest := e.Hold.Parts
+	slices.Reverse(spans)
+	for i, s := range spans {
+		for _, w := range pieces {
+			ns := int64(min(w.to, s.to) - max(w.from, s.from))
+			if ns <= 0 {
+				continue
 			}
-			parts += p.NS
-		}
-		if parts != hold.Held || !hold.Late && hold.Held != int64(e.Time-hold.Since) {
-			t.Fatalf("at %d: parts sum to %d of %d ns since %d", e.Time, parts, hold.Held, hold.Since)
-		}
-		if hold.Holder != parse.NoGo {
-			h.checkParts(t, e, &h.at[i])
-		}
-	}
-	for place, ws := range h.waits {
-		var total int64
-		for _, w := range ws {
-			total += int64(w.to - w.from)
-		}
-		if total != sum[place] {
-			t.Errorf("place %v: waits sum to %d ns, holds say %d", h.tr.Place(place), total, sum[place])
-		}
-		if u := union(ws); u != held[place] {
-			t.Errorf("place %v: %d ns with a waiter, holds sum to %d", h.tr.Place(place), u, held[place])
+			if len(rest) > 0 && rest[0].State == parse.GoUndetermined {
+				if i < 32 {
+					t.Fatalf("at %d: goroutine %d: not known after %d spans", e.Time, l.id, i)
+				}
+				return
+			}
+			if len(rest) == 0 || rest[0].NS != ns || i > 0 && (rest[0].State != s.state || rest[0].Stack != s.stack) {
+				t.Fatalf("at %d: goroutine %d: parts %+v, want %v at %d for %d ns", e.Time, l.id, rest, s.state, s.stack, ns)
+			}
+			rest = rest[1:]
 		}
 	}
-	for place := range held {
-		if h.waits[place] == nil {
-			t.Errorf("place %v: holds without waits", h.tr.Place(place))
-		}
+	if len(rest) > 0 {
+		t.Fatalf("at %d: goroutine %d: parts left: %+v", e.Time, l.id, rest)
 	}
 }
 
-// checkParts compares the parts of a hold with the holder's spans, all of them.
-func (h *holdsOf) checkParts(t *testing.T, e *parse.Event, l *life) {
-	t.Helper()
-	hold := e.Hold
-	rest := slices.Clone(hold.Parts)
-	// N.B. the span in which it ended the wait comes later in the trace: it is what the
-	// others leave of the time.
-	end := e.Time
-	take := func(from, to parse.Time, state parse.GoState, stack parse.StackID, any bool) bool {
-		from = max(from, hold.Since)
-		if to <= from {
-			return true
-		}
-		if len(rest) == 0 || rest[0].State == parse.GoUndetermined {
-			return false
-		}
-		p := rest[0]
-		rest = rest[1:]
-		if p.NS != int64(to-from) || !any && (p.State != state || p.Stack != stack) {
-			t.Fatalf("at %d: goroutine %d: a part %+v, want %v at %d for %d ns", e.Time, l.id, p, state, stack, to-from)
-		}
-		return true
-	}
-	last := l.born
-	i := len(l.spans) - 1
-	if i >= 0 {
-		last = l.spans[i].to
-	}
-	if i < 0 && l.born == 0 {
-		last = hold.Since
-	}
-	if !take(last, end, 0, 0, true) {
-		t.Fatalf("at %d: no part for what goroutine %d did last", e.Time, l.id)
-	}
-	n := 0
-	for ; i >= 0 && l.spans[i].to > hold.Since; i-- {
-		if n++; !take(l.spans[i].from, l.spans[i].to, l.spans[i].state, l.spans[i].stack, false) {
-			break
-		}
-	}
-	if i < 0 && l.born > hold.Since {
-		take(hold.Since, l.born, parse.GoNotExist, l.site, false)
-	}
-	if len(rest) > 0 && (len(rest) > 1 || rest[0].State != parse.GoUndetermined || n < 32) {
-		t.Fatalf("at %d: goroutine %d: parts left %+v after %d spans", e.Time, l.id, rest, n)
-	}
-}
-
-// TestHolds: the holds of each place are the time in which somebody waited there, their
-// parts are what the holder did by a search over all its spans.
+// TestHolds: the holds of each place are the time in which somebody waited there, each
+// the part of a wait that none covers which ended before it; what the holder did is what
+// a search over all its spans gives.
 func TestHolds(t *testing.T) {
 	paths, _ := filepath.Glob("../testdata/traces/*.trace")
 	if len(paths) == 0 {
@@ -206,8 +227,8 @@ func TestHolds(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Run(filepath.Base(path), func(t *testing.T) {
-			readHolds(t, data, parse.Options{}).check(t)
-			readHolds(t, data, parse.Options{From: 20e6, To: 60e6}).check(t)
+			checkHolds(t, data, parse.Options{})
+			checkHolds(t, data, parse.Options{From: 20e6, To: 60e6})
 		})
 	}
 }
@@ -216,6 +237,6 @@ func TestHolds(t *testing.T) {
 func TestHoldsRandom(t *testing.T) {
 	for seed := range uint64(40) {
 		data, _ := tracetest.Schedule(tracetest.Plan{Version: []int{22, 23, 25, 26}[seed%4], Seed: seed, Procs: 4, Steps: 3000, Generations: 3})
-		readHolds(t, data, parse.Options{}).check(t)
+		checkHolds(t, data, parse.Options{})
 	}
 }

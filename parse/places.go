@@ -78,6 +78,13 @@ func (s *Symbols) Body(id StackID) StringID {
 	return s.stacks[id].body
 }
 
+// isGoWrap reports whether the compiler made a function for a go statement with
+// arguments (cmd/compile/internal/walk/order.go: wrapGoDefer).
+func isGoWrap(fn string) bool {
+	i := strings.LastIndex(fn, ".gowrap")
+	return i >= 0 && strings.Trim(fn[i+len(".gowrap"):], "0123456789") == ""
+}
+
 // Own reports whether a frame is of the main module: not of the standard library, of a
 // dependency (in the module cache, vendored, or built with -trimpath) or of cgo's stubs.
 func (s *Symbols) Own(f Frame) bool {

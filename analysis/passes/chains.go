@@ -34,6 +34,7 @@ type RootKind uint8
 
 const (
 	RootUnknown RootKind = iota // more happened than is kept, or it was before the trace
+	RootOpen                    // nobody ended the wait up to the end of the trace
 	RootRunning                 // the holder ran
 	RootStarved                 // it was runnable: waited for a P
 	RootCall                    // in a system call or cgo call
@@ -47,7 +48,7 @@ const (
 )
 
 func (k RootKind) String() string {
-	return [...]string{"not known", "running", "waiting for a P", "in a call", "waiting for the network", "writing to the network", "asleep", "a timer", "not started yet", "waiting", "several things"}[k]
+	return [...]string{"not known", "not ended", "running", "waiting for a P", "in a call", "waiting for the network", "writing to the network", "asleep", "a timer", "not started yet", "waiting", "several things"}[k]
 }
 
 // Root is where a chain ends.
@@ -79,6 +80,10 @@ func (h *Holders) Chain(place *HeldPlace) Chain {
 		c.Steps = append(c.Steps, step)
 		c.Share *= step.Share
 		next := h.byID[part.ID]
+		if part.unknown() {
+			c.Root = rootOf(part)
+			return c
+		}
 		if part.State != parse.GoWaiting || next == nil || !part.Place.Prim.Mutual() || len(c.Steps) == maxChain {
 			c.Root = rootOf(part)
 			return c
@@ -104,13 +109,15 @@ func (h *Holders) Chain(place *HeldPlace) Chain {
 }
 
 // dominant is the largest part of what held some places up that is not waiting at one of
-// them, all waits for a P and all time in one function taken together, if it is the half.
+// them, all waits for a P taken together, if it is the half of what is known. What is not
+// known is the answer where it is more than that.
 func dominant(places []*HeldPlace) (part *HeldPart, ns, all int64) {
 	type key struct {
 		state parse.GoState
 		ready parse.Ready
 		label string
 	}
+	var unknown int64
 	sums := make(map[key]int64)
 	first := make(map[key]*HeldPart)
 	for _, p := range places {
@@ -118,7 +125,11 @@ func dominant(places []*HeldPlace) (part *HeldPart, ns, all int64) {
 			if len(places) > 1 && x.State == parse.GoWaiting && slices.ContainsFunc(places, func(p *HeldPlace) bool { return p.ID == x.ID }) {
 				continue
 			}
-			all += x.NS
+			if x.unknown() {
+				unknown += x.NS
+			} else {
+				all += x.NS
+			}
 			k := key{state: x.State, ready: x.Ready, label: x.Label}
 			if x.State == parse.GoRunnable {
 				k.label = ""
@@ -129,12 +140,20 @@ func dominant(places []*HeldPlace) (part *HeldPart, ns, all int64) {
 			}
 		}
 	}
+	if unknown > all {
+		all = unknown
+	}
 	for k, v := range sums {
-		if 2*v >= all && v > 0 && (v > ns || part == nil) {
-			part, ns = first[k], v
+		if x := first[k]; 2*v >= all && v > 0 && (part == nil || v > ns || v == ns && x.Label < part.Label) && x.unknown() == (all == unknown) {
+			part, ns = x, v
 		}
 	}
 	return part, ns, all
+}
+
+// unknown reports whether the trace does not tell what was in the way.
+func (p *HeldPart) unknown() bool {
+	return p.State == parse.GoUndetermined && (p.Holder != "" || p.Ready == parse.ReadyUnknown) || p.State == parse.GoWaiting && p.ID == 0
 }
 
 // rootOf is the end of a chain whose last place was held so.
@@ -151,8 +170,12 @@ func rootOf(p *HeldPart) Root {
 		r.Kind = RootStart
 	case parse.GoUndetermined:
 		r.Kind = RootUnknown
-		if p.Ready == parse.ReadyTimer {
+		switch {
+		case p.Holder != "":
+		case p.Ready == parse.ReadyTimer:
 			r.Kind = RootTimer
+		case p.Ready == parse.ReadyUnknown:
+			r.Kind = RootOpen
 		}
 	case parse.GoWaiting:
 		switch {
@@ -229,9 +252,14 @@ func (r *Root) text() string {
 		return "asleep at " + at
 	case RootTimer:
 		return "until a timer ends it"
+	case RootOpen:
+		return "nobody ends it up to the end of the trace"
 	case RootStart:
 		return "not started yet by " + r.Label
 	case RootPlace:
+		if r.Place.Prim == parse.PrimNone {
+			return "waits at " + at
+		}
 		return "blocked in " + r.Place.Prim.String() + " at " + at
 	}
 	return r.Kind.String()

@@ -22,9 +22,8 @@ var holders = &analysis.Analyzer{
 // holdersFold holds the time in which goroutines waited for one another, by place, by
 // who ended the waits and by what these did meanwhile.
 type holdersFold struct {
-	places  byID[parse.PlaceID, placeHolds]
-	parts   keyed[holdPart, holdSum]
-	waiters keyed[holdWaiter, holdSum]
+	places byID[parse.PlaceID, placeHolds]
+	parts  keyed[holdPart, holdSum]
 }
 
 type placeHolds struct {
@@ -33,7 +32,7 @@ type placeHolds struct {
 	most                int64 // waiting at once
 	open                int64 // waiting at the end of the trace
 	ended               [parse.NumReady]holdSum
-	overTime            *sketch.Series // with a waiter
+	overTime            *sketch.Series // with a waiter, as if each hold had no gaps
 	worst               *sketch.Top[holdInstance]
 	waiting, holding    sketch.IDs
 }
@@ -66,9 +65,10 @@ type holdPart struct {
 	stack  parse.StackID
 }
 
-type holdWaiter struct {
-	place  parse.PlaceID
-	waiter kindID
+// placeKind is a kind of goroutines at a place.
+type placeKind struct {
+	place parse.PlaceID
+	kind  kindID
 }
 
 func (f *holdersFold) place(id parse.PlaceID) *placeHolds {
@@ -89,17 +89,14 @@ func (f *holdersFold) Event(e *parse.Event) {
 	p.most = max(p.most, int64(h.Waiters))
 	p.ended[h.Ready].add(&holdSum{1, h.Held})
 	if !h.Late {
-		p.overTime.AddSpan(0, int64(h.Since), int64(e.Time), 1)
+		p.overTime.AddSpan(0, int64(e.Time)-h.Held, int64(e.Time), 1)
 	}
-	if h.G == parse.NoGo {
-		if !h.Late {
-			p.open += int64(h.Waiters)
-		}
-	} else {
+	switch {
+	case h.G != parse.NoGo:
 		p.waits++
 		p.waiting.Add(uint64(h.G))
-		w := holdWaiter{h.Place, kindID{h.Func, h.Body}}
-		f.waiters.at(w, mix(w.waiter.hash(), uint32(h.Place))).add(&holdSum{1, h.Wait})
+	case !h.Late:
+		p.open += int64(h.Waiters)
 	}
 	if h.Holder != parse.NoGo {
 		p.holding.Add(uint64(h.Holder))
@@ -145,7 +142,6 @@ func (f *holdersFold) Merge(next analysis.Collector) {
 		p.holding.Merge(&v.holding)
 	}
 	f.parts.merge(&o.parts, (*holdSum).add)
-	f.waiters.merge(&o.waiters, (*holdSum).add)
 }
 
 // A HeldPlace is where goroutines wait for one another, with who held them up there.
@@ -226,14 +222,6 @@ func HoldersOf(p *analysis.Pass) *Holders {
 
 func newHolders(tr *parse.Trace, f *holdersFold, ks *GoKinds) *Holders {
 	h := &Holders{Kinds: ks, byID: make(map[parse.PlaceID]*HeldPlace), tr: tr}
-	parked := make(map[parse.PlaceID]int64)
-	for _, k := range ks.All {
-		for _, s := range k.Stays {
-			if s.Parked != "" {
-				parked[s.PlaceID] += s.NS
-			}
-		}
-	}
 	for id, v := range f.places.rows {
 		if v == nil {
 			continue
@@ -242,10 +230,21 @@ func newHolders(tr *parse.Trace, f *holdersFold, ks *GoKinds) *Holders {
 		place := &HeldPlace{
 			ID: pid, Place: tr.Place(pid), Label: PlaceName(tr, pid), Held: v.held, Waited: v.waited, Waits: v.waits, Open: v.open,
 			Most: v.most, Longest: v.longest, Permits: int64(v.holding.Len()), Own: v.waiting.Common(&v.holding), ended: v.ended, holds: v,
-			Parked: min(parked[pid], v.waited),
 		}
 		h.byID[pid] = place
 		h.Places = append(h.Places, place)
+	}
+	for _, k := range ks.All {
+		for _, s := range k.Stays {
+			place := h.byID[s.PlaceID]
+			if place == nil || s.State != parse.GoWaiting {
+				continue
+			}
+			place.Waiters = append(place.Waiters, KindShare{k, s.N, s.NS})
+			if s.Parked != "" {
+				place.Parked += s.NS
+			}
+		}
 	}
 	type partKey struct {
 		place         parse.PlaceID
@@ -254,12 +253,12 @@ func newHolders(tr *parse.Trace, f *holdersFold, ks *GoKinds) *Holders {
 		ready         parse.Ready
 	}
 	parts := make(map[partKey]*HeldPart)
-	holding := make(map[holdWaiter]*holdSum)
+	holding := make(map[placeKind]*holdSum)
 	for _, e := range f.parts.entries {
 		k := partKey{place: e.key.place, state: e.key.state}
 		if e.key.holder != (kindID{}) {
 			k.holder = ks.Name(e.key.holder.fn, e.key.holder.body)
-			at(holding, holdWaiter{e.key.place, e.key.holder}).add(&e.v)
+			at(holding, placeKind{e.key.place, e.key.holder}).add(&e.v)
 		} else {
 			k.ready = e.key.ready
 		}
@@ -278,13 +277,9 @@ func newHolders(tr *parse.Trace, f *holdersFold, ks *GoKinds) *Holders {
 			part.Place = tr.Place(part.ID)
 		}
 	}
-	for _, e := range f.waiters.entries {
-		place := h.byID[e.key.place]
-		place.Waiters = addShare(place.Waiters, ks.Of(e.key.waiter.fn, e.key.waiter.body), &e.v)
-	}
 	for k, v := range holding {
 		place := h.byID[k.place]
-		place.Holders = addShare(place.Holders, ks.Of(k.waiter.fn, k.waiter.body), v)
+		place.Holders = addShare(place.Holders, ks.Of(k.kind.fn, k.kind.body), v)
 	}
 	for _, place := range h.Places {
 		sortShares(place.Waiters)

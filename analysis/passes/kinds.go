@@ -301,8 +301,7 @@ func unwrapped(tr *parse.Trace, f *kindsFold) map[parse.StringID]bool {
 }
 
 // isWrapper reports whether a function only starts what it is given, in the goroutine of
-// the go statement. The compiler makes one for a go statement with arguments
-// (cmd/compile/internal/walk/order.go: wrapGoDefer).
+// the go statement; the compiler makes one (gowrap) for a go statement with arguments.
 func isWrapper(fn string) bool {
 	if i := strings.LastIndex(fn, ".gowrap"); i >= 0 && strings.Trim(fn[i+len(".gowrap"):], "0123456789") == "" {
 		return true
@@ -413,7 +412,7 @@ func runKinds(p *analysis.Pass) error {
 	p.Say("Goroutines of the program lived for %s in all, %s of it with nothing to do (waiting for input, connections, tickers, or through the whole trace).",
 		p.Dur(life), analysis.FormatRatio(ratio(parked, life)))
 	for i, k := range ks.All {
-		if i == 3 || 20*k.Busy() < busy {
+		if i == 2 || 20*k.Busy() < busy {
 			break
 		}
 		p.Say("%s: %s.", k.Title(), k.lifeOf(3))

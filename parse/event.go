@@ -259,7 +259,7 @@ type Go struct {
 	Incarnation uint32 // how many goroutines used this id before
 	Class       Class
 	Func        StringID // entry function; 0 while unknown
-	Body        StringID // what a wrapper at its entry calls (see Symbols.Body), the first if several; 0 while unknown
+	Body        StringID // what it is about where its entry function only calls it, the first if several; 0 while unknown
 
 	From, To   GoState  // To is GoUndetermined at the end of the trace
 	Since      Time     // when the span in From began
@@ -300,8 +300,8 @@ type GoLife struct {
 	ID       GoID
 	Class    Class
 	Func     StringID // entry function; 0 if never told
-	Body     StringID // what a wrapper at its entry calls, 0 if never told
-	Bodies   bool     // it called several
+	Body     StringID // of Go, 0 if never told
+	Common   StringID // the innermost function that all it did has in common, down to Body; 0 if that is a library's
 	Site     StackID  // stack of the go statement; 0 when created before the trace
 	Born     Time     // creation, or the start of the trace or window
 	BornSeen bool     // Born is its creation

@@ -98,16 +98,8 @@ func (t *tracker) name(g *goroutine, s StackID) {
 	if s == 0 {
 		return
 	}
-	body := t.stacks[s].body
-	if g.Func != 0 && t.classes[g.Func]&wraps != 0 {
-		body = t.stacks[s].entry // stacks leave the wrapper out
-	}
-	if body != g.Body && body != 0 {
-		if g.Body == 0 {
-			g.Body = body
-		} else {
-			g.bodies = true
-		}
+	if s != g.bodyStack {
+		t.learnBody(g, s)
 	}
 	if g.Func != 0 {
 		return
@@ -118,6 +110,44 @@ func (t *tracker) name(g *goroutine, s StackID) {
 	}
 	g.Func = entry
 	t.reclass(g, t.class(entry))
+}
+
+// learnBody learns what g is about from one of its stacks.
+func (t *tracker) learnBody(g *goroutine, s StackID) {
+	info := &t.stacks[s]
+	if g.bodyStack == 0 {
+		b := info.body
+		if b.helper && g.Func != 0 && t.classes[g.Func]&wraps != 0 {
+			b = body{fn: info.entry, depth: 1} // stacks leave that wrapper out
+		}
+		if b.fn != 0 {
+			g.Body, g.bodyStack, g.bodyDepth = b.fn, s, b.depth
+		}
+		return
+	}
+	if info.body.fn == 0 {
+		return // the library that calls it, at its own work
+	}
+	first, frames := t.stacks[g.bodyStack].frames, info.frames
+	for d := range int(g.bodyDepth) {
+		if d >= len(frames) || frames[len(frames)-1-d].Func != first[len(first)-1-d].Func {
+			g.bodyDepth = uint8(d)
+			return
+		}
+	}
+}
+
+// common is the innermost function that all of g's stacks have in common, 0 if it is none
+// of the main module.
+func (t *tracker) common(g *goroutine) StringID {
+	if g.bodyDepth == 0 {
+		return 0
+	}
+	info := &t.stacks[g.bodyStack]
+	if int(g.bodyDepth) < info.body.own {
+		return 0
+	}
+	return info.frames[len(info.frames)-int(g.bodyDepth)].Func
 }
 
 func (t *tracker) reclass(g *goroutine, c Class) {
@@ -280,7 +310,7 @@ func (t *tracker) closeGo(g *goroutine, to GoState) {
 	t.ev.Go = &g.Go
 	t.send(Kind(g.From)) // the kinds of goroutine events are numbered so
 	if to == GoNotExist || to == GoUndetermined {
-		t.life = GoLife{g.ID, g.Class, g.Func, g.Body, g.bodies, g.site, g.born, g.bornSeen, to == GoNotExist, g.spent, g.unnamed}
+		t.life = GoLife{g.ID, g.Class, g.Func, g.Body, t.common(g), g.site, g.born, g.bornSeen, to == GoNotExist, g.spent, g.unnamed}
 		t.send(KindGoLife)
 	}
 }

@@ -68,14 +68,57 @@ func (s *Symbols) PlaceOf(id StackID) PlaceID {
 	return s.stacks[id].place
 }
 
-// Body returns the function that a goroutine with this stack is about where its entry
-// function only calls it: the one below a wrapper such as sync.(*WaitGroup).Go,
-// testing.tRunner or a helper of the program; 0 when there is none.
-func (s *Symbols) Body(id StackID) StringID {
-	if int(id) >= len(s.stacks) {
-		return 0
+// body is what goroutines with a stack may be about, where their entry function only
+// calls it: of a library's the outermost function of the main module, from there on what
+// closures call.
+type body struct {
+	fn     StringID
+	depth  uint8 // of its frame, 1 for the outermost
+	own    int   // depth of the outermost frame of the main module
+	helper bool  // the entry function is one of the main module with a name
+}
+
+// bodyOf finds the body in frames, of which own says whether they are of the main module.
+func (s *Symbols) bodyOf(frames []Frame, own func(i int) bool) (b body) {
+	root := len(frames) - 1
+	i := root
+	if tests := strings.HasPrefix(s.String(frames[root].Func), "testing."); tests {
+		for i > 0 && strings.HasPrefix(s.String(frames[i].Func), "testing.") {
+			i--
+		}
+		if i == root || strings.HasPrefix(s.String(frames[i].Func), "testing.") {
+			return body{}
+		}
+		return body{fn: frames[i].Func, depth: uint8(root - i + 1), own: root - i + 1}
 	}
-	return s.stacks[id].body
+	for i > 0 && !own(i) {
+		i--
+	}
+	if !own(i) || root-i > 100 {
+		return body{}
+	}
+	b.own = root - i + 1
+	if i == root && i > 0 && own(i-1) && !isClosure(s.String(frames[i].Func)) {
+		b.helper = true
+		i--
+	}
+	for i > 0 && root-i < 100 && isClosure(s.String(frames[i].Func)) && own(i-1) {
+		i--
+	}
+	b.fn, b.depth = frames[i].Func, uint8(root-i+1)
+	return b
+}
+
+// IsWrapper reports whether a function is none that the program names: a closure, or what
+// the compiler makes for a go statement with arguments.
+func IsWrapper(fn string) bool {
+	return isClosure(fn) || isGoWrap(fn)
+}
+
+// isClosure reports whether a function has no name of its own.
+func isClosure(fn string) bool {
+	i := strings.LastIndex(fn, ".func")
+	return i >= 0 && i+5 < len(fn) && fn[i+5] >= '0' && fn[i+5] <= '9' && !strings.Contains(fn[i:], "/")
 }
 
 // isGoWrap reports whether the compiler made a function for a go statement with
@@ -85,40 +128,71 @@ func isGoWrap(fn string) bool {
 	return i >= 0 && strings.Trim(fn[i+len(".gowrap"):], "0123456789") == ""
 }
 
-// Own reports whether a frame is of the main module: not of the standard library, of a
+// Own reports whether a frame is of the main module, the one with package main: not of the standard library, of a
 // dependency (in the module cache, vendored, or built with -trimpath) or of cgo's stubs.
 func (s *Symbols) Own(f Frame) bool {
 	if f.Func == 0 || IsStd(s.String(f.Func)) {
 		return false
 	}
 	file := strings.ReplaceAll(s.String(f.File), `\`, "/")
+	if s.module != "" && strings.HasPrefix(file, s.module) {
+		return true
+	}
 	return !strings.Contains(file, "/pkg/mod/") && !strings.Contains(file, "@v") && !strings.Contains(file, "/vendor/") &&
 		!strings.HasPrefix(file, "vendor/") && !strings.HasSuffix(file, "_cgo_gotypes.go")
 }
 
+// settle finds the places of the stacks interned since it was called last: of a whole
+// generation, so that the main module is mostly known.
+func (s *Symbols) settle() {
+	fresh := s.stacks[s.settled:]
+	s.settled = len(s.stacks)
+	for i := range fresh {
+		for _, f := range fresh[i].frames {
+			if s.module == "" && strings.HasPrefix(s.String(f.Func), "main.") {
+				s.module = cachedModule(s.String(f.File))
+			}
+		}
+	}
+	for i := range fresh {
+		info := &fresh[i]
+		info.place, info.body = s.placeOf(info.frames, StackID(s.settled-len(fresh)+i))
+		info.mutual = s.places[info.place].Prim.Mutual()
+	}
+}
+
+// cachedModule is the folder of a module in the module cache that a file is in, "" for
+// none: up to its version.
+func cachedModule(file string) string {
+	at := strings.LastIndex(file, "@v")
+	if at < 0 {
+		return ""
+	}
+	end := strings.IndexByte(file[at:], '/')
+	if end < 0 {
+		return ""
+	}
+	return file[:at+end+1]
+}
+
 // placeOf finds the place of frames and what a goroutine with them is about. id is
 // their stack, if it is the first of its place.
-func (s *Symbols) placeOf(frames []Frame, id StackID) (PlaceID, StringID) {
+func (s *Symbols) placeOf(frames []Frame, id StackID) (PlaceID, body) {
 	if len(frames) == 0 {
-		return 0, 0
+		return 0, body{}
 	}
-	site, body := -1, StringID(0)
-	dependency := -1
-	root := len(frames) - 1
-	rootOwn := false
-	for i := root; i >= 0; i-- { // from the outermost
-		f := frames[i]
-		if s.Own(f) {
-			if i == root {
-				rootOwn = true
-			} else if body == 0 && (!rootOwn || i == root-1) {
-				body = f.Func
-			}
+	site, dependency := -1, -1 // the innermost of the main module, the outermost of a dependency
+	s.own = s.own[:0]
+	for i, f := range frames {
+		s.own = append(s.own, s.Own(f))
+		switch {
+		case s.own[i] && site < 0:
 			site = i
-		} else if dependency < 0 && !IsStd(s.String(f.Func)) {
+		case !s.own[i] && !IsStd(s.String(f.Func)):
 			dependency = i
 		}
 	}
+	b := s.bodyOf(frames, func(i int) bool { return s.own[i] })
 	p := Place{Stack: id, Prim: s.primitive(frames), Own: site >= 0}
 	switch {
 	case site >= 0:
@@ -149,12 +223,12 @@ func (s *Symbols) placeOf(frames []Frame, id StackID) (PlaceID, StringID) {
 	key = binary.LittleEndian.AppendUint32(key, uint32(p.Inner))
 	s.key = key
 	if known, ok := s.placeIDs[string(key)]; ok {
-		return known, body
+		return known, b
 	}
 	place := PlaceID(len(s.places))
 	s.places = append(s.places, p)
 	s.placeIDs[string(key)] = place
-	return place, body
+	return place, b
 }
 
 // stdSite is the frame of Site in a stack wholly inside the standard library.

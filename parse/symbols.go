@@ -24,10 +24,13 @@ type Symbols struct {
 	stringIDs map[string]StringID
 	stacks    []stackInfo
 	stackIDs  map[string]StackID
+	settled   int    // stacks whose places are known
+	module    string // the main module's folder, where its program was installed from the module cache
 	places    []Place
 	placeIDs  map[string]PlaceID
 	key       []byte
 	frames    []Frame // scratch
+	own       []bool  // likewise
 	logBytes  int
 }
 
@@ -35,7 +38,7 @@ type Symbols struct {
 type stackInfo struct {
 	frames []Frame
 	entry  StringID // root function
-	body   StringID // see Symbols.Body
+	body   body
 	place  PlaceID
 	mutual bool // see Primitive.Mutual
 	top    topFrame
@@ -56,6 +59,7 @@ func newSymbols() *Symbols {
 		strings:   []string{""},
 		stringIDs: map[string]StringID{"": 0},
 		stacks:    make([]stackInfo, 1),
+		settled:   1,
 		stackIDs:  map[string]StackID{"": 0},
 		places:    make([]Place, 1),
 		placeIDs:  make(map[string]PlaceID),
@@ -113,8 +117,6 @@ func (s *Symbols) internStack(frames []Frame) StackID {
 		}
 	}
 	s.stackIDs[string(s.key)] = id
-	info.place, info.body = s.placeOf(info.frames, id)
-	info.mutual = s.places[info.place].Prim.Mutual()
 	s.stacks = append(s.stacks, info)
 	return id
 }

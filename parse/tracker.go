@@ -35,7 +35,8 @@ type goroutine struct {
 	waited      [NumCauses]int64 // tracker.waits when it became runnable
 	spent       [NumGoStates]int64
 	unnamed     [NumGoStates]int64 // of spent, before it had a name
-	bodies      bool               // Body is the first of several
+	bodyStack   StackID            // that told Body
+	bodyDepth   uint8              // how many of its frames, from the outermost, all its stacks have in common
 	place       PlaceID            // where it waits for another goroutine
 	past        past
 

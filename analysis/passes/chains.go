@@ -167,7 +167,9 @@ func rootOf(p *HeldPart) Root {
 	case parse.GoSyscall:
 		r.Kind = RootCall
 	case parse.GoNotExist:
-		r.Kind = RootStart
+		if r.Kind = RootStart; p.Stack == 0 {
+			r.Kind = RootTimer // time.AfterFunc
+		}
 	case parse.GoUndetermined:
 		r.Kind = RootUnknown
 		switch {

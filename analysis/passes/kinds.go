@@ -22,13 +22,19 @@ var kinds = &analysis.Analyzer{
 // where they run the program's functions: finalizers, cleanups.
 type kindsFold struct {
 	spans keyed[kindSpan, spent]
-	lives keyed[kindID, kindLives]
+	lives keyed[kindLife, kindLives]
 }
 
 // kindID is what tells kinds apart: see parse.Go.
 type kindID struct{ fn, body parse.StringID }
 
 func (k kindID) hash() uint32 { return mix(uint32(k.fn), uint32(k.body)) }
+
+// kindLife is what they turned out to have in common.
+type kindLife struct {
+	kindID
+	common parse.StringID
+}
 
 type kindSpan struct {
 	kindID
@@ -51,15 +57,14 @@ func (s *spent) add(o *spent) {
 }
 
 type kindLives struct {
-	n, created, ended, several int64 // goroutines; of them, that called several bodies
-	unnamed                    [parse.NumGoStates]int64
+	n, created, ended int64 // goroutines
+	unnamed           [parse.NumGoStates]int64
 }
 
 func (l *kindLives) add(o *kindLives) {
 	l.n += o.n
 	l.created += o.created
 	l.ended += o.ended
-	l.several += o.several
 	for s, ns := range o.unnamed {
 		l.unnamed[s] += ns
 	}
@@ -82,10 +87,7 @@ func (f *kindsFold) Event(e *parse.Event) {
 		if l.Ended {
 			add.ended = 1
 		}
-		if l.Bodies {
-			add.several = 1
-		}
-		f.lives.at(id, id.hash()).add(&add)
+		f.lives.at(kindLife{id, l.Common}, mix(id.hash(), uint32(l.Common))).add(&add)
 		return
 	}
 	g := e.Go
@@ -146,6 +148,7 @@ type Stay struct {
 	// whole trace. "" where goroutines are held up.
 	Parked string
 
+	handles        bool   // below a handler of requests
 	site, call, op string // of its first place: the function there, what it calls, and the innermost one
 }
 
@@ -165,10 +168,10 @@ func (k *GoKind) Title() string {
 
 // GoKinds are the kinds of a trace, those with the most time busy first.
 type GoKinds struct {
-	All    []*GoKind
-	byID   map[kindID]*GoKind
-	unwrap map[parse.StringID]bool
-	tr     *parse.Trace
+	All   []*GoKind
+	byID  map[kindID]*GoKind
+	about map[kindID]parse.StringID
+	tr    *parse.Trace
 }
 
 // KindsOf returns the kinds of the trace of a pass that requires the measure kinds.
@@ -177,7 +180,7 @@ func KindsOf(p *analysis.Pass) *GoKinds {
 }
 
 func newKinds(tr *parse.Trace, f *kindsFold) *GoKinds {
-	ks := &GoKinds{byID: make(map[kindID]*GoKind), unwrap: unwrapped(tr, f), tr: tr}
+	ks := &GoKinds{byID: make(map[kindID]*GoKind), about: unwrapped(tr, f), tr: tr}
 	byName := make(map[string]*GoKind)
 	kind := func(id kindID) *GoKind {
 		if k := ks.byID[id]; k != nil {
@@ -194,13 +197,13 @@ func newKinds(tr *parse.Trace, f *kindsFold) *GoKinds {
 		return k
 	}
 	for _, e := range f.lives.entries {
-		k := kind(e.key)
+		k := kind(e.key.kindID)
 		k.Count += e.v.n
 		k.Created += e.v.created
 		k.Ended += e.v.ended
 		for s, ns := range e.v.unnamed {
 			if ns > 0 {
-				k.stay(stayKey{parse.GoState(s), "(before it was named)"}).NS += ns
+				k.stay(stayKey{parse.GoState(s), "before it was named"}).NS += ns
 				k.State[s] += ns
 				k.Life += ns
 			}
@@ -223,11 +226,12 @@ func newKinds(tr *parse.Trace, f *kindsFold) *GoKinds {
 			s.PlaceID = tr.PlaceOf(e.key.stack)
 			s.Place = tr.Place(s.PlaceID)
 			s.site, s.call, s.op = funcName(tr, s.Place.Site.Func), callName(tr, s.Place), tr.String(s.Place.Inner)
+			s.handles = slices.ContainsFunc(tr.Stack(e.key.stack), func(f parse.Frame) bool { return strings.HasSuffix(tr.String(f.Func), ".ServeHTTP") })
 		}
 	}
 	for _, k := range ks.All {
 		for _, s := range k.Stays {
-			if s.Parked = parkedAs(k, s); s.Parked != "" {
+			if s.Parked = parkedAs(k, s, tr.Duration()); s.Parked != "" {
 				k.Parked += s.NS
 			}
 		}
@@ -274,49 +278,54 @@ func stayOf(tr *parse.Trace, s kindSpan) stayKey {
 	return stayKey{s.state, PlaceName(tr, tr.PlaceOf(s.stack))}
 }
 
-// unwrapped are the entry functions that only call another, which is what their
-// goroutines are about: of libraries those that call the program, of the program those
-// that start two or more. A goroutine that calls several is about its entry function.
-func unwrapped(tr *parse.Trace, f *kindsFold) map[parse.StringID]bool {
-	type calls struct {
-		n, several, bodies int64
-	}
-	of := make(map[parse.StringID]*calls)
+// unwrapped are the functions that goroutines are about whose entry function only calls
+// them: those of a library, closures, what the compiler makes for a go statement with
+// arguments, and functions of the program that start two or more.
+func unwrapped(tr *parse.Trace, f *kindsFold) map[kindID]parse.StringID {
+	all, less := make(map[kindID]int64), make(map[kindID]int64) // goroutines; that did more than the body
 	for _, e := range f.lives.entries {
-		if e.key.body == 0 {
-			continue
+		all[e.key.kindID] += e.v.n
+		if e.key.common != e.key.body {
+			less[e.key.kindID] += e.v.n
 		}
-		c := at(of, e.key.fn)
-		c.n += e.v.n
-		c.several += e.v.several
-		c.bodies++
 	}
-	out := make(map[parse.StringID]bool)
-	for fn, c := range of {
-		// N.B. of a server's connections those that served two handlers have no one name.
-		library := parse.IsStd(tr.String(fn)) || isWrapper(tr.String(fn))
-		out[fn] = 10*c.several <= c.n && (library || c.bodies >= 2)
+	most := make(map[kindID]int64) // goroutines with the common function chosen
+	about := make(map[kindID]parse.StringID)
+	for _, e := range f.lives.entries {
+		id, name := e.key.kindID, tr.String(e.key.common)
+		if (e.key.common == e.key.body) != (10*less[id] <= all[id]) {
+			continue // what one in ten does besides, the others would too
+		}
+		if e.v.n > most[id] || e.v.n == most[id] && name < tr.String(about[id]) {
+			most[id], about[id] = e.v.n, e.key.common
+		}
 	}
-	return out
-}
-
-// isWrapper reports whether a function only starts what it is given, in the goroutine of
-// the go statement; the compiler makes one (gowrap) for a go statement with arguments.
-func isWrapper(fn string) bool {
-	if i := strings.LastIndex(fn, ".gowrap"); i >= 0 && strings.Trim(fn[i+len(".gowrap"):], "0123456789") == "" {
-		return true
+	starts := make(map[parse.StringID]map[parse.StringID]bool)
+	for id, fn := range about {
+		if fn != 0 && fn != id.fn {
+			if starts[id.fn] == nil {
+				starts[id.fn] = make(map[parse.StringID]bool)
+			}
+			starts[id.fn][fn] = true
+		}
 	}
-	return strings.HasSuffix(fn, "errgroup.(*Group).Go.func1") || strings.HasSuffix(fn, "sync.(*WaitGroup).Go.func1")
+	for id := range about {
+		if fn := tr.String(id.fn); len(starts[id.fn]) < 2 && !parse.IsStd(fn) && !parse.IsWrapper(fn) {
+			delete(about, id)
+		}
+	}
+	return about
 }
 
 // name is what goroutines are about, and the wrapper that is their entry.
 func (ks *GoKinds) name(id kindID) (name, entry string) {
 	fn := funcName(ks.tr, id.fn)
+	about := ks.about[id]
 	switch {
 	case id.fn == 0:
 		return "(unknown)", ""
-	case id.body != 0 && ks.unwrap[id.fn]:
-		return funcName(ks.tr, id.body), fn
+	case about != 0 && about != id.fn:
+		return funcName(ks.tr, about), fn
 	}
 	return fn, ""
 }
@@ -334,20 +343,33 @@ func (ks *GoKinds) Of(fn, body parse.StringID) *GoKind { return ks.byID[kindID{f
 // parkedAs tells how goroutines wait that have nothing to do; "" where they are about
 // something that they began. It is so in the function that the goroutine is about, which
 // waits for the next piece of work, and in libraries, but for those that serve requests.
-func parkedAs(k *GoKind, s *Stay) string {
-	if s.N > 0 && s.Whole == s.N {
-		return "whole trace"
+func parkedAs(k *GoKind, s *Stay, wall int64) string {
+	if s.State == parse.GoWaiting && (s.PlaceID == 0 || s.N > 0 && s.Whole == s.N) {
+		return "since before"
 	}
 	if s.State != parse.GoWaiting {
 		return ""
 	}
+	switch p := s.Place.Prim; p {
+	case parse.PrimWaitGroup, parse.PrimChanReceive, parse.PrimSelect, parse.PrimCond, parse.PrimSleep:
+		if 10*s.Longest >= 9*wall {
+			return "whole trace"
+		}
+		if p != parse.PrimWaitGroup && s.Place.Own && s.call == "" && 5*s.Ready[parse.ReadyTimer] >= 4*s.NS && p != parse.PrimSleep {
+			return "ticker"
+		}
+	}
 	if s.Place.Prim == parse.PrimNetwork && strings.Contains(s.op, "ccept") {
 		return "connections"
 	}
+	lasts := k.Count == 0 || 4*k.Life/k.Count > wall
 	// Handlers of requests are about something whatever they wait for.
-	serves := strings.HasPrefix(k.Entry, "net/http.")
+	serves := strings.HasPrefix(k.Entry, "net/http.") || strings.HasPrefix(k.Name, "net/http.")
+	if serves && s.Place.Prim == parse.PrimNetwork && strings.Contains(s.op, "Read") && !s.handles {
+		return "input"
+	}
 	outside := !s.Place.Own && (!serves || s.Place.Prim == parse.PrimNetwork)
-	if s.site != k.Name && !outside || 2*k.Ended > k.Count && !outside || serves && s.Place.Own {
+	if s.site != k.Name && !outside || !lasts && !outside || serves && s.Place.Own {
 		return ""
 	}
 	switch s.Place.Prim {

@@ -45,6 +45,7 @@ const (
 	KindLog                                   // Event.Log
 	KindSample                                // a CPU profile sample; Event.Stack
 	KindGeneration                            // a new generation begins
+	KindGoNamed                               // Event.GoLife: so far, of a goroutine whose entry function is told only now; before the end of its current span
 	KindHold                                  // Event.Hold: a wait for another goroutine ended, after that goroutine's event
 	numKinds
 )
@@ -118,7 +119,7 @@ func (e *Event) Clone() Event {
 	switch e.Kind {
 	case KindGoCreate, KindGoRunnable, KindGoRunning, KindGoWaiting, KindGoSyscall:
 		c.Go = new(*e.Go)
-	case KindGoLife:
+	case KindGoLife, KindGoNamed:
 		c.GoLife = new(*e.GoLife)
 	case KindProc:
 		c.Proc = new(*e.Proc)
@@ -308,8 +309,6 @@ type GoLife struct {
 	Ended    bool     // it ended, not the trace
 	// Spent is the sum of its spans by state, in ns: Time-Born in all.
 	Spent [NumGoStates]int64
-	// Unnamed is the part of it in spans that were told before Func.
-	Unnamed [NumGoStates]int64
 }
 
 // Held is the length of the closed span in ns.

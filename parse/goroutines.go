@@ -98,7 +98,7 @@ func (t *tracker) name(g *goroutine, s StackID) {
 	if s == 0 {
 		return
 	}
-	if s != g.bodyStack {
+	if s != g.bodyStack && g.bodyDepth != 1 {
 		t.learnBody(g, s)
 	}
 	if g.Func != 0 {
@@ -110,6 +110,9 @@ func (t *tracker) name(g *goroutine, s StackID) {
 	}
 	g.Func = entry
 	t.reclass(g, t.class(entry))
+	if t.sink.Kinds.Has(KindGoNamed) && g.spent != [NumGoStates]int64{} {
+		t.tellLife(g, KindGoNamed, false)
+	}
 }
 
 // learnBody learns what g is about from one of its stacks.
@@ -203,7 +206,9 @@ func (t *tracker) goEvent(ev *wire.Event) {
 	if g.From != from {
 		t.tr.Quality.StateMismatch++
 	}
-	t.name(g, StackID(ev.ResStack))
+	if g.Func == 0 || g.bodyDepth != 1 {
+		t.name(g, StackID(ev.ResStack))
+	}
 	t.touch()
 	t.count(g, -1)
 	g.Reason, g.Stack = StringID(ev.Reason), StackID(ev.ResStack)
@@ -303,16 +308,18 @@ func (t *tracker) unhand(ev *wire.Event) {
 func (t *tracker) closeGo(g *goroutine, to GoState) {
 	held := int64(t.now - g.Since)
 	g.spent[g.From] += held
-	if g.Func == 0 {
-		g.unnamed[g.From] += held
-	}
 	g.To = to
 	t.ev.Go = &g.Go
 	t.send(Kind(g.From)) // the kinds of goroutine events are numbered so
 	if to == GoNotExist || to == GoUndetermined {
-		t.life = GoLife{g.ID, g.Class, g.Func, g.Body, t.common(g), g.site, g.born, g.bornSeen, to == GoNotExist, g.spent, g.unnamed}
-		t.send(KindGoLife)
+		t.tellLife(g, KindGoLife, to == GoNotExist)
 	}
+}
+
+// tellLife tells what g has done so far.
+func (t *tracker) tellLife(g *goroutine, k Kind, ended bool) {
+	t.life = GoLife{g.ID, g.Class, g.Func, g.Body, t.common(g), g.site, g.born, g.bornSeen, ended, g.spent}
+	t.send(k)
 }
 
 // waitParts splits the wait that ends now.
@@ -326,6 +333,7 @@ func (t *tracker) waitParts(g *goroutine) {
 			most = Cause(c)
 		}
 	}
+	g.mostly = most
 	// The division by the number of Ps carries less than a ns per P over either
 	// end of the wait.
 	g.Wait[most] += left

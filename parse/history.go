@@ -59,7 +59,7 @@ type HoldPart struct {
 }
 
 // keptSpans is how many spans of a goroutine are kept.
-const keptSpans = 32
+const keptSpans = 16
 
 // pastSpan is a span of a goroutine that has ended: when the next began.
 type pastSpan struct {
@@ -78,7 +78,7 @@ type past struct {
 
 func (p *past) add(s pastSpan) {
 	if int(p.n) == len(p.spans) && len(p.spans) < keptSpans {
-		more := make([]pastSpan, max(4, 2*len(p.spans)))
+		more := make([]pastSpan, max(4, 4*len(p.spans)))
 		copy(more, p.spans)
 		p.spans = more
 	}
@@ -172,6 +172,13 @@ func (t *tracker) lateHold(place PlaceID, held, waited int64) {
 func (t *tracker) account(place PlaceID, from Time) []timeSpan {
 	w := &t.holds.places[place]
 	spans := t.holds.spans[:0]
+	if w.nleft == 0 && from <= w.since { // as in any queue
+		if t.now > w.since {
+			spans = append(spans, timeSpan{w.since, t.now})
+		}
+		w.since = t.now
+		return spans
+	}
 	if t.now > w.since {
 		spans = append(spans, timeSpan{max(w.since, from), t.now})
 	}
@@ -292,11 +299,7 @@ func (t *tracker) keep(g *goroutine) {
 	case GoRunning:
 		s.stack = g.Stack
 	case GoRunnable:
-		for c, ns := range g.Wait {
-			if ns > g.Wait[s.cause] {
-				s.cause = Cause(c)
-			}
-		}
+		s.cause = g.mostly
 	}
 	g.past.add(s)
 }

@@ -197,7 +197,7 @@ func (l *life) check(t *testing.T, e *parse.Event, pieces []waited) {
 				continue
 			}
 			if len(rest) > 0 && rest[0].State == parse.GoUndetermined {
-				if i < 32 {
+				if i < 16 {
 					t.Fatalf("at %d: goroutine %d: not known after %d spans", e.Time, l.id, i)
 				}
 				return

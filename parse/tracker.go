@@ -34,11 +34,11 @@ type goroutine struct {
 	direct      bool             // readied by the scheduler, from what is no timer
 	waited      [NumCauses]int64 // tracker.waits when it became runnable
 	spent       [NumGoStates]int64
-	unnamed     [NumGoStates]int64 // of spent, before it had a name
-	bodyStack   StackID            // that told Body
-	bodyDepth   uint8              // how many of its frames, from the outermost, all its stacks have in common
-	place       PlaceID            // where it waits for another goroutine
+	bodyStack   StackID // that told Body
+	bodyDepth   uint8   // how many of its frames, from the outermost, all its stacks have in common
+	place       PlaceID // where it waits for another goroutine
 	past        past
+	mostly      Cause // of its last wait for a P
 
 	assistPart  bool
 	assistFrom  Time
@@ -357,7 +357,7 @@ func (t *tracker) openWindow() {
 		if g == nil {
 			continue
 		}
-		g.Since, g.Partial, g.spent, g.unnamed = t.now, true, [NumGoStates]int64{}, [NumGoStates]int64{}
+		g.Since, g.Partial, g.spent = t.now, true, [NumGoStates]int64{}
 		g.born, g.bornSeen, g.First = t.now, false, false
 		g.waited = t.waits
 		for i := range g.regions {

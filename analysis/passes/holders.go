@@ -32,9 +32,8 @@ type placeHolds struct {
 	most                int64 // waiting at once
 	open                int64 // waiting at the end of the trace
 	ended               [parse.NumReady]holdSum
-	overTime            *sketch.Series // with a waiter, as if each hold had no gaps
 	worst               *sketch.Top[holdInstance]
-	waiting, holding    sketch.IDs
+	waiting, holding    sketch.IDs // goroutines whose waits of queueMin or more ended, and those that ended them
 }
 
 // holdInstance is one hold, for evidence.
@@ -73,8 +72,8 @@ type placeKind struct {
 
 func (f *holdersFold) place(id parse.PlaceID) *placeHolds {
 	p := f.places.at(id)
-	if p.overTime == nil {
-		p.overTime, p.worst = sketch.NewSeries(1), sketch.NewTop[holdInstance](3)
+	if p.worst == nil {
+		p.worst = sketch.NewTop[holdInstance](3)
 	}
 	return p
 }
@@ -88,22 +87,21 @@ func (f *holdersFold) Event(e *parse.Event) {
 	p.longest = max(p.longest, h.Held)
 	p.most = max(p.most, int64(h.Waiters))
 	p.ended[h.Ready].add(&holdSum{1, h.Held})
-	if !h.Late {
-		p.overTime.AddSpan(0, int64(e.Time)-h.Held, int64(e.Time), 1)
-	}
 	switch {
 	case h.G != parse.NoGo:
 		p.waits++
-		p.waiting.Add(uint64(h.G))
+		if h.Wait >= queueMin {
+			p.waiting.Add(uint64(h.G))
+			if h.Holder != parse.NoGo {
+				p.holding.Add(uint64(h.Holder))
+			}
+		}
 	case !h.Late:
 		p.open += int64(h.Waiters)
 	}
-	if h.Holder != parse.NoGo {
-		p.holding.Add(uint64(h.Holder))
-		if p.worst.Wants(h.Held) {
-			p.worst.Add(sketch.Key{Value: h.Held, Time: int64(h.Since), ID: int64(h.G)}, holdInstance{
-				h.Since, h.Holder, kindID{h.HolderFunc, h.HolderBody}, h.HolderStack, h.G, h.Stack, int64(h.Waiters), h.Wait})
-		}
+	if h.Holder != parse.NoGo && p.worst.Wants(h.Held) {
+		p.worst.Add(sketch.Key{Value: h.Held, Time: int64(h.Since), ID: int64(h.G)}, holdInstance{
+			h.Since, h.Holder, kindID{h.HolderFunc, h.HolderBody}, h.HolderStack, h.G, h.Stack, int64(h.Waiters), h.Wait})
 	}
 	k := holdPart{place: h.Place, ready: h.Ready}
 	if h.Holder != parse.NoGo {
@@ -136,7 +134,6 @@ func (f *holdersFold) Merge(next analysis.Collector) {
 		for r := range v.ended {
 			p.ended[r].add(&v.ended[r])
 		}
-		p.overTime.Merge(v.overTime)
 		p.worst.Merge(v.worst)
 		p.waiting.Merge(&v.waiting)
 		p.holding.Merge(&v.holding)

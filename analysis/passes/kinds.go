@@ -13,7 +13,7 @@ import (
 var kinds = &analysis.Analyzer{
 	Name:  "kinds",
 	Doc:   page("kinds"),
-	Kinds: parse.KindsGo | parse.KindsOf(parse.KindGoLife),
+	Kinds: parse.KindsGo | parse.KindsOf(parse.KindGoLife, parse.KindGoNamed),
 	New:   func() analysis.Collector { return new(kindsFold) },
 	Run:   runKinds,
 }
@@ -57,8 +57,8 @@ func (s *spent) add(o *spent) {
 }
 
 type kindLives struct {
-	n, created, ended int64 // goroutines
-	unnamed           [parse.NumGoStates]int64
+	n, created, ended int64                    // goroutines
+	unnamed           [parse.NumGoStates]int64 // what they did before they were named
 }
 
 func (l *kindLives) add(o *kindLives) {
@@ -71,6 +71,13 @@ func (l *kindLives) add(o *kindLives) {
 }
 
 func (f *kindsFold) Event(e *parse.Event) {
+	if e.Kind == parse.KindGoNamed {
+		if l := e.GoLife; l.Class == parse.ClassUser {
+			id := kindID{l.Func, l.Body}
+			f.lives.at(kindLife{id, l.Common}, mix(id.hash(), uint32(l.Common))).add(&kindLives{unnamed: l.Spent})
+		}
+		return
+	}
 	if e.Kind == parse.KindGoLife {
 		l := e.GoLife
 		if l.Class != parse.ClassUser && l.Body == 0 {
@@ -78,8 +85,8 @@ func (f *kindsFold) Event(e *parse.Event) {
 		}
 		id := kindID{l.Func, l.Body}
 		add := kindLives{n: 1}
-		if l.Class == parse.ClassUser {
-			add.unnamed = l.Unnamed
+		if l.Func == 0 {
+			add.unnamed = l.Spent
 		}
 		if l.BornSeen {
 			add.created = 1

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tracelens/tracelens/analysis/internal/sketch"
+	"github.com/tracelens/tracelens/analysis/sketch"
 	"github.com/tracelens/tracelens/parse"
 )
 
@@ -57,15 +57,6 @@ func TestMetrics(t *testing.T) {
 	if want := []string{"a.b.d", "a.b.e", "a.c.d", "a.c.e"}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
-	defs := Metrics()
-	if len(defs) != len(metricDefs) || len(defs) < 100 {
-		t.Fatalf("%d metrics", len(defs))
-	}
-	for _, d := range defs {
-		if d.Unit == "" || d.Polarity == "" || d.Confidence == "" || d.Doc == "" || strings.ContainsAny(d.ID, "{}, ") {
-			t.Errorf("%+v is incomplete", d)
-		}
-	}
 }
 
 type counter struct{ n int64 }
@@ -93,12 +84,12 @@ func TestOutcomes(t *testing.T) {
 			return nil
 		},
 	}
-	judge := &Analyzer{
-		Name: "judge", Doc: "# judge: judges\n", Requires: []*Analyzer{measure},
+	check := &Analyzer{
+		Name: "check", Doc: "# check: checks\n", Requires: []*Analyzer{measure},
 		Run: func(p *Pass) error {
 			v, ok := p.Value("sched.starts")
 			if c := FoldOf[*counter](p, measure); !ok || float64(c.n) != v {
-				t.Errorf("the judge sees %v, %v", v, c.n)
+				t.Errorf("the check sees %v, %v", v, c.n)
 			}
 			p.Find(Finding{Severity: Note, Summary: "many"})
 			return nil
@@ -112,13 +103,13 @@ func TestOutcomes(t *testing.T) {
 	unlisted := &Analyzer{Name: "unlisted", Doc: "# unlisted: x\n", Run: func(p *Pass) error { p.Metric("no.such", 1, 1); return nil }}
 	greedy := &Analyzer{Name: "greedy", Doc: "# greedy: x\n", Run: func(p *Pass) error { FoldOf[*counter](p, measure); return nil }}
 	needs := &Analyzer{Name: "needs", Doc: "# needs: x\n", Needs: func(*parse.Trace) string { return "record more" }, Run: func(*Pass) error { t.Error("Run of what does not apply"); return nil }}
-	rep := conclude1(3, judge, measure, panics, errs, unlisted, needs)
+	rep := conclude1(3, check, measure, panics, errs, unlisted, needs)
 	want := []struct {
 		name    string
 		outcome Outcome
 		reason  string
 	}{
-		{"judge", Found, ""}, {"measure", Clear, ""}, {"panics", Failed, "internal error: oops at analysis_test.go:"},
+		{"check", Found, ""}, {"measure", Clear, ""}, {"panics", Failed, "internal error: oops at analysis_test.go:"},
 		{"errs", Failed, "internal error: sums differ"}, {"unlisted", Failed, "internal error: metric no.such is not in the list"},
 		{"needs", NotApplicable, "record more"},
 	}
@@ -128,7 +119,7 @@ func TestOutcomes(t *testing.T) {
 			t.Errorf("%s is %s (%s), want %s (%s)", r.Name, r.Outcome, r.Reason, w.outcome, w.reason)
 		}
 	}
-	if rep.Results[0].Findings[0].Code != "judge" {
+	if rep.Results[0].Findings[0].Code != "check" {
 		t.Errorf("a finding without code has %q", rep.Results[0].Findings[0].Code)
 	}
 	if _, ok := rep.Metrics["gc.cycles"]; ok || rep.Metrics["sched.starts"].Value != 3 {

@@ -34,7 +34,7 @@ func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(40) // next to nothing is allocated while reading: less memory costs no time
 	}
-	signal.Ignore(syscall.SIGPIPE) // N.B. so that a broken pipe is an error of Write
+	signal.Ignore(syscall.SIGPIPE) // so that a broken pipe is an error of Write
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second interrupt ends the program at once
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
@@ -142,11 +142,15 @@ type tooGrave struct {
 }
 
 func (t *tooGrave) Error() string {
-	findings := "findings"
-	if t.n == 1 {
-		findings = "finding"
+	return fmt.Sprintf("%s: %s at or above %s", t.name, plural(t.n, "finding"), t.level)
+}
+
+// plural is a number of things.
+func plural(n int, what string) string {
+	if n != 1 {
+		what += "s"
 	}
-	return fmt.Sprintf("%s: %d %s at or above %s", t.name, t.n, findings, t.level)
+	return fmt.Sprintf("%d %s", n, what)
 }
 
 func newRoot() *cobra.Command {

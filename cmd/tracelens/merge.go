@@ -34,7 +34,7 @@ func merge(cmd *cobra.Command, f *fleetFlags, dirs []string) error {
 	if err != nil {
 		return err
 	}
-	files, err := audit.Walk(dirs, cmd.InOrStdin())
+	files, err := audit.Walk(dirs, cmd.InOrStdin(), audit.Choice{})
 	if err != nil {
 		return &failure{"standard input", err}
 	}
@@ -64,6 +64,13 @@ func merge(cmd *cobra.Command, f *fleetFlags, dirs []string) error {
 	}
 	if n == 0 {
 		return &failure{strings.Join(dirs, " "), errors.New("no entries of an audit: make them with 'tracelens audit --emit DIR'")}
+	}
+	var paths []audit.Input
+	for _, e := range fl.Entries() {
+		paths = append(paths, audit.Input{Path: e.Path})
+	}
+	if err := f.grouped(paths); err != nil {
+		return err
 	}
 	if f.format == "ndjson" {
 		lines := func(w io.Writer) error {

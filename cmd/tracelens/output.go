@@ -44,7 +44,7 @@ func (f *outputFlags) add(cmd *cobra.Command, formats ...report.Format) {
 	flags.BoolVar(&f.full, "full", false, "text, markdown: also the tables")
 	flags.StringVar(&f.assets, "assets", "", "markdown: draw the charts into `DIR`, and show them")
 	flags.StringVar(&f.failOn, "fail-on", "", "exit with 1 when a finding is at or above `LEVEL`: note, warning or error; junit: what is a failure, warning without it")
-	flags.StringVar(&f.sourceRoot, "source-root", "", "sarif: make paths below `DIR` relative to it; it may also be the begin of the paths in the trace")
+	flags.StringVar(&f.sourceRoot, "source-root", "", "sarif: make paths below `DIR` relative to it; it may also be the start of the paths in the trace")
 	flags.StringVar(&f.color, "color", "auto", "`WHEN` to mark text up: auto, always or never")
 	for name, values := range map[string][]string{"format": names, "color": {"auto", "always", "never"}, "fail-on": {"note", "warning", "error"}} {
 		complete(cmd, name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
@@ -90,9 +90,10 @@ func (f *outputFlags) write(cmd *cobra.Command, format report.Format, rep *analy
 		return err
 	}
 	if opt.Terminal && format.Name == "parquet" {
-		return errors.New("parquet is nothing for a terminal: name a file with --output")
+		return errors.New("parquet does not belong on a terminal: name a file with --output")
 	}
 	opt.Brief, opt.Full = brief && !f.full, f.full
+	opt.MetricDocs = metricDocs()
 	opt.FailOn, opt.SourceRoot, opt.Pages, opt.Links = analysis.Severity(f.failOn), sourceRoot(f.sourceRoot), analyzerPages(), f.links
 	if opt.Charts, err = f.charts(rep); err != nil {
 		return err
@@ -181,6 +182,14 @@ func analyzerPages() map[string]string {
 	out := make(map[string]string)
 	for _, a := range passes.All() {
 		out[a.Name] = a.Doc
+	}
+	return out
+}
+
+func metricDocs() map[string]string {
+	out := make(map[string]string)
+	for _, m := range passes.Metrics() {
+		out[m.ID] = m.Doc
 	}
 	return out
 }

@@ -55,7 +55,7 @@ can be compared. The same trace gives the same bytes.`,
 	flags.StringSliceVar(&f.figures, "figure", nil, "draw these `FIGURES`, or all; the analyzer of each is the name before the dot")
 	flags.BoolVar(&f.list, "list", false, "list the figures of TRACE and what they say, * those drawn without --figure; or, without a TRACE, all there can be")
 	flags.StringVar(&f.format, "format", plots.Formats[0], "file `FORMAT`: "+strings.Join(plots.Formats, ", "))
-	flags.StringVarP(&f.out, "out", "o", ".", "write the files into `DIR`, which is made; - writes one figure to standard output")
+	flags.StringVarP(&f.out, "out", "o", ".", "write the files into `DIR`, which is created; - writes one figure to standard output")
 	flags.StringVar(&f.size, "size", "", "`WxH` of each picture in px of 1/96 inch, such as 960x400; without it each is as high as suits it")
 	flags.Float64Var(&f.scale, "scale", 2, "pixels of a PNG to one px")
 	flags.StringVar(&f.theme, "theme", "light", "`THEME`: light or dark; dark files end in -dark")
@@ -142,7 +142,7 @@ func plot(cmd *cobra.Command, f *plotFlags, args []string) error {
 		return errors.New("--out - writes one picture: name one --figure")
 	}
 	if screen, err := display(cmd.OutOrStdout(), "never"); f.out == "-" && f.format != "svg" && err == nil && screen.Terminal {
-		return fmt.Errorf("%s is nothing for a terminal: name a folder with --out", f.format)
+		return fmt.Errorf("%s does not belong on a terminal: name a folder with --out", f.format)
 	}
 	if f.out != "-" {
 		if err := os.MkdirAll(f.out, 0o777); err != nil {
@@ -184,7 +184,7 @@ func plot(cmd *cobra.Command, f *plotFlags, args []string) error {
 // analyzers are those that the figures need.
 func (f *plotFlags) analyzers() ([]*analysis.Analyzer, error) {
 	var names, only []string
-	for _, d := range passes.Figures {
+	for _, d := range passes.Figures() {
 		names = append(names, d.Name)
 	}
 	for _, figure := range f.figures {
@@ -195,7 +195,7 @@ func (f *plotFlags) analyzers() ([]*analysis.Analyzer, error) {
 		if i < 0 {
 			return nil, unknown("figure", figure, names)
 		}
-		only = append(only, passes.Figures[i].Analyzer())
+		only = append(only, passes.Figures()[i].Analyzer())
 	}
 	return choose(only, nil)
 }
@@ -203,7 +203,7 @@ func (f *plotFlags) analyzers() ([]*analysis.Analyzer, error) {
 // missing stands for a figure of which the trace has nothing.
 func missing(rep *analysis.Report, figure string) report.View {
 	v := report.View{Figure: &analysis.Figure{Name: figure}, Why: "nothing of this happened in the time analysed"}
-	for _, d := range passes.Figures {
+	for _, d := range passes.Figures() {
 		if d.Name != figure {
 			continue
 		}
@@ -219,10 +219,10 @@ func missing(rep *analysis.Report, figure string) report.View {
 
 func listFigures(w io.Writer) {
 	width := 0
-	for _, d := range passes.Figures {
+	for _, d := range passes.Figures() {
 		width = max(width, len(d.Name))
 	}
-	for _, d := range passes.Figures {
+	for _, d := range passes.Figures() {
 		fmt.Fprintf(w, "%-*s  %s\n", width, d.Name, d.Doc)
 	}
 }
@@ -231,7 +231,7 @@ func listFigures(w io.Writer) {
 func completeFigures(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 	done := typed[:strings.LastIndexByte(typed, ',')+1]
 	out := []string{"all\tevery figure of the trace"}
-	for _, d := range passes.Figures {
+	for _, d := range passes.Figures() {
 		if !slices.Contains(strings.Split(done, ","), d.Name) {
 			out = append(out, done+d.Name+"\t"+d.Doc)
 		}

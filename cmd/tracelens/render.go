@@ -23,7 +23,7 @@ func newRender() *cobra.Command {
 		Short: "Write a saved report in another format",
 		Long: `Render reads REPORT, a file or - for standard input that 'tracelens analyze',
 'audit' or 'merge' wrote with --format json, and writes it in any format: the
-same bytes as if it had been written so at once. The trace is not needed.
+same bytes as if it had been written in that format at once. The trace is not needed.
 
 A page whose timeline shows single spans needs a report that holds them:
 'tracelens analyze --format json --spans 100000'.`,

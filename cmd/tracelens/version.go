@@ -45,11 +45,11 @@ refused, and the error says so: no number rests on a guess.`,
 				}
 				fmt.Fprintf(out, "commit %s of %s%s\n", b.Commit, b.Time, modified)
 			}
-			fmt.Fprintf(out, "built with %s for %s\nreads traces of %s to %s, and of a newer Go those in a format of these\n", b.Go, b.Platform, b.Oldest, b.Newest)
+			fmt.Fprintf(out, "built with %s for %s\nreads traces of %s to %s, and those of a newer Go that are in one of these formats\n", b.Go, b.Platform, b.Oldest, b.Newest)
 			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print it for programs")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print it as JSON")
 	return cmd
 }
 

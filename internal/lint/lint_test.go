@@ -46,9 +46,10 @@ var layers = []layer{
 	{"analysis/internal/...", nil},
 	{"analysis/passes", []string{"analysis", "analysis/internal/...", "parse"}},
 	{"analysis/fleet", []string{"analysis", "analysis/internal/..."}}, // entries are given to it
-	{"analysis/analysistest", []string{"analysis", "analysis/internal/...", "parse", "parse/tracetest"}},
+	{"analysis/analysistest", []string{"analysis", "analysis/internal/...", "internal/corpus", "parse", "parse/tracetest"}},
 	{"plots/...", []string{"analysis", "plots/..."}},
 	{"internal/bench/...", nil},
+	{"internal/corpus", nil},
 	{"cmd/tracelens/internal/config", []string{"analysis", "analysis/fleet"}}, // a catalogue is given to it
 	{"cmd/...", []string{"analysis", "analysis/fleet", "analysis/passes", "cmd/...", "parse", "plots/..."}},
 }
@@ -98,9 +99,9 @@ func TestImportFault(t *testing.T) {
 		{"parse/internal/wire", module + "/parse", false},
 		{"analysis", module + "/parse", true},
 		{"analysis", module + "/analysis/passes", false},
-		{"analysis", module + "/analysis/internal/sketch", true},
-		{"analysis/internal/sketch", module + "/parse", false},
-		{"analysis/passes", module + "/analysis/internal/sketch", true},
+		{"analysis", module + "/analysis/sketch", true},
+		{"analysis/sketch", module + "/parse", false},
+		{"analysis/passes", module + "/analysis/sketch", true},
 		{"analysis/passes", module + "/plots", false},
 		{"plots", module + "/analysis", true},
 		{"plots", module + "/analysis/passes", false},
@@ -243,13 +244,73 @@ func TestFiles(t *testing.T) {
 	}
 }
 
+const (
+	mostLines    = 600 // of a file without tests
+	mostFunction = 120 // lines of a function
+)
+
+// long are the files and folders that may be longer, or hold longer functions.
+var long = []string{
+	"parse/internal/wire/order.go", // the scheduler's state machine: a case for each event
+	"analysis/measures/...",
+	"parse/internal/wire/generation.go",
+	"parse/tracetest/...",
+}
+
+func TestSizes(t *testing.T) {
+	for _, name := range tracked(t) {
+		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") || strings.Contains("/"+name, "/testdata/") ||
+			slices.ContainsFunc(long, func(pattern string) bool { return matches(pattern, name) }) {
+			continue
+		}
+		for _, fault := range tooLong(t, name, read(t, name)) {
+			t.Error(fault)
+		}
+	}
+}
+
+// tooLong says which parts of a file are too long.
+func tooLong(t *testing.T, name string, data []byte) (faults []string) {
+	t.Helper()
+	if n := bytes.Count(data, []byte("\n")); n > mostLines {
+		faults = append(faults, fmt.Sprintf("%s: %d lines, more than %d", name, n, mostLines))
+	}
+	set := token.NewFileSet()
+	f, err := parser.ParseFile(set, name, data, 0)
+	if err != nil {
+		t.Error(err)
+		return faults
+	}
+	for _, d := range f.Decls {
+		if fn, ok := d.(*ast.FuncDecl); ok {
+			first, last := set.Position(fn.Pos()).Line, set.Position(fn.End()).Line
+			if n := last - first + 1; n > mostFunction {
+				faults = append(faults, fmt.Sprintf("%s:%d: %s has %d lines, more than %d", name, first, fn.Name.Name, n, mostFunction))
+			}
+		}
+	}
+	return faults
+}
+
+func TestTooLong(t *testing.T) {
+	for _, c := range []struct{ lines, function, faults int }{
+		{mostLines, mostFunction, 0}, {mostLines + 1, mostFunction, 1}, {mostLines, mostFunction + 1, 1}, {mostLines + 1, mostFunction + 1, 2},
+	} {
+		function := "func f() {\n" + strings.Repeat("\n", c.function-2) + "}\n"
+		text := "package p\n" + function + strings.Repeat("\n", c.lines-1-c.function)
+		if got := tooLong(t, "p.go", []byte(text)); len(got) != c.faults {
+			t.Errorf("%+v: %q", c, got)
+		}
+	}
+}
+
 // tracked returns the files that git tracks, relative to the module root, without those deleted in the work tree.
 func tracked(t *testing.T) []string {
 	t.Helper()
 	if _, err := os.Stat(filepath.Join(root, ".git")); err != nil {
 		t.Skip("not a git checkout")
 	}
-	// N.B. go test caches by the files a test looks at, and does not see those of a child process.
+	// Go test caches by the files a test looks at, and does not see those of a child process.
 	os.Stat(filepath.Join(root, ".git", "index"))
 	cmd := exec.Command("git", "-C", root, "ls-files", "-z")
 	cmd.Stderr = os.Stderr

@@ -1,0 +1,13 @@
+package syscalls
+
+import (
+	"embed"
+
+	"github.com/tracelens/tracelens/analysis"
+)
+
+// All check system and cgo calls.
+var All = []*analysis.Analyzer{blockingHandoffs, pHostage, syscallReturnWait, threadGrowth, chattySyscalls, blockedCalls}
+
+//go:embed *.md
+var pages embed.FS

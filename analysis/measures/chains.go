@@ -1,6 +1,7 @@
 package measures
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -74,7 +75,7 @@ func (h *HeldPlaces) Chain(place *HeldPlace) Chain {
 		step := ChainStep{Place: group[len(group)-1]}
 		if part == nil {
 			c.Steps = append(c.Steps, step)
-			c.Root = Root{Kind: RootMixed}
+			c.Root = mixed(group)
 			return c
 		}
 		step.Share, step.Holder, step.Part = say.Ratio(ns, all), part.Holder, part
@@ -99,7 +100,7 @@ func (h *HeldPlaces) Chain(place *HeldPlace) Chain {
 				}
 			}
 			if part, _, _ := dominant(cycle); part == nil || part.State == parse.GoWaiting && h.byID[part.ID] != nil && slices.ContainsFunc(c.Steps, func(s ChainStep) bool { return s.Place.ID == part.ID }) {
-				c.Root = Root{Kind: RootMixed}
+				c.Root = mixed(cycle)
 				return c
 			}
 			group = cycle
@@ -150,6 +151,28 @@ func dominant(places []*HeldPlace) (part *HeldPart, ns, all int64) {
 		}
 	}
 	return part, ns, all
+}
+
+// mixed is the end of a chain at places where no part of what held them up is the half:
+// the largest in words.
+func mixed(places []*HeldPlace) Root {
+	var all int64
+	var parts []*HeldPart
+	for _, p := range places {
+		for _, x := range p.Parts {
+			if !x.unknown() && !(x.State == parse.GoWaiting && len(places) > 1 && slices.ContainsFunc(places, func(p *HeldPlace) bool { return p.ID == x.ID })) {
+				parts = append(parts, x)
+				all += x.NS
+			}
+		}
+	}
+	slices.SortStableFunc(parts, func(a, b *HeldPart) int { return cmp.Compare(b.NS, a.NS) })
+	var words []string
+	for _, x := range parts[:min(2, len(parts))] {
+		r := rootOf(x)
+		words = append(words, strings.TrimSpace(analysis.FormatRatio(say.Ratio(x.NS, all))+" "+x.Holder+" "+r.text()))
+	}
+	return Root{Kind: RootMixed, Label: strings.Join(words, ", ")}
 }
 
 // unknown reports whether the trace does not tell what was in the way.
@@ -259,6 +282,10 @@ func (r *Root) text() string {
 		return "nobody ends it up to the end of the trace"
 	case RootStart:
 		return "not started yet by " + r.Label
+	case RootMixed:
+		if r.Label != "" {
+			return r.Label
+		}
 	case RootPlace:
 		if r.Place.Prim == parse.PrimNone {
 			return "waits at " + at

@@ -50,7 +50,7 @@ const worstHolds = 3
 
 // holdInstance is one hold, for evidence.
 type holdInstance struct {
-	since         parse.Time
+	since, until  parse.Time
 	holder        parse.GoID
 	id            kindID
 	holderStack   parse.StackID
@@ -113,7 +113,7 @@ func (f *HoldersFold) Event(e *parse.Event) {
 	}
 	if h.Holder != parse.NoGo && p.worst.Wants(h.Held) {
 		p.worst.Add(sketch.Key{Value: h.Held, Time: int64(h.Since), ID: int64(h.G)}, holdInstance{
-			h.Since, h.Holder, kindID{h.HolderFunc, h.HolderBody}, h.HolderStack, h.G, h.Stack, int64(h.Waiters), h.Wait})
+			h.Since, e.Time, h.Holder, kindID{h.HolderFunc, h.HolderBody}, h.HolderStack, h.G, h.Stack, int64(h.Waiters), h.Wait})
 	}
 	k := holdPart{place: h.Place, ready: h.Ready}
 	if h.Holder != parse.NoGo {
@@ -174,6 +174,7 @@ type HeldPlace struct {
 
 	ended [parse.NumReady]holdSum
 	holds *placeHolds
+	kinds *GoKinds
 }
 
 // A KindShare is the part of a kind of goroutines in something.
@@ -195,6 +196,25 @@ type HeldPart struct {
 	Stack  parse.StackID // the costliest
 
 	most int64
+}
+
+// A WorstHold is the longest time that one goroutine was in the way at a place.
+type WorstHold struct {
+	Since, Until parse.Time
+	Holder       parse.GoID
+	Kind         string        // of the holder
+	Stack        parse.StackID // where it ended the wait
+	Waiters      int64         // then
+}
+
+// Worst is the longest hold at a place that a goroutine ended; ok is false without any.
+func (h *HeldPlace) Worst() (w WorstHold, ok bool) {
+	items := h.holds.worst.Items()
+	if len(items) == 0 {
+		return w, false
+	}
+	i := items[0].Item
+	return WorstHold{i.since, i.until, i.holder, h.kinds.Name(i.id.fn, i.id.body), i.holderStack, i.waiters}, true
 }
 
 // Busy is the waiting time of goroutines that were about something.
@@ -237,7 +257,7 @@ func newHolders(tr *parse.Trace, f *HoldersFold, ks *GoKinds) *HeldPlaces {
 		v := places[pid]
 		place := &HeldPlace{
 			ID: pid, Place: tr.Place(pid), Label: PlaceName(tr, pid), Held: v.held, Waited: v.waited, Waits: v.waits, Open: v.open,
-			Most: v.most, Longest: v.longest, Permits: int64(v.holding.Len()), Own: v.waiting.Common(&v.holding), ended: v.ended, holds: v,
+			Most: v.most, Longest: v.longest, Permits: int64(v.holding.Len()), Own: v.waiting.Common(&v.holding), ended: v.ended, holds: v, kinds: ks,
 		}
 		h.byID[pid] = place
 		h.Places = append(h.Places, place)

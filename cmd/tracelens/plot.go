@@ -96,7 +96,7 @@ func plot(cmd *cobra.Command, f *plotFlags, args []string) error {
 		listFigures(cmd.OutOrStdout())
 		return nil
 	}
-	name := args[0]
+	name := theTrace(args)
 	analyzers, err := f.analyzers()
 	if err != nil {
 		return err

@@ -65,7 +65,7 @@ has too little data for is 4.`,
 }
 
 func analyze(cmd *cobra.Command, f *analyzeFlags, name string) error {
-	format, err := f.check()
+	format, err := f.check(cmd)
 	if err != nil {
 		return err
 	}

@@ -88,7 +88,7 @@ the traces are of several kinds, and none is an outlier.`,
 }
 
 func auditTraces(cmd *cobra.Command, f *auditFlags, args []string) error {
-	fl, cfg, err := f.fleet()
+	fl, cfg, err := f.fleet(cmd)
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ by another version or configuration, is an error: the report would not be whole.
 }
 
 func merge(cmd *cobra.Command, f *fleetFlags, dirs []string) error {
-	fl, _, err := f.fleet()
+	fl, _, err := f.fleet(cmd)
 	if err != nil {
 		return err
 	}

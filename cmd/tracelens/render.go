@@ -43,7 +43,7 @@ A page whose timeline shows single spans needs a report that holds them:
 }
 
 func render(cmd *cobra.Command, f *renderFlags, name string) error {
-	format, err := f.check()
+	format, err := f.check(cmd)
 	if err != nil {
 		return err
 	}

@@ -40,6 +40,14 @@ type Analyzer struct {
 	// are left out then, unless they are graver.
 	Covers []string
 
+	Metrics []MetricDef // that it may set
+	Figures []FigureDef // that it may draw
+
+	// Interactive says that its findings mean nothing for a job that nobody waits for.
+	Interactive bool
+	// Leads says that its summary is the state of the whole program, in numbers.
+	Leads bool
+
 	Kinds parse.Kinds // of the events its Collector wants
 	New   func() Collector
 	Run   func(*Pass) error
@@ -65,6 +73,7 @@ type Pass struct {
 	result  *Result
 	report  *Report
 	metrics map[string]Metric            // of result, in report once it has not failed
+	defs    map[string]MetricDef         // of the analyzer's own metrics
 	pools   map[string]*sketch.Histogram // likewise
 	levels  map[string]Levels            // where they are not the default
 	brief   bool
@@ -123,68 +132,71 @@ func (p *Pass) Figure(f Figure) {
 	}
 }
 
-// Metric sets a metric of the flat list (see Metrics): v in its unit, n its
-// population.
+// Metric sets a metric of the analyzer's: v in its unit, n its population.
 func (p *Pass) Metric(id string, v int64, n int64) { p.metric(id, float64(v), n) }
 
 // Ratio is Metric for units ratio and per_s.
 func (p *Pass) Ratio(id string, v float64, n int64) { p.metric(id, v, n) }
 
 func (p *Pass) metric(id string, v float64, n int64) {
-	d, ok := metricDefs[id]
+	d, ok := p.defs[id]
 	if !ok {
-		panic("metric " + id + " is not in the list")
+		p.blame("it sets metric %s, which is not among its Metrics", id)
 	}
-	p.metrics[id] = Metric{Value: Number(v), Unit: d.Unit, N: n, Polarity: d.Polarity, Clock: d.Clock, Confidence: d.Confidence}
+	p.metrics[id] = Metric{Value: Number(v), Unit: d.Unit, N: n, Polarity: d.Polarity, Clock: d.Clock, Confidence: d.Confidence, Scale: d.Scale}
 }
 
-// Quantiles sets those metrics of prefix.{p50,p90,p99,p999,max,total} that are in
-// the flat list and that the population of h supports. An audit pools h with those of
-// other traces, so it must not change afterwards.
+// When says at which moment of the trace a metric that has been set had its value: a
+// maximum or a minimum.
+func (p *Pass) When(id string, at parse.Time) {
+	if m, ok := p.metrics[id]; ok {
+		rel := p.Rel(at)
+		m.At = &rel
+		p.metrics[id] = m
+	}
+}
+
+// WhenIs is When, if the metric has that value.
+func (p *Pass) WhenIs(id string, v int64, at parse.Time) {
+	if float64(p.metrics[id].Value) == float64(v) {
+		p.When(id, at)
+	}
+}
+
+// Quantiles sets those metrics of prefix.{p50,p90,p99,p999,max,total} that the analyzer
+// has and that the population of h supports. An audit pools h with those of other
+// traces, so it must not change afterwards.
 func (p *Pass) Quantiles(prefix string, h *sketch.Histogram) {
 	n := h.N()
 	if n > 0 {
 		p.pools[prefix] = h
 	}
+	set := func(name string, v int64, ok bool) {
+		if _, has := p.defs[prefix+name]; has && ok {
+			p.Metric(prefix+name, v, n)
+		}
+	}
 	for _, q := range []struct {
 		name string
 		q    float64
 	}{{".p50", .5}, {".p90", .9}, {".p99", .99}, {".p999", .999}} {
-		if _, listed := metricDefs[prefix+q.name]; listed {
-			if v, ok := h.Quantile(q.q); ok {
-				p.Metric(prefix+q.name, v, n)
-			}
-		}
+		v, ok := h.Quantile(q.q)
+		set(q.name, v, ok)
 	}
-	if _, listed := metricDefs[prefix+".max"]; listed && n > 0 {
-		p.Metric(prefix+".max", h.Max(), n)
-	}
-	if _, listed := metricDefs[prefix+".total"]; listed {
-		p.Metric(prefix+".total", h.Sum(), n)
-	}
+	set(".max", h.Max(), n > 0)
+	set(".total", h.Sum(), true)
 }
 
-// Value returns a metric that a required analyzer has set; ok is false when it
-// cannot be said.
+// Value returns a metric that a required analyzer sets; ok is false when it cannot be
+// said of this trace.
 func (p *Pass) Value(id string) (v float64, ok bool) {
-	if _, listed := metricDefs[id]; !listed {
-		panic("metric " + id + " is not in the list")
+	if !slices.ContainsFunc(Closure(p.Analyzer.Requires), func(a *Analyzer) bool {
+		return slices.ContainsFunc(a.metrics(), func(d MetricDef) bool { return d.ID == id })
+	}) {
+		p.blame("it reads metric %s, which no analyzer that it requires sets", id)
 	}
 	m, ok := p.report.Metrics[id]
 	return float64(m.Value), ok
-}
-
-// TableOf returns a table of a required analyzer, or an empty one.
-func (p *Pass) TableOf(a *Analyzer, name string) *Table {
-	if !slices.Contains(p.Analyzer.Requires, a) {
-		panic(p.Analyzer.Name + " reads a table of " + a.Name + " without requiring it")
-	}
-	for _, t := range p.results[a].Tables {
-		if t.Name == name {
-			return t
-		}
-	}
-	return &Table{Name: name}
 }
 
 // Dur formats ns for people, never finer than the trace's clock.

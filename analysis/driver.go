@@ -187,6 +187,11 @@ func Conclude(tr *parse.Trace, name string, p *Partial, analyzers []*Analyzer, l
 	for _, a := range analyzers {
 		rep.Results = append(rep.Results, results[a])
 	}
+	for i, a := range analyzers {
+		for k := range rep.Results[i].Figures {
+			a.weigh(&rep.Results[i].Figures[k], rep.Metrics)
+		}
+	}
 	rep.cover(analyzers)
 	rep.Fold()
 	return rep
@@ -195,15 +200,23 @@ func Conclude(tr *parse.Trace, name string, p *Partial, analyzers []*Analyzer, l
 // conclude runs one analyzer. A fault of ours in it costs its result, not the report.
 func conclude(pass *Pass) (res *Result) {
 	a, rep := pass.Analyzer, pass.report
-	res = &Result{Name: a.Name, Title: a.Title(), Check: len(a.Thresholds) > 0}
+	res = &Result{Name: a.Name, Title: a.Title(), Check: len(a.Thresholds) > 0, Leads: a.Leads}
 	pass.result = res
+	pass.defs = make(map[string]MetricDef)
+	for _, d := range a.metrics() {
+		pass.defs[d.ID] = d
+	}
 	pass.metrics, pass.pools = make(map[string]Metric), make(map[string]*sketch.Histogram)
 	fail := func(reason string) {
-		*res = Result{Name: res.Name, Title: res.Title, Check: res.Check, Outcome: Failed, Reason: "internal error: " + reason}
+		*res = Result{Name: res.Name, Title: res.Title, Check: res.Check, Leads: res.Leads, Outcome: Failed, Reason: reason}
 	}
 	defer func() {
-		if v := recover(); v != nil {
-			fail(fmt.Sprintf("%v at %s", v, panicSite(debug.Stack())))
+		switch v := recover().(type) {
+		case nil:
+		case misuse:
+			fail(fmt.Sprintf("a fault of analyzer %s: %s", a.Name, v))
+		default:
+			fail(fmt.Sprintf("internal error: %v at %s", v, panicSite(debug.Stack())))
 		}
 	}()
 	if a.Needs != nil {
@@ -213,7 +226,7 @@ func conclude(pass *Pass) (res *Result) {
 		}
 	}
 	if err := a.Run(pass); err != nil {
-		fail(err.Error())
+		fail("internal error: " + err.Error())
 		return res
 	}
 	switch {

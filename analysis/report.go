@@ -12,7 +12,7 @@ import (
 
 // Schema is the version of the Report's JSON form. It changes when a reader of
 // an older report would misread a newer one.
-const Schema = 1
+const Schema = 2
 
 // A Report is everything that is said of one trace: the JSON output, and all
 // that any other format sees. Times are ns since the begin of the trace.
@@ -108,6 +108,7 @@ type Result struct {
 	Name     string    `json:"name"`
 	Title    string    `json:"title"`
 	Check    bool      `json:"check,omitempty"` // it has thresholds, and says what is wrong
+	Leads    bool      `json:"leads,omitempty"` // its summary is the state of the whole program
 	Outcome  Outcome   `json:"outcome"`
 	Reason   string    `json:"reason,omitempty"` // of NotApplicable and Failed
 	Summary  []string  `json:"summary,omitempty"`
@@ -257,6 +258,8 @@ type Metric struct {
 	Polarity   Polarity   `json:"polarity"`
 	Clock      Clock      `json:"clock,omitempty"`
 	Confidence Confidence `json:"confidence"`
+	Scale      Scale      `json:"scale,omitempty"`
+	At         *int64     `json:"at_ns,omitempty"` // when a maximum or minimum was, where the analyzer knows
 }
 
 // A Table is rows under typed columns. A cell is an int64 (units ns, bytes,
@@ -269,10 +272,21 @@ type Table struct {
 	Rows    [][]any  `json:"rows"`
 	N       int64    `json:"n"`              // population the rows are drawn from
 	More    int64    `json:"more,omitempty"` // rows left out
+	Role    Role     `json:"role,omitempty"`
 	// Detail keeps the table out of the terminal report: it is for figures,
 	// JSON and whoever asks.
 	Detail bool `json:"detail,omitempty"`
 }
+
+// A Role says which part of a timeline of the Ps a table has.
+type Role string
+
+const (
+	RoleDensity Role = "density" // columns at, P, and the share of each state from there on
+	RoleSpans   Role = "spans"   // columns P, from, to, state, and what else is known
+	RoleWindows Role = "windows" // columns from, to, wanted to: where the spans are complete
+	RoleBands   Role = "bands"   // columns from, to: what happened on all Ps at once
+)
 
 // Cell returns a cell by row and column name, nil if there is none.
 func (t *Table) Cell(row int, column string) any {
@@ -335,6 +349,9 @@ type Figure struct {
 	Series string   `json:"series,omitempty"` // column that tells series apart
 	End    string   `json:"end,omitempty"`    // column of the end; X is the begin
 	Refs   []Ref    `json:"refs,omitempty"`
+
+	Weight   Number `json:"weight,omitempty"`   // how much it matters in this report; see FigureDef
+	Replaces string `json:"replaces,omitempty"` // a figure that shows the same less exactly
 }
 
 // A Ref is a fixed line in a figure, in the unit of its axis. On an ECDF it is a

@@ -160,18 +160,6 @@ type outlier struct {
 	n      int     // traces that have the metric
 }
 
-// Sums grow with the length of a trace, so they are compared per second; levels do not.
-func isSum(id string, u analysis.Unit) bool {
-	switch u {
-	case analysis.NS:
-		last := id[strings.LastIndexByte(id, '.')+1:]
-		return last != "max" && (len(last) < 2 || last[0] != 'p' || last[1] < '0' || last[1] > '9')
-	case analysis.Count:
-		return !strings.HasPrefix(id, "procs.gomaxprocs.") && id != "threads.seen" && (!strings.HasPrefix(id, "goroutines.") || id == "goroutines.created")
-	}
-	return false
-}
-
 // least is the difference from which on it can matter, of a trace of that length:
 // what is less is no outlier, however rare it is.
 func least(sum bool, u analysis.Unit, duration int64) float64 {
@@ -249,10 +237,10 @@ func outliersOf(traces []*Entry) []outlier {
 	for _, id := range slices.Sorted(maps.Keys(metrics)) {
 		samples := metrics[id]
 		m := samples[0].m
-		if len(samples) < minPopulation || strings.HasPrefix(id, "trace.") || id == "procs.time" {
-			continue // N.B. how long a trace is says nothing of the program
+		if len(samples) < minPopulation || m.Scale == analysis.Extent {
+			continue
 		}
-		sum := isSum(id, m.Unit)
+		sum := m.Scale == analysis.Sum // grows with the trace, so it is compared per second
 		var seconds []float64
 		for _, s := range samples {
 			seconds = append(seconds, s.seconds(sum))
@@ -308,8 +296,8 @@ func outliersOf(traces []*Entry) []outlier {
 
 // when is the moment of the value in the trace, nil where it has none.
 func (o *outlier) when() any {
-	if at, ok := o.entry.Moments[o.metric]; ok {
-		return at
+	if o.m.At != nil {
+		return *o.m.At
 	}
 	return nil
 }

@@ -11,8 +11,16 @@ import (
 )
 
 var Goroutines = &analysis.Analyzer{
-	Name:  "goroutines",
-	Doc:   say.Page(pages, "goroutines"),
+	Name: "goroutines",
+	Doc:  say.Page(pages, "goroutines"),
+	Metrics: []analysis.MetricDef{
+		{ID: "goroutines.created", Unit: analysis.Count, Polarity: analysis.Neutral, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "goroutines created in the trace"},
+		{ID: "goroutines.max", Unit: analysis.Count, Polarity: analysis.Neutral, Confidence: analysis.Measured, Doc: "largest number alive"},
+	},
+	Figures: []analysis.FigureDef{
+		{Name: "goroutines.alive", Doc: "goroutines alive over time", From: []analysis.From{{Metric: "goroutines.max", Value: 1000}}},
+		{Name: "goroutines.functions", Doc: "running time by entry function"},
+	},
 	Kinds: parse.KindsOf(parse.KindGoCreate, parse.KindGoRunning, parse.KindGoLife),
 	New: func() analysis.Collector {
 		return &GoroutinesFold{
@@ -250,7 +258,7 @@ func runGoroutines(p *analysis.Pass) error {
 	p.Metric("goroutines.max", most, begin+f.created+f.callbacks)
 
 	sites := tally.Rank(users, func(o GoOrigin) tally.Label { return tally.Label{siteOf(o), p.FuncName(o.Fn)} }, (*GoPopulation).Add, func(v *GoPopulation) int64 { return v.Created })
-	functions := tally.Rank(users, func(o GoOrigin) tally.Label { return tally.Label{p.FuncName(o.Fn)} }, (*GoPopulation).Add, func(v *GoPopulation) int64 { return v.States[parse.GoRunning] })
+	functions := f.Functions(p)
 
 	// Where most of those that were created and are alive at the end come from.
 	var leak tally.Ranked[GoPopulation]
@@ -298,6 +306,25 @@ func runGoroutines(p *analysis.Pass) error {
 		p.Say("No user goroutine ran.")
 	}
 
+	goSitesTable(p, &user, sites)
+	byFunc := goFunctionsTable(p, &user, functions)
+	goRunsTable(p, f, running)
+	goLongestTable(p, f, created, siteOf)
+	p.Table(goDetail(p, f, siteOf))
+	overTime := goAlive(p, f)
+	p.Table(overTime)
+	p.Figure(analysis.Figure{
+		Name: "goroutines.alive", Title: fmt.Sprintf("At most %s at once; created: %s", say.Counted(most, "goroutine was alive", "goroutines were alive"), analysis.FormatCount(f.created+f.callbacks)),
+		Mark: analysis.Area, Table: overTime.Name, X: "time", Y: []string{"user", "runtime"},
+	})
+	p.Figure(analysis.Figure{
+		Name: "goroutines.functions", Title: goFunctionsTitle(p, functions, running),
+		Mark: analysis.Bars, Table: byFunc.Name, X: "function", Y: []string{"running"},
+	})
+	return nil
+}
+
+func goSitesTable(p *analysis.Pass, user *GoPopulation, sites []tally.Ranked[GoPopulation]) {
 	bySite := &analysis.Table{
 		Name: "goroutines.sites", Title: "user goroutines by creation site, most created first; lifetimes of those created and ended in the trace", N: user.Count,
 		Columns: []analysis.Column{
@@ -314,7 +341,10 @@ func runGoroutines(p *analysis.Pass) error {
 	}
 	bySite.Limit(10)
 	p.Table(bySite)
+}
 
+func goFunctionsTable(p *analysis.Pass, user *GoPopulation, functions []tally.Ranked[GoPopulation]) *analysis.Table {
+	running := user.States[parse.GoRunning]
 	byFunc := &analysis.Table{
 		Name: "goroutines.functions", Title: "user goroutines by entry function, most running time first; goroutine time by state", N: user.Count,
 		Columns: []analysis.Column{
@@ -329,7 +359,10 @@ func runGoroutines(p *analysis.Pass) error {
 	}
 	byFunc.Limit(10)
 	p.Table(byFunc)
+	return byFunc
+}
 
+func goRunsTable(p *analysis.Pass, f *GoroutinesFold, running int64) {
 	byEnd := &analysis.Table{
 		Name: "goroutines.runs", Title: "running time of user goroutines by where they gave up the P, lost it or entered a call",
 		Columns: []analysis.Column{
@@ -345,7 +378,9 @@ func runGoroutines(p *analysis.Pass) error {
 	}
 	byEnd.Limit(10)
 	p.Table(byEnd)
+}
 
+func goLongestTable(p *analysis.Pass, f *GoroutinesFold, created int64, siteOf func(GoOrigin) string) {
 	longest := &analysis.Table{
 		Name: "goroutines.longest", Title: "longest-lived user goroutines created in the trace", N: created,
 		Columns: []analysis.Column{
@@ -361,19 +396,6 @@ func runGoroutines(p *analysis.Pass) error {
 		longest.Add(int64(e.Item.ID), p.FuncName(e.Item.Fn), siteOf(GoOrigin{Site: e.Item.site, Seen: true}), p.Rel(parse.Time(e.Time)), e.Value, end)
 	}
 	p.Table(longest)
-
-	p.Table(goDetail(p, f, siteOf))
-	overTime := goAlive(p, f)
-	p.Table(overTime)
-	p.Figure(analysis.Figure{
-		Name: "goroutines.alive", Title: fmt.Sprintf("At most %s at once; created: %s", say.Counted(most, "goroutine was alive", "goroutines were alive"), analysis.FormatCount(f.created+f.callbacks)),
-		Mark: analysis.Area, Table: overTime.Name, X: "time", Y: []string{"user", "runtime"},
-	})
-	p.Figure(analysis.Figure{
-		Name: "goroutines.functions", Title: goFunctionsTitle(p, functions, running),
-		Mark: analysis.Bars, Table: byFunc.Name, X: "function", Y: []string{"running"},
-	})
-	return nil
 }
 
 func goFunctionsTitle(p *analysis.Pass, functions []tally.Ranked[GoPopulation], running int64) string {

@@ -18,6 +18,15 @@ var Netpoll = &analysis.Analyzer{
 		return &NetpollFold{series: sketch.NewSeries(int(numPollers)), delays: sketch.NewSeries(numDelayLanes)}
 	},
 	Run: runNetpoll,
+	Metrics: []analysis.MetricDef{
+		{ID: "netpoll.wakeups", Unit: analysis.Count, Polarity: analysis.Neutral, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "goroutines readied by the network poller"},
+		{ID: "netpoll.wakeups.nop", Unit: analysis.Count, Polarity: analysis.Lower, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "of them, readied without a P: by sysmon or a poller that found none idle"},
+		{ID: "netpoll.latency.{p50,p99,max}", Unit: analysis.NS, Polarity: analysis.Lower, Clock: analysis.GTime, Confidence: analysis.Measured, Doc: "readied by the poller to running"},
+	},
+	Figures: []analysis.FigureDef{
+		{Name: "netpoll.time", Doc: "network wake-ups over time"},
+		{Name: "netpoll.latency", Doc: "how long goroutines wait for a P after network wake-ups", From: []analysis.From{{Metric: "netpoll.latency.p99", Value: 1e6}}},
+	},
 }
 
 // poller is who asked the network poller.

@@ -20,6 +20,16 @@ var Parallelism = &analysis.Analyzer{
 	Kinds: parse.KindsOf(parse.KindInterval),
 	New:   func() analysis.Collector { return newParallelismFold() },
 	Run:   runParallelism,
+	Metrics: []analysis.MetricDef{
+		{ID: "procs.idle_while_runnable", Unit: analysis.NS, Polarity: analysis.Lower, Clock: analysis.PTime, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "integral of min(idle Ps, runnable user goroutines) outside stop-the-world, in stretches of 10 µs or more"},
+		{ID: "goroutines.runnable.{mean,max}", Unit: analysis.Count, Polarity: analysis.Lower, Clock: analysis.Wall, Confidence: analysis.Measured, Doc: "runnable user goroutines"},
+		{ID: "goroutines.running.mean", Unit: analysis.Count, Polarity: analysis.Neutral, Clock: analysis.Wall, Confidence: analysis.Measured, Doc: "running user goroutines"},
+	},
+	Figures: []analysis.FigureDef{
+		{Name: "parallelism.profile", Doc: "how many user goroutines ran at once"},
+		{Name: "parallelism.runnable", Doc: "how many user goroutines were runnable at once"},
+		{Name: "parallelism.time", Doc: "running and runnable user goroutines, idle Ps and GOMAXPROCS over time", Always: .8, From: []analysis.From{{Metric: "goroutines.runnable.mean", Value: 1}}},
+	},
 }
 
 // wasteMin is the shortest stretch (ns) in which idle Ps beside runnable

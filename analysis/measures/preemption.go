@@ -20,8 +20,23 @@ const (
 )
 
 var Preemption = &analysis.Analyzer{
-	Name:  "preemption",
-	Doc:   say.Page(pages, "preemption"),
+	Name: "preemption",
+	Doc:  say.Page(pages, "preemption"),
+	Metrics: []analysis.MetricDef{
+		{ID: "preempt.async", Unit: analysis.Count, Polarity: analysis.Neutral, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "preemptions by signal"},
+		{ID: "preempt.cooperative", Unit: analysis.Count, Polarity: analysis.Neutral, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "preemptions at a function prologue"},
+		{ID: "preempt.unknown", Unit: analysis.Count, Polarity: analysis.Neutral, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "preemptions without a stack to tell"},
+		{ID: "preempt.lockhandoff", Unit: analysis.Count, Polarity: analysis.Lower, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "yields of a goroutine that unlocks a starving mutex"},
+		{ID: "preempt.suspend", Unit: analysis.Count, Polarity: analysis.Neutral, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "goroutines parked for a stack scan or the tracer"},
+		{ID: "preempt.yield", Unit: analysis.Count, Polarity: analysis.Neutral, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "runtime.Gosched of user goroutines"},
+		{ID: "preempt.overrun.count", Unit: analysis.Count, Polarity: analysis.Lower, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "time slices over 20 ms while work was runnable"},
+		{ID: "preempt.overrun.max", Unit: analysis.NS, Polarity: analysis.Lower, Clock: analysis.PTime, Confidence: analysis.Measured, Doc: "longest such time slice beyond 10 ms"},
+	},
+	Figures: []analysis.FigureDef{
+		{Name: "preemption.lengths", Doc: "lengths of time slices", From: []analysis.From{{Metric: "preempt.overrun.count", Value: 1}}},
+		{Name: "preemption.worst", Doc: "the longest time slices while work was runnable"},
+		{Name: "preemption.time", Doc: "preemptions by kind over time"},
+	},
 	Kinds: parse.KindsOf(parse.KindGoWaiting, parse.KindGoRunning, parse.KindProc, parse.KindSlice),
 	New: func() analysis.Collector {
 		return &PreemptionFold{
@@ -237,7 +252,9 @@ func runPreemption(p *analysis.Pass) error {
 	}
 	p.Metric("preempt.overrun.count", f.over, f.all)
 	if f.over > 0 {
-		p.Metric("preempt.overrun.max", f.worst.Items()[0].Value-timeSlice, f.over)
+		longest := f.worst.Items()[0]
+		p.Metric("preempt.overrun.max", longest.Value-timeSlice, f.over)
+		p.When("preempt.overrun.max", parse.Time(longest.Time))
 	}
 
 	runs := RankLongRuns(p, f)

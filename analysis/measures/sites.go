@@ -2,7 +2,7 @@ package measures
 
 import (
 	"cmp"
-	"slices"
+	"maps"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/internal/tally"
@@ -45,31 +45,13 @@ type SiteSum[V any] struct {
 // RankSites joins values by the site of their stack, the costliest first, without
 // those that cost nothing.
 func RankSites[K comparable, V any](p *analysis.Pass, m map[K]*V, stack func(K) parse.StackID, add func(into, from *V), cost func(*V) int64) []SiteSum[V] {
-	sums := make(map[string]*SiteSum[V])
-	most := make(map[string]int64)
-	for k, v := range m {
-		id, c := stack(k), cost(v)
-		if c <= 0 {
-			continue
-		}
-		site := p.SiteName(id)
-		s := sums[site]
-		if s == nil {
-			s = &SiteSum[V]{Site: site, V: new(V)}
-			sums[site] = s
-		}
-		add(s.V, v)
-		if c > most[site] || c == most[site] && id < s.Stack {
-			most[site], s.Stack = c, id
-		}
-	}
+	paid := maps.Clone(m)
+	maps.DeleteFunc(paid, func(_ K, v *V) bool { return cost(v) <= 0 })
 	var out []SiteSum[V]
-	for _, s := range sums {
-		out = append(out, *s)
+	for _, at := range JoinSites(paid, func(k K) tally.Label { return tally.Label{p.SiteName(stack(k))} }, add, cost,
+		func(a, b K) int { return cmp.Compare(stack(a), stack(b)) }) {
+		out = append(out, SiteSum[V]{p.SiteName(stack(at.Key)), stack(at.Key), at.V})
 	}
-	slices.SortFunc(out, func(a, b SiteSum[V]) int {
-		return cmp.Or(cmp.Compare(cost(b.V), cost(a.V)), cmp.Compare(a.Site, b.Site))
-	})
 	return out
 }
 

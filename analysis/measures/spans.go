@@ -306,7 +306,7 @@ func runSpans(p *analysis.Pass) error {
 	clip := func(t parse.Time) int64 { return p.Rel(min(max(t, p.Trace.From), p.Trace.To)) }
 
 	windows := &analysis.Table{
-		Name: "spans.windows", Title: "windows whose spans are kept as they were", N: int64(len(f.windows)), Detail: true,
+		Name: "spans.windows", Role: analysis.RoleWindows, Title: "windows whose spans are kept as they were", N: int64(len(f.windows)), Detail: true,
 		Columns: []analysis.Column{{Name: "from", Unit: analysis.Moment}, {Name: "to", Unit: analysis.Moment}, {Name: "spans", Unit: analysis.Count}, {Name: "wanted to", Unit: analysis.Moment}},
 	}
 	starts, stops := make(map[onP]*goStart), make(map[onP]*goStop)
@@ -341,7 +341,7 @@ func runSpans(p *analysis.Pass) error {
 		return p.SiteName(id)
 	}
 	t := &analysis.Table{
-		Name: "spans.spans", Title: "each P by state and goroutine in the windows, exact spans; how the goroutine came to run and why it stopped", N: int64(len(procs)), Detail: true,
+		Name: "spans.spans", Role: analysis.RoleSpans, Title: "each P by state and goroutine in the windows, exact spans; how the goroutine came to run and why it stopped", N: int64(len(procs)), Detail: true,
 		Columns: []analysis.Column{
 			{Name: "P", Unit: analysis.P}, {Name: "from", Unit: analysis.Moment}, {Name: "to", Unit: analysis.Moment},
 			{Name: "state", Unit: analysis.Text}, {Name: "function", Unit: analysis.Text}, {Name: "g", Unit: analysis.G},
@@ -378,7 +378,7 @@ func runSpans(p *analysis.Pass) error {
 	p.Table(t)
 
 	bands := &analysis.Table{
-		Name: "spans.bands", Title: "GC cycles and stops of the world, the longest of each", Detail: true,
+		Name: "spans.bands", Role: analysis.RoleBands, Title: "GC cycles and stops of the world, the longest of each", Detail: true,
 		Columns: []analysis.Column{
 			{Name: "what", Unit: analysis.Text}, {Name: "from", Unit: analysis.Moment}, {Name: "stopped", Unit: analysis.Moment}, {Name: "to", Unit: analysis.Moment},
 			{Name: "reason", Unit: analysis.Text}, {Name: "g", Unit: analysis.G}, {Name: "function", Unit: analysis.Text},

@@ -21,6 +21,20 @@ var Stealing = &analysis.Analyzer{
 		return &StealingFold{series: sketch.NewSeries(3)}
 	},
 	Run: runStealing,
+	Metrics: []analysis.MetricDef{
+		{ID: "steal.count", Unit: analysis.Count, Polarity: analysis.Neutral, Confidence: analysis.Inferred, Scale: analysis.Sum, Doc: "goroutines started from another P's queue"},
+		{ID: "steal.ambiguous", Unit: analysis.Count, Polarity: analysis.Neutral, Confidence: analysis.Inferred, Scale: analysis.Sum, Doc: "starts that may be steals: the true number lies in [count, count+ambiguous]"},
+		{ID: "steal.rate", Unit: analysis.PerS, Polarity: analysis.Neutral, Confidence: analysis.Inferred, Doc: "steals per second"},
+		{ID: "steal.share", Unit: analysis.Ratio, Polarity: analysis.Neutral, Confidence: analysis.Inferred, Doc: "steals of eligible starts"},
+		{ID: "steal.operations", Unit: analysis.Count, Polarity: analysis.Neutral, Confidence: analysis.Inferred, Scale: analysis.Sum, Doc: "steal operations; one moves up to half a queue"},
+		{ID: "steal.latency.{p50,p99}", Unit: analysis.NS, Polarity: analysis.Lower, Clock: analysis.GTime, Confidence: analysis.Inferred, Doc: "scheduling latency of stolen starts"},
+	},
+	Figures: []analysis.FigureDef{
+		{Name: "stealing.starts", Doc: "from which queue Ps take the goroutines they start"},
+		{Name: "stealing.latency", Doc: "scheduling latency by the queue the goroutine came from"},
+		{Name: "stealing.matrix", Doc: "who steals from whom", From: []analysis.From{{Metric: "steal.share", Value: .2}}},
+		{Name: "stealing.time", Doc: "steals over time"},
+	},
 }
 
 // Lanes of stealingFold.series.

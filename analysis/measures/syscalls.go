@@ -21,6 +21,22 @@ var Syscalls = &analysis.Analyzer{
 		return &SyscallsFold{series: sketch.NewSeries(2), load: sketch.NewSeries(loadLanes)}
 	},
 	Run: runSyscalls,
+	Metrics: []analysis.MetricDef{
+		{ID: "syscall.count", Unit: analysis.Count, Polarity: analysis.Neutral, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "system and cgo calls begun, without the tracer's own"},
+		{ID: "syscall.duration.{p50,p99,max}", Unit: analysis.NS, Polarity: analysis.Lower, Clock: analysis.GTime, Confidence: analysis.Measured, Doc: "begin to end of calls"},
+		{ID: "syscall.duration.total", Unit: analysis.NS, Polarity: analysis.Lower, Clock: analysis.GTime, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "begin to end of calls"},
+		{ID: "syscall.phandoff.count", Unit: analysis.Count, Polarity: analysis.Lower, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "Ps lost in a call"},
+		{ID: "syscall.phandoff.{sysmon,stw,safepoint,exiting,self,other}", Unit: analysis.Count, Polarity: analysis.Neutral, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "Ps lost in a call, by who took them"},
+		{ID: "syscall.phandoff.latency.{p50,p99,max}", Unit: analysis.NS, Polarity: analysis.Neutral, Clock: analysis.PTime, Confidence: analysis.Measured, Doc: "begin of call to loss of the P, taken by sysmon"},
+		{ID: "syscall.hostage", Unit: analysis.NS, Polarity: analysis.Lower, Clock: analysis.PTime, Confidence: analysis.Inferred, Scale: analysis.Sum, Doc: "P time in calls beyond 20 µs while user work was runnable; an upper bound by at most 20 µs per call"},
+		{ID: "syscall.reacquire.{p50,p99,max}", Unit: analysis.NS, Polarity: analysis.Lower, Clock: analysis.GTime, Confidence: analysis.Measured, Doc: "return from a blocking call to running"},
+	},
+	Figures: []analysis.FigureDef{
+		{Name: "syscalls.durations", Doc: "durations of system and cgo calls", From: []analysis.From{{Metric: "procs.share.syscall", Value: .1}}},
+		{Name: "syscalls.handoffs", Doc: "who took the P of calls"},
+		{Name: "syscalls.handoff", Doc: "how long calls held their P until it was taken"},
+		{Name: "syscalls.time", Doc: "system and cgo calls over time"},
+	},
 }
 
 // hostageGrace is the shortest time, in ns, after which sysmon retakes a P from a

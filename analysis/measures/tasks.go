@@ -12,8 +12,11 @@ import (
 )
 
 var Tasks = &analysis.Analyzer{
-	Name:  "tasks",
-	Doc:   say.Page(pages, "tasks"),
+	Name: "tasks",
+	Doc:  say.Page(pages, "tasks"),
+	Figures: []analysis.FigureDef{
+		{Name: "tasks.tasks", Doc: "durations of user tasks by type"},
+	},
 	Kinds: parse.KindsOf(parse.KindRangeEnd, parse.KindLog),
 	New: func() analysis.Collector {
 		return &TasksFold{

@@ -19,6 +19,17 @@ var Timeline = &analysis.Analyzer{
 	Kinds: parse.KindsOf(parse.KindProc),
 	New:   func() analysis.Collector { return newTimelineFold() },
 	Run:   runTimeline,
+	Metrics: []analysis.MetricDef{
+		{ID: "procs.time", Unit: analysis.NS, Polarity: analysis.Neutral, Clock: analysis.PTime, Confidence: analysis.Measured, Scale: analysis.Extent, Doc: "integral of GOMAXPROCS over the trace: the whole of every procs.share"},
+		{ID: "procs.share.{user,system,gcworker,assist,syscall,scheduler,idle,stw}", Unit: analysis.Ratio, Polarity: analysis.Neutral, Clock: analysis.PTime, Confidence: analysis.Measured, Doc: "share of P time in that state; the eight sum to 1"},
+		{ID: "procs.wakeups", Unit: analysis.Count, Polarity: analysis.Neutral, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "P from idle to running"},
+		{ID: "procs.wakeups.fruitless", Unit: analysis.Count, Polarity: analysis.Lower, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "wake-ups that reach idle again without starting a goroutine"},
+	},
+	Figures: []analysis.FigureDef{
+		{Name: "timeline.time", Doc: "P time by state over time", Always: .9},
+		{Name: "timeline.lanes", Doc: "each P by state over time", Always: 1e12},
+		{Name: "timeline.spans", Doc: "each P by state, exact spans, of a short time", Always: 1e12, Replaces: "timeline.lanes"},
+	},
 }
 
 // timelineLanes is how many Ps have a lane over time (32 KiB each); the others are
@@ -386,7 +397,7 @@ func timelineOver(p *analysis.Pass, f *TimelineSums) {
 		title += fmt.Sprintf(" (P 0 to %d)", timelineLanes-1)
 	}
 	lanes := &analysis.Table{
-		Name: "timeline.lanes", Title: title, N: int64(len(f.Ps)), Detail: true,
+		Name: "timeline.lanes", Role: analysis.RoleDensity, Title: title, N: int64(len(f.Ps)), Detail: true,
 		Columns: slices.Insert(slices.Clone(cols), 1, analysis.Column{Name: "P", Unit: analysis.P}),
 	}
 	for _, id := range slices.Sorted(maps.Keys(f.Ps)) {
@@ -439,7 +450,7 @@ func timelineSpans(p *analysis.Pass, f *TimelineSums) {
 		return
 	}
 	t := &analysis.Table{
-		Name: "timeline.spans", Title: "each P by state and goroutine, exact spans", N: int64(f.spans), Detail: true,
+		Name: "timeline.spans", Role: analysis.RoleSpans, Title: "each P by state and goroutine, exact spans", N: int64(f.spans), Detail: true,
 		Columns: []analysis.Column{
 			{Name: "P", Unit: analysis.P}, {Name: "from", Unit: analysis.Moment}, {Name: "to", Unit: analysis.Moment},
 			{Name: "state", Unit: analysis.Text}, {Name: "function", Unit: analysis.Text}, {Name: "g", Unit: analysis.G},

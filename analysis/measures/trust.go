@@ -20,6 +20,18 @@ var Trust = &analysis.Analyzer{
 	Kinds: parse.KindsOf(parse.KindGoLife, parse.KindProcLife, parse.KindInterval, parse.KindSample),
 	New:   func() analysis.Collector { return newTrustFold() },
 	Run:   runTrust,
+	Metrics: []analysis.MetricDef{
+		{ID: "trace.duration", Unit: analysis.NS, Polarity: analysis.Neutral, Clock: analysis.Wall, Confidence: analysis.Measured, Scale: analysis.Extent, Doc: "first event to last event"},
+		{ID: "trace.events", Unit: analysis.Count, Polarity: analysis.Neutral, Confidence: analysis.Measured, Scale: analysis.Extent, Doc: "events as the reference reader delivers them, without Sync"},
+		{ID: "trace.generations", Unit: analysis.Count, Polarity: analysis.Neutral, Confidence: analysis.Measured, Scale: analysis.Extent, Doc: "generations read whole"},
+		{ID: "trace.complete", Unit: analysis.Ratio, Polarity: analysis.Higher, Confidence: analysis.Measured, Scale: analysis.Extent, Doc: "generations read whole of those begun"},
+		{ID: "trace.events_per_s", Unit: analysis.PerS, Polarity: analysis.Neutral, Confidence: analysis.Measured, Scale: analysis.Extent, Doc: "events per second of trace"},
+		{ID: "procs.gomaxprocs.{max,min}", Unit: analysis.Count, Polarity: analysis.Neutral, Confidence: analysis.Measured, Doc: "GOMAXPROCS"},
+		{ID: "threads.seen", Unit: analysis.Count, Polarity: analysis.Neutral, Confidence: analysis.Measured, Doc: "distinct thread ids in the trace"},
+	},
+	Figures: []analysis.FigureDef{
+		{Name: "trust.gomaxprocs", Doc: "GOMAXPROCS over time, where it changed"},
+	},
 }
 
 const (

@@ -19,6 +19,11 @@ var Waits = &analysis.Analyzer{
 	Kinds: parse.KindsOf(parse.KindGoRunnable, parse.KindProc),
 	New:   func() analysis.Collector { return newWaitsFold() },
 	Run:   runWaits,
+	Figures: []analysis.FigureDef{
+		{Name: "waits.cause", Doc: "what waiting for a P was made of", From: []analysis.From{{Metric: "sched.latency.user.p99", Value: 1e6}, {Metric: "sched.latency.user.max", Value: 10e6}}},
+		{Name: "waits.ready", Doc: "what waiting for a P was made of, by how the goroutine became runnable"},
+		{Name: "waits.function", Doc: "who made user goroutines wait for a P"},
+	},
 }
 
 // WaitsFold holds what the waits of user goroutines for a P were made of, and
@@ -146,10 +151,7 @@ func (f *WaitsFold) Merge(next analysis.Collector) {
 
 func runWaits(p *analysis.Pass) error {
 	f := analysis.Fold[*WaitsFold](p)
-	var all WaitParts
-	for r := range f.whole {
-		all.Add(&f.whole[r])
-	}
+	all := f.All()
 	var sum int64
 	for _, v := range all.Parts {
 		sum += v

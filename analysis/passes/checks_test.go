@@ -1,10 +1,6 @@
 package passes
 
 import (
-	"context"
-	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -14,52 +10,17 @@ import (
 	"github.com/tracelens/tracelens/analysis/checks/gc"
 	"github.com/tracelens/tracelens/analysis/checks/procs"
 	"github.com/tracelens/tracelens/analysis/checks/sched"
+	"github.com/tracelens/tracelens/analysis/checks/stw"
 	"github.com/tracelens/tracelens/analysis/checks/syscalls"
 	"github.com/tracelens/tracelens/analysis/checks/trace"
 	"github.com/tracelens/tracelens/analysis/internal/checktest"
 	"github.com/tracelens/tracelens/parse"
 )
 
-// TestGCChecksTable prints what each check of calls and of the GC says of every
-// trace: TRACELENS_JUDGES=found, or all.
-func TestGCChecksTable(t *testing.T) {
-	mode := os.Getenv("TRACELENS_JUDGES")
-	if mode == "" {
-		t.Skip("set TRACELENS_JUDGES to found or all")
-	}
-	for _, path := range checktest.GcjPaths(t) {
-		name := filepath.Base(filepath.Dir(path)) + "/" + strings.TrimSuffix(filepath.Base(path), ".trace")
-		f, err := os.Open(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		rep, err := analysis.Analyze(context.Background(), f, name, analysis.Options{}, slices.Concat(syscalls.All, gc.All))
-		f.Close()
-		if err != nil {
-			continue
-		}
-		for _, r := range rep.Results {
-			if r.Outcome == analysis.Failed {
-				t.Errorf("%s: %s: %s", name, r.Name, r.Reason)
-			}
-			for _, f := range r.Findings {
-				line := fmt.Sprintf("%-40s %-22s %-8s %.3f %s", name, f.Code, f.Severity, f.Cost.Share(), f.Summary)
-				for _, s := range f.Symptoms {
-					line += fmt.Sprintf(" [+%s %s: %s]", s.Code, s.Severity, s.Summary)
-				}
-				fmt.Println(line)
-			}
-			if mode == "all" && len(r.Findings) == 0 {
-				fmt.Printf("%-40s %-22s %-8s %s%s\n", name, r.Name, r.Outcome, r.Reason, strings.Join(r.Summary, "; "))
-			}
-		}
-	}
-}
-
-// Every threshold says what it is and where it comes from, and every page what a
+// TestDocumented: every threshold says what it is and where it comes from, and every page what a
 // page must say.
-func TestGCChecksAreDocumented(t *testing.T) {
-	for _, a := range slices.Concat(syscalls.All, gc.All) {
+func TestDocumented(t *testing.T) {
+	for _, a := range Checks() {
 		for _, th := range a.Thresholds {
 			if !strings.HasPrefix(th.Name, a.Name+".") || th.Doc == "" || th.Unit == "" || th.Source == "" || th.Levels == (analysis.Levels{}) {
 				t.Errorf("threshold %+v", th)
@@ -85,7 +46,7 @@ func TestGCChecksFold(t *testing.T) {
 		{"io/syscall-threads", "thread-growth", []string{"blocking-p-handoffs", "p-hostage", "syscall-return-wait"}},
 	} {
 		t.Run(r.trace, func(t *testing.T) {
-			f := checktest.Fired(t, checktest.PathOf(t, r.trace), slices.Concat(syscalls.All, gc.All))[r.cause]
+			f := checktest.Fired(t, checktest.PathOf(t, r.trace), slices.Concat(syscalls.All, gc.All, stw.All))[r.cause]
 			var got []string
 			for _, s := range f.Symptoms {
 				got = append(got, s.Code)
@@ -101,7 +62,7 @@ func TestGCChecksFold(t *testing.T) {
 }
 
 func TestGCChecksOnTraces(t *testing.T) {
-	checktest.ExpectAll(t, gc.All, []checktest.Expect{
+	checktest.ExpectAll(t, slices.Concat(gc.All, stw.All), []checktest.Expect{
 		{Trace: "gc-assist", Code: "gc-cpu-dominant", Severity: analysis.Error, Names: "main.allocateNodes"},
 		{Trace: "gc-assist", Code: "assist-heavy", Severity: analysis.Error, Names: "main.allocateNodes"},
 		{Trace: "gc-sweep", Code: "sweep-on-allocation", Severity: analysis.Note, Names: "main.replaceObjects"},
@@ -123,7 +84,7 @@ func TestGCChecksOnTraces(t *testing.T) {
 	})
 }
 
-func TestGCChecksSilent(t *testing.T) { checktest.Silent(t, gc.All) }
+func TestGCChecksSilent(t *testing.T) { checktest.Silent(t, slices.Concat(gc.All, stw.All)) }
 
 // TestThrottlingExplains: the quota is the finding, its effects are symptoms.
 func TestThrottlingExplains(t *testing.T) {

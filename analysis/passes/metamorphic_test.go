@@ -6,6 +6,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -79,7 +80,7 @@ func TestSameTrace(t *testing.T) {
 			})(f)
 			rep := reportOf(t, name, f.Bytes())
 			for id, m := range procs {
-				if got := rep.Metrics[id]; got != m && m.Confidence != analysis.Inferred {
+				if got := rep.Metrics[id]; !reflect.DeepEqual(got, m) && m.Confidence != analysis.Inferred {
 					t.Errorf("%s, other Ps: %s is %v, was %v", name, id, got, m)
 				}
 			}

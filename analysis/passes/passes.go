@@ -24,3 +24,14 @@ func All() []*analysis.Analyzer { return slices.Concat(measures.All, Checks()) }
 func Checks() []*analysis.Analyzer {
 	return slices.Concat(trace.All, procs.All, sched.All, syscalls.All, gc.All, stw.All, blocking.All, tasks.All)
 }
+
+// Metrics returns the metrics of the catalogue, sorted by id.
+func Metrics() []analysis.MetricDef { return analysis.MetricsOf(All()) }
+
+// Figures returns the figures of the catalogue, in the order of the report.
+func Figures() (out []analysis.FigureDef) {
+	for _, a := range All() {
+		out = append(out, a.Figures...)
+	}
+	return out
+}

@@ -146,7 +146,7 @@ func TestEveryFigure(t *testing.T) {
 			t.Errorf("%s: %d main figures, want 4 to 6", path, n)
 		}
 	}
-	for _, d := range passes.Figures {
+	for _, d := range passes.Figures() {
 		if !drawn[d.Name] {
 			t.Errorf("no trace has a figure %s", d.Name)
 		}

@@ -39,7 +39,7 @@ checks and metrics.`,
 				for _, a := range passes.All() {
 					out = append(out, a.Name+"\t"+a.Title())
 				}
-				for _, m := range analysis.Metrics() {
+				for _, m := range passes.Metrics() {
 					out = append(out, m.ID+"\t"+m.Doc)
 				}
 			}
@@ -95,7 +95,7 @@ func catalogue(cfg *config.Config) string {
 				continue
 			}
 			fmt.Fprintf(&b, "  %-*s  %s", width, a.Name, a.Title())
-			if level, from := cfg.Severity(a.Name); level != "" {
+			if level, from := cfg.Severity(a); level != "" {
 				fmt.Fprintf(&b, " [%s: %s]", level, report.Clean(from))
 			}
 			b.WriteByte('\n')
@@ -105,10 +105,10 @@ func catalogue(cfg *config.Config) string {
 	list("\nChecks, which have findings:\n\n", true)
 	b.WriteString("\nMetrics of the JSON report:\n\n")
 	width = 0
-	for _, m := range analysis.Metrics() {
+	for _, m := range passes.Metrics() {
 		width = max(width, len(m.ID))
 	}
-	for _, m := range analysis.Metrics() {
+	for _, m := range passes.Metrics() {
 		fmt.Fprintf(&b, "  %-*s  %s\n", width, m.ID, m.Doc)
 	}
 	b.WriteString("\n'tracelens explain NAME' prints the page of a measure or check, or says more of metrics; --thresholds prints the values at which checks fire.\n")
@@ -129,7 +129,7 @@ func explanation(cfg *config.Config, name string, opt report.Options) (string, e
 		}
 		return b.String(), nil
 	}
-	for _, m := range analysis.Metrics() {
+	for _, m := range passes.Metrics() {
 		if name == "metrics" || m.ID == name || strings.HasPrefix(m.ID, strings.TrimSuffix(name, ".")+".") {
 			about := []string{string(m.Unit), string(m.Confidence)}
 			if m.Clock != "" {
@@ -144,7 +144,7 @@ func explanation(cfg *config.Config, name string, opt report.Options) (string, e
 	if b.Len() > 0 {
 		return b.String(), nil
 	}
-	for _, m := range analysis.Metrics() {
+	for _, m := range passes.Metrics() {
 		names = append(names, m.ID)
 	}
 	if !strings.Contains(name, ".") {
@@ -156,7 +156,7 @@ func explanation(cfg *config.Config, name string, opt report.Options) (string, e
 // inForce is the end of a check's page: what counts here, in Markdown.
 func inForce(cfg *config.Config, a *analysis.Analyzer) string {
 	var b strings.Builder
-	if level, from := cfg.Severity(a.Name); level == "off" {
+	if level, from := cfg.Severity(a); level == "off" {
 		fmt.Fprintf(&b, "\n## Severity\n\nIts findings are off (%s).\n", inPage(from))
 	} else if level != "" {
 		fmt.Fprintf(&b, "\n## Severity\n\nIts findings are of level %s, whatever the thresholds say (%s).\n", level, inPage(from))
@@ -185,7 +185,7 @@ func allThresholds(cfg *config.Config) string {
 	preset, from := cfg.Preset()
 	fmt.Fprintf(&b, "Preset: %s (%s)\n", preset, report.Clean(from))
 	for _, a := range passes.All() {
-		level, from := cfg.Severity(a.Name)
+		level, from := cfg.Severity(a)
 		for _, t := range cfg.Thresholds(a) {
 			fmt.Fprintf(&b, "\n%s: %s", t.Name, report.Clean(t.Describe()))
 			if level != "" {

@@ -280,7 +280,7 @@ func TestEveryTrace(t *testing.T) {
 
 func everyTrace(t *testing.T, path string) {
 	ids := map[string]analysis.MetricDef{}
-	for _, m := range analysis.Metrics() {
+	for _, m := range passes.Metrics() {
 		ids[m.ID] = m
 	}
 	var stdout, stderr bytes.Buffer

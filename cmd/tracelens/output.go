@@ -134,6 +134,7 @@ func (f *outputFlags) write(cmd *cobra.Command, format report.Format, rep *analy
 		return fmt.Errorf("%s does not belong on a terminal: name a file with --output", format.Name)
 	}
 	opt.Brief, opt.Full = brief && !f.full, f.full
+	opt.MetricDocs = metricDocs()
 	opt.FailOn, opt.SourceRoot, opt.Pages, opt.Links = analysis.Severity(f.failOn), sourceRoot(f.sourceRoot), analyzerPages(), f.links
 	if opt.Charts, err = f.charts(rep); err != nil {
 		return err
@@ -222,6 +223,14 @@ func analyzerPages() map[string]string {
 	out := make(map[string]string)
 	for _, a := range passes.All() {
 		out[a.Name] = a.Doc
+	}
+	return out
+}
+
+func metricDocs() map[string]string {
+	out := make(map[string]string)
+	for _, m := range passes.Metrics() {
+		out[m.ID] = m.Doc
 	}
 	return out
 }

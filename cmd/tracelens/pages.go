@@ -25,7 +25,7 @@ type pages struct {
 func (p *pages) put(file string, rep *analysis.Report, tool string) {
 	rep.Tool = tool
 	err := writeFile(file, func(w io.Writer) error {
-		return report.HTML(w, rep, report.Options{Pages: analyzerPages()})
+		return report.HTML(w, rep, report.Options{Pages: analyzerPages(), MetricDocs: metricDocs()})
 	})
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -208,7 +208,7 @@ func (f *plotFlags) intoFolder(n int) bool {
 // analyzers are those that the figures need.
 func (f *plotFlags) analyzers() ([]*analysis.Analyzer, error) {
 	var names, only []string
-	for _, d := range passes.Figures {
+	for _, d := range passes.Figures() {
 		names = append(names, d.Name)
 	}
 	for _, figure := range f.figures {
@@ -219,7 +219,7 @@ func (f *plotFlags) analyzers() ([]*analysis.Analyzer, error) {
 		if i < 0 {
 			return nil, unknown("figure", figure, names)
 		}
-		only = append(only, passes.Figures[i].Analyzer())
+		only = append(only, passes.Figures()[i].Analyzer())
 	}
 	return choose(only, nil)
 }
@@ -227,7 +227,7 @@ func (f *plotFlags) analyzers() ([]*analysis.Analyzer, error) {
 // missing stands for a figure of which the trace has nothing.
 func missing(rep *analysis.Report, figure string) report.View {
 	v := report.View{Figure: &analysis.Figure{Name: figure}, Why: "nothing of this happened in the time analysed"}
-	for _, d := range passes.Figures {
+	for _, d := range passes.Figures() {
 		if d.Name != figure {
 			continue
 		}
@@ -243,10 +243,10 @@ func missing(rep *analysis.Report, figure string) report.View {
 
 func listFigures(w io.Writer) {
 	width := 0
-	for _, d := range passes.Figures {
+	for _, d := range passes.Figures() {
 		width = max(width, len(d.Name))
 	}
-	for _, d := range passes.Figures {
+	for _, d := range passes.Figures() {
 		fmt.Fprintf(w, "%-*s  %s\n", width, d.Name, d.Doc)
 	}
 }
@@ -255,7 +255,7 @@ func listFigures(w io.Writer) {
 func completeFigures(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 	done := typed[:strings.LastIndexByte(typed, ',')+1]
 	out := []string{"all\tevery figure of the trace"}
-	for _, d := range passes.Figures {
+	for _, d := range passes.Figures() {
 		if !slices.Contains(strings.Split(done, ","), d.Name) {
 			out = append(out, done+d.Name+"\t"+d.Doc)
 		}

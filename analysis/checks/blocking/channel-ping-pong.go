@@ -101,7 +101,7 @@ var channelPingPong = &analysis.Analyzer{
 			back := wakePair{pair.b, pair.a}
 			n := each(pair)
 			ran, apiece := work(pair)
-			rate := say.RatePerSecond(n, tr.Duration())
+			rate := say.PerSecond(n, tr.Duration())
 			s := analysis.Least(p.Severity("rate", rate), p.Severity("work", float64(apiece)))
 			if !p.Met("wakes", float64(n)) || s == "" || found == evidence.MaxFindings {
 				continue
@@ -119,7 +119,7 @@ var channelPingPong = &analysis.Analyzer{
 				Severity: s,
 				Summary: fmt.Sprintf("Goroutines in %s and %s hand work to and fro %s, and run %s for each wait",
 					p.FuncName(pair.a), p.FuncName(pair.b), analysis.FormatRate(rate), p.Dur(apiece)),
-				Cost:       analysis.Cost{Value: ran, Total: evidence.UserTime(p), Clock: analysis.GTime},
+				Cost:       evidence.GoTime(p, ran),
 				Confidence: analysis.Inferred, Evidence: shown,
 				Advice: "Send batches, or let one goroutine do both halves: a mutex or a plain call costs 10 to 100 times less than a wake. sched.starts.user should fall.",
 				Caveat: "Goroutines are told apart by function only: that each time the same two meet is assumed. One with a locked thread (runtime.LockOSThread) also pays two thread switches.",
@@ -133,7 +133,7 @@ var channelPingPong = &analysis.Analyzer{
 			pair := pairs[0]
 			_, apiece := work(pair)
 			p.Say("%s and %s wake each other most: %s, and run %s for each wait; worth a note from %s on, below %s", p.FuncName(pair.a), p.FuncName(pair.b),
-				analysis.FormatRate(say.RatePerSecond(each(pair), tr.Duration())), p.Dur(apiece), analysis.FormatRate(p.Limit("rate")), p.Dur(int64(p.Limit("work"))))
+				analysis.FormatRate(say.PerSecond(each(pair), tr.Duration())), p.Dur(apiece), analysis.FormatRate(p.Limit("rate")), p.Dur(int64(p.Limit("work"))))
 		}
 		return nil
 	},

@@ -42,13 +42,13 @@ var deadlinesExpired = &analysis.Analyzer{
 		if created == 0 && evidence.NoWaits(p, sites) {
 			return nil
 		}
-		rate := say.PerSecond(p, n)
+		rate := say.PerSecond(n, p.Trace.Duration())
 		severity := analysis.Least(p.Severity("count", float64(n)), p.Severity("rate", rate))
 		if severity == "" {
 			p.Say("%s expired; limit %.0f and %s", say.Counted(n, "context deadline", "context deadlines"), p.Limit("count"), analysis.FormatRate(p.Limit("rate")))
 			return nil
 		}
-		whole := window.Stretch{From: p.Trace.From, To: p.Trace.To}
+		whole := window.All(p)
 		var shown []analysis.Evidence
 		var cut, waited int64
 		slices.SortStableFunc(sites, func(a, b *measures.WaitingAt) int { return cmp.Compare(cutOff(p, b), cutOff(p, a)) })
@@ -68,7 +68,7 @@ var deadlinesExpired = &analysis.Analyzer{
 		}
 		p.Find(analysis.Finding{
 			Severity: severity, Confidence: analysis.Inferred, Summary: text,
-			Cost:     analysis.Cost{Value: waited, Total: evidence.UserTime(p), Clock: analysis.GTime},
+			Cost:     evidence.GoTime(p, waited),
 			Evidence: shown,
 			Advice:   "Work that is given up was for nothing: find what makes it late (latency-tail, lock-convoy, netpoll-delay), do less of it at once, or allow it the time it takes. goroutines.created, which counts one for each, should fall.",
 			Caveat:   "Told from the goroutines that the context package starts for a timer. Deadlines of connections (SetReadDeadline) do not show in a trace, nor do those that expired with nobody waiting.",

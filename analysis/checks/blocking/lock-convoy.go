@@ -65,11 +65,11 @@ var lockConvoy = &analysis.Analyzer{
 			if w.Lock != measures.LockMutex && w.Lock != measures.LockOnce {
 				continue
 			}
-			at, long, n := window.WorstMean(p, w.OverTime, 0), w.Long(), w.Spans-w.Idle
-			if at.Mean > most.Mean {
+			at, long, n := window.Worst(p, w.OverTime, window.Moment, window.Mean(0)), w.Long(), w.Spans-w.Idle
+			if at.Score > most.Score {
 				most, worstLock = at, w
 			}
-			s := analysis.Least(p.Severity("waiters", at.Mean), p.Severity("length", float64(long)))
+			s := analysis.Least(p.Severity("waiters", at.Score), p.Severity("length", float64(long)))
 			if !p.Met("waits", float64(n)) {
 				s = p.Severity("longest", float64(w.Max))
 			}
@@ -89,9 +89,9 @@ var lockConvoy = &analysis.Analyzer{
 			p.Find(analysis.Finding{
 				Severity: s, Explains: explains,
 				Summary: fmt.Sprintf("Goroutines queue for %s at %s: %s waited at once in the worst 100 ms (from %s), %s in %s, longest %s%s",
-					lock, w.Label[1], say.Number(at.Mean), p.At(at.From), p.Dur(w.Busy()), say.Counted(n, "wait", "waits"), p.Dur(w.Max), w.WokenBy(p)),
-				Cost: analysis.Cost{Value: w.Busy(), Total: evidence.UserTime(p), Clock: analysis.GTime}, Confidence: analysis.Measured,
-				Evidence: w.Evidence(p, at, fmt.Sprintf("%s waiting at once", say.Number(at.Mean))),
+					lock, w.Label[1], say.Number(at.Score), p.At(at.From), p.Dur(w.Busy()), say.Counted(n, "wait", "waits"), p.Dur(w.Max), w.WokenBy(p)),
+				Cost: evidence.GoTime(p, w.Busy()), Confidence: analysis.Measured,
+				Evidence: w.Evidence(p, at, fmt.Sprintf("%s waiting at once", say.Number(at.Score))),
 				Advice:   advice,
 				Caveat:   "Which lock it is is not in the trace: waits are joined by where they are, and who ended them is where the lock was released.",
 			})
@@ -126,8 +126,8 @@ var lockConvoy = &analysis.Analyzer{
 				Code: "lock-convoy/senders", Explains: explains, Severity: analysis.Least(p.Severity("senders", mean), p.Severity("length", float64(w.Long()))),
 				Summary: fmt.Sprintf("The receiver sets the pace at %s: %s waited to send at any time, %s in %s%s",
 					w.Label[1], say.Number(mean), p.Dur(w.Busy()), say.Counted(n, "wait", "waits"), w.WokenBy(p)),
-				Cost: analysis.Cost{Value: w.Busy(), Total: evidence.UserTime(p), Clock: analysis.GTime}, Confidence: analysis.Measured,
-				Evidence: w.Evidence(p, window.WorstMean(p, w.OverTime, 0), "the most senders in 100 ms"),
+				Cost: evidence.GoTime(p, w.Busy()), Confidence: analysis.Measured,
+				Evidence: w.Evidence(p, window.Worst(p, w.OverTime, window.Moment, window.Mean(0)), "the most senders in 100 ms"),
 				Advice:   "Where this is not meant as a limit: make the receiver faster, add receivers, or send in batches; a larger buffer only moves the queue. block.chan.total should fall.",
 				Caveat:   "A channel that is used as a semaphore or to slow producers down looks the same.",
 			})
@@ -138,7 +138,7 @@ var lockConvoy = &analysis.Analyzer{
 			p.Say("no user goroutine waited for a lock; waiting to send on a channel at one place: %s on average, worth a note from %s on", say.Number(sending), say.Number(p.Limit("senders")))
 		default:
 			p.Say("at most %s waited at once for a lock in the worst 100 ms, at %s, longest %s; worth a note from %s on, of %s",
-				say.Number(most.Mean), worstLock.Label[1], p.Dur(worstLock.Max), say.Number(p.Limit("waiters")), p.Dur(int64(p.Limit("length"))))
+				say.Number(most.Score), worstLock.Label[1], p.Dur(worstLock.Max), say.Number(p.Limit("waiters")), p.Dur(int64(p.Limit("length"))))
 		}
 		return nil
 	},
@@ -172,8 +172,8 @@ func findPools(p *analysis.Pass, sites []*measures.WaitingAt) (pools []*measures
 			Code: "lock-convoy/pool", Severity: s,
 			Summary: fmt.Sprintf("Goroutines queue for what others of them give back at %s, a pool or semaphore that is too small: %s waited at any time, %s in %s, longest %s%s",
 				w.Label[1], say.Number(mean), p.Dur(w.Busy()), say.Counted(n, "wait", "waits"), p.Dur(w.Max), w.WokenBy(p)),
-			Cost: analysis.Cost{Value: w.Busy(), Total: evidence.UserTime(p), Clock: analysis.GTime}, Confidence: analysis.Inferred,
-			Evidence: w.Evidence(p, window.WorstMean(p, w.OverTime, 0), "the longest queue in 100 ms"),
+			Cost: evidence.GoTime(p, w.Busy()), Confidence: analysis.Inferred,
+			Evidence: w.Evidence(p, window.Worst(p, w.OverTime, window.Moment, window.Mean(0)), "the longest queue in 100 ms"),
 			Advice:   "Hold what is taken for less time, or have more of it (connections, tokens), unless it is a limit on purpose: then admit fewer goroutines. The waits there, in blocking.waits or blocking.contention, should fall.",
 			Caveat:   "Told from who ends the waits and in which order. Workers that hand work to each other through one channel look the same.",
 		})

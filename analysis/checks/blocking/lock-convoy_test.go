@@ -73,7 +73,7 @@ func casesLockConvoy(t *testing.T) {
 	if f.Cost.Value != 2400e6 || f.Cost.Total != 4100e6 || !strings.Contains(f.Summary, "8.0 waited at once") || !strings.Contains(f.Summary, "blkUnlocker") {
 		t.Errorf("%+v", f)
 	}
-	if len(f.Evidence) != 2 || len(f.Evidence[0].Stack) == 0 || !strings.Contains(f.Evidence[1].Func, "blkUnlocker") || f.Evidence[0].To-f.Evidence[0].From < window.BlockingStretch {
+	if len(f.Evidence) != 2 || len(f.Evidence[0].Stack) == 0 || !strings.Contains(f.Evidence[1].Func, "blkUnlocker") || f.Evidence[0].To-f.Evidence[0].From < window.Moment {
 		t.Errorf("evidence %+v", f.Evidence)
 	}
 }

@@ -2,6 +2,7 @@ package blocking
 
 import (
 	"fmt"
+	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/internal/say"
@@ -13,9 +14,10 @@ import (
 )
 
 var netpollDelay = &analysis.Analyzer{
-	Name:     "netpoll-delay",
-	Doc:      say.Page(pages, "netpoll-delay"),
-	Requires: []*analysis.Analyzer{measures.Netpoll, measures.Goroutines, measures.Waits},
+	Name:        "netpoll-delay",
+	Doc:         say.Page(pages, "netpoll-delay"),
+	Interactive: true,
+	Requires:    []*analysis.Analyzer{measures.Netpoll, measures.Goroutines, measures.Waits},
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "netpoll-delay.p99", Doc: "readied by the network poller to running, 99th percentile", Unit: analysis.NS,
@@ -69,12 +71,14 @@ var netpollDelay = &analysis.Analyzer{
 		if known {
 			more(p.Severity("p99", float64(p99)))
 		}
-		mean, at := worstDelay(p, f.Delays())
+		at := worstDelay(p, f.Delays())
+		mean := int64(at.Score)
 		more(p.Severity("stretch", float64(mean)))
 		share := say.Ratio(all.Sum(), running)
 		s := analysis.Least(late, p.Severity("share", share))
-		if p.Trace.Duration() >= 10*window.BlockingStretch {
-			s = analysis.Least(s, p.Severity("moment", say.Ratio(window.WorstMean(p, f.Delays(), measures.DelayTotal).Sum, all.Sum())))
+		if p.Trace.Duration() >= 10*window.Moment {
+			moment := window.Worst(p, f.Delays(), window.Moment, window.Mean(measures.DelayTotal))
+			s = analysis.Least(s, p.Severity("moment", say.Ratio(moment.Sums[measures.DelayTotal], all.Sum())))
 		}
 		dist := fmt.Sprintf("%s; in the worst 100 ms mean %s", say.Spread(p, &all), p.Dur(mean))
 		if !p.Trace.V1() {
@@ -88,7 +92,7 @@ var netpollDelay = &analysis.Analyzer{
 		finding := analysis.Finding{
 			Severity: s,
 			Summary: fmt.Sprintf("Goroutines that the network made ready wait for a P: %s (n=%s); %s of delay for %s of running%s",
-				dist, analysis.FormatCount(all.N()), p.Dur(all.Sum()), p.Dur(running), mostlyBecause(p, "network poller")),
+				dist, analysis.FormatCount(all.N()), p.Dur(all.Sum()), p.Dur(running), evidence.MostlyBecause(measures.WaitsOf(p).Whole()[parse.ReadyNetpoll])),
 			Cost: analysis.Cost{Value: all.Sum(), Total: all.Sum() + running, Clock: analysis.GTime}, Confidence: analysis.Measured,
 			Evidence: []analysis.Evidence{{From: p.Rel(at.From), To: p.Rel(at.To), Note: "the worst 100 ms: mean " + p.Dur(mean)}},
 			Advice:   "Free the Ps: what they did instead is in waits.function. Split long computations, move batch work to times or processes of its own, or give the program more CPUs and as many Ps. netpoll.latency.p99 should fall.",
@@ -96,8 +100,8 @@ var netpollDelay = &analysis.Analyzer{
 		}
 		for _, r := range tally.Rank(f.Sites().ByKey(), func(k measures.WaitSite) tally.Label { return tally.Label{p.SiteName(k.Stack)} }, (*measures.NetworkWaits).Add, func(w *measures.NetworkWaits) int64 { return w.Delay }) {
 			if r.V.Delay > 0 && len(finding.Evidence) < 4 {
-				finding.Evidence = append(finding.Evidence, analysis.Evidence{From: p.Rel(p.Trace.From), To: p.Rel(p.Trace.To), Func: r.Label[0],
-					Note: fmt.Sprintf("waited here for the network, then %s in all for a P, longest %s", p.Dur(r.V.Delay), p.Dur(r.V.MaxDelay)), Stack: delayedStack(p, f, r.Label[0])})
+				finding.Evidence = append(finding.Evidence, evidence.Whole(p, analysis.Evidence{Func: r.Label[0],
+					Note: fmt.Sprintf("waited here for the network, then %s in all for a P, longest %s", p.Dur(r.V.Delay), p.Dur(r.V.MaxDelay)), Stack: delayedStack(p, f, r.Label[0])}))
 			}
 		}
 		p.Find(finding)
@@ -117,37 +121,13 @@ func delayedStack(p *analysis.Pass, f *measures.NetpollFold, name string) []anal
 	return p.Stack(stack)
 }
 
-// worstDelay is the largest mean delay of a stretch with enough starts.
-func worstDelay(p *analysis.Pass, s *sketch.Series) (mean int64, at window.Stretch) {
-	at = window.Worst(p, s, func(from, to int) (int64, bool) {
-		var n, sum int64
-		for i := from; i < to; i++ {
-			n += s.At(i, measures.DelayStarts)
-			sum += s.At(i, measures.DelayTotal)
+// worstDelay is the stretch with the largest mean delay, its score, among those with
+// enough starts.
+func worstDelay(p *analysis.Pass, s *sketch.Series) window.Stretch {
+	return window.Worst(p, s, window.Moment, func(sums []int64, _ int64) float64 {
+		if n := sums[measures.DelayStarts]; p.Met("starts", float64(n)) {
+			return float64(sums[measures.DelayTotal] / max(n, 1))
 		}
-		return sum / max(n, 1), p.Met("starts", float64(n))
+		return -1
 	})
-	return at.Sum, at
-}
-
-// mostlyBecause says what most of the waits of goroutines readied in one way were
-// made of.
-func mostlyBecause(p *analysis.Pass, ready string) string {
-	t := p.TableOf(measures.Waits, "waits.ready")
-	var cause string
-	var most, total int64
-	for i := range t.Rows {
-		if t.Cell(i, "ready by") != any(ready) {
-			continue
-		}
-		v := t.Cell(i, "total").(int64)
-		total += v
-		if v > most {
-			most, cause = v, t.Cell(i, "cause").(string)
-		}
-	}
-	if most == 0 {
-		return ""
-	}
-	return fmt.Sprintf("; %s of it: %s", analysis.FormatRatio(say.Ratio(most, total)), cause)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/tracelens/tracelens/analysis/internal/say"
 	"github.com/tracelens/tracelens/analysis/internal/window"
 	"github.com/tracelens/tracelens/analysis/measures"
+	"github.com/tracelens/tracelens/parse"
 )
 
 var RwmutexWriterStall = &analysis.Analyzer{
@@ -47,29 +48,29 @@ var RwmutexWriterStall = &analysis.Analyzer{
 				continue
 			}
 			any = true
-			at, long, n := window.WorstMean(p, r.OverTime, 0), r.Long(), r.Spans-r.Idle
-			if at.Mean > most.Mean {
+			at, long, n := window.Worst(p, r.OverTime, window.Moment, window.Mean(0)), r.Long(), r.Spans-r.Idle
+			if at.Score > most.Score {
 				most = at
 			}
-			s := analysis.Least(p.Severity("readers", at.Mean), p.Severity("length", float64(long)))
+			s := analysis.Least(p.Severity("readers", at.Score), p.Severity("length", float64(long)))
 			if !p.Met("waits", float64(n)) || s == "" || found == evidence.MaxFindings {
 				continue
 			}
 			found++
 			writer, behind := writerBefore(p, r, sites)
-			shown := r.Evidence(p, at, say.Number(at.Mean)+" readers waiting at once")
+			shown := r.Evidence(p, at, say.Number(at.Score)+" readers waiting at once")
 			why := "a writer held the lock"
 			advice := "Make the write shorter: prepare the new value before the lock is taken and only swap it under it, or keep it in an atomic.Pointer that readers load. block.sync.total should fall."
 			if writer != nil && p.Met("behind", behind) {
 				why = fmt.Sprintf("%s of that while a writer waited at %s for slow readers to leave", analysis.FormatRatio(behind), writer.Label[1])
-				shown = append(shown, writer.Evidence(p, window.WorstMean(p, writer.OverTime, 0), "the writer, and below the readers it waited for")...)
+				shown = append(shown, writer.Evidence(p, window.Worst(p, writer.OverTime, window.Moment, window.Mean(0)), "the writer, and below the readers it waited for")...)
 				advice = "Shorten what readers do under the lock: one that is slow makes the writer wait, and a waiting writer keeps all new readers out. Or let readers load an atomic.Pointer. block.sync.total should fall."
 			}
 			p.Find(analysis.Finding{
 				Severity: s,
 				Summary: fmt.Sprintf("Readers of a sync.RWMutex wait at %s: %s at once in the worst 100 ms (from %s), %s in %s, longest %s; %s",
-					r.Label[1], say.Number(at.Mean), p.At(at.From), p.Dur(r.Busy()), say.Counted(n, "wait", "waits"), p.Dur(r.Max), why),
-				Cost: analysis.Cost{Value: r.Busy(), Total: evidence.UserTime(p), Clock: analysis.GTime}, Confidence: analysis.Inferred,
+					r.Label[1], say.Number(at.Score), p.At(at.From), p.Dur(r.Busy()), say.Counted(n, "wait", "waits"), p.Dur(r.Max), why),
+				Cost: evidence.GoTime(p, r.Busy()), Confidence: analysis.Inferred,
 				Evidence: shown, Advice: advice,
 				Caveat: "Which lock it is is not in the trace: reader and writer are taken for a pair because the function of one ends the waits of the other.",
 			})
@@ -80,7 +81,7 @@ var RwmutexWriterStall = &analysis.Analyzer{
 			p.Say("no user goroutine waited to read under a sync.RWMutex")
 		default:
 			p.Say("at most %s readers of a sync.RWMutex waited at once in the worst 100 ms; worth a note from %s on, of %s",
-				say.Number(most.Mean), say.Number(p.Limit("readers")), p.Dur(int64(p.Limit("length"))))
+				say.Number(most.Score), say.Number(p.Limit("readers")), p.Dur(int64(p.Limit("length"))))
 		}
 		return nil
 	},
@@ -99,7 +100,7 @@ func writerBefore(p *analysis.Pass, r *measures.WaitingAt, sites []*measures.Wai
 			t := r.OverTime.Start() + int64(i)*r.OverTime.Width()
 			v := float64(r.OverTime.At(i, 0))
 			all += v
-			both += v * min(1, float64(window.SumBetween(w.OverTime, t, t+r.OverTime.Width()))/float64(r.OverTime.Width()))
+			both += v * min(1, float64(window.Sum(p, w.OverTime, 0, parse.Time(t), parse.Time(t+r.OverTime.Width())))/float64(r.OverTime.Width()))
 		}
 		if all > 0 && both/all > share {
 			writer, share = w, both/all

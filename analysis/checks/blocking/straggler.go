@@ -102,7 +102,7 @@ func runStraggler(p *analysis.Pass) error {
 			continue
 		}
 		found++
-		shown := w.Evidence(p, window.Stretch{From: p.Trace.From, To: p.Trace.To}, fmt.Sprintf("waited for %s", p.FuncName(k.fn)))
+		shown := w.Evidence(p, window.All(p), fmt.Sprintf("waited for %s", p.FuncName(k.fn)))
 		shown = append(shown, slow...)
 		for _, e := range measures.GoroutinesOf(p).Longest().Items() {
 			if g := e.Item; g.Fn == k.fn && g.Ended && len(shown) < 9 {
@@ -117,7 +117,7 @@ func runStraggler(p *analysis.Pass) error {
 			Severity: s, Explains: explains,
 			Summary: fmt.Sprintf("A few slow goroutines keep the others waiting: at %s %s waited at any time, %s for each wait, for goroutines of %s, which take %s at the median, the slow ones %s (n=%s)%s",
 				w.Label[1], say.Number(mean), p.Dur(long), p.FuncName(k.fn), p.Dur(k.median), p.Dur(k.slow), analysis.FormatCount(k.work.N), where),
-			Cost: analysis.Cost{Value: w.Busy(), Total: evidence.UserTime(p), Clock: analysis.GTime}, Confidence: analysis.Inferred,
+			Cost: evidence.GoTime(p, w.Busy()), Confidence: analysis.Inferred,
 			Evidence: shown,
 			Advice:   "Make the slow ones as fast as the others: smaller and equal pieces of work, the largest first, a time limit or a second try for what hangs. The max in goroutines.sites should come near its p50.",
 			Caveat:   "What goroutines take is told without their waiting for a P, but on an oversubscribed machine running includes waiting for a CPU.",

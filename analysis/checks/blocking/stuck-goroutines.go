@@ -127,7 +127,7 @@ func runStuckGoroutines(p *analysis.Pass) error {
 		p.Find(analysis.Finding{
 			Severity: s,
 			Summary: fmt.Sprintf("Goroutines pile up at %s (%s): %s more than at the begin (%s), %s of %s waits ended%s",
-				w.Label[1], w.Label[0], analysis.FormatCount(grown), analysis.FormatRate(say.RatePerSecond(grown, tr.Duration())), analysis.FormatCount(w.Spans-w.Open), analysis.FormatCount(w.Spans), from),
+				w.Label[1], w.Label[0], analysis.FormatCount(grown), analysis.FormatRate(say.PerSecond(grown, tr.Duration())), analysis.FormatCount(w.Spans-w.Open), analysis.FormatCount(w.Spans), from),
 			Cost: analysis.Cost{Value: w.Busy(), Total: total, Clock: analysis.GTime}, Confidence: analysis.Inferred,
 			Evidence: shown,
 			Advice:   "Give each goroutine a way to end: a context, a channel that is closed, a buffer for the one result that nobody may fetch. goroutines.max should stop to grow from trace to trace. Go 1.26 has a profile of leaked goroutines (runtime/pprof, goroutineleak).",
@@ -159,7 +159,7 @@ func steadyGrowth(p *analysis.Pass, w *measures.WaitingAt) (share float64, growt
 		if third == 0 {
 			to = from + d/30
 		}
-		return float64(window.SumBetween(w.OverTime, from, to)) / float64(max(to-from, 1))
+		return float64(window.Sum(p, w.OverTime, 0, parse.Time(from), parse.Time(to))) / float64(max(to-from, 1))
 	}
 	l := [4]float64{level(0), level(1), level(2), level(3)}
 	growth = l[3] - l[1]

@@ -50,7 +50,7 @@ var tickerStorm = &analysis.Analyzer{
 		found := 0
 		for _, w := range sites {
 			fn := p.Trace.Entry(w.Stack)
-			rate, work := say.RatePerSecond(w.Timers, p.Trace.Duration()), running[fn]/max(waited[fn], 1)
+			rate, work := say.PerSecond(w.Timers, p.Trace.Duration()), running[fn]/max(waited[fn], 1)
 			s := analysis.Least(p.Severity("rate", rate), p.Severity("work", float64(work)))
 			if s == "" || !p.Met("alone", say.Ratio(w.Timers, waited[fn])) || found == evidence.MaxFindings {
 				continue
@@ -60,7 +60,7 @@ var tickerStorm = &analysis.Analyzer{
 				Severity: s,
 				Summary:  fmt.Sprintf("Timers wake goroutines %s at %s, to run %s each time", analysis.FormatRate(rate), w.Label[1], p.Dur(work)),
 				Cost:     analysis.Cost{Value: w.Timers * work, Total: int64(p.Trace.Procs) * p.Trace.Duration(), Clock: analysis.PTime}, Confidence: analysis.Inferred,
-				Evidence: []analysis.Evidence{{From: p.Rel(p.Trace.From), To: p.Rel(p.Trace.To), Func: w.Label[1], Note: fmt.Sprintf("%s timers", analysis.FormatCount(w.Timers)), Stack: p.Stack(w.Stack)}},
+				Evidence: []analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: w.Label[1], Note: fmt.Sprintf("%s timers", analysis.FormatCount(w.Timers)), Stack: p.Stack(w.Stack)})},
 				Advice:   "Wait for what is to happen instead of asking again and again (channel, sync.Cond, context), ask less often, or serve all from one ticker. sched.starts.user should fall.",
 				Caveat:   "The time that waking up itself costs, in the scheduler and the kernel, is not in it and is mostly larger.",
 			})
@@ -68,7 +68,7 @@ var tickerStorm = &analysis.Analyzer{
 		if found == 0 {
 			if w := sites[0]; w.Timers > 0 {
 				fn := p.Trace.Entry(w.Stack)
-				p.Say("most timers: %s at %s, to run %s each time; worth a note from %s on, below %s, where they wait for nothing else", analysis.FormatRate(say.RatePerSecond(w.Timers, p.Trace.Duration())), w.Label[1],
+				p.Say("most timers: %s at %s, to run %s each time; worth a note from %s on, below %s, where they wait for nothing else", analysis.FormatRate(say.PerSecond(w.Timers, p.Trace.Duration())), w.Label[1],
 					p.Dur(running[fn]/max(waited[fn], 1)), analysis.FormatRate(p.Limit("rate")), p.Dur(int64(p.Limit("work"))))
 			} else {
 				p.Say("no timer woke a user goroutine")

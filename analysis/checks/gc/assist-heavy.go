@@ -48,7 +48,7 @@ var assistHeavy = &analysis.Analyzer{
 				p.Dur(assist), p.Dur(int64(p.Limit("time"))), say.Counted(c.Assist().N, "assist", "assists"), p.Limit("assists"))
 			return nil
 		}
-		all := newGCWindow(c, over, p.Trace.From, p.Trace.To)
+		all := newGCWindow(p, c, over, p.Trace.From, p.Trace.To)
 		sites := measures.GCAssistSites(p, c)
 		finding := analysis.Finding{
 			Severity: severity,
@@ -65,7 +65,7 @@ var assistHeavy = &analysis.Analyzer{
 		if assistWaits(measures.WaitsOf(p)) >= evidence.ExplainsFrom {
 			finding.Explains = append(finding.Explains, "latency-tail")
 		}
-		if MMUPart(c, measures.GCLaneAssist) >= evidence.ExplainsFrom {
+		if MMUPart(p, c, measures.GCLaneAssist) >= evidence.ExplainsFrom {
 			finding.Explains = append(finding.Explains, "mmu-low")
 		}
 		p.Find(finding)

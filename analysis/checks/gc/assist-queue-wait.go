@@ -13,9 +13,10 @@ import (
 )
 
 var assistQueueWait = &analysis.Analyzer{
-	Name:     "assist-queue-wait",
-	Doc:      say.Page(pages, "assist-queue-wait"),
-	Requires: []*analysis.Analyzer{measures.Blocking, measures.GC},
+	Name:        "assist-queue-wait",
+	Doc:         say.Page(pages, "assist-queue-wait"),
+	Interactive: true,
+	Requires:    []*analysis.Analyzer{measures.Blocking, measures.GC},
 	Thresholds: []analysis.Threshold{
 		{Name: "assist-queue-wait.tail", Doc: "p99 (p90 of fewer than 1,000) of waits in the queue of mark assists", Unit: analysis.NS,
 			Levels: analysis.Levels{Warning: 1e6, Error: 10e6}, Source: "as latency-tail: to the goroutine it is the same as waiting for a P (golang/go#22654)"},

@@ -19,13 +19,13 @@ type gcWindow struct {
 	time     measures.Shares // of Ps
 }
 
-func newGCWindow(c *measures.GCFold, over *sketch.Series, from, to parse.Time) *gcWindow {
+func newGCWindow(p *analysis.Pass, c *measures.GCFold, over *sketch.Series, from, to parse.Time) *gcWindow {
 	w := &gcWindow{from: from, to: to}
 	for lane := range w.lanes {
-		w.lanes[lane] = window.SumWithin(c.Time(), lane, from, to)
+		w.lanes[lane] = window.Sum(p, c.Time(), lane, from, to)
 	}
 	for s := range w.time {
-		w.time[s] = window.SumWithin(over, s, from, to)
+		w.time[s] = window.Sum(p, over, s, from, to)
 	}
 	return w
 }
@@ -56,8 +56,8 @@ func gcOf(p *analysis.Pass, score func(sums []int64, ns int64) float64) (c *meas
 		return c, nil, nil
 	}
 	over = measures.TimelineOf(p).Sums().Over
-	from, to, _ := window.WorstStretch(p, c.Time(), window.JudgedWindow, score)
-	return c, over, newGCWindow(c, over, from, to)
+	worst := window.Worst(p, c.Time(), window.Second, score)
+	return c, over, newGCWindow(p, c, over, worst.From, worst.To)
 }
 
 func markingScore(sums []int64, ns int64) float64 { return say.Ratio(sums[measures.GCLaneMarking], ns) }
@@ -65,12 +65,12 @@ func markingScore(sums []int64, ns int64) float64 { return say.Ratio(sums[measur
 const lessGarbage = "Allocate less at the sites shown (reuse buffers, avoid boxing, size slices), or give the heap room: a higher GOGC, or GOGC=off with a GOMEMLIMIT that leaves memory to spare."
 
 // MMUPart is the share of a lane in what the GC took in the worst 10 ms.
-func MMUPart(c *measures.GCFold, lane int) float64 {
+func MMUPart(p *analysis.Pass, c *measures.GCFold, lane int) float64 {
 	worst := c.MMU().Worst()[mmuIndex(10e6)]
 	if !worst.Ok {
 		return 0
 	}
-	w := newGCWindow(c, sketch.NewSeries(int(measures.NumShares)), parse.Time(worst.At), parse.Time(worst.At+10e6))
+	w := newGCWindow(p, c, sketch.NewSeries(int(measures.NumShares)), parse.Time(worst.At), parse.Time(worst.At+10e6))
 	return say.Ratio(w.lanes[lane], w.taken())
 }
 

@@ -85,8 +85,8 @@ func stackPopulations(p *analysis.Pass) (out []analysis.Evidence) {
 	for _, at := range measures.JoinSites(users, func(k measures.GoOrigin) tally.Label { return tally.Label{p.FuncName(k.Fn)} }, (*measures.GoPopulation).Add,
 		func(v *measures.GoPopulation) int64 { return v.Count }, func(a, b measures.GoOrigin) int { return cmp.Or(cmp.Compare(a.Site, b.Site), cmp.Compare(a.Fn, b.Fn)) }) {
 		if len(out) < 3 && at.V.Count >= 10 {
-			out = append(out, analysis.Evidence{From: p.Rel(p.Trace.From), To: p.Rel(p.Trace.To), Func: p.FuncName(at.Key.Fn),
-				Note: say.Counted(at.V.Count, "goroutine", "goroutines") + " in all", Stack: p.Stack(at.Key.Site)})
+			out = append(out, evidence.Whole(p, analysis.Evidence{Func: p.FuncName(at.Key.Fn),
+				Note: say.Counted(at.V.Count, "goroutine", "goroutines") + " in all", Stack: p.Stack(at.Key.Site)}))
 		}
 	}
 	return out

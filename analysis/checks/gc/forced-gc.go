@@ -44,7 +44,7 @@ var forcedGC = &analysis.Analyzer{
 		for _, s := range forced {
 			sum.Add(s)
 		}
-		rate := float64(sum.N) * 1e9 / float64(max(1, p.Trace.Duration()))
+		rate := say.PerSecond(sum.N, p.Trace.Duration())
 		severity := p.Severity("rate", rate)
 		if severity == "" || !p.Met("cycles", float64(sum.N)) || !p.Met("share", say.Ratio(sum.N, all)) {
 			p.Say("%s of %s were forced, %s (limits: %.0f cycles, %s)", analysis.FormatCount(sum.N), say.Counted(all, "GC cycle", "GC cycles"),
@@ -63,7 +63,7 @@ var forcedGC = &analysis.Analyzer{
 			Severity: severity, Explains: explains,
 			Summary: fmt.Sprintf("The program forces GC cycles: %s of %s, %s, most at %s",
 				analysis.FormatCount(sum.N), say.Counted(all, "cycle", "cycles"), analysis.FormatRate(rate), sites[0].Site),
-			Cost:       analysis.Cost{Value: sum.Wall, Total: p.Trace.Duration(), Clock: analysis.Wall},
+			Cost:       evidence.WallTime(p, sum.Wall),
 			Confidence: analysis.Measured,
 			Evidence: evidence.SiteEvidence(p, sites, p.Trace.From, p.Trace.To, func(s *measures.GCSum) string {
 				return fmt.Sprintf("began %s, %s of mark in all", say.Counted(s.N, "cycle", "cycles"), p.Dur(s.Wall))

@@ -11,7 +11,7 @@ import (
 )
 
 func (w *gcWindow) cycleRate() float64 {
-	return float64(w.lanes[measures.GCLaneCycles]) * 1e9 / float64(max(1, w.wall()))
+	return say.PerSecond(w.lanes[measures.GCLaneCycles], w.wall())
 }
 
 var gcCPUDominant = &analysis.Analyzer{
@@ -45,7 +45,7 @@ var gcCPUDominant = &analysis.Analyzer{
 				say.Percent(w.marking()), say.Percent(p.Limit("marking")), w.cycleRate(), p.Limit("rate"), say.Percent(share), say.Percent(p.Limit("cpu")))
 			return nil
 		}
-		all := newGCWindow(c, over, p.Trace.From, p.Trace.To)
+		all := newGCWindow(p, c, over, p.Trace.From, p.Trace.To)
 		finding := analysis.Finding{
 			Severity: severity,
 			Summary: fmt.Sprintf("The GC takes %s of the P time used in the worst %s, from %s: a cycle is under way %s of the time, %.3g a second end",
@@ -59,7 +59,7 @@ var gcCPUDominant = &analysis.Analyzer{
 		}
 		// A mark that is always under way is what makes allocation pay.
 		finding.Explains = []string{"assist-heavy", "mmu-low", "sweep-on-allocation", "assist-queue-wait", "limits/gc"}
-		if evidence.WaitShare(measures.WaitsOf(p), parse.CauseGC, parse.CauseSTW) >= evidence.ExplainsFrom {
+		if evidence.CauseShare(p, parse.CauseGC, parse.CauseSTW) >= evidence.ExplainsFrom {
 			finding.Explains = append(finding.Explains, "latency-tail", "mark-starves-users")
 		}
 		p.Find(finding)

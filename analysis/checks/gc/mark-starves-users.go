@@ -12,9 +12,10 @@ import (
 )
 
 var markStarvesUsers = &analysis.Analyzer{
-	Name:     "mark-starves-users",
-	Doc:      say.Page(pages, "mark-starves-users"),
-	Requires: []*analysis.Analyzer{measures.Latency, measures.Waits, measures.GC},
+	Name:        "mark-starves-users",
+	Doc:         say.Page(pages, "mark-starves-users"),
+	Interactive: true,
+	Requires:    []*analysis.Analyzer{measures.Latency, measures.Waits, measures.GC},
 	Thresholds: []analysis.Threshold{
 		{Name: "mark-starves-users.p99", Doc: "p99 of waits of user goroutines for a P that end in a GC cycle or saw it mark", Unit: analysis.NS,
 			Levels: analysis.Levels{Warning: 500e3, Error: 10e6}, Source: "half of latency-tail's warning; 10 ms is a whole time slice (forcePreemptNS)"},
@@ -63,7 +64,7 @@ var markStarvesUsers = &analysis.Analyzer{
 			Caveat:     "Load that comes with allocation comes with the GC too: the comparison does not tell them apart, the blame does in part. Idle workers give way to goroutines in time; dedicated and fractional ones, and assists, do not.",
 			Figure:     "waits.cause",
 		}
-		if evidence.WaitShare(f, parse.CauseGC, parse.CauseSTW) >= evidence.ExplainsFrom {
+		if evidence.CauseShare(p, parse.CauseGC, parse.CauseSTW) >= evidence.ExplainsFrom {
 			finding.Explains = []string{"latency-tail"}
 		}
 		p.Find(finding)

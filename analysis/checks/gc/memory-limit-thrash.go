@@ -64,7 +64,7 @@ var memoryLimitThrash = &analysis.Analyzer{
 				say.Percent(w.marking()), say.Percent(p.Limit("marking")), say.Percent(share), say.Percent(p.Limit("cpu")), say.Percent(spread), say.Percent(p.Limit("goal")))
 			return nil
 		}
-		all := newGCWindow(c, over, p.Trace.From, p.Trace.To)
+		all := newGCWindow(p, c, over, p.Trace.From, p.Trace.To)
 		why, caveat := fmt.Sprintf("while the heap goal stays within %s", say.Percent(spread)), "The trace does not hold GOMEMLIMIT and GOGC: a tiny GOGC beside a live heap that does not change looks the same."
 		if tight {
 			why = fmt.Sprintf("while heap goals are %.2f times what lives", room)

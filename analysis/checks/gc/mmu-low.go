@@ -16,9 +16,10 @@ func takenScore(sums []int64, _ int64) float64 {
 }
 
 var mmuLow = &analysis.Analyzer{
-	Name:     "mmu-low",
-	Doc:      say.Page(pages, "mmu-low"),
-	Requires: []*analysis.Analyzer{measures.GC, measures.Timeline},
+	Name:        "mmu-low",
+	Doc:         say.Page(pages, "mmu-low"),
+	Interactive: true,
+	Requires:    []*analysis.Analyzer{measures.GC, measures.Timeline},
 	Thresholds: []analysis.Threshold{
 		{Name: "mmu-low.10ms", Doc: "least share of P time left to the program in any 10 ms", Unit: analysis.Ratio, Below: true,
 			Levels: analysis.Levels{Note: .49, Warning: .2}, Source: "background marking leaves three quarters, on two Ps with one dedicated worker half"},
@@ -50,7 +51,7 @@ var mmuLow = &analysis.Analyzer{
 			p.Say("%s", text)
 			return nil
 		}
-		all := newGCWindow(c, over, p.Trace.From, p.Trace.To)
+		all := newGCWindow(p, c, over, p.Trace.From, p.Trace.To)
 		summary := fmt.Sprintf("The GC leaves the program %s of the P time of the worst 10 ms, at %s", say.Percent(short.Utilization), p.At(parse.Time(short.At)))
 		shown := []analysis.Evidence{gcMoment(p, c, short.At, 10e6)}
 		if long.Ok {
@@ -73,7 +74,7 @@ var mmuLow = &analysis.Analyzer{
 
 // gcMoment says what the GC did in a window of the utilization curve.
 func gcMoment(p *analysis.Pass, c *measures.GCFold, at, length int64) analysis.Evidence {
-	w := newGCWindow(c, sketch.NewSeries(int(measures.NumShares)), parse.Time(at), parse.Time(at+length))
+	w := newGCWindow(p, c, sketch.NewSeries(int(measures.NumShares)), parse.Time(at), parse.Time(at+length))
 	part := func(lane int) string { return say.Percent(say.Ratio(w.lanes[lane], w.lanes[measures.GCLaneProcs])) }
 	return analysis.Evidence{From: p.Rel(parse.Time(at)), To: p.Rel(parse.Time(at + length)),
 		Note: fmt.Sprintf("about: workers %s, assist %s, pauses %s of P time", part(measures.GCLaneWorkers), part(measures.GCLaneAssist), part(measures.GCLanePauses))}

@@ -64,7 +64,7 @@ var serialMark = &analysis.Analyzer{
 			Severity: severity, Confidence: analysis.Heuristic,
 			Summary: fmt.Sprintf("The GC marks one thing after the other: for %s of the time, %s a cycle, %.2f Ps marked on average while %.2f stood idle",
 				say.Percent(marking), p.Dur(c.Mark()/cycles), parallel, idle),
-			Cost:     analysis.Cost{Value: c.Mark(), Total: p.Trace.Duration(), Clock: analysis.Wall},
+			Cost:     evidence.WallTime(p, c.Mark()),
 			Evidence: append(rows, evidence.LimitRows(evidence.AllocationSites(p, c, p.Trace.From, p.Trace.To), 5)...),
 			Advice:   "Look for long chains of pointers (linked lists, intrusive queues, deep trees built one child at a time): keep their nodes in slices with indices for links, or cut them into many shorter ones. gc.mark.wall should fall.",
 			Caveat:   "What is marked is not in a trace. A mark that waits for an oversubscribed machine's CPUs looks alike.",

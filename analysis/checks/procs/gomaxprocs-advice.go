@@ -58,11 +58,11 @@ var gomaxprocsAdvice = &analysis.Analyzer{
 		long := p.Met("duration", float64(wall))
 		fewer := analysis.Least(p.Severity("unused", float64(procs-need)), p.Severity("spare", say.Ratio(procs-need, procs)))
 		more := p.Severity("short", short)
-		window := []analysis.Evidence{{From: p.Rel(p.Trace.From), To: p.Rel(p.Trace.To),
+		window := []analysis.Evidence{evidence.Whole(p, analysis.Evidence{
 			Note: fmt.Sprintf("user goroutines running %s on average, running or runnable at most %d for 99.9 %% of the time, %s at the peak",
-				measures.MeanCount(mean), levelQuantile(f.Demand(), 999, 1000), analysis.FormatCount(f.Demand().Max()))}}
+				measures.MeanCount(mean), levelQuantile(f.Demand(), 999, 1000), analysis.FormatCount(f.Demand().Max()))})}
 		_, js := p.Trace.Lookup("runtime.handleEvent") // lock_js.go: WebAssembly has one thread
-		byGC := evidence.WaitShare(measures.WaitsOf(p), parse.CauseGC, parse.CauseSTW)
+		byGC := evidence.CauseShare(p, parse.CauseGC, parse.CauseSTW)
 		switch {
 		case long && more != "" && !js && byGC < evidence.ExplainsFrom:
 			over, twice := unmet(f.Demand(), procs), unmet(f.Demand(), 2*procs)
@@ -70,7 +70,7 @@ var gomaxprocsAdvice = &analysis.Analyzer{
 				Code: "gomaxprocs-advice/more", Severity: more, Confidence: analysis.Inferred,
 				Summary: fmt.Sprintf("More Ps could help: for %s of the time all were busy (GOMAXPROCS %d) and as many goroutines or more waited; of %d, %s of the waiting would have found one",
 					analysis.FormatRatio(short), procs, 2*procs, analysis.FormatRatio(1-say.Ratio(twice, over))),
-				Cost: analysis.Cost{Value: f.Saturated(), Total: wall, Clock: analysis.Wall}, Evidence: window,
+				Cost: evidence.WallTime(p, f.Saturated()), Evidence: window,
 				Advice: "Raise GOMAXPROCS if there are CPUs for it; goroutines.runnable.mean should fall.",
 				Caveat: "It only helps when the machine has CPUs to spare, and when the goroutines do not wait for each other.",
 			})

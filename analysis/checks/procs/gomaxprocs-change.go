@@ -70,7 +70,7 @@ var gomaxprocsChange = &analysis.Analyzer{
 			Severity: p.Severity("count", float64(steps.N-1)), Confidence: analysis.Measured,
 			Summary: fmt.Sprintf("GOMAXPROCS changed %s (%s)%s; it was below %d for %s",
 				say.Counted(steps.N-1, "time", "times"), firstSteps(values), where, steps.Max, p.Dur(fewer)),
-			Cost:     analysis.Cost{Value: fewer, Total: p.Trace.Duration(), Clock: analysis.Wall},
+			Cost:     evidence.WallTime(p, fewer),
 			Evidence: shown,
 			Advice:   "Set GOMAXPROCS once, at the start, to the CPUs there are; procs.gomaxprocs.min should equal procs.gomaxprocs.max. To check the program, analyse a part of the trace without a change (--from, --to).",
 			Caveat:   "Since Go 1.25 the runtime itself follows the CPU limit of the container (runtime/proc.go: sysmonUpdateGOMAXPROCS).",

@@ -58,7 +58,7 @@ var idlePsIOBound = &analysis.Analyzer{
 			Summary: fmt.Sprintf("CPU is not the limit: Ps were idle for %s of their time, and user goroutines spent %s of theirs waiting for the network or sleeping",
 				analysis.FormatRatio(idle), analysis.FormatRatio(share)),
 			Cost:     evidence.GoTime(p, int64(network+sleep)),
-			Evidence: []analysis.Evidence{{From: p.Rel(p.Trace.From), To: p.Rel(p.Trace.To), Note: fmt.Sprintf("network %s, sleep %s of user goroutines", p.Dur(int64(network)), p.Dur(int64(sleep)))}},
+			Evidence: []analysis.Evidence{evidence.Whole(p, analysis.Evidence{Note: fmt.Sprintf("network %s, sleep %s of user goroutines", p.Dur(int64(network)), p.Dur(int64(sleep)))})},
 			Advice:   "To be faster, look at what is at the other end of the connections, and at how many requests are under way at once; faster code or more Ps change little. block.network.total should fall for the same work.",
 			Caveat:   "Goroutines that wait for connections nobody uses count as well.",
 		})

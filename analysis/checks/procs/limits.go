@@ -9,7 +9,6 @@ import (
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
 	"github.com/tracelens/tracelens/analysis/internal/say"
-	"github.com/tracelens/tracelens/analysis/internal/tally"
 	"github.com/tracelens/tracelens/analysis/internal/window"
 	"github.com/tracelens/tracelens/analysis/measures"
 )
@@ -18,6 +17,7 @@ var Limits = &analysis.Analyzer{
 	Name:     "limits",
 	Doc:      say.Page(pages, "limits"),
 	Requires: []*analysis.Analyzer{measures.Timeline, measures.Parallelism, measures.Latency, measures.Waits, measures.Syscalls, measures.STW, measures.GC, measures.Goroutines, measures.Blocking},
+	Leads:    true,
 	Run:      runLimits,
 
 	Thresholds: limitThresholds,
@@ -176,16 +176,14 @@ func limitedByStops(p *analysis.Pass, wall int64) *limit {
 	}
 	s := fmt.Sprintf("Stops: the world was stopped %s for %s (%s of the time), longest %s (%s), of which %s passed until the last P stopped",
 		say.Counted(n, "time", "times"), p.Dur(halt), analysis.FormatRatio(say.Ratio(halt, wall)), p.Dur(longest), p.Trace.String(r.Name), p.Dur(r.Stopping()))
-	if row := p.TableOf(measures.STW, "stw.requesters"); n > 1 && len(row.Rows) > 0 && !r.Stop.GC {
-		if site, ok := row.Cell(0, "site").(string); ok {
-			s += "; GC aside, most of that time was requested at " + site
-		}
+	if others := f.Requesters(p); n > 1 && len(others) > 0 && !r.Stop.GC {
+		s += "; GC aside, most of that time was requested at " + others[0].Label[1]
 	}
 	e := analysis.Evidence{From: p.Rel(r.Since), To: p.Rel(r.Since) + longest, Func: p.FuncName(r.Func), Note: "longest stop, requested here", Stack: p.Stack(r.Stack)}
 	procs, _ := p.Value("procs.time")
 	return &limit{analysis.Finding{
 		Code: "limits/stops", Summary: s, Severity: evidence.Graded(p.Severity("stops", say.Ratio(halt, wall)), p.Severity("stop", float64(longest))), Confidence: analysis.Measured, Evidence: []analysis.Evidence{e},
-		Cost:   analysis.Cost{Value: halt, Total: wall, Clock: analysis.Wall},
+		Cost:   evidence.WallTime(p, halt),
 		Advice: "For GC pauses see what the last P to stop was doing; for others stop asking (runtime/metrics instead of runtime.ReadMemStats). stw.gc.total and stw.other.total should fall.",
 		Caveat: "On an oversubscribed machine a descheduled thread makes a stop long.",
 	}, say.Ratio(halt, wall) * procs / float64(wall)}
@@ -199,16 +197,8 @@ func limitedBySyscalls(p *analysis.Pass, wall int64) *limit {
 	}
 	s := fmt.Sprintf("System calls: goroutines in calls held Ps for %s (%s of P time) while other user goroutines were runnable",
 		p.Dur(int64(hostage)), analysis.FormatRatio(hostage/total))
-	t := p.TableOf(measures.Syscalls, "syscalls.sites")
-	best, most := "", int64(0)
-	for i := range t.Rows {
-		if v, _ := t.Cell(i, "P held").(int64); v > most {
-			most = v
-			best, _ = t.Cell(i, "call").(string)
-		}
-	}
-	if best != "" {
-		s += "; most at " + best
+	if sites := evidence.CallSitesBy(p, measures.SyscallsOf(p), func(s *measures.CallSite) int64 { return s.Hostage }); len(sites) > 0 {
+		s += "; most at " + sites[0].Site
 	}
 	return &limit{analysis.Finding{
 		Code: "limits/syscalls", Summary: s, Severity: p.Severity("hostage", hostage/total), Cost: evidence.ProcTime(p, hostage), Confidence: analysis.Inferred,
@@ -232,7 +222,7 @@ func limitedBySerial(p *analysis.Pass, wall int64) *limit {
 	}
 	return &limit{analysis.Finding{
 		Code: "limits/serial", Summary: s, Severity: analysis.Least(p.Severity("serial", one), p.Severity("serial-time", float64(alone))), Confidence: analysis.Measured,
-		Cost:     analysis.Cost{Value: alone, Total: wall, Clock: analysis.Wall},
+		Cost:     evidence.WallTime(p, alone),
 		Evidence: evidence.RunningEvidence(p),
 		Advice:   "Split that work over goroutines, or make it shorter; more Ps alone change nothing. goroutines.running.mean should rise above 1.",
 		Caveat:   "A program with one thing to do is serial by nature.",
@@ -240,34 +230,20 @@ func limitedBySerial(p *analysis.Pass, wall int64) *limit {
 }
 
 func limitedByContention(p *analysis.Pass, wall int64) *limit {
-	t := p.TableOf(measures.Blocking, "blocking.contention")
-	var n, mean, total int64
-	var queued float64
-	row := 0 // the costliest that is contended; waiting for assist credit is the GC's
-	for ; row < len(t.Rows); row++ {
-		n, _ = t.Cell(row, "waits").(int64)
-		mean, _ = t.Cell(row, "mean").(int64)
-		total, _ = t.Cell(row, "total").(int64)
-		queued = say.Ratio(total, wall)
-		if p.Met("contention", queued) && p.Met("contention-wait", float64(mean)) && p.Met("contention-count", float64(n)) && t.Rows[row][0] != any("GC mark assist wait for work") {
-			break
-		}
-	}
-	if row == len(t.Rows) {
+	// The costliest that is contended; waiting for assist credit is the GC's.
+	sites := measures.WaitingSites(p)
+	i := slices.IndexFunc(sites, func(w *measures.WaitingAt) bool {
+		return measures.BlockContends(p.Trace, w.Label[0], w.Stack) && w.Label[0] != "GC mark assist wait for work" &&
+			p.Met("contention", say.Ratio(w.Busy(), wall)) && p.Met("contention-wait", float64(w.Mean())) && p.Met("contention-count", float64(w.N))
+	})
+	if i < 0 {
 		return nil
 	}
-	site, _ := t.Cell(row, "site").(string)
-	reason, _ := t.Cell(row, "reason").(string)
-	s := fmt.Sprintf("Contention: %s user goroutines on average waited (%s) at %s, %s times, mean %s", measures.MeanCount(queued), reason, site, analysis.FormatCount(n), p.Dur(mean))
-	if by, ok := t.Cell(row, "woken by").(string); ok {
-		s += ", woken by " + by
-	}
-	var shown []analysis.Evidence
-	for _, w := range measures.WaitingSites(p) {
-		if w.Label == (tally.Label{reason, site}) {
-			shown = w.Evidence(p, window.Stretch{From: p.Trace.From, To: p.Trace.To}, say.Counted(n, "wait", "waits")+", "+p.Dur(total)+" in all")
-		}
-	}
+	w := sites[i]
+	n, mean, total, queued := w.N, w.Mean(), w.Busy(), say.Ratio(w.Busy(), wall)
+	s := fmt.Sprintf("Contention: %s user goroutines on average waited (%s) at %s, %s times, mean %s%s",
+		measures.MeanCount(queued), w.Label[0], w.Label[1], analysis.FormatCount(n), p.Dur(mean), w.WokenBy(p))
+	shown := w.Evidence(p, window.All(p), say.Counted(n, "wait", "waits")+", "+p.Dur(total)+" in all")
 	return &limit{analysis.Finding{
 		Code: "limits/contention", Summary: s,
 		Severity:   analysis.Least(p.Severity("contention", queued), p.Severity("contention-wait", float64(mean)), p.Severity("contention-count", float64(n))),
@@ -291,22 +267,12 @@ func limitedByWaits(p *analysis.Pass, wall int64) *limit {
 	}
 	s := fmt.Sprintf("Scheduling: user goroutines waited %s for a P, %s of %s waits for %s or longer, at most %s",
 		p.Dur(user.Sum()), analysis.FormatCount(long), analysis.FormatCount(user.N()), p.Dur(int64(p.Limit("wait"))), p.Dur(user.Max()))
-	t := p.TableOf(measures.Waits, "waits.cause")
-	if cause, ok := t.Cell(0, "cause").(string); ok {
-		share, _ := t.Cell(0, "share").(float64)
-		s += fmt.Sprintf("; %s of it: %s", analysis.FormatRatio(share), cause)
-	}
+	s += evidence.MostlyBecause(measures.WaitsOf(p).All())
 	var shown []analysis.Evidence
-	worst := p.TableOf(measures.Latency, "latency.worst")
-	for i := range min(3, len(worst.Rows)) {
-		at, _ := worst.Cell(i, "runnable at").(int64)
-		wait, _ := worst.Cell(i, "wait").(int64)
-		fn, _ := worst.Cell(i, "function").(string)
-		e := analysis.Evidence{From: at, To: at + wait, Func: fn, Note: "waited for a P"}
-		if g, ok := worst.Cell(i, "G").(int64); ok {
-			e.G = &g
-		}
-		shown = append(shown, e)
+	worst := measures.LatencyOf(p).Worst().Items()
+	for _, e := range worst[:min(3, len(worst))] {
+		at := p.Rel(e.Item.Since)
+		shown = append(shown, analysis.Evidence{From: at, To: at + e.Value, G: evidence.IDOf(e.Item.G), Func: p.FuncName(e.Item.Fn), Note: "waited for a P"})
 	}
 	severity := p.Severity("waits", float64(long))
 	if ok {

@@ -72,7 +72,7 @@ func runOversubscribedHost(p *analysis.Pass) error {
 				Code: "oversubscribed-host/stalled", Severity: severity, Confidence: analysis.Heuristic,
 				Summary: fmt.Sprintf("The program stood still for %s at %s: no event on any P, though %s had work",
 					p.Dur(hole.Value), p.At(parse.Time(hole.Time)), say.Counted(int64(hole.Item), "P", "Ps")),
-				Cost:     analysis.Cost{Value: hole.Value, Total: wall, Clock: analysis.Wall},
+				Cost:     evidence.WallTime(p, hole.Value),
 				Evidence: holeEvidence(p, f),
 				Advice:   "Look for what stopped the process then: SIGSTOP, a suspended or migrated machine, a debugger, swapping, a CPU quota. preempt.overrun.max should fall below 20 ms.",
 				Caveat:   "A loop that cannot be preempted (asyncpreemptoff=1, a huge copy) looks the same when nothing else has work.",
@@ -97,7 +97,7 @@ func runOversubscribedHost(p *analysis.Pass) error {
 			Summary: fmt.Sprintf("Ps ran goroutines for %s, but CPU samples cover only %s of it (n=%s): for the rest their threads waited for a CPU",
 				p.Dur(tr.ProcsRan()), analysis.FormatRatio(share), analysis.FormatCount(tr.Samples())),
 			Cost:     analysis.Cost{Value: tr.ProcsRan() - tr.Samples()*measures.SamplePeriod, Total: tr.ProcsRan(), Clock: analysis.PTime},
-			Evidence: append([]analysis.Evidence{{From: p.Rel(p.Trace.From), To: p.Rel(p.Trace.To), Note: fmt.Sprintf("%s samples where %.0f are due at 100 Hz", analysis.FormatCount(tr.Samples()), expected)}}, evidence.RunningEvidence(p)...),
+			Evidence: append([]analysis.Evidence{evidence.Whole(p, analysis.Evidence{Note: fmt.Sprintf("%s samples where %.0f are due at 100 Hz", analysis.FormatCount(tr.Samples()), expected)})}, evidence.RunningEvidence(p)...),
 			Caveat:   "Taken at 100 samples a second; a lower rate, or a profile of a part of the trace only, looks the same.",
 		}
 		oversubscribed(p, &finding)

@@ -12,9 +12,10 @@ import (
 )
 
 var SaturatedPs = &analysis.Analyzer{
-	Name:   "saturated",
-	Doc:    say.Page(pages, "saturated"),
-	Covers: []string{"limits/cpu"},
+	Name:        "saturated",
+	Doc:         say.Page(pages, "saturated"),
+	Interactive: true,
+	Covers:      []string{"limits/cpu"},
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "saturated.share", Doc: "share of the time with all Ps busy and a runnable user goroutine or more for each", Unit: analysis.Ratio,
@@ -45,28 +46,28 @@ var SaturatedPs = &analysis.Analyzer{
 		}
 		wall := p.Trace.Duration()
 		f := measures.ParallelismOf(p)
-		w := window.WorstShare(f.Over(), measures.OverSaturated, measures.OverTime, window.SchedWindow)
+		w := window.Worst(p, f.Over(), window.Second, window.Mean(measures.OverSaturated))
 		severity := p.Severity("share", say.Ratio(f.Saturated(), wall))
-		if s := p.Severity("second", say.Ratio(w.Num, w.Den)); s.Rank() > severity.Rank() {
+		if s := p.Severity("second", w.Score); s.Rank() > severity.Rank() {
 			severity = s
 		}
 		user, _ := p.Value("procs.share.user")
 		if severity == "" || !p.Met("time", float64(f.Saturated())) || !p.Met("user", user) {
 			p.Say("all Ps were busy with a goroutine or more waiting for each for %s of the time, %s in the worst second, with %s of P time in user code; limit %s, %s and %s",
-				analysis.FormatRatio(say.Ratio(f.Saturated(), wall)), analysis.FormatRatio(say.Ratio(w.Num, w.Den)), analysis.FormatRatio(user),
+				analysis.FormatRatio(say.Ratio(f.Saturated(), wall)), analysis.FormatRatio(w.Score), analysis.FormatRatio(user),
 				analysis.FormatRatio(p.Limit("share")), analysis.FormatRatio(p.Limit("second")), analysis.FormatRatio(p.Limit("user")))
 			return nil
 		}
 		if !p.Met("outside", evidence.WokenFromOutside(p)) {
 			severity = analysis.Note
 		}
-		from, to := w.Clip(p)
+		from, to := p.Rel(w.From), p.Rel(w.To)
 		finding := analysis.Finding{
 			Severity: severity, Confidence: analysis.Measured,
 			Summary: fmt.Sprintf("The Ps are saturated (GOMAXPROCS %.0f): all were busy, with a user goroutine or more waiting for each, for %s of the time (%s in the worst second); user code had %s of P time, %s goroutines waited on average%s",
-				evidence.MeanProcs(p), analysis.FormatRatio(say.Ratio(f.Saturated(), wall)), analysis.FormatRatio(say.Ratio(w.Num, w.Den)),
+				evidence.MeanProcs(p), analysis.FormatRatio(say.Ratio(f.Saturated(), wall)), analysis.FormatRatio(w.Score),
 				analysis.FormatRatio(user), measures.MeanCount(float64(f.Runnable().Sum()-f.Yielding())/float64(wall)), evidence.RanMostly(p)),
-			Cost:     analysis.Cost{Value: f.Saturated(), Total: wall, Clock: analysis.Wall},
+			Cost:     evidence.WallTime(p, f.Saturated()),
 			Evidence: append([]analysis.Evidence{{From: from, To: to, Note: "the worst second"}}, evidence.RunningEvidence(p)...),
 			Advice:   "Do less work, admit less of it at once, or add CPUs and Ps; goroutines.runnable.mean should fall towards 0.",
 			Caveat:   "A batch job is meant to keep all Ps busy.",

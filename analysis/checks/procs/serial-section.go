@@ -69,7 +69,7 @@ var serialSection = &analysis.Analyzer{
 			Severity: severity, Confidence: analysis.Inferred,
 			Summary: fmt.Sprintf("A serial part limits the program: exactly one user goroutine ran, and no other could, for %s of the time on %s, while %s others were blocked on locks and channels on average; %s of all running is that of %s%s",
 				analysis.FormatRatio(say.Ratio(alone, wall)), say.Counted(int64(procs+.5), "P", "Ps"), measures.MeanCount(blocked), analysis.FormatRatio(share), owner, evidence.RanMostly(p)),
-			Cost:     analysis.Cost{Value: alone, Total: wall, Clock: analysis.Wall},
+			Cost:     evidence.WallTime(p, alone),
 			Evidence: evidence.RunningEvidence(p),
 			Advice:   "Split that work over goroutines, or make it shorter; more Ps change nothing. goroutines.running.mean should rise above 1.",
 			Caveat:   "Which function ran alone is told from its share of all running. A program with one thing to do is serial by nature.",

@@ -3,6 +3,7 @@ package sched
 import (
 	"cmp"
 	"fmt"
+	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/internal/say"
@@ -43,8 +44,8 @@ func stealEvidence(p *analysis.Pass) (out []analysis.Evidence) {
 		if len(out) == 5 || s.V.N == 0 {
 			break
 		}
-		out = append(out, analysis.Evidence{From: p.Rel(p.Trace.From), To: p.Rel(p.Trace.To), Func: p.FuncName(s.Key.Fn),
-			Note: fmt.Sprintf("made runnable at %s, %s stolen", say.ReadyName(p, s.Key.Ready, s.Key.Stack), say.Counted(s.V.N, "start", "starts")), Stack: p.Stack(s.Key.Stack)})
+		out = append(out, evidence.Whole(p, analysis.Evidence{Func: p.FuncName(s.Key.Fn),
+			Note: fmt.Sprintf("made runnable at %s, %s stolen", say.ReadyName(p, s.Key.Ready, s.Key.Stack), say.Counted(s.V.N, "start", "starts")), Stack: p.Stack(s.Key.Stack)}))
 	}
 	return out
 }

@@ -53,16 +53,16 @@ var connectionChurn = &analysis.Analyzer{
 			p.NotApplicable("no user goroutine was created in this trace; record while the program works")
 			return nil
 		}
-		rate := say.PerSecond(p, dials)
+		rate := say.PerSecond(dials, p.Trace.Duration())
 		severity := p.Severity("rate", rate)
 		if severity == "" || !p.Met("count", float64(dials)) {
 			p.Say("net/http dialled %s, %s; limit %s", say.Counted(dials, "connection", "connections"), analysis.FormatRate(rate), analysis.FormatRate(p.Limit("rate")))
 			return nil
 		}
-		shown := []analysis.Evidence{{From: p.Rel(p.Trace.From), To: p.Rel(p.Trace.To), Func: p.SiteName(site), Note: "dials are begun here", Stack: p.Stack(site)}}
+		shown := []analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: p.SiteName(site), Note: "dials are begun here", Stack: p.Stack(site)})}
 		if made > 0 {
-			shown = append(shown, analysis.Evidence{From: p.Rel(p.Trace.From), To: p.Rel(p.Trace.To), Func: p.SiteName(maker),
-				Note: fmt.Sprintf("%s of %s started here", analysis.FormatCount(made), p.FuncName(loop)), Stack: p.Stack(maker)})
+			shown = append(shown, evidence.Whole(p, analysis.Evidence{Func: p.SiteName(maker),
+				Note: fmt.Sprintf("%s of %s started here", analysis.FormatCount(made), p.FuncName(loop)), Stack: p.Stack(maker)}))
 		}
 		p.Find(analysis.Finding{
 			Severity: severity, Confidence: analysis.Measured,

@@ -53,7 +53,7 @@ var goroutineChurn = &analysis.Analyzer{
 			p.NotApplicable("no user goroutine was created in this trace; record while the program works")
 			return nil
 		}
-		rate, mean := say.PerSecond(p, worst.Created), worst.States[parse.GoRunning]/max(worst.Count, 1)
+		rate, mean := say.PerSecond(worst.Created, p.Trace.Duration()), worst.States[parse.GoRunning]/max(worst.Count, 1)
 		severity := analysis.Least(p.Severity("rate", rate), p.Severity("run", float64(mean)))
 		if severity == "" || !p.Met("count", float64(worst.Created)) {
 			p.Say("at most %s goroutines were created at one place, which ran for %s each; limit %s that run for %s or less",
@@ -65,7 +65,7 @@ var goroutineChurn = &analysis.Analyzer{
 			Summary: fmt.Sprintf("Goroutines are made for tiny work: %s of %s (%s), which ran for %s each and waited %s for a P",
 				analysis.FormatCount(worst.Created), p.FuncName(top.Fn), analysis.FormatRate(rate), p.Dur(mean), p.Dur(worst.States[parse.GoRunnable]/max(worst.Count, 1))),
 			Cost:     evidence.ProcTime(p, float64(worst.Created*churnCost)),
-			Evidence: []analysis.Evidence{{From: p.Rel(p.Trace.From), To: p.Rel(p.Trace.To), Func: p.FuncName(top.Fn), Note: "created here", Stack: p.Stack(top.Site)}},
+			Evidence: []analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: p.FuncName(top.Fn), Note: "created here", Stack: p.Stack(top.Site)})},
 			Advice:   "Give each goroutine more to do: batches, or a fixed number of workers that take items from a channel. goroutines.created should fall.",
 			Caveat:   "The cost counts 1 µs for each, which is not in the trace. Goroutines are cheap: where the rate is right for the design, leave it.",
 		})

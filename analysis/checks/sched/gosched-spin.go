@@ -61,7 +61,7 @@ var goschedSpin = &analysis.Analyzer{
 			p.NotApplicable("no user goroutine was started in this trace; record while the program works")
 			return nil
 		}
-		rate, share := say.PerSecond(p, worst.N), float64(worst.N)/starts
+		rate, share := say.PerSecond(worst.N, p.Trace.Duration()), float64(worst.N)/starts
 		total, _ := p.Value("procs.time")
 		severity := analysis.Least(p.Severity("rate", rate), p.Severity("share", share), p.Severity("time", float64(worst.Ran)/total))
 		if severity == "" || !p.Met("count", float64(worst.N)) {
@@ -74,7 +74,7 @@ var goschedSpin = &analysis.Analyzer{
 			Summary: fmt.Sprintf("%s yields in a loop: %s runtime.Gosched (%s) at %s, %s of all starts of user goroutines",
 				p.FuncName(top.Fn), analysis.FormatCount(worst.N), analysis.FormatRate(rate), p.SiteName(top.Stack), analysis.FormatRatio(share)),
 			Cost:     evidence.ProcTime(p, float64(worst.Ran)),
-			Evidence: []analysis.Evidence{{From: p.Rel(p.Trace.From), To: p.Rel(p.Trace.To), Func: p.FuncName(top.Fn), Note: "yields here; running between yields " + p.Dur(worst.Ran), Stack: p.Stack(top.Stack)}},
+			Evidence: []analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: p.FuncName(top.Fn), Note: "yields here; running between yields " + p.Dur(worst.Ran), Stack: p.Stack(top.Stack)})},
 			Advice:   "Wait instead of asking again and again: a channel, sync.Cond or sync.Mutex wakes the goroutine when there is something to do. preempt.yield should fall.",
 			Caveat:   "A long computation that yields to be polite does not need to: the scheduler preempts it.",
 		})

@@ -2,6 +2,7 @@ package sched
 
 import (
 	"fmt"
+	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
 	"strings"
 
 	"github.com/tracelens/tracelens/analysis"
@@ -42,7 +43,7 @@ var hotFunction = &analysis.Analyzer{
 			p.Say("%s has %s of %s; limit %s of %.0f", own[0].Name, analysis.FormatRatio(say.Ratio(own[0].N, n)), say.Counted(n, "CPU sample", "CPU samples"), analysis.FormatRatio(p.Limit("share")), p.Limit("samples"))
 			return nil
 		}
-		window := analysis.Evidence{From: p.Rel(p.Trace.From), To: p.Rel(p.Trace.To)}
+		window := evidence.Whole(p, analysis.Evidence{})
 		var shown []analysis.Evidence
 		for _, o := range own[:min(5, len(own))] {
 			e := window

@@ -26,9 +26,10 @@ func waitEvidence(p *analysis.Pass, most int) (out []analysis.Evidence) {
 }
 
 var LatencyTail = &analysis.Analyzer{
-	Name:   "latency-tail",
-	Doc:    say.Page(pages, "latency-tail"),
-	Covers: []string{"limits/waits"},
+	Name:        "latency-tail",
+	Doc:         say.Page(pages, "latency-tail"),
+	Interactive: true,
+	Covers:      []string{"limits/waits"},
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "latency-tail.p99", Doc: "p99 of the waits of user goroutines for a P, in the trace or its worst second", Unit: analysis.NS,
@@ -65,7 +66,8 @@ var LatencyTail = &analysis.Analyzer{
 			return nil
 		}
 		p99 := user.QuantileAny(.99)
-		w, least := worstLatency(p, f)
+		worst := worstSecond(p, f)
+		least := int64(worst.Score)
 		severity := p.Severity("p99", float64(p99))
 		if s := p.Severity("p99", float64(least)); s.Rank() > severity.Rank() {
 			severity = s
@@ -89,18 +91,14 @@ var LatencyTail = &analysis.Analyzer{
 		if inMoment > .5 {
 			text += fmt.Sprintf("; %s of those of 1 ms or longer ended in the 100 ms from %s", analysis.FormatRatio(inMoment), p.At(moment.From))
 		}
-		if t := p.TableOf(measures.Waits, "waits.cause"); len(t.Rows) > 0 {
-			share, _ := t.Cell(0, "share").(float64)
-			text += fmt.Sprintf("; %s of it: %v", analysis.FormatRatio(share), t.Cell(0, "cause"))
-		}
+		text += evidence.MostlyBecause(measures.WaitsOf(p).All())
 		wakers, top := wakerEvidence(p, 3)
 		if top != "" {
 			text += "; most of the long ones after " + top
 		}
 		shown := append(waitEvidence(p, 5), wakers...)
-		if w.Den > 0 {
-			from, to := w.Clip(p)
-			shown = append(shown, analysis.Evidence{From: from, To: to, Note: "the worst second"})
+		if least > 0 {
+			shown = append(shown, analysis.Evidence{From: p.Rel(worst.From), To: p.Rel(worst.To), Note: "the worst second"})
 		}
 		p.Find(analysis.Finding{
 			Severity: severity, Summary: text, Confidence: analysis.Measured, Cost: cost, Evidence: shown, Figure: "latency.time",
@@ -111,36 +109,22 @@ var LatencyTail = &analysis.Analyzer{
 	},
 }
 
-// worstLatency is the second with the longest p99 among those with enough waits, and
-// the lower edge of that p99's class.
-func worstLatency(p *analysis.Pass, f *measures.LatencyFold) (w window.WorstWindow, least int64) {
-	s := f.OverTime()
-	k := min(max(int(window.SchedWindow/s.Width()), 1), s.Len())
-	if k == 0 {
-		return w, 0
-	}
-	sums := make([]int64, s.Lanes())
-	var n int64
-	for b := range s.Len() {
-		for lane := range sums {
-			v := s.At(b, lane)
-			if b >= k {
-				v -= s.At(b-k, lane)
-			}
-			sums[lane] += v
-			n += v
+// worstSecond is the one with the longest p99 among those with enough waits. Its score
+// is the lower edge of that p99's class.
+func worstSecond(p *analysis.Pass, f *measures.LatencyFold) window.Stretch {
+	return window.Worst(p, f.OverTime(), window.Second, func(sums []int64, _ int64) float64 {
+		var n int64
+		for _, k := range sums {
+			n += k
 		}
-		if b < k-1 || !p.Met("waits", float64(n)) {
-			continue
+		if !p.Met("waits", float64(n)) {
+			return -1
 		}
 		lane := len(sums) - 1
 		for beyond := sums[lane]; beyond*100 < n && lane > 0; beyond += sums[lane] {
 			lane--
 		}
-		if from, _ := measures.LatencyClass(lane); from > least {
-			at := s.Start() + int64(b-k+1)*s.Width()
-			w, least = window.WorstWindow{From: at, To: at + int64(k)*s.Width(), Num: sums[lane], Den: n}, from
-		}
-	}
-	return w, least
+		from, _ := measures.LatencyClass(lane)
+		return float64(from)
+	})
 }

@@ -69,7 +69,7 @@ var lockedThreadPenalty = &analysis.Analyzer{
 		}
 		times := float64(own) / float64(than)
 		severity := p.Severity("ratio", times)
-		if severity == "" || !p.Met("wait", float64(own)) || !p.Met("rate", say.PerSecond(p, locked.N)) {
+		if severity == "" || !p.Met("wait", float64(own)) || !p.Met("rate", say.PerSecond(locked.N, p.Trace.Duration())) {
 			p.Say("goroutines that always ran on one thread waited %s for a P (median of %s), others %s; limit %.0f times",
 				p.Dur(own), analysis.FormatCount(locked.N), p.Dur(than), p.Limit("ratio"))
 			return nil
@@ -80,8 +80,8 @@ var lockedThreadPenalty = &analysis.Analyzer{
 		var shown []analysis.Evidence
 		for _, stack := range sites[:min(5, len(sites))] {
 			use := f.Threads().At(stack)
-			shown = append(shown, analysis.Evidence{From: p.Rel(p.Trace.From), To: p.Rel(p.Trace.To), Func: p.SiteName(stack),
-				Note: fmt.Sprintf("waited here, then always ran on thread %d (%s, median wait %s)", use.M, say.Counted(use.N, "time", "times"), p.Dur(medianWait(use))), Stack: p.Stack(stack)})
+			shown = append(shown, evidence.Whole(p, analysis.Evidence{Func: p.SiteName(stack),
+				Note: fmt.Sprintf("waited here, then always ran on thread %d (%s, median wait %s)", use.M, say.Counted(use.N, "time", "times"), p.Dur(medianWait(use))), Stack: p.Stack(stack)}))
 		}
 		p.Find(analysis.Finding{
 			Severity: severity, Confidence: analysis.Heuristic,

@@ -40,7 +40,7 @@ var migrationChurn = &analysis.Analyzer{
 			return nil
 		}
 		idle, _ := p.Value("procs.share.idle")
-		rate, share := say.PerSecond(p, f.Migrations()), say.Ratio(f.Migrations(), f.Placed())
+		rate, share := say.PerSecond(f.Migrations(), p.Trace.Duration()), say.Ratio(f.Migrations(), f.Placed())
 		severity := p.Severity("rate", rate)
 		if severity == "" || !p.Met("share", share) || !p.Met("busy", 1-idle) || !p.Met("count", float64(f.Migrations())) {
 			p.Say("goroutines started on another P than before %s (%s of starts) with Ps busy for %s of their time; limit %s, %s and %s",

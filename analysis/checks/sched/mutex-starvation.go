@@ -42,7 +42,7 @@ var mutexStarvation = &analysis.Analyzer{
 			return nil
 		}
 		top := sites[0]
-		rate := say.PerSecond(p, top.V.N)
+		rate := say.PerSecond(top.V.N, p.Trace.Duration())
 		severity := p.Severity("rate", rate)
 		if severity == "" || !p.Met("count", float64(top.V.N)) {
 			p.Say("lock handoffs at one place: at most %d, %s; limit %s", top.V.N, analysis.FormatRate(rate), analysis.FormatRate(p.Limit("rate")))
@@ -57,8 +57,8 @@ var mutexStarvation = &analysis.Analyzer{
 		})
 		var shown []analysis.Evidence
 		for _, s := range stacks[:min(5, len(stacks))] {
-			shown = append(shown, analysis.Evidence{From: p.Rel(p.Trace.From), To: p.Rel(p.Trace.To), Func: p.SiteName(s),
-				Note: fmt.Sprintf("unlocked here %s for a waiter of 1 ms or longer", say.Counted(byStack[s].N, "time", "times")), Stack: p.Stack(s)})
+			shown = append(shown, evidence.Whole(p, analysis.Evidence{Func: p.SiteName(s),
+				Note: fmt.Sprintf("unlocked here %s for a waiter of 1 ms or longer", say.Counted(byStack[s].N, "time", "times")), Stack: p.Stack(s)}))
 		}
 		p.Find(analysis.Finding{
 			Severity: severity, Confidence: analysis.Measured,

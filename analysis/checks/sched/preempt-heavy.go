@@ -13,8 +13,9 @@ import (
 )
 
 var preemptHeavy = &analysis.Analyzer{
-	Name: "preempt-heavy",
-	Doc:  say.Page(pages, "preempt-heavy"),
+	Name:        "preempt-heavy",
+	Doc:         say.Page(pages, "preempt-heavy"),
+	Interactive: true,
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "preempt-heavy.share", Doc: "P time of user goroutines' time slices that sysmon ended after 10 ms, as a share of all P time", Unit: analysis.Ratio,
@@ -47,7 +48,7 @@ var preemptHeavy = &analysis.Analyzer{
 		}
 		used := &f.Slices()[measures.EndUsedUp]
 		total, _ := p.Value("procs.time")
-		share, rate := float64(used.Sum())/total, say.PerSecond(p, used.N())/procs
+		share, rate := float64(used.Sum())/total, say.PerSecond(used.N(), p.Trace.Duration())/procs
 		runnable := float64(par.Runnable().Sum()) / total
 		severity := p.Severity("share", share)
 		if severity == "" || !p.Met("rate", rate) || !p.Met("count", float64(used.N())) || !p.Met("runnable", runnable) {
@@ -71,8 +72,8 @@ var preemptHeavy = &analysis.Analyzer{
 		})
 		var shown []analysis.Evidence
 		for _, at := range places[:min(5, len(places))] {
-			shown = append(shown, analysis.Evidence{From: p.Rel(p.Trace.From), To: p.Rel(p.Trace.To), Func: at.fn,
-				Note: fmt.Sprintf("preempted here %s", say.Counted(at.n, "time", "times")), Stack: p.Stack(at.site.Stack)})
+			shown = append(shown, evidence.Whole(p, analysis.Evidence{Func: at.fn,
+				Note: fmt.Sprintf("preempted here %s", say.Counted(at.n, "time", "times")), Stack: p.Stack(at.site.Stack)}))
 		}
 		p.Find(analysis.Finding{
 			Severity: severity, Confidence: analysis.Measured,

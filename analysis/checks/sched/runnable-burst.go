@@ -11,8 +11,9 @@ import (
 )
 
 var runnableBurst = &analysis.Analyzer{
-	Name: "runnable-burst",
-	Doc:  say.Page(pages, "runnable-burst"),
+	Name:        "runnable-burst",
+	Doc:         say.Page(pages, "runnable-burst"),
+	Interactive: true,
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "runnable-burst.waited", Doc: "time of goroutines waiting in bursts (five runnable for each P, 2 ms or longer), as a share of all their waiting for a P", Unit: analysis.Ratio,

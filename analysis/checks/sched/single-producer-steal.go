@@ -60,7 +60,7 @@ var singleProducerSteal = &analysis.Analyzer{
 			return nil
 		}
 		eligible, _ := p.Value("steal.share")
-		share, mean, rate := say.Ratio(top.V.N, all), top.V.Wait/top.V.N, say.PerSecond(p, top.V.N)
+		share, mean, rate := say.Ratio(top.V.N, all), top.V.Wait/top.V.N, say.PerSecond(top.V.N, p.Trace.Duration())
 		severity := p.Severity("share", share)
 		if severity == "" || !p.Met("wait", float64(mean)) || !p.Met("rate", rate) || !p.Met("count", float64(top.V.N)) || !p.Met("eligible", eligible) {
 			p.Say("%s of %s stolen starts come from one place, %s after a mean wait of %s; limit %s, %s and %s",

@@ -28,7 +28,7 @@ var yieldStarvation = &analysis.Analyzer{
 			Source: "a goroutine that loses a tenth of its life by being polite, or a quarter",
 		},
 	},
-	Requires: []*analysis.Analyzer{measures.Timeline, measures.Latency, measures.Preemption, measures.Waits},
+	Requires: []*analysis.Analyzer{measures.Parallelism, measures.Timeline, measures.Latency, measures.Preemption, measures.Waits},
 	Run: func(p *analysis.Pass) error {
 		if evidence.NoTime(p) {
 			return nil
@@ -61,8 +61,8 @@ var yieldStarvation = &analysis.Analyzer{
 				top = p.SiteName(at.Key.Stack)
 			}
 			if i < 5 {
-				shown = append(shown, analysis.Evidence{From: p.Rel(p.Trace.From), To: p.Rel(p.Trace.To), Func: p.SiteName(at.Key.Stack),
-					Note: fmt.Sprintf("%s of %s, which ran for %s before", say.Counted(at.V.N, "yield", "yields"), p.FuncName(at.Key.Fn), p.Dur(at.V.Ran)), Stack: p.Stack(at.Key.Stack)})
+				shown = append(shown, evidence.Whole(p, analysis.Evidence{Func: p.SiteName(at.Key.Stack),
+					Note: fmt.Sprintf("%s of %s, which ran for %s before", say.Counted(at.V.N, "yield", "yields"), p.FuncName(at.Key.Fn), p.Dur(at.V.Ran)), Stack: p.Stack(at.Key.Stack)}))
 			}
 		}
 		p.Find(analysis.Finding{

@@ -40,10 +40,10 @@ var stwByTooling = &analysis.Analyzer{
 			p.Say("no stop but the GC's and the tracer's in %s", p.Dur(p.Trace.Duration()))
 			return nil
 		}
-		from, to, share := window.WorstStretch(p, c.Time(), window.JudgedWindow, func(sums []int64, ns int64) float64 {
+		worst := window.Worst(p, c.Time(), window.Second, func(sums []int64, ns int64) float64 {
 			return say.Ratio(sums[measures.STWOtherStopping]+sums[measures.STWOtherStopped], ns)
 		})
-		rate := float64(n) * 1e9 / float64(max(1, p.Trace.Duration()))
+		rate := say.PerSecond(n, p.Trace.Duration())
 		sites := make(map[measures.STWSite]*measures.STWSum)
 		var longest int64
 		for k, s := range c.Sites() {
@@ -53,12 +53,12 @@ var stwByTooling = &analysis.Analyzer{
 			}
 		}
 		severity := p.Severity("longest", float64(longest))
-		if often := analysis.Least(raised(p.Severity("rate", rate)), p.Severity("share", share)); p.Met("stops", float64(n)) {
+		if often := analysis.Least(raised(p.Severity("rate", rate)), p.Severity("share", worst.Score)); p.Met("stops", float64(n)) {
 			severity = evidence.Graded(severity, often)
 		}
 		if severity == "" {
 			p.Say("%s but the GC's and the tracer's, %s (limit %s), %s of the worst second (limit %s), the longest %s (limit %s)", say.Counted(n, "stop", "stops"),
-				analysis.FormatRate(rate), analysis.FormatRate(p.Limit("rate")), say.Percent(share), say.Percent(p.Limit("share")), p.Dur(longest), p.Dur(int64(p.Limit("longest"))))
+				analysis.FormatRate(rate), analysis.FormatRate(p.Limit("rate")), say.Percent(worst.Score), say.Percent(p.Limit("share")), p.Dur(longest), p.Dur(int64(p.Limit("longest"))))
 			return nil
 		}
 		ranked := measures.RankSites(p, sites, func(k measures.STWSite) parse.StackID { return k.Stack }, (*measures.STWSum).Add, func(s *measures.STWSum) int64 { return max(1, s.Halt) })
@@ -71,10 +71,10 @@ var stwByTooling = &analysis.Analyzer{
 		p.Find(analysis.Finding{
 			Severity: severity, Explains: gc.StopsExplained(c, severity, false),
 			Summary: fmt.Sprintf("The program stops the world itself: %s (%s), %s of the worst second, the longest %s; most at %s (%s)", say.Counted(n, "time", "times"),
-				analysis.FormatRate(rate), say.Percent(share), p.Dur(longest), ranked[0].Site, names[ranked[0].Site]),
-			Cost:       analysis.Cost{Value: sum.Halt, Total: p.Trace.Duration(), Clock: analysis.Wall},
+				analysis.FormatRate(rate), say.Percent(worst.Score), p.Dur(longest), ranked[0].Site, names[ranked[0].Site]),
+			Cost:       evidence.WallTime(p, sum.Halt),
 			Confidence: analysis.Measured,
-			Evidence: append(evidence.SiteEvidence(p, ranked, from, to, func(s *measures.STWSum) string {
+			Evidence: append(evidence.SiteEvidence(p, ranked, worst.From, worst.To, func(s *measures.STWSum) string {
 				return fmt.Sprintf("%s, %s in all, the longest %s", say.Counted(s.N, "stop", "stops"), p.Dur(s.Halt), p.Dur(s.MaxHalt))
 			}), evidence.StopEvidence(p, c.Worst().Items(), func(r *parse.Range) bool { return !r.Stop.GC }, true)...),
 			Advice: "Read runtime/metrics instead of runtime.ReadMemStats, which needs no stop; lower the rate of scrapes and of goroutine profiles; set GOMAXPROCS once. stw.other.count and stw.other.total.total should fall.",

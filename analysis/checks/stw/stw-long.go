@@ -41,7 +41,7 @@ var stwLong = &analysis.Analyzer{
 			p.NotApplicable("no whole GC pause in the trace; record longer, under load")
 			return nil
 		}
-		from, _, share := window.WorstStretch(p, c.Time(), window.JudgedWindow, func(sums []int64, ns int64) float64 {
+		worst := window.Worst(p, c.Time(), window.Second, func(sums []int64, ns int64) float64 {
 			return say.Ratio(sums[measures.STWGCStopping]+sums[measures.STWGCStopped], ns)
 		})
 		var longest int64
@@ -50,9 +50,9 @@ var stwLong = &analysis.Analyzer{
 				longest = max(longest, s.MaxHalt)
 			}
 		}
-		severity := analysis.Least(p.Severity("longest", float64(longest)), p.Severity("share", share))
+		severity := analysis.Least(p.Severity("longest", float64(longest)), p.Severity("share", worst.Score))
 		if severity == "" || !p.Met("pauses", float64(n)) {
-			p.Say("GC pauses take %s of the worst second (limit %s), the longest %s (limit %s, n=%s)", say.Percent(share), say.Percent(p.Limit("share")),
+			p.Say("GC pauses take %s of the worst second (limit %s), the longest %s (limit %s, n=%s)", say.Percent(worst.Score), say.Percent(p.Limit("share")),
 				p.Dur(longest), p.Dur(int64(p.Limit("longest"))), analysis.FormatCount(n))
 			return nil
 		}
@@ -64,8 +64,8 @@ var stwLong = &analysis.Analyzer{
 		finding := analysis.Finding{
 			Severity: severity,
 			Summary: fmt.Sprintf("GC pauses halt the program for %s of the worst second, from %s, up to %s at once (n=%s); %s of it is stopping, the rest stopped",
-				say.Percent(share), p.At(from), p.Dur(longest), analysis.FormatCount(n), say.Percent(min(1, stopping))),
-			Cost:       analysis.Cost{Value: sum.Halt, Total: p.Trace.Duration(), Clock: analysis.Wall},
+				say.Percent(worst.Score), p.At(worst.From), p.Dur(longest), analysis.FormatCount(n), say.Percent(min(1, stopping))),
+			Cost:       evidence.WallTime(p, sum.Halt),
 			Confidence: analysis.Measured,
 			Evidence:   evidence.StopEvidence(p, c.Worst().Items(), isGCStop, false),
 			Advice:     advice + " stw.gc.total.max and stw.gc.total.total should fall.",
@@ -73,10 +73,10 @@ var stwLong = &analysis.Analyzer{
 			Figure:     "stw.pauses",
 			Explains:   gc.StopsExplained(c, severity, true),
 		}
-		if evidence.WaitShare(measures.WaitsOf(p), parse.CauseSTW) >= evidence.ExplainsFrom {
+		if evidence.CauseShare(p, parse.CauseSTW) >= evidence.ExplainsFrom {
 			finding.Explains = append(finding.Explains, "latency-tail")
 		}
-		if gc.MMUPart(measures.GCOf(p).Closed(), measures.GCLanePauses) >= evidence.ExplainsFrom {
+		if gc.MMUPart(p, measures.GCOf(p).Closed(), measures.GCLanePauses) >= evidence.ExplainsFrom {
 			finding.Explains = append(finding.Explains, "mmu-low")
 		}
 		p.Find(finding)

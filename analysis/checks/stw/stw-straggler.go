@@ -72,7 +72,7 @@ var stwStraggler = &analysis.Analyzer{
 			Severity: severity,
 			Summary: fmt.Sprintf("%s stops late when the world must stop: likely the last in %s that took 200 µs or more until then, the longest %s, %s in all (%s of such time)",
 				worst, say.Counted(sum.N, "stop", "stops"), p.Dur(sum.MaxHalt), p.Dur(sum.Halt), say.Percent(say.Ratio(sum.Halt, all))),
-			Cost:       analysis.Cost{Value: sum.Halt, Total: p.Trace.Duration(), Clock: analysis.Wall},
+			Cost:       evidence.WallTime(p, sum.Halt),
 			Confidence: analysis.Inferred,
 			Evidence: append(shown, evidence.StopEvidence(p, c.Worst().Items(), func(r *parse.Range) bool {
 				return r.Stopping() >= measures.STWSlow && measures.STWRunsProgram(r) && p.FuncName(r.Stop.LastFunc) == worst

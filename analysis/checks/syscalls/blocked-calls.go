@@ -101,7 +101,7 @@ var blockedCalls = &analysis.Analyzer{
 					say.Number(inCall), what, s.Site, say.Counted(s.V.Timed, "call", "calls"), p.Dur(mean), p.Dur(s.V.Longest)),
 				Cost:       evidence.GoTime(p, s.V.Total),
 				Confidence: analysis.Measured,
-				Evidence:   []analysis.Evidence{{From: p.Rel(p.Trace.From), To: p.Rel(p.Trace.To), Func: measures.StackFunc(p, s.Stack), Note: p.Dur(s.V.Total) + " in all", Stack: p.Stack(s.Stack)}},
+				Evidence:   []analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: measures.StackFunc(p, s.Stack), Note: p.Dur(s.V.Total) + " in all", Stack: p.Stack(s.Stack)})},
 				Advice:     advice,
 				Caveat:     "The trace does not tell a call that the kernel works in from one that waits. Calls not over at the end of the trace are left out.",
 				Figure:     "syscalls.durations",

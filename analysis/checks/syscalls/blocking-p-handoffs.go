@@ -33,10 +33,10 @@ var blockingHandoffs = &analysis.Analyzer{
 		over := measures.TimelineOf(p).Sums().Over
 		procs, _ := p.Value("procs.time")
 		ps := procs / float64(max(1, p.Trace.Duration()))
-		from, to, rate := window.WorstStretch(p, f.Load(), window.JudgedWindow, func(sums []int64, ns int64) float64 {
-			return float64(sums[measures.LoadSysmon]) * 1e9 / float64(ns) / max(1, ps)
+		second := window.Worst(p, f.Load(), window.Second, func(sums []int64, ns int64) float64 {
+			return say.PerSecond(sums[measures.LoadSysmon], ns) / max(1, ps)
 		})
-		costShare := min(1, say.Ratio(f.Hostage(), procTimeIn(over, p.Trace.From, p.Trace.To)))
+		costShare := min(1, say.Ratio(f.Hostage(), procTimeIn(p, over, p.Trace.From, p.Trace.To)))
 		sites := evidence.CallSitesBy(p, f, func(s *measures.CallSite) int64 { return s.Lost[parse.TakerSysmon] })
 		var severity analysis.Severity
 		var worst measures.SiteSum[measures.CallSite]
@@ -44,7 +44,7 @@ var blockingHandoffs = &analysis.Analyzer{
 		if len(sites) > 0 {
 			worst = sites[0]
 			share = lostShare(worst.V)
-			severity = analysis.Least(p.Severity("rate", rate), p.Severity("share", share), p.Severity("cost", costShare))
+			severity = analysis.Least(p.Severity("rate", second.Score), p.Severity("share", share), p.Severity("cost", costShare))
 		}
 		if severity == "" || !p.Met("handoffs", float64(worst.V.Lost[parse.TakerSysmon])) {
 			where := ""
@@ -53,7 +53,7 @@ var blockingHandoffs = &analysis.Analyzer{
 					analysis.FormatCount(worst.V.Lost[parse.TakerSysmon]), p.Limit("handoffs"), say.Percent(share), say.Percent(p.Limit("share")))
 			}
 			p.Say("sysmon took %s from calls, %s per P in the worst second (limit %s), at a cost of %s of P time (limit %s)%s",
-				say.Counted(f.Lost()[parse.TakerSysmon], "P", "Ps"), analysis.FormatRate(rate), analysis.FormatRate(p.Limit("rate")), say.Percent(costShare), say.Percent(p.Limit("cost")), where)
+				say.Counted(f.Lost()[parse.TakerSysmon], "P", "Ps"), analysis.FormatRate(second.Score), analysis.FormatRate(p.Limit("rate")), say.Percent(costShare), say.Percent(p.Limit("cost")), where)
 			return nil
 		}
 		// What calls held and how long goroutines waited after them, at sites that lose their P.
@@ -75,10 +75,10 @@ var blockingHandoffs = &analysis.Analyzer{
 		p.Find(analysis.Finding{
 			Severity: severity,
 			Summary: fmt.Sprintf("Calls that block made sysmon take %s, %s per P in the worst second; most at %s, where %s of %s lost their P",
-				say.Counted(f.Lost()[parse.TakerSysmon], "P", "Ps"), analysis.FormatRate(rate), worst.Site, say.Percent(share), say.Counted(worst.V.Calls, "call", "calls")),
+				say.Counted(f.Lost()[parse.TakerSysmon], "P", "Ps"), analysis.FormatRate(second.Score), worst.Site, say.Percent(share), say.Counted(worst.V.Calls, "call", "calls")),
 			Cost:       analysis.Cost{Value: f.Hostage(), Total: int64(procs), Clock: analysis.PTime},
 			Confidence: analysis.Measured,
-			Evidence: evidence.SiteEvidence(p, sites, from, to, func(s *measures.CallSite) string {
+			Evidence: evidence.SiteEvidence(p, sites, second.From, second.To, func(s *measures.CallSite) string {
 				return fmt.Sprintf("sysmon took the P of %s of %s; longest %s", analysis.FormatCount(s.Lost[parse.TakerSysmon]), say.Counted(s.Calls, "call", "calls"), p.Dur(s.Longest))
 			}),
 			Advice: "Let fewer goroutines block in calls at once (a worker pool, a semaphore), or let the network poller wait: SetDeadline-capable files, os.Pipe and sockets park the goroutine and keep the P. Batch fsyncs. syscall.phandoff.sysmon should fall.",

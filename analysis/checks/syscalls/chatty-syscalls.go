@@ -30,7 +30,7 @@ var chattySyscalls = &analysis.Analyzer{
 		}
 		total := measures.TimelineOf(p).Sums().Total
 		used := total[measures.ShareUser] + total[measures.ShareSyscall]
-		perS := func(calls int64) float64 { return float64(calls) * 1e9 / float64(max(1, p.Trace.Duration())) }
+		perS := func(calls int64) float64 { return say.PerSecond(calls, p.Trace.Duration()) }
 		sites := evidence.CallSitesBy(p, f, func(s *measures.CallSite) int64 { return s.Calls })
 		var chatty []measures.SiteSum[measures.CallSite]
 		var sum int64

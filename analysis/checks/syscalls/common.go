@@ -1,6 +1,7 @@
 package syscalls
 
 import (
+	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/internal/window"
 	"github.com/tracelens/tracelens/analysis/measures"
 	"github.com/tracelens/tracelens/analysis/sketch"
@@ -8,9 +9,9 @@ import (
 )
 
 // procTimeIn is the P time of from…to.
-func procTimeIn(over *sketch.Series, from, to parse.Time) (ns int64) {
+func procTimeIn(p *analysis.Pass, over *sketch.Series, from, to parse.Time) (ns int64) {
 	for s := range int(measures.NumShares) {
-		ns += window.SumWithin(over, s, from, to)
+		ns += window.Sum(p, over, s, from, to)
 	}
 	return ns
 }

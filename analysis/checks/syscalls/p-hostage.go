@@ -27,8 +27,8 @@ var pHostage = &analysis.Analyzer{
 			return nil
 		}
 		over := measures.TimelineOf(p).Sums().Over
-		from, to, _ := window.WorstStretch(p, f.Load(), window.JudgedWindow, func(sums []int64, _ int64) float64 { return float64(sums[measures.LoadHostage]) })
-		held, all := window.SumWithin(f.Load(), measures.LoadHostage, from, to), procTimeIn(over, from, to)
+		worst := window.Worst(p, f.Load(), window.Second, window.Mean(measures.LoadHostage))
+		held, all := worst.Sums[measures.LoadHostage], procTimeIn(p, over, worst.From, worst.To)
 		share := min(1, say.Ratio(held, all))
 		severity := p.Severity("share", share)
 		if severity == "" || !p.Met("time", float64(held)) {
@@ -44,10 +44,10 @@ var pHostage = &analysis.Analyzer{
 		p.Find(analysis.Finding{
 			Severity: severity, Explains: explains,
 			Summary: fmt.Sprintf("Calls held Ps for %s while user goroutines were runnable: %s of P time in the worst second, from %s; most at %s",
-				p.Dur(f.Hostage()), say.Percent(share), p.At(from), sites[0].Site),
-			Cost:       analysis.Cost{Value: f.Hostage(), Total: procTimeIn(over, p.Trace.From, p.Trace.To), Clock: analysis.PTime},
+				p.Dur(f.Hostage()), say.Percent(share), p.At(worst.From), sites[0].Site),
+			Cost:       analysis.Cost{Value: f.Hostage(), Total: procTimeIn(p, over, p.Trace.From, p.Trace.To), Clock: analysis.PTime},
 			Confidence: analysis.Inferred,
-			Evidence: evidence.SiteEvidence(p, sites, from, to, func(s *measures.CallSite) string {
+			Evidence: evidence.SiteEvidence(p, sites, worst.From, worst.To, func(s *measures.CallSite) string {
 				return fmt.Sprintf("held %s of P time in %s", p.Dur(s.Hostage), say.Counted(s.Calls, "call", "calls"))
 			}),
 			Advice: "Make the calls that hold a P rarer or shorter: larger buffers, one call for many items, a few dedicated goroutines for slow files or C code, so that other Ps stay free. syscall.hostage should fall.",

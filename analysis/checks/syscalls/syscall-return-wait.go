@@ -22,9 +22,10 @@ func beyond(h *sketch.Histogram, limit int64) (sum int64) {
 }
 
 var syscallReturnWait = &analysis.Analyzer{
-	Name:     "syscall-return-wait",
-	Doc:      say.Page(pages, "syscall-return-wait"),
-	Requires: []*analysis.Analyzer{measures.Syscalls, measures.Latency},
+	Name:        "syscall-return-wait",
+	Doc:         say.Page(pages, "syscall-return-wait"),
+	Interactive: true,
+	Requires:    []*analysis.Analyzer{measures.Syscalls, measures.Latency},
 	Thresholds: []analysis.Threshold{
 		{Name: "syscall-return-wait.tail", Doc: "p99 (p90 of fewer than 1,000) of the waits of user goroutines whose call returned without a P", Unit: analysis.NS,
 			Levels: analysis.Levels{Warning: 1e6, Error: 10e6}, Source: "as latency-tail: 1 ms is the usual limit of scheduling monitors, 10 ms a whole time slice (forcePreemptNS)"},

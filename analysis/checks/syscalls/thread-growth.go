@@ -11,10 +11,6 @@ import (
 	"github.com/tracelens/tracelens/parse"
 )
 
-// threadWindow is the time, in ns, over which goroutines in calls are averaged: a
-// burst that is over sooner needs threads, but not for long.
-const threadWindow = 100e6
-
 var threadGrowth = &analysis.Analyzer{
 	Name:     "thread-growth",
 	Doc:      say.Page(pages, "thread-growth"),
@@ -32,13 +28,14 @@ var threadGrowth = &analysis.Analyzer{
 	},
 	Run: func(p *analysis.Pass) error {
 		f := measures.SyscallsOf(p)
-		inCalls := window.SumWithin(f.Load(), measures.LoadInCall, p.Trace.From, p.Trace.To)
+		inCalls := window.Sum(p, f.Load(), measures.LoadInCall, p.Trace.From, p.Trace.To)
 		if f.Calls() == 0 && inCalls == 0 {
 			p.NotApplicable("no system or cgo call was seen; record a longer trace under load")
 			return nil
 		}
-		from, to, most := window.WorstStretch(p, f.Load(), threadWindow, func(sums []int64, ns int64) float64 { return float64(sums[measures.LoadInCall]) / float64(ns) })
-		procs := procTimeIn(measures.TimelineOf(p).Sums().Over, p.Trace.From, p.Trace.To)
+		worst := window.Worst(p, f.Load(), window.Moment, window.Mean(measures.LoadInCall))
+		most := worst.Score
+		procs := procTimeIn(p, measures.TimelineOf(p).Sums().Over, p.Trace.From, p.Trace.To)
 		perP := most * float64(p.Trace.Duration()) / float64(max(1, procs))
 		quarters, rising := callQuarters(p, f)
 		var severity analysis.Severity
@@ -50,7 +47,7 @@ var threadGrowth = &analysis.Analyzer{
 		}
 		if severity == "" {
 			p.Say("up to %.3g goroutines were in calls at once (mean of the worst %s; limit %.0f, and %.0f per P); %s seen",
-				most, p.Dur(int64(to-from)), p.Limit("calls"), p.Limit("perp"), say.Counted(int64(p.Trace.Threads), "thread", "threads"))
+				most, p.Dur(int64(worst.To-worst.From)), p.Limit("calls"), p.Limit("perp"), say.Counted(int64(p.Trace.Threads), "thread", "threads"))
 			return nil
 		}
 		sites := evidence.CallSitesBy(p, f, func(s *measures.CallSite) int64 { return s.Total })
@@ -69,10 +66,10 @@ var threadGrowth = &analysis.Analyzer{
 		p.Find(analysis.Finding{
 			Severity: severity, Explains: explains,
 			Summary: fmt.Sprintf("%.3g goroutines at once are in calls, each on a thread of its own (mean of the worst %s, %.3g per P%s)%s",
-				most, p.Dur(int64(to-from)), perP, trend, where),
+				most, p.Dur(int64(worst.To-worst.From)), perP, trend, where),
 			Cost:       analysis.Cost{Value: inCalls, Total: max(inCalls, measures.GoroutinesOf(p).UserTime()), Clock: analysis.GTime},
 			Confidence: analysis.Measured,
-			Evidence: evidence.SiteEvidence(p, sites, from, to, func(s *measures.CallSite) string {
+			Evidence: evidence.SiteEvidence(p, sites, worst.From, worst.To, func(s *measures.CallSite) string {
 				return fmt.Sprintf("%s took %s in all, the longest %s", say.Counted(s.Calls, "call", "calls"), p.Dur(s.Total), p.Dur(s.Longest))
 			}),
 			Advice: "Bound how many goroutines block in such calls at once (a semaphore, a worker pool), or use what the network poller can wait for. threads.seen and syscall.duration.total should fall.",
@@ -85,7 +82,7 @@ var threadGrowth = &analysis.Analyzer{
 // callQuarters is the mean number of goroutines in calls in each quarter of the
 // trace, and whether each has more than the one before it.
 func callQuarters(p *analysis.Pass, f *measures.SyscallsFold) (means [4]float64, rising bool) {
-	whole := window.WholeTrace(p, f.Load())
+	whole := window.Whole(p, f.Load())
 	n := whole.Len() / 4
 	if n == 0 {
 		return means, false
@@ -94,7 +91,7 @@ func callQuarters(p *analysis.Pass, f *measures.SyscallsFold) (means [4]float64,
 	for q := range means {
 		var sum, ns int64
 		for i := q * n; i < (q+1)*n; i++ {
-			_, held := window.BucketSpan(p, whole, i)
+			_, held := window.Bucket(p, whole, i)
 			ns += held
 			sum += whole.At(i, measures.LoadInCall)
 		}

@@ -26,9 +26,10 @@ var taskParts = []struct {
 }
 
 var SlowTasks = &analysis.Analyzer{
-	Name:     "slow-tasks",
-	Doc:      say.Page(pages, "slow-tasks"),
-	Requires: []*analysis.Analyzer{measures.Tasks, measures.Goroutines},
+	Name:        "slow-tasks",
+	Doc:         say.Page(pages, "slow-tasks"),
+	Interactive: true,
+	Requires:    []*analysis.Analyzer{measures.Tasks, measures.Goroutines},
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "slow-tasks.ratio", Doc: "p99 of the tasks of a type over their p50", Unit: analysis.Count,
@@ -207,7 +208,7 @@ func slowRegion(p *analysis.Pass, f *measures.TasksFold, excess int64) (words st
 		}
 		most = p99 - p50
 		words = fmt.Sprintf("; regions %s take %s (p99), p50 %s", r.Label[0], p.Dur(p99), p.Dur(p50))
-		row = []analysis.Evidence{{From: p.Rel(p.Trace.From), To: p.Rel(p.Trace.To), Func: r.Label[0], Note: fmt.Sprintf("region: p50 %s, p99 %s (n=%s)", p.Dur(p50), p.Dur(p99), analysis.FormatCount(h.N()))}}
+		row = []analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: r.Label[0], Note: fmt.Sprintf("region: p50 %s, p99 %s (n=%s)", p.Dur(p50), p.Dur(p99), analysis.FormatCount(h.N()))})}
 	}
 	return words, row
 }

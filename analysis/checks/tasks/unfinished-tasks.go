@@ -12,9 +12,10 @@ import (
 )
 
 var UnfinishedTasks = &analysis.Analyzer{
-	Name:     "unfinished-tasks",
-	Doc:      say.Page(pages, "unfinished-tasks"),
-	Requires: []*analysis.Analyzer{measures.Tasks},
+	Name:        "unfinished-tasks",
+	Doc:         say.Page(pages, "unfinished-tasks"),
+	Interactive: true,
+	Requires:    []*analysis.Analyzer{measures.Tasks},
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "unfinished-tasks.share", Doc: "tasks of a type open at the end for longer than 99 % of its others took, of those that began in the trace", Unit: analysis.Ratio,

@@ -2,6 +2,7 @@ package trace
 
 import (
 	"fmt"
+	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/internal/say"
@@ -41,7 +42,7 @@ var shortTrace = &analysis.Analyzer{
 			Severity: severity, Confidence: analysis.Measured,
 			Summary: fmt.Sprintf("The trace is short: %s with %s of user goroutines for a P, too few for a p99 and for what happens once a second",
 				p.Dur(wall), say.Counted(n, "wait", "waits")),
-			Evidence: []analysis.Evidence{{From: p.Rel(p.Trace.From), To: p.Rel(p.Trace.To), Note: "all that was analysed"}},
+			Evidence: []analysis.Evidence{evidence.Whole(p, analysis.Evidence{Note: "all that was analysed"})},
 			Advice:   "Record a few seconds under the load in question, or widen the window; trace.duration should be 1 s or more.",
 			Caveat:   "What is in the trace is measured as ever; rare things may be missing.",
 		})

@@ -2,6 +2,7 @@ package trace
 
 import (
 	"fmt"
+	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/internal/say"
@@ -53,7 +54,7 @@ var tracerOverhead = &analysis.Analyzer{
 				analysis.FormatRatio(share), analysis.FormatRatio(min(share*measures.TrustEventHigh/measures.TrustEventLow, 1)),
 				analysis.FormatCount(n), p.Dur(int64(read)), analysis.FormatRate(perNS*1e9)),
 			Cost:     analysis.Cost{Value: min(int64(cost), f.Busy()), Total: f.Busy(), Clock: analysis.PTime},
-			Evidence: []analysis.Evidence{{From: p.Rel(p.Trace.From), To: p.Rel(p.Trace.To), Note: analysis.FormatRate(perNS*1e9) + " events on average"}},
+			Evidence: []analysis.Evidence{evidence.Whole(p, analysis.Evidence{Note: analysis.FormatRate(perNS*1e9) + " events on average"})},
 			Advice:   "Take short times as upper bounds. Fewer regions and logs, and fewer handovers between goroutines, make fewer events: trace.events_per_s should fall.",
 			Caveat:   "The cost of an event differs by CPU and is not in the trace.",
 		})

@@ -59,13 +59,14 @@ func Check(t *testing.T, check *analysis.Analyzer, sym *parse.Symbols, cases []E
 		if got != c.Want {
 			t.Errorf("%s, %s: %s, want %s (%s%q%v)", check.Name, c.Name, got, c.Want, res.Reason, res.Summary, res.Findings)
 		}
-		Complete(t, c.Name, res)
+		Complete(t, c.Name, res, check)
 	}
 }
 
 // Complete checks that a result says what every check has to say.
-func Complete(t *testing.T, name string, r *analysis.Result) {
+func Complete(t *testing.T, name string, r *analysis.Result, checks ...*analysis.Analyzer) {
 	t.Helper()
+	metrics := analysis.MetricsOf(analysis.Closure(checks))
 	if r.Outcome != analysis.Found && r.Reason == "" && len(r.Summary) == 0 {
 		t.Errorf("%s: %s is silent", name, r.Name)
 	}
@@ -76,7 +77,7 @@ func Complete(t *testing.T, name string, r *analysis.Result) {
 		if f.Cost.Value < 0 || f.Cost.Value > f.Cost.Total || (f.Cost.Clock == "") != (f.Cost.Total == 0) {
 			t.Errorf("%s: %s costs %+v", name, r.Name, f.Cost)
 		}
-		if !slices.ContainsFunc(analysis.Metrics(), func(m analysis.MetricDef) bool { return strings.Contains(f.Advice, m.ID) }) {
+		if !slices.ContainsFunc(metrics, func(m analysis.MetricDef) bool { return strings.Contains(f.Advice, m.ID) }) {
 			t.Errorf("%s: the advice of %s names no metric that should move: %s", name, r.Name, f.Advice)
 		}
 		for _, e := range f.Evidence {
@@ -202,7 +203,7 @@ func Fired(t *testing.T, path string, checks []*analysis.Analyzer) map[string]an
 	t.Helper()
 	got := make(map[string]analysis.Finding)
 	for _, r := range analysistest.Report(t, path, checks...).Results {
-		Complete(t, path, r)
+		Complete(t, path, r, checks...)
 		for _, f := range r.Findings {
 			got[f.Code] = f
 			for _, s := range f.Symptoms {

@@ -1,3 +1,4 @@
+// Package say writes numbers, names and titles for people, and the cells of tables.
 package say
 
 import (
@@ -16,16 +17,12 @@ func Number(v float64) string {
 	return fmt.Sprintf("%.0f", v)
 }
 
-func RatePerSecond(n, ns int64) float64 {
+// PerSecond is n in ns as a rate, 0 where no time passes.
+func PerSecond(n, ns int64) float64 {
 	if ns <= 0 {
 		return 0
 	}
 	return float64(n) * 1e9 / float64(ns)
-}
-
-// PerSecond is n events in the analysed time as a rate.
-func PerSecond(p *analysis.Pass, n int64) float64 {
-	return float64(n) / float64(p.Trace.Duration()) * 1e9
 }
 
 func Percent(v float64) string { return analysis.FormatRatio(v) }

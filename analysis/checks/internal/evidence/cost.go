@@ -2,7 +2,9 @@ package evidence
 
 import (
 	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/internal/say"
 	"github.com/tracelens/tracelens/analysis/measures"
+	"github.com/tracelens/tracelens/parse"
 )
 
 // UserTime is all time of user goroutines.
@@ -37,8 +39,18 @@ func GoTime(p *analysis.Pass, ns int64) analysis.Cost {
 
 // Busiest is the entry function with the most running time, and its share.
 func Busiest(p *analysis.Pass) (fn string, share float64) {
-	t := p.TableOf(measures.Goroutines, "goroutines.functions")
-	fn, _ = t.Cell(0, "function").(string)
-	share, _ = t.Cell(0, "of running").(float64)
-	return fn, share
+	functions := measures.GoroutinesOf(p).Functions(p)
+	if len(functions) == 0 {
+		return "", 0
+	}
+	var all int64
+	for _, f := range functions {
+		all += f.V.States[parse.GoRunning]
+	}
+	return functions[0].Label[0], say.Ratio(functions[0].V.States[parse.GoRunning], all)
+}
+
+// WallTime is the cost of something in the time analysed.
+func WallTime(p *analysis.Pass, ns int64) analysis.Cost {
+	return analysis.Cost{Value: ns, Total: p.Trace.Duration(), Clock: analysis.Wall}
 }

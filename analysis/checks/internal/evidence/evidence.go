@@ -1,3 +1,5 @@
+// Package evidence is what checks share: proof in the shape of a finding, costs on the
+// clocks there are, and the reasons for which a trace cannot tell.
 package evidence
 
 import (
@@ -13,6 +15,12 @@ import (
 	"github.com/tracelens/tracelens/analysis/sketch"
 	"github.com/tracelens/tracelens/parse"
 )
+
+// Whole is evidence that the whole of the analysed time gives.
+func Whole(p *analysis.Pass, e analysis.Evidence) analysis.Evidence {
+	e.From, e.To = p.Rel(p.Trace.From), p.Rel(p.Trace.To)
+	return e
+}
 
 // AllocationSites shows where the program allocates most, as far as a trace tells:
 // where goroutines assisted, and where cycles began.
@@ -90,7 +98,6 @@ func RanMostly(p *analysis.Pass) string {
 // RunningEvidence are the places where the runs with the most running time ended, and
 // the entry functions of those goroutines.
 func RunningEvidence(p *analysis.Pass) (out []analysis.Evidence) {
-	t := p.TableOf(measures.Goroutines, "goroutines.functions")
 	from, to := p.Rel(p.Trace.From), p.Rel(p.Trace.To)
 	runs := RunPlaces(p)
 	for _, r := range runs[:min(3, len(runs))] {
@@ -100,12 +107,10 @@ func RunningEvidence(p *analysis.Pass) (out []analysis.Evidence) {
 		}
 		out = append(out, analysis.Evidence{From: from, To: to, Func: p.SiteName(r.Key), Note: note, Stack: p.Stack(r.Key)})
 	}
-	for i := range min(3, len(t.Rows)) {
-		fn, _ := t.Cell(i, "function").(string)
-		ran, _ := t.Cell(i, "running").(int64)
-		n, _ := t.Cell(i, "goroutines").(int64)
-		if ran > 0 {
-			out = append(out, analysis.Evidence{From: from, To: to, Func: fn, Note: fmt.Sprintf("ran for %s in %s", p.Dur(ran), say.Counted(n, "goroutine", "goroutines"))})
+	functions := measures.GoroutinesOf(p).Functions(p)
+	for _, f := range functions[:min(3, len(functions))] {
+		if ran := f.V.States[parse.GoRunning]; ran > 0 {
+			out = append(out, analysis.Evidence{From: from, To: to, Func: f.Label[0], Note: fmt.Sprintf("ran for %s in %s", p.Dur(ran), say.Counted(f.V.Count, "goroutine", "goroutines"))})
 		}
 	}
 	return out

@@ -38,18 +38,6 @@ func NoGC(p *analysis.Pass) string {
 	return fmt.Sprintf("no GC cycle in %s; record longer, under load", p.Dur(p.Trace.Duration()))
 }
 
-// WaitShare is the share of a cause in the waits of user goroutines for a P.
-func WaitShare(f *measures.WaitsFold, causes ...parse.Cause) float64 {
-	var part, total int64
-	for r := range f.Whole() {
-		total += f.Whole()[r].Total
-		for _, c := range causes {
-			part += f.Whole()[r].Parts[c]
-		}
-	}
-	return say.Ratio(part, total)
-}
-
 // IsForced reports whether the program asked for a cycle with that trigger.
 func IsForced(trigger string) bool { return trigger == "runtime.GC" || trigger == "debug.FreeOSMemory" }
 
@@ -76,6 +64,15 @@ func CauseShare(p *analysis.Pass, causes ...parse.Cause) float64 {
 	return say.Ratio(sum, all.Total)
 }
 
+// MostlyBecause says what most of some waits for a P were made of, for the end of a sentence.
+func MostlyBecause(w measures.WaitParts) string {
+	if w.Total == 0 {
+		return ""
+	}
+	c, share := w.Largest()
+	return fmt.Sprintf("; %s of it: %s", analysis.FormatRatio(share), measures.CauseTexts[c])
+}
+
 // ExplainsFrom is the share of a symptom from which on a cause explains it.
 const ExplainsFrom = .6
 
@@ -86,19 +83,20 @@ func Causes(part, whole int64) bool { return say.Ratio(part, whole) >= ExplainsF
 // ended, and their share; 0 in a trace that is too short to have a worst one.
 func WorstMoment(p *analysis.Pass, f *measures.LatencyFold) (at window.Stretch, share float64) {
 	s := f.OverTime()
-	long := func(from, to int) (n int64, ok bool) {
-		for lane := measures.LatencyLane(measures.LongWait); lane < s.Lanes(); lane++ {
-			for b := from; b < to; b++ {
-				n += s.At(b, lane)
-			}
+	long := func(sums []int64, _ int64) (n float64) {
+		for _, k := range sums[measures.LatencyLane(measures.LongWait):] {
+			n += float64(k)
 		}
-		return n, true
+		return n
 	}
-	if at = window.Worst(p, s, long); p.Trace.Duration() < 10*window.BlockingStretch {
+	if at = window.Worst(p, s, window.Moment, long); p.Trace.Duration() < 10*window.Moment || at.Score == 0 {
 		return at, 0
 	}
-	all, _ := long(0, s.Len())
-	return at, say.Ratio(at.Sum, all)
+	var all float64
+	for lane := measures.LatencyLane(measures.LongWait); lane < s.Lanes(); lane++ {
+		all += float64(window.Sum(p, s, lane, p.Trace.From, p.Trace.To))
+	}
+	return at, at.Score / all
 }
 
 // WokenFromOutside is how many waits of user goroutines timers and the network ended.

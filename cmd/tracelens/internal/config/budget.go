@@ -23,7 +23,7 @@ func (c *Config) Budgets() []fleet.Budget { return c.budgets }
 // day: two that say the same give the same findings.
 func (c *Config) Settings(catalogue []*analysis.Analyzer, today time.Time) string {
 	var b strings.Builder
-	fmt.Fprint(&b, c.Levels(catalogue), c.preset.off)
+	fmt.Fprint(&b, c.Levels(catalogue), c.preset.batch)
 	for _, name := range slices.Sorted(maps.Keys(c.severities)) {
 		fmt.Fprintf(&b, " %q:%s", name, c.severities[name].level)
 	}
@@ -130,7 +130,7 @@ func (p *parser) budget(item *yaml.Node) {
 func (p *parser) oneBudget(item *yaml.Node, values map[string]string, lines map[string]int) {
 	b := fleet.Budget{Metric: values["metric"], Level: analysis.Error, Quantile: 1, From: p.from(item.Line)}
 	var ids []string
-	for _, def := range analysis.Metrics() {
+	for _, def := range analysis.MetricsOf(p.catalogue) {
 		ids = append(ids, def.ID)
 		if def.ID == b.Metric {
 			b.Unit = def.Unit
@@ -216,9 +216,9 @@ func (p *parser) oneBudget(item *yaml.Node, values map[string]string, lines map[
 
 const quantilePattern = `^p[0-9]+(\.[0-9]+)?$`
 
-func budgetsSchema(*schemas) object {
+func budgetsSchema(s *schemas) object {
 	var ids []string
-	for _, def := range analysis.Metrics() {
+	for _, def := range analysis.MetricsOf(s.catalogue) {
 		ids = append(ids, def.ID)
 	}
 	properties := object{}

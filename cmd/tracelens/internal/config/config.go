@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -189,13 +188,13 @@ func (c *Config) Levels(catalogue []*analysis.Analyzer) map[string]analysis.Leve
 	return out
 }
 
-// Severity says what a check, or a code, is set to: a level or off, and by what. It
-// is "" where nothing is set.
-func (c *Config) Severity(name string) (level, from string) {
-	if s, ok := c.severities[name]; ok {
+// Severity says what a check is set to: a level or off, and by what. It is "" where
+// nothing is set.
+func (c *Config) Severity(a *analysis.Analyzer) (level, from string) {
+	if s, ok := c.severities[a.Name]; ok {
 		return s.level, s.from
 	}
-	if slices.Contains(c.preset.off, name) {
+	if c.preset.batch && a.Interactive {
 		return off, "preset " + c.preset.Name
 	}
 	return "", ""
@@ -203,7 +202,7 @@ func (c *Config) Severity(name string) (level, from string) {
 
 // Off tells whether a check is not to be run.
 func (c *Config) Off(a *analysis.Analyzer) bool {
-	level, _ := c.Severity(a.Name)
+	level, _ := c.Severity(a)
 	return level == off && len(a.Thresholds) > 0
 }
 

@@ -61,14 +61,11 @@ type parser struct {
 	errs      Errors
 }
 
-// measuresWithFindings are measures that have findings as well.
-var measuresWithFindings = []string{"limits"}
-
 // finders are the names of the analyzers that may have findings.
 func finders(catalogue []*analysis.Analyzer) []string {
 	var names []string
 	for _, a := range catalogue {
-		if len(a.Thresholds) > 0 || slices.Contains(measuresWithFindings, a.Name) {
+		if len(a.Thresholds) > 0 {
 			names = append(names, a.Name)
 		}
 	}

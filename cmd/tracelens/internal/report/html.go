@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"maps"
 	"math"
 	"path/filepath"
 	"slices"
@@ -53,7 +54,7 @@ func HTML(w io.Writer, rep *analysis.Report, opt Options) error {
 		return fmt.Errorf("internal error: %w", err)
 	}
 	page.Data = data
-	style, script := asset("style.css")+palette(), asset("data.js")+asset("timeline.js")+asset("page.js")
+	style, script := asset("style.css")+palette(page.States), asset("data.js")+asset("timeline.js")+asset("page.js")
 	page.Style, page.Script = template.CSS(style), template.JS(script)
 	page.Policy = fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; img-src data:; base-uri 'none'; form-action 'none'", hash(style), hash(script))
 	var b bytes.Buffer
@@ -92,14 +93,31 @@ func anchor(name string) string {
 	}, name)
 }
 
-// laneStates are the states of a P, in the order in which they are stacked.
-var laneStates = []string{"user", "system", "GC worker", "assist", "syscall", "scheduler", "STW", "idle"}
+// stackedStates are the states of a P, in the order in which they are stacked.
+func stackedStates(rep *analysis.Report) (states []string) {
+	if t := tableOf(rep, analysis.RoleDensity); t != nil {
+		for _, c := range t.Columns {
+			if c.Unit == analysis.Ratio {
+				states = append(states, c.Name)
+			}
+		}
+		return states
+	}
+	if t := tableOf(rep, analysis.RoleSpans); t != nil {
+		for i := range t.Rows {
+			if s, ok := t.Cell(i, "state").(string); ok && !slices.Contains(states, s) {
+				states = append(states, s)
+			}
+		}
+	}
+	return states
+}
 
 // palette gives the states the colours that they have in charts, in both themes.
-func palette() string {
+func palette(states []string) string {
 	var b strings.Builder
 	vars := func(dark bool) {
-		for i, s := range laneStates {
+		for i, s := range states {
 			fill, text, _ := plots.Color(s, dark)
 			fmt.Fprintf(&b, "--state-%d:%s;--on-state-%d:%s;", i, fill, i, text)
 		}
@@ -111,7 +129,7 @@ func palette() string {
 	b.WriteString("}\n@media (prefers-color-scheme:dark){:root:not([data-theme=light]){")
 	vars(true)
 	b.WriteString("}}\n")
-	for i := range laneStates {
+	for i := range states {
 		fmt.Fprintf(&b, ".state-%d{background:var(--state-%d)}\n", i, i)
 	}
 	return b.String()
@@ -217,7 +235,7 @@ type htmlDoc struct {
 }
 
 func newHTMLPage(rep *analysis.Report, opt Options) *htmlPage {
-	p := &htmlPage{rep: rep, opt: opt, Many: rep.Fleet != nil, Name: rep.Trace.Name, Tool: rep.Tool, States: laneStates}
+	p := &htmlPage{rep: rep, opt: opt, Many: rep.Fleet != nil, Name: rep.Trace.Name, Tool: rep.Tool, States: stackedStates(rep)}
 	p.Title = filepath.Base(rep.Trace.Name) + ": tracelens report"
 	p.header()
 	p.Verdict = verdictLines(rep)
@@ -296,13 +314,10 @@ func (p *htmlPage) finding(id string, f *analysis.Finding) htmlFinding {
 }
 
 func (p *htmlPage) metrics() {
-	for _, d := range analysis.Metrics() {
-		m, ok := p.rep.Metrics[d.ID]
-		if !ok {
-			continue
-		}
+	for _, id := range slices.Sorted(maps.Keys(p.rep.Metrics)) {
+		m := p.rep.Metrics[id]
 		p.Metrics = append(p.Metrics, htmlMetric{
-			ID: d.ID, Value: analysis.Format(m.Value, m.Unit, p.rep.Trace.Quantum), N: analysis.FormatCount(m.N), Doc: d.Doc,
+			ID: id, Value: analysis.Format(m.Value, m.Unit, p.rep.Trace.Quantum), N: analysis.FormatCount(m.N), Doc: p.opt.MetricDocs[id],
 			Polarity: map[analysis.Polarity]string{analysis.Lower: "lower", analysis.Higher: "higher"}[m.Polarity],
 			Clock:    string(m.Clock), Confidence: string(m.Confidence), Unit: string(m.Unit), Sort: float64(m.Value),
 		})

@@ -146,7 +146,7 @@ func TestMarkdownBounded(t *testing.T) {
 	for _, long := range []string{strings.Repeat("x", 1<<20), strings.Repeat("\u0301", 1<<20), strings.Repeat("&", 1<<20)} {
 		rep := &analysis.Report{Tool: long, Trace: analysis.Summary{Name: long, Format: long, Fault: long, Complete: true, To: 9}, Suppressed: make([]analysis.Suppressed, 99)}
 		f := analysis.Finding{Code: long, Severity: analysis.Error, Summary: long}
-		rep.Results = []*analysis.Result{{Name: verdict, Check: true, Summary: slices.Repeat([]string{long}, 99), Findings: []analysis.Finding{f}}}
+		rep.Results = []*analysis.Result{{Name: "limits", Leads: true, Check: true, Summary: slices.Repeat([]string{long}, 99), Findings: []analysis.Finding{f}}}
 		rep.Suppressed[0].Reason = long
 		var b bytes.Buffer
 		if err := Markdown(&b, rep, Options{}); err != nil {

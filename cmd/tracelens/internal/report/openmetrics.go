@@ -3,7 +3,9 @@ package report
 import (
 	"fmt"
 	"io"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -28,7 +30,7 @@ func labelRune(r rune) rune {
 // OpenMetrics writes the metrics of a trace, or of many the counts, the distributions
 // of the metrics over traces and the findings, as text of OpenMetrics 1.0. Times are in
 // seconds.
-func OpenMetrics(w io.Writer, rep *analysis.Report, _ Options) error {
+func OpenMetrics(w io.Writer, rep *analysis.Report, opt Options) error {
 	var b strings.Builder
 	family := func(name, help string) {
 		fmt.Fprintf(&b, "# TYPE %s gauge\n# HELP %s %s\n", name, name, help)
@@ -52,12 +54,12 @@ func OpenMetrics(w io.Writer, rep *analysis.Report, _ Options) error {
 		}
 		fmt.Fprintf(&b, "%s{%s} %s\n", name, strings.Join(labels, ","), strconv.FormatFloat(v, 'g', -1, 64))
 	}
-	for _, d := range analysis.Metrics() {
-		m, ok := rep.Metrics[d.ID]
-		if !ok || math.IsNaN(float64(m.Value)) {
+	for _, id := range slices.Sorted(maps.Keys(rep.Metrics)) {
+		m := rep.Metrics[id]
+		if math.IsNaN(float64(m.Value)) {
 			continue
 		}
-		name, value := "tracelens_"+strings.Map(labelRune, d.ID), float64(m.Value)
+		name, value := "tracelens_"+strings.Map(labelRune, id), float64(m.Value)
 		switch m.Unit {
 		case analysis.NS, analysis.Moment:
 			name, value = name+"_seconds", value/1e9
@@ -68,7 +70,7 @@ func OpenMetrics(w io.Writer, rep *analysis.Report, _ Options) error {
 		case analysis.PerS:
 			name += "_per_second"
 		}
-		family(name, escaped(d.Doc))
+		family(name, escaped(opt.MetricDocs[id]))
 		fmt.Fprintf(&b, "%s{trace=%s} %s\n", name, label(rep.Trace.Name), strconv.FormatFloat(value, 'g', -1, 64))
 	}
 	for _, res := range rep.Results {

@@ -26,6 +26,7 @@ type Options struct {
 	FailOn     analysis.Severity // junit: the level of a failure; "" is Warning
 	SourceRoot string            // sarif: paths below it are relative to it
 	Pages      map[string]string // sarif, html: the analyzers' pages in Markdown, by name
+	MetricDocs map[string]string // html, openmetrics: what metrics are, by id
 }
 
 // A Chart is a picture in a file.

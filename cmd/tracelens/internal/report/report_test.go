@@ -276,7 +276,7 @@ func TestVerdict(t *testing.T) {
 		{"of the trace", []analysis.Finding{{Code: "incomplete-trace", Severity: analysis.Error}}, "Nothing in this trace limits the program: Ps idled."},
 		{"a warning", []analysis.Finding{{Code: "a", Severity: analysis.Warning, Cost: costly}}, "What matters most: a (cost 1 ms wall, 25 % of 4 ms).\nIn numbers: Ps idled."},
 	} {
-		rep := &analysis.Report{Results: []*analysis.Result{{Name: verdict, Summary: []string{"Ps idled."}}, {Name: "x", Findings: c.findings}}}
+		rep := &analysis.Report{Results: []*analysis.Result{{Name: "limits", Leads: true, Summary: []string{"Ps idled."}}, {Name: "x", Findings: c.findings}}}
 		if got := strings.Join(verdictLines(rep), "\n"); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}

@@ -22,7 +22,7 @@ func Text(w io.Writer, rep *analysis.Report, opt Options) error {
 		p.findings(rep)
 	}
 	for _, res := range rep.Results {
-		if !res.Check || res.Name == verdict || p.many && len(res.Tables) > 0 {
+		if !res.Check || res.Leads || p.many && len(res.Tables) > 0 {
 			p.result(res, &rep.Trace)
 		}
 	}
@@ -171,7 +171,7 @@ func (p *printer) result(res *analysis.Result, trace *analysis.Summary) {
 		}
 	}
 	said := res.Summary
-	if res.Name == verdict && len(said)+len(res.Findings) > 0 {
+	if res.Leads && len(said)+len(res.Findings) > 0 {
 		if len(tables) == 0 {
 			return
 		}

@@ -9,9 +9,6 @@ import (
 	"github.com/tracelens/tracelens/analysis"
 )
 
-// verdict is the analyzer whose summary and findings stand at the top.
-const verdict = "limits"
-
 // lost says what is missing of the trace, or of the fleet, "" if nothing.
 func lost(rep *analysis.Report) string {
 	if f := rep.Fleet; f != nil {
@@ -84,7 +81,7 @@ const mostNamed = 3
 // nil where the analyzer of these did not run. What is about the trace alone has no
 // cost, and limits no program.
 func verdictLines(rep *analysis.Report) []string {
-	i := slices.IndexFunc(rep.Results, func(res *analysis.Result) bool { return res.Name == verdict })
+	i := slices.IndexFunc(rep.Results, func(res *analysis.Result) bool { return res.Leads })
 	if i < 0 || len(rep.Results[i].Summary) == 0 || rep.Fleet != nil {
 		return nil
 	}
@@ -110,7 +107,7 @@ type cannot struct {
 // checks returns those that looked and found nothing, and why others could not look.
 func checks(rep *analysis.Report) (clear []*analysis.Result, unable []cannot) {
 	for _, res := range rep.Results {
-		if !res.Check || res.Name == verdict {
+		if !res.Check || res.Leads {
 			continue
 		}
 		switch res.Outcome {

@@ -29,7 +29,8 @@ func newAnalyze() *cobra.Command {
 		Use:   "analyze TRACE",
 		Short: "Report what a trace says",
 		Long: `Analyze reports what each analyzer says of TRACE: a file, - for standard input,
-or the http or https URL of a trace; plain, gzip or zstd. 'tracelens explain' lists the analyzers.
+or the http or https URL of a trace; plain, gzip or zstd. 'tracelens TRACE' does
+the same. 'tracelens explain' lists the analyzers.
 
 A trace that is cut or damaged is analysed up to where it can be read, and the
 report begins with what was lost; --strict makes that exit code 3.
@@ -46,7 +47,7 @@ has too little data for is 4.`,
   tracelens analyze --format html -o report.html cpu.trace
   tracelens analyze --fail-on error --format sarif --source-root . -o tracelens.sarif cpu.trace`,
 		Args: oneTrace, ValidArgsFunction: completeTrace,
-		RunE: func(cmd *cobra.Command, args []string) error { return analyze(cmd, &f, args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error { return analyze(cmd, &f, theTrace(args)) },
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
@@ -64,7 +65,7 @@ has too little data for is 4.`,
 }
 
 func analyze(cmd *cobra.Command, f *analyzeFlags, name string) error {
-	format, err := f.check()
+	format, err := f.check(cmd)
 	if err != nil {
 		return err
 	}

@@ -63,7 +63,7 @@ the traces are of several kinds, and none is an outlier.`,
   tracelens audit --group-by 'service={-3} host={-2}' --format json -o fleet.json 'dumps/*.trace'
   tracelens audit --baseline traces.baseline.json --format sarif -o tracelens.sarif traces/
   tracelens audit --emit shard1 dumps/a && tracelens audit --emit shard2 dumps/b && tracelens merge shard1 shard2`,
-		Args: cobra.MinimumNArgs(1),
+		Args: takes(1, -1, "PATH"),
 		RunE: func(cmd *cobra.Command, args []string) error { return auditTraces(cmd, &f, args) },
 	}
 	flags := cmd.Flags()
@@ -88,7 +88,7 @@ the traces are of several kinds, and none is an outlier.`,
 }
 
 func auditTraces(cmd *cobra.Command, f *auditFlags, args []string) error {
-	fl, cfg, err := f.fleet()
+	fl, cfg, err := f.fleet(cmd)
 	if err != nil {
 		return err
 	}

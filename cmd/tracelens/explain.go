@@ -32,7 +32,7 @@ checks and metrics.`,
 		Example: `  tracelens explain latency
   tracelens explain sched.latency
   tracelens explain --thresholds --config strict.yaml`,
-		Args: cobra.MaximumNArgs(1),
+		Args: takes(0, 1, "NAME"),
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 			var out []string
 			if len(args) == 0 {

@@ -46,8 +46,8 @@ func (f *fleetFlags) add(cmd *cobra.Command) {
 var ndjson = report.Format{Name: "ndjson", Doc: "a line for each trace as it is read, for programs"}
 
 // fleet returns the empty fleet that the flags ask for, and the configuration.
-func (f *fleetFlags) fleet() (*fleet.Fleet, *config.Config, error) {
-	if _, err := f.check(); err != nil {
+func (f *fleetFlags) fleet(cmd *cobra.Command) (*fleet.Fleet, *config.Config, error) {
+	if _, err := f.check(cmd); err != nil {
 		return nil, nil, err
 	}
 	cfg, err := f.load()
@@ -100,7 +100,7 @@ var errInconclusive = errors.New("too little data")
 // conclude writes the report of a fleet and says how it went.
 func (f *fleetFlags) conclude(cmd *cobra.Command, fl *fleet.Fleet) error {
 	rep := fl.Report("audit")
-	format, err := f.check()
+	format, err := f.check(cmd)
 	if err != nil {
 		return err
 	}

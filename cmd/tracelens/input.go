@@ -40,14 +40,6 @@ func (f *inputFlags) reading(flags *pflag.FlagSet) {
 	flags.IntVar(&f.jobs, "jobs", 0, "use at most `N` CPUs; 0 is all; the output is the same")
 }
 
-// oneTrace is the check of a command that takes one TRACE.
-func oneTrace(cmd *cobra.Command, args []string) error {
-	if len(args) != 1 {
-		return fmt.Errorf("%s takes one TRACE, got %d", cmd.Name(), len(args))
-	}
-	return nil
-}
-
 func completeTrace(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
@@ -67,7 +59,8 @@ func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers 
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(f.jobs))
 	}
 	in := cmd.InOrStdin()
-	if name == "-" {
+	implied := name == ""
+	if name == "-" || implied {
 		name = "standard input"
 		if file, ok := in.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
 			return nil, errors.New("TRACE is -, but standard input is a terminal")
@@ -85,6 +78,9 @@ func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers 
 			return nil, &failure{name, err}
 		}
 		defer file.Close()
+		if info, err := file.Stat(); err == nil && info.IsDir() {
+			return nil, fmt.Errorf("%s is a folder: 'tracelens audit %s' reads all traces below it", name, report.ShellQuoted(name))
+		}
 		in = file
 	}
 	if file, ok := in.(*os.File); ok && output != "" && output != "-" && sameFile(file, output) {
@@ -113,6 +109,9 @@ func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers 
 		begins := &headed{r: in}
 		rep, err := read(cmd.Context(), begins, name, opt, analyzers)
 		if errors.Is(err, parse.ErrUnsupported) {
+			if implied && len(begins.head) == 0 {
+				return nil, errNoArgument
+			}
 			if k, ok := sniff.Look(begins.head); ok {
 				err = fmt.Errorf("this is %s, not a Go execution trace: %s", k.Name, k.For(report.ShellQuoted(name)))
 			}
@@ -120,6 +119,9 @@ func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers 
 		return rep, err
 	}
 	rep, err := once(in, analyzers)
+	if errors.Is(err, errNoArgument) {
+		return nil, takes(1, 1, "TRACE")(cmd, nil)
+	}
 	if err != nil {
 		return nil, &failure{name, err}
 	}
@@ -139,6 +141,9 @@ func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers 
 	rep.Tool = "tracelens " + version()
 	return rep, nil
 }
+
+// errNoArgument is the error of standard input that nobody has put a trace into.
+var errNoArgument = errors.New("no argument")
 
 // headed keeps the first bytes of what is read.
 type headed struct {

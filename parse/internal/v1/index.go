@@ -1,0 +1,318 @@
+package v1
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// index is what a first pass over the file finds: where each P's batches are, and all
+// that stands elsewhere than where it is needed. Every event is checked on the way, so
+// that nothing has to be checked when it is decoded.
+type index struct {
+	streams []*stream
+	strings table[text]
+	stacks  table[stack]
+	samples []sample
+	exits   []exit
+	timers  map[uint64]bool // goroutines
+	freq    uint64          // ticks per second; 0: not told
+	events  int
+}
+
+// text is a string: where it stands in the file, and its id in the Tables once asked for.
+type text struct {
+	off, len int
+	id       uint32
+	met      bool
+}
+
+// stack is where the numbers of a stack stand, and its id in the Tables.
+type stack struct {
+	off int
+	id  uint32
+	met bool
+}
+
+// batch is a stretch of events of one P.
+type batch struct {
+	off, end int // without its header
+	time     int64
+}
+
+// exit is the return from a system call that had lost its P: it is written when the
+// goroutine gets another, at the time written, and says when that was to be, at real.
+type exit struct {
+	g             uint64
+	written, real int64
+}
+
+type sample struct {
+	time  int64
+	p     int32
+	g     uint64
+	stack uint32
+}
+
+// maxFrames is more than any stack has (runtime/trace.go: traceStackSize is 128).
+const maxFrames = 1000
+
+// maxTime is the latest time in ticks, a hundred years of 1 GHz.
+const maxTime = 1 << 62
+
+// build indexes data from its 16th byte on. What is indexed is sound, also when an
+// error says that the rest is not.
+func (x *index) build(data []byte, version int) *Error {
+	err := x.scan(data, version)
+	slices.SortFunc(x.streams, func(a, b *stream) int { return cmp.Compare(a.p, b.p) })
+	slices.SortStableFunc(x.samples, func(a, b sample) int { return cmp.Compare(a.time, b.time) })
+	slices.SortStableFunc(x.exits, exit.compare)
+	return err
+}
+
+func (x *index) scan(data []byte, version int) *Error {
+	want := numbers(version)
+	byP := make(map[uint64]*stream)
+	var s *stream
+	var time int64
+	off := 16
+	fault := func(kind int, at int, format string, args ...any) *Error {
+		if s != nil {
+			s.batches[len(s.batches)-1].end = at
+		}
+		if kind == Corrupt && bytes.HasPrefix(data[at:], []byte("go 1.")) {
+			format, args = "another trace begins here, and only the first is analysed: split the file there (tail -c +%d)", []any{at + 1}
+		}
+		return &Error{kind, int64(at), fmt.Sprintf(format, args...)}
+	}
+	// short is the fault of a number that could not be read.
+	short := func(next, at int) *Error {
+		if next < 0 {
+			return fault(Corrupt, at, "a number of %s has more than 64 bits", specs[data[at]&0x3f].name)
+		}
+		return fault(Truncated, at, "the file ends inside an event")
+	}
+	for off < len(data) {
+		at := off
+		typ := data[at] & 0x3f
+		off++
+		if specs[typ].name == "" || int(specs[typ].since) > version {
+			return fault(Corrupt, at, "there is no event of type %d in Go 1.%d", typ, version)
+		}
+		n := int(data[at]>>6) + 1
+		if typ == evString {
+			next, err := x.string(data, off)
+			if err != nil {
+				return fault(err.Kind, at, "%s", err.Detail)
+			}
+			off = next
+			continue
+		}
+		end := -1
+		if n == 4 {
+			size, next := varint(data, off)
+			if next <= 0 {
+				return short(next, at)
+			}
+			if off = next; size > uint64(len(data)-off) {
+				return fault(Truncated, at, "the file ends inside an event of %d bytes", size)
+			}
+			end = off + int(size)
+			n = int(want[typ])
+		}
+		first := off
+		var arg [5]uint64
+		if typ == evStack {
+			next, err := x.stack(data, off, end)
+			if err != nil {
+				return fault(err.Kind, at, "%s", err.Detail)
+			}
+			off = next
+			continue
+		}
+		if n != int(want[typ]) {
+			return fault(Corrupt, at, "%s has %d numbers, not %d", specs[typ].name, n, want[typ])
+		}
+		for i := range n {
+			v, next := varint(data, off)
+			if next <= 0 {
+				return short(next, at)
+			}
+			arg[i], off = v, next
+		}
+		if end >= 0 && off != end {
+			return fault(Corrupt, at, "%s has %d bytes, not %d", specs[typ].name, end-first, off-first)
+		}
+		switch typ {
+		case evBatch:
+			if s != nil {
+				s.batches[len(s.batches)-1].end = at
+			}
+			if arg[0] > math.MaxInt32 && arg[0] != math.MaxUint64 || arg[1] > maxTime {
+				return fault(Corrupt, at, "a batch of P %d at %d", arg[0], arg[1])
+			}
+			if s = byP[arg[0]]; s == nil {
+				s = newStream(int32(arg[0]))
+				byP[arg[0]] = s
+				x.streams = append(x.streams, s)
+			}
+			time = int64(arg[1])
+			s.batches = append(s.batches, batch{off: off, end: len(data), time: time})
+			continue
+		case evFrequency:
+			if arg[0] == 0 || arg[0] > maxTime {
+				return fault(Corrupt, at, "a clock of %d ticks per second", arg[0])
+			}
+			x.freq = arg[0]
+			continue
+		case evTimerGoroutine:
+			if x.timers == nil {
+				x.timers = make(map[uint64]bool)
+			}
+			x.timers[arg[0]] = true
+			continue
+		}
+		if s == nil {
+			return fault(Corrupt, at, "%s stands before the first batch", specs[typ].name)
+		}
+		if arg[0] > uint64(maxTime-time) {
+			return fault(Corrupt, at, "%s is %d ticks after the event before it", specs[typ].name, arg[0])
+		}
+		time += int64(arg[0])
+		switch typ {
+		case evCPUSample:
+			x.samples = append(x.samples, sample{int64(min(arg[1], maxTime)), int32(arg[2]), arg[3], uint32(arg[4])})
+			continue
+		case evGoSysExit:
+			x.exit(arg[1], time, arg[3])
+		case evRegion:
+			if arg[2] > 1 {
+				return fault(Corrupt, at, "%s of mode %d", specs[typ].name, arg[2])
+			}
+		case evLog:
+			size, next := varint(data, off)
+			if next <= 0 {
+				return short(next, at)
+			}
+			if off = next; size > uint64(len(data)-off) {
+				return fault(Truncated, at, "the file ends inside a log of %d bytes", size)
+			}
+			off += int(size)
+		}
+		s.events++
+		s.last, s.lastType = time, typ
+		x.events++
+	}
+	return nil
+}
+
+func (x *index) exit(g uint64, written int64, real uint64) {
+	if real != 0 && real < uint64(written) {
+		x.exits = append(x.exits, exit{g, written, int64(real)})
+	}
+}
+
+func (e exit) compare(f exit) int {
+	return cmp.Or(cmp.Compare(e.g, f.g), cmp.Compare(e.written, f.written))
+}
+
+// exitOf returns the first exit of g that was written at or after a time.
+func (x *index) exitOf(g uint64, from int64) (exit, bool) {
+	i, _ := slices.BinarySearchFunc(x.exits, exit{g: g, written: from}, exit.compare)
+	if i < len(x.exits) && x.exits[i].g == g {
+		return x.exits[i], true
+	}
+	return exit{}, false
+}
+
+// string takes in a string event.
+func (x *index) string(data []byte, off int) (next int, err *Error) {
+	id, next := varint(data, off)
+	if next <= 0 {
+		return 0, &Error{Kind: kindOf(next), Detail: "the file ends inside a string"}
+	}
+	size, next := varint(data, next)
+	if next <= 0 {
+		return 0, &Error{Kind: kindOf(next), Detail: "the file ends inside a string"}
+	}
+	if size > uint64(len(data)-next) {
+		return 0, &Error{Kind: Truncated, Detail: fmt.Sprintf("the file ends inside a string of %d bytes", size)}
+	}
+	if !x.strings.add(id, text{off: next, len: int(size)}) || id == 0 {
+		return 0, &Error{Kind: Corrupt, Detail: fmt.Sprintf("string %d is told again", id)}
+	}
+	return next + int(size), nil
+}
+
+func kindOf(next int) int {
+	if next < 0 {
+		return Corrupt
+	}
+	return Truncated
+}
+
+// stack takes in a stack event, whose numbers are those up to end.
+func (x *index) stack(data []byte, off, end int) (next int, err *Error) {
+	bad := &Error{Kind: Corrupt, Detail: "a stack whose frames do not fit its size"}
+	if end < 0 {
+		// Two numbers or three, so it has no frame.
+		return 0, bad
+	}
+	start := off
+	data = data[:end]
+	id, off := varint(data, off)
+	if off <= 0 {
+		return 0, bad
+	}
+	frames, off := varint(data, off)
+	if off <= 0 || frames > maxFrames {
+		return 0, bad
+	}
+	for range 4 * frames {
+		if _, off = varint(data, off); off <= 0 {
+			return 0, bad
+		}
+	}
+	if off != end {
+		return 0, bad
+	}
+	x.stacks.add(id, stack{off: start})
+	return end, nil
+}
+
+// table maps the small numbers that the runtime gives as ids, and any others.
+type table[T any] struct {
+	dense  []*T
+	sparse map[uint64]*T
+	n      int
+}
+
+func (t *table[T]) get(id uint64) *T {
+	if id < uint64(len(t.dense)) && t.dense[id] != nil {
+		return t.dense[id]
+	}
+	return t.sparse[id]
+}
+
+// add reports whether id was new.
+func (t *table[T]) add(id uint64, v T) bool {
+	if t.get(id) != nil {
+		return false
+	}
+	t.n++
+	// Never more than a few times what the ids seen so far take.
+	if id < 1024+8*uint64(t.n) {
+		for uint64(len(t.dense)) <= id {
+			t.dense = append(t.dense, nil)
+		}
+		t.dense[id] = &v
+		return true
+	}
+	if t.sparse == nil {
+		t.sparse = make(map[uint64]*T)
+	}
+	t.sparse[id] = &v
+	return true
+}

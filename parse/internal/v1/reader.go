@@ -1,0 +1,274 @@
+// Package v1 reads the format of Go 1.7 to 1.21 traces: batches of events by P, in one
+// stream in order, as package wire reads that of later ones.
+//
+// It delivers what golang.org/x/exp/trace makes of these traces, event by event, with
+// these differences, all on purpose:
+//
+//   - The GOMAXPROCS at the begin is told. The reference drops it.
+//   - A status event has the stack of the goroutine's entry, from the creation that the
+//     tracer writes for what existed before. The reference drops that too.
+//   - Wake-ups by the network poller and GC cycles have the P and thread that they
+//     happened on; wake-ups by the timer goroutine (up to Go 1.13), also its P, and no
+//     goroutine, as those of later timers.
+//   - A call is told from its P's own events: a CPU sample between its begin and its loss
+//     of the P does not make it a short one.
+//   - Any order of regions passes.
+//   - Go 1.7 to 1.10 are read.
+//   - Damage costs what it touches. The reference refuses such a file, and one whose
+//     times contradict its order.
+//
+// # How
+//
+// Strings, stacks and the clock's frequency stand at the end of the file, so it is in
+// memory whole. A first pass checks every event and notes where each P's batches are;
+// a second decodes them a block at a time, through a heap of the next event of each P
+// and the state machine of order.go.
+//
+// The return from a system call that lost its P is written when the goroutine runs
+// again, and says when it was; the first pass notes these, and they are delivered at
+// that time.
+//
+// # Cut files
+//
+// What is missing of a cut file is the end of what each P wrote, all that Ps wrote that
+// had little to write, the stacks, and the frequency. Events are delivered up to where
+// the first P is silent without having stopped; those that follow from missing ones are
+// taken as they are.
+package v1
+
+import (
+	"fmt"
+	"io"
+	"math"
+
+	"github.com/tracelens/tracelens/parse/internal/wire"
+)
+
+const none = wire.None
+
+// guessedFreq stands for the frequency of the clock, in ticks per second, where that is
+// missing: of a processor of 2.6 GHz (runtime/trace.go: traceTickDiv is 64 on x86).
+const guessedFreq = 2.6e9 / 64
+
+// Reader reads a v1 trace.
+type Reader struct {
+	data    []byte
+	version int
+	tables  wire.Tables
+	x       index
+	want    [64]uint8
+
+	heap    []head
+	gs      []goroutine // by slot
+	ids     map[uint64]uint32
+	free    []uint32 // slots
+	gcSeq   uint64
+	pending []exit // from calls under way, a heap by their real time
+	sample  int    // next
+	tasks   map[uint64]task
+	before  []uint32 // slots of goroutines that were created before the first GOMAXPROCS
+	begun   bool     // it was told
+	stw     uint32   // name of the last stop-the-world
+	reasons [numEvents]uint32
+
+	lost    bool  // the end of what the Ps wrote is missing
+	horizon int64 // up to where it is not
+	lead    int64 // by how much, in ticks, an event may come too early to be in order
+	effort  int
+	given   int // events
+	misfits int
+	misfit  *Error // the first
+	missing int    // stacks
+
+	state  int
+	first  int64        // ticks at time 0
+	nsPer  float64      // of a tick
+	last   int64        // time delivered
+	rest   []wire.Event // to be delivered before anything else, in buf
+	buf    []wire.Event
+	frames []wire.Frame
+	fault  error // after the last event
+}
+
+// States of a Reader.
+const (
+	unread = iota
+	reading
+	ended
+)
+
+type task struct {
+	name   uint32
+	parent uint64
+}
+
+// NewReader reads r, which stands at the begin of the file, to its end. The header's
+// content is taken for granted. A fault of r is returned by Read, after what came before
+// it.
+func NewReader(r io.Reader, version int, t wire.Tables) (*Reader, error) {
+	data, err := io.ReadAll(r)
+	rd := &Reader{
+		data: data, version: version, tables: t, want: numbers(version), last: -1,
+		gs: make([]goroutine, 1), ids: make(map[uint64]uint32), fault: err,
+	}
+	if len(data) < 16 {
+		if err == nil {
+			err = &Error{Truncated, int64(len(data)), "the file ends inside its header"}
+		}
+		return nil, err
+	}
+	rd.index()
+	return rd, nil
+}
+
+// index makes the first pass.
+func (r *Reader) index() {
+	fault := r.x.build(r.data, r.version)
+	freq := float64(r.x.freq)
+	if r.lost = r.x.freq == 0; r.lost {
+		freq = guessedFreq
+		if fault == nil {
+			fault = &Error{Truncated, int64(len(r.data)), "the file ends before its stacks and the frequency of its clock"}
+		} else {
+			fault.Detail += "; the stacks and the frequency of the clock come after that"
+		}
+		fault.Detail += fmt.Sprintf(": no function has a name, and times are an estimate, one tick taken for %.1f ns", 1e9/freq)
+	} else {
+		// Clocks of processors may differ; by more, nothing is to be learned from them.
+		r.lead = int64(r.x.freq / 100)
+		if fault != nil && fault.Kind == Truncated {
+			fault.Detail = "the file ends inside its table of stacks: some functions have no names"
+		}
+	}
+	if fault != nil && r.fault == nil {
+		r.fault = fault
+	}
+	r.nsPer = 1e9 / freq
+	r.horizon = math.MaxInt64
+	for _, s := range r.x.streams {
+		if r.lost && s.p != none && s.events > 0 && s.lastType != evProcStop {
+			r.horizon = min(r.horizon, s.last)
+		}
+		if s.refill(r.data, &r.want) {
+			r.heap = append(r.heap, head{s.evs[0].time, s})
+			up(r.heap, len(r.heap)-1)
+		}
+	}
+}
+
+// Read fills buf with the next events. The first event and the last are OpSync; after it
+// comes io.EOF. What is wrong with the trace comes in place of the last Sync. As many
+// events as are returned are valid, also beside an error.
+func (r *Reader) Read(buf []wire.Event) (n int, err error) {
+	for n < len(buf) {
+		if len(r.rest) > 0 {
+			r.put(&buf[n], &r.rest[0])
+			r.rest = r.rest[1:]
+			n++
+			continue
+		}
+		next, sample, exit := int64(math.MaxInt64), int64(math.MaxInt64), int64(math.MaxInt64)
+		if len(r.heap) > 0 {
+			next = r.heap[0].time
+		}
+		if r.sample < len(r.x.samples) {
+			sample = r.x.samples[r.sample].time
+		}
+		if len(r.pending) > 0 {
+			exit = r.pending[0].real
+		}
+		now := min(next, sample, exit)
+		e := &buf[n]
+		switch {
+		case r.state == ended:
+			return n, io.EOF
+		case now == math.MaxInt64 || now > r.horizon:
+			return r.end(buf, n)
+		case r.state == unread:
+			r.state, r.first = reading, now
+			*e = wire.Event{Time: -1, Op: wire.OpSync, G: none, P: none, M: none}
+			n++
+			continue
+		case next <= sample && next <= exit:
+			i, slot, err := r.pick()
+			if err != nil {
+				r.fault = err
+				return r.end(buf, n)
+			}
+			s := r.heap[i].s
+			made := r.deliver(s, &s.evs[s.at], slot, e)
+			r.move(i)
+			if !made {
+				continue
+			}
+		case sample <= exit:
+			r.cpuSample(e)
+		default:
+			if !r.leave(e) {
+				continue
+			}
+		}
+		r.tick(e)
+		n++
+	}
+	return n, nil
+}
+
+// end delivers the last event, or the fault that there is instead.
+func (r *Reader) end(buf []wire.Event, n int) (int, error) {
+	switch {
+	case r.fault != nil:
+	case r.misfits > 0:
+		r.misfit.Detail = fmt.Sprintf("%d events do not follow from those before them; the first: %s", r.misfits, r.misfit.Detail)
+		r.fault = r.misfit
+	case r.missing > 0:
+		r.fault = &Error{Truncated, int64(len(r.data)), fmt.Sprintf("the table of stacks is cut: %d events refer to missing ones", r.missing)}
+	}
+	if r.fault != nil {
+		return n, r.fault
+	}
+	if r.state == unread {
+		r.state = ended
+		return n, io.EOF
+	}
+	r.state = ended
+	buf[n] = wire.Event{Time: r.last + 1, Op: wire.OpSync, G: none, P: none, M: none}
+	return n + 1, nil
+}
+
+// ns turns ticks into time.
+func (r *Reader) ns(ticks int64) int64 {
+	return int64(min(float64(ticks-r.first)*r.nsPer, math.MaxInt64/2))
+}
+
+// tick makes times strictly increasing.
+func (r *Reader) tick(e *wire.Event) {
+	if e.Time <= r.last {
+		e.Time = r.last + 1
+	}
+	r.last = e.Time
+	r.given++
+}
+
+func (r *Reader) put(e, from *wire.Event) {
+	*e = *from
+	r.tick(e)
+}
+
+// later has an event delivered after the one under way.
+func (r *Reader) later(e *wire.Event) {
+	if len(r.rest) == 0 {
+		r.buf = r.buf[:0]
+	}
+	r.buf = append(r.buf, *e)
+	r.rest = r.buf[len(r.buf)-len(r.rest)-1:]
+}
+
+func (r *Reader) cpuSample(e *wire.Event) {
+	s := &r.x.samples[r.sample]
+	r.sample++
+	*e = wire.Event{Time: r.ns(s.time), Op: wire.OpSample, G: none, P: s.p, M: none, Stack: r.stackOf(s.stack)}
+	if s.g != 0 {
+		e.G, e.GSlot = int64(s.g), r.find(s.g)
+	}
+}

@@ -481,7 +481,7 @@ func (t *tracker) goStatus(ev *wire.Event, id GoID, state GoState, g *goroutine)
 	}
 	if g == nil {
 		g = t.exist(id, ev.Slot, state)
-		if StackID(ev.ResStack) != 0 && state == GoWaiting {
+		if state == GoWaiting && !t.tr.V1() { // v1 says where it started, not where it waits
 			g.FromStack = StackID(ev.ResStack)
 		}
 	} else if g.From != state {

@@ -13,6 +13,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/tracelens/tracelens/parse/internal/v1"
 	"github.com/tracelens/tracelens/parse/internal/wire"
 )
 
@@ -24,13 +25,12 @@ type source interface {
 // opener returns the reader for a format.
 type opener func(r *bufio.Reader, version int, sym *Symbols) (source, error)
 
-// newSource returns the reader for a format: our own from Go 1.22 on, the
-// reference for what is older.
+// newSource returns the reader for a format.
 func newSource(r *bufio.Reader, version int, sym *Symbols) (source, error) {
 	if version >= 22 {
 		return wire.NewReader(r, version, tables{sym})
 	}
-	return newXReader(r, sym)
+	return v1.NewReader(r, version, tables{sym})
 }
 
 // xreader reads through golang.org/x/exp/trace.

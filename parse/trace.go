@@ -8,12 +8,14 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"github.com/tracelens/tracelens/parse/internal/v1"
 )
 
 // A Trace is what is known of a trace as a whole once it has been read.
 type Trace struct {
 	*Symbols
-	Version     int    // of the format: 11, 19, 21 (v1), 22, 23 (Go 1.23 and 1.24), 25, 26
+	Version     int    // of the format: 7, 8, 9, 10, 11 (Go 1.11 to 1.18), 19 (1.19 and 1.20), 21 (v1), 22, 23 (Go 1.23 and 1.24), 25, 26 (Go 1.26 and 1.27)
 	Compression string // "gzip", "zstd" or ""
 	Bytes       int64  // uncompressed
 	Events      int64  // as the reference reader delivers them, without Sync
@@ -35,7 +37,7 @@ type Trace struct {
 	Quality Quality
 }
 
-// V1 reports whether the trace has the format of Go 1.11 to 1.21.
+// V1 reports whether the trace has the format of Go 1.7 to 1.21.
 func (t *Trace) V1() bool { return t.Version < 22 }
 
 // Duration is the analysed time in ns.
@@ -131,16 +133,13 @@ func readTo(ctx context.Context, r io.Reader, opt Options, open opener, sinks ..
 			return nil, ctx.Err()
 		}
 		tr.Fault = fault(err, tr, fr, max(1, min(t.syncs, fr.begun)), converted)
-		if tr.V1() {
-			return nil, tr.Fault // what it has lost may be of any time
-		}
 	}
 	tr.Bytes = fr.n
 	tr.Generations = t.generation
 	tr.Begun = t.generation
 	switch {
 	case tr.V1(), t.done && t.fault == nil:
-		// One generation, whole or unreadable; or the window ends before the file.
+		// One generation; or the window ends before the file.
 	case tr.Fault != nil:
 		tr.Generations = max(0, t.syncs-1)
 		if version < 26 && fr.tables > 0 {
@@ -183,12 +182,12 @@ func headerVersion(head []byte) (int, error) {
 		return 0, &Error{Kind: ErrUnsupported, Detail: foreign(head)}
 	}
 	switch v {
-	case 11, 19, 21, 22, 23, 25, 26:
+	case 7, 8, 9, 10, 11, 19, 21, 22, 23, 25, 26:
 		return v, nil
-	case 5, 7, 8, 9, 10:
-		return 0, &Error{Kind: ErrUnsupported, Detail: fmt.Sprintf("format go 1.%d; the oldest that can be read is go 1.11", v)}
+	case 5:
+		return 0, &Error{Kind: ErrUnsupported, Detail: "a trace of Go 1.5 or 1.6, which names no functions; build the program with Go 1.7 or later and record it again"}
 	}
-	return 0, &Error{Kind: ErrUnsupported, Detail: fmt.Sprintf("format go 1.%d is not known to this version, which reads go 1.11 to go 1.26", v)}
+	return 0, &Error{Kind: ErrUnsupported, Detail: fmt.Sprintf("format go 1.%d is not known to this version, which reads traces of Go 1.7 to 1.27; a newer tracelens may", v)}
 }
 
 // fault turns an error of a reader into one that says whose fault
@@ -201,6 +200,16 @@ func fault(err error, tr *Trace, fr *frames, generation int, converted string) e
 		}
 		return fr.err
 	}
+	if e := (*v1.Error)(nil); errors.As(err, &e) {
+		kind := ErrCorrupt
+		if e.Kind == v1.Truncated {
+			kind = ErrTruncated
+		}
+		if converted != "" {
+			e.Detail += "; " + converted
+		}
+		return &Error{Kind: kind, Offset: e.Offset, Detail: e.Detail}
+	}
 	detail := err.Error()
 	// Some messages carry a dump of the reader's state.
 	if i := strings.IndexByte(detail, '\n'); i >= 0 {
@@ -208,11 +217,6 @@ func fault(err error, tr *Trace, fr *frames, generation int, converted string) e
 	}
 	kind := ErrCorrupt
 	switch {
-	case tr.V1():
-		if strings.Contains(detail, "EOF") || strings.Contains(detail, "malformatted base-128 varint") || strings.Contains(detail, "in trace.stack table") {
-			kind = ErrTruncated
-		}
-		detail += "; a trace of Go 1.21 or older can only be read whole"
 	case fr.another && generation > 1:
 		detail = fmt.Sprintf("another trace begins at byte %d, and only the first is analysed: split the file there (tail -c +%d)", fr.at, fr.at+1)
 	case fr.foreign && generation > 1:

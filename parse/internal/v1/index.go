@@ -20,6 +20,7 @@ type index struct {
 	timers  map[uint64]bool // goroutines
 	freq    uint64          // ticks per second; 0: not told
 	events  int
+	lost    bool // what the Ps wrote is not there to its end
 }
 
 // text is a string: where it stands in the file, and its id in the Tables once asked for.
@@ -65,19 +66,56 @@ const maxTime = 1 << 62
 // build indexes data from its 16th byte on. What is indexed is sound, also when an
 // error says that the rest is not.
 func (x *index) build(data []byte, version int) *Error {
-	err := x.scan(data, version)
+	err := x.scan(data, 16, version)
+	x.lost = x.freq == 0 // it comes after them
+	if x.lost && err != nil && err.Kind == Corrupt {
+		if at := x.footer(data, int(err.Offset)); at > 0 {
+			x.scan(data, at, version)
+		}
+	}
 	slices.SortFunc(x.streams, func(a, b *stream) int { return cmp.Compare(a.p, b.p) })
 	slices.SortStableFunc(x.samples, func(a, b sample) int { return cmp.Compare(a.time, b.time) })
 	slices.SortStableFunc(x.exits, exit.compare)
 	return err
 }
 
-func (x *index) scan(data []byte, version int) *Error {
+// footer looks for the frequency, which the header of a last, empty batch follows, and
+// then the stacks.
+func (x *index) footer(data []byte, off int) int {
+	if len(x.streams) == 0 {
+		return 0
+	}
+	first := uint64(x.streams[0].batches[0].time)
+	for {
+		i := bytes.IndexByte(data[off:], evFrequency)
+		if i < 0 {
+			return 0
+		}
+		at := off + i
+		off = at + 1
+		freq, next := varint(data, off)
+		if next <= 0 || freq < 1e6 || freq > 1e11 || next == len(data) || data[next] != 1<<6|evBatch {
+			continue
+		}
+		p, next := varint(data, next+1)
+		if next <= 0 || p > math.MaxUint16 && p != math.MaxUint64 {
+			continue
+		}
+		if time, next := varint(data, next); next > 0 && time > first && time-first < 1<<48 {
+			return at
+		}
+	}
+}
+
+// scan indexes data from off on, up to where it is not sound.
+func (x *index) scan(data []byte, off, version int) *Error {
 	want := numbers(version)
 	byP := make(map[uint64]*stream)
 	var s *stream
 	var time int64
-	off := 16
+	for _, o := range x.streams {
+		byP[uint64(o.p)] = o
+	}
 	fault := func(kind int, at int, format string, args ...any) *Error {
 		if s != nil {
 			s.batches[len(s.batches)-1].end = at
@@ -155,7 +193,7 @@ func (x *index) scan(data []byte, version int) *Error {
 			}
 			if s = byP[arg[0]]; s == nil {
 				s = newStream(int32(arg[0]))
-				byP[arg[0]] = s
+				byP[uint64(s.p)] = s
 				x.streams = append(x.streams, s)
 			}
 			time = int64(arg[1])

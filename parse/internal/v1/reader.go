@@ -71,8 +71,7 @@ type Reader struct {
 	stw     uint32   // name of the last stop-the-world
 	reasons [numEvents]uint32
 
-	lost    bool  // the end of what the Ps wrote is missing
-	horizon int64 // up to where it is not
+	horizon int64 // up to where all is known of all Ps
 	lead    int64 // by how much, in ticks, an event may come too early to be in order
 	effort  int
 	given   int // events
@@ -125,20 +124,22 @@ func NewReader(r io.Reader, version int, t wire.Tables) (*Reader, error) {
 func (r *Reader) index() {
 	fault := r.x.build(r.data, r.version)
 	freq := float64(r.x.freq)
-	if r.lost = r.x.freq == 0; r.lost {
+	switch {
+	case freq == 0:
 		freq = guessedFreq
 		if fault == nil {
-			fault = &Error{Truncated, int64(len(r.data)), "the file ends before its stacks and the frequency of its clock"}
-		} else {
-			fault.Detail += "; the stacks and the frequency of the clock come after that"
+			fault = &Error{Kind: Truncated, Offset: int64(len(r.data)), Detail: "the file ends before its stacks and the frequency of its clock"}
 		}
-		fault.Detail += fmt.Sprintf(": no function has a name, and times are an estimate, one tick taken for %.1f ns", 1e9/freq)
-	} else {
+		if r.x.events > 0 {
+			fault.Detail += fmt.Sprintf("; without the end of the file no function has a name, and times are an estimate, one tick taken for %.1f ns", 1e9/freq)
+		}
+	case r.x.lost:
+	case fault != nil && fault.Kind == Truncated:
+		fault.Detail = "the file ends inside its table of stacks: some functions have no names"
+	}
+	if !r.x.lost {
 		// Clocks of processors may differ; by more, nothing is to be learned from them.
-		r.lead = int64(r.x.freq / 100)
-		if fault != nil && fault.Kind == Truncated {
-			fault.Detail = "the file ends inside its table of stacks: some functions have no names"
-		}
+		r.lead = int64(freq / 100)
 	}
 	if fault != nil && r.fault == nil {
 		r.fault = fault
@@ -146,7 +147,7 @@ func (r *Reader) index() {
 	r.nsPer = 1e9 / freq
 	r.horizon = math.MaxInt64
 	for _, s := range r.x.streams {
-		if r.lost && s.p != none && s.events > 0 && s.lastType != evProcStop {
+		if r.x.lost && s.p != none && s.events > 0 && s.lastType != evProcStop {
 			r.horizon = min(r.horizon, s.last)
 		}
 		if s.refill(r.data, &r.want) {
@@ -180,9 +181,7 @@ func (r *Reader) Read(buf []wire.Event) (n int, err error) {
 		now := min(next, sample, exit)
 		e := &buf[n]
 		switch {
-		case r.state == ended:
-			return n, io.EOF
-		case now == math.MaxInt64 || now > r.horizon:
+		case r.state == ended || now == math.MaxInt64 || now > r.horizon:
 			return r.end(buf, n)
 		case r.state == unread:
 			r.state, r.first = reading, now
@@ -216,24 +215,28 @@ func (r *Reader) Read(buf []wire.Event) (n int, err error) {
 
 // end delivers the last event, or the fault that there is instead.
 func (r *Reader) end(buf []wire.Event, n int) (int, error) {
-	switch {
+	if r.state == ended {
+		return n, r.fault
+	}
+	last := r.state == reading
+	r.state = ended
+	switch e, _ := r.fault.(*Error); {
+	case e != nil && r.x.lost && r.misfits > 0:
+		e.Detail += fmt.Sprintf("; %d events follow from missing ones", r.misfits)
 	case r.fault != nil:
 	case r.misfits > 0:
 		r.misfit.Detail = fmt.Sprintf("%d events do not follow from those before them; the first: %s", r.misfits, r.misfit.Detail)
 		r.fault = r.misfit
 	case r.missing > 0:
 		r.fault = &Error{Truncated, int64(len(r.data)), fmt.Sprintf("the table of stacks is cut: %d events refer to missing ones", r.missing)}
+	default:
+		r.fault = io.EOF
+		if last {
+			buf[n] = wire.Event{Time: r.last + 1, Op: wire.OpSync, G: none, P: none, M: none}
+			return n + 1, nil
+		}
 	}
-	if r.fault != nil {
-		return n, r.fault
-	}
-	if r.state == unread {
-		r.state = ended
-		return n, io.EOF
-	}
-	r.state = ended
-	buf[n] = wire.Event{Time: r.last + 1, Op: wire.OpSync, G: none, P: none, M: none}
-	return n + 1, nil
+	return n, r.fault
 }
 
 // ns turns ticks into time.

@@ -138,8 +138,13 @@ func readTo(ctx context.Context, r io.Reader, opt Options, open opener, sinks ..
 	tr.Generations = t.generation
 	tr.Begun = t.generation
 	switch {
-	case tr.V1(), t.done && t.fault == nil:
-		// One generation; or the window ends before the file.
+	case t.done && t.fault == nil:
+		// The window ends before the file.
+	case tr.V1():
+		// One generation.
+		if tr.Fault != nil {
+			tr.Generations, tr.Begun = 0, 1
+		}
 	case tr.Fault != nil:
 		tr.Generations = max(0, t.syncs-1)
 		if version < 26 && fr.tables > 0 {
@@ -154,14 +159,14 @@ func readTo(ctx context.Context, r io.Reader, opt Options, open opener, sinks ..
 		}
 	}
 	// N.B. up to Go 1.25 a cut generation is delivered to where its tables are missed.
-	if tr.Events == 0 || tr.Generations == 0 && errors.Is(tr.Fault, ErrTruncated) {
+	if tr.Events == 0 || tr.Generations == 0 && !tr.V1() && errors.Is(tr.Fault, ErrTruncated) {
 		if tr.Fault != nil {
 			return nil, tr.Fault
 		}
 		if fr.begun == 0 && !tr.V1() {
 			return nil, &Error{ErrTruncated, 0, fr.n, "the file ends after its header"}
 		}
-		if fr.begun == 1 && !fr.strings {
+		if fr.begun == 1 && !fr.strings && !tr.V1() {
 			return nil, &Error{ErrTruncated, tr.Begun, fr.n, "it ends before its first event"}
 		}
 		return nil, &Error{ErrCorrupt, tr.Begun, fr.n, "it holds no events"}

@@ -20,6 +20,7 @@ type index struct {
 	timers  map[uint64]bool // goroutines
 	freq    uint64          // ticks per second; 0: not told
 	events  int
+	start   bool // what existed before the trace is told: a P begins with a creation (runtime/trace.go: StartTrace)
 	lost    bool // what the Ps wrote is not there to its end
 }
 
@@ -239,7 +240,9 @@ func (x *index) scan(data []byte, off, version int) *Error {
 			}
 			off += int(size)
 		}
-		s.events++
+		if s.events++; s.events == 1 && typ == evGoCreate {
+			x.start = true
+		}
 		s.last, s.lastType = time, typ
 		x.events++
 	}

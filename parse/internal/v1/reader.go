@@ -12,6 +12,7 @@
 //     goroutine, as those of later timers.
 //   - A call is told from its P's own events: a CPU sample between its begin and its loss
 //     of the P does not make it a short one.
+//   - Frames that inlining puts at one PC are told apart.
 //   - Any order of regions passes.
 //   - Go 1.7 to 1.10 are read.
 //   - Damage costs what it touches. The reference refuses such a file, and one whose
@@ -67,7 +68,7 @@ type Reader struct {
 	sample  int    // next
 	tasks   map[uint64]task
 	before  []uint32 // slots of goroutines that were created before the first GOMAXPROCS
-	begun   bool     // it was told
+	begun   bool     // it was told, or is missing
 	stw     uint32   // name of the last stop-the-world
 	reasons [numEvents]uint32
 
@@ -144,6 +145,7 @@ func (r *Reader) index() {
 	if fault != nil && r.fault == nil {
 		r.fault = fault
 	}
+	r.begun = !r.x.start
 	r.nsPer = 1e9 / freq
 	r.horizon = math.MaxInt64
 	for _, s := range r.x.streams {
@@ -191,7 +193,9 @@ func (r *Reader) Read(buf []wire.Event) (n int, err error) {
 		case next <= sample && next <= exit:
 			i, slot, err := r.pick()
 			if err != nil {
-				r.fault = err
+				if r.fault == nil {
+					r.fault = err
+				}
 				return r.end(buf, n)
 			}
 			s := r.heap[i].s

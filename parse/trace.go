@@ -142,8 +142,9 @@ func readTo(ctx context.Context, r io.Reader, opt Options, open opener, sinks ..
 		// The window ends before the file.
 	case tr.V1():
 		// One generation.
-		if tr.Fault != nil {
-			tr.Generations, tr.Begun = 0, 1
+		tr.Generations, tr.Begun = 1, 1
+		if e := (*v1.Error)(nil); tr.Fault != nil && !(errors.As(err, &e) && e.Whole) {
+			tr.Generations = 0
 		}
 	case tr.Fault != nil:
 		tr.Generations = max(0, t.syncs-1)

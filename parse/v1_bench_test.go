@@ -3,7 +3,6 @@ package parse
 import (
 	"bytes"
 	"io"
-	"os"
 	"testing"
 
 	"golang.org/x/exp/trace"
@@ -15,11 +14,8 @@ import (
 // BenchmarkV1 compares a drain of the reference reader with ours on traces of Go 1.16 and
 // 1.21. x-drain is the speed relative to the reference.
 func BenchmarkV1(b *testing.B) {
-	for _, name := range []string{"versions/go1.16.15.trace", "versions/go1.21.13.trace"} {
-		data, err := os.ReadFile("../../shared/corpus/" + name)
-		if err != nil {
-			b.Skip(err)
-		}
+	for _, name := range []string{"versions/go1.16.15", "versions/go1.21.13"} {
+		data := v1Corpus(b, name)
 		version, err := headerVersion(data)
 		if err != nil {
 			b.Fatal(err)

@@ -320,6 +320,9 @@ func (r *Reader) reason(typ uint8) uint32 {
 func (r *Reader) stringOf(id uint64) uint32 {
 	t := r.x.strings.get(id)
 	if t == nil {
+		if id != 0 {
+			r.missing++
+		}
 		return 0
 	}
 	if !t.met {

@@ -154,6 +154,7 @@ type Error struct {
 	Kind   int
 	Offset int64 // of the file: where it was found
 	Detail string
+	Whole  bool // it concerns nothing that was delivered
 }
 
 func (e *Error) Error() string { return fmt.Sprintf("byte %d: %s", e.Offset, e.Detail) }

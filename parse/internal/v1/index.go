@@ -122,9 +122,9 @@ func (x *index) scan(data []byte, off, version int) *Error {
 			s.batches[len(s.batches)-1].end = at
 		}
 		if kind == Corrupt && bytes.HasPrefix(data[at:], []byte("go 1.")) {
-			format, args = "another trace begins here, and only the first is analysed: split the file there (tail -c +%d)", []any{at + 1}
+			format, args = "another trace begins at byte %d, and only the first is analysed: split the file there (tail -c +%d)", []any{at, at + 1}
 		}
-		return &Error{kind, int64(at), fmt.Sprintf(format, args...)}
+		return &Error{Kind: kind, Offset: int64(at), Detail: fmt.Sprintf(format, args...)}
 	}
 	// short is the fault of a number that could not be read.
 	short := func(next, at int) *Error {

@@ -175,7 +175,7 @@ func (r *Reader) pick() (i int, slot uint32, err error) {
 
 // wrong is a fault that was found in the batch that s is at.
 func (r *Reader) wrong(s *stream, format string, args ...any) *Error {
-	return &Error{Corrupt, int64(s.batches[max(s.next, 1)-1].off), fmt.Sprintf(format, args...)}
+	return &Error{Kind: Corrupt, Offset: int64(s.batches[max(s.next, 1)-1].off), Detail: fmt.Sprintf(format, args...)}
 }
 
 // move moves the i-th stream of the heap on to its next event.

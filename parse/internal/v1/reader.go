@@ -78,7 +78,7 @@ type Reader struct {
 	given   int // events
 	misfits int
 	misfit  *Error // the first
-	missing int    // stacks
+	missing int    // times that a stack or string was asked for and is missing
 
 	state  int
 	first  int64        // ticks at time 0
@@ -113,7 +113,7 @@ func NewReader(r io.Reader, version int, t wire.Tables) (*Reader, error) {
 	}
 	if len(data) < 16 {
 		if err == nil {
-			err = &Error{Truncated, int64(len(data)), "the file ends inside its header"}
+			err = &Error{Kind: Truncated, Offset: int64(len(data)), Detail: "the file ends inside its header"}
 		}
 		return nil, err
 	}
@@ -160,8 +160,8 @@ func (r *Reader) index() {
 }
 
 // Read fills buf with the next events. The first event and the last are OpSync; after it
-// comes io.EOF. What is wrong with the trace comes in place of the last Sync. As many
-// events as are returned are valid, also beside an error.
+// comes io.EOF, or an *Error that says what is wrong with the trace, or what reading
+// failed with. As many events as are returned are valid, also beside an error.
 func (r *Reader) Read(buf []wire.Event) (n int, err error) {
 	for n < len(buf) {
 		if len(r.rest) > 0 {
@@ -184,7 +184,11 @@ func (r *Reader) Read(buf []wire.Event) (n int, err error) {
 		e := &buf[n]
 		switch {
 		case r.state == ended || now == math.MaxInt64 || now > r.horizon:
-			return r.end(buf, n)
+			more := r.state == reading
+			if n, err = r.end(buf, n); more {
+				continue
+			}
+			return n, err
 		case r.state == unread:
 			r.state, r.first = reading, now
 			*e = wire.Event{Time: -1, Op: wire.OpSync, G: none, P: none, M: none}
@@ -196,7 +200,8 @@ func (r *Reader) Read(buf []wire.Event) (n int, err error) {
 				if r.fault == nil {
 					r.fault = err
 				}
-				return r.end(buf, n)
+				r.horizon = -1
+				continue
 			}
 			s := r.heap[i].s
 			made := r.deliver(s, &s.evs[s.at], slot, e)
@@ -217,29 +222,29 @@ func (r *Reader) Read(buf []wire.Event) (n int, err error) {
 	return n, nil
 }
 
-// end delivers the last event, or the fault that there is instead.
+// end delivers the last event, and then the fault, if there is one.
 func (r *Reader) end(buf []wire.Event, n int) (int, error) {
-	if r.state == ended {
-		return n, r.fault
+	if r.state == reading {
+		r.state = ended
+		buf[n] = wire.Event{Time: r.last + 1, Op: wire.OpSync, G: none, P: none, M: none}
+		return n + 1, nil
 	}
-	last := r.state == reading
 	r.state = ended
 	switch e, _ := r.fault.(*Error); {
 	case e != nil && r.x.lost && r.misfits > 0:
 		e.Detail += fmt.Sprintf("; %d events follow from missing ones", r.misfits)
+	case e != nil:
+		e.Whole = !r.x.lost && r.misfits == 0 && r.missing == 0
 	case r.fault != nil:
 	case r.misfits > 0:
 		r.misfit.Detail = fmt.Sprintf("%d events do not follow from those before them; the first: %s", r.misfits, r.misfit.Detail)
 		r.fault = r.misfit
 	case r.missing > 0:
-		r.fault = &Error{Truncated, int64(len(r.data)), fmt.Sprintf("the table of stacks is cut: %d events refer to missing ones", r.missing)}
+		r.fault = &Error{Kind: Truncated, Offset: int64(len(r.data)), Detail: fmt.Sprintf("%d times events refer to stacks or strings that are missing", r.missing)}
 	default:
 		r.fault = io.EOF
-		if last {
-			buf[n] = wire.Event{Time: r.last + 1, Op: wire.OpSync, G: none, P: none, M: none}
-			return n + 1, nil
-		}
 	}
+	r.misfits = 0
 	return n, r.fault
 }
 

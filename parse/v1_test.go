@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -289,6 +290,8 @@ const (
 	v1Frequency   = 2
 	v1Stack       = 3
 	v1STWStart    = 9
+	v1GoCreate    = 13
+	v1GoSysExit   = 29
 	v1STWDone     = 10
 	v1SweepDone   = 12
 	v1GoStart     = 14
@@ -339,13 +342,9 @@ func rewriteV1(t *testing.T, data []byte, header string, change func(*v1Event) b
 				e.args = append(e.args, number())
 			}
 		default:
-			for end := len(rest); len(rest) > 0; {
-				size := number()
-				end = len(rest) - int(size)
-				for len(rest) > end {
-					e.args = append(e.args, number())
-				}
-				break
+			size := number()
+			for end := len(rest) - int(size); len(rest) > end; {
+				e.args = append(e.args, number())
 			}
 		}
 		if e.typ == v1Log {
@@ -517,6 +516,65 @@ func TestV1Deterministic(t *testing.T) {
 		}
 		if !slices.Equal(readings[0], readings[1]) {
 			t.Errorf("%s: two readings differ", name)
+		}
+	}
+}
+
+// TestV1Bombs: what is made to take memory or time takes no more than its size allows.
+func TestV1Bombs(t *testing.T) {
+	event := func(typ byte, args ...uint64) []byte {
+		if len(args) < 4 {
+			b := []byte{typ | byte(len(args)-1)<<6}
+			for _, a := range args {
+				b = binary.AppendUvarint(b, a)
+			}
+			return b
+		}
+		var b []byte
+		for _, a := range args {
+			b = binary.AppendUvarint(b, a)
+		}
+		return append(binary.AppendUvarint([]byte{typ | 3<<6}, uint64(len(b))), b...)
+	}
+	for name, one := range map[string]func(i uint64) []byte{
+		"Ps":         func(i uint64) []byte { return append(event(v1Batch, i, 1000), event(v1GoStart, 1, i, 7)...) },
+		"batches":    func(i uint64) []byte { return event(v1Batch, 1, 1000) },
+		"goroutines": func(i uint64) []byte { return event(v1GoCreate, 1, i<<40, 1, 0) },
+		"starts":     func(i uint64) []byte { return event(v1GoStart, 1, i*7919, i) },
+		"strings": func(i uint64) []byte {
+			return []byte{v1String, byte(i)&0x7f | 0x80, byte(i>>7)&0x7f | 0x80, byte(i>>14) & 0x7f, 0}
+		},
+		"stacks": func(i uint64) []byte { return event(v1Stack, i<<20, 0) },
+		"stacks of no frames of many": func(i uint64) []byte {
+			return event(v1Stack, append([]uint64{i, 100}, make([]uint64, 400)...)...)
+		},
+		"exits":   func(i uint64) []byte { return event(v1GoSysExit, 1, 1, i, 5) },
+		"samples": func(i uint64) []byte { return event(v1CPUSample, 1, 1<<40-i, 1, i, 1) },
+		"tasks":   func(i uint64) []byte { return event(v1TaskCreate, 1, i, i+1, 1, 1) },
+	} {
+		for _, footer := range [][]byte{nil, event(v1Frequency, 1e9)} {
+			data := append([]byte("go 1.21 trace\x00\x00\x00"), event(v1Batch, 0, 1)...)
+			for i := uint64(1); len(data) < 1<<20; i++ {
+				data = append(data, one(i)...)
+			}
+			data = append(data, footer...)
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			r, err := v1.NewReader(bytes.NewReader(data), 21, NewTables())
+			buf := make([]wire.Event, 512)
+			events := 0
+			for err == nil {
+				var n int
+				n, err = r.Read(buf)
+				events += n
+			}
+			runtime.ReadMemStats(&after)
+			if mb := (after.TotalAlloc - before.TotalAlloc) >> 20; mb > 256 {
+				t.Errorf("%s: 1 MB takes %d MB", name, mb)
+			}
+			if events > len(data) {
+				t.Errorf("%s: %d events of %d bytes", name, events, len(data))
+			}
 		}
 	}
 }

@@ -108,145 +108,168 @@ func (x *index) footer(data []byte, off int) int {
 	}
 }
 
+// scanner is the first pass.
+type scanner struct {
+	x       *index
+	data    []byte
+	version int
+	want    [64]uint8
+	byP     map[uint64]*stream
+	s       *stream // of the batch under way
+	time    int64
+}
+
 // scan indexes data from off on, up to where it is not sound.
 func (x *index) scan(data []byte, off, version int) *Error {
-	want := numbers(version)
-	byP := make(map[uint64]*stream)
-	var s *stream
-	var time int64
-	for _, o := range x.streams {
-		byP[uint64(o.p)] = o
-	}
-	fault := func(kind int, at int, format string, args ...any) *Error {
-		if s != nil {
-			s.batches[len(s.batches)-1].end = at
-		}
-		if kind == Corrupt && bytes.HasPrefix(data[at:], []byte("go 1.")) {
-			format, args = "another trace begins at byte %d, and only the first is analysed: split the file there (tail -c +%d)", []any{at, at + 1}
-		}
-		return &Error{Kind: kind, Offset: int64(at), Detail: fmt.Sprintf(format, args...)}
-	}
-	// short is the fault of a number that could not be read.
-	short := func(next, at int) *Error {
-		if next < 0 {
-			return fault(Corrupt, at, "a number of %s has more than 64 bits", specs[data[at]&0x3f].name)
-		}
-		return fault(Truncated, at, "the file ends inside an event")
+	sc := scanner{x: x, data: data, version: version, want: numbers(version), byP: make(map[uint64]*stream)}
+	for _, s := range x.streams {
+		sc.byP[uint64(s.p)] = s
 	}
 	for off < len(data) {
-		at := off
-		typ := data[at] & 0x3f
-		off++
-		if specs[typ].name == "" || int(specs[typ].since) > version {
-			return fault(Corrupt, at, "there is no event of type %d in Go 1.%d", typ, version)
+		next, err := sc.event(off)
+		if err != nil {
+			sc.endBatch(off)
+			err.Offset = int64(off)
+			if err.Kind == Corrupt && bytes.HasPrefix(data[off:], []byte("go 1.")) {
+				err.Detail = fmt.Sprintf("another trace begins at byte %d, and only the first is analysed: split the file there (tail -c +%d)", off, off+1)
+			}
+			return err
 		}
-		n := int(data[at]>>6) + 1
-		if typ == evString {
-			next, err := x.string(data, off)
-			if err != nil {
-				return fault(err.Kind, at, "%s", err.Detail)
-			}
-			off = next
-			continue
-		}
-		end := -1
-		if n == 4 {
-			size, next := varint(data, off)
-			if next <= 0 {
-				return short(next, at)
-			}
-			if off = next; size > uint64(len(data)-off) {
-				return fault(Truncated, at, "the file ends inside an event of %d bytes", size)
-			}
-			end = off + int(size)
-			n = int(want[typ])
-		}
-		first := off
-		var arg [5]uint64
-		if typ == evStack {
-			next, err := x.stack(data, off, end)
-			if err != nil {
-				return fault(err.Kind, at, "%s", err.Detail)
-			}
-			off = next
-			continue
-		}
-		if n != int(want[typ]) {
-			return fault(Corrupt, at, "%s has %d numbers, not %d", specs[typ].name, n, want[typ])
-		}
-		for i := range n {
-			v, next := varint(data, off)
-			if next <= 0 {
-				return short(next, at)
-			}
-			arg[i], off = v, next
-		}
-		if end >= 0 && off != end {
-			return fault(Corrupt, at, "%s has %d bytes, not %d", specs[typ].name, end-first, off-first)
-		}
-		switch typ {
-		case evBatch:
-			if s != nil {
-				s.batches[len(s.batches)-1].end = at
-			}
-			if arg[0] > math.MaxInt32 && arg[0] != math.MaxUint64 || arg[1] > maxTime {
-				return fault(Corrupt, at, "a batch of P %d at %d", arg[0], arg[1])
-			}
-			if s = byP[arg[0]]; s == nil {
-				s = newStream(int32(arg[0]))
-				byP[uint64(s.p)] = s
-				x.streams = append(x.streams, s)
-			}
-			time = int64(arg[1])
-			s.batches = append(s.batches, batch{off: off, end: len(data), time: time})
-			continue
-		case evFrequency:
-			if arg[0] == 0 || arg[0] > maxTime {
-				return fault(Corrupt, at, "a clock of %d ticks per second", arg[0])
-			}
-			x.freq = arg[0]
-			continue
-		case evTimerGoroutine:
-			if x.timers == nil {
-				x.timers = make(map[uint64]bool)
-			}
-			x.timers[arg[0]] = true
-			continue
-		}
-		if s == nil {
-			return fault(Corrupt, at, "%s stands before the first batch", specs[typ].name)
-		}
-		if arg[0] > uint64(maxTime-time) {
-			return fault(Corrupt, at, "%s is %d ticks after the event before it", specs[typ].name, arg[0])
-		}
-		time += int64(arg[0])
-		switch typ {
-		case evCPUSample:
-			x.samples = append(x.samples, sample{int64(min(arg[1], maxTime)), int32(arg[2]), arg[3], uint32(arg[4])})
-			continue
-		case evGoSysExit:
-			x.exit(arg[1], time, arg[3])
-		case evRegion:
-			if arg[2] > 1 {
-				return fault(Corrupt, at, "%s of mode %d", specs[typ].name, arg[2])
-			}
-		case evLog:
-			size, next := varint(data, off)
-			if next <= 0 {
-				return short(next, at)
-			}
-			if off = next; size > uint64(len(data)-off) {
-				return fault(Truncated, at, "the file ends inside a log of %d bytes", size)
-			}
-			off += int(size)
-		}
-		if s.events++; s.events == 1 && typ == evGoCreate {
-			x.start = true
-		}
-		s.last, s.lastType = time, typ
-		x.events++
+		off = next
 	}
 	return nil
+}
+
+func corrupt(format string, args ...any) *Error {
+	return &Error{Kind: Corrupt, Detail: fmt.Sprintf(format, args...)}
+}
+
+// short is the fault of a number that could not be read.
+func short(next int) *Error {
+	if next < 0 {
+		return corrupt("a number has more than 64 bits")
+	}
+	return &Error{Kind: Truncated, Detail: "the file ends inside an event"}
+}
+
+func (sc *scanner) endBatch(at int) {
+	if sc.s != nil {
+		sc.s.batches[len(sc.s.batches)-1].end = at
+	}
+}
+
+// event indexes the event at a place in data and returns where the next one begins.
+func (sc *scanner) event(at int) (off int, err *Error) {
+	data := sc.data
+	typ := data[at] & 0x3f
+	off = at + 1
+	spec, want := &specs[typ], int(sc.want[typ])
+	if spec.name == "" || int(spec.since) > sc.version {
+		return 0, corrupt("there is no event of type %d in Go 1.%d", typ, sc.version)
+	}
+	if typ == evString {
+		return sc.x.string(data, off)
+	}
+	n, end := int(data[at]>>6)+1, -1
+	if n == 4 {
+		size, next := varint(data, off)
+		if next <= 0 {
+			return 0, short(next)
+		}
+		if off = next; size > uint64(len(data)-off) {
+			return 0, short(0)
+		}
+		n, end = want, off+int(size)
+	}
+	if typ == evStack {
+		return sc.x.stack(data, off, end)
+	}
+	if n != want {
+		return 0, corrupt("%s has %d numbers, not %d", spec.name, n, want)
+	}
+	first := off
+	var arg [5]uint64
+	for i := range n {
+		v, next := varint(data, off)
+		if next <= 0 {
+			return 0, short(next)
+		}
+		arg[i], off = v, next
+	}
+	if end >= 0 && off != end {
+		return 0, corrupt("%s has %d bytes, not %d", spec.name, end-first, off-first)
+	}
+	switch typ {
+	case evBatch:
+		return off, sc.batch(at, off, arg[0], arg[1])
+	case evFrequency:
+		if arg[0] == 0 || arg[0] > maxTime {
+			return 0, corrupt("a clock of %d ticks per second", arg[0])
+		}
+		sc.x.freq = arg[0]
+		return off, nil
+	case evTimerGoroutine:
+		if sc.x.timers == nil {
+			sc.x.timers = make(map[uint64]bool)
+		}
+		sc.x.timers[arg[0]] = true
+		return off, nil
+	}
+	return sc.timed(typ, off, &arg)
+}
+
+// batch begins the batch of a P whose header stands from at to off.
+func (sc *scanner) batch(at, off int, p, time uint64) *Error {
+	if p > math.MaxInt32 && p != math.MaxUint64 || time > maxTime {
+		return corrupt("a batch of P %d at %d", p, time)
+	}
+	sc.endBatch(at)
+	if sc.s = sc.byP[p]; sc.s == nil {
+		sc.s = newStream(int32(p))
+		sc.byP[p] = sc.s
+		sc.x.streams = append(sc.x.streams, sc.s)
+	}
+	sc.time = int64(time)
+	sc.s.batches = append(sc.s.batches, batch{off: off, end: len(sc.data), time: sc.time})
+	return nil
+}
+
+// timed indexes an event that has a time; what may follow its numbers stands at off.
+func (sc *scanner) timed(typ uint8, off int, arg *[5]uint64) (int, *Error) {
+	if sc.s == nil {
+		return 0, corrupt("%s stands before the first batch", specs[typ].name)
+	}
+	if arg[0] > uint64(maxTime-sc.time) {
+		return 0, corrupt("%s is %d ticks after the event before it", specs[typ].name, arg[0])
+	}
+	sc.time += int64(arg[0])
+	x, s := sc.x, sc.s
+	switch typ {
+	case evCPUSample:
+		x.samples = append(x.samples, sample{int64(min(arg[1], maxTime)), int32(arg[2]), arg[3], uint32(arg[4])})
+		return off, nil
+	case evGoSysExit:
+		x.exit(arg[1], sc.time, arg[3])
+	case evRegion:
+		if arg[2] > 1 {
+			return 0, corrupt("%s of mode %d", specs[typ].name, arg[2])
+		}
+	case evLog:
+		size, next := varint(sc.data, off)
+		if next <= 0 {
+			return 0, short(next)
+		}
+		if off = next; size > uint64(len(sc.data)-off) {
+			return 0, short(0)
+		}
+		off += int(size)
+	}
+	if s.events++; s.events == 1 && typ == evGoCreate {
+		x.start = true
+	}
+	s.last, s.lastType = sc.time, typ
+	x.events++
+	return off, nil
 }
 
 func (x *index) exit(g uint64, written int64, real uint64) {
@@ -272,31 +295,24 @@ func (x *index) exitOf(g uint64, from int64) (exit, bool) {
 func (x *index) string(data []byte, off int) (next int, err *Error) {
 	id, next := varint(data, off)
 	if next <= 0 {
-		return 0, &Error{Kind: kindOf(next), Detail: "the file ends inside a string"}
+		return 0, short(next)
 	}
 	size, next := varint(data, next)
 	if next <= 0 {
-		return 0, &Error{Kind: kindOf(next), Detail: "the file ends inside a string"}
+		return 0, short(next)
 	}
 	if size > uint64(len(data)-next) {
-		return 0, &Error{Kind: Truncated, Detail: fmt.Sprintf("the file ends inside a string of %d bytes", size)}
+		return 0, short(0)
 	}
-	if !x.strings.add(id, text{off: next, len: int(size)}) || id == 0 {
-		return 0, &Error{Kind: Corrupt, Detail: fmt.Sprintf("string %d is told again", id)}
+	if id == 0 || !x.strings.add(id, text{off: next, len: int(size)}) {
+		return 0, corrupt("string %d is told again", id)
 	}
 	return next + int(size), nil
 }
 
-func kindOf(next int) int {
-	if next < 0 {
-		return Corrupt
-	}
-	return Truncated
-}
-
 // stack takes in a stack event, whose numbers are those up to end.
 func (x *index) stack(data []byte, off, end int) (next int, err *Error) {
-	bad := &Error{Kind: Corrupt, Detail: "a stack whose frames do not fit its size"}
+	bad := corrupt("a stack whose frames do not fit its size")
 	if end < 0 {
 		// Two numbers or three, so it has no frame.
 		return 0, bad

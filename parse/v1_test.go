@@ -277,6 +277,44 @@ func TestV1Names(t *testing.T) {
 	}
 }
 
+// TestV1Procs: GOMAXPROCS is what the programs were run with, from the begin.
+func TestV1Procs(t *testing.T) {
+	v1Corpus(t, "public/go1.16-life-16p")
+	traces := v1Traces(t)
+	for name, want := range map[string][]uint64{
+		"public/go1.16-life-16p":          {16},
+		"public/go1.15-life-leak":         {4},
+		"public/go1.19-gomaxprocs-shrink": {8, 4},
+		"public/go1.10-mandelweb":         {4},
+		"public/go1.9-workers-buffered":   {8},
+		"versions/go1.16.15":              {4},
+		"versions/go1.17.13":              {4},
+		"versions/go1.19.8":               {4},
+		"versions/go1.20.14":              {4},
+		"versions/go1.21.13":              {4},
+	} {
+		events, err := drainV1(t, traces[name])
+		if err != nil {
+			t.Error(name, err)
+		}
+		var got []uint64
+		for i, e := range events {
+			if e.Op != wire.OpMetric || e.Metric != wire.MetricProcs {
+				continue
+			}
+			if len(got) == 0 && e.Time-events[0].Time > 10e6 {
+				t.Errorf("%s: GOMAXPROCS is told by event %d, at %d", name, i, e.Time)
+			}
+			if n := len(got); n == 0 || got[n-1] != e.Values[0] {
+				got = append(got, e.Values[0])
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: GOMAXPROCS %d, want %d", name, got, want)
+		}
+	}
+}
+
 // v1Event is an event as it is written.
 type v1Event struct {
 	typ  byte

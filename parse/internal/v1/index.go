@@ -21,6 +21,7 @@ type index struct {
 	freq    uint64          // ticks per second; 0: not told
 	events  int
 	start   bool // what existed before the trace is told: a P begins with a creation (runtime/trace.go: StartTrace)
+	procs   int  // the most that GOMAXPROCS was
 	lost    bool // what the Ps wrote is not there to its end
 }
 
@@ -248,6 +249,8 @@ func (sc *scanner) timed(typ uint8, off int, arg *[5]uint64) (int, *Error) {
 	case evCPUSample:
 		x.samples = append(x.samples, sample{int64(min(arg[1], maxTime)), int32(arg[2]), arg[3], uint32(arg[4])})
 		return off, nil
+	case evGomaxprocs:
+		x.procs = max(x.procs, int(min(arg[1], math.MaxInt32)))
 	case evGoSysExit:
 		x.exit(arg[1], sc.time, arg[3])
 	case evRegion:
@@ -280,6 +283,16 @@ func (x *index) exit(g uint64, written int64, real uint64) {
 
 func (e exit) compare(f exit) int {
 	return cmp.Or(cmp.Compare(e.g, f.g), cmp.Compare(e.written, f.written))
+}
+
+// present counts the Ps that wrote something.
+func (x *index) present() (n int) {
+	for _, s := range x.streams {
+		if s.p != none && s.events > 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // exitOf returns the first exit of g that was written at or after a time.

@@ -145,6 +145,9 @@ func (r *Reader) index() {
 	if fault != nil && r.fault == nil {
 		r.fault = fault
 	}
+	if missing := r.x.procs - r.x.present(); r.x.lost && fault != nil && missing > 0 {
+		fault.Detail += fmt.Sprintf("; of %d of the %d Ps nothing is in the file: they count as idle", missing, r.x.procs)
+	}
 	r.begun = !r.x.start
 	r.nsPer = 1e9 / freq
 	r.horizon = math.MaxInt64
@@ -232,7 +235,7 @@ func (r *Reader) end(buf []wire.Event, n int) (int, error) {
 	r.state = ended
 	switch e, _ := r.fault.(*Error); {
 	case e != nil && r.x.lost && r.misfits > 0:
-		e.Detail += fmt.Sprintf("; %d events follow from missing ones", r.misfits)
+		e.Detail += fmt.Sprintf("; events that follow from missing ones: %d", r.misfits)
 	case e != nil:
 		e.Whole = !r.x.lost && r.misfits == 0 && r.missing == 0
 	case r.fault != nil:

@@ -4,9 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/tracelens/tracelens/parse/internal/wire"
@@ -60,10 +58,10 @@ func readTo(ctx context.Context, r io.Reader, opt Options, open opener, sinks ..
 		return nil, err
 	}
 	tr := &Trace{Symbols: newSymbols(), Version: version, Compression: compression}
-	fr := newFrames(br)
-	src, err := open(bufio.NewReaderSize(fr, 64<<10), version, tr.Symbols)
+	in := &counted{r: br}
+	src, err := open(bufio.NewReaderSize(in, 64<<10), version, tr.Symbols)
 	if err != nil {
-		return nil, fault(err, tr, fr, 0, converted)
+		return nil, fault(err, 0, in.n, converted)
 	}
 	var ts []*tracker
 	for i, sink := range sinks {
@@ -76,97 +74,62 @@ func readTo(ctx context.Context, r io.Reader, opt Options, open opener, sinks ..
 	t := ts[0]
 	tr = t.tr
 	if len(ts) == 1 {
-		err = followInPlace(ctx, src, tr.Symbols, fr, t)
+		err = followInPlace(ctx, src, tr.Symbols, in, t)
 	} else {
-		err = followBeside(ctx, src, tr.Symbols, fr, ts)
+		err = followBeside(ctx, src, tr.Symbols, in, ts)
 	}
 	if t.opt.Progress != nil {
-		t.opt.Progress(fr.n, t.now)
+		t.opt.Progress(in.n, t.now)
 	}
+	tr.Generations, tr.Begun = t.generation, t.generation
 	if err != nil {
+		at, begun, whole := in.n, max(1, t.syncs), t.syncs
+		if r, ok := src.(*wire.Reader); ok {
+			r.Skim(func() bool { return ctx.Err() != nil })
+			begun, whole = r.Generations()
+		}
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		tr.Fault = fault(err, tr, fr, max(1, min(t.syncs, fr.begun)), converted)
+		tr.Fault = fault(err, min(max(1, t.syncs), begun), at, converted)
 		if tr.V1() {
 			return nil, tr.Fault // what it has lost may be of any time
 		}
+		// Up to Go 1.25 a cut generation may be delivered empty.
+		tr.Generations = min(max(0, t.syncs-1), whole)
+		tr.Begun = max(begun, tr.Generations)
 	}
-	tr.Bytes = fr.n
-	tr.Generations = t.generation
-	tr.Begun = t.generation
+	tr.Bytes = in.n
 	switch {
-	case tr.V1(), t.done && t.fault == nil:
-		// One generation, whole or unreadable; or the window ends before the file.
-	case tr.Fault != nil:
-		tr.Generations = max(0, t.syncs-1)
-		if version < 26 && fr.tables > 0 {
-			tr.Generations = min(tr.Generations, fr.tables) // a cut generation may be delivered empty
-		}
-		tr.Begun = max(fr.begun, tr.Generations)
-	default:
-		tr.Begun = max(fr.begun, t.generation)
-		if fr.unfinished(version) {
-			tr.Generations = min(tr.Generations, tr.Begun-1)
-			tr.Fault = &Error{ErrTruncated, tr.Begun, fr.n, fmt.Sprintf("generation %d was begun but never ended: the program was killed, crashed or did not call trace.Stop, and its last moments are missing", tr.Begun)}
-		}
+	case tr.Events > 0 && (tr.Generations > 0 || !errors.Is(tr.Fault, ErrTruncated)):
+		return tr, nil
+	case tr.Fault != nil: // N.B. up to Go 1.25 a cut generation is delivered to where its tables are missed
+		return nil, tr.Fault
 	}
-	// N.B. up to Go 1.25 a cut generation is delivered to where its tables are missed.
-	if tr.Events == 0 || tr.Generations == 0 && errors.Is(tr.Fault, ErrTruncated) {
-		if tr.Fault != nil {
-			return nil, tr.Fault
-		}
-		if fr.begun == 0 && !tr.V1() {
-			return nil, &Error{ErrTruncated, 0, fr.n, "the file ends after its header"}
-		}
-		if fr.begun == 1 && !fr.strings {
-			return nil, &Error{ErrTruncated, tr.Begun, fr.n, "it ends before its first event"}
-		}
-		return nil, &Error{ErrCorrupt, tr.Begun, fr.n, "it holds no events"}
-	}
-	return tr, nil
+	return nil, &Error{ErrCorrupt, tr.Begun, tr.Bytes, "it holds no events"}
 }
 
-// fault turns an error of a reader into one that says whose fault
-// it is and where. Errors of the input stream itself pass through.
-func fault(err error, tr *Trace, fr *frames, generation int, converted string) error {
-	if fr.err != nil {
-		var e *Error
-		if errors.As(fr.err, &e) {
-			return &Error{e.Kind, generation, fr.n, e.Detail}
-		}
-		return fr.err
-	}
-	detail := err.Error()
-	// Some messages carry a dump of the reader's state.
-	if i := strings.IndexByte(detail, '\n'); i >= 0 {
-		detail = strings.TrimSuffix(detail[:i], ":")
-	}
-	kind := ErrCorrupt
+// fault says what kind of fault err is and where it was found. What the input itself
+// failed with passes through.
+func fault(err error, generation int, offset int64, converted string) error {
+	e := &Error{Generation: generation, Offset: offset}
+	var own *Error // of a compressed stream, a tracker or the reference
+	var read *wire.Error
 	switch {
-	case tr.V1():
-		if strings.Contains(detail, "EOF") || strings.Contains(detail, "malformatted base-128 varint") || strings.Contains(detail, "in trace.stack table") {
-			kind = ErrTruncated
+	case errors.As(err, &own):
+		e.Kind, e.Detail = own.Kind, own.Detail
+	case errors.As(err, &read):
+		e.Kind, e.Offset, e.Detail = ErrCorrupt, read.Offset, read.Detail
+		if read.Kind == wire.Truncated {
+			e.Kind = ErrTruncated
 		}
-		detail += "; a trace of Go 1.21 or older can only be read whole"
-	case fr.another && generation > 1:
-		detail = fmt.Sprintf("another trace begins at byte %d, and only the first is analysed: split the file there (tail -c +%d)", fr.at, fr.at+1)
-	case fr.foreign && generation > 1:
-		detail = fmt.Sprintf("bytes that are no part of a trace follow generation %d (%s)", generation-1, detail)
-	case tr.Version < 26 && generation == fr.begun && (!fr.strings && strings.Contains(detail, "failed to advance") || strings.Contains(detail, "string ID") || strings.Contains(detail, "stack ID") ||
-		strings.Contains(detail, "no frequency event") || strings.Contains(detail, "no clock snapshot")):
-		// Up to Go 1.25 tables are written at the end of a generation, and nothing
-		// marks that end: a cut generation is taken for a whole one.
-		kind = ErrTruncated
-		detail = "the last generation lacks its tables (" + detail + ")"
-	case fr.inBatch() && strings.Contains(detail, "failed to read full batch"), strings.Contains(detail, "incomplete generation"),
-		strings.HasPrefix(detail, "error reading batch") && strings.HasSuffix(detail, "EOF"):
-		kind = ErrTruncated
+	default:
+		return err
 	}
 	if generation <= 1 && converted != "" {
-		detail += "; " + converted
+		e.Detail += "; " + converted
 	}
-	return &Error{kind, generation, fr.n, detail}
+	return e
 }
 
 // source delivers the events of a trace in order: see [wire.Reader.Read].
@@ -180,8 +143,8 @@ type opener func(r *bufio.Reader, version int, sym *Symbols) (source, error)
 // newSource returns the reader for a format: our own from Go 1.22 on, the
 // reference for what is older.
 func newSource(r *bufio.Reader, version int, sym *Symbols) (source, error) {
-	if version >= 22 {
-		return wire.NewReader(r, version, tables{sym})
+	if v := wire.Version(version); v.ByThread() {
+		return wire.NewReader(r, v, tables{sym})
 	}
 	return newXReader(r, sym)
 }

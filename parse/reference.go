@@ -12,6 +12,7 @@ import (
 
 // xreader reads through golang.org/x/exp/trace.
 type xreader struct {
+	in      counted
 	r       *trace.Reader
 	sym     *Symbols
 	stacks  map[trace.Stack]StackID // of this generation
@@ -24,40 +25,22 @@ type xreader struct {
 }
 
 func newXReader(r io.Reader, sym *Symbols) (x *xreader, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("the reference reader panicked: %v", p)
-		}
-	}()
-	tr, err := trace.NewReader(r)
-	if err != nil {
-		return nil, err
-	}
-	return &xreader{r: tr, sym: sym, stacks: make(map[trace.Stack]StackID), slots: make(map[trace.GoID]uint32)}, nil
+	x = &xreader{in: counted{r: r}, sym: sym, stacks: make(map[trace.Stack]StackID), slots: make(map[trace.GoID]uint32)}
+	defer x.guard(&err)
+	x.r, err = trace.NewReader(&x.in)
+	return x, err
 }
 
 func (x *xreader) read() (ev trace.Event, err error) {
 	if x.err != nil {
 		return ev, x.err
 	}
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("the reference reader panicked: %v", p)
-		}
-		x.err = err
-	}()
+	defer x.guard(&err)
 	return x.r.ReadEvent()
 }
 
 func (x *xreader) Read(buf []wire.Event) (n int, err error) {
-	// N.B. it looks for the frames of a stack only when they are asked for, and panics
-	// when a cut has taken them.
-	defer func() {
-		if p := recover(); p != nil {
-			x.err = fmt.Errorf("the reference reader panicked: %v", p)
-			err = x.err
-		}
-	}()
+	defer x.guard(&err)
 	for n < len(buf) {
 		if err := x.next(&buf[n]); err != nil {
 			return n, err
@@ -65,6 +48,40 @@ func (x *xreader) Read(buf []wire.Event) (n int, err error) {
 		n++
 	}
 	return n, nil
+}
+
+// guard keeps a panic of the reference in, and says what kind of fault it met.
+func (x *xreader) guard(err *error) {
+	// N.B. it looks for the frames of a stack only when they are asked for, and panics
+	// when a cut has taken them.
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("the reference reader panicked: %v", p)
+	}
+	switch {
+	case *err == nil || *err == io.EOF || *err == x.err:
+	case x.in.err != nil:
+		*err = x.in.err
+	default:
+		*err = referenceFault(*err)
+	}
+	if *err != nil {
+		x.err = *err
+	}
+}
+
+func referenceFault(err error) *Error {
+	detail := err.Error()
+	// Some messages carry a dump of the reader's state.
+	if i := strings.IndexByte(detail, '\n'); i >= 0 {
+		detail = strings.TrimSuffix(detail[:i], ":")
+	}
+	kind := ErrCorrupt
+	for _, of := range []string{"EOF", "malformatted base-128 varint", "in trace.stack table"} {
+		if strings.Contains(detail, of) {
+			kind = ErrTruncated
+		}
+	}
+	return &Error{Kind: kind, Detail: detail + "; a trace of Go 1.21 or older can only be read whole"}
 }
 
 // slot returns the slot of a goroutine (see [wire.Event]).

@@ -3,7 +3,6 @@ package parse
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -206,7 +205,7 @@ read:
 		for i := range b.events {
 			ev := &b.events[i]
 			if uint64(ev.Time) > t.latest && ev.Op != wire.OpSync {
-				err = fmt.Errorf("event time %d: the clock or its frequency is broken", ev.Time)
+				err = &Error{Kind: ErrCorrupt, Detail: fmt.Sprintf("event time %d: the clock or its frequency is broken", ev.Time)}
 				break read
 			}
 			if t.event(ev); t.done {
@@ -301,7 +300,7 @@ func (t *tracker) work(n int) {
 	}
 }
 
-var errEffort = errors.New("broken trace: more goroutines, Ps or regions than its events can be about")
+var errEffort = &Error{Kind: ErrCorrupt, Detail: "broken trace: more goroutines, Ps or regions than its events can be about"}
 
 // limit keeps the time of all goroutines, and of all Ps, in 63 bits.
 func (t *tracker) limit() {

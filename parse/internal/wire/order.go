@@ -1,8 +1,6 @@
 package wire
 
 import (
-	"errors"
-	"fmt"
 	"slices"
 )
 
@@ -137,10 +135,10 @@ func (o *order) thread(id int64) *mState {
 }
 
 var (
-	errWantProc = errors.New("expected a proc but didn't have one")
-	errWantG    = errors.New("expected a goroutine but didn't have one")
-	errNoG      = errors.New("expected no goroutine but had one")
-	errWantM    = errors.New("expected a thread but didn't have one")
+	errWantProc = corrupt("expected a proc but didn't have one")
+	errWantG    = corrupt("expected a goroutine but didn't have one")
+	errNoG      = corrupt("expected no goroutine but had one")
+	errWantM    = corrupt("expected a thread but didn't have one")
 )
 
 // needs says which parts of the context must be there. What is not of a thread has
@@ -194,11 +192,11 @@ func (o *order) succeeds(seq uint64, gen uint32, last uint64) bool {
 }
 
 func (ev *raw) noStack(id uint64) error {
-	return fmt.Errorf("found invalid stack ID %d for event %s", id, specs[ev.typ].name)
+	return corrupt("found invalid stack ID %d for event %s", id, specs[ev.typ].name).with(noEntry)
 }
 
 func (ev *raw) noString(id uint64) error {
-	return fmt.Errorf("found invalid string ID %d for event %s", id, specs[ev.typ].name)
+	return corrupt("found invalid string ID %d for event %s", id, specs[ev.typ].name).with(noEntry)
 }
 
 // look looks up the goroutines of events some time before their turn: look-ups in a
@@ -276,11 +274,11 @@ func (o *order) advance(m *mState, ev *raw, out *[3]Event) (int, error) {
 			return 0, needs(m, true, false)
 		}
 		if m.g != nil && m.g.status != goRunning {
-			return 0, fmt.Errorf("%s event for goroutine that's not Running", specs[ev.typ].name)
+			return 0, corrupt("%s event for goroutine that's not Running", specs[ev.typ].name)
 		}
 		id := int64(a[0])
 		if o.gs.get(id) != nil {
-			return 0, fmt.Errorf("tried to create goroutine (%d) that already exists", id)
+			return 0, corrupt("tried to create goroutine (%d) that already exists", id)
 		}
 		g := o.gs.put(id)
 		g.gen = uint32(o.gen)
@@ -316,7 +314,7 @@ func (o *order) advance(m *mState, ev *raw, out *[3]Event) (int, error) {
 		}
 		p := m.p
 		if !o.succeeds(a[0], p.gen, p.seq) {
-			return 0, fmt.Errorf("failed to advance %s: can't make sequence: %d (gen=%d) -> %d (gen=%d)", specs[ev.typ].name, p.seq, p.gen, a[0], o.gen)
+			return 0, corrupt("failed to advance %s: can't make sequence: %d (gen=%d) -> %d (gen=%d)", specs[ev.typ].name, p.seq, p.gen, a[0], o.gen).with(noEvent)
 		}
 		e.set(m, ev, OpGo).goes(g, GoRunning, GoSyscall)
 		g.status = goSyscall
@@ -332,10 +330,10 @@ func (o *order) advance(m *mState, ev *raw, out *[3]Event) (int, error) {
 			return 0, needs(m, true, true)
 		}
 		if m.g.status != goSyscall {
-			return 0, fmt.Errorf("%s event for goroutine that's not in a syscall", specs[ev.typ].name)
+			return 0, corrupt("%s event for goroutine that's not in a syscall", specs[ev.typ].name)
 		}
 		if m.p.status != procSyscall {
-			return 0, fmt.Errorf("expected proc %d in state Syscall, but got %s instead", m.p.id, procStatusNames[m.p.status])
+			return 0, corrupt("expected proc %d in state Syscall, but got %s instead", m.p.id, procStatusNames[m.p.status])
 		}
 		e.set(m, ev, OpGo).goes(m.g, GoSyscall, GoRunning)
 		m.g.status, m.p.status = goRunning, procRunning
@@ -400,12 +398,12 @@ func (o *order) destroySyscall(m *mState, ev *raw, out *[3]Event) (int, error) {
 	}
 	g := m.g
 	if g.status != goSyscall {
-		return 0, fmt.Errorf("%s event for goroutine that's not in a syscall", specs[ev.typ].name)
+		return 0, corrupt("%s event for goroutine that's not in a syscall", specs[ev.typ].name)
 	}
 	n := 0
 	if p := m.p; p != nil {
 		if p.status != procSyscall {
-			return 0, fmt.Errorf("proc %d in unexpected state %s during %s", p.id, procStatusNames[p.status], specs[ev.typ].name)
+			return 0, corrupt("proc %d in unexpected state %s during %s", p.id, procStatusNames[p.status], specs[ev.typ].name)
 		}
 		// The thread keeps the P in C, and its id may be another thread's when the P is
 		// taken: from here on it belongs to nobody.
@@ -432,7 +430,7 @@ func (o *order) rare(m *mState, ev *raw, e *Event) (bool, error) {
 			return false, err
 		}
 		if m.g.status != goSyscall {
-			return false, fmt.Errorf("%s event for goroutine that's not in a syscall", specs[ev.typ].name)
+			return false, corrupt("%s event for goroutine that's not in a syscall", specs[ev.typ].name)
 		}
 		e.set(m, ev, OpGo).goes(m.g, GoSyscall, GoRunnable)
 		m.g.status = goRunnable
@@ -447,7 +445,7 @@ func (o *order) rare(m *mState, ev *raw, e *Event) (bool, error) {
 		}
 		id := int64(a[0])
 		if o.gs.get(id) != nil {
-			return false, fmt.Errorf("tried to create goroutine (%d) in syscall that already exists", id)
+			return false, corrupt("tried to create goroutine (%d) in syscall that already exists", id)
 		}
 		e.set(m, ev, OpGo)
 		g := o.gs.put(id)
@@ -473,10 +471,10 @@ func (o *order) rare(m *mState, ev *raw, e *Event) (bool, error) {
 	case evProcStop:
 		p := m.p
 		if p == nil {
-			return false, fmt.Errorf("event %s for proc (-1) that doesn't exist", specs[ev.typ].name)
+			return false, corrupt("event %s for proc (-1) that doesn't exist", specs[ev.typ].name)
 		}
 		if p.status != procRunning && p.status != procSyscall {
-			return false, fmt.Errorf("%s event for proc that's not Running or Syscall", specs[ev.typ].name)
+			return false, corrupt("%s event for proc that's not Running or Syscall", specs[ev.typ].name)
 		}
 		e.set(m, ev, OpProc).transition(int64(p.short), ProcRunning, ProcIdle)
 		p.status = procIdle
@@ -530,7 +528,7 @@ func (o *order) rare(m *mState, ev *raw, e *Event) (bool, error) {
 		e.set(m, ev, op).Values[0] = a[0]
 	case evTaskBegin:
 		if _, ok := o.tasks[a[0]]; ok {
-			return false, fmt.Errorf("task ID conflict: %d", a[0])
+			return false, corrupt("task ID conflict: %d", a[0])
 		}
 		if err := needs(m, true, true); err != nil {
 			return false, err
@@ -553,7 +551,7 @@ func (o *order) rare(m *mState, ev *raw, e *Event) (bool, error) {
 
 	default:
 		if ev.typ < evSpan {
-			return false, fmt.Errorf("bad event type found while ordering: %d", ev.typ)
+			return false, corrupt("bad event type found while ordering: %d", ev.typ)
 		}
 		if err := needs(m, false, false); err != nil {
 			return false, err
@@ -568,27 +566,27 @@ func notRunning(m *mState, ev *raw) error {
 	if err := needs(m, true, true); err != nil {
 		return err
 	}
-	return fmt.Errorf("%s event for goroutine that's not Running", specs[ev.typ].name)
+	return corrupt("%s event for goroutine that's not Running", specs[ev.typ].name)
 }
 
 func (o *order) goStatus(m *mState, ev *raw, e *Event) (bool, error) {
 	id, mid, status := int64(ev.args[0]), int64(ev.args[1]), ev.args[2]
 	if status >= numGoStatus {
-		return false, fmt.Errorf("invalid status for goroutine %d: %d", id, status)
+		return false, corrupt("invalid status for goroutine %d: %d", id, status)
 	}
 	from := goStateOf[status]
 	g := o.gs.get(id)
 	switch {
 	case g != nil:
 		if uint64(g.status) != status {
-			return false, fmt.Errorf("inconsistent status for goroutine %d: old %s vs. new %s", id, goStatusNames[g.status], goStatusNames[status])
+			return false, corrupt("inconsistent status for goroutine %d: old %s vs. new %s", id, goStatusNames[g.status], goStatusNames[status])
 		}
 	case o.gen == o.initial:
 		g = o.gs.put(id)
 		g.status = uint8(status)
 		from = GoUndetermined
 	default:
-		return false, fmt.Errorf("found goroutine status for new goroutine after the first generation: id=%d status=%s", id, goStatusNames[status])
+		return false, corrupt("found goroutine status for new goroutine after the first generation: id=%d status=%s", id, goStatusNames[status])
 	}
 	g.gen, g.seq = uint32(o.gen), 0
 
@@ -598,11 +596,11 @@ func (o *order) goStatus(m *mState, ev *raw, e *Event) (bool, error) {
 		m.g = g
 	case goSyscall:
 		if mid == None {
-			return false, fmt.Errorf("found goroutine %d in syscall without a thread", id)
+			return false, corrupt("found goroutine %d in syscall without a thread", id)
 		}
 		if mid == m.id {
 			if o.gen != o.initial && m.g != g {
-				return false, fmt.Errorf("inconsistent thread for syscalling goroutine %d: thread has goroutine %d", id, e.G)
+				return false, corrupt("inconsistent thread for syscalling goroutine %d: thread has goroutine %d", id, e.G)
 			}
 			m.g = g
 			break
@@ -610,7 +608,7 @@ func (o *order) goStatus(m *mState, ev *raw, e *Event) (bool, error) {
 		// A goroutine that sat in a call for the whole generation, on another thread.
 		if other := o.ms[mid]; other != nil {
 			if other.g != g {
-				return false, fmt.Errorf("inconsistent thread for syscalling goroutine %d: its thread has another", id)
+				return false, corrupt("inconsistent thread for syscalling goroutine %d: its thread has another", id)
 			}
 			e.G, e.GSlot = id, g.slot
 		} else {
@@ -624,7 +622,7 @@ func (o *order) goStatus(m *mState, ev *raw, e *Event) (bool, error) {
 func (o *order) procStatus(m *mState, ev *raw, e *Event) (bool, error) {
 	id, status := int64(ev.args[0]), ev.args[1]
 	if status >= numProcStatus {
-		return false, fmt.Errorf("invalid status for proc %d: %d", id, status)
+		return false, corrupt("invalid status for proc %d: %d", id, status)
 	}
 	from := procStateOf[status]
 	p := o.proc(id)
@@ -645,7 +643,7 @@ func (o *order) procStatus(m *mState, ev *raw, e *Event) (bool, error) {
 	case status == procAbandoned && p.status == procAbandoned:
 		from = ProcIdle
 	case uint64(p.status) != status:
-		return false, fmt.Errorf("inconsistent status for proc %d: old %s vs. new %s", id, procStatusNames[p.status], procStatusNames[status])
+		return false, corrupt("inconsistent status for proc %d: old %s vs. new %s", id, procStatusNames[p.status], procStatusNames[status])
 	}
 	p.gen, p.seq = uint32(o.gen), 0
 	e.set(m, ev, OpProc)
@@ -655,7 +653,7 @@ func (o *order) procStatus(m *mState, ev *raw, e *Event) (bool, error) {
 		// belongs to the thread that holds it.
 		holder := p.m
 		if holder == nil || holder.p != p {
-			return false, fmt.Errorf("failed to find sched context for proc %d that's about to be stolen", id)
+			return false, corrupt("failed to find sched context for proc %d that's about to be stolen", id)
 		}
 		e.M, e.P, e.G, e.GSlot = holder.id, narrow(id), None, 0
 		if holder.g != nil {
@@ -687,11 +685,11 @@ func (o *order) procSteal(m *mState, ev *raw, e *Event) (bool, error) {
 	holder := m
 	if !abandoned && mid != m.id {
 		if holder = o.ms[mid]; holder == nil {
-			return false, fmt.Errorf("stole proc from non-existent thread %d", mid)
+			return false, corrupt("stole proc from non-existent thread %d", mid)
 		}
 	}
 	if !abandoned && holder.p != p {
-		return false, fmt.Errorf("tried to steal proc %d from thread %d, but got another proc instead", p.id, mid)
+		return false, corrupt("tried to steal proc %d from thread %d, but got another proc instead", p.id, mid)
 	}
 	e.set(m, ev, OpProc).transition(int64(p.short), from, ProcIdle)
 	if !abandoned {
@@ -715,17 +713,17 @@ func (o *order) goRange(m *mState, ev *raw, e *Event) (bool, error) {
 		id := int64(ev.args[0])
 		g := o.gs.get(id)
 		if g == nil {
-			return false, fmt.Errorf("uninitialized goroutine %d found during %s", id, specs[ev.typ].name)
+			return false, corrupt("uninitialized goroutine %d found during %s", id, specs[ev.typ].name)
 		}
 		ranges := o.rangesOf(g)
 		in := slices.ContainsFunc(*ranges, func(r openRange) bool { return r.typ == evAssistBegin })
 		switch first := o.gen == o.initial; {
 		case first && in:
-			return false, errors.New("found named active range already in first gen: GC mark assist")
+			return false, corrupt("found named active range already in first gen: GC mark assist")
 		case first:
 			*ranges = append(*ranges, openRange{typ: evAssistBegin})
 		case !in:
-			return false, errors.New("resource is missing active range: GC mark assist")
+			return false, corrupt("resource is missing active range: GC mark assist")
 		}
 		e.set(m, ev, OpRangeActive)
 		e.Range, e.Res, e.Slot = RangeAssist, id, g.slot
@@ -743,10 +741,10 @@ func (o *order) goRange(m *mState, ev *raw, e *Event) (bool, error) {
 	if ev.typ == typ {
 		// The reference compares stop-the-worlds by reason too.
 		if slices.ContainsFunc(*ranges, func(r openRange) bool { return r.typ == typ && (typ == evAssistBegin || uint64(r.name) == ev.args[0]) }) {
-			return false, fmt.Errorf("discovered event already in-flight for when starting event %s", specs[ev.typ].name)
+			return false, corrupt("discovered event already in-flight for when starting event %s", specs[ev.typ].name)
 		}
 		if len(*ranges) == maxRanges {
-			return false, fmt.Errorf("goroutine %d is in %d ranges at once", g.id, maxRanges)
+			return false, corrupt("goroutine %d is in %d ranges at once", g.id, maxRanges)
 		}
 		*ranges = append(*ranges, openRange{typ: typ, name: uint32(ev.args[0])})
 		e.set(m, ev, OpRangeBegin)
@@ -755,7 +753,7 @@ func (o *order) goRange(m *mState, ev *raw, e *Event) (bool, error) {
 	}
 	i := slices.IndexFunc(*ranges, func(r openRange) bool { return r.typ == typ })
 	if i < 0 {
-		return false, fmt.Errorf("tried to end event %s, but not in-flight", specs[typ].name)
+		return false, corrupt("tried to end event %s, but not in-flight", specs[typ].name)
 	}
 	e.set(m, ev, OpRangeEnd)
 	e.Range, e.Res, e.Slot = kind, g.id, g.slot
@@ -772,11 +770,11 @@ func (o *order) sweep(m *mState, ev *raw, e *Event) (bool, error) {
 		p := o.proc(id)
 		switch first := o.gen == o.initial; {
 		case p == nil:
-			return false, fmt.Errorf("encountered GCSweepActive for unknown proc %d", id)
+			return false, corrupt("encountered GCSweepActive for unknown proc %d", id)
 		case first && p.sweeping:
-			return false, errors.New("found named active range already in first gen: GC sweep")
+			return false, corrupt("found named active range already in first gen: GC sweep")
 		case !first && !p.sweeping:
-			return false, errors.New("resource is missing active range: GC sweep")
+			return false, corrupt("resource is missing active range: GC sweep")
 		}
 		p.sweeping = true
 		e.set(m, ev, OpRangeActive)
@@ -792,9 +790,9 @@ func (o *order) sweep(m *mState, ev *raw, e *Event) (bool, error) {
 	}
 	if m.p.sweeping == begin {
 		if begin {
-			return false, fmt.Errorf("discovered event already in-flight for when starting event %s", specs[ev.typ].name)
+			return false, corrupt("discovered event already in-flight for when starting event %s", specs[ev.typ].name)
 		}
-		return false, errors.New("tried to end event GCSweepBegin, but not in-flight")
+		return false, corrupt("tried to end event GCSweepBegin, but not in-flight")
 	}
 	m.p.sweeping = begin
 	e.set(m, ev, op)
@@ -816,7 +814,7 @@ func (o *order) gcCycle(m *mState, ev *raw, e *Event) (bool, error) {
 		op = OpRangeActive
 		if o.gen == o.initial {
 			if o.gc != gcUnknown {
-				return false, errors.New("GCActive in the first generation isn't first GC event")
+				return false, corrupt("GCActive in the first generation isn't first GC event")
 			}
 			known = false
 		}
@@ -831,13 +829,13 @@ func (o *order) gcCycle(m *mState, ev *raw, e *Event) (bool, error) {
 		}
 		switch {
 		case ev.typ == evGCActive && o.gc != gcOn:
-			return false, errors.New("encountered GCActive while GC was not in progress")
+			return false, corrupt("encountered GCActive while GC was not in progress")
 		case ev.typ == evGCBegin && o.gc == gcOn:
-			return false, errors.New("encountered GCBegin while GC was already in progress")
+			return false, corrupt("encountered GCBegin while GC was already in progress")
 		case ev.typ == evGCEnd && o.gc == gcOff:
-			return false, errors.New("encountered GCEnd when GC was not in progress")
+			return false, corrupt("encountered GCEnd when GC was not in progress")
 		case ev.typ == evGCEnd && o.gc == gcUnknown:
-			return false, errors.New("encountered GCEnd when GC was in an undetermined state")
+			return false, corrupt("encountered GCEnd when GC was in an undetermined state")
 		}
 		if err := needs(m, true, true); err != nil {
 			return false, err
@@ -873,7 +871,7 @@ func (o *order) fill(ev *raw, e *Event) error {
 		e.Name, ok1 = o.in.log(ev.args[s.string1])
 		e.Text, ok2 = o.in.log(ev.args[s.string2])
 		if !ok1 || !ok2 {
-			return fmt.Errorf("found invalid string ID for event %s", s.name)
+			return corrupt("found invalid string ID for event %s", s.name).with(noEntry)
 		}
 		return nil
 	}

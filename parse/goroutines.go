@@ -291,7 +291,7 @@ func (t *tracker) readied(ev *wire.Event, g *goroutine, from GoState) {
 		default:
 			g.Ready = ReadyPreempted
 			// proc.go:goschedImpl keeps g on its P since Go 1.26 if a stop-the-world waits.
-			if t.tr.Version < 26 || !t.stw.active || t.stw.restarted {
+			if !t.version.KeepsStopped() || !t.stw.active || t.stw.restarted {
 				g.Home = NoProc
 			}
 		}
@@ -367,7 +367,7 @@ func (t *tracker) preempt(ev *wire.Event, to GoState) Preempt {
 	case topGoyield:
 		return PreemptLockHandoff
 	case topSemrelease:
-		if t.tr.Version < 25 {
+		if t.version.HidesGoyield() {
 			return PreemptLockHandoff
 		}
 	}

@@ -305,7 +305,7 @@ func (t *tracker) label(ev *wire.Event) {
 	}
 	if g.Func == 0 {
 		g.mode = Mode(ev.Mode) // for when its entry function is told
-		if t.tr.Version < 26 {
+		if !t.version.LabelsStay() {
 			t.reclass(g, ClassWorker)
 		}
 	}

@@ -2,6 +2,8 @@ package parse
 
 import (
 	"time"
+
+	"github.com/tracelens/tracelens/parse/internal/wire"
 )
 
 // A Trace is what is known of a trace as a whole once it has been read.
@@ -30,7 +32,7 @@ type Trace struct {
 }
 
 // V1 reports whether the trace has the format of Go 1.11 to 1.21.
-func (t *Trace) V1() bool { return t.Version < 22 }
+func (t *Trace) V1() bool { return !wire.Version(t.Version).ByThread() }
 
 // Duration is the analysed time in ns.
 func (t *Trace) Duration() int64 { return int64(t.To - t.From) }

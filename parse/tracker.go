@@ -111,6 +111,7 @@ type stopping struct {
 // runnable goroutines wait for.
 type tracker struct {
 	tr       *Trace
+	version  wire.Version
 	strings  []string // of the trace, as far as the current events refer to them
 	stacks   []stackInfo
 	opt      Options
@@ -174,7 +175,7 @@ const maxProcs = 1 << 16
 
 func newTracker(tr *Trace, opt Options, sink Sink) *tracker {
 	t := &tracker{
-		tr: tr, opt: opt, sink: sink, first: true, latest: math.MaxInt64,
+		tr: tr, version: wire.Version(tr.Version), opt: opt, sink: sink, first: true, latest: math.MaxInt64,
 		gs: make([]*goroutine, 64), incarnations: make(map[GoID]uint32),
 		threads:   make(map[ThreadID]struct{}),
 		tasks:     make(map[uint64]openTask),

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/tracelens/tracelens/parse/internal/wire"
 )
 
 // A File is a trace of Go 1.22 or later in its parts, to be changed and written again.
@@ -256,7 +258,7 @@ func (f *File) AddIdle(first bool) {
 		sync.Items[i].Args[0] += was - sync.Time
 	}
 	idle := []Batch{sync, {Kind: evEventBatch, Gen: sync.Gen, M: None, Time: sync.Time, Items: []Item{{Type: evStrings}}}}
-	if f.Version >= 26 {
+	if wire.Version(f.Version).MarksEnds() {
 		idle = append(idle, Batch{Kind: evEndOfGeneration})
 	}
 	if first {

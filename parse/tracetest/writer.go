@@ -10,6 +10,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+
+	"github.com/tracelens/tracelens/parse/internal/wire"
 )
 
 // Type is the type of an event (internal/trace/tracev2/events.go).
@@ -89,7 +91,7 @@ type Frame struct {
 
 // A Writer collects the events of a trace.
 type Writer struct {
-	version int
+	version wire.Version
 	out     []byte
 	gen     uint64
 
@@ -116,7 +118,7 @@ const maxBatch = 60 << 10
 
 // NewWriter returns a writer of the format of Go 1.version, 22 to 26.
 func NewWriter(version int) *Writer {
-	w := &Writer{version: version, out: fmt.Appendf(nil, "go 1.%d trace\x00\x00\x00", version)}
+	w := &Writer{version: wire.Version(version), out: fmt.Appendf(nil, "go 1.%d trace\x00\x00\x00", version)}
 	w.reset()
 	return w
 }
@@ -209,12 +211,12 @@ func (w *Writer) EndGeneration() {
 		w.out = append(w.out, w.batch(m, b.from, b.now)...)
 	}
 	var sync []byte
-	if w.version >= 25 {
+	if w.version.HasSync() {
 		sync = append(sync, byte(evSync))
 	}
 	sync = append(sync, byte(evFrequency))
 	sync = binary.AppendUvarint(sync, 1e9)
-	if w.version >= 25 {
+	if w.version.HasSync() {
 		sync = append(sync, byte(evClockSnapshot))
 		for _, v := range []uint64{0, w.first, 1_700_000_000 + w.first/1e9, w.first % 1e9} {
 			sync = binary.AppendUvarint(sync, v)
@@ -253,7 +255,7 @@ func (w *Writer) EndGeneration() {
 		table = append(table, s...)
 	}
 	flush(evStrings)
-	if w.version >= 26 {
+	if w.version.MarksEnds() {
 		w.out = append(w.out, byte(evEndOfGeneration))
 	}
 	w.reset()

@@ -181,7 +181,7 @@ func (t *tracker) goEvent(ev *wire.Event) {
 			g.Origin, g.Victim, g.StealBatch = t.dequeue(g, p)
 		}
 		if from == GoRunnable && t.sink.Kinds.Has(KindGoRunnable) {
-			t.waitParts(g)
+			t.waits.split(&g.Wait, &g.waited, int64(t.now-g.Since))
 		}
 	}
 	t.closeGo(g, to)
@@ -195,7 +195,7 @@ func (t *tracker) goEvent(ev *wire.Event) {
 	g.From, g.Since, g.First, g.Partial, g.FromReason, g.FromStack = to, t.now, false, false, g.Reason, g.Stack
 	switch to {
 	case GoRunnable:
-		g.waited = t.waits
+		g.waited = t.waits.parts
 		t.enqueue(g)
 		t.hand(ev, g)
 		t.count(g, 1)
@@ -252,29 +252,6 @@ func (t *tracker) closeGo(g *goroutine, to GoState) {
 	if to == GoNotExist || to == GoUndetermined {
 		t.life = GoLife{g.ID, g.Class, g.Func, g.site, g.born, g.bornSeen, to == GoNotExist, g.spent}
 		t.send(KindGoLife)
-	}
-}
-
-// waitParts splits the wait that ends now.
-func (t *tracker) waitParts(g *goroutine) {
-	left := int64(t.now - g.Since)
-	most := CauseUnknown
-	for c := range g.Wait {
-		g.Wait[c] = t.waits[c] - g.waited[c]
-		left -= g.Wait[c]
-		if g.Wait[c] > g.Wait[most] {
-			most = Cause(c)
-		}
-	}
-	// The division by the number of Ps carries less than a ns per P over either
-	// end of the wait.
-	g.Wait[most] += left
-	for c := 0; g.Wait[most] < 0; c++ {
-		take := min(-g.Wait[most], g.Wait[c])
-		if Cause(c) != most && take > 0 {
-			g.Wait[c] -= take
-			g.Wait[most] += take
-		}
 	}
 }
 
@@ -450,7 +427,7 @@ func (t *tracker) create(ev *wire.Event, id GoID, to GoState) {
 	g.From, g.Stack = GoNotExist, StackID(ev.ResStack)
 	t.closeGo(g, to)
 	g.From = to
-	g.waited = t.waits
+	g.waited = t.waits.parts
 	if to == GoRunnable {
 		t.enqueue(g)
 	}
@@ -514,6 +491,6 @@ func (t *tracker) goStatus(ev *wire.Event, id GoID, state GoState, g *goroutine)
 	if state == GoRunning {
 		p.sliced = true
 		p.slice = Slice{P: p.ID, Start: p.Since, Partial: true, Runs: 1}
-		p.sliceC = t.crowded
+		p.sliceC = t.waits.crowded
 	}
 }

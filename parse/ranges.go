@@ -270,7 +270,7 @@ func (t *tracker) resize(n int) {
 		// change makes begins now.
 		if p := t.proc(ProcID(id)); p.Since == t.begin && t.procs > 0 && id >= t.procs && p.Prior == ProcUndetermined && p.spent == [NumProcStates]int64{} {
 			p.Since, p.begin, p.Partial, p.Prior = t.now, t.now, false, ProcNotExist
-			p.contended, p.blame = t.contended, t.blamed
+			p.contended, p.blame = t.waits.contended, t.waits.blamed
 		}
 	}
 	t.procs = n

@@ -174,11 +174,10 @@ func (t *tracker) goEvent(ev *wire.Event) {
 		g.P = ProcID(ev.P)
 		if p = t.proc(g.P); p == nil {
 			t.tr.Quality.ProcMismatch++
-			t.unqueue(g, g.q)
-			g.q = queued{}
+			t.queues.remove(&g.q)
 		}
-		if from == GoRunnable && t.queues && p != nil {
-			g.Origin, g.Victim, g.StealBatch = t.dequeue(g, p)
+		if from == GoRunnable && t.origins && p != nil {
+			g.Origin, g.Victim, g.StealBatch = t.queues.start(&g.q, p.queue, g.readying())
 		}
 		if from == GoRunnable && t.sink.Kinds.Has(KindGoRunnable) {
 			t.waits.split(&g.Wait, &g.waited, int64(t.now-g.Since))
@@ -197,7 +196,9 @@ func (t *tracker) goEvent(ev *wire.Event) {
 	case GoRunnable:
 		g.waited = t.waits.parts
 		t.enqueue(g)
-		t.hand(ev, g)
+		if t.origins && GoID(ev.G) == NoGo && (g.Ready == ReadyNetpoll || g.Ready == ReadyRuntime) {
+			t.queues.hand(&g.q, ProcID(ev.P), g.Ready, int(t.iv.P[ProcIdle]))
+		}
 		t.count(g, 1)
 	case GoNotExist:
 	default:
@@ -209,37 +210,42 @@ func (t *tracker) goEvent(ev *wire.Event) {
 	}
 }
 
-// hand notes a goroutine that the scheduler readied on its P, which may start it
-// next without queueing it. Of a netpoll batch that is the last one; the first
-// ones, as many as Ps are idle, may go to the global queue.
-func (t *tracker) hand(ev *wire.Event, g *goroutine) {
-	if !t.queues || GoID(ev.G) != NoGo || g.Ready != ReadyNetpoll && g.Ready != ReadyRuntime {
-		return
-	}
-	p := t.lookup(ProcID(ev.P))
-	if p == nil {
-		return
-	}
-	if p.handed == nil {
-		p.batch = 0
-		t.handed++
-	}
-	g.q.inject = g.Ready == ReadyNetpoll && p.batch < int(t.iv.P[ProcIdle])
-	p.batch++
-	p.handed = g
+// readying says how g became runnable.
+func (g *goroutine) readying() readying {
+	return readying{g.Ready, g.Home, g.Since, g.direct, g.blockedKind == blockAssist}
 }
 
-// unhand forgets it when the P does something else.
+// enqueue places g, which just became runnable.
+func (t *tracker) enqueue(g *goroutine) {
+	if t.origins {
+		t.queues.enqueue(&g.q, g.readying())
+	}
+}
+
+// restartQueues places the runnable goroutines anew, oldest readying first.
+func (t *tracker) restartQueues() {
+	if !t.origins {
+		return
+	}
+	t.work(len(t.gs))
+	t.queues.reset()
+	for _, g := range t.sorted(func(g *goroutine) bool { return g.From == GoRunnable }) {
+		t.enqueue(g)
+	}
+}
+
+// unhand forgets what the scheduler readied on a P when the P does something else.
 func (t *tracker) unhand(ev *wire.Event) {
-	p := t.lookup(ProcID(ev.P))
+	p := t.queues.lookup(ProcID(ev.P))
 	if p == nil || p.handed == nil {
 		return
 	}
-	if ev.Op == wire.OpGo && GoID(ev.G) == NoGo && (GoState(ev.From) == GoWaiting || GoID(ev.Res) == p.handed.ID) {
-		return
+	if ev.Op == wire.OpGo && GoID(ev.G) == NoGo {
+		if g := t.gs[ev.Slot]; GoState(ev.From) == GoWaiting || g != nil && p.handed == &g.q {
+			return
+		}
 	}
-	p.handed = nil
-	t.handed--
+	t.queues.unhand(p)
 }
 
 // closeGo sends the end of g's span; what depends on the transition is in g already.
@@ -444,7 +450,7 @@ func (t *tracker) destroy(g *goroutine) {
 	if g.p != nil && g.p.g == g {
 		g.p.g = nil
 	}
-	t.unqueue(g, g.q)
+	t.queues.remove(&g.q)
 	t.gs[g.slot] = nil
 	t.freeGs = append(t.freeGs, g)
 }

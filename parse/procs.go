@@ -18,13 +18,14 @@ func (t *tracker) proc(id ProcID) *proc {
 	if p == nil {
 		// A P that has done nothing yet has been idle since the trace began.
 		t.touch()
-		p = &proc{Proc: Proc{ID: id, From: ProcIdle, Since: t.begin, Partial: true}, begin: t.begin, m: NoThread}
+		p = &proc{Proc: Proc{ID: id, From: ProcIdle, Since: t.begin, Partial: true}, begin: t.begin, m: NoThread, queue: t.queues.proc(id)}
 		t.ps[id] = p
 		t.iv.P[ProcIdle]++
 		t.alive++
 	}
 	if p.From == ProcNotExist {
 		t.touch()
+		t.queues.proc(id)
 		p.From, p.Prior, p.Since, p.Partial = ProcIdle, ProcNotExist, t.now, false
 		p.begin, p.spent = t.now, [NumProcStates]int64{}
 		p.contended, p.blame = t.waits.contended, t.waits.blamed
@@ -32,14 +33,6 @@ func (t *tracker) proc(id ProcID) *proc {
 		t.alive++
 	}
 	return p
-}
-
-// lookup returns a P that exists, or nil.
-func (t *tracker) lookup(id ProcID) *proc {
-	if id < 0 || int(id) >= len(t.ps) || t.ps[id] == nil || t.ps[id].From == ProcNotExist {
-		return nil
-	}
-	return t.ps[id]
 }
 
 // runState is the state of a P that runs g.
@@ -77,7 +70,7 @@ func (t *tracker) leaveProc(p *proc) {
 	if p.From == ProcWorker {
 		t.modes[p.Mode]--
 		if p.Mode == ModeDedicated {
-			p.dedicated, p.dedicatedEnd = false, t.now
+			p.queue.dedicated, p.queue.dedicatedEnd = false, t.now
 		}
 		p.Mode = ModeNone
 	}
@@ -87,7 +80,7 @@ func (t *tracker) enterProc(p *proc) {
 	t.iv.P[p.From]++
 	if p.From == ProcWorker {
 		t.modes[p.Mode]++
-		p.dedicated = p.Mode == ModeDedicated
+		p.queue.dedicated = p.Mode == ModeDedicated
 	}
 }
 

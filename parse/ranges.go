@@ -273,13 +273,13 @@ func (t *tracker) resize(n int) {
 			p.contended, p.blame = t.waits.contended, t.waits.blamed
 		}
 	}
-	t.procs = n
+	t.procs, t.queues.procs = n, n
 	t.iv.Procs = int32(n)
 	for _, p := range t.ps[n:] {
 		if p == nil || p.From == ProcNotExist {
 			continue
 		}
-		t.flushQueue(p)
+		t.queues.flush(p.queue)
 		if p.dying = p.From != ProcIdle; !p.dying {
 			t.dropProc(p)
 		}
@@ -292,6 +292,7 @@ func (t *tracker) dropProc(p *proc) {
 	t.closeProc(p, ProcNotExist, TakerNone)
 	t.leaveProc(p)
 	t.alive--
+	p.queue.gone = true
 	p.Prior, p.From, p.Since, p.dying = p.From, ProcNotExist, t.now, false
 }
 

@@ -28,7 +28,6 @@ type goroutine struct {
 	p        *proc // running, or in a system call with it
 
 	q           queued
-	stolenFrom  ProcID
 	blockedKind blockKind
 	direct      bool             // readied by the scheduler, from what is no timer
 	waited      [NumCauses]int64 // tracker.waits.parts when it became runnable
@@ -82,12 +81,7 @@ type proc struct {
 	sliceC int64 // tracker.waits.crowded when it began
 	sliced bool  // a slice is open
 
-	runnext      *goroutine
-	local        fifo
-	handed       *goroutine // readied by the scheduler on this P just now
-	batch        int        // goroutines of the current netpoll batch
-	dedicated    bool
-	dedicatedEnd Time
+	queue *procQueue
 
 	dying bool // GOMAXPROCS shrank below it while it was in use
 
@@ -154,12 +148,9 @@ type tracker struct {
 	gcOn    bool
 	gcEnded bool // GCEnd was seen, its stop-the-world still lasts
 
-	queues  bool // the run queues are modelled: a sink wants where goroutines come from
-	global  fifo
-	scratch []*goroutine
-	handed  int // Ps with a goroutine in proc.handed
-
-	waits waits
+	origins bool // a sink wants to know where goroutines come from
+	queues  runQueues
+	waits   waits
 }
 
 const maxProcs = 1 << 16
@@ -172,7 +163,7 @@ func newTracker(tr *Trace, opt Options, sink Sink) *tracker {
 		tasks:     make(map[uint64]openTask),
 		preempted: tr.intern("preempted"), gosched: tr.intern("runtime.Gosched"),
 	}
-	t.queues = sink.Kinds&KindsOf(KindGoRunnable, KindSlice) != 0
+	t.origins = sink.Kinds&KindsOf(KindGoRunnable, KindSlice) != 0
 	t.ev.Interval, t.ev.Range, t.ev.GoLife, t.ev.ProcLife = &t.iv, &t.rng, &t.life, &t.procLife
 	for i := range t.recent {
 		t.recent[i] = NoThread
@@ -256,7 +247,7 @@ func (t *tracker) event(ev *wire.Event) {
 		t.threads[m] = struct{}{}
 	}
 	t.ev.Time, t.ev.G, t.ev.P, t.ev.M, t.ev.Stack = at, GoID(ev.G), ProcID(ev.P), ThreadID(ev.M), StackID(ev.Stack)
-	if t.handed > 0 {
+	if t.queues.handed > 0 {
 		t.unhand(ev)
 	}
 	switch ev.Op {

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"bufio"
 	"cmp"
 	"encoding/binary"
 	"io"
@@ -126,111 +125,7 @@ func (g *generation) ns(t uint64) int64 {
 	return int64(float64(t) * g.nsPer)
 }
 
-// header is the head of a batch.
-type header struct {
-	exp  bool
-	end  bool // EndOfGeneration
-	gen  uint64
-	m    int64
-	time uint64
-	size int
-}
-
-// input counts the bytes that are read of a trace.
-type input struct {
-	r *bufio.Reader
-	n int64
-}
-
-func (in *input) byte() (byte, error) {
-	b, err := in.r.ReadByte()
-	if err == nil {
-		in.n++
-	}
-	return b, err
-}
-
-func (in *input) uvarint() (uint64, error) {
-	var x uint64
-	for s := uint(0); ; s += 7 {
-		b, err := in.byte()
-		if err != nil {
-			return 0, err
-		}
-		if b < 0x80 {
-			if s == 63 && b > 1 || s > 63 {
-				break
-			}
-			return x | uint64(b)<<s, nil
-		}
-		if s >= 63 {
-			break
-		}
-		x |= uint64(b&0x7f) << s
-	}
-	return 0, corrupt("it overflows 64 bits")
-}
-
-// header reads the head of the next batch; io.EOF when there is none.
-func (in *input) header() (h header, err error) {
-	typ, err := in.byte()
-	if err != nil {
-		return h, err
-	}
-	switch typ {
-	case evEndOfGeneration:
-		h.end = true
-		return h, nil
-	case evExperimentalBatch:
-		experiment, err := in.byte()
-		if err != nil {
-			return h, headerFault("experiment", err)
-		}
-		h.exp = experiment != 0 // 0 is none: a batch like any other
-	case evEventBatch:
-	default:
-		in.n--
-		in.r.UnreadByte()
-		e := corrupt("expected batch event, got event %d", typ)
-		if next, _ := in.r.Peek(5); string(next) == "go 1." {
-			return h, e.with(otherTrace)
-		}
-		return h, e.with(noBatch)
-	}
-	if h.gen, err = in.uvarint(); err != nil {
-		return h, headerFault("gen", err)
-	}
-	m, err := in.uvarint()
-	if err != nil {
-		return h, headerFault("M ID", err)
-	}
-	h.m = int64(m)
-	if h.time, err = in.uvarint(); err != nil {
-		return h, headerFault("timestamp", err)
-	}
-	size, err := in.uvarint()
-	if err != nil {
-		return h, headerFault("size", err)
-	}
-	if size > maxBatchSize {
-		return h, corrupt("invalid batch size %d, maximum is %d", size, maxBatchSize)
-	}
-	h.size = int(size)
-	return h, nil
-}
-
-// headerFault says that a part of a header cannot be read.
-func headerFault(part string, err error) error {
-	switch e, ok := err.(*Error); {
-	case ok:
-		return corrupt("error reading batch %s: %s", part, e.Detail)
-	case err == io.EOF:
-		return truncated("error reading batch %s: %v", part, io.ErrUnexpectedEOF)
-	}
-	return err
-}
-
-// hold returns size bytes of the chunks, at most maxBatchSize.
+// hold returns size bytes of the chunks, at most MaxBatchSize.
 func (g *generation) hold(size int) []byte {
 	for ; g.chunk < len(g.chunks); g.chunk++ {
 		if c := g.chunks[g.chunk]; cap(c)-len(c) >= size {
@@ -238,7 +133,7 @@ func (g *generation) hold(size int) []byte {
 			return c[len(c) : len(c)+size : len(c)+size]
 		}
 	}
-	g.chunks = append(g.chunks, make([]byte, size, maxBatchSize<<min(len(g.chunks), 4)))
+	g.chunks = append(g.chunks, make([]byte, size, MaxBatchSize<<min(len(g.chunks), 4)))
 	return g.chunks[g.chunk][:size:size]
 }
 
@@ -273,20 +168,20 @@ func (g *generation) file(h header, data []byte, version Version) error {
 		g.release(data)
 		return nil
 	case len(data) == 0:
-	case data[0] == evEndOfGeneration:
+	case data[0] == EvEndOfGeneration:
 		return corrupt("end of generation inside a batch")
-	case data[0] == evStrings:
+	case data[0] == EvStrings:
 		g.hasStrings = true
 		return g.takeStrings(data)
-	case data[0] == evStacks:
+	case data[0] == EvStacks:
 		err := g.takeStacks(data)
 		g.release(data)
 		return err
-	case data[0] == evCPUSamples:
+	case data[0] == EvCPUSamples:
 		err := g.takeSamples(data)
 		g.release(data)
 		return err
-	case data[0] == evFrequency && !version.HasSync(), data[0] == evSync && version.HasSync():
+	case data[0] == EvFrequency && !version.HasSync(), data[0] == EvSync && version.HasSync():
 		err := g.takeSync(h, data, version)
 		g.release(data)
 		return err
@@ -316,7 +211,7 @@ var errVarint = corrupt("unexpected EOF or overflow in a varint of a table")
 
 func (g *generation) takeStrings(b []byte) error {
 	for i := 1; i < len(b); {
-		if b[i] != evString {
+		if b[i] != EvString {
 			return corrupt("expected string event, got %d", b[i])
 		}
 		id, i1 := uvarint(b, i+1)
@@ -344,7 +239,7 @@ func (g *generation) takeStrings(b []byte) error {
 
 func (g *generation) takeStacks(b []byte) error {
 	for i := 1; i < len(b); {
-		if b[i] != evStack {
+		if b[i] != EvStack {
 			return corrupt("expected stack event, got %d", b[i])
 		}
 		id, j := uvarint(b, i+1)
@@ -405,7 +300,7 @@ func (g *generation) takeFrame(b []byte, i int) int {
 
 func (g *generation) takeSamples(b []byte) error {
 	for i := 1; i < len(b); {
-		if b[i] != evCPUSample {
+		if b[i] != EvCPUSample {
 			return corrupt("expected CPU sample event, got %d", b[i])
 		}
 		var v [5]uint64 // time, M, P, G, stack
@@ -435,7 +330,7 @@ func (g *generation) takeSync(h header, b []byte, version Version) error {
 		typ := b[i]
 		i++
 		switch {
-		case typ == evFrequency:
+		case typ == EvFrequency:
 			if g.nsPer != 0 {
 				return corrupt("found multiple frequency events")
 			}
@@ -448,7 +343,7 @@ func (g *generation) takeSync(h header, b []byte, version Version) error {
 			if n := int64(g.nsPer); f != 0 && n > 0 && n < 1<<16 && float64(n) == g.nsPer {
 				g.whole = n
 			}
-		case typ == evClockSnapshot && version.HasSync():
+		case typ == EvClockSnapshot && version.HasSync():
 			if g.snapshot {
 				return corrupt("found multiple clock snapshot events")
 			}

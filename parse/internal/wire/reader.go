@@ -251,7 +251,7 @@ func (r *Reader) readMarked() (more bool, err error) {
 		if g.gen == 0 {
 			g.gen = h.gen
 		}
-		if h.end || !h.exp && h.size > 0 && data[0] == evEndOfGeneration {
+		if h.end || !h.exp && h.size > 0 && data[0] == EvEndOfGeneration {
 			g.release(data)
 			break
 		}
@@ -413,7 +413,7 @@ func (r *Reader) others(out *[3]Event) (int, error) {
 		}
 	}
 	t := r.heap[0].t
-	return 0, corrupt("broken trace: failed to advance: generation %d, earliest event %s of thread %d", r.g.gen, specs[t.evs[t.at].typ].name, t.id).with(noEvent)
+	return 0, corrupt("broken trace: failed to advance: generation %d, earliest event %s of thread %d", r.g.gen, Specs[t.evs[t.at].typ].Name, t.id).with(noEvent)
 }
 
 // bound returns what is bound to t, nothing if it is no thread.

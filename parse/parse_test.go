@@ -529,7 +529,7 @@ func TestCut(t *testing.T) {
 
 // TestTwoTraces: a second trace in the file is found at its header.
 func TestTwoTraces(t *testing.T) {
-	for _, name := range []string{"idle", "heartbeat", "mixed-go121"} {
+	for _, name := range []string{"idle", "heartbeat", "mixed-go121", "mixed-go122", "mixed-go126"} {
 		data, err := os.ReadFile(testdata + "/" + name + ".trace")
 		if err != nil {
 			t.Fatal(err)

@@ -516,8 +516,8 @@ func TestV1Cut(t *testing.T) {
 	most := 0
 	for cut := len(data) / 20; cut < len(data); cut += len(data) / 20 {
 		got, err := drainV1(t, data[:cut])
-		var fault *v1.Error
-		if !errors.As(err, &fault) || fault.Kind != v1.Truncated || fault.Offset > int64(cut) {
+		var fault *wire.Error
+		if !errors.As(err, &fault) || fault.Kind != wire.Truncated || fault.Offset > int64(cut) {
 			t.Errorf("cut at %d: %v", cut, err)
 		}
 		most = max(most, len(got))

@@ -1,7 +1,5 @@
 package v1
 
-import "fmt"
-
 // Types of events (runtime/trace.go up to Go 1.21).
 const (
 	evNone            = iota
@@ -142,22 +140,6 @@ func numbers(version int) (n [64]uint8) {
 	}
 	return n
 }
-
-// Kinds of fault.
-const (
-	Truncated = iota + 1 // the end is missing
-	Corrupt              // no tracer writes that
-)
-
-// Error is a fault of the trace.
-type Error struct {
-	Kind   int
-	Offset int64 // of the file: where it was found
-	Detail string
-	Whole  bool // it concerns nothing that was delivered
-}
-
-func (e *Error) Error() string { return fmt.Sprintf("byte %d: %s", e.Offset, e.Detail) }
 
 // varint reads a number from data at off and returns where the next one begins: 0 if
 // data ends inside it, -1 if it is longer than any number.

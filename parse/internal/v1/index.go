@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/tracelens/tracelens/parse/internal/wire"
 )
 
 // index is what a first pass over the file finds: where each P's batches are, and all
@@ -67,10 +69,10 @@ const maxTime = 1 << 62
 
 // build indexes data from its 16th byte on. What is indexed is sound, also when an
 // error says that the rest is not.
-func (x *index) build(data []byte, version int) *Error {
+func (x *index) build(data []byte, version int) *wire.Error {
 	err := x.scan(data, 16, version)
 	x.lost = x.freq == 0 // it comes after them
-	if x.lost && err != nil && err.Kind == Corrupt {
+	if x.lost && err != nil && err.Kind == wire.Corrupt {
 		if at := x.footer(data, int(err.Offset)); at > 0 {
 			x.scan(data, at, version)
 		}
@@ -121,7 +123,7 @@ type scanner struct {
 }
 
 // scan indexes data from off on, up to where it is not sound.
-func (x *index) scan(data []byte, off, version int) *Error {
+func (x *index) scan(data []byte, off, version int) *wire.Error {
 	sc := scanner{x: x, data: data, version: version, want: numbers(version), byP: make(map[uint64]*stream)}
 	for _, s := range x.streams {
 		sc.byP[uint64(s.p)] = s
@@ -131,7 +133,7 @@ func (x *index) scan(data []byte, off, version int) *Error {
 		if err != nil {
 			sc.endBatch(off)
 			err.Offset = int64(off)
-			if err.Kind == Corrupt && bytes.HasPrefix(data[off:], []byte("go 1.")) {
+			if err.Kind == wire.Corrupt && bytes.HasPrefix(data[off:], []byte("go 1.")) {
 				err.Detail = fmt.Sprintf("another trace begins at byte %d, and only the first is analysed: split the file there (tail -c +%d)", off, off+1)
 			}
 			return err
@@ -141,16 +143,16 @@ func (x *index) scan(data []byte, off, version int) *Error {
 	return nil
 }
 
-func corrupt(format string, args ...any) *Error {
-	return &Error{Kind: Corrupt, Detail: fmt.Sprintf(format, args...)}
+func corrupt(format string, args ...any) *wire.Error {
+	return &wire.Error{Detail: fmt.Sprintf(format, args...)}
 }
 
 // short is the fault of a number that could not be read.
-func short(next int) *Error {
+func short(next int) *wire.Error {
 	if next < 0 {
 		return corrupt("a number has more than 64 bits")
 	}
-	return &Error{Kind: Truncated, Detail: "the file ends inside an event"}
+	return &wire.Error{Kind: wire.Truncated, Detail: "the file ends inside an event"}
 }
 
 func (sc *scanner) endBatch(at int) {
@@ -160,7 +162,7 @@ func (sc *scanner) endBatch(at int) {
 }
 
 // event indexes the event at a place in data and returns where the next one begins.
-func (sc *scanner) event(at int) (off int, err *Error) {
+func (sc *scanner) event(at int) (off int, err *wire.Error) {
 	data := sc.data
 	typ := data[at] & 0x3f
 	off = at + 1
@@ -220,7 +222,7 @@ func (sc *scanner) event(at int) (off int, err *Error) {
 }
 
 // batch begins the batch of a P whose header stands from at to off.
-func (sc *scanner) batch(at, off int, p, time uint64) *Error {
+func (sc *scanner) batch(at, off int, p, time uint64) *wire.Error {
 	if p > math.MaxInt32 && p != math.MaxUint64 || time > maxTime {
 		return corrupt("a batch of P %d at %d", p, time)
 	}
@@ -236,7 +238,7 @@ func (sc *scanner) batch(at, off int, p, time uint64) *Error {
 }
 
 // timed indexes an event that has a time; what may follow its numbers stands at off.
-func (sc *scanner) timed(typ uint8, off int, arg *[5]uint64) (int, *Error) {
+func (sc *scanner) timed(typ uint8, off int, arg *[5]uint64) (int, *wire.Error) {
 	if sc.s == nil {
 		return 0, corrupt("%s stands before the first batch", specs[typ].name)
 	}
@@ -305,7 +307,7 @@ func (x *index) exitOf(g uint64, from int64) (exit, bool) {
 }
 
 // string takes in a string event.
-func (x *index) string(data []byte, off int) (next int, err *Error) {
+func (x *index) string(data []byte, off int) (next int, err *wire.Error) {
 	id, next := varint(data, off)
 	if next <= 0 {
 		return 0, short(next)
@@ -324,7 +326,7 @@ func (x *index) string(data []byte, off int) (next int, err *Error) {
 }
 
 // stack takes in a stack event, whose numbers are those up to end.
-func (x *index) stack(data []byte, off, end int) (next int, err *Error) {
+func (x *index) stack(data []byte, off, end int) (next int, err *wire.Error) {
 	bad := corrupt("a stack whose frames do not fit its size")
 	if end < 0 {
 		// Two numbers or three, so it has no frame.

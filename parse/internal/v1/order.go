@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+
+	"github.com/tracelens/tracelens/parse/internal/wire"
 )
 
 // The order of events (internal/trace/order.go of Go 1.7 to 1.21): a goroutine's
@@ -174,8 +176,8 @@ func (r *Reader) pick() (i int, slot uint32, err error) {
 }
 
 // wrong is a fault that was found in the batch that s is at.
-func (r *Reader) wrong(s *stream, format string, args ...any) *Error {
-	return &Error{Kind: Corrupt, Offset: int64(s.batches[max(s.next, 1)-1].off), Detail: fmt.Sprintf(format, args...)}
+func (r *Reader) wrong(s *stream, format string, args ...any) *wire.Error {
+	return &wire.Error{Offset: int64(s.batches[max(s.next, 1)-1].off), Detail: fmt.Sprintf(format, args...)}
 }
 
 // move moves the i-th stream of the heap on to its next event.

@@ -77,8 +77,8 @@ type Reader struct {
 	effort  int
 	given   int // events
 	misfits int
-	misfit  *Error // the first
-	missing int    // times that a stack or string was asked for and is missing
+	misfit  *wire.Error // the first
+	missing int         // times that a stack or string was asked for and is missing
 
 	state  int
 	first  int64        // ticks at time 0
@@ -94,7 +94,8 @@ type Reader struct {
 const (
 	unread = iota
 	reading
-	ended
+	ended // but for the fault
+	over
 )
 
 type task struct {
@@ -113,7 +114,7 @@ func NewReader(r io.Reader, version int, t wire.Tables) (*Reader, error) {
 	}
 	if len(data) < 16 {
 		if err == nil {
-			err = &Error{Kind: Truncated, Offset: int64(len(data)), Detail: "the file ends inside its header"}
+			err = &wire.Error{Kind: wire.Truncated, Offset: int64(len(data)), Detail: "the file ends inside its header"}
 		}
 		return nil, err
 	}
@@ -129,13 +130,13 @@ func (r *Reader) index() {
 	case freq == 0:
 		freq = guessedFreq
 		if fault == nil {
-			fault = &Error{Kind: Truncated, Offset: int64(len(r.data)), Detail: "the file ends before its stacks and the frequency of its clock"}
+			fault = &wire.Error{Kind: wire.Truncated, Offset: int64(len(r.data)), Detail: "the file ends before its stacks and the frequency of its clock"}
 		}
 		if r.x.events > 0 {
 			fault.Detail += fmt.Sprintf("; without the end of the file no function has a name, and times are an estimate, one tick taken for %.1f ns", 1e9/freq)
 		}
 	case r.x.lost:
-	case fault != nil && fault.Kind == Truncated:
+	case fault != nil && fault.Kind == wire.Truncated:
 		fault.Detail = "the file ends inside its table of stacks: some functions have no names"
 	}
 	if !r.x.lost {
@@ -163,7 +164,7 @@ func (r *Reader) index() {
 }
 
 // Read fills buf with the next events. The first event and the last are OpSync; after it
-// comes io.EOF, or an *Error that says what is wrong with the trace, or what reading
+// comes io.EOF, or a *wire.Error that says what is wrong with the trace, or what reading
 // failed with. As many events as are returned are valid, also beside an error.
 func (r *Reader) Read(buf []wire.Event) (n int, err error) {
 	for n < len(buf) {
@@ -186,7 +187,7 @@ func (r *Reader) Read(buf []wire.Event) (n int, err error) {
 		now := min(next, sample, exit)
 		e := &buf[n]
 		switch {
-		case r.state == ended || now == math.MaxInt64 || now > r.horizon:
+		case r.state >= ended || now == math.MaxInt64 || now > r.horizon:
 			more := r.state == reading
 			if n, err = r.end(buf, n); more {
 				continue
@@ -232,23 +233,32 @@ func (r *Reader) end(buf []wire.Event, n int) (int, error) {
 		buf[n] = wire.Event{Time: r.last + 1, Op: wire.OpSync, G: none, P: none, M: none}
 		return n + 1, nil
 	}
-	r.state = ended
-	switch e, _ := r.fault.(*Error); {
+	if r.state == over {
+		return n, r.fault
+	}
+	r.state = over
+	switch e, _ := r.fault.(*wire.Error); {
 	case e != nil && r.x.lost && r.misfits > 0:
 		e.Detail += fmt.Sprintf("; events that follow from missing ones: %d", r.misfits)
-	case e != nil:
-		e.Whole = !r.x.lost && r.misfits == 0 && r.missing == 0
 	case r.fault != nil:
 	case r.misfits > 0:
 		r.misfit.Detail = fmt.Sprintf("%d events do not follow from those before them; the first: %s", r.misfits, r.misfit.Detail)
 		r.fault = r.misfit
 	case r.missing > 0:
-		r.fault = &Error{Kind: Truncated, Offset: int64(len(r.data)), Detail: fmt.Sprintf("%d times events refer to stacks or strings that are missing", r.missing)}
+		r.fault = &wire.Error{Kind: wire.Truncated, Offset: int64(len(r.data)), Detail: fmt.Sprintf("%d times events refer to stacks or strings that are missing", r.missing)}
 	default:
 		r.fault = io.EOF
 	}
-	r.misfits = 0
 	return n, r.fault
+}
+
+// Generations returns how many generations the file begins, which is one, and how many
+// were delivered whole.
+func (r *Reader) Generations() (begun, whole int) {
+	if r.state == over && !r.x.lost && r.misfits == 0 && r.missing == 0 {
+		return 1, 1
+	}
+	return 1, 0
 }
 
 // ns turns ticks into time.

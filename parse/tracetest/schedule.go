@@ -46,7 +46,7 @@ type Truth struct {
 	Calls    int64
 	Syscalls Dist             // those that returned, from entry to return
 	Handoffs map[string]int64 // Ps taken from calls, by whom
-	Retaken  Dist             // begin of the call to the loss, by sysmon
+	Retaken  Dist             // from the start of the call to the loss, by sysmon
 
 	// Stops of the world by kind, from begin to end as package parse defines it, and
 	// until the last P stopped. StopCPU is of GC stops.
@@ -55,7 +55,7 @@ type Truth struct {
 
 	// GC.
 	Cycles     int64            // that ended
-	Mark       int64            // concurrent mark: from the end of the first stop to the begin of the second
+	Mark       int64            // concurrent mark: from the end of the first stop to the start of the second
 	Workers    map[string]int64 // time of Ps that run them, by mode
 	Assists    int64
 	AssistWall int64
@@ -190,7 +190,7 @@ func Schedule(plan Plan) ([]byte, *Truth) {
 	p.traced = true
 	s.touchG(main, p.m)
 	main.since = s.now
-	// N.B. by its number it is known to be the runtime's before its function is told.
+	// By its number it is known to be the runtime's before its function is told.
 	s.sweeper = &goroutine{id: 3, class: system, entry: "runtime.bgsweep", status: GoWaiting, reason: "GC background sweeper wait"}
 	s.gs = []*goroutine{main, s.sweeper}
 	t.Most = 2

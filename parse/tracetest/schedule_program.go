@@ -218,7 +218,7 @@ func (s *schedule) coroutine(p *proc) {
 	s.touchG(next, p.m)
 	next.seq++
 	at := s.emit(p.m, typ, next.id, next.seq)
-	s.now += 3 // N.B. readers make three events of it, 1 ns apart
+	s.now += 3 // readers make three events of it, 1 ns apart
 	s.truth.Starts++
 	s.truth.UserStarts++
 	g.status, g.since, g.reason = GoWaiting, at, ""
@@ -274,7 +274,7 @@ func (s *schedule) suspend(p *proc) {
 	if s.version().HasScanStack() {
 		s.block(o, "preempted", "main.loop")
 	} else {
-		s.block(o, "preempted") // N.B. without a stack
+		s.block(o, "preempted") // without a stack
 	}
 	s.truth.Parked++
 	s.unblock(p, g, "gc")

@@ -228,7 +228,7 @@ func (s *schedule) pick(p *proc) *goroutine {
 // syscall lets p's goroutine enter a call.
 func (s *schedule) syscall(p *proc) {
 	g := p.g
-	s.touchP(p) // N.B. a status begins the count of the P's sequence
+	s.touchP(p) // a status begins the count of the P's sequence
 	p.seq++
 	s.leave(p, s.event(p, GoSyscallBegin, p.seq, s.stack(g, "syscall.read", "main.read")))
 	s.truth.Calls++

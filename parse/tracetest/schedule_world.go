@@ -199,7 +199,7 @@ func (s *schedule) flip() {
 
 func (s *schedule) version() wire.Version { return wire.Version(s.Version) }
 
-// idleStatuses tells of idle Ps at the begin of a generation, as the runtime did up to
+// idleStatuses tells of idle Ps at the start of a generation, as the runtime did up to
 // Go 1.25.
 func (s *schedule) idleStatuses() {
 	for _, p := range s.ps {

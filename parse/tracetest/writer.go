@@ -104,7 +104,7 @@ type Writer struct {
 type batches struct {
 	full [][]byte
 	now  []byte // without its header
-	from uint64 // time of its begin
+	from uint64 // time of its start
 	last uint64
 }
 
@@ -221,7 +221,7 @@ func (w *Writer) EndGeneration() {
 		}
 	}
 	w.out = append(w.out, w.batch(None, w.first, sync)...)
-	// N.B. the string table comes last (trace.go: traceAdvance): stacks name strings.
+	// The string table comes last (trace.go: traceAdvance): stacks name strings.
 	table := []byte{byte(evStacks)}
 	flush := func(kind Type) {
 		if len(table) > 1 {

@@ -135,7 +135,7 @@ func needs(m *mState, p, g bool) error {
 
 // set fills what all events have.
 func (e *Event) set(m *mState, ev *raw, op Op) *Event {
-	*e = Event{} // N.B. filling a literal goes through a copy on the stack
+	*e = Event{} // filling a literal goes through a copy on the stack
 	e.Time, e.Op, e.M = ev.time, op, m.id
 	e.G, e.P = None, None
 	if m.g != nil {
@@ -519,7 +519,7 @@ func (o *order) annotate(m *mState, ev *raw, e *Event) (bool, error) {
 	case EvLog:
 		e.set(m, ev, OpLog).Values[0] = a[0]
 	case EvRegionBegin, EvRegionEnd:
-		// N.B. regions that end in crossed order are legal to call; pairing them is
+		// Regions that end in crossed order are legal to call; pairing them is
 		// left to who reads the events.
 		op := OpRegionBegin
 		if ev.typ == EvRegionEnd {

@@ -180,7 +180,7 @@ func TestParseErrors(t *testing.T) {
 		running + "1 m2 GoStop":                  "line 4: m2 has no P",
 		running + "1 m1 GoStart g=2":             "line 4: m1 runs goroutine 1",
 		running + "1 m1 GoUnblock g=1":           "line 4: goroutine 1 is Running, not Waiting",
-		running + "1 m1 ProcSteal p=0":           "line 4: P 0 is in no system call",
+		running + "1 m1 ProcSteal p=0":           "line 4: no system call holds P 0",
 		running + "5 m1 GoStop\n4 m1 ProcStop":   "line 5: the time goes back",
 		running + "5z m1 GoStop":                 "line 4: 5z is no time",
 		running + "generation 2 of=3":            "line 4: a generation has no of",

@@ -167,7 +167,7 @@ func (f *filler) follow(m *filledM, it *Item, missing map[string]bool) error {
 	case ProcSteal:
 		p := f.ps[a[1]]
 		if p == nil || p.status != ProcSyscall && p.status != procAbandoned {
-			return fmt.Errorf("P %d is in no system call", a[1])
+			return fmt.Errorf("no system call holds P %d", a[1])
 		}
 		if !p.told { // only its own thread can say that it still has it
 			p.told = true

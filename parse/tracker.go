@@ -80,7 +80,7 @@ type proc struct {
 	contended, blame int64 // those of tracker.waits when the span began
 
 	asked   ProcState // what it did when the current stop-the-world was requested
-	stopped Time      // STW is the begin of the stop-the-world it stopped for last
+	stopped Time      // STW is the start of the stop-the-world it stopped for last
 
 	slice  Slice // the open time slice
 	sliceC int64 // tracker.waits.crowded when it began
@@ -328,7 +328,7 @@ func (t *tracker) setEnd() {
 	}
 }
 
-// openWindow cuts every open span at the begin of the window.
+// openWindow cuts every open span at the start of the window.
 func (t *tracker) openWindow() {
 	t.on = true
 	t.setEnd()

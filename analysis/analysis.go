@@ -82,7 +82,7 @@ type Pass struct {
 // FoldOf returns the fold of a, which is the pass's analyzer or one it requires.
 func FoldOf[C Collector](p *Pass, a *Analyzer) C {
 	if a != p.Analyzer && !slices.Contains(p.Analyzer.Requires, a) {
-		panic(fmt.Sprintf("%s reads the fold of %s without requiring it", p.Analyzer.Name, a.Name))
+		p.blame("it reads the fold of %s without requiring it", a.Name)
 	}
 	return p.folds[a].(C)
 }

@@ -14,6 +14,8 @@ var pages embed.FS
 // All are the measures, in the order of the report.
 var All = []*analysis.Analyzer{
 	Trust,
+	Kinds,
+	Holders,
 	Timeline,
 	Parallelism,
 	Latency,

@@ -36,6 +36,9 @@ func (s *IDs) Merge(o *IDs) {
 	}
 }
 
+// Len is the number of ids in the set, or the largest number that is kept.
+func (s *IDs) Len() int { return s.n }
+
 // Common is about the share of the ids in both sets in those in either.
 func (s *IDs) Common(o *IDs) float64 {
 	union := *s

@@ -15,7 +15,7 @@ var lockConvoy = &analysis.Analyzer{
 	Name:     "lock-convoy",
 	Doc:      say.Page(pages, "lock-convoy"),
 	Covers:   []string{"limits/contention"},
-	Requires: []*analysis.Analyzer{measures.Blocking, measures.Goroutines, measures.Preemption},
+	Requires: []*analysis.Analyzer{measures.Blocking, measures.Goroutines, measures.Preemption, measures.Kinds, measures.Holders},
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "lock-convoy.waiters", Doc: "goroutines waiting at one place for a lock, mean of the worst 100 ms", Unit: analysis.Count,
@@ -59,6 +59,7 @@ var lockConvoy = &analysis.Analyzer{
 		if evidence.NoWaits(p, sites) {
 			return nil
 		}
+		h := measures.HoldersOf(p)
 		found, worstLock := 0, (*measures.WaitingAt)(nil)
 		var most window.Stretch
 		for _, w := range sites {
@@ -86,7 +87,7 @@ var lockConvoy = &analysis.Analyzer{
 			if handedOver(p, w) {
 				explains = []string{"mutex-starvation"} // of the same lock
 			}
-			p.Find(analysis.Finding{
+			p.Find(held(p, h, w, analysis.Finding{
 				Severity: s, Explains: explains,
 				Summary: fmt.Sprintf("Goroutines queue for %s at %s: %s waited at once in the worst 100 ms (from %s), %s in %s, longest %s%s",
 					lock, w.Label[1], say.Number(at.Score), p.At(at.From), p.Dur(w.Busy()), say.Counted(n, "wait", "waits"), p.Dur(w.Max), w.WokenBy(p)),
@@ -94,9 +95,9 @@ var lockConvoy = &analysis.Analyzer{
 				Evidence: w.Evidence(p, at, fmt.Sprintf("%s waiting at once", say.Number(at.Score))),
 				Advice:   advice,
 				Caveat:   "Which lock it is is not in the trace: waits are joined by where they are, and who ended them is where the lock was released.",
-			})
+			}))
 		}
-		pools := findPools(p, sites)
+		pools := findPools(p, h, sites)
 		var full []*measures.WaitingAt
 		var sending float64
 		for _, w := range sites {
@@ -122,7 +123,7 @@ var lockConvoy = &analysis.Analyzer{
 			}
 			mean, n := say.Ratio(w.Busy(), p.Trace.Duration()), w.Spans-w.Idle
 			senders++
-			p.Find(analysis.Finding{
+			p.Find(held(p, h, w, analysis.Finding{
 				Code: "lock-convoy/senders", Explains: explains, Severity: analysis.Least(p.Severity("senders", mean), p.Severity("length", float64(w.Long()))),
 				Summary: fmt.Sprintf("The receiver sets the pace at %s: %s waited to send at any time, %s in %s%s",
 					w.Label[1], say.Number(mean), p.Dur(w.Busy()), say.Counted(n, "wait", "waits"), w.WokenBy(p)),
@@ -130,7 +131,7 @@ var lockConvoy = &analysis.Analyzer{
 				Evidence: w.Evidence(p, window.Worst(p, w.OverTime, window.Moment, window.Mean(0)), "the most senders in 100 ms"),
 				Advice:   "Where this is not meant as a limit: make the receiver faster, add receivers, or send in batches; a larger buffer only moves the queue. block.chan.total should fall.",
 				Caveat:   "A channel that is used as a semaphore or to slow producers down looks the same.",
-			})
+			}))
 		}
 		switch {
 		case found+senders+len(pools) > 0:
@@ -159,7 +160,7 @@ func handedOver(p *analysis.Pass, w *measures.WaitingAt) bool {
 
 // findPools finds places where goroutines wait for their turn with what a channel
 // holds, and says so: connections, tokens, slots.
-func findPools(p *analysis.Pass, sites []*measures.WaitingAt) (pools []*measures.WaitingAt) {
+func findPools(p *analysis.Pass, h *measures.HeldPlaces, sites []*measures.WaitingAt) (pools []*measures.WaitingAt) {
 	for _, w := range sites {
 		mean, n := say.Ratio(w.Busy(), p.Trace.Duration()), w.Spans-w.Idle
 		s := analysis.Least(p.Severity("queue", mean), p.Severity("length", float64(w.Long())))
@@ -168,7 +169,7 @@ func findPools(p *analysis.Pass, sites []*measures.WaitingAt) (pools []*measures
 			continue
 		}
 		pools = append(pools, w)
-		p.Find(analysis.Finding{
+		p.Find(held(p, h, w, analysis.Finding{
 			Code: "lock-convoy/pool", Severity: s,
 			Summary: fmt.Sprintf("Goroutines queue for what others of them give back at %s, a pool or semaphore that is too small: %s waited at any time, %s in %s, longest %s%s",
 				w.Label[1], say.Number(mean), p.Dur(w.Busy()), say.Counted(n, "wait", "waits"), p.Dur(w.Max), w.WokenBy(p)),
@@ -176,7 +177,7 @@ func findPools(p *analysis.Pass, sites []*measures.WaitingAt) (pools []*measures
 			Evidence: w.Evidence(p, window.Worst(p, w.OverTime, window.Moment, window.Mean(0)), "the longest queue in 100 ms"),
 			Advice:   "Hold what is taken for less time, or have more of it (connections, tokens), unless it is a limit on purpose: then admit fewer goroutines. The waits there, in blocking.waits or blocking.contention, should fall.",
 			Caveat:   "Told from who ends the waits and in which order. Workers that hand work to each other through one channel look the same.",
-		})
+		}))
 	}
 	return pools
 }

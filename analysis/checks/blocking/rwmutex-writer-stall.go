@@ -15,7 +15,7 @@ var RwmutexWriterStall = &analysis.Analyzer{
 	Name:     "rwmutex-writer-stall",
 	Doc:      say.Page(pages, "rwmutex-writer-stall"),
 	Covers:   []string{"limits/contention"},
-	Requires: []*analysis.Analyzer{measures.Blocking, measures.Goroutines},
+	Requires: []*analysis.Analyzer{measures.Blocking, measures.Goroutines, measures.Kinds, measures.Holders},
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "rwmutex-writer-stall.readers", Doc: "readers waiting at one place, mean of the worst 100 ms", Unit: analysis.Count,
@@ -41,6 +41,7 @@ var RwmutexWriterStall = &analysis.Analyzer{
 		if evidence.NoWaits(p, sites) {
 			return nil
 		}
+		h := measures.HoldersOf(p)
 		found, any := 0, false
 		var most window.Stretch
 		for _, r := range sites {
@@ -66,14 +67,14 @@ var RwmutexWriterStall = &analysis.Analyzer{
 				shown = append(shown, writer.Evidence(p, window.Worst(p, writer.OverTime, window.Moment, window.Mean(0)), "the writer, and below the readers it waited for")...)
 				advice = "Shorten what readers do under the lock: one that is slow makes the writer wait, and a waiting writer keeps all new readers out. Or let readers load an atomic.Pointer. block.sync.total should fall."
 			}
-			p.Find(analysis.Finding{
+			p.Find(held(p, h, r, analysis.Finding{
 				Severity: s,
 				Summary: fmt.Sprintf("Readers of a sync.RWMutex wait at %s: %s at once in the worst 100 ms (from %s), %s in %s, longest %s; %s",
 					r.Label[1], say.Number(at.Score), p.At(at.From), p.Dur(r.Busy()), say.Counted(n, "wait", "waits"), p.Dur(r.Max), why),
 				Cost: evidence.GoTime(p, r.Busy()), Confidence: analysis.Inferred,
 				Evidence: shown, Advice: advice,
 				Caveat: "Which lock it is is not in the trace: reader and writer are taken for a pair because the function of one ends the waits of the other.",
-			})
+			}))
 		}
 		switch {
 		case found > 0:

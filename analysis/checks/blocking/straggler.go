@@ -14,7 +14,7 @@ import (
 var straggler = &analysis.Analyzer{
 	Name:     "straggler",
 	Doc:      say.Page(pages, "straggler"),
-	Requires: []*analysis.Analyzer{measures.Blocking, measures.Goroutines, measures.Syscalls},
+	Requires: []*analysis.Analyzer{measures.Blocking, measures.Goroutines, measures.Syscalls, measures.Kinds, measures.Holders},
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "straggler.waiting", Doc: "goroutines that wait at one place for others that they started, mean of the trace", Unit: analysis.Count,
@@ -79,6 +79,7 @@ func runStraggler(p *analysis.Pass) error {
 	if evidence.NoWaits(p, sites) {
 		return nil
 	}
+	h := measures.HoldersOf(p)
 	found := 0
 	var most float64
 	for _, w := range sites {
@@ -113,7 +114,7 @@ func runStraggler(p *analysis.Pass) error {
 		if owner, _ := evidence.Busiest(p); owner == p.FuncName(k.fn) {
 			explains = []string{"serial-section", "limits/serial"} // the slow ones run on when the others have ended
 		}
-		p.Find(analysis.Finding{
+		p.Find(held(p, h, w, analysis.Finding{
 			Severity: s, Explains: explains,
 			Summary: fmt.Sprintf("A few slow goroutines keep the others waiting: at %s %s waited at any time, %s for each wait, for goroutines of %s, which take %s at the median, the slow ones %s (n=%s)%s",
 				w.Label[1], say.Number(mean), p.Dur(long), p.FuncName(k.fn), p.Dur(k.median), p.Dur(k.slow), analysis.FormatCount(k.work.N), where),
@@ -121,7 +122,7 @@ func runStraggler(p *analysis.Pass) error {
 			Evidence: shown,
 			Advice:   "Make the slow ones as fast as the others: smaller and equal pieces of work, the largest first, a time limit or a second try for what hangs. The max in goroutines.sites should come near its p50.",
 			Caveat:   "What goroutines take is told without their waiting for a P, but on an oversubscribed machine running includes waiting for a CPU.",
-		})
+		}))
 	}
 	if found == 0 {
 		p.Say("goroutines that waited for others they had started: at most %s on average at one place; worth a note from %s on, when the last take %s times the median",

@@ -47,6 +47,8 @@ type Analyzer struct {
 	Interactive bool
 	// Leads says that its summary is the state of the whole program, in numbers.
 	Leads bool
+	// About is what its findings are about, where it is not the program.
+	About Subject
 
 	Kinds parse.Kinds // of the events its Collector wants
 	New   func() Collector
@@ -94,6 +96,9 @@ func Fold[C Collector](p *Pass) C { return FoldOf[C](p, p.Analyzer) }
 func (p *Pass) Say(format string, args ...any) {
 	p.result.Summary = append(p.result.Summary, fmt.Sprintf(format, args...))
 }
+
+// Lead adds a sentence that a verdict may begin with, the costliest first.
+func (p *Pass) Lead(l Leading) { p.result.Leading = append(p.result.Leading, l) }
 
 // NotApplicable says that the trace turned out to hold nothing to say, and how to
 // record what is missing. Run returns after it.

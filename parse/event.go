@@ -194,7 +194,7 @@ func (r Ready) String() string {
 }
 
 // Origin says from where a P took the goroutine it starts. All but Direct,
-// Syscall and Coroutine come from a model of the run queues (see queues.go).
+// Syscall and Coroutine come from a model of the run queues (runqueues.go).
 type Origin uint8
 
 const (

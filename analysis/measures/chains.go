@@ -311,6 +311,18 @@ func (h *HeldPlace) Waiting() string {
 	return s
 }
 
+// Lives is which share of their lives those wait there that do so most.
+func (h *HeldPlace) Lives() float64 {
+	if len(h.Waiters) == 0 {
+		return 0
+	}
+	k := h.Waiters[0].Kind
+	if stay := k.At(h.ID); stay != nil {
+		return k.Share(stay.NS)
+	}
+	return 0
+}
+
 func runHolders(p *analysis.Pass) error {
 	h := newHolders(p.Trace, analysis.Fold[*HoldersFold](p), KindsOf(p))
 	if len(h.Places) == 0 {
@@ -343,6 +355,7 @@ func runHolders(p *analysis.Pass) error {
 		}
 		c := h.Chain(place)
 		p.Say("%s ← %s.", place.Waiting(), c.Text())
+		p.Lead(analysis.Leading{Kind: analysis.VerdictLimit, Text: place.Waiting() + " ← " + c.Text(), Place: place.Label, Held: place.Busy(), Lives: place.Lives(), Outside: c.Root.Kind == RootNetwork})
 		said++
 	}
 	if said == 0 {

@@ -451,6 +451,7 @@ func runKinds(p *analysis.Pass) error {
 			break
 		}
 		p.Say("%s: %s.", k.Title(), k.lifeOf(3))
+		p.Lead(analysis.Leading{Kind: analysis.VerdictTime, Text: k.Title() + ": " + k.lifeOf(1), Place: k.Name, Held: k.Busy(), Lives: say.Ratio(k.Busy(), k.Life)})
 	}
 	p.Table(kindsTable(ks))
 	p.Table(staysTable(ks))

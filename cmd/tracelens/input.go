@@ -17,6 +17,7 @@ import (
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/measures"
+	"github.com/tracelens/tracelens/analysis/verdict"
 	"github.com/tracelens/tracelens/cmd/tracelens/internal/report"
 	"github.com/tracelens/tracelens/cmd/tracelens/internal/sniff"
 	"github.com/tracelens/tracelens/parse"
@@ -149,6 +150,7 @@ func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers 
 		return nil, fmt.Errorf("--from %v is after the end: the trace is %s long", f.from, analysis.FormatDuration(rep.Trace.To, rep.Trace.Quantum))
 	}
 	rep.Tool = "tracelens " + version()
+	rep.Verdict = verdict.Of(rep)
 	return rep, nil
 }
 

@@ -56,14 +56,15 @@ var layers = []layer{
 	{"analysis/checks/stw", []string{"analysis", "analysis/sketch", "analysis/internal/...", "analysis/measures", "analysis/checks/internal/...", "analysis/checks/gc", "parse"}}, // pauses are the GC's
 	{"analysis/checks/...", []string{"analysis", "analysis/sketch", "analysis/internal/...", "analysis/measures", "analysis/checks/internal/...", "parse"}},
 	{"analysis/passes", []string{"analysis", "analysis/measures", "analysis/checks/..."}},
+	{"analysis/verdict", []string{"analysis"}},
 	{"analysis/fleet", []string{"analysis", "analysis/sketch"}}, // entries are given to it
 	{"analysis/analysistest", []string{"analysis", "internal/corpus", "parse", "parse/tracetest"}},
 	{"plots/...", []string{"analysis", "plots/..."}},
 	{"internal/bench/...", nil},
 	{"internal/corpus", nil},
-	{"cmd/tracelens/internal/config", []string{"analysis", "analysis/fleet"}}, // a catalogue is given to it
+	{"cmd/tracelens/internal/config", []string{"analysis", "analysis/fleet", "analysis/verdict"}}, // a catalogue is given to it
 	{"cmd/tracelens/internal/report", []string{"analysis", "analysis/fleet", "parse", "plots/...", "cmd/..."}},
-	{"cmd/...", []string{"analysis", "analysis/fleet", "analysis/measures", "analysis/passes", "cmd/...", "parse", "plots/..."}},
+	{"cmd/...", []string{"analysis", "analysis/fleet", "analysis/measures", "analysis/passes", "analysis/verdict", "cmd/...", "parse", "plots/..."}},
 }
 
 // confined names the directory that alone may import a library in non-test code.

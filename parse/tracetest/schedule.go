@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+
+	"github.com/tracelens/tracelens/parse/internal/wire"
 )
 
 // A Plan says what Schedule makes up.
@@ -465,7 +467,7 @@ func (s *schedule) runUser(p *proc) {
 			s.unblock(p, w, "unblocked")
 			s.putNext(p, w)
 			fn := "runtime.goyield"
-			if s.Version < 25 {
+			if s.version().HidesGoyield() {
 				fn = "runtime.semrelease1"
 			}
 			s.stop(p, "preempted", fn, "main.unlock")
@@ -476,7 +478,7 @@ func (s *schedule) runUser(p *proc) {
 		}
 	case k < 95: // another's stack is looked at
 		s.suspend(p)
-	case k < 102 && s.Version >= 23 && g.id != 1:
+	case k < 102 && s.version().HasCoroutines() && g.id != 1:
 		s.coroutine(p)
 	case k < 108 && s.mark != 0 && g.id != 1:
 		g.assist, g.assistFrom = true, s.event(p, AssistBegin, s.stack(g, "main.alloc"))
@@ -620,7 +622,7 @@ func (s *schedule) suspend(p *proc) {
 		return
 	}
 	g := o.g
-	if s.Version >= 26 {
+	if s.version().HasScanStack() {
 		s.block(o, "preempted", "main.loop")
 	} else {
 		s.block(o, "preempted") // N.B. without a stack
@@ -1009,7 +1011,7 @@ func (s *schedule) stopTheWorld(p *proc) {
 			x := o.g
 			s.stop(o, "preempted", "runtime.asyncPreempt2", "runtime.asyncPreempt", "main.loop")
 			x.ready = "preempted"
-			if t.Async++; s.Version >= 26 { // proc.go: goschedImpl
+			if t.Async++; s.version().KeepsStopped() {
 				s.putNext(o, x)
 			} else {
 				s.putGlobal(x)
@@ -1153,11 +1155,13 @@ func (s *schedule) flip() {
 	}
 }
 
+func (s *schedule) version() wire.Version { return wire.Version(s.Version) }
+
 // idleStatuses tells of idle Ps at the begin of a generation, as the runtime did up to
 // Go 1.25.
 func (s *schedule) idleStatuses() {
 	for _, p := range s.ps {
-		if p.state == pIdle && s.Version < 26 {
+		if p.state == pIdle && s.version().ListsIdleProcs() {
 			s.touchP(p)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -32,13 +33,13 @@ type inputFlags struct {
 }
 
 func (f *inputFlags) window(flags *pflag.FlagSet) {
-	flags.DurationVar(&f.from, "from", 0, "analyse from `TIME` after the start of the trace, such as 1.5s")
-	flags.DurationVar(&f.to, "to", 0, "analyse to `TIME` after the start of the trace; 0 is its end")
+	flags.DurationVar(&f.from, "from", 0, "start at `TIME` after the start of the trace, such as 1.5s")
+	flags.DurationVar(&f.to, "to", 0, "end at `TIME` after the start of the trace")
 }
 
 func (f *inputFlags) reading(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.strict, "strict", false, "exit with 3 when the trace is incomplete or faulty")
-	flags.IntVar(&f.jobs, "jobs", 0, "use at most `N` CPUs; 0 is all; the output is the same")
+	flags.IntVar(&f.jobs, "jobs", 0, "use at most `N` CPUs, without it all; the output is the same")
 }
 
 func completeTrace(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
@@ -109,6 +110,15 @@ func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers 
 		defer stop()
 		begins := &headed{r: in}
 		rep, err := read(cmd.Context(), begins, name, opt, analyzers)
+		if errors.Is(err, context.Canceled) {
+			of := ""
+			if file, ok := again.(*os.File); ok {
+				if info, err := file.Stat(); err == nil && info.Mode().IsRegular() && canSeek {
+					of = " of " + analysis.FormatBytes(info.Size())
+				}
+			}
+			fmt.Fprintf(cmd.ErrOrStderr(), "tracelens: interrupted after %s%s of %s; nothing is written\n", analysis.FormatBytes(begins.n.Load()), of, report.Clean(name))
+		}
 		if errors.Is(err, parse.ErrUnsupported) {
 			if implied && len(begins.head) == 0 {
 				return nil, errNoArgument
@@ -147,14 +157,16 @@ func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers 
 // errNoArgument is the error of standard input that nobody has put a trace into.
 var errNoArgument = errors.New("no argument")
 
-// headed keeps the first bytes of what is read.
+// headed keeps the first bytes of what is read, and counts all.
 type headed struct {
 	r    io.Reader
 	head []byte
+	n    atomic.Int64 // also read while a Read is blocked
 }
 
 func (h *headed) Read(p []byte) (int, error) {
 	n, err := h.r.Read(p)
+	h.n.Add(int64(n))
 	h.head = append(h.head, p[:min(n, sniff.HeadSize-len(h.head))]...)
 	return n, err
 }

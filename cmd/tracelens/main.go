@@ -181,5 +181,6 @@ the report cannot be written; 4 a budget has too little data; 130 interrupted.`,
 	root.SetVersionTemplate(ownBuild().String())
 	root.AddCommand(newAnalyze(), newRender(), newAudit(), newMerge(), newPlot(), newExplain(), newMan(), newVersion())
 	root.SetHelpCommand(newHelp())
+	useHelp(root)
 	return root
 }

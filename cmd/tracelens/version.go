@@ -31,7 +31,8 @@ func newVersion() *cobra.Command {
 built it, and of which Go versions it reads traces. A newer Go often writes the
 format of an older one: such a trace is read. One in a format that came later is
 refused, and the error says so: no number rests on a guess.`,
-		Args: takes(0, 0, "argument"),
+		Example: "  tracelens version --json",
+		Args:    takes(0, 0, "argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			b := ownBuild()
 			out := cmd.OutOrStdout()

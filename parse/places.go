@@ -157,7 +157,9 @@ func (s *Symbols) settle() {
 	for i := range fresh {
 		info := &fresh[i]
 		info.place, info.body = s.placeOf(info.frames, StackID(s.settled-len(fresh)+i))
-		info.mutual = s.places[info.place].Prim.Mutual()
+		p := &s.places[info.place]
+		info.mutual = p.Prim.Mutual()
+		info.idle = (p.Prim == PrimChanReceive || p.Prim == PrimSelect || p.Prim == PrimCond) && p.Site.Func == info.body.fn && p.Own
 	}
 }
 

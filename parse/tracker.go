@@ -39,6 +39,8 @@ type goroutine struct {
 	place       PlaceID // where it waits for another goroutine
 	past        past
 	mostly      Cause // of its last wait for a P
+	quiet       int64 // tracker.quiet when it entered a call
+	idle        int64 // see GoLife.Idle
 
 	assistPart  bool
 	assistFrom  Time
@@ -174,6 +176,7 @@ type tracker struct {
 	blamed      int64 // per busy P: time times waiting user goroutines (no yields)
 	crowded     int64 // time with a runnable user goroutine and no idle P
 	lastCrowded Time
+	quiet       int64 // no user goroutine running or runnable, since the begin
 
 	holds holding
 }
@@ -353,13 +356,14 @@ func (t *tracker) openWindow() {
 	t.setEnd()
 	t.begin = t.now
 	t.iv.Since = t.now
+	t.quiet = 0
 	for _, g := range t.gs {
 		if g == nil {
 			continue
 		}
 		g.Since, g.Partial, g.spent = t.now, true, [NumGoStates]int64{}
 		g.born, g.bornSeen, g.First = t.now, false, false
-		g.waited = t.waits
+		g.waited, g.quiet, g.idle = t.waits, 0, 0
 		for i := range g.regions {
 			g.regions[i].since, g.regions[i].partial, g.regions[i].cpu = t.now, true, 0
 		}
@@ -419,6 +423,9 @@ func (t *tracker) advance(now Time) {
 	t.now = now
 	iv := &t.iv
 	user := int64(iv.User[GoRunnable])
+	if user == 0 && iv.User[GoRunning] == 0 {
+		t.quiet += dt
+	}
 	all := user + int64(iv.Runtime[GoRunnable])
 	if all == 0 || dt == 0 {
 		return

@@ -37,9 +37,10 @@ type HoldersFold struct {
 
 type placeHolds struct {
 	holds, held, waited int64
-	waits, longest      int64 // that ended in the trace; the longest hold
-	most                int64 // waiting at once
-	open                int64 // waiting at the end of the trace
+	waits, longest      int64      // that ended in the trace; the longest hold
+	most                int64      // waiting at once
+	open                int64      // waiting at the end of the trace
+	last                parse.Time // when a goroutine ended a wait there last
 	ended               [parse.NumReady]holdSum
 	worst               *sketch.Top[holdInstance]
 	waiting, holding    sketch.IDs // goroutines whose waits of queueMin or more ended, and those that ended them
@@ -111,6 +112,9 @@ func (f *HoldersFold) Event(e *parse.Event) {
 	case !h.Late:
 		p.open += int64(h.Waiters)
 	}
+	if h.Holder != parse.NoGo {
+		p.last = e.Time
+	}
 	if h.Holder != parse.NoGo && p.worst.Wants(h.Held) {
 		p.worst.Add(sketch.Key{Value: h.Held, Time: int64(h.Since), ID: int64(h.G)}, holdInstance{
 			h.Since, e.Time, h.Holder, kindID{h.HolderFunc, h.HolderBody}, h.HolderStack, h.G, h.Stack, int64(h.Waiters), h.Wait})
@@ -146,6 +150,7 @@ func (p *placeHolds) merge(o *placeHolds) {
 	p.longest = max(p.longest, o.longest)
 	p.most = max(p.most, o.most)
 	p.open += o.open
+	p.last = max(p.last, o.last)
 	for r := range o.ended {
 		p.ended[r].add(&o.ended[r])
 	}
@@ -159,13 +164,14 @@ type HeldPlace struct {
 	ID      parse.PlaceID
 	Place   parse.Place
 	Label   string
-	Held    int64 // ns in which somebody waited there
-	Waited  int64 // ns that goroutines waited there in all
-	Parked  int64 // of Waited, of goroutines with nothing to do: see Stay.Parked
-	Waits   int64 // that ended in the trace
-	Open    int64 // goroutines that wait there at the end of the trace
-	Most    int64 // waiting at once
-	Longest int64 // time from the end of one wait to the end of the next, the longest
+	Held    int64      // ns in which somebody waited there
+	Waited  int64      // ns that goroutines waited there in all
+	Parked  int64      // of Waited, of goroutines with nothing to do: see Stay.Parked
+	Waits   int64      // that ended in the trace
+	Open    int64      // goroutines that wait there at the end of the trace
+	Most    int64      // waiting at once
+	Last    parse.Time // when a goroutine ended a wait there last, 0 for never
+	Longest int64      // time from the end of one wait to the end of the next, the longest
 	Parts   []*HeldPart
 	Waiters []KindShare // the costliest first
 	Holders []KindShare // likewise
@@ -257,7 +263,7 @@ func newHolders(tr *parse.Trace, f *HoldersFold, ks *GoKinds) *HeldPlaces {
 		v := places[pid]
 		place := &HeldPlace{
 			ID: pid, Place: tr.Place(pid), Label: PlaceName(tr, pid), Held: v.held, Waited: v.waited, Waits: v.waits, Open: v.open,
-			Most: v.most, Longest: v.longest, Permits: int64(v.holding.Len()), Own: v.waiting.Common(&v.holding), ended: v.ended, holds: v, kinds: ks,
+			Most: v.most, Last: v.last, Longest: v.longest, Permits: int64(v.holding.Len()), Own: v.waiting.Common(&v.holding), ended: v.ended, holds: v, kinds: ks,
 		}
 		h.byID[pid] = place
 		h.Places = append(h.Places, place)

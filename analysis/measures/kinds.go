@@ -51,20 +51,33 @@ type kindSpan struct {
 
 type spent struct {
 	n, ns, longest int64
+	alone          int64 // GoSyscall: see parse.Go
 	whole, wholeNS int64 // of them, that lasted through the whole trace
+	open, oldest   int64 // that the end of the trace cut, and the longest of them
 }
 
 func (s *spent) add(o *spent) {
 	s.n += o.n
 	s.ns += o.ns
+	s.alone += o.alone
 	s.longest = max(s.longest, o.longest)
 	s.whole += o.whole
 	s.wholeNS += o.wholeNS
+	s.open += o.open
+	s.oldest = max(s.oldest, o.oldest)
 }
+
+// busySteps are the steps of the share of a life that is not waiting for work, for
+// goroutines that lived for ten time slices (proc.go:forcePreemptNS) and longer.
+const (
+	busySteps = 20
+	busyLife  = 100e6
+)
 
 type kindLives struct {
 	n, created, ended int64                    // goroutines
 	unnamed           [parse.NumGoStates]int64 // what they did before they were named
+	busy              [busySteps]int64         // those that lived for busyLife and longer, by the share of it not waiting for work
 }
 
 func (l *kindLives) add(o *kindLives) {
@@ -73,6 +86,9 @@ func (l *kindLives) add(o *kindLives) {
 	l.ended += o.ended
 	for s, ns := range o.unnamed {
 		l.unnamed[s] += ns
+	}
+	for i, n := range o.busy {
+		l.busy[i] += n
 	}
 }
 
@@ -97,6 +113,9 @@ func (f *KindsFold) Event(e *parse.Event) {
 		if l.BornSeen {
 			add.created = 1
 		}
+		if life := int64(e.Time - l.Born); life >= busyLife {
+			add.busy[min((life-l.Idle)*busySteps/life, busySteps-1)] = 1
+		}
 		if l.Ended {
 			add.ended = 1
 		}
@@ -118,10 +137,17 @@ func (f *KindsFold) Event(e *parse.Event) {
 	s := f.spans.At(k, tally.Mix(k.hash(), uint32(k.stack)<<8|uint32(k.ready)<<4|uint32(k.state)))
 	s.n++
 	s.ns += held
+	if g.From == parse.GoSyscall {
+		s.alone += g.Alone
+	}
 	s.longest = max(s.longest, held)
-	if g.Partial && g.To == parse.GoUndetermined {
-		s.whole++
-		s.wholeNS += held
+	if g.To == parse.GoUndetermined {
+		s.open++
+		s.oldest = max(s.oldest, held)
+		if g.Partial {
+			s.whole++
+			s.wholeNS += held
+		}
 	}
 }
 
@@ -142,6 +168,10 @@ type GoKind struct {
 	Parked  int64 // of Life, waiting for something to do: see Stay.Parked
 	State   [parse.NumGoStates]int64
 	Stays   []*Stay // the costliest first
+	// BusyBy counts goroutines that lived for 100 ms and longer by the share of their life
+	// in which they did not wait for work in the function that they are about, in
+	// twentieths.
+	BusyBy [busySteps]int64
 
 	stays map[stayKey]*Stay
 }
@@ -154,8 +184,11 @@ type Stay struct {
 	Label   string        // of the place; what they did where there is none
 	N, NS   int64
 	Longest int64
+	Alone   int64 // GoSyscall: of NS, while no goroutine of the program ran or could run
 	Whole   int64 // that lasted through the whole trace
 	WholeNS int64
+	Open    int64                 // that the end of the trace cut
+	Oldest  int64                 // the longest of them
 	Ready   [parse.NumReady]int64 // GoWaiting: ns by what ended it
 	// Parked is why this is no part of work that was begun: input, connection, ticker,
 	// whole trace. "" where goroutines are held up.
@@ -214,6 +247,9 @@ func newKinds(tr *parse.Trace, f *KindsFold) *GoKinds {
 		k.Count += e.V.n
 		k.Created += e.V.created
 		k.Ended += e.V.ended
+		for i, n := range e.V.busy {
+			k.BusyBy[i] += n
+		}
 		for s, ns := range e.V.unnamed {
 			if ns > 0 {
 				k.stay(stayKey{parse.GoState(s), "before it was named"}).NS += ns
@@ -229,9 +265,12 @@ func newKinds(tr *parse.Trace, f *KindsFold) *GoKinds {
 		s := k.stay(stayOf(tr, e.Key))
 		s.N += e.V.n
 		s.NS += e.V.ns
+		s.Alone += e.V.alone
 		s.Longest = max(s.Longest, e.V.longest)
 		s.Whole += e.V.whole
 		s.WholeNS += e.V.wholeNS
+		s.Open += e.V.open
+		s.Oldest = max(s.Oldest, e.V.oldest)
 		if e.Key.state == parse.GoWaiting {
 			s.Ready[e.Key.ready] += e.V.ns
 		}

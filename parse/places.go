@@ -68,6 +68,15 @@ func (s *Symbols) PlaceOf(id StackID) PlaceID {
 	return s.stacks[id].place
 }
 
+// Body returns what goroutines with a stack may be about where their entry function only
+// calls it, 0 for nothing: see Go.Body.
+func (s *Symbols) Body(id StackID) StringID {
+	if int(id) >= len(s.stacks) {
+		return 0
+	}
+	return s.stacks[id].body.fn
+}
+
 // body is what goroutines with a stack may be about, where their entry function only
 // calls it: of a library's the outermost function of the main module, from there on what
 // closures call.

@@ -514,7 +514,7 @@ func (t *tracker) finish() {
 	tr := t.tr
 	tr.Events = t.events
 	tr.Last = t.now
-	tr.From, tr.To = t.begin, t.now
+	tr.From, tr.To, tr.Quiet = t.begin, t.now, t.quiet
 	tr.Threads = len(t.threads)
 	tr.Procs = t.procs
 	if !tr.Wall.IsZero() {

@@ -24,7 +24,7 @@ var Holders = &analysis.Analyzer{
 	},
 	Figures: []analysis.FigureDef{{Name: "holders.places", Doc: "what holds up goroutines that wait for others, by place"}},
 	Kinds:   parse.KindsOf(parse.KindHold),
-	New:     func() analysis.Collector { return new(HoldersFold) },
+	New:     func() analysis.Collector { return &HoldersFold{stalls: sketch.NewTop[stall](64)} },
 	Run:     runHolders,
 }
 
@@ -33,7 +33,19 @@ var Holders = &analysis.Analyzer{
 type HoldersFold struct {
 	places tally.ByID[parse.PlaceID, placeHolds]
 	parts  tally.Keyed[holdPart, holdSum]
+	stalls *sketch.Top[stall] // the longest holds of all places
 }
+
+// stall is a hold by a goroutine.
+type stall struct {
+	until  parse.Time
+	place  parse.PlaceID
+	holder kindID
+}
+
+// longHold is from where on (ns) a hold may be a stall: sync.Mutex goes into starvation
+// mode then (internal/sync/mutex.go: starvationThresholdNs).
+const longHold = 1_000_000
 
 type placeHolds struct {
 	holds, held, waited int64
@@ -51,13 +63,11 @@ const worstHolds = 3
 
 // holdInstance is one hold, for evidence.
 type holdInstance struct {
-	since, until  parse.Time
-	holder        parse.GoID
-	id            kindID
-	holderStack   parse.StackID
-	waiter        parse.GoID
-	stack         parse.StackID
-	waiters, wait int64
+	since, until parse.Time
+	holder       parse.GoID
+	id           kindID
+	holderStack  parse.StackID
+	waiters      int64
 }
 
 // holdSum is how often and how long.
@@ -117,11 +127,14 @@ func (f *HoldersFold) Event(e *parse.Event) {
 	}
 	if h.Holder != parse.NoGo && p.worst.Wants(h.Held) {
 		p.worst.Add(sketch.Key{Value: h.Held, Time: int64(h.Since), ID: int64(h.G)}, holdInstance{
-			h.Since, e.Time, h.Holder, kindID{h.HolderFunc, h.HolderBody}, h.HolderStack, h.G, h.Stack, int64(h.Waiters), h.Wait})
+			h.Since, e.Time, h.Holder, kindID{h.HolderFunc, h.HolderBody}, h.HolderStack, int64(h.Waiters)})
 	}
 	k := holdPart{place: h.Place, ready: h.Ready}
 	if h.Holder != parse.NoGo {
 		k.holder = kindID{h.HolderFunc, h.HolderBody}
+		if h.Held >= longHold && f.stalls.Wants(h.Held) {
+			f.stalls.Add(sketch.Key{Value: h.Held, Time: int64(h.Since), ID: int64(h.G)}, stall{e.Time, h.Place, k.holder})
+		}
 	}
 	hash := tally.Mix(k.holder.hash(), uint32(h.Place))
 	for i := range h.Parts {
@@ -137,6 +150,7 @@ func (f *HoldersFold) Merge(next analysis.Collector) {
 	o := next.(*HoldersFold)
 	f.places.Merge(&o.places, (*placeHolds).merge)
 	f.parts.Merge(&o.parts, (*holdSum).add)
+	f.stalls.Merge(o.stalls)
 }
 
 func (p *placeHolds) merge(o *placeHolds) {
@@ -194,6 +208,7 @@ type KindShare struct {
 type HeldPart struct {
 	Holder string // the kind; "" where no goroutine ended the wait
 	Ready  parse.Ready
+	Cause  parse.Cause   // GoRunnable: what most of the wait for a P was made of
 	State  parse.GoState // GoUndetermined: not known; GoNotExist: not created yet
 	Place  parse.Place   // where it waited, was in a call, ran
 	ID     parse.PlaceID
@@ -241,10 +256,18 @@ func (h *HeldPlace) By(wanted func(*HeldPart) bool) (ns int64) {
 
 // HeldPlaces are the places of a trace where goroutines waited for one another.
 type HeldPlaces struct {
+	Stalls []Stall      // the longest holds of goroutines that were about something, in the order of time
 	Places []*HeldPlace // the most waiting of busy goroutines first
 	Kinds  *GoKinds
 	byID   map[parse.PlaceID]*HeldPlace
 	tr     *parse.Trace
+}
+
+// A Stall is a stretch of time in which a goroutine held others up at a place.
+type Stall struct {
+	Since, Until parse.Time
+	Place        *HeldPlace
+	Holder       string // its kind
 }
 
 // At returns a place, nil where nobody waited for another goroutine.
@@ -300,7 +323,7 @@ func newHolders(tr *parse.Trace, f *HoldersFold, ks *GoKinds) *HeldPlaces {
 		place := h.byID[e.Key.place]
 		part := parts[k]
 		if part == nil {
-			part = &HeldPart{Holder: k.holder, Ready: k.ready, State: k.state, Label: k.label}
+			part = &HeldPart{Holder: k.holder, Ready: k.ready, State: k.state, Cause: e.Key.cause, Label: k.label}
 			parts[k] = part
 			place.Parts = append(place.Parts, part)
 		}
@@ -322,6 +345,12 @@ func newHolders(tr *parse.Trace, f *HoldersFold, ks *GoKinds) *HeldPlaces {
 			return cmp.Or(cmp.Compare(b.NS, a.NS), strings.Compare(a.Holder, b.Holder), strings.Compare(a.Label, b.Label), cmp.Compare(a.State, b.State))
 		})
 	}
+	for _, e := range f.stalls.Items() {
+		if place := h.byID[e.Item.place]; 2*place.Busy() >= place.Waited {
+			h.Stalls = append(h.Stalls, Stall{parse.Time(e.Time), e.Item.until, place, ks.Name(e.Item.holder.fn, e.Item.holder.body)})
+		}
+	}
+	slices.SortStableFunc(h.Stalls, func(a, b Stall) int { return cmp.Compare(a.Since, b.Since) })
 	slices.SortStableFunc(h.Places, func(a, b *HeldPlace) int {
 		return cmp.Or(cmp.Compare(b.Busy(), a.Busy()), cmp.Compare(b.Held, a.Held), strings.Compare(a.Label, b.Label))
 	})

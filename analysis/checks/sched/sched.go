@@ -9,7 +9,7 @@ import (
 // All check run queues, stealing and preemption.
 var All = []*analysis.Analyzer{
 	LatencyTail, runnableBurst, idlePWhileRunnable, goschedSpin, goroutineChurn, lockedThreadPenalty,
-	migrationChurn, singleProducerSteal, sliceOverrun, preemptHeavy, mutexStarvation, lateTimers, yieldStarvation, connectionChurn, hotFunction,
+	migrationChurn, singleProducerSteal, sliceOverrun, preemptHeavy, mutexStarvation, lateTimers, yieldStarvation, connectionChurn, hotFunction, busyPoll,
 }
 
 //go:embed *.md

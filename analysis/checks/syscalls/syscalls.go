@@ -7,7 +7,7 @@ import (
 )
 
 // All check system and cgo calls.
-var All = []*analysis.Analyzer{blockingHandoffs, pHostage, syscallReturnWait, threadGrowth, chattySyscalls, blockedCalls}
+var All = []*analysis.Analyzer{blockingHandoffs, pHostage, syscallReturnWait, threadGrowth, chattySyscalls, blockedCalls, serialCall}
 
 //go:embed *.md
 var pages embed.FS

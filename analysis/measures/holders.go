@@ -263,7 +263,8 @@ type HeldPlaces struct {
 	tr     *parse.Trace
 }
 
-// A Stall is a stretch of time in which a goroutine held others up at a place.
+// A Stall is a stretch of time in which a goroutine held others up at a place, other than
+// those that wait for all to be done.
 type Stall struct {
 	Since, Until parse.Time
 	Place        *HeldPlace
@@ -346,7 +347,7 @@ func newHolders(tr *parse.Trace, f *HoldersFold, ks *GoKinds) *HeldPlaces {
 		})
 	}
 	for _, e := range f.stalls.Items() {
-		if place := h.byID[e.Item.place]; 2*place.Busy() >= place.Waited {
+		if place := h.byID[e.Item.place]; 2*place.Busy() >= place.Waited && place.Place.Prim != parse.PrimWaitGroup {
 			h.Stalls = append(h.Stalls, Stall{parse.Time(e.Time), e.Item.until, place, ks.Name(e.Item.holder.fn, e.Item.holder.body)})
 		}
 	}

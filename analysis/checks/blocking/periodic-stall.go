@@ -31,6 +31,10 @@ var periodicStall = &analysis.Analyzer{
 			Levels: analysis.Levels{Note: .8}, Source: "of distances at random a fifth is",
 		},
 		{
+			Name: "periodic-stall.apart", Doc: "their median distance over their median length", Unit: analysis.Count,
+			Levels: analysis.Levels{Note: 3}, Source: "what takes more than a third of the time is how the program works, and no stall",
+		},
+		{
 			Name: "periodic-stall.same", Doc: "share of these stalls in which goroutines of one kind are in the way", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .6}, Source: "as everywhere in this tool: what explains 60 % explains it",
 		},
@@ -42,7 +46,7 @@ var periodicStall = &analysis.Analyzer{
 			p.NotApplicable("no goroutine held another up for a millisecond; record while the program does its work")
 			return nil
 		}
-		period, regular := periodOf(stalls)
+		period, regular, length := periodOf(stalls)
 		holder, n := mostly(stalls)
 		var total int64
 		longest := stalls[0]
@@ -54,7 +58,7 @@ var periodicStall = &analysis.Analyzer{
 		}
 		share := say.Ratio(total, p.Trace.Duration())
 		severity := p.Severity("share", share)
-		if severity == "" || !p.Met("stalls", float64(len(stalls))) || !p.Met("regular", regular) || !p.Met("same", say.Ratio(n, int64(len(stalls)))) {
+		if severity == "" || !p.Met("stalls", float64(len(stalls))) || !p.Met("regular", regular) || !p.Met("apart", float64(period)/float64(length)) || !p.Met("same", say.Ratio(n, int64(len(stalls)))) {
 			p.Say("%s of a millisecond or longer, %s of the time; %s of their distances are near a multiple of the median, worth a note from %s on, of %s stalls",
 				say.Counted(int64(len(stalls)), "stall", "stalls"), analysis.FormatRatio(share), analysis.FormatRatio(regular), analysis.FormatRatio(p.Limit("regular")), analysis.FormatCount(int64(p.Limit("stalls"))))
 			return nil
@@ -92,15 +96,21 @@ func joined(stalls []measures.Stall) (out []measures.Stall) {
 	return out
 }
 
-// periodOf is the median distance of the begins of stalls, and the share of all that are
-// within a tenth of it of a multiple, up to three times: one may be too short to be seen.
-func periodOf(stalls []measures.Stall) (period int64, regular float64) {
-	var d []int64
-	for i := range stalls[1:] {
-		d = append(d, int64(stalls[i+1].Since-stalls[i].Since))
+// periodOf is the median distance of the begins of stalls, the share of all that are
+// within a tenth of it of a multiple, up to three times (one may be too short to be seen),
+// and their median length.
+func periodOf(stalls []measures.Stall) (period int64, regular float64, length int64) {
+	var d, lengths []int64
+	for i, s := range stalls {
+		lengths = append(lengths, int64(s.Until-s.Since))
+		if i > 0 {
+			d = append(d, int64(s.Since-stalls[i-1].Since))
+		}
 	}
+	slices.Sort(lengths)
+	length = max(lengths[len(lengths)/2], 1)
 	if len(d) == 0 {
-		return 0, 0
+		return 0, 0, length
 	}
 	slices.Sort(d)
 	period = max(d[len(d)/2], 1)
@@ -111,7 +121,7 @@ func periodOf(stalls []measures.Stall) (period int64, regular float64) {
 			n++
 		}
 	}
-	return period, float64(n) / float64(len(d))
+	return period, float64(n) / float64(len(d)), length
 }
 
 // mostly is the kind of goroutines that is in the way in most stalls.

@@ -292,6 +292,9 @@ type Go struct {
 	Victim     ProcID // OriginStolen, OriginAmbiguous: the P it was queued on
 	StealBatch int32  // OriginStolen: goroutines moved by the steal that this start reveals, 0 when it came with an earlier one
 
+	// Set with From syscall: ns of it in which no goroutine of the program ran or could run.
+	Alone int64
+
 	// Set with From running.
 	Preempt Preempt
 	STW     bool // stopped while the world was being stopped
@@ -310,6 +313,9 @@ type GoLife struct {
 	Ended    bool     // it ended, not the trace
 	// Spent is the sum of its spans by state, in ns: Time-Born in all.
 	Spent [NumGoStates]int64
+	// Idle is the part of it waiting for work: in a chan receive, select or sync.Cond of
+	// the function that it is about.
+	Idle int64
 }
 
 // Held is the length of the closed span in ns.

@@ -45,6 +45,7 @@ type stackInfo struct {
 	body   body
 	place  PlaceID
 	mutual bool // see Primitive.Mutual
+	idle   bool // see GoLife.Idle
 	top    topFrame
 }
 

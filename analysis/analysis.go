@@ -6,7 +6,7 @@
 // The one law: folds merge exactly. For any cut of a trace's events into a and
 // b, fold(a+b) equals fold(a).Merge(fold(b)). It gives audits of many traces and
 // distributed runs. So a fold holds integers,
-// extremes, and the summaries of internal/sketch, but no float sums and nothing
+// extremes, and the summaries of sketch, but no float sums and nothing
 // that depends on the order of merging.
 package analysis
 
@@ -14,12 +14,12 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/tracelens/tracelens/analysis/internal/sketch"
+	"github.com/tracelens/tracelens/analysis/sketch"
 	"github.com/tracelens/tracelens/parse"
 )
 
 // An Analyzer is one thing to look at in a trace: a measure (New and Run), a
-// judge (Requires and Run), or both.
+// check (Requires and Run), or both.
 type Analyzer struct {
 	Name string // a noun; also the file, the flag, the JSON key and the page
 	// Doc is its page, in Markdown. The first line is "# NAME: one sentence".
@@ -39,6 +39,16 @@ type Analyzer struct {
 	// Covers are codes of coarser findings that one of its own says better: they
 	// are left out then, unless they are graver.
 	Covers []string
+
+	Metrics []MetricDef // that it may set
+	Figures []FigureDef // that it may draw
+
+	// Interactive says that its findings mean nothing for a job that nobody waits for.
+	Interactive bool
+	// Leads says that its summary is the state of the whole program, in numbers.
+	Leads bool
+	// About is what its findings are about, where it is not the program.
+	About Subject
 
 	Kinds parse.Kinds // of the events its Collector wants
 	New   func() Collector
@@ -65,6 +75,7 @@ type Pass struct {
 	result  *Result
 	report  *Report
 	metrics map[string]Metric            // of result, in report once it has not failed
+	defs    map[string]MetricDef         // of the analyzer's own metrics
 	pools   map[string]*sketch.Histogram // likewise
 	levels  map[string]Levels            // where they are not the default
 	brief   bool
@@ -73,7 +84,7 @@ type Pass struct {
 // FoldOf returns the fold of a, which is the pass's analyzer or one it requires.
 func FoldOf[C Collector](p *Pass, a *Analyzer) C {
 	if a != p.Analyzer && !slices.Contains(p.Analyzer.Requires, a) {
-		panic(fmt.Sprintf("%s reads the fold of %s without requiring it", p.Analyzer.Name, a.Name))
+		p.blame("it reads the fold of %s without requiring it", a.Name)
 	}
 	return p.folds[a].(C)
 }
@@ -85,6 +96,9 @@ func Fold[C Collector](p *Pass) C { return FoldOf[C](p, p.Analyzer) }
 func (p *Pass) Say(format string, args ...any) {
 	p.result.Summary = append(p.result.Summary, fmt.Sprintf(format, args...))
 }
+
+// Lead adds a sentence that a verdict may begin with, the costliest first.
+func (p *Pass) Lead(l Leading) { p.result.Leading = append(p.result.Leading, l) }
 
 // NotApplicable says that the trace turned out to hold nothing to say, and how to
 // record what is missing. Run returns after it.
@@ -123,68 +137,71 @@ func (p *Pass) Figure(f Figure) {
 	}
 }
 
-// Metric sets a metric of the flat list (see Metrics): v in its unit, n its
-// population.
+// Metric sets a metric of the analyzer's: v in its unit, n its population.
 func (p *Pass) Metric(id string, v int64, n int64) { p.metric(id, float64(v), n) }
 
 // Ratio is Metric for units ratio and per_s.
 func (p *Pass) Ratio(id string, v float64, n int64) { p.metric(id, v, n) }
 
 func (p *Pass) metric(id string, v float64, n int64) {
-	d, ok := metricDefs[id]
+	d, ok := p.defs[id]
 	if !ok {
-		panic("metric " + id + " is not in the list")
+		p.blame("it sets metric %s, which is not among its Metrics", id)
 	}
-	p.metrics[id] = Metric{Value: Number(v), Unit: d.Unit, N: n, Polarity: d.Polarity, Clock: d.Clock, Confidence: d.Confidence}
+	p.metrics[id] = Metric{Value: Number(v), Unit: d.Unit, N: n, Polarity: d.Polarity, Clock: d.Clock, Confidence: d.Confidence, Scale: d.Scale}
 }
 
-// Quantiles sets those metrics of prefix.{p50,p90,p99,p999,max,total} that are in
-// the flat list and that the population of h supports. An audit pools h with those of
-// other traces, so it must not change afterwards.
+// When says at which moment of the trace a metric that has been set had its value: a
+// maximum or a minimum.
+func (p *Pass) When(id string, at parse.Time) {
+	if m, ok := p.metrics[id]; ok {
+		rel := p.Rel(at)
+		m.At = &rel
+		p.metrics[id] = m
+	}
+}
+
+// WhenIs is When, if the metric has that value.
+func (p *Pass) WhenIs(id string, v int64, at parse.Time) {
+	if float64(p.metrics[id].Value) == float64(v) {
+		p.When(id, at)
+	}
+}
+
+// Quantiles sets those metrics of prefix.{p50,p90,p99,p999,max,total} that the analyzer
+// has and that the population of h supports. An audit pools h with those of other
+// traces, so it must not change afterwards.
 func (p *Pass) Quantiles(prefix string, h *sketch.Histogram) {
 	n := h.N()
 	if n > 0 {
 		p.pools[prefix] = h
 	}
+	set := func(name string, v int64, ok bool) {
+		if _, has := p.defs[prefix+name]; has && ok {
+			p.Metric(prefix+name, v, n)
+		}
+	}
 	for _, q := range []struct {
 		name string
 		q    float64
 	}{{".p50", .5}, {".p90", .9}, {".p99", .99}, {".p999", .999}} {
-		if _, listed := metricDefs[prefix+q.name]; listed {
-			if v, ok := h.Quantile(q.q); ok {
-				p.Metric(prefix+q.name, v, n)
-			}
-		}
+		v, ok := h.Quantile(q.q)
+		set(q.name, v, ok)
 	}
-	if _, listed := metricDefs[prefix+".max"]; listed && n > 0 {
-		p.Metric(prefix+".max", h.Max(), n)
-	}
-	if _, listed := metricDefs[prefix+".total"]; listed {
-		p.Metric(prefix+".total", h.Sum(), n)
-	}
+	set(".max", h.Max(), n > 0)
+	set(".total", h.Sum(), true)
 }
 
-// Value returns a metric that a required analyzer has set; ok is false when it
-// cannot be said.
+// Value returns a metric that a required analyzer sets; ok is false when it cannot be
+// said of this trace.
 func (p *Pass) Value(id string) (v float64, ok bool) {
-	if _, listed := metricDefs[id]; !listed {
-		panic("metric " + id + " is not in the list")
+	if !slices.ContainsFunc(Closure(p.Analyzer.Requires), func(a *Analyzer) bool {
+		return slices.ContainsFunc(a.metrics(), func(d MetricDef) bool { return d.ID == id })
+	}) {
+		p.blame("it reads metric %s, which no analyzer that it requires sets", id)
 	}
 	m, ok := p.report.Metrics[id]
 	return float64(m.Value), ok
-}
-
-// TableOf returns a table of a required analyzer, or an empty one.
-func (p *Pass) TableOf(a *Analyzer, name string) *Table {
-	if !slices.Contains(p.Analyzer.Requires, a) {
-		panic(p.Analyzer.Name + " reads a table of " + a.Name + " without requiring it")
-	}
-	for _, t := range p.results[a].Tables {
-		if t.Name == name {
-			return t
-		}
-	}
-	return &Table{Name: name}
 }
 
 // Dur formats ns for people, never finer than the trace's clock.

@@ -12,7 +12,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/tracelens/tracelens/analysis/internal/sketch"
+	"github.com/tracelens/tracelens/analysis/sketch"
 	"github.com/tracelens/tracelens/parse"
 )
 
@@ -89,7 +89,7 @@ func (p *Partial) split(n int) []*Partial {
 // weight is about what a collector of these kinds costs.
 func weight(kinds parse.Kinds) int {
 	w := 1
-	for k, cost := range map[parse.Kind]int{parse.KindInterval: 20, parse.KindProc: 8, parse.KindGoRunnable: 8, parse.KindGoWaiting: 4, parse.KindGoRunning: 2} {
+	for k, cost := range map[parse.Kind]int{parse.KindInterval: 20, parse.KindProc: 8, parse.KindGoRunnable: 8, parse.KindGoWaiting: 4, parse.KindGoRunning: 2, parse.KindHold: 8} {
 		if kinds.Has(k) {
 			w += cost
 		}
@@ -187,6 +187,11 @@ func Conclude(tr *parse.Trace, name string, p *Partial, analyzers []*Analyzer, l
 	for _, a := range analyzers {
 		rep.Results = append(rep.Results, results[a])
 	}
+	for i, a := range analyzers {
+		for k := range rep.Results[i].Figures {
+			a.weigh(&rep.Results[i].Figures[k], rep.Metrics)
+		}
+	}
 	rep.cover(analyzers)
 	rep.Fold()
 	return rep
@@ -195,15 +200,23 @@ func Conclude(tr *parse.Trace, name string, p *Partial, analyzers []*Analyzer, l
 // conclude runs one analyzer. A fault of ours in it costs its result, not the report.
 func conclude(pass *Pass) (res *Result) {
 	a, rep := pass.Analyzer, pass.report
-	res = &Result{Name: a.Name, Title: a.Title(), Judge: len(a.Thresholds) > 0}
+	res = &Result{Name: a.Name, Title: a.Title(), Check: len(a.Thresholds) > 0, Leads: a.Leads, About: a.About}
 	pass.result = res
+	pass.defs = make(map[string]MetricDef)
+	for _, d := range a.metrics() {
+		pass.defs[d.ID] = d
+	}
 	pass.metrics, pass.pools = make(map[string]Metric), make(map[string]*sketch.Histogram)
 	fail := func(reason string) {
-		*res = Result{Name: res.Name, Title: res.Title, Judge: res.Judge, Outcome: Failed, Reason: "internal error: " + reason}
+		*res = Result{Name: res.Name, Title: res.Title, Check: res.Check, Leads: res.Leads, About: res.About, Outcome: Failed, Reason: reason}
 	}
 	defer func() {
-		if v := recover(); v != nil {
-			fail(fmt.Sprintf("%v at %s", v, panicSite(debug.Stack())))
+		switch v := recover().(type) {
+		case nil:
+		case misuse:
+			fail(fmt.Sprintf("a fault of analyzer %s: %s", a.Name, v))
+		default:
+			fail(fmt.Sprintf("internal error: %v at %s", v, panicSite(debug.Stack())))
 		}
 	}()
 	if a.Needs != nil {
@@ -213,7 +226,7 @@ func conclude(pass *Pass) (res *Result) {
 		}
 	}
 	if err := a.Run(pass); err != nil {
-		fail(err.Error())
+		fail("internal error: " + err.Error())
 		return res
 	}
 	switch {

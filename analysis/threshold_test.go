@@ -6,8 +6,8 @@ import (
 	"github.com/tracelens/tracelens/parse"
 )
 
-// judge makes an analyzer that finds one thing of the given severity.
-func judge(name string, s Severity, explains ...string) *Analyzer {
+// check makes an analyzer that finds one thing of the given severity.
+func check(name string, s Severity, explains ...string) *Analyzer {
 	return &Analyzer{Name: name, Run: func(p *Pass) error {
 		p.Find(Finding{Severity: s, Explains: explains})
 		return nil
@@ -42,8 +42,8 @@ func TestSeverity(t *testing.T) {
 }
 
 func TestCauseFoldsItsSymptoms(t *testing.T) {
-	a := []*Analyzer{judge("tail", Error), judge("assist", Warning, "tail", "absent"), judge("gc", Note, "assist"), judge("other", Warning),
-		judge("ring1", Note, "ring2"), judge("ring2", Note, "ring1"), judge("none", "")}
+	a := []*Analyzer{check("tail", Error), check("assist", Warning, "tail", "absent"), check("gc", Note, "assist"), check("other", Warning),
+		check("ring1", Note, "ring2"), check("ring2", Note, "ring1"), check("none", "")}
 	rep := Conclude(&parse.Trace{}, "t", NewPartial(a), a, nil)
 	got := make(map[string][]string)
 	for _, f := range rep.Findings() {
@@ -66,11 +66,11 @@ func TestCauseFoldsItsSymptoms(t *testing.T) {
 }
 
 func TestFinerCoversCoarser(t *testing.T) {
-	fine, silent := judge("fine", Warning), judge("silent", "")
+	fine, silent := check("fine", Warning), check("silent", "")
 	fine.Covers, silent.Covers = []string{"coarse"}, []string{"other"}
-	lesser := judge("lesser", Note)
+	lesser := check("lesser", Note)
 	lesser.Covers = []string{"other"}
-	a := []*Analyzer{judge("coarse", Warning), judge("other", Warning), fine, silent, lesser}
+	a := []*Analyzer{check("coarse", Warning), check("other", Warning), fine, silent, lesser}
 	rep := Conclude(&parse.Trace{}, "t", NewPartial(a), a, nil)
 	var got []string
 	for _, f := range rep.Findings() {
@@ -82,7 +82,7 @@ func TestFinerCoversCoarser(t *testing.T) {
 
 	// About the same place the finer one is said, as gravely as the coarser.
 	at := func(name string, s Severity, place string) *Analyzer {
-		j := judge(name, s)
+		j := check(name, s)
 		j.Run = func(p *Pass) error {
 			p.Find(Finding{Severity: s, Evidence: []Evidence{{Func: place}}})
 			return nil

@@ -32,6 +32,7 @@ func (b *batch) fill(src source, sym *Symbols, in *counted) {
 	b.events = b.events[:cap(b.events)]
 	n, err := src.Read(b.events)
 	b.events, b.err = b.events[:n], err
+	sym.settle()
 	b.strings, b.stacks, b.bytes = sym.strings, sym.stacks, in.n
 }
 

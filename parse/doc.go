@@ -5,12 +5,11 @@
 //
 // [Read] does it for one reader of events, [ReadTo] for several.
 //
-// The source is internal/wire for Go 1.22 to 1.26, and golang.org/x/exp/trace, the
-// reference reader, for Go 1.11 to 1.21; tests hold the two against each other event
-// by event. Where the reference gives up on sound programs, this does not: regions
-// that end in crossed order are counted (Quality.CrossedRegions), and of several
-// traces written into one file the second is found at its header and named in
-// Trace.Fault.
+// The source is internal/wire for Go 1.22 and later, and internal/v1 for Go 1.7 to 1.21;
+// tests hold them against golang.org/x/exp/trace, the reference reader, event by event.
+// Where the reference gives up on sound programs, this does not: regions that end in
+// crossed order are counted (Quality.CrossedRegions), and of several traces written into
+// one file the second is found at its header and named in Trace.Fault.
 //
 // The tracker follows every goroutine, P and range, and leads two models: of the run
 // queues (runqueues.go), and of what runnable goroutines wait for (waits.go). What it
@@ -65,10 +64,11 @@
 // for each event are a fault of the trace (wire: minEffort; tracker.work).
 // FuzzAnalyze holds a whole analysis to 256 MB, and 4,000 bytes for each of the trace.
 //
-// Damage costs what follows it, or the generation it is in; a trace of Go 1.21 or older
-// it costs whole. There are no checksums: a bit flipped in a time, a number or a name
-// is most often not seen (analysis/passes/testdata/damage.txt). The rest of a damaged
-// trace is read over, to count its generations.
+// Damage costs what follows it, or the generation it is in; a cut trace of Go 1.21 or
+// older loses its names and the clock's frequency too. There are no checksums: a bit
+// flipped in a time, a number or a name is most often not seen
+// (analysis/passes/testdata/damage.txt). The rest of a damaged trace is read over, to
+// count its generations.
 //
 // # On several cores
 //

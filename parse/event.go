@@ -1,5 +1,7 @@
 package parse
 
+import "slices"
+
 // Time is nanoseconds on the trace's clock, which is monotonic: CLOCK_MONOTONIC
 // on Linux and darwin (runtime/tracetime.go), an arbitrary origin elsewhere.
 type Time int64
@@ -43,6 +45,8 @@ const (
 	KindLog                                   // Event.Log
 	KindSample                                // a CPU profile sample; Event.Stack
 	KindGeneration                            // a new generation begins
+	KindGoNamed                               // Event.GoLife: so far, of a goroutine whose entry function is told only now; before the end of its current span
+	KindHold                                  // Event.Hold: a wait for another goroutine ended, after that goroutine's event
 	numKinds
 )
 
@@ -104,6 +108,7 @@ type Event struct {
 	Slice    *Slice
 	Interval *Interval
 	Range    *Range
+	Hold     *Hold
 	Metric   Metric
 	Log      Log
 }
@@ -111,11 +116,11 @@ type Event struct {
 // Clone returns a copy of e with the part that its kind names.
 func (e *Event) Clone() Event {
 	c := *e
-	c.Go, c.GoLife, c.Proc, c.ProcLife, c.Slice, c.Interval, c.Range = nil, nil, nil, nil, nil, nil, nil
+	c.Go, c.GoLife, c.Proc, c.ProcLife, c.Slice, c.Interval, c.Range, c.Hold = nil, nil, nil, nil, nil, nil, nil, nil
 	switch e.Kind {
 	case KindGoCreate, KindGoRunnable, KindGoRunning, KindGoWaiting, KindGoSyscall:
 		c.Go = new(*e.Go)
-	case KindGoLife:
+	case KindGoLife, KindGoNamed:
 		c.GoLife = new(*e.GoLife)
 	case KindProc:
 		c.Proc = new(*e.Proc)
@@ -127,6 +132,9 @@ func (e *Event) Clone() Event {
 		c.Interval = new(*e.Interval)
 	case KindRangeBegin, KindRangeEnd:
 		c.Range = new(*e.Range)
+	case KindHold:
+		c.Hold = new(*e.Hold)
+		c.Hold.Parts = slices.Clone(e.Hold.Parts)
 	}
 	return c
 }
@@ -253,6 +261,7 @@ type Go struct {
 	Incarnation uint32 // how many goroutines used this id before
 	Class       Class
 	Func        StringID // entry function; 0 while unknown
+	Body        StringID // what it is about where its entry function only calls it, the first if several; 0 while unknown
 
 	From, To   GoState  // To is GoUndetermined at the end of the trace
 	Since      Time     // when the span in From began
@@ -293,6 +302,8 @@ type GoLife struct {
 	ID       GoID
 	Class    Class
 	Func     StringID // entry function; 0 if never told
+	Body     StringID // of Go, 0 if never told
+	Common   StringID // the innermost function that all it did has in common, down to Body; 0 if that is a library's
 	Site     StackID  // stack of the go statement; 0 when created before the trace
 	Born     Time     // creation, or the start of the trace or window
 	BornSeen bool     // Born is its creation
@@ -314,6 +325,8 @@ func (e *Event) Held() int64 {
 		return int64(e.Range.Until - e.Range.Since)
 	case KindSlice:
 		return int64(e.Slice.End - e.Slice.Start)
+	case KindHold:
+		return e.Hold.Held
 	}
 	return 0
 }

@@ -49,19 +49,25 @@ func (t *tracker) class(entry StringID) Class {
 		t.classes = append(t.classes, make([]uint8, len(t.strings)-len(t.classes))...)
 	}
 	if c := t.classes[entry]; c != 0 {
-		return Class(c - 1)
+		return Class(c&^wraps - 1)
 	}
 	c := classOf(t.strings[entry])
 	t.classes[entry] = uint8(c) + 1
+	if isGoWrap(t.strings[entry]) {
+		t.classes[entry] |= wraps
+	}
 	return c
 }
+
+// wraps marks in tracker.classes what the compiler made for a go statement.
+const wraps = 0x80
 
 func (t *tracker) newGoroutine(id GoID, slot uint32) *goroutine {
 	var g *goroutine
 	if n := len(t.freeGs); n > 0 {
 		g = t.freeGs[n-1]
 		t.freeGs = t.freeGs[:n-1]
-		*g = goroutine{regions: g.regions[:0]}
+		*g = goroutine{regions: g.regions[:0], past: past{spans: g.past.spans}}
 	} else {
 		g = new(goroutine)
 	}
@@ -92,12 +98,59 @@ func (t *tracker) name(g *goroutine, s StackID) {
 	if s == 0 {
 		return
 	}
+	if s != g.bodyStack && g.bodyDepth != 1 {
+		t.learnBody(g, s)
+	}
+	if g.Func != 0 {
+		return
+	}
 	entry := t.stacks[s].entry
 	if entry == 0 {
 		return
 	}
 	g.Func = entry
 	t.reclass(g, t.class(entry))
+	if t.sink.Kinds.Has(KindGoNamed) && g.spent != [NumGoStates]int64{} {
+		t.tellLife(g, KindGoNamed, false)
+	}
+}
+
+// learnBody learns what g is about from one of its stacks.
+func (t *tracker) learnBody(g *goroutine, s StackID) {
+	info := &t.stacks[s]
+	if g.bodyStack == 0 {
+		b := info.body
+		if b.helper && g.Func != 0 && t.classes[g.Func]&wraps != 0 {
+			b = body{fn: info.entry, depth: 1} // stacks leave that wrapper out
+		}
+		if b.fn != 0 {
+			g.Body, g.bodyStack, g.bodyDepth = b.fn, s, b.depth
+		}
+		return
+	}
+	if info.body.fn == 0 {
+		return // the library that calls it, at its own work
+	}
+	first, frames := t.stacks[g.bodyStack].frames, info.frames
+	for d := range int(g.bodyDepth) {
+		if d >= len(frames) || frames[len(frames)-1-d].Func != first[len(first)-1-d].Func {
+			g.bodyDepth = uint8(d)
+			return
+		}
+	}
+}
+
+// common is the innermost function that all of g's stacks have in common, 0 if it is none
+// of the main module.
+func (t *tracker) common(g *goroutine) StringID {
+	if g.bodyDepth == 0 {
+		return 0
+	}
+	info := &t.stacks[g.bodyStack]
+	if int(g.bodyDepth) < info.body.own {
+		return 0
+	}
+	return info.frames[len(info.frames)-int(g.bodyDepth)].Func
 }
 
 func (t *tracker) reclass(g *goroutine, c Class) {
@@ -153,7 +206,7 @@ func (t *tracker) goEvent(ev *wire.Event) {
 	if g.From != from {
 		t.tr.Quality.StateMismatch++
 	}
-	if g.Func == 0 {
+	if g.Func == 0 || g.bodyDepth != 1 {
 		t.name(g, StackID(ev.ResStack))
 	}
 	t.touch()
@@ -179,11 +232,17 @@ func (t *tracker) goEvent(ev *wire.Event) {
 		if from == GoRunnable && t.origins && p != nil {
 			g.Origin, g.Victim, g.StealBatch = t.queues.start(&g.q, p.queue, g.readying())
 		}
-		if from == GoRunnable && t.sink.Kinds.Has(KindGoRunnable) {
-			t.waits.split(&g.Wait, &g.waited, int64(t.now-g.Since))
+		if from == GoRunnable && (t.sink.Kinds.Has(KindGoRunnable) || t.holds.on) {
+			g.mostly = t.waits.split(&g.Wait, &g.waited, int64(t.now-g.Since))
 		}
 	}
 	t.closeGo(g, to)
+	if t.holds.on {
+		t.keep(g)
+		if g.place != 0 {
+			t.endWait(g, t.contextOf(ev), StackID(ev.Stack))
+		}
+	}
 	how, origin := g.Preempt, g.Origin
 	if g.From == GoRunnable && to != GoRunnable {
 		g.Ready, g.Home, g.Waker, g.WakerStack = 0, 0, 0, 0
@@ -205,8 +264,11 @@ func (t *tracker) goEvent(ev *wire.Event) {
 		t.count(g, 1)
 	}
 	t.moveProc(ev, g, p, from, to, how, origin)
-	if to == GoNotExist {
+	switch {
+	case to == GoNotExist:
 		t.destroy(g)
+	case to == GoWaiting && t.holds.on && !ev.Coro:
+		t.beginWait(g)
 	}
 }
 
@@ -256,9 +318,14 @@ func (t *tracker) closeGo(g *goroutine, to GoState) {
 	t.ev.Go = &g.Go
 	t.send(Kind(g.From)) // the kinds of goroutine events are numbered so
 	if to == GoNotExist || to == GoUndetermined {
-		t.life = GoLife{g.ID, g.Class, g.Func, g.site, g.born, g.bornSeen, to == GoNotExist, g.spent}
-		t.send(KindGoLife)
+		t.tellLife(g, KindGoLife, to == GoNotExist)
 	}
+}
+
+// tellLife tells what g has done so far.
+func (t *tracker) tellLife(g *goroutine, k Kind, ended bool) {
+	t.life = GoLife{g.ID, g.Class, g.Func, g.Body, t.common(g), g.site, g.born, g.bornSeen, ended, g.spent}
+	t.send(k)
 }
 
 // readied tells how g becomes runnable.
@@ -451,6 +518,9 @@ func (t *tracker) destroy(g *goroutine) {
 		g.p.g = nil
 	}
 	t.queues.remove(&g.q)
+	if g.place != 0 {
+		t.endWait(g, nil, 0)
+	}
 	t.gs[g.slot] = nil
 	t.freeGs = append(t.freeGs, g)
 }
@@ -462,16 +532,18 @@ func (t *tracker) goStatus(ev *wire.Event, id GoID, state GoState, g *goroutine)
 		t.tr.Quality.StateMismatch++
 		return
 	}
-	if g == nil {
+	known := g != nil
+	if !known {
 		g = t.exist(id, ev.Slot, state)
-		if StackID(ev.ResStack) != 0 && state == GoWaiting {
+		if state == GoWaiting && !t.tr.V1() { // v1 says where it started, not where it waits
 			g.FromStack = StackID(ev.ResStack)
 		}
 	} else if g.From != state {
 		t.tr.Quality.StateMismatch++
 	}
-	if g.Func == 0 {
-		t.name(g, StackID(ev.ResStack))
+	t.name(g, StackID(ev.ResStack))
+	if !known && state == GoWaiting && t.holds.on {
+		t.beginWait(g)
 	}
 	if state != GoRunning && state != GoSyscall || g.p != nil {
 		return

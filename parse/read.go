@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/tracelens/tracelens/parse/internal/v1"
 	"github.com/tracelens/tracelens/parse/internal/wire"
 )
 
@@ -84,24 +85,26 @@ func readTo(ctx context.Context, r io.Reader, opt Options, open opener, sinks ..
 	tr.Generations, tr.Begun = t.generation, t.generation
 	if err != nil {
 		at, begun, whole := in.n, max(1, t.syncs), t.syncs
-		if r, ok := src.(*wire.Reader); ok {
+		generation := 0 // v1 has none
+		switch r := src.(type) {
+		case *wire.Reader:
 			r.Skim(func() bool { return ctx.Err() != nil })
+			begun, whole = r.Generations()
+			generation = min(max(1, t.syncs), begun)
+		case *v1.Reader:
 			begun, whole = r.Generations()
 		}
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		tr.Fault = fault(err, min(max(1, t.syncs), begun), at, converted)
-		if tr.V1() {
-			return nil, tr.Fault // what it has lost may be of any time
-		}
+		tr.Fault = fault(err, generation, at, converted)
 		// Up to Go 1.25 a cut generation may be delivered empty.
 		tr.Generations = min(max(0, t.syncs-1), whole)
 		tr.Begun = max(begun, tr.Generations)
 	}
 	tr.Bytes = in.n
 	switch {
-	case tr.Events > 0 && (tr.Generations > 0 || !errors.Is(tr.Fault, ErrTruncated)):
+	case tr.Events > 0 && (tr.Generations > 0 || tr.V1() || !errors.Is(tr.Fault, ErrTruncated)):
 		return tr, nil
 	case tr.Fault != nil: // up to Go 1.25 a cut generation is delivered to where its tables are missed
 		return nil, tr.Fault
@@ -140,11 +143,10 @@ type source interface {
 // opener returns the reader for a format.
 type opener func(r *bufio.Reader, version int, sym *Symbols) (source, error)
 
-// newSource returns the reader for a format: our own from Go 1.22 on, the
-// reference for what is older.
+// newSource returns the reader for a format.
 func newSource(r *bufio.Reader, version int, sym *Symbols) (source, error) {
 	if v := wire.Version(version); v.ByThread() {
 		return wire.NewReader(r, v, tables{sym})
 	}
-	return newXReader(r, sym)
+	return v1.NewReader(r, version, tables{sym})
 }

@@ -19,12 +19,12 @@ func headerVersion(head []byte) (int, error) {
 		return 0, &Error{Kind: ErrUnsupported, Detail: foreign(head)}
 	}
 	switch v {
-	case 11, 19, 21, 22, 23, 25, 26:
+	case 7, 8, 9, 10, 11, 19, 21, 22, 23, 25, 26:
 		return v, nil
-	case 5, 7, 8, 9, 10:
-		return 0, &Error{Kind: ErrUnsupported, Detail: fmt.Sprintf("format go 1.%d; the oldest that can be read is go 1.11", v)}
+	case 5:
+		return 0, &Error{Kind: ErrUnsupported, Detail: "a trace of Go 1.5 or 1.6, which names no functions; build the program with Go 1.7 or later and record it again"}
 	}
-	return 0, &Error{Kind: ErrUnsupported, Detail: fmt.Sprintf("format go 1.%d is not known to this version, which reads go 1.11 to go 1.26", v)}
+	return 0, &Error{Kind: ErrUnsupported, Detail: fmt.Sprintf("format go 1.%d is not known to this version, which reads traces of Go 1.7 to 1.27; a newer tracelens may", v)}
 }
 
 // foreign says what input that is not a Go execution trace looks like.

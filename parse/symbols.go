@@ -28,8 +28,13 @@ type Symbols struct {
 	stringIDs map[string]StringID
 	stacks    []stackInfo
 	stackIDs  map[string]StackID
+	settled   int    // stacks whose places are known
+	module    string // the main module's folder, where its program was installed from the module cache
+	places    []Place
+	placeIDs  map[string]PlaceID
 	key       []byte
 	frames    []Frame // scratch
+	own       []bool  // likewise
 	logBytes  int
 }
 
@@ -37,6 +42,9 @@ type Symbols struct {
 type stackInfo struct {
 	frames []Frame
 	entry  StringID // root function
+	body   body
+	place  PlaceID
+	mutual bool // see Primitive.Mutual
 	top    topFrame
 }
 
@@ -55,7 +63,10 @@ func newSymbols() *Symbols {
 		strings:   []string{""},
 		stringIDs: map[string]StringID{"": 0},
 		stacks:    make([]stackInfo, 1),
+		settled:   1,
 		stackIDs:  map[string]StackID{"": 0},
+		places:    make([]Place, 1),
+		placeIDs:  make(map[string]PlaceID),
 	}
 }
 
@@ -69,7 +80,9 @@ func (s *Symbols) Intern(v string) StringID {
 // added if it is new.
 func (s *Symbols) InternStack(frames ...Frame) StackID {
 	s.ready()
-	return s.internStack(frames)
+	id := s.internStack(frames)
+	s.settle()
+	return id
 }
 
 func (s *Symbols) ready() {
@@ -128,8 +141,8 @@ func (s *Symbols) internStack(frames []Frame) StackID {
 			info.top = topSemrelease
 		}
 	}
-	s.stacks = append(s.stacks, info)
 	s.stackIDs[string(s.key)] = id
+	s.stacks = append(s.stacks, info)
 	return id
 }
 

@@ -9,7 +9,7 @@ import (
 // A Trace is what is known of a trace as a whole once it has been read.
 type Trace struct {
 	*Symbols
-	Version     int    // of the format: 11, 19, 21 (v1), 22, 23 (Go 1.23 and 1.24), 25, 26
+	Version     int    // of the format: 7, 8, 9, 10, 11 (Go 1.11 to 1.18), 19 (1.19 and 1.20), 21 (v1), 22, 23 (Go 1.23 and 1.24), 25, 26 (Go 1.26 and 1.27)
 	Compression string // "gzip", "zstd" or ""
 	Bytes       int64  // uncompressed
 	Events      int64  // as the reference reader delivers them, without Sync
@@ -31,7 +31,7 @@ type Trace struct {
 	Quality Quality
 }
 
-// V1 reports whether the trace has the format of Go 1.11 to 1.21.
+// V1 reports whether the trace has the format of Go 1.7 to 1.21.
 func (t *Trace) V1() bool { return !wire.Version(t.Version).ByThread() }
 
 // Duration is the analysed time in ns.

@@ -32,6 +32,11 @@ type goroutine struct {
 	direct      bool             // readied by the scheduler, from what is no timer
 	waited      [NumCauses]int64 // tracker.waits.parts when it became runnable
 	spent       [NumGoStates]int64
+	bodyStack   StackID // that told Body
+	bodyDepth   uint8   // how many of its frames, from the outermost, all its stacks have in common
+	place       PlaceID // where it waits for another goroutine
+	past        past
+	mostly      Cause // of its last wait for a P
 
 	assistPart  bool
 	assistFrom  Time
@@ -151,6 +156,7 @@ type tracker struct {
 	origins bool // a sink wants to know where goroutines come from
 	queues  runQueues
 	waits   waits
+	holds   holding
 }
 
 const maxProcs = 1 << 16
@@ -163,6 +169,7 @@ func newTracker(tr *Trace, opt Options, sink Sink) *tracker {
 		tasks:     make(map[uint64]openTask),
 		preempted: tr.intern("preempted"), gosched: tr.intern("runtime.Gosched"),
 	}
+	t.holds.on = sink.Kinds.Has(KindHold)
 	t.origins = sink.Kinds&KindsOf(KindGoRunnable, KindSlice) != 0
 	t.ev.Interval, t.ev.Range, t.ev.GoLife, t.ev.ProcLife = &t.iv, &t.rng, &t.life, &t.procLife
 	for i := range t.recent {
@@ -355,6 +362,7 @@ func (t *tracker) openWindow() {
 		}
 		p.stopped = max(p.stopped, t.now)
 	}
+	t.cutHolds()
 	for id, o := range t.tasks {
 		o.since, o.partial = t.now, true
 		t.tasks[id] = o
@@ -484,6 +492,7 @@ func (t *tracker) finish() {
 		}
 		t.closeGo(g, GoUndetermined)
 	}
+	t.endHolds()
 }
 
 // sorted returns the live goroutines that keep selects, by when their span began.

@@ -88,9 +88,9 @@ var inverses = func() (inv [256]uint64) {
 
 // split sets wait to the parts of a wait of held ns that ends now and began when the
 // parts were those of from. They sum to held.
-func (w *waits) split(wait, from *[NumCauses]int64, held int64) {
+func (w *waits) split(wait, from *[NumCauses]int64, held int64) (most Cause) {
 	left := held
-	most := CauseUnknown
+	most = CauseUnknown
 	for c := range wait {
 		wait[c] = w.parts[c] - from[c]
 		left -= wait[c]
@@ -108,4 +108,5 @@ func (w *waits) split(wait, from *[NumCauses]int64, held int64) {
 			wait[most] += take
 		}
 	}
+	return most
 }

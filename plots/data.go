@@ -99,7 +99,7 @@ type span struct {
 	row      int
 }
 
-// spans returns the rows of a table whose column at begins buckets of one width:
+// spans returns the rows of a table whose column at starts buckets of one width:
 // each covers the time to the next, but no more than the width.
 func (c *chart) spans(at int, rows []int) []span {
 	var out []span

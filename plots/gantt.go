@@ -99,7 +99,7 @@ func (c *chart) nameBar(dc draw.Canvas, name string, col color.Color, x0, x1, y,
 	return max(free, x1)
 }
 
-// closeUp sets the axes to a few rows over a short time, counted from its begin.
+// closeUp sets the axes to a few rows over a short time, counted from its start.
 func (c *chart) closeUp(lo, hi float64, names []string) error {
 	if !(hi >= lo) || len(names) == 0 {
 		return noData("nothing of this happened in the time analysed")

@@ -29,7 +29,7 @@ type Options struct {
 	Width, Height int     // px of 1/96 inch; 0 is what suits the figure
 	Scale         float64 // pixels of a PNG to one px; 0 is 1
 	Dark          bool
-	From, To      int64  // of time axes, ns since the begin of the trace
+	From, To      int64  // of time axes, ns since the start of the trace
 	Quantum       int64  // of the trace's clock, ns
 	Footer        string // which trace
 	Text          bool   // svg: text is text, in a font of the viewer, not outlines

@@ -185,6 +185,7 @@ func TestEveryMarkHasAGolden(t *testing.T) {
 // A figure without anything to draw says why; one that misses columns, or whose
 // cells are of the wrong kind, does not break anything.
 func TestNothingToDraw(t *testing.T) {
+	t.Parallel()
 	for name, e := range examples {
 		for what, rows := range map[string][][]any{
 			"no rows":     nil,
@@ -222,6 +223,7 @@ func oneOf(t *analysis.Table, v float64) []any {
 }
 
 func TestMissingColumn(t *testing.T) {
+	t.Parallel()
 	for name, e := range examples {
 		fig := e.fig
 		fig.X = "no such"
@@ -269,7 +271,8 @@ func TestHardInput(t *testing.T) {
 		}
 		for what, tab := range variants {
 			t.Run(name+"/"+what, func(t *testing.T) {
-				for i, o := range []Options{e.options(), {Format: "svg", Width: MinWidth, Height: MinHeight, From: 50 * ms, To: 51 * ms}, {Format: "png"}, {Format: "pdf", Dark: true, From: 5, To: 5}} {
+				t.Parallel()
+				for i, o := range []Options{e.options(), {Format: "svg", Width: MinWidth, Height: MinHeight, From: 50 * ms, To: 51 * ms}, {Format: "png", Scale: .5}, {Format: "pdf", Dark: true, From: 5, To: 5}} {
 					if testing.Short() && i > 1 {
 						break
 					}
@@ -307,6 +310,7 @@ func wellFormed(svg []byte) error {
 }
 
 func TestSameBytes(t *testing.T) {
+	t.Parallel()
 	for name, e := range examples {
 		for _, format := range Formats {
 			o := e.options()
@@ -321,6 +325,7 @@ func TestSameBytes(t *testing.T) {
 // TestNothingCut looks at the outermost pixels, which nothing may reach, and for
 // something drawn inside.
 func TestNothingCut(t *testing.T) {
+	t.Parallel()
 	for name, e := range examples {
 		for _, dark := range []bool{false, true} {
 			o := e.options()
@@ -358,6 +363,7 @@ func same(a, b color.Color) bool {
 // TestExactLanes checks the picture of spans against the spans: the share of a
 // lane's pixels that have a state's colour is the share of time in it.
 func TestExactLanes(t *testing.T) {
+	t.Parallel()
 	tab := table("P:p, from:moment, to:moment, state:text")
 	for i := range int64(2000) { // far thinner than a pixel, one in four of GC
 		state := "user"
@@ -399,12 +405,10 @@ func TestExactLanes(t *testing.T) {
 	}
 }
 
-// A chart of ten million spans on 256 Ps has the size of any other.
+// A chart of a million spans on 256 Ps has the size of any other.
 func TestManySpans(t *testing.T) {
-	n := 10_000_000
-	if testing.Short() {
-		n = 100_000
-	}
+	t.Parallel()
+	const n = 1_000_000 // of which each with a shape of its own would take far more than there may be
 	states := []string{"user", "idle", "syscall", "scheduler"}
 	tab := table("P:p, from:moment, to:moment, state:text")
 	kinds := make([][]any, 1<<14) // rows are used again and again: the test, not the chart, would need the memory
@@ -420,7 +424,7 @@ func TestManySpans(t *testing.T) {
 	if err := Draw(&b, &fig, tab, Options{Format: "svg", From: 0, To: 1e9}); err != nil {
 		t.Fatal(err)
 	}
-	if b.Len() > 8<<20 {
+	if b.Len() > 8<<20 { // 8 bytes a span
 		t.Errorf("the SVG of %d spans has %d bytes", n, b.Len())
 	}
 }
@@ -506,6 +510,7 @@ func BenchmarkLanes(b *testing.B) {
 // TestMissing: a figure that lacks what its mark needs, as one of a report by hand may,
 // is an error or an empty picture.
 func TestMissing(t *testing.T) {
+	t.Parallel()
 	table := &analysis.Table{Name: "t", Columns: []analysis.Column{
 		{Name: "at", Unit: analysis.Moment}, {Name: "p", Unit: analysis.P}, {Name: "name", Unit: analysis.Text}, {Name: "total", Unit: analysis.NS},
 	}}

@@ -20,7 +20,7 @@ import (
 // writeSVG writes the chart with its text as outlines, or as text in whatever
 // font the viewer has.
 //
-// N.B. An embedded font would be no help: pages that show an SVG from a repository
+// An embedded font would be no help: pages that show an SVG from a repository
 // forbid it to load fonts, also from data: URLs.
 func writeSVG(w io.Writer, c *chart, width, height vg.Length, asText bool) error {
 	svg := vgsvg.NewWith(vgsvg.UseWH(width, height))

@@ -25,7 +25,7 @@ func Check(rep *analysis.Report) (faults []string) {
 		case r.Outcome == analysis.Failed:
 			fault("%s: %s", r.Name, r.Reason)
 		case r.Outcome == analysis.NotApplicable && r.Reason == "",
-			(r.Outcome == analysis.Clear || !r.Judge && r.Outcome == analysis.Found) && len(r.Summary) == 0:
+			(r.Outcome == analysis.Clear || !r.Check && r.Outcome == analysis.Found) && len(r.Summary) == 0:
 			fault("%s is %s and says nothing", r.Name, r.Outcome)
 		case len(r.Summary) > 3:
 			fault("%s says %d lines", r.Name, len(r.Summary))

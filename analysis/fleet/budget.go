@@ -18,7 +18,7 @@ type Budget struct {
 	Traces   func(path string) bool // nil for all
 	Group    func(name string) bool // nil for all
 	Quantile float64                // over traces, 0…1; 1 is the worst trace
-	Least    int                    // traces to judge by
+	Least    int                    // traces to check by
 	From     string                 // where it is written: file:line
 }
 
@@ -47,8 +47,8 @@ type Judgement struct {
 	Before  *float64 // in the baseline
 }
 
-// Judge says which budgets hold.
-func (f *Fleet) Judge() []Judgement {
+// Check says which budgets hold.
+func (f *Fleet) Check() []Judgement {
 	var traces []*Entry
 	for _, e := range f.entries {
 		if e.Failure == "" {
@@ -57,12 +57,12 @@ func (f *Fleet) Judge() []Judgement {
 	}
 	var out []Judgement
 	for i := range f.opt.Budgets {
-		out = append(out, f.judge(&f.opt.Budgets[i], traces))
+		out = append(out, f.check(&f.opt.Budgets[i], traces))
 	}
 	return out
 }
 
-func (f *Fleet) judge(b *Budget, traces []*Entry) Judgement {
+func (f *Fleet) check(b *Budget, traces []*Entry) Judgement {
 	j := Judgement{Budget: b, Verdict: Kept}
 	var values []float64
 	var worst float64
@@ -111,7 +111,7 @@ func (f *Fleet) judge(b *Budget, traces []*Entry) Judgement {
 // NewBaseline holds the values that the traces have now.
 func (f *Fleet) NewBaseline() Baseline {
 	out := make(Baseline)
-	for _, j := range f.Judge() {
+	for _, j := range f.Check() {
 		if j.Verdict != Inconclusive {
 			out[j.Name] = j.Value
 		}
@@ -119,13 +119,14 @@ func (f *Fleet) NewBaseline() Baseline {
 	return out
 }
 
-func (f *Fleet) budgets() *analysis.Result {
-	res := &analysis.Result{Name: "budgets", Title: "do the traces keep the budgets of the configuration?", Judge: true, Outcome: analysis.Clear}
+// Budgets says which budgets hold, in the shape of a check's result.
+func (f *Fleet) Budgets() *analysis.Result {
+	res := &analysis.Result{Name: "budgets", Title: "are the budgets of the configuration kept?", Check: true, Outcome: analysis.Clear}
 	t := &analysis.Table{Name: "budgets", Title: "budgets: the value is a quantile over the traces that have the metric", Columns: []analysis.Column{
 		{Name: "budget", Unit: analysis.Text}, {Name: "verdict", Unit: analysis.Text}, {Name: "value", Unit: analysis.Text}, {Name: "limit", Unit: analysis.Text},
 		{Name: "baseline", Unit: analysis.Text}, {Name: "traces", Unit: analysis.Count}, {Name: "worst", Unit: analysis.Text},
 	}}
-	for _, j := range f.Judge() {
+	for _, j := range f.Check() {
 		show := func(v float64) string { return analysis.Format(cellOf(v, j.Unit), j.Unit, 1) }
 		value, before, worst, bound := "", "", "", "at most "
 		if j.Verdict != Inconclusive {
@@ -145,6 +146,9 @@ func (f *Fleet) budgets() *analysis.Result {
 		switch j.Verdict {
 		case Broken:
 			s := fmt.Sprintf("Budget %s is broken: %s is %s over %d traces, %s%s; worst in %s.", j.Name, j.Metric, value, j.N, bound, show(j.Limit), worst)
+			if len(f.entries) == 1 {
+				s = fmt.Sprintf("Budget %s is broken: %s is %s, %s%s.", j.Name, j.Metric, value, bound, show(j.Limit))
+			}
 			if j.Before != nil {
 				s += " The baseline has " + before + "."
 			}
@@ -152,7 +156,7 @@ func (f *Fleet) budgets() *analysis.Result {
 			res.Findings = append(res.Findings, one)
 			res.Outcome = analysis.Found
 		case Inconclusive:
-			res.Summary = append(res.Summary, fmt.Sprintf("Budget %s is inconclusive: %s in %d of the traces, need %d.", j.Name, j.Metric, j.N, max(j.Least, 1)))
+			res.Summary = append(res.Summary, fmt.Sprintf("Budget %s is inconclusive: %s is known of %d traces, and at least %d are needed.", j.Name, j.Metric, j.N, max(j.Least, 1)))
 		}
 	}
 	if len(res.Findings) == 0 && len(res.Summary) > 0 {

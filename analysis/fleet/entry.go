@@ -11,18 +11,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
-	"strings"
 
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/tracelens/tracelens/analysis"
-	"github.com/tracelens/tracelens/analysis/internal/sketch"
+	"github.com/tracelens/tracelens/analysis/sketch"
 )
 
 // Schema is the version of an Entry's encoding. An Entry of another version is
 // refused.
-const Schema = 1
+const Schema = 2
 
 // An Entry is what one input comes to: the results of its trace, or why there are none.
 type Entry struct {
@@ -35,61 +33,17 @@ type Entry struct {
 
 	Trace    analysis.Summary             `json:"trace"`
 	Metrics  map[string]analysis.Metric   `json:"metrics,omitempty"`
-	Moments  map[string]int64             `json:"moments,omitempty"`  // when the extremes among the metrics were: ns since the begin
 	Findings []analysis.Finding           `json:"findings,omitempty"` // flat, each with its first evidence
 	Pools    map[string]*sketch.Histogram `json:"pools,omitempty"`
 }
 
 // NewEntry keeps of a report what a Fleet wants.
 func NewEntry(rep *analysis.Report, settings, hash string) *Entry {
-	e := &Entry{Schema: Schema, Tool: rep.Tool, Settings: settings, Path: rep.Trace.Name, Hash: hash, Trace: rep.Trace, Metrics: rep.Metrics, Moments: moments(rep), Pools: rep.Pools}
+	e := &Entry{Schema: Schema, Tool: rep.Tool, Settings: settings, Path: rep.Trace.Name, Hash: hash, Trace: rep.Trace, Metrics: rep.Metrics, Pools: rep.Pools}
 	for _, f := range rep.Findings() {
 		e.keep(*f)
 	}
 	return e
-}
-
-// moments finds the extremes among the metrics in the tables: the first row with that
-// value tells when it was.
-func moments(rep *analysis.Report) map[string]int64 {
-	type value struct {
-		unit analysis.Unit
-		v    float64
-	}
-	when := make(map[value]int64)
-	for _, res := range rep.Results {
-		for _, t := range res.Tables {
-			at := slices.IndexFunc(t.Columns, func(c analysis.Column) bool { return c.Unit == analysis.Moment })
-			if at < 0 {
-				continue
-			}
-			for _, row := range t.Rows {
-				moment, ok := row[at].(int64)
-				for i, cell := range row {
-					k := value{unit: t.Columns[i].Unit}
-					switch v := cell.(type) {
-					case int64:
-						k.v = float64(v)
-					case float64:
-						k.v = v
-					}
-					if _, known := when[k]; ok && !known {
-						when[k] = moment
-					}
-				}
-			}
-		}
-	}
-	out := make(map[string]int64)
-	for id, m := range rep.Metrics {
-		if !strings.HasSuffix(id, ".max") && !strings.HasPrefix(id, "gc.mmu.") {
-			continue
-		}
-		if moment, ok := when[value{m.Unit, float64(m.Value)}]; ok && m.Value > 0 {
-			out[id] = moment
-		}
-	}
-	return out
 }
 
 func (e *Entry) keep(f analysis.Finding) {

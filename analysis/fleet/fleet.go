@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/tracelens/tracelens/analysis"
-	"github.com/tracelens/tracelens/analysis/internal/sketch"
+	"github.com/tracelens/tracelens/analysis/sketch"
 )
 
 // Options say what a Fleet's report is to hold.
@@ -84,7 +84,7 @@ func (f *Fleet) Entries() []*Entry {
 }
 
 // Report says what the Entries come to, in the shapes of a trace's report: findings over
-// all traces by the judge that made them, and the results "fleet" and "budgets".
+// all traces by the check that made them, and the results "fleet" and "budgets".
 func (f *Fleet) Report(name string) *analysis.Report {
 	rep := &analysis.Report{Schema: analysis.Schema, Tool: f.tool, Trace: analysis.Summary{Name: name, Complete: true}, Metrics: make(map[string]analysis.Metric), Fleet: new(analysis.Fleet)}
 	res := &analysis.Result{Name: "fleet", Title: "how the traces differ", Outcome: analysis.Clear}
@@ -134,10 +134,10 @@ func (f *Fleet) Report(name string) *analysis.Report {
 		res.Summary = append(res.Summary, fmt.Sprintf("%d of %d traces stand out in some metric; most %s.", int64(len(w.Rows))+w.More, rep.Fleet.Traces, strings.Join(most, ", ")))
 	}
 	if len(f.opt.Budgets) > 0 {
-		rep.Results = append(rep.Results, f.budgets())
+		rep.Results = append(rep.Results, f.Budgets())
 	}
 	rep.Results = append(rep.Results, res)
-	rep.Results = append(rep.Results, f.judges(traces)...)
+	rep.Results = append(rep.Results, f.checks(traces)...)
 	return rep
 }
 
@@ -158,18 +158,6 @@ type outlier struct {
 	median float64 // of a sum: what a trace of this length has at the median rate
 	score  float64 // robust z
 	n      int     // traces that have the metric
-}
-
-// Sums grow with the length of a trace, so they are compared per second; levels do not.
-func isSum(id string, u analysis.Unit) bool {
-	switch u {
-	case analysis.NS:
-		last := id[strings.LastIndexByte(id, '.')+1:]
-		return last != "max" && (len(last) < 2 || last[0] != 'p' || last[1] < '0' || last[1] > '9')
-	case analysis.Count:
-		return !strings.HasPrefix(id, "procs.gomaxprocs.") && id != "threads.seen" && (!strings.HasPrefix(id, "goroutines.") || id == "goroutines.created")
-	}
-	return false
 }
 
 // least is the difference from which on it can matter, of a trace of that length:
@@ -249,10 +237,10 @@ func outliersOf(traces []*Entry) []outlier {
 	for _, id := range slices.Sorted(maps.Keys(metrics)) {
 		samples := metrics[id]
 		m := samples[0].m
-		if len(samples) < minPopulation || strings.HasPrefix(id, "trace.") || id == "procs.time" {
-			continue // N.B. how long a trace is says nothing of the program
+		if len(samples) < minPopulation || m.Scale == analysis.Extent {
+			continue
 		}
-		sum := isSum(id, m.Unit)
+		sum := m.Scale == analysis.Sum // grows with the trace, so it is compared per second
 		var seconds []float64
 		for _, s := range samples {
 			seconds = append(seconds, s.seconds(sum))
@@ -308,8 +296,8 @@ func outliersOf(traces []*Entry) []outlier {
 
 // when is the moment of the value in the trace, nil where it has none.
 func (o *outlier) when() any {
-	if at, ok := o.entry.Moments[o.metric]; ok {
-		return at
+	if o.m.At != nil {
+		return *o.m.At
 	}
 	return nil
 }
@@ -535,15 +523,15 @@ func (f *Fleet) findings(traces []*Entry) *analysis.Table {
 	return t
 }
 
-// judges are results with one finding for each code that fires: that of the worst trace.
-func (f *Fleet) judges(traces []*Entry) []*analysis.Result {
+// checks are results with one finding for each code that fires: that of the worst trace.
+func (f *Fleet) checks(traces []*Entry) []*analysis.Result {
 	byName := make(map[string]*analysis.Result)
 	var out []*analysis.Result
 	for _, r := range firings(traces) {
 		name, _, _ := strings.Cut(r.code, "/")
 		res := byName[name]
 		if res == nil {
-			res = &analysis.Result{Name: name, Title: f.opt.Titles[name], Judge: true, Outcome: analysis.Found}
+			res = &analysis.Result{Name: name, Title: f.opt.Titles[name], Check: true, Outcome: analysis.Found}
 			byName[name] = res
 			out = append(out, res)
 		}

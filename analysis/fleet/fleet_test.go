@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis"
-	"github.com/tracelens/tracelens/analysis/internal/sketch"
+	"github.com/tracelens/tracelens/analysis/sketch"
 )
 
 // entry is a trace whose metrics are around those of the others.
@@ -154,21 +154,6 @@ func TestOutliers(t *testing.T) {
 	}
 }
 
-// TestMoments: an extreme is where the row with its value says.
-func TestMoments(t *testing.T) {
-	table := &analysis.Table{Columns: []analysis.Column{{Name: "n", Unit: analysis.Count}, {Name: "at", Unit: analysis.Moment}, {Name: "wait", Unit: analysis.NS}}}
-	table.Add(int64(7e6), int64(1), int64(3e6))
-	table.Add(int64(1), int64(2), int64(7e6))
-	table.Add(int64(1), int64(3), int64(7e6))
-	rep := &analysis.Report{Results: []*analysis.Result{{Tables: []*analysis.Table{table}}}, Metrics: map[string]analysis.Metric{
-		"sched.latency.user.max": {Value: 7e6, Unit: analysis.NS}, "sched.latency.user.total": {Value: 3e6, Unit: analysis.NS}, "stw.gc.total.max": {Value: 5, Unit: analysis.NS},
-	}}
-	got := NewEntry(rep, "", "").Moments
-	if len(got) != 1 || got["sched.latency.user.max"] != 2 {
-		t.Errorf("moments %v, want 2 for sched.latency.user.max alone", got)
-	}
-}
-
 func TestBudgets(t *testing.T) {
 	num := func(v float64) *float64 { return &v }
 	const id = "sched.latency.user.p99"
@@ -204,7 +189,7 @@ func TestBudgets(t *testing.T) {
 		b := base
 		c.set(&b)
 		f := fleetOf(t, Options{Budgets: []Budget{b}, Baseline: c.before}, entries...)
-		if j := f.Judge()[0]; j.Verdict != c.want || j.Value != c.value {
+		if j := f.Check()[0]; j.Verdict != c.want || j.Value != c.value {
 			t.Errorf("%s: %s with %v, want %s with %v", c.name, j.Verdict, j.Value, c.want, c.value)
 		}
 	}

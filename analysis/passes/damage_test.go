@@ -15,6 +15,7 @@ import (
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/analysistest"
+	"github.com/tracelens/tracelens/analysis/measures"
 	"github.com/tracelens/tracelens/parse"
 	"github.com/tracelens/tracelens/parse/tracetest"
 )
@@ -179,7 +180,7 @@ func flip(data []byte, at, bit int) []byte {
 }
 
 // These analyzers follow goroutines, Ps and time; the others follow the same events.
-var damageAnalyzers = []*analysis.Analyzer{trust, latency, parallelism}
+var damageAnalyzers = []*analysis.Analyzer{measures.Trust, measures.Latency, measures.Parallelism}
 
 func (s *subject) analyze(data []byte) (*analysis.Report, error) {
 	return analysis.Analyze(context.Background(), bytes.NewReader(data), s.name, analysis.Options{Jobs: 1}, damageAnalyzers)

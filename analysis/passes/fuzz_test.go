@@ -13,6 +13,7 @@ import (
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/analysistest"
+	"github.com/tracelens/tracelens/analysis/measures"
 	"github.com/tracelens/tracelens/parse"
 	"github.com/tracelens/tracelens/parse/tracetest"
 )
@@ -96,7 +97,7 @@ func TestHostile(t *testing.T) {
 		}
 		c.edit(f)
 		checkAnalysis(t, f.Bytes())
-		rep, err := analysis.Analyze(context.Background(), bytes.NewReader(f.Bytes()), c.what, analysis.Options{}, []*analysis.Analyzer{trust})
+		rep, err := analysis.Analyze(context.Background(), bytes.NewReader(f.Bytes()), c.what, analysis.Options{}, []*analysis.Analyzer{measures.Trust})
 		if err != nil {
 			t.Errorf("%s: %v", c.what, err)
 			continue

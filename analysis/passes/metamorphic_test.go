@@ -6,12 +6,12 @@ import (
 	"context"
 	"io"
 	"os"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
-
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/analysistest"
 	"github.com/tracelens/tracelens/parse/tracetest"
@@ -80,7 +80,7 @@ func TestSameTrace(t *testing.T) {
 			})(f)
 			rep := reportOf(t, name, f.Bytes())
 			for id, m := range procs {
-				if got := rep.Metrics[id]; got != m && m.Confidence != analysis.Inferred {
+				if got := rep.Metrics[id]; !reflect.DeepEqual(got, m) && m.Confidence != analysis.Inferred {
 					t.Errorf("%s, other Ps: %s is %v, was %v", name, id, got, m)
 				}
 			}

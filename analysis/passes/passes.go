@@ -1,55 +1,37 @@
-// Package passes is the catalogue of analyzers: measures, one file each with its
-// page NAME.md beside it, and judges, one file for each topic with their pages in
-// judges/. The order is that of the report.
+// Package passes is the catalogue of analyzers: the measures, then the checks by
+// topic. The order is that of the report.
 package passes
 
 import (
-	"embed"
 	"slices"
 
 	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/checks/blocking"
+	"github.com/tracelens/tracelens/analysis/checks/gc"
+	"github.com/tracelens/tracelens/analysis/checks/procs"
+	"github.com/tracelens/tracelens/analysis/checks/sched"
+	"github.com/tracelens/tracelens/analysis/checks/stw"
+	"github.com/tracelens/tracelens/analysis/checks/syscalls"
+	"github.com/tracelens/tracelens/analysis/checks/tasks"
+	"github.com/tracelens/tracelens/analysis/checks/trace"
+	"github.com/tracelens/tracelens/analysis/measures"
 )
 
-//go:embed *.md judges/*.md
-var pages embed.FS
-
-// page returns the page of the measure of that name.
-func page(name string) string { return pageFile(name + ".md") }
-
-// judgePage returns the page of the judge of that name.
-func judgePage(name string) string { return pageFile("judges/" + name + ".md") }
-
-func pageFile(name string) string {
-	b, err := pages.ReadFile(name)
-	if err != nil {
-		panic(err)
-	}
-	return string(b)
-}
-
 // All returns the catalogue.
-func All() []*analysis.Analyzer { return slices.Concat(measures, Judges()) }
+func All() []*analysis.Analyzer { return slices.Concat(measures.All, Checks()) }
 
-// Judges returns the analyzers that have findings and measure nothing.
-func Judges() []*analysis.Analyzer {
-	return slices.Concat(qualityJudges, parallelismJudges, schedulingJudges, syscallJudges, gcJudges, blockingJudges, joinJudges)
+// Checks returns the analyzers that say what is wrong.
+func Checks() []*analysis.Analyzer {
+	return slices.Concat(trace.All, procs.All, sched.All, syscalls.All, gc.All, stw.All, blocking.All, tasks.All)
 }
 
-var measures = []*analysis.Analyzer{
-	limits,
-	trust,
-	timeline,
-	parallelism,
-	latency,
-	waits,
-	stealing,
-	preemption,
-	syscalls,
-	netpoll,
-	stw,
-	gc,
-	goroutines,
-	blocking,
-	tasks,
-	samples,
+// Metrics returns the metrics of the catalogue, sorted by id.
+func Metrics() []analysis.MetricDef { return analysis.MetricsOf(All()) }
+
+// Figures returns the figures of the catalogue, in the order of the report.
+func Figures() (out []analysis.FigureDef) {
+	for _, a := range All() {
+		out = append(out, a.Figures...)
+	}
+	return out
 }

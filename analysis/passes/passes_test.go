@@ -18,6 +18,28 @@ import (
 	"github.com/tracelens/tracelens/parse"
 )
 
+// TestMetrics: the list is whole, and an id has one analyzer.
+func TestMetrics(t *testing.T) {
+	defs := Metrics()
+	if len(defs) < 100 {
+		t.Fatalf("%d metrics", len(defs))
+	}
+	seen := make(map[string]bool)
+	for _, d := range defs {
+		if seen[d.ID] || d.Unit == "" || d.Polarity == "" || d.Confidence == "" || d.Doc == "" || strings.ContainsAny(d.ID, "{}, ") {
+			t.Errorf("%+v is incomplete, or there twice", d)
+		}
+		seen[d.ID] = true
+	}
+	for _, f := range Figures() {
+		for _, from := range f.From {
+			if !seen[from.Metric] || from.Value <= 0 {
+				t.Errorf("%s matters from %v on", f.Name, from)
+			}
+		}
+	}
+}
+
 func TestCatalogue(t *testing.T) {
 	seen := make(map[string]bool)
 	for _, a := range All() {
@@ -31,8 +53,14 @@ func TestCatalogue(t *testing.T) {
 		if a.Run == nil || (a.New == nil) != (a.Kinds == 0) {
 			t.Errorf("%s: has no Run, or only one of New and Kinds", a.Name)
 		}
-		if _, err := os.Stat(a.Name + "_test.go"); err != nil && !slices.Contains(Judges(), a) {
-			t.Errorf("%s: has no test of its own: %v", a.Name, err)
+		dir := filepath.Join("..", "measures")
+		if slices.Contains(Checks(), a) {
+			dir = filepath.Join("..", "checks", "*")
+		}
+		for _, file := range []string{".go", ".md", "_test.go"} {
+			if found, _ := filepath.Glob(filepath.Join(dir, a.Name+file)); len(found) != 1 {
+				t.Errorf("%s: %s%s is not in a folder of %s", a.Name, a.Name, file, dir)
+			}
 		}
 		for _, r := range a.Requires {
 			if !slices.Contains(All(), r) {
@@ -116,7 +144,7 @@ func TestMetricsListed(t *testing.T) {
 		}
 	}
 	var missing []string
-	for _, d := range analysis.Metrics() {
+	for _, d := range Metrics() {
 		// Populations that these small traces do not have.
 		if got[d.ID] || strings.HasSuffix(d.ID, ".p999") || strings.HasSuffix(d.ID, ".p99") {
 			continue
@@ -145,12 +173,9 @@ func TestEveryTrace(t *testing.T) {
 			return analysis.Analyze(context.Background(), bytes.NewReader(data), filepath.Base(path), analysis.Options{Jobs: jobs}, All())
 		}
 		rep, err := analyze(1)
-		// x/exp/trace orders these otherwise from run to run.
-		if !strings.HasPrefix(filepath.Base(path), "v1-stress") {
-			for _, jobs := range []int{2, 4} {
-				if also, alsoErr := analyze(jobs); fmt.Sprint(alsoErr) != fmt.Sprint(err) || !bytes.Equal(encode(t, also), encode(t, rep)) {
-					t.Errorf("%s: %d jobs report otherwise than one (%v, %v)", path, jobs, alsoErr, err)
-				}
+		for _, jobs := range []int{2, 4} {
+			if also, alsoErr := analyze(jobs); fmt.Sprint(alsoErr) != fmt.Sprint(err) || !bytes.Equal(encode(t, also), encode(t, rep)) {
+				t.Errorf("%s: %d jobs report otherwise than one (%v, %v)", path, jobs, alsoErr, err)
 			}
 		}
 		var e *parse.Error

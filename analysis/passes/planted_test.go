@@ -58,7 +58,7 @@ var plantedAs = map[string][]string{
 	"user-annotations":  {},
 }
 
-// notNamed are causes that are planted and do no harm that a judge should name, or
+// notNamed are causes that are planted and do no harm that a check should name, or
 // that a trace does not show.
 var notNamed = map[string]string{
 	"io/file-fsync":   "46 ms of fsync and 28 ms of waiting for it in 1.5 s: the program itself measures a wait of 353 µs at p99",

@@ -197,7 +197,7 @@ func TestTruth(t *testing.T) {
 
 var listed = func() map[string]bool {
 	m := make(map[string]bool)
-	for _, d := range analysis.Metrics() {
+	for _, d := range passes.Metrics() {
 		m[d.ID] = true
 	}
 	return m

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/fleet"
 	"github.com/tracelens/tracelens/analysis/passes"
 	"github.com/tracelens/tracelens/cmd/tracelens/internal/config"
 	"github.com/tracelens/tracelens/cmd/tracelens/internal/report"
@@ -28,14 +29,17 @@ func newAnalyze() *cobra.Command {
 		Use:   "analyze TRACE",
 		Short: "Report what a trace says",
 		Long: `Analyze reports what each analyzer says of TRACE: a file, - for standard input,
-or the http or https URL of a trace; plain, gzip or zstd. 'tracelens explain' lists the analyzers.
+or the http or https URL of a trace; plain, gzip or zstd. 'tracelens TRACE' does
+the same. 'tracelens explain' lists the analyzers.
 
 A trace that is cut or damaged is analysed up to where it can be read, and the
 report begins with what was lost; --strict makes that exit code 3.
 
-Which judges are asked, from where on values matter, and which findings are
-accepted may be set in ` + config.FileName + `; 'tracelens explain JUDGE' says what is in
-force. --fail-on makes findings exit code 1, for CI.`,
+Which checks run, at which values they fire, and which findings are accepted
+may be set in ` + config.FileName + `; 'tracelens explain CHECK' says what is in
+force. --fail-on makes findings exit code 1, for CI; a budget of the
+configuration that the trace breaks is exit code 1 as well, and one that it
+has too little data for is 4.`,
 		Example: `  tracelens analyze cpu.trace
   tracelens analyze http://localhost:6060/debug/pprof/trace?seconds=5
   tracelens analyze --only latency,waits --from 1s --to 1.5s cpu.trace
@@ -43,7 +47,7 @@ force. --fail-on makes findings exit code 1, for CI.`,
   tracelens analyze --format html -o report.html cpu.trace
   tracelens analyze --fail-on error --format sarif --source-root . -o tracelens.sarif cpu.trace`,
 		Args: oneTrace, ValidArgsFunction: completeTrace,
-		RunE: func(cmd *cobra.Command, args []string) error { return analyze(cmd, &f, args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error { return analyze(cmd, &f, theTrace(args)) },
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
@@ -51,17 +55,17 @@ force. --fail-on makes findings exit code 1, for CI.`,
 	f.window(flags)
 	flags.StringSliceVar(&f.only, "only", nil, "run only these `ANALYZERS`")
 	flags.StringSliceVar(&f.skip, "skip", nil, "leave out these `ANALYZERS`")
-	flags.IntVar(&f.spans, "spans", -1, "hold at most `N` exact spans of Ps, of where the findings point to; takes a second reading; -1 is 100000 for html, else 0")
+	flags.IntVar(&f.spans, "spans", -1, "keep at most `N` exact spans of Ps where the findings point to, by a second reading; -1 is 100000 for html, else 0")
 	f.reading(flags)
 	f.configFlags.add(cmd)
-	flags.BoolVar(&f.verbose, "verbose", false, "say also which suppressions match nothing")
+	flags.BoolVar(&f.verbose, "verbose", false, "also say which suppressions match nothing")
 	complete(cmd, "only", completeAnalyzers)
 	complete(cmd, "skip", completeAnalyzers)
 	return cmd
 }
 
 func analyze(cmd *cobra.Command, f *analyzeFlags, name string) error {
-	format, err := f.check()
+	format, err := f.check(cmd)
 	if err != nil {
 		return err
 	}
@@ -89,13 +93,46 @@ func analyze(cmd *cobra.Command, f *analyzeFlags, name string) error {
 		return err
 	}
 	configure(cfg, rep, off, cmd.ErrOrStderr(), f.verbose)
+	broken, open, err := budgets(cfg, rep, len(f.only)+len(f.skip) == 0)
+	if err != nil {
+		return err
+	}
 	if err := f.write(cmd, format, rep, len(f.only) == 0); err != nil {
 		return err
 	}
 	if err := f.fault(rep); err != nil {
 		return err
 	}
-	return f.tooMany(rep)
+	if len(broken) > 0 {
+		return &brokenBudgets{broken}
+	}
+	if err := f.tooMany(rep); err != nil {
+		return err
+	}
+	if len(open) > 0 {
+		return inconclusive(open)
+	}
+	return nil
+}
+
+// budgets checks those of a configuration that one trace can keep or break, and adds
+// what they come to to its report. Of a report that is not whole, only metrics that it
+// has count.
+func budgets(cfg *config.Config, rep *analysis.Report, whole bool) (broken, open []string, err error) {
+	all := slices.DeleteFunc(slices.Clone(cfg.Budgets()), func(b fleet.Budget) bool {
+		_, known := rep.Metrics[b.Metric]
+		return b.Least > 1 || b.Group != nil || b.Traces != nil && !b.Traces(rep.Trace.Name) || !whole && !known
+	})
+	if len(all) == 0 {
+		return nil, nil, nil
+	}
+	fl := fleet.New(fleet.Options{Budgets: all})
+	if err := fl.Add(fleet.NewEntry(rep, "", "")); err != nil {
+		return nil, nil, &failure{rep.Trace.Name, err}
+	}
+	rep.Results = append(rep.Results, fl.Budgets())
+	broken, open = verdicts(fl)
+	return broken, open, nil
 }
 
 // choose returns the analyzers of the catalogue that --only and --skip leave.

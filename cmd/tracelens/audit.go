@@ -1,10 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/csv"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,16 +9,12 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/fleet"
@@ -32,20 +25,10 @@ import (
 	"github.com/tracelens/tracelens/parse"
 )
 
-// fleetFlags say how entries become a report: what audit and merge have in common.
-type fleetFlags struct {
-	configFlags
-	outputFlags
-	groupBy, groups         string
-	page                    func(path string) string // the file of a trace's report; nil without --reports
-	pages                   pages
-	baseline, writeBaseline string
-	strict                  bool
-}
-
 type auditFlags struct {
 	fleetFlags
 	only, skip       []string
+	include, exclude []string
 	jobs             int
 	memory, maxBytes string
 	cache, emit      string
@@ -64,8 +47,9 @@ tar archives, or - for a list on standard input; plain, gzip or zstd. It ranks
 the traces that stand out, says how each metric is distributed over them and
 which findings fire in how many, and checks the budgets of ` + config.FileName + `.
 
-What cannot be read is listed with its reason, and ends nothing; --strict makes
-it exit code 3. With --cache, a run that was ended goes on where it was, and
+What cannot be read is listed with its reason, and ends nothing; what is no trace
+below a folder is skipped. The exit code is 3 when PATH itself is not there or no
+trace, when no trace was read, and under --strict when anything was not. With --cache, a run that was ended goes on where it was, and
 traces that were read before are not read again. With --emit, the results can
 be put together later, or on another machine, by 'tracelens merge'.
 
@@ -79,214 +63,32 @@ the traces are of several kinds, and none is an outlier.`,
   tracelens audit --group-by 'service={-3} host={-2}' --format json -o fleet.json 'dumps/*.trace'
   tracelens audit --baseline traces.baseline.json --format sarif -o tracelens.sarif traces/
   tracelens audit --emit shard1 dumps/a && tracelens audit --emit shard2 dumps/b && tracelens merge shard1 shard2`,
-		Args: cobra.MinimumNArgs(1),
+		Args: takes(1, -1, "PATH"),
 		RunE: func(cmd *cobra.Command, args []string) error { return auditTraces(cmd, &f, args) },
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	f.fleetFlags.add(cmd)
+	flags.StringSliceVar(&f.include, "include", nil, "below folders, read only files that match one of the `PATTERNS`, such as *.trace or web/**; what is none of these and no trace is skipped")
+	flags.StringSliceVar(&f.exclude, "exclude", nil, "below folders, leave out files that match one of the `PATTERNS`")
 	flags.StringVar(&f.cache, "cache", "", "keep results in `DIR`, and read only what is not there")
 	flags.StringVar(&f.emit, "emit", "", "write the result of each trace into `DIR`, for merge")
 	flags.StringVar(&f.reports, "reports", "", "write the report of each trace as a page into `DIR`; with --format html, the traces are links to them")
 	flags.StringVar(&f.memory, "memory", "1GiB", "read as much at once as `BYTES` allow")
 	flags.StringVar(&f.maxBytes, "max-bytes", "8GiB", "do not decompress a trace beyond `BYTES`")
-	flags.IntVar(&f.jobs, "jobs", 0, "work on at most `N` CPUs; 0 is all there are; the output is the same")
+	flags.IntVar(&f.jobs, "jobs", 0, "use at most `N` CPUs; 0 is all; the output is the same")
 	flags.StringSliceVar(&f.only, "only", nil, "run only these `ANALYZERS`")
 	flags.StringSliceVar(&f.skip, "skip", nil, "leave out these `ANALYZERS`")
-	flags.DurationVar(&f.progress, "progress", 10*time.Second, "where standard error is no terminal, say every `TIME` how far it is; 0 for never")
-	flags.BoolVar(&f.watch, "watch", false, "go on with files that arrive, a line for each, until interrupted; then report")
+	flags.DurationVar(&f.progress, "progress", 10*time.Second, "where standard error is not a terminal, report progress every `TIME`; 0 for never")
+	flags.BoolVar(&f.watch, "watch", false, "keep reading files as they arrive, with a line for each, until interrupted; then report")
 	flags.DurationVar(&f.poll, "poll", 2*time.Second, "with --watch, look for files every `TIME`; one that still grows waits")
 	complete(cmd, "only", completeAnalyzers)
 	complete(cmd, "skip", completeAnalyzers)
 	return cmd
 }
 
-func (f *fleetFlags) add(cmd *cobra.Command) {
-	f.outputFlags.add(cmd, append(slices.Clone(report.Formats), ndjson)...)
-	flags := cmd.Flags()
-	flags.StringVar(&f.groupBy, "group-by", "", "compare groups named by `TEMPLATE`: {1} is the first element of a path, {-1} the last")
-	flags.StringVar(&f.groups, "groups", "", "compare groups of `FILE`, a CSV: path, a pattern such as web/**/*.trace, then what its traces have, such as service")
-	flags.StringVar(&f.baseline, "baseline", "", "a budget that `FILE` has broken already is broken only when it is worse")
-	flags.StringVar(&f.writeBaseline, "write-baseline", "", "write the values that budgets have now to `FILE`")
-	flags.BoolVar(&f.strict, "strict", false, "exit with 3 when an input cannot be read, or only in part")
-	f.configFlags.add(cmd)
-}
-
-// ndjson is written while traces are read, not from their report.
-var ndjson = report.Format{Name: "ndjson", Doc: "a line for each trace as it is read, for programs"}
-
-// fleet returns the empty fleet that the flags ask for, and the configuration.
-func (f *fleetFlags) fleet() (*fleet.Fleet, *config.Config, error) {
-	if _, err := f.check(); err != nil {
-		return nil, nil, err
-	}
-	cfg, err := f.load()
-	if err != nil {
-		return nil, nil, err
-	}
-	group, err := groupBy(f.groupBy)
-	if err != nil {
-		return nil, nil, err
-	}
-	if f.groups != "" {
-		if group != nil {
-			return nil, nil, errors.New("--group-by and --groups are two ways to name groups: take one")
-		}
-		if group, err = groupsOf(f.groups); err != nil {
-			return nil, nil, &failure{f.groups, err}
-		}
-	}
-	opt := fleet.Options{Group: group, Budgets: cfg.Budgets(), Titles: make(map[string]string)}
-	for _, a := range passes.All() {
-		opt.Titles[a.Name] = a.Title()
-	}
-	if f.baseline != "" {
-		data, err := os.ReadFile(f.baseline)
-		if err != nil {
-			return nil, nil, &failure{f.baseline, err}
-		}
-		var b baselineFile
-		if err := json.Unmarshal(data, &b); err != nil || b.Schema != 1 {
-			return nil, nil, &failure{f.baseline, errors.New("no baseline of this version: make one with --write-baseline")}
-		}
-		opt.Baseline = b.Budgets
-	}
-	return fleet.New(opt), cfg, nil
-}
-
-// baselineFile is how a baseline is kept.
-type baselineFile struct {
-	Schema  int            `json:"schema"`
-	Budgets fleet.Baseline `json:"budgets"`
-}
-
-var placeholder = regexp.MustCompile(`\{(-?[0-9]+)\}`)
-
-// groupBy makes the names of groups from a template; what a path does not have is "?".
-func groupBy(template string) (func(string) string, error) {
-	if template == "" {
-		return nil, nil
-	}
-	if rest := placeholder.ReplaceAllString(template, ""); rest == template || strings.ContainsAny(rest, "{}") || strings.Contains(template, "{0}") {
-		return nil, fmt.Errorf("--group-by %q: need places such as {1}, the first element of a path, or {-1}, the last", template)
-	}
-	return func(path string) string {
-		parts := strings.FieldsFunc(filepath.ToSlash(path), func(r rune) bool { return r == '/' })
-		return placeholder.ReplaceAllStringFunc(template, func(place string) string {
-			i, err := strconv.Atoi(place[1 : len(place)-1])
-			if i < 0 {
-				i += len(parts) + 1
-			}
-			if err != nil || i < 1 || i > len(parts) {
-				return "?"
-			}
-			return parts[i-1]
-		})
-	}, nil
-}
-
-// groupsOf reads the names of groups from a CSV file: under a header, a row has a
-// pattern of paths, and what they have. The first row that matches counts; a path
-// that none matches is in group "?".
-func groupsOf(name string) (func(string) string, error) {
-	file, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	rows, err := csv.NewReader(file).ReadAll()
-	if err != nil {
-		return nil, err
-	}
-	if len(rows) == 0 || len(rows[0]) < 2 || rows[0][0] != "path" {
-		return nil, errors.New("line 1: need a header such as path,service,host")
-	}
-	type group struct {
-		match func(string) bool
-		name  string
-	}
-	var groups []group
-	for _, row := range rows[1:] {
-		var has []string
-		for i, v := range row[1:] {
-			has = append(has, rows[0][i+1]+"="+v)
-		}
-		groups = append(groups, group{config.FileGlob(row[0]), strings.Join(has, " ")})
-	}
-	return func(path string) string {
-		path = filepath.ToSlash(path)
-		for _, g := range groups {
-			if g.match(path) {
-				return g.name
-			}
-		}
-		return "?"
-	}, nil
-}
-
-// errInconclusive is the error of budgets that nothing can be said of.
-var errInconclusive = errors.New("too little data")
-
-// conclude writes the report of a fleet and says how it went.
-func (f *fleetFlags) conclude(cmd *cobra.Command, fl *fleet.Fleet) error {
-	rep := fl.Report("audit")
-	format, err := f.check()
-	if err != nil {
-		return err
-	}
-	if format.Write != nil {
-		if f.page != nil {
-			f.links = make(map[string]string)
-			for _, e := range fl.Entries() {
-				if e.Failure == "" {
-					f.links[e.Path] = f.besideOutput(f.page(e.Path))
-				}
-			}
-		}
-		if err := f.write(cmd, format, rep, true); err != nil {
-			return err
-		}
-	}
-	if f.writeBaseline != "" {
-		err := writeFile(f.writeBaseline, func(w io.Writer) error {
-			enc := json.NewEncoder(w)
-			enc.SetIndent("", "  ")
-			return enc.Encode(baselineFile{1, fl.NewBaseline()})
-		})
-		if err != nil {
-			return &failure{f.writeBaseline, err}
-		}
-	}
-	var broken, open []string
-	for _, j := range fl.Judge() {
-		switch j.Verdict {
-		case fleet.Broken:
-			broken = append(broken, j.Name)
-		case fleet.Inconclusive:
-			open = append(open, j.Name)
-		}
-	}
-	grave := f.tooMany(rep)
-	switch {
-	case len(broken) > 0 && f.writeBaseline == "":
-		return &brokenBudgets{broken}
-	case grave != nil:
-		return grave
-	case f.strict && rep.Fleet.Failed+rep.Fleet.Partial > 0:
-		return &failure{"audit", fmt.Errorf("%d inputs cannot be read, %d only in part", rep.Fleet.Failed, rep.Fleet.Partial)}
-	case len(open) > 0:
-		return fmt.Errorf("%w to judge the budgets: %s", errInconclusive, strings.Join(open, ", "))
-	}
-	return nil
-}
-
-// brokenBudgets is the error of an audit whose budgets do not hold.
-type brokenBudgets struct{ names []string }
-
-func (b *brokenBudgets) Error() string { return "broken budgets: " + strings.Join(b.names, ", ") }
-
 func auditTraces(cmd *cobra.Command, f *auditFlags, args []string) error {
-	fl, cfg, err := f.fleet()
+	fl, cfg, err := f.fleet(cmd)
 	if err != nil {
 		return err
 	}
@@ -366,36 +168,6 @@ func auditTraces(cmd *cobra.Command, f *auditFlags, args []string) error {
 	return f.run(cmd, fl, &opt, args, cmd.OutOrStdout())
 }
 
-// pageName is the file of a trace's report: its name, and what tells it from others of
-// the same name.
-func pageName(path string) string {
-	return fileName(filepath.Base(path)) + "-" + audit.Digest(path)[:12] + ".html"
-}
-
-// pages writes the reports of single traces.
-type pages struct {
-	mu  sync.Mutex
-	err error // the first one
-}
-
-func (p *pages) put(file string, rep *analysis.Report, tool string) {
-	rep.Tool = tool
-	err := writeFile(file, func(w io.Writer) error {
-		return report.HTML(w, rep, report.Options{Pages: analyzerPages()})
-	})
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if err != nil && p.err == nil {
-		p.err = &failure{file, err}
-	}
-}
-
-func (p *pages) fault() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.err
-}
-
 // intoFile is run for lines that go into a file, which is replaced by whole ones only.
 func (f *auditFlags) intoFile(cmd *cobra.Command, fl *fleet.Fleet, opt *audit.Options, args []string) error {
 	var verdict error
@@ -412,11 +184,29 @@ func (f *auditFlags) intoFile(cmd *cobra.Command, fl *fleet.Fleet, opt *audit.Op
 func (f *auditFlags) run(cmd *cobra.Command, fl *fleet.Fleet, opt *audit.Options, args []string, out io.Writer) error {
 	ctx := cmd.Context()
 	skip := slices.DeleteFunc([]string{f.cache, f.emit, f.reports, f.out, f.baseline, f.writeBaseline}, func(s string) bool { return s == "" || s == "-" })
-	inputs, err := audit.Walk(args, cmd.InOrStdin(), skip...)
+	choice, err := f.choice()
+	if err != nil {
+		return err
+	}
+	inputs, err := audit.Walk(args, cmd.InOrStdin(), choice, skip...)
 	if err != nil {
 		return &failure{"standard input", err}
 	}
-	m := newMeter(cmd.ErrOrStderr(), inputs, f.progress)
+	if !f.watch {
+		if err := absent(inputs); err != nil {
+			return err
+		}
+	}
+	if err := f.grouped(inputs); err != nil {
+		return err
+	}
+	var unread []*failure // of what the user named
+	skipped := 0
+	named := make(map[string]bool)
+	for _, in := range inputs {
+		named[in.Path] = in.Named
+	}
+	m := newMeter(cmd.ErrOrStderr(), inputs, f.progress, f.watch || f.format == "ndjson" && f.toStdout())
 	warned := false
 	take := func(d audit.Done) error {
 		if err := f.pages.fault(); err != nil {
@@ -441,16 +231,19 @@ func (f *auditFlags) run(cmd *cobra.Command, fl *fleet.Fleet, opt *audit.Options
 					return &failure{"output", err}
 				}
 			}
-			m.failed += count(e.Failure != "")
 			if err := fl.Add(e); err != nil {
 				return &failure{e.Path, err}
 			}
+			if e.Failure != "" && named[e.Path] {
+				unread = append(unread, &failure{e.Path, errors.New(e.Failure)})
+			}
 		}
+		skipped += d.Skipped
 		m.step(d)
 		return nil
 	}
 	if f.watch {
-		err = f.follow(cmd, inputs, opt, args, skip, take)
+		err = f.follow(cmd, inputs, opt, args, choice, skip, take)
 	} else {
 		err = audit.Run(ctx, inputs, *opt, take)
 	}
@@ -458,7 +251,27 @@ func (f *auditFlags) run(cmd *cobra.Command, fl *fleet.Fleet, opt *audit.Options
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}
-	if verdict := f.conclude(cmd, fl); ctx.Err() == nil || verdict != nil && f.watch {
+	if skipped > 0 {
+		what := plural(skipped, "file") + " that are no traces"
+		if skipped == 1 {
+			what = "1 file that is no trace"
+		}
+		fmt.Fprintf(cmd.ErrOrStderr(), "tracelens: skipped %s\n", what)
+	}
+	verdict := f.conclude(cmd, fl)
+	var written *failure
+	if !errors.As(verdict, &written) && (ctx.Err() == nil || f.watch) {
+		// What is not whole must not look green, nor like broken budgets alone.
+		if n := len(unread); n == 1 {
+			return unread[0]
+		} else if n > 1 {
+			return &failure{unread[0].name, fmt.Errorf("%w; and %s more that cannot be read", unread[0].err, plural(n-1, "file"))}
+		}
+		if !slices.ContainsFunc(fl.Entries(), func(e *fleet.Entry) bool { return e.Failure == "" }) {
+			return &failure{strings.Join(args, " "), errNoTrace}
+		}
+	}
+	if ctx.Err() == nil || verdict != nil && f.watch {
 		return verdict
 	}
 	if f.watch {
@@ -472,8 +285,37 @@ func (f *auditFlags) run(cmd *cobra.Command, fl *fleet.Fleet, opt *audit.Options
 	return context.Canceled
 }
 
+// errNoTrace is the error of an audit that has nothing to go by.
+var errNoTrace = errors.New("no trace was read")
+
+// absent is the error of arguments that name nothing there is, before others are read.
+func absent(inputs []audit.Input) error {
+	for _, in := range inputs {
+		if in.Named && (errors.Is(in.Err, audit.ErrNoMatch) || errors.Is(in.Err, fs.ErrNotExist)) {
+			return &failure{in.Path, in.Err}
+		}
+	}
+	return nil
+}
+
+// choice reads the patterns of --include and --exclude.
+func (f *auditFlags) choice() (c audit.Choice, err error) {
+	read := func(flag string, patterns []string) (all []func(string) bool) {
+		for _, p := range patterns {
+			match, e := config.FileGlob(p)
+			if e != nil && err == nil {
+				err = fmt.Errorf("--%s: %w", flag, e)
+			}
+			all = append(all, match)
+		}
+		return all
+	}
+	c = audit.Choice{Include: read("include", f.include), Exclude: read("exclude", f.exclude)}
+	return c, err
+}
+
 // follow reads inputs, and then those that appear or change, once they no longer grow.
-func (f *auditFlags) follow(cmd *cobra.Command, inputs []audit.Input, opt *audit.Options, args, skip []string, take func(audit.Done) error) error {
+func (f *auditFlags) follow(cmd *cobra.Command, inputs []audit.Input, opt *audit.Options, args []string, choice audit.Choice, skip []string, take func(audit.Done) error) error {
 	if slices.Contains(args, "-") {
 		return errors.New("--watch follows folders and globs, not a list on standard input")
 	}
@@ -486,6 +328,9 @@ func (f *auditFlags) follow(cmd *cobra.Command, inputs []audit.Input, opt *audit
 	for {
 		var ready []audit.Input
 		for _, in := range inputs {
+			if errors.Is(in.Err, audit.ErrNoMatch) || errors.Is(in.Err, fs.ErrNotExist) {
+				continue // it may come
+			}
 			if was, seen := last[in.Path]; seen && was == in.Size && !read[in.Path] {
 				ready = append(ready, in)
 				read[in.Path] = true
@@ -501,48 +346,10 @@ func (f *auditFlags) follow(cmd *cobra.Command, inputs []audit.Input, opt *audit
 		case <-time.After(f.poll):
 		}
 		var err error
-		if inputs, err = audit.Walk(args, nil, skip...); err != nil {
+		if inputs, err = audit.Walk(args, nil, choice, skip...); err != nil {
 			return err
 		}
 	}
-}
-
-// line writes an entry without its pools as one line of JSON.
-func line(w io.Writer, e *fleet.Entry) error {
-	one := *e
-	one.Pools = nil
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(&one); err != nil {
-		return err
-	}
-	_, err := w.Write(report.Escape(b.Bytes()))
-	return err
-}
-
-// arrived says in one line what a trace came to.
-func arrived(w io.Writer, e *fleet.Entry) error {
-	say := e.Failure
-	if say == "" {
-		say = "nothing found"
-		worst := 0
-		for _, f := range e.Findings {
-			if f.Severity.Rank() > worst {
-				worst = f.Severity.Rank()
-				say = fmt.Sprintf("%s: %s (%s)", f.Severity, f.Summary, f.Code)
-			}
-		}
-	}
-	_, err := fmt.Fprintf(w, "%s: %s\n", report.Clean(e.Path), report.Clean(say))
-	return err
-}
-
-func count(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // size reads the bytes of a flag.
@@ -552,54 +359,4 @@ func size(flag, text string) (int64, error) {
 		return 0, fmt.Errorf("--%s %q: write it as 512MiB", flag, text)
 	}
 	return int64(v), nil
-}
-
-// A meter says on standard error how far an audit is.
-type meter struct {
-	w            io.Writer
-	terminal     bool
-	every        time.Duration
-	total, bytes int64 // bytes of all inputs, and of those done
-	inputs, done int
-	failed       int
-	cached       int
-	began, said  time.Time
-}
-
-func newMeter(w io.Writer, inputs []audit.Input, every time.Duration) *meter {
-	m := &meter{w: w, every: every, inputs: len(inputs), began: time.Now(), said: time.Now()}
-	for _, in := range inputs {
-		m.total += in.Size
-	}
-	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("CI") == "" {
-		m.terminal, m.every = true, 200*time.Millisecond
-	}
-	return m
-}
-
-func (m *meter) step(d audit.Done) {
-	m.done++
-	m.bytes += d.Bytes
-	m.cached += count(d.Cached)
-	if m.every <= 0 || time.Since(m.said) < m.every {
-		return
-	}
-	m.said = time.Now()
-	rate := float64(m.bytes) / time.Since(m.began).Seconds()
-	left := time.Duration(0)
-	if rate > 0 {
-		left = time.Duration(float64(max(m.total-m.bytes, 0)) / rate * float64(time.Second)).Round(time.Second)
-	}
-	s := fmt.Sprintf("%d of %d inputs, %s/s, about %v left, %d failed, %d from the cache", m.done, m.inputs, analysis.FormatBytes(int64(rate)), left, m.failed, m.cached)
-	if m.terminal {
-		fmt.Fprint(m.w, "\r\x1b[K"+s)
-	} else {
-		fmt.Fprintln(m.w, "tracelens: "+s)
-	}
-}
-
-func (m *meter) stop() {
-	if m.terminal {
-		fmt.Fprint(m.w, "\r\x1b[K")
-	}
 }

@@ -47,7 +47,7 @@ func (f *configFlags) load() (*config.Config, error) {
 	return config.Load(path, passes.All())
 }
 
-// switchOff splits analyzers into those to run and the names of the judges that the
+// switchOff splits analyzers into those to run and the names of the checks that the
 // configuration switches off. Those that --only names run nevertheless.
 func switchOff(c *config.Config, analyzers []*analysis.Analyzer, only []string) (run []*analysis.Analyzer, off []string) {
 	for _, a := range analyzers {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -20,25 +21,25 @@ func newExplain() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain [NAME | METRIC]",
 		Short: "Say what an analyzer or metric is, how it counts, and what to do about it",
-		Long: `Explain prints the page of a measure or a judge: what it looks at, how it
-counts, what to trust, and what to do; for a judge also from where on a value
-matters, where each level comes from (the default, a preset, a line of
+		Long: `Explain prints the page of a measure or a check: what it looks at, how it
+counts, what to trust, and what to do; for a check also the values at which
+it fires, where each level comes from (the default, a preset, a line of
 ` + config.FileName + `), and why the default is what it is.
 
-With the id of a metric of the JSON report, or the begin of some, such as
+With the id of a metric of the JSON report, or the start of some, such as
 sched.latency, it says what those are. Without argument it lists measures,
-judges and metrics.`,
+checks and metrics.`,
 		Example: `  tracelens explain latency
   tracelens explain sched.latency
   tracelens explain --thresholds --config strict.yaml`,
-		Args: cobra.MaximumNArgs(1),
+		Args: takes(0, 1, "NAME"),
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 			var out []string
 			if len(args) == 0 {
 				for _, a := range passes.All() {
 					out = append(out, a.Name+"\t"+a.Title())
 				}
-				for _, m := range analysis.Metrics() {
+				for _, m := range passes.Metrics() {
 					out = append(out, m.ID+"\t"+m.Doc)
 				}
 			}
@@ -57,7 +58,7 @@ judges and metrics.`,
 			var text string
 			switch {
 			case thresholds && len(args) > 0:
-				return fmt.Errorf("--thresholds is about all judges; 'tracelens explain %s' says those of one", args[0])
+				return fmt.Errorf("--thresholds is about all checks; 'tracelens explain %s' says those of one", args[0])
 			case thresholds:
 				text = allThresholds(cfg)
 			case len(args) == 0:
@@ -74,7 +75,7 @@ judges and metrics.`,
 			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&thresholds, "thresholds", false, "print the thresholds of all judges, those in force")
+	cmd.Flags().BoolVar(&thresholds, "thresholds", false, "print the thresholds in force of all checks")
 	cf.add(cmd)
 	cmd.Flags().StringVar(&color, "color", "auto", "`WHEN` to mark text up: auto, always or never")
 	return cmd
@@ -87,30 +88,30 @@ func catalogue(cfg *config.Config) string {
 	for _, a := range passes.All() {
 		width = max(width, len(a.Name))
 	}
-	list := func(title string, judges bool) {
+	list := func(title string, checks bool) {
 		b.WriteString(title)
 		for _, a := range passes.All() {
-			if len(a.Thresholds) > 0 != judges {
+			if len(a.Thresholds) > 0 != checks {
 				continue
 			}
 			fmt.Fprintf(&b, "  %-*s  %s", width, a.Name, a.Title())
-			if level, from := cfg.Severity(a.Name); level != "" {
+			if level, from := cfg.Severity(a); level != "" {
 				fmt.Fprintf(&b, " [%s: %s]", level, report.Clean(from))
 			}
 			b.WriteByte('\n')
 		}
 	}
 	list("Measures, in the order of the report:\n\n", false)
-	list("\nJudges, which have findings:\n\n", true)
+	list("\nChecks, which have findings:\n\n", true)
 	b.WriteString("\nMetrics of the JSON report:\n\n")
 	width = 0
-	for _, m := range analysis.Metrics() {
+	for _, m := range passes.Metrics() {
 		width = max(width, len(m.ID))
 	}
-	for _, m := range analysis.Metrics() {
+	for _, m := range passes.Metrics() {
 		fmt.Fprintf(&b, "  %-*s  %s\n", width, m.ID, m.Doc)
 	}
-	b.WriteString("\n'tracelens explain NAME' prints the page of a measure or judge, or says more of metrics; --thresholds prints from where on values matter.\n")
+	b.WriteString("\n'tracelens explain NAME' prints the page of a measure or check, or says more of metrics; --thresholds prints the values at which checks fire.\n")
 	return b.String()
 }
 
@@ -128,7 +129,7 @@ func explanation(cfg *config.Config, name string, opt report.Options) (string, e
 		}
 		return b.String(), nil
 	}
-	for _, m := range analysis.Metrics() {
+	for _, m := range passes.Metrics() {
 		if name == "metrics" || m.ID == name || strings.HasPrefix(m.ID, strings.TrimSuffix(name, ".")+".") {
 			about := []string{string(m.Unit), string(m.Confidence)}
 			if m.Clock != "" {
@@ -143,7 +144,7 @@ func explanation(cfg *config.Config, name string, opt report.Options) (string, e
 	if b.Len() > 0 {
 		return b.String(), nil
 	}
-	for _, m := range analysis.Metrics() {
+	for _, m := range passes.Metrics() {
 		names = append(names, m.ID)
 	}
 	if !strings.Contains(name, ".") {
@@ -152,22 +153,27 @@ func explanation(cfg *config.Config, name string, opt report.Options) (string, e
 	return "", unknown("analyzer or metric", name, names)
 }
 
-// inForce is the end of a judge's page: what counts here, in Markdown.
+// inForce is the end of a check's page: what counts here, in Markdown.
 func inForce(cfg *config.Config, a *analysis.Analyzer) string {
 	var b strings.Builder
-	if level, from := cfg.Severity(a.Name); level == "off" {
-		fmt.Fprintf(&b, "\n## Severity\n\nIts findings are off (%s).\n", from)
+	if level, from := cfg.Severity(a); level == "off" {
+		fmt.Fprintf(&b, "\n## Severity\n\nIts findings are off (%s).\n", inPage(from))
 	} else if level != "" {
-		fmt.Fprintf(&b, "\n## Severity\n\nIts findings are of level %s, whatever the thresholds say (%s).\n", level, from)
+		fmt.Fprintf(&b, "\n## Severity\n\nIts findings are of level %s, whatever the thresholds say (%s).\n", level, inPage(from))
 	}
 	if len(a.Thresholds) > 0 {
 		b.WriteString("\n## Thresholds in force\n\n")
 	}
 	for _, t := range cfg.Thresholds(a) {
-		fmt.Fprintf(&b, "* %s: %s\n  * %s\n  * Source: %s\n", t.Name, t.Describe(), sentence(t.Doc), sentence(t.Source))
+		fmt.Fprintf(&b, "* %s: %s\n  * %s\n  * Source: %s\n", t.Name, inPage(t.Describe()), inPage(sentence(t.Doc)), inPage(sentence(t.Source)))
 	}
 	return b.String()
 }
+
+// inPage makes text stand as it is in Markdown, also the name of a file.
+func inPage(s string) string { return punctuation.ReplaceAllString(s, `\$0`) }
+
+var punctuation = regexp.MustCompile("[!-/:-@\\[-`{-~]")
 
 func sentence(s string) string {
 	return strings.TrimSuffix(s, ".") + "."
@@ -179,7 +185,7 @@ func allThresholds(cfg *config.Config) string {
 	preset, from := cfg.Preset()
 	fmt.Fprintf(&b, "Preset: %s (%s)\n", preset, report.Clean(from))
 	for _, a := range passes.All() {
-		level, from := cfg.Severity(a.Name)
+		level, from := cfg.Severity(a)
 		for _, t := range cfg.Thresholds(a) {
 			fmt.Fprintf(&b, "\n%s: %s", t.Name, report.Clean(t.Describe()))
 			if level != "" {

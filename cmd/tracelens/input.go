@@ -15,7 +15,10 @@ import (
 	"golang.org/x/term"
 
 	"github.com/tracelens/tracelens/analysis"
-	"github.com/tracelens/tracelens/analysis/passes"
+	"github.com/tracelens/tracelens/analysis/measures"
+	"github.com/tracelens/tracelens/analysis/verdict"
+	"github.com/tracelens/tracelens/cmd/tracelens/internal/report"
+	"github.com/tracelens/tracelens/cmd/tracelens/internal/sniff"
 	"github.com/tracelens/tracelens/parse"
 )
 
@@ -29,21 +32,13 @@ type inputFlags struct {
 }
 
 func (f *inputFlags) window(flags *pflag.FlagSet) {
-	flags.DurationVar(&f.from, "from", 0, "analyse from `TIME` after the begin of the trace, such as 1.5s")
-	flags.DurationVar(&f.to, "to", 0, "analyse to `TIME` after the begin of the trace; 0 is its end")
+	flags.DurationVar(&f.from, "from", 0, "analyse from `TIME` after the start of the trace, such as 1.5s")
+	flags.DurationVar(&f.to, "to", 0, "analyse to `TIME` after the start of the trace; 0 is its end")
 }
 
 func (f *inputFlags) reading(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.strict, "strict", false, "exit with 3 when the trace is incomplete or faulty")
-	flags.IntVar(&f.jobs, "jobs", 0, "work on at most `N` CPUs; 0 is all there are; the output is the same")
-}
-
-// oneTrace is the check of a command that takes one TRACE.
-func oneTrace(cmd *cobra.Command, args []string) error {
-	if len(args) != 1 {
-		return fmt.Errorf("%s takes one TRACE, got %d", cmd.Name(), len(args))
-	}
-	return nil
+	flags.IntVar(&f.jobs, "jobs", 0, "use at most `N` CPUs; 0 is all; the output is the same")
 }
 
 func completeTrace(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
@@ -56,16 +51,17 @@ func completeTrace(_ *cobra.Command, args []string, _ string) ([]string, cobra.S
 // analyze reads the trace of that name, which is no file that is to be written.
 func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers []*analysis.Analyzer) (*analysis.Report, error) {
 	if f.from < 0 || f.to < 0 || f.to > 0 && f.to <= f.from {
-		return nil, fmt.Errorf("--from %v --to %v is no window: need 0 ≤ from < to", f.from, f.to)
+		return nil, fmt.Errorf("--from %v --to %v is not a window: need 0 ≤ from < to", f.from, f.to)
 	}
 	if f.jobs < 0 {
 		return nil, fmt.Errorf("--jobs %d: need at least 1, or 0 for all CPUs", f.jobs)
 	}
 	if f.jobs > 0 && f.jobs < runtime.GOMAXPROCS(0) {
-		runtime.GOMAXPROCS(f.jobs)
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(f.jobs))
 	}
 	in := cmd.InOrStdin()
-	if name == "-" {
+	implied := name == ""
+	if name == "-" || implied {
 		name = "standard input"
 		if file, ok := in.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
 			return nil, errors.New("TRACE is -, but standard input is a terminal")
@@ -83,6 +79,9 @@ func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers 
 			return nil, &failure{name, err}
 		}
 		defer file.Close()
+		if info, err := file.Stat(); err == nil && info.IsDir() {
+			return nil, fmt.Errorf("%s is a folder: 'tracelens audit %s' reads all traces below it", name, report.ShellQuoted(name))
+		}
 		in = file
 	}
 	if file, ok := in.(*os.File); ok && output != "" && output != "-" && sameFile(file, output) {
@@ -99,7 +98,7 @@ func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers 
 		if err != nil {
 			return nil, &failure{"a copy of " + name, err}
 		}
-		os.Remove(spool.Name())       // N.B. at once, so that a killed process leaves none
+		os.Remove(spool.Name())       // at once, so that a killed process leaves none
 		defer os.Remove(spool.Name()) // where a file that is open cannot be removed
 		defer spool.Close()
 		in, again, begin = io.TeeReader(in, copied{spool}), spool, 0
@@ -108,17 +107,30 @@ func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers 
 	once := func(in io.Reader, analyzers []*analysis.Analyzer) (*analysis.Report, error) {
 		in, stop := progress(in, cmd.ErrOrStderr())
 		defer stop()
-		return read(cmd.Context(), in, name, opt, analyzers)
+		begins := &headed{r: in}
+		rep, err := read(cmd.Context(), begins, name, opt, analyzers)
+		if errors.Is(err, parse.ErrUnsupported) {
+			if implied && len(begins.head) == 0 {
+				return nil, errNoArgument
+			}
+			if k, ok := sniff.Look(begins.head); ok {
+				err = fmt.Errorf("this is %s, not a Go execution trace: %s", k.Name, k.For(report.ShellQuoted(name)))
+			}
+		}
+		return rep, err
 	}
 	rep, err := once(in, analyzers)
+	if errors.Is(err, errNoArgument) {
+		return nil, takes(1, 1, "TRACE")(cmd, nil)
+	}
 	if err != nil {
 		return nil, &failure{name, err}
 	}
-	if windows := passes.Windows(rep, f.spans); len(windows) > 0 && rep.Trace.FaultKind != "io" {
+	if windows := measures.Windows(rep, f.spans); len(windows) > 0 && rep.Trace.FaultKind != "io" {
 		if _, err := again.(io.Seeker).Seek(begin, io.SeekStart); err != nil {
 			return nil, &failure{name, err}
 		}
-		spans, err := once(again, []*analysis.Analyzer{passes.Spans(windows, f.spans)})
+		spans, err := once(again, []*analysis.Analyzer{measures.Spans(windows, f.spans)})
 		if err != nil {
 			return nil, &failure{name, err}
 		}
@@ -128,7 +140,23 @@ func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers 
 		return nil, fmt.Errorf("--from %v is after the end: the trace is %s long", f.from, analysis.FormatDuration(rep.Trace.To, rep.Trace.Quantum))
 	}
 	rep.Tool = "tracelens " + version()
+	rep.Verdict = verdict.Of(rep)
 	return rep, nil
+}
+
+// errNoArgument is the error of standard input that nobody has put a trace into.
+var errNoArgument = errors.New("no argument")
+
+// headed keeps the first bytes of what is read.
+type headed struct {
+	r    io.Reader
+	head []byte
+}
+
+func (h *headed) Read(p []byte) (int, error) {
+	n, err := h.r.Read(p)
+	h.head = append(h.head, p[:min(n, sniff.HeadSize-len(h.head))]...)
+	return n, err
 }
 
 // copied is a copy of the input, whose errors are told from the input's own.

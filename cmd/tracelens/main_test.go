@@ -27,6 +27,7 @@ import (
 	"github.com/tracelens/tracelens/analysis/analysistest"
 	"github.com/tracelens/tracelens/analysis/passes"
 	"github.com/tracelens/tracelens/cmd/tracelens/internal/report"
+	"github.com/tracelens/tracelens/internal/corpus"
 )
 
 var update = flag.Bool("update", false, "rewrite the output shown in the README")
@@ -36,6 +37,7 @@ func TestMain(m *testing.M) {
 }
 
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	root := analysistest.Root(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
@@ -95,6 +97,7 @@ func command(t *testing.T, args ...string) *exec.Cmd {
 }
 
 func TestBrokenPipe(t *testing.T) {
+	t.Parallel()
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -155,6 +158,7 @@ func (s sick) Read(b []byte) (int, error) {
 }
 
 func TestReadError(t *testing.T) {
+	t.Parallel()
 	data, err := os.ReadFile(analysistest.Testdata(t, "idle"))
 	if err != nil {
 		t.Fatal(err)
@@ -186,6 +190,7 @@ func TestInternalError(t *testing.T) {
 
 // TestWriteFile: a failed write leaves the old file and nothing else.
 func TestWriteFile(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	name := filepath.Join(dir, "report")
 	write := func(text string, err error) func(io.Writer) error {
@@ -255,82 +260,78 @@ func TestColor(t *testing.T) {
 	}
 }
 
-// traces returns every trace there is to try: the module's own, and the corpus
-// where it is installed.
-func traces(t *testing.T) []string {
-	root := analysistest.Root(t)
-	own, err := filepath.Glob(filepath.Join(root, "testdata", "traces", "*.trace"))
+// TestEveryTrace: every file gives a report or says why not, whatever is in it.
+func TestEveryTrace(t *testing.T) {
+	each := func(t *testing.T, paths []string) {
+		for _, path := range paths {
+			t.Run(filepath.Join(filepath.Base(filepath.Dir(path)), filepath.Base(path)), func(t *testing.T) {
+				t.Parallel()
+				everyTrace(t, path)
+			})
+		}
+	}
+	own, err := filepath.Glob(filepath.Join(analysistest.Root(t), "testdata", "traces", "*.trace"))
 	if err != nil || len(own) == 0 {
 		t.Fatalf("no traces: %v", err)
 	}
-	corpus, err := filepath.Glob(filepath.Join(root, "..", "shared", "corpus", "*", "*.trace"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if testing.Short() {
-		corpus = nil
-	}
-	return append(own, corpus...)
+	each(t, own)
+	t.Run("corpus", func(t *testing.T) { each(t, corpus.Files(t, "*/*.trace")) })
 }
 
-// TestEveryTrace: every file gives a report or says why not, whatever is in it.
-func TestEveryTrace(t *testing.T) {
+func everyTrace(t *testing.T, path string) {
 	ids := map[string]analysis.MetricDef{}
-	for _, m := range analysis.Metrics() {
+	for _, m := range passes.Metrics() {
 		ids[m.ID] = m
 	}
-	for _, path := range traces(t) {
-		name := filepath.Join(filepath.Base(filepath.Dir(path)), filepath.Base(path))
-		var stdout, stderr bytes.Buffer
-		code := run(context.Background(), []string{"analyze", "--format", "json", path}, nil, &stdout, &stderr)
-		if code == exitUnreadable {
-			if msg := stderr.String(); stdout.Len() > 0 || !strings.HasPrefix(msg, "tracelens: ") || strings.Contains(msg, "internal error") || strings.Count(msg, "\n") != 1 {
-				t.Errorf("%s: stdout %q, stderr %q", name, stdout.String(), msg)
-			}
-			continue
+	var stdout, stderr bytes.Buffer
+	code := run(context.Background(), []string{"analyze", "--format", "json", path}, nil, &stdout, &stderr)
+	if code == exitUnreadable {
+		if msg := stderr.String(); stdout.Len() > 0 || !strings.HasPrefix(msg, "tracelens: ") || strings.Contains(msg, "internal error") || strings.Count(msg, "\n") != 1 {
+			t.Errorf("stdout %q, stderr %q", stdout.String(), msg)
 		}
-		if code != exitDone || stderr.Len() > 0 {
-			t.Errorf("%s: exit code %d, stderr %q", name, code, stderr.String())
-			continue
+		return
+	}
+	if code != exitDone || stderr.Len() > 0 {
+		t.Errorf("exit code %d, stderr %q", code, stderr.String())
+		return
+	}
+	var rep analysis.Report
+	dec := json.NewDecoder(&stdout)
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&rep); err != nil {
+		t.Error(err)
+		return
+	}
+	if rep.Schema != analysis.Schema || !strings.HasPrefix(rep.Tool, "tracelens ") || len(rep.Results) != len(passes.All()) {
+		t.Errorf("schema %d, tool %q, %d results", rep.Schema, rep.Tool, len(rep.Results))
+	}
+	if rep.Trace.Complete != (rep.Trace.Fault == "") {
+		t.Errorf("complete %v with fault %q", rep.Trace.Complete, rep.Trace.Fault)
+	}
+	for id, m := range rep.Metrics {
+		if d, ok := ids[id]; !ok || d.Unit != m.Unit {
+			t.Errorf("metric %s in %q is not in the list", id, m.Unit)
 		}
-		var rep analysis.Report
-		dec := json.NewDecoder(&stdout)
-		dec.DisallowUnknownFields()
-		if err := dec.Decode(&rep); err != nil {
-			t.Errorf("%s: %v", name, err)
-			continue
+	}
+	for _, r := range rep.Results {
+		if r.Outcome == analysis.Failed {
+			t.Errorf("%s: %s", r.Name, r.Reason)
 		}
-		if rep.Schema != analysis.Schema || !strings.HasPrefix(rep.Tool, "tracelens ") || len(rep.Results) != len(passes.All()) {
-			t.Errorf("%s: schema %d, tool %q, %d results", name, rep.Schema, rep.Tool, len(rep.Results))
-		}
-		if rep.Trace.Complete != (rep.Trace.Fault == "") {
-			t.Errorf("%s: complete %v with fault %q", name, rep.Trace.Complete, rep.Trace.Fault)
-		}
-		for id, m := range rep.Metrics {
-			if d, ok := ids[id]; !ok || d.Unit != m.Unit {
-				t.Errorf("%s: metric %s in %q is not in the list", name, id, m.Unit)
-			}
-		}
-		for _, r := range rep.Results {
-			if r.Outcome == analysis.Failed {
-				t.Errorf("%s: %s: %s", name, r.Name, r.Reason)
-			}
-			for _, table := range r.Tables {
-				for _, row := range table.Rows {
-					if len(row) != len(table.Columns) {
-						t.Errorf("%s: table %s of %s: a row of %d cells", name, table.Name, r.Name, len(row))
-					}
+		for _, table := range r.Tables {
+			for _, row := range table.Rows {
+				if len(row) != len(table.Columns) {
+					t.Errorf("table %s of %s: a row of %d cells", table.Name, r.Name, len(row))
 				}
 			}
 		}
-		var text bytes.Buffer
-		if err := report.Text(&text, &rep, report.Options{Width: defaultWidth}); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-		for line := range strings.Lines(text.String()) {
-			if bad := imprecise(line, rep.Trace.Quantum); bad != "" {
-				t.Errorf("%s: %q in %q", name, bad, line)
-			}
+	}
+	var text bytes.Buffer
+	if err := report.Text(&text, &rep, report.Options{Width: defaultWidth}); err != nil {
+		t.Error(err)
+	}
+	for line := range strings.Lines(text.String()) {
+		if bad := imprecise(line, rep.Trace.Quantum); bad != "" {
+			t.Errorf("%q in %q", bad, line)
 		}
 	}
 }

@@ -21,7 +21,7 @@ func newMerge() *cobra.Command {
 however the traces were shared among audits. An entry that is damaged, or made
 by another version or configuration, is an error: the report would not be whole.`,
 		Example: "  tracelens merge shards/*",
-		Args:    cobra.MinimumNArgs(1),
+		Args:    takes(1, -1, "DIR"),
 		RunE:    func(cmd *cobra.Command, args []string) error { return merge(cmd, &f, args) },
 	}
 	cmd.Flags().SortFlags = false
@@ -30,11 +30,11 @@ by another version or configuration, is an error: the report would not be whole.
 }
 
 func merge(cmd *cobra.Command, f *fleetFlags, dirs []string) error {
-	fl, _, err := f.fleet()
+	fl, _, err := f.fleet(cmd)
 	if err != nil {
 		return err
 	}
-	files, err := audit.Walk(dirs, cmd.InOrStdin())
+	files, err := audit.Walk(dirs, cmd.InOrStdin(), audit.Choice{})
 	if err != nil {
 		return &failure{"standard input", err}
 	}
@@ -64,6 +64,13 @@ func merge(cmd *cobra.Command, f *fleetFlags, dirs []string) error {
 	}
 	if n == 0 {
 		return &failure{strings.Join(dirs, " "), errors.New("no entries of an audit: make them with 'tracelens audit --emit DIR'")}
+	}
+	var paths []audit.Input
+	for _, e := range fl.Entries() {
+		paths = append(paths, audit.Input{Path: e.Path})
+	}
+	if err := f.grouped(paths); err != nil {
+		return err
 	}
 	if f.format == "ndjson" {
 		lines := func(w io.Writer) error {

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -40,11 +41,11 @@ func (f *outputFlags) add(cmd *cobra.Command, formats ...report.Format) {
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.format, "format", formats[0].Name, "`FORMAT` of the report: "+strings.Join(docs, "; "))
-	flags.StringVarP(&f.out, "output", "o", "-", "write the report to `FILE`, which is replaced only by a whole report")
+	flags.StringVarP(&f.out, "output", "o", "-", "write the report to `FILE`, in the format of its suffix; it is replaced only by a whole report")
 	flags.BoolVar(&f.full, "full", false, "text, markdown: also the tables")
 	flags.StringVar(&f.assets, "assets", "", "markdown: draw the charts into `DIR`, and show them")
 	flags.StringVar(&f.failOn, "fail-on", "", "exit with 1 when a finding is at or above `LEVEL`: note, warning or error; junit: what is a failure, warning without it")
-	flags.StringVar(&f.sourceRoot, "source-root", "", "sarif: make paths below `DIR` relative to it; it may also be the begin of the paths in the trace")
+	flags.StringVar(&f.sourceRoot, "source-root", "", "sarif: make paths below `DIR` relative to it; it may also be the start of the paths in the trace")
 	flags.StringVar(&f.color, "color", "auto", "`WHEN` to mark text up: auto, always or never")
 	for name, values := range map[string][]string{"format": names, "color": {"auto", "always", "never"}, "fail-on": {"note", "warning", "error"}} {
 		complete(cmd, name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
@@ -63,8 +64,48 @@ func complete(cmd *cobra.Command, flag string, fn cobra.CompletionFunc) {
 	}
 }
 
+// suffixes are the formats that a file of that suffix may hold, what it means by itself
+// first.
+var suffixes = map[string][]string{
+	".txt":      {"text", "markdown", "csv", "openmetrics"},
+	".md":       {"markdown"},
+	".markdown": {"markdown"},
+	".html":     {"html"},
+	".htm":      {"html"},
+	".json":     {"json", "sarif", "ndjson"},
+	".ndjson":   {"ndjson"},
+	".jsonl":    {"ndjson"},
+	".sarif":    {"sarif"},
+	".xml":      {"junit"},
+	".csv":      {"csv"},
+	".parquet":  {"parquet"},
+	".prom":     {"openmetrics"},
+	".png":      {"png"},
+	".svg":      {"svg"},
+	".pdf":      {"pdf"},
+}
+
+// byName is the format of an output file: what --format says, or the suffix of its name;
+// the two must not contradict each other.
+func byName(cmd *cobra.Command, format, out string) (string, error) {
+	suffix := strings.ToLower(filepath.Ext(out))
+	may := suffixes[suffix]
+	switch asked := cmd.Flags().Changed("format"); {
+	case len(may) == 0 || asked && slices.Contains(may, format):
+		return format, nil
+	case asked:
+		return "", fmt.Errorf("--format %s and --output %s contradict each other: %s is %s", format, out, suffix, may[0])
+	}
+	return may[0], nil
+}
+
 // check returns the format that was asked for.
-func (f *outputFlags) check() (report.Format, error) {
+func (f *outputFlags) check(cmd *cobra.Command) (report.Format, error) {
+	name, err := byName(cmd, f.format, f.out)
+	if err != nil {
+		return report.Format{}, err
+	}
+	f.format = name
 	format, err := report.Named(f.formats, f.format)
 	switch {
 	case err != nil:
@@ -89,10 +130,11 @@ func (f *outputFlags) write(cmd *cobra.Command, format report.Format, rep *analy
 	if err != nil {
 		return err
 	}
-	if opt.Terminal && format.Name == "parquet" {
-		return errors.New("parquet is nothing for a terminal: name a file with --output")
+	if (format.Name == "parquet" || format.Name == "html") && isTerminal(stdout) {
+		return fmt.Errorf("%s does not belong on a terminal: name a file with --output", format.Name)
 	}
 	opt.Brief, opt.Full = brief && !f.full, f.full
+	opt.MetricDocs = metricDocs()
 	opt.FailOn, opt.SourceRoot, opt.Pages, opt.Links = analysis.Severity(f.failOn), sourceRoot(f.sourceRoot), analyzerPages(), f.links
 	if opt.Charts, err = f.charts(rep); err != nil {
 		return err
@@ -185,6 +227,14 @@ func analyzerPages() map[string]string {
 	return out
 }
 
+func metricDocs() map[string]string {
+	out := make(map[string]string)
+	for _, m := range passes.Metrics() {
+		out[m.ID] = m.Doc
+	}
+	return out
+}
+
 const (
 	defaultWidth = 100 // where there is no terminal
 	minWidth     = 40
@@ -225,6 +275,15 @@ func display(w io.Writer, when string) (report.Options, error) {
 		return opt, fmt.Errorf("unknown --color %q; there are: auto, always, never", when)
 	}
 	return opt, nil
+}
+
+// isTerminal says whether w is one, and no file or pipe.
+func isTerminal(w io.Writer) bool {
+	if o, ok := w.(*checked); ok {
+		w = o.Writer
+	}
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // writeFile replaces the file by what write writes, or leaves it as it was. What

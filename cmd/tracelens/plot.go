@@ -39,7 +39,8 @@ they say. Without --figure it draws those that matter most for this trace.
 A figure has the same colours, size and time axis in every trace, so pictures
 can be compared. The same trace gives the same bytes.`,
 		Example: `  tracelens plot cpu.trace
-  tracelens plot --figure latency.cause,stw.waterfall --format svg --out charts cpu.trace
+  tracelens plot --figure stw.waterfall -o stops.png cpu.trace
+  tracelens plot --figure latency.cause,stw.waterfall --format svg -o charts/ cpu.trace
   tracelens plot --figure timeline.lanes --from 1.2s --to 1.21s --theme dark -o - cpu.trace > window.png`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if f.list && len(args) == 0 {
@@ -55,7 +56,11 @@ can be compared. The same trace gives the same bytes.`,
 	flags.StringSliceVar(&f.figures, "figure", nil, "draw these `FIGURES`, or all; the analyzer of each is the name before the dot")
 	flags.BoolVar(&f.list, "list", false, "list the figures of TRACE and what they say, * those drawn without --figure; or, without a TRACE, all there can be")
 	flags.StringVar(&f.format, "format", plots.Formats[0], "file `FORMAT`: "+strings.Join(plots.Formats, ", "))
-	flags.StringVarP(&f.out, "out", "o", ".", "write the files into `DIR`, which is made; - writes one figure to standard output")
+	flags.StringVarP(&f.out, "output", "o", "./", "write one figure to `FILE`, in the format of its suffix, or - for standard output; write several into a folder, which is created, and one where the name ends in /")
+	flags.StringVar(&f.out, "out", "./", "")
+	if err := flags.MarkHidden("out"); err != nil { // what --output was called first
+		panic(err)
+	}
 	flags.StringVar(&f.size, "size", "", "`WxH` of each picture in px of 1/96 inch, such as 960x400; without it each is as high as suits it")
 	flags.Float64Var(&f.scale, "scale", 2, "pixels of a PNG to one px")
 	flags.StringVar(&f.theme, "theme", "light", "`THEME`: light or dark; dark files end in -dark")
@@ -67,7 +72,10 @@ can be compared. The same trace gives the same bytes.`,
 	return cmd
 }
 
-func (f *plotFlags) check() error {
+func (f *plotFlags) check(cmd *cobra.Command) (err error) {
+	if f.format, err = byName(cmd, f.format, f.out); err != nil {
+		return err
+	}
 	if !slices.Contains(plots.Formats, f.format) {
 		return unknown("--format", f.format, plots.Formats)
 	}
@@ -89,14 +97,14 @@ func (f *plotFlags) check() error {
 }
 
 func plot(cmd *cobra.Command, f *plotFlags, args []string) error {
-	if err := f.check(); err != nil {
+	if err := f.check(cmd); err != nil {
 		return err
 	}
 	if f.list && len(args) == 0 {
 		listFigures(cmd.OutOrStdout())
 		return nil
 	}
-	name := args[0]
+	name := theTrace(args)
 	analyzers, err := f.analyzers()
 	if err != nil {
 		return err
@@ -139,12 +147,16 @@ func plot(cmd *cobra.Command, f *plotFlags, args []string) error {
 		}
 	}
 	if f.out == "-" && len(chosen) != 1 {
-		return errors.New("--out - writes one picture: name one --figure")
+		return errors.New("--output - writes one picture: name one --figure")
 	}
-	if screen, err := display(cmd.OutOrStdout(), "never"); f.out == "-" && f.format != "svg" && err == nil && screen.Terminal {
-		return fmt.Errorf("%s is nothing for a terminal: name a folder with --out", f.format)
+	if f.out == "-" && f.format != "svg" && isTerminal(cmd.OutOrStdout()) {
+		return fmt.Errorf("%s does not belong on a terminal: name a file with --output", f.format)
 	}
-	if f.out != "-" {
+	folder := f.intoFolder(len(chosen))
+	if !folder && len(chosen) != 1 {
+		return fmt.Errorf("--output %s is one file, for %d figures: name one --figure, or a folder", f.out, len(chosen))
+	}
+	if folder {
 		if err := os.MkdirAll(f.out, 0o777); err != nil {
 			return &failure{f.out, err}
 		}
@@ -164,11 +176,14 @@ func plot(cmd *cobra.Command, f *plotFlags, args []string) error {
 			}
 			continue
 		}
-		file := v.Figure.Name
-		if opt.Dark {
-			file += "-dark"
+		file := f.out
+		if folder {
+			file = v.Figure.Name
+			if opt.Dark {
+				file += "-dark"
+			}
+			file = filepath.Join(f.out, file+"."+f.format)
 		}
-		file = filepath.Join(f.out, file+"."+f.format)
 		if err := writeFile(file, draw); err != nil {
 			return &failure{file, err}
 		}
@@ -181,10 +196,19 @@ func plot(cmd *cobra.Command, f *plotFlags, args []string) error {
 	return f.fault(rep)
 }
 
+// intoFolder says whether --output is a folder, for n figures.
+func (f *plotFlags) intoFolder(n int) bool {
+	if f.out == "-" {
+		return false
+	}
+	info, err := os.Stat(f.out)
+	return strings.HasSuffix(filepath.ToSlash(f.out), "/") || err == nil && info.IsDir() || n != 1 && len(suffixes[strings.ToLower(filepath.Ext(f.out))]) == 0
+}
+
 // analyzers are those that the figures need.
 func (f *plotFlags) analyzers() ([]*analysis.Analyzer, error) {
 	var names, only []string
-	for _, d := range passes.Figures {
+	for _, d := range passes.Figures() {
 		names = append(names, d.Name)
 	}
 	for _, figure := range f.figures {
@@ -195,7 +219,7 @@ func (f *plotFlags) analyzers() ([]*analysis.Analyzer, error) {
 		if i < 0 {
 			return nil, unknown("figure", figure, names)
 		}
-		only = append(only, passes.Figures[i].Analyzer())
+		only = append(only, passes.Figures()[i].Analyzer())
 	}
 	return choose(only, nil)
 }
@@ -203,7 +227,7 @@ func (f *plotFlags) analyzers() ([]*analysis.Analyzer, error) {
 // missing stands for a figure of which the trace has nothing.
 func missing(rep *analysis.Report, figure string) report.View {
 	v := report.View{Figure: &analysis.Figure{Name: figure}, Why: "nothing of this happened in the time analysed"}
-	for _, d := range passes.Figures {
+	for _, d := range passes.Figures() {
 		if d.Name != figure {
 			continue
 		}
@@ -219,10 +243,10 @@ func missing(rep *analysis.Report, figure string) report.View {
 
 func listFigures(w io.Writer) {
 	width := 0
-	for _, d := range passes.Figures {
+	for _, d := range passes.Figures() {
 		width = max(width, len(d.Name))
 	}
-	for _, d := range passes.Figures {
+	for _, d := range passes.Figures() {
 		fmt.Fprintf(w, "%-*s  %s\n", width, d.Name, d.Doc)
 	}
 }
@@ -231,7 +255,7 @@ func listFigures(w io.Writer) {
 func completeFigures(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 	done := typed[:strings.LastIndexByte(typed, ',')+1]
 	out := []string{"all\tevery figure of the trace"}
-	for _, d := range passes.Figures {
+	for _, d := range passes.Figures() {
 		if !slices.Contains(strings.Split(done, ","), d.Name) {
 			out = append(out, done+d.Name+"\t"+d.Doc)
 		}

@@ -23,19 +23,14 @@ func newRender() *cobra.Command {
 		Short: "Write a saved report in another format",
 		Long: `Render reads REPORT, a file or - for standard input that 'tracelens analyze',
 'audit' or 'merge' wrote with --format json, and writes it in any format: the
-same bytes as if it had been written so at once. The trace is not needed.
+same bytes as if it had been written in that format at once. The trace is not needed.
 
 A page whose timeline shows single spans needs a report that holds them:
 'tracelens analyze --format json --spans 100000'.`,
 		Example: `  tracelens analyze --format json --spans 100000 -o report.json cpu.trace
   tracelens render --format html -o report.html report.json
   tracelens render --format markdown --assets charts -o report.md report.json`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return fmt.Errorf("render takes one REPORT, got %d", len(args))
-			}
-			return nil
-		},
+		Args: takes(1, 1, "REPORT"),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return []string{"json"}, cobra.ShellCompDirectiveFilterFileExt
 		},
@@ -48,7 +43,7 @@ A page whose timeline shows single spans needs a report that holds them:
 }
 
 func render(cmd *cobra.Command, f *renderFlags, name string) error {
-	format, err := f.check()
+	format, err := f.check(cmd)
 	if err != nil {
 		return err
 	}

@@ -236,6 +236,7 @@ func TestUntrustedTraces(t *testing.T) {
 	if testing.Short() {
 		t.Skip("two hundred reports")
 	}
+	t.Parallel()
 	dir := t.TempDir()
 	everything := func(string) bool { return true }
 	for i, c := range []struct {
@@ -259,7 +260,7 @@ func TestUntrustedTraces(t *testing.T) {
 		t.Fatal(err)
 	}
 	// says runs a command line and checks what it writes.
-	says := func(format string, args ...string) []byte {
+	says := func(t *testing.T, format string, args ...string) []byte {
 		t.Helper()
 		var out, errs bytes.Buffer
 		if code := run(context.Background(), args, strings.NewReader(""), &out, &errs); code != exitDone {
@@ -273,49 +274,54 @@ func TestUntrustedTraces(t *testing.T) {
 		}
 		return out.Bytes()
 	}
-	for _, file := range files {
-		path := filepath.Join(dir, "in", file.Name())
-		for _, f := range report.Formats {
-			says(f.Name, "analyze", "--no-config", "--full", "--format", f.Name, path)
+	t.Run("each", func(t *testing.T) {
+		for i, file := range files {
+			t.Run(fmt.Sprint(i), func(t *testing.T) {
+				t.Parallel()
+				path := filepath.Join(dir, "in", file.Name())
+				for _, f := range report.Formats {
+					says(t, f.Name, "analyze", "--no-config", "--full", "--format", f.Name, path)
+				}
+				saved := says(t, "json", "analyze", "--no-config", "--format", "json", "--spans", "1000", path)
+				if strings.HasSuffix(path, "-annotations.trace") {
+					// The names arrive: else nothing is shown here.
+					var text map[string]any
+					if err := json.Unmarshal(saved, &text); err != nil || !bytes.Contains(saved, []byte(`\u001b[31mred`)) || !bytes.Contains(saved, []byte(`<script>hacked=1</script>`)) {
+						t.Errorf("no hostile name in the report: %v", err)
+					}
+				}
+				colored := output(t, "", "analyze", "--no-config", "--full", "--color", "always", path)
+				if bad := wrong("text", markup.ReplaceAll(colored, nil)); bad != "" {
+					t.Errorf("%q in colour: %q", file.Name(), bad)
+				}
+				charts := filepath.Join(dir, fmt.Sprint("charts", i), ofFile(hostile[3]))
+				says(t, "text", "plot", "--list", path)
+				for _, format := range []string{"svg", "png", "pdf"} {
+					says(t, "text", "plot", "--figure", "all", "--format", format, "--scale", ".25", "--out", charts, path)
+				}
+				drawn, err := filepath.Glob(filepath.Join(charts, "*.svg"))
+				if err != nil || len(drawn) == 0 {
+					t.Errorf("%q: %d charts, %v", file.Name(), len(drawn), err)
+				}
+				for _, chart := range drawn {
+					svg, err := os.ReadFile(chart)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if bad := wrong("svg", svg); bad != "" {
+						t.Errorf("%q: %q", chart, bad)
+					}
+				}
+				says(t, "markdown", "analyze", "--no-config", "--format", "markdown", "--assets", charts, path)
+			})
 		}
-		saved := says("json", "analyze", "--no-config", "--format", "json", "--spans", "1000", path)
-		if strings.HasSuffix(path, "-annotations.trace") {
-			// The names arrive: else nothing is shown here.
-			var text map[string]any
-			if err := json.Unmarshal(saved, &text); err != nil || !bytes.Contains(saved, []byte(`\u001b[31mred`)) || !bytes.Contains(saved, []byte(`<script>hacked=1</script>`)) {
-				t.Errorf("no hostile name in the report: %v", err)
-			}
-		}
-		colored := output(t, "", "analyze", "--no-config", "--full", "--color", "always", path)
-		if bad := wrong("text", markup.ReplaceAll(colored, nil)); bad != "" {
-			t.Errorf("%q in colour: %q", file.Name(), bad)
-		}
-		charts := filepath.Join(dir, ofFile(hostile[3]))
-		says("text", "plot", "--list", path)
-		for _, format := range []string{"svg", "png", "pdf"} {
-			says("text", "plot", "--figure", "all", "--format", format, "--scale", ".25", "--out", charts, path)
-		}
-		drawn, err := filepath.Glob(filepath.Join(charts, "*.svg"))
-		if err != nil || len(drawn) == 0 {
-			t.Errorf("%q: %d charts, %v", file.Name(), len(drawn), err)
-		}
-		for _, chart := range drawn {
-			svg, err := os.ReadFile(chart)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if bad := wrong("svg", svg); bad != "" {
-				t.Errorf("%q: %q", chart, bad)
-			}
-		}
-		says("markdown", "analyze", "--no-config", "--format", "markdown", "--assets", charts, path)
-	}
+	})
 	in := filepath.Join(dir, "in")
 	for _, f := range append(slices.Clone(report.Formats), ndjson) {
-		says(f.Name, "audit", "--no-config", "--full", "--group-by", "{-1}", "--format", f.Name, in)
+		says(t, f.Name, "audit", "--no-config", "--full", "--group-by", "{-1}", "--format", f.Name, in)
 	}
-	says("text", "audit", "--no-config", "--progress", "1ns", "--reports", filepath.Join(dir, "pages"), "--emit", filepath.Join(dir, "emit"), "--cache", filepath.Join(dir, "cache"), in)
-	says("text", "merge", "--no-config", filepath.Join(dir, "emit"))
+	says(t, "text", "audit", "--no-config", "--progress", "1ns", "--reports", filepath.Join(dir, "pages"), "--emit", filepath.Join(dir, "emit"), "--cache", filepath.Join(dir, "cache"), in)
+	says(t, "text", "merge", "--no-config", filepath.Join(dir, "emit"))
 	pages, err := filepath.Glob(filepath.Join(dir, "pages", "*.html"))
 	if err != nil || len(pages) != len(files) {
 		t.Errorf("%d pages, %v", len(pages), err)
@@ -349,6 +355,7 @@ func noTemporary(t *testing.T, dir string) {
 // TestUntrustedArguments: what is given on the command line is not obeyed either, where
 // an error names it.
 func TestUntrustedArguments(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	good := filepath.Join("..", "..", "testdata", "traces", "idle.trace")
 	file := filepath.Join(dir, "file")
@@ -378,6 +385,7 @@ func TestUntrustedArguments(t *testing.T) {
 
 // TestAssetsStay: a report that names a figure like a path writes nothing elsewhere.
 func TestAssetsStay(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	report := filepath.Join(dir, "report.json")
 	put(t, report, []byte(`{"schema":1,"results":[{"name":"a","tables":[{"name":"t","columns":[{"name":"c","unit":"count"}],"rows":[[1]]}],"figures":[{"name":"../../out","title":"x","mark":"bars","table":"t","x":"c","y":["c"]}]}]}`))

@@ -71,8 +71,8 @@ var quoted = regexp.MustCompile(`"(\\.|[^"\\])*"`)
 // what to call it, also beside an error.
 func fetch(ctx context.Context, raw string) (body io.ReadCloser, name string, err error) {
 	u, err := url.Parse(raw)
-	if err != nil { // N.B. the error holds all of it
-		return nil, "TRACE", errors.New("no valid URL")
+	if err != nil { // the error holds all of it
+		return nil, "TRACE", errors.New("not a valid URL")
 	}
 	name = publicURL(u)
 	if u.Scheme != "http" && u.Scheme != "https" {
@@ -87,7 +87,7 @@ func fetch(ctx context.Context, raw string) (body io.ReadCloser, name string, er
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.ResponseHeaderTimeout = wait
-	transport.DisableCompression = true // N.B. the parser unpacks, within its bounds
+	transport.DisableCompression = true // the parser unpacks, within its bounds
 	client := &http.Client{Transport: transport, CheckRedirect: func(to *http.Request, via []*http.Request) error {
 		switch {
 		case len(via) > mostRedirects:
@@ -103,7 +103,7 @@ func fetch(ctx context.Context, raw string) (body io.ReadCloser, name string, er
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
 		done()
-		return nil, name, errors.New("no valid URL")
+		return nil, name, errors.New("not a valid URL")
 	}
 	res, err := client.Do(req)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 )
 
 func TestURL(t *testing.T) {
+	t.Parallel()
 	data, err := os.ReadFile("../../testdata/traces/mixed-go126.trace")
 	if err != nil {
 		t.Fatal(err)
@@ -77,7 +78,7 @@ func TestURL(t *testing.T) {
 		{"http://u:hush@" + host + "/cut?token=hush", exitUnreadable, "unexpected EOF"},
 		{"http://u:hush@127.0.0.1:1/trace", exitUnreadable, "http://127.0.0.1:1/trace: "},
 		{"ftp://u:hush@host/x", exitUnreadable, "neither http nor https"},
-		{"http://u:hush@[x/x", exitUnreadable, "no valid URL"},
+		{"http://u:hush@[x/x", exitUnreadable, "not a valid URL"},
 		{"http:///x", exitUnreadable, "no host"},
 	} {
 		var out, errs bytes.Buffer
@@ -92,6 +93,7 @@ func TestURL(t *testing.T) {
 
 // TestURLFormats: no format of a report says what is secret in a URL.
 func TestURLFormats(t *testing.T) {
+	t.Parallel()
 	data := trace(t, "annotations.trace")
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write(data) }))
 	defer server.Close()
@@ -120,6 +122,7 @@ func (endlessReader) Read(p []byte) (int, error) { return len(p), nil }
 
 // TestProxy: the environment says which proxy to ask, and no error says its password.
 func TestProxy(t *testing.T) {
+	t.Parallel()
 	data := trace(t, "annotations.trace")
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Host != "traces.invalid" || r.Header.Get("Proxy-Authorization") == "" {

@@ -61,6 +61,7 @@ func TestFullDisk(t *testing.T) {
 	if testing.Short() {
 		t.Skip("two hundred reports")
 	}
+	t.Parallel()
 	for _, args := range written(t) {
 		var whole bytes.Buffer
 		if code := run(context.Background(), args, nil, &whole, io.Discard); code != exitDone || whole.Len() == 0 {
@@ -107,6 +108,7 @@ func TestFileTooLarge(t *testing.T) {
 	if testing.Short() {
 		t.Skip("forty reports")
 	}
+	t.Parallel()
 	sh, err := exec.LookPath("sh")
 	if err != nil || runtime.GOOS == "windows" {
 		t.Skip("no shell that sets limits")
@@ -133,6 +135,7 @@ func TestFileTooLarge(t *testing.T) {
 
 // TestCopyTooLarge: when a pipe cannot be kept for a second reading, the pipe is not to blame.
 func TestCopyTooLarge(t *testing.T) {
+	t.Parallel()
 	sh, err := exec.LookPath("sh")
 	if err != nil || runtime.GOOS == "windows" {
 		t.Skip("no shell that sets limits")
@@ -152,6 +155,7 @@ func TestCopyTooLarge(t *testing.T) {
 
 // TestMergeLines: merge writes lines to where it is told.
 func TestMergeLines(t *testing.T) {
+	t.Parallel()
 	dir, one := t.TempDir(), analysistest.Testdata(t, "annotations")
 	audited(t, 0, "audit", "--no-config", "--emit", filepath.Join(dir, "emit"), one)
 	want := audited(t, 0, "merge", "--no-config", "--format", "ndjson", filepath.Join(dir, "emit"))

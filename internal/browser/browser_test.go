@@ -187,7 +187,7 @@ func TestTimeline(t *testing.T) {
 	b := open(t, render(t, testdata("mixed-go126")), 1280, 900)
 	all0, all1 := b.view()
 	if all0 != 0 || all1 < 134_000_000 {
-		t.Fatalf("view at the begin %d-%d, want the whole trace of 135 ms", all0, all1)
+		t.Fatalf("view at the start %d-%d, want the whole trace of 135 ms", all0, all1)
 	}
 	eval[bool](b, `(document.documentElement.style.scrollBehavior = "auto") !== ""`) // no scroll goes on while the mouse is down
 	focus := func() { b.do(chromedp.Focus(chromedp.CSS("#tl-canvas"))) }

@@ -4,6 +4,10 @@
 package lint
 
 import (
+	"strconv"
+
+	"github.com/tracelens/tracelens/analysis/passes"
+
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -20,7 +24,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 )
@@ -42,15 +45,26 @@ var layers = []layer{
 	{"parse", []string{"parse/internal/..."}},
 	{"parse/internal/...", []string{"parse/internal/..."}},
 	{"parse/tracetest", []string{"parse", "parse/internal/..."}},
-	{"analysis", []string{"parse", "analysis/internal/..."}},
-	{"analysis/internal/...", nil},
-	{"analysis/passes", []string{"analysis", "analysis/internal/...", "parse"}},
-	{"analysis/fleet", []string{"analysis", "analysis/internal/..."}}, // entries are given to it
-	{"analysis/analysistest", []string{"analysis", "analysis/internal/...", "parse", "parse/tracetest"}},
+	{"analysis", []string{"parse", "analysis/sketch"}},
+	{"analysis/sketch", nil},
+	{"analysis/internal/tally", []string{"analysis/sketch", "parse"}},
+	{"analysis/internal/say", []string{"analysis", "analysis/sketch", "analysis/internal/tally", "parse"}},
+	{"analysis/internal/window", []string{"analysis", "analysis/sketch", "parse"}},
+	{"analysis/internal/checktest", []string{"analysis", "analysis/analysistest", "internal/corpus", "parse", "parse/tracetest"}},
+	{"analysis/measures", []string{"analysis", "analysis/sketch", "analysis/internal/...", "parse"}},
+	{"analysis/checks/internal/evidence", []string{"analysis", "analysis/sketch", "analysis/internal/...", "analysis/measures", "parse"}},
+	{"analysis/checks/stw", []string{"analysis", "analysis/sketch", "analysis/internal/...", "analysis/measures", "analysis/checks/internal/...", "analysis/checks/gc", "parse"}}, // pauses are the GC's
+	{"analysis/checks/...", []string{"analysis", "analysis/sketch", "analysis/internal/...", "analysis/measures", "analysis/checks/internal/...", "parse"}},
+	{"analysis/passes", []string{"analysis", "analysis/measures", "analysis/checks/..."}},
+	{"analysis/verdict", []string{"analysis"}},
+	{"analysis/fleet", []string{"analysis", "analysis/sketch"}}, // entries are given to it
+	{"analysis/analysistest", []string{"analysis", "internal/corpus", "parse", "parse/tracetest"}},
 	{"plots/...", []string{"analysis", "plots/..."}},
 	{"internal/bench/...", nil},
-	{"cmd/tracelens/internal/config", []string{"analysis", "analysis/fleet"}}, // a catalogue is given to it
-	{"cmd/...", []string{"analysis", "analysis/fleet", "analysis/passes", "cmd/...", "parse", "plots/..."}},
+	{"internal/corpus", nil},
+	{"cmd/tracelens/internal/config", []string{"analysis", "analysis/fleet", "analysis/verdict"}}, // a catalogue is given to it
+	{"cmd/tracelens/internal/report", []string{"analysis", "analysis/fleet", "parse", "plots/...", "cmd/..."}},
+	{"cmd/...", []string{"analysis", "analysis/fleet", "analysis/measures", "analysis/passes", "analysis/verdict", "cmd/...", "parse", "plots/..."}},
 }
 
 // confined names the directory that alone may import a library in non-test code.
@@ -98,9 +112,13 @@ func TestImportFault(t *testing.T) {
 		{"parse/internal/wire", module + "/parse", false},
 		{"analysis", module + "/parse", true},
 		{"analysis", module + "/analysis/passes", false},
-		{"analysis", module + "/analysis/internal/sketch", true},
-		{"analysis/internal/sketch", module + "/parse", false},
-		{"analysis/passes", module + "/analysis/internal/sketch", true},
+		{"analysis", module + "/analysis/sketch", true},
+		{"analysis", module + "/analysis/internal/say", false},
+		{"analysis/checks/gc", module + "/analysis/measures", true},
+		{"analysis/checks/gc", module + "/analysis/checks/sched", false},
+		{"analysis/measures", module + "/analysis/checks/gc", false},
+		{"analysis/sketch", module + "/parse", false},
+		{"analysis/passes", module + "/analysis/checks/gc", true},
 		{"analysis/passes", module + "/plots", false},
 		{"plots", module + "/analysis", true},
 		{"plots", module + "/analysis/passes", false},
@@ -243,13 +261,72 @@ func TestFiles(t *testing.T) {
 	}
 }
 
+const (
+	mostLines    = 600 // of a file without tests
+	mostFunction = 120 // lines of a function
+)
+
+// long are the files and folders that may be longer, or hold longer functions.
+var long = []string{
+	"parse/internal/wire/order.go", // the scheduler's state machine: a case for each event
+	"parse/internal/wire/generation.go",
+	"parse/tracetest/...",
+}
+
+func TestSizes(t *testing.T) {
+	for _, name := range tracked(t) {
+		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") || strings.Contains("/"+name, "/testdata/") ||
+			slices.ContainsFunc(long, func(pattern string) bool { return matches(pattern, name) }) {
+			continue
+		}
+		for _, fault := range tooLong(t, name, read(t, name)) {
+			t.Error(fault)
+		}
+	}
+}
+
+// tooLong says which parts of a file are too long.
+func tooLong(t *testing.T, name string, data []byte) (faults []string) {
+	t.Helper()
+	if n := bytes.Count(data, []byte("\n")); n > mostLines {
+		faults = append(faults, fmt.Sprintf("%s: %d lines, more than %d", name, n, mostLines))
+	}
+	set := token.NewFileSet()
+	f, err := parser.ParseFile(set, name, data, 0)
+	if err != nil {
+		t.Error(err)
+		return faults
+	}
+	for _, d := range f.Decls {
+		if fn, ok := d.(*ast.FuncDecl); ok {
+			first, last := set.Position(fn.Pos()).Line, set.Position(fn.End()).Line
+			if n := last - first + 1; n > mostFunction {
+				faults = append(faults, fmt.Sprintf("%s:%d: %s has %d lines, more than %d", name, first, fn.Name.Name, n, mostFunction))
+			}
+		}
+	}
+	return faults
+}
+
+func TestTooLong(t *testing.T) {
+	for _, c := range []struct{ lines, function, faults int }{
+		{mostLines, mostFunction, 0}, {mostLines + 1, mostFunction, 1}, {mostLines, mostFunction + 1, 1}, {mostLines + 1, mostFunction + 1, 2},
+	} {
+		function := "func f() {\n" + strings.Repeat("\n", c.function-2) + "}\n"
+		text := "package p\n" + function + strings.Repeat("\n", c.lines-1-c.function)
+		if got := tooLong(t, "p.go", []byte(text)); len(got) != c.faults {
+			t.Errorf("%+v: %q", c, got)
+		}
+	}
+}
+
 // tracked returns the files that git tracks, relative to the module root, without those deleted in the work tree.
 func tracked(t *testing.T) []string {
 	t.Helper()
 	if _, err := os.Stat(filepath.Join(root, ".git")); err != nil {
 		t.Skip("not a git checkout")
 	}
-	// N.B. go test caches by the files a test looks at, and does not see those of a child process.
+	// Go test caches by the files a test looks at, and does not see those of a child process.
 	os.Stat(filepath.Join(root, ".git", "index"))
 	cmd := exec.Command("git", "-C", root, "ls-files", "-z")
 	cmd.Stderr = os.Stderr
@@ -299,4 +376,47 @@ func read(t *testing.T, name string) []byte {
 		t.Fatal(err)
 	}
 	return data
+}
+
+// TestChecksAskModels: a check asks a measure's read model, never a table that was
+// made for people.
+func TestChecksAskModels(t *testing.T) {
+	for _, name := range tracked(t) {
+		if !strings.HasPrefix(name, "analysis/checks/") || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		for _, word := range []string{".Cell(", "TableOf(", ".Columns", ".Rows"} {
+			if bytes.Contains(read(t, name), []byte(word)) {
+				t.Errorf("%s reads a table: %s", name, word)
+			}
+		}
+	}
+}
+
+// TestOutputsNameNoAnalyzer: what an output must know of an analyzer stands in its
+// result.
+func TestOutputsNameNoAnalyzer(t *testing.T) {
+	var names []string
+	for _, a := range passes.All() {
+		names = append(names, a.Name)
+	}
+	for _, name := range tracked(t) {
+		if !strings.HasPrefix(name, "plots/") && !strings.HasPrefix(name, "cmd/tracelens/internal/report/") || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), name, read(t, name), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING {
+				text, _ := strconv.Unquote(lit.Value)
+				first, _, dotted := strings.Cut(text, ".")
+				if slices.Contains(names, first) && !strings.HasSuffix(text, ".js") && (dotted || strings.Contains(text, "-")) {
+					t.Errorf("%s names %q", name, text)
+				}
+			}
+			return true
+		})
+	}
 }

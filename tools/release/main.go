@@ -45,7 +45,7 @@ func release(out string, again bool) error {
 		return err
 	}
 	defer os.RemoveAll(temp)
-	// N.B. a clone has the commit only: what is changed and not committed is no part of a release.
+	// A clone has the commit only: what is changed and not committed is no part of a release.
 	source, err := clone(filepath.Join(temp, "source"))
 	if err != nil {
 		return err
@@ -171,7 +171,7 @@ func build(source, platform string, more ...string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return data, os.Remove(file) // N.B. an untracked file makes the next build a modified one
+	return data, os.Remove(file) // an untracked file makes the next build a modified one
 }
 
 // environment is that of this process without what changes a build.

@@ -25,6 +25,8 @@ import (
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/fleet"
+	"github.com/tracelens/tracelens/cmd/tracelens/internal/sniff"
+	"github.com/tracelens/tracelens/parse"
 )
 
 // Options say how inputs are read.
@@ -45,6 +47,7 @@ type Options struct {
 // Done is one Input that has been read.
 type Done struct {
 	Entries []*fleet.Entry // one, or one for each member of an archive
+	Skipped int            // files and members that are no traces, and that nobody called so
 	Bytes   int64          // of the Input
 	Cached  bool
 	Unkept  error // why the Store did not take it
@@ -80,7 +83,7 @@ func Run(ctx context.Context, inputs []Input, opt Options, each func(Done) error
 		if ahead.Acquire(work, 1) != nil || cpus.Acquire(work, jobs) != nil || memory.Acquire(work, need) != nil {
 			break
 		}
-		if work.Err() != nil { // N.B. Acquire does not look when it need not wait
+		if work.Err() != nil { // Acquire does not look when it need not wait
 			break
 		}
 		g.Go(func() error {
@@ -160,9 +163,20 @@ func (o *Options) read(ctx context.Context, in Input, jobs int) Done {
 	}
 	defer f.Close()
 	if archive {
-		return Done{Entries: o.archive(ctx, f, in.Path), Bytes: in.Size}
+		entries, skipped := o.archive(ctx, f, in.Path)
+		return Done{Entries: entries, Skipped: skipped, Bytes: in.Size}
 	}
-	if o.Store != nil && !again && isTrace(f) {
+	head := make([]byte, sniff.HeadSize)
+	n, err := f.ReadAt(head, 0)
+	if err != nil && err != io.EOF {
+		return fail(err)
+	}
+	head = head[:n]
+	trace := sniff.IsTrace(head)
+	if !trace && !in.Named && !in.Meant && !traceName.MatchString(in.Path) {
+		return Done{Skipped: 1, Bytes: in.Size}
+	}
+	if o.Store != nil && !again && trace {
 		sum := sha256.New()
 		if _, err := io.Copy(sum, f); err != nil {
 			return fail(err)
@@ -193,29 +207,20 @@ func (o *Options) read(ctx context.Context, in Input, jobs int) Done {
 	return done
 }
 
-// isTrace tells whether a file begins as one, and leaves it at its begin. Others are
-// not worth a hash.
-func isTrace(f *os.File) bool {
-	head := make([]byte, 5)
-	n, _ := f.ReadAt(head, 0)
-	head = head[:n]
-	for _, magic := range []string{"go 1.", "\x1f\x8b", "\x28\xb5\x2f\xfd"} {
-		if bytes.HasPrefix(head, []byte(magic)) {
-			return true
-		}
-	}
-	return false
-}
+// traceName is what only traces are called.
+var traceName = regexp.MustCompile(`(?i)\.trace(\.gz|\.zst|\.zstd)?$`)
 
 // hashed passes on what is read, and sums it up.
 type hashed struct {
-	r   io.Reader
-	sum hash.Hash
+	r    io.Reader
+	sum  hash.Hash
+	head []byte
 }
 
 func (h *hashed) Read(p []byte) (int, error) {
 	n, err := h.r.Read(p)
 	h.sum.Write(p[:n])
+	h.head = append(h.head, p[:min(n, sniff.HeadSize-len(h.head))]...)
 	return n, err
 }
 
@@ -226,8 +231,13 @@ func (o *Options) trace(ctx context.Context, r io.Reader, path string, jobs int)
 			e = o.failed(path, fmt.Errorf("internal error: %v", v))
 		}
 	}()
-	h := &hashed{r, sha256.New()}
+	h := &hashed{r: r, sum: sha256.New()}
 	rep, err := o.Analyze(ctx, h, path, jobs)
+	if errors.Is(err, parse.ErrUnsupported) {
+		if k, ok := sniff.Look(h.head); ok {
+			err = fmt.Errorf("this is %s, not a Go execution trace", k.Name)
+		}
+	}
 	if err != nil {
 		return o.failed(path, err)
 	}
@@ -245,9 +255,9 @@ var archiveName = regexp.MustCompile(`(?i)\.(tar|tar\.gz|tgz|tar\.zst)$`)
 
 // archive makes the Entries of the members of a tar file. What cannot be read of it is
 // an Entry as well.
-func (o *Options) archive(ctx context.Context, f io.Reader, path string) (out []*fleet.Entry) {
-	fail := func(err error) []*fleet.Entry {
-		return append(out, o.failed(path, fmt.Errorf("archive: %w", err)))
+func (o *Options) archive(ctx context.Context, f io.Reader, path string) (out []*fleet.Entry, skipped int) {
+	fail := func(err error) ([]*fleet.Entry, int) {
+		return append(out, o.failed(path, fmt.Errorf("archive: %w", err))), skipped
 	}
 	r := bufio.NewReader(f)
 	var plain io.Reader = r
@@ -274,14 +284,20 @@ func (o *Options) archive(ctx context.Context, f io.Reader, path string) (out []
 		switch {
 		case bounded.N <= 0:
 			return fail(fmt.Errorf("more than %s when decompressed", analysis.FormatBytes(8*o.MaxBytes)))
-		case err == io.EOF && len(out) == 0:
+		case err == io.EOF && len(out)+skipped == 0:
 			return fail(errors.New("it is empty"))
 		case err == io.EOF:
-			return out
+			return out, skipped
 		case err != nil:
 			return fail(err)
 		case head.Typeflag == tar.TypeReg:
-			out = append(out, o.trace(ctx, members, path+":"+head.Name, 1))
+			member := bufio.NewReaderSize(members, sniff.HeadSize)
+			begins, err := member.Peek(sniff.HeadSize)
+			if (err == nil || err == io.EOF) && !sniff.IsTrace(begins) && !traceName.MatchString(head.Name) {
+				skipped++
+				continue
+			}
+			out = append(out, o.trace(ctx, member, path+":"+head.Name, 1))
 		}
 	}
 }

@@ -12,25 +12,44 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/bmatcuk/doublestar/v4"
 )
 
 // An Input is one file that may hold traces.
 type Input struct {
-	Path string // as it was found; the name of its Entry
-	Size int64
-	Err  error // why it cannot be read; Size is 0 then
+	Path  string // as it was found; the name of its Entry
+	Size  int64
+	Err   error // why it cannot be read; Size is 0 then
+	Named bool  // it is an argument itself, so it has to be there and to be a trace
+	Meant bool  // a pattern of the user says that it is a trace
 }
 
+// A Choice says which files below folders are inputs: those that match one of Include,
+// where there are any, and none of Exclude. The patterns are as config.FileGlob has them.
+type Choice struct {
+	Include, Exclude []func(path string) bool
+}
+
+func (c *Choice) leavesOut(path string) bool {
+	path = filepath.ToSlash(path)
+	matches := func(f func(string) bool) bool { return f(path) }
+	return len(c.Include) > 0 && !slices.ContainsFunc(c.Include, matches) || slices.ContainsFunc(c.Exclude, matches)
+}
+
+// ErrNoMatch is the Err of a glob that no file matches.
+var ErrNoMatch = errors.New("no file matches")
+
 // Walk finds the regular files that arguments stand for: files, folders with all below
-// them, globs, and - for a list on in, a path on each line. They come in the order of
+// them, globs (** is any folders, {a,b} one of these), and - for a list on in, a path on each line. They come in the order of
 // their paths, each once. Folders and files in skip are left out. What cannot be looked
 // at is an Input with an Err.
-func Walk(args []string, in io.Reader, skip ...string) ([]Input, error) {
-	w := &walker{seen: make(map[string]bool), dirs: make(map[string]bool)}
+func Walk(args []string, in io.Reader, choice Choice, skip ...string) ([]Input, error) {
+	w := &walker{choice: choice, seen: make(map[string]int), dirs: make(map[string]bool)}
 	for _, s := range skip {
 		if real, err := filepath.EvalSymlinks(s); err == nil {
 			if real, err = filepath.Abs(real); err == nil {
-				w.dirs[real], w.seen[real] = true, true
+				w.dirs[real], w.seen[real] = true, -1
 			}
 		}
 	}
@@ -40,7 +59,7 @@ func Walk(args []string, in io.Reader, skip ...string) ([]Input, error) {
 			lines.Buffer(nil, 1<<20)
 			for lines.Scan() {
 				if line := strings.TrimSuffix(lines.Text(), "\r"); line != "" {
-					w.visit(filepath.Clean(line))
+					w.visit(filepath.Clean(line), false)
 				}
 			}
 			if err := lines.Err(); err != nil {
@@ -48,27 +67,37 @@ func Walk(args []string, in io.Reader, skip ...string) ([]Input, error) {
 			}
 			continue
 		}
-		if _, err := os.Lstat(arg); err != nil && strings.ContainsAny(arg, "*?[") {
-			if paths, err := filepath.Glob(arg); err == nil && len(paths) > 0 {
-				for _, path := range paths {
-					w.visit(path)
-				}
-				continue
+		if _, err := os.Lstat(arg); err != nil && strings.ContainsAny(arg, "*?[{") {
+			var opt []doublestar.GlobOption
+			if strings.Contains(arg, "**") {
+				opt = append(opt, doublestar.WithNoFollow()) // a link may go round
 			}
+			paths, err := doublestar.FilepathGlob(arg, opt...)
+			if err == nil && len(paths) == 0 {
+				err = ErrNoMatch
+			}
+			if err != nil {
+				w.found = append(w.found, Input{Path: arg, Err: err, Named: true})
+			}
+			for _, path := range paths {
+				w.visit(path, false)
+			}
+			continue
 		}
-		w.visit(filepath.Clean(arg))
+		w.visit(filepath.Clean(arg), true)
 	}
 	slices.SortFunc(w.found, func(a, b Input) int { return cmp.Compare(a.Path, b.Path) })
 	return w.found, nil
 }
 
 type walker struct {
-	found []Input
-	seen  map[string]bool // files, by their real path
-	dirs  map[string]bool // by their real path: links may go round
+	choice Choice
+	found  []Input
+	seen   map[string]int  // files, by their real path: where they are in found, -1 to be left out
+	dirs   map[string]bool // by their real path: links may go round
 }
 
-func (w *walker) visit(path string) {
+func (w *walker) visit(path string, named bool) {
 	real, err := filepath.EvalSymlinks(path)
 	if err == nil {
 		real, err = filepath.Abs(real)
@@ -77,9 +106,10 @@ func (w *walker) visit(path string) {
 	if err == nil {
 		info, err = os.Stat(real)
 	}
+	at, seen := w.seen[real]
 	switch {
 	case err != nil:
-		w.found = append(w.found, Input{Path: path, Err: err})
+		w.found = append(w.found, Input{Path: path, Err: err, Named: named})
 	case info.IsDir():
 		if w.dirs[real] {
 			return
@@ -90,13 +120,18 @@ func (w *walker) visit(path string) {
 			w.found = append(w.found, Input{Path: path, Err: err})
 		}
 		for _, e := range entries {
-			w.visit(filepath.Join(path, e.Name()))
+			if below := filepath.Join(path, e.Name()); e.IsDir() || !w.choice.leavesOut(below) {
+				w.visit(below, false)
+			}
 		}
-	case w.seen[real]:
+	case seen:
+		if named && at >= 0 {
+			w.found[at].Named = true
+		}
 	case !info.Mode().IsRegular():
-		w.found = append(w.found, Input{Path: path, Err: errors.New("not a regular file")})
+		w.found = append(w.found, Input{Path: path, Err: errors.New("not a regular file"), Named: named})
 	default:
-		w.seen[real] = true
-		w.found = append(w.found, Input{Path: path, Size: info.Size()})
+		w.seen[real] = len(w.found)
+		w.found = append(w.found, Input{Path: path, Size: info.Size(), Named: named, Meant: len(w.choice.Include) > 0})
 	}
 }

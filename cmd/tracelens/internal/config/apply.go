@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/verdict"
 )
 
 // Apply sets the severities of a report's findings and takes out those that are off
@@ -66,29 +67,30 @@ func (c *Config) Apply(rep *analysis.Report, today time.Time) {
 	}
 	for _, f := range freed {
 		for _, res := range rep.Results {
-			if res.Name == judgeOf(f.Code) {
+			if res.Name == checkOf(f.Code) {
 				res.Findings = append(res.Findings, f)
 			}
 		}
 	}
 	rep.Fold()
+	rep.Verdict = verdict.Of(rep)
 }
 
-// judgeOf is the analyzer of a code.
-func judgeOf(code string) string {
-	judge, _, _ := strings.Cut(code, "/")
-	return judge
+// checkOf is the analyzer of a code.
+func checkOf(code string) string {
+	check, _, _ := strings.Cut(code, "/")
+	return check
 }
 
 // severityOf is what findings of a code are set to, "" for what they are.
 func (c *Config) severityOf(code string) string {
-	judge := judgeOf(code)
-	if s, ok := c.severities[code]; ok && code != judge {
+	check := checkOf(code)
+	if s, ok := c.severities[code]; ok && code != check {
 		return s.level
 	}
-	level := c.severities[judge].level
-	// N.B. a judge that is off and yet has findings was asked for by name.
-	if level == off && !slices.Contains(measuresWithFindings, judge) {
+	level := c.severities[check].level
+	// A check that is off and yet has findings was asked for by name.
+	if level == off {
 		return ""
 	}
 	return level
@@ -96,7 +98,7 @@ func (c *Config) severityOf(code string) string {
 
 // matches tells whether a finding is one of those that s is about.
 func (s *suppression) matches(f *analysis.Finding) bool {
-	if s.Code != "" && !s.code(f.Code) && !s.code(judgeOf(f.Code)) {
+	if s.Code != "" && !s.code(f.Code) && !s.code(checkOf(f.Code)) {
 		return false
 	}
 	has := func(pattern string, fits func(analysis.Evidence) bool) bool {

@@ -23,7 +23,7 @@ func (c *Config) Budgets() []fleet.Budget { return c.budgets }
 // day: two that say the same give the same findings.
 func (c *Config) Settings(catalogue []*analysis.Analyzer, today time.Time) string {
 	var b strings.Builder
-	fmt.Fprint(&b, c.Levels(catalogue), c.preset.off)
+	fmt.Fprint(&b, c.Levels(catalogue), c.preset.batch)
 	for _, name := range slices.Sorted(maps.Keys(c.severities)) {
 		fmt.Fprintf(&b, " %q:%s", name, c.severities[name].level)
 	}
@@ -41,11 +41,11 @@ var budgetKeys = []struct{ name, doc string }{
 	{"metric", "a metric, such as sched.latency.user.p99"},
 	{"max", "the most that is allowed, such as 5ms, 20% or 100"},
 	{"min", "the least that is allowed"},
-	{"level", "how grave it is to break it: note, warning or error, the default"},
+	{"level", "how severe it is to break it: note, warning or error, the default"},
 	{"traces", "only traces whose path matches; * and ? match anything"},
 	{"group", "only traces of groups that match (see --group-by)"},
 	{"quantile", "over the traces, such as p90; p100, the worst trace, without it"},
-	{"least", "how many traces are needed to judge; without it as many as the quantile needs"},
+	{"least", "how many traces are needed; without it as many as the quantile needs"},
 }
 
 // budgetPresets are budgets that suit many programs. The collector's share is its own
@@ -130,7 +130,7 @@ func (p *parser) budget(item *yaml.Node) {
 func (p *parser) oneBudget(item *yaml.Node, values map[string]string, lines map[string]int) {
 	b := fleet.Budget{Metric: values["metric"], Level: analysis.Error, Quantile: 1, From: p.from(item.Line)}
 	var ids []string
-	for _, def := range analysis.Metrics() {
+	for _, def := range analysis.MetricsOf(p.catalogue) {
 		ids = append(ids, def.ID)
 		if def.ID == b.Metric {
 			b.Unit = def.Unit
@@ -165,7 +165,7 @@ func (p *parser) oneBudget(item *yaml.Node, values map[string]string, lines map[
 			v, ok = 0, true
 		}
 		if !ok || v < 0 {
-			p.fault(lines[key], "%q is no value of %s, which is in %s: write it as %s", text, b.Metric, b.Unit, u.example)
+			p.fault(lines[key], "%q is not a value of %s, which is in %s: write it as %s", text, b.Metric, b.Unit, u.example)
 		}
 		return &v
 	}
@@ -178,7 +178,7 @@ func (p *parser) oneBudget(item *yaml.Node, values map[string]string, lines map[
 	if text := values["quantile"]; text != "" {
 		q, err := strconv.ParseFloat(strings.TrimPrefix(text, "p"), 64)
 		if !regexp.MustCompile(quantilePattern).MatchString(text) || err != nil || q <= 0 || q > 100 {
-			p.fault(lines["quantile"], "%q is no quantile over traces: write it as p90", text)
+			p.fault(lines["quantile"], "%q is not a quantile over traces: write it as p90", text)
 		}
 		b.Quantile = q / 100
 	}
@@ -189,7 +189,7 @@ func (p *parser) oneBudget(item *yaml.Node, values map[string]string, lines map[
 	if text := values["least"]; text != "" {
 		v, err := strconv.Atoi(text)
 		if err != nil || v < 1 {
-			p.fault(lines["least"], "%q is no number of traces: write it as 10", text)
+			p.fault(lines["least"], "%q is not a number of traces: write it as 10", text)
 		}
 		b.Least = v
 	}
@@ -202,7 +202,7 @@ func (p *parser) oneBudget(item *yaml.Node, values map[string]string, lines map[
 	}
 	for _, other := range p.c.budgets {
 		if other.Name == b.Name {
-			p.fault(item.Line, "the budget %q stands already at %s: give one a name", b.Name, other.From)
+			p.fault(item.Line, "the budget %q is already at %s: give one a name", b.Name, other.From)
 		}
 	}
 	if text := values["traces"]; text != "" {
@@ -216,9 +216,9 @@ func (p *parser) oneBudget(item *yaml.Node, values map[string]string, lines map[
 
 const quantilePattern = `^p[0-9]+(\.[0-9]+)?$`
 
-func budgetsSchema(*schemas) object {
+func budgetsSchema(s *schemas) object {
 	var ids []string
-	for _, def := range analysis.Metrics() {
+	for _, def := range analysis.MetricsOf(s.catalogue) {
 		ids = append(ids, def.ID)
 	}
 	properties := object{}

@@ -1,5 +1,5 @@
-// Package config reads tracelens.yaml: which judges are asked, from where on a
-// value matters, how grave a finding is, and which findings are known and accepted.
+// Package config reads tracelens.yaml: which checks run, at which values they fire,
+// how severe a finding is, and which findings are known and accepted.
 // What it does not set is the catalogue's.
 package config
 
@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -25,7 +24,7 @@ const FileName = "tracelens.yaml"
 // maxBytes is more than anyone writes by hand.
 const maxBytes = 1 << 20
 
-// off is the level of judges that are not asked, and of findings left out.
+// off is the level of checks that do not run, and of findings left out.
 const off = "off"
 
 // A Config is a configuration in force. It is not changed after Parse.
@@ -35,7 +34,7 @@ type Config struct {
 	preset       preset
 	presetFrom   string
 	levels       map[string]map[analysis.Severity]setting // by threshold
-	severities   map[string]severity                      // by judge or code
+	severities   map[string]severity                      // by check or code
 	suppressions []suppression
 	budgets      []fleet.Budget
 }
@@ -189,21 +188,21 @@ func (c *Config) Levels(catalogue []*analysis.Analyzer) map[string]analysis.Leve
 	return out
 }
 
-// Severity says what a judge, or a code, is set to: a level or off, and by what. It
-// is "" where nothing is set.
-func (c *Config) Severity(name string) (level, from string) {
-	if s, ok := c.severities[name]; ok {
+// Severity says what a check is set to: a level or off, and by what. It is "" where
+// nothing is set.
+func (c *Config) Severity(a *analysis.Analyzer) (level, from string) {
+	if s, ok := c.severities[a.Name]; ok {
 		return s.level, s.from
 	}
-	if slices.Contains(c.preset.off, name) {
+	if c.preset.batch && a.Interactive {
 		return off, "preset " + c.preset.Name
 	}
 	return "", ""
 }
 
-// Off tells whether a judge is not to be run.
+// Off tells whether a check is not to be run.
 func (c *Config) Off(a *analysis.Analyzer) bool {
-	level, _ := c.Severity(a.Name)
+	level, _ := c.Severity(a)
 	return level == off && len(a.Thresholds) > 0
 }
 
@@ -222,7 +221,7 @@ func Unknown(what, name string, names []string) error {
 		known.AddCommand(&cobra.Command{Use: n, Run: func(*cobra.Command, []string) {}})
 	}
 	if len(name) > 100 {
-		name = name[:100] + "…" // N.B. to look for what is near takes its time
+		name = name[:100] + "…" // to look for what is near takes its time
 	}
 	if near := known.SuggestionsFor(name); len(near) > 0 && name != "" {
 		return fmt.Errorf("unknown %s %q; did you mean %s?", what, name, strings.Join(near, " or "))

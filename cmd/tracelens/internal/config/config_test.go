@@ -128,46 +128,46 @@ func TestErrors(t *testing.T) {
 		{"preset: xyz", `f.yaml:1: unknown preset "xyz"; there are: recommended, strict, batch`},
 		{"preset: [strict]", `f.yaml:1: preset is a list, must be text`},
 		{"preset:", `f.yaml:1: preset is empty, must be text`},
-		{"preset: strict\npreset: batch", `f.yaml:2: "preset" stands already in line 1`},
+		{"preset: strict\npreset: batch", `f.yaml:2: "preset" is already in line 1`},
 		{"- a", `f.yaml:1: the file is a list, must be a mapping`},
 		{"strict", `f.yaml:1: the file is "strict", must be a mapping`},
 		{"a: &x 1\nb: *x", "f.yaml:1: unknown key \"a\"; there are: preset, thresholds, severities, suppressions, budgets\nf.yaml:2: unknown key \"b\"; did you mean budgets?"},
 		{"preset: &x strict\nthresholds: *x", `f.yaml:2: thresholds is an alias, which is not supported, must be a mapping`},
-		{"preset: strict\nthresholds: *y", `f.yaml:2: no YAML: unknown anchor 'y' referenced`},
+		{"preset: strict\nthresholds: *y", `f.yaml:2: not valid YAML: unknown anchor 'y' referenced`},
 		{"? [a]\n: b", `f.yaml:1: a key of the file is a list, must be text`},
-		{"preset: a: b", `f.yaml:1: no YAML: mapping values are not allowed in this context`},
+		{"preset: a: b", `f.yaml:1: not valid YAML: mapping values are not allowed in this context`},
 		{"preset: strict\n---\npreset: batch", `f.yaml:2: a second document begins; there must be one`},
-		{"a\x00b", `f.yaml:1: no YAML: control characters are not allowed`},
+		{"a\x00b", `f.yaml:1: not valid YAML: control characters are not allowed`},
 		{"thresholds: 1", `f.yaml:1: thresholds is "1", must be a mapping`},
 		{"thresholds:\n  tail.p9: 1ms", `f.yaml:2: unknown threshold "tail.p9"; did you mean tail.p99 or tail.n?`},
 		{"thresholds:\n  tail.zzzzz: 1ms", `f.yaml:2: unknown threshold "tail.zzzzz"; there are: tail.p99, tail.n`},
 		{"thresholds:\n  tale.p99: 1ms", `f.yaml:2: unknown threshold "tale.p99"; did you mean tail.p99?`},
-		{"thresholds:\n  tail.p99: 1", `f.yaml:2: "1" is no value of tail.p99, which is in ns: write it as 1ms`},
+		{"thresholds:\n  tail.p99: 1", `f.yaml:2: "1" is not a value of tail.p99, which is in ns: write it as 1ms`},
 		{"thresholds:\n  tail.p99: -1ms", `f.yaml:2: "-1ms" is negative; write never for a level that is never reached`},
-		{"thresholds:\n  tail.p99: yes", `f.yaml:2: "yes" is no value of tail.p99, which is in ns: write it as 1ms`},
+		{"thresholds:\n  tail.p99: yes", `f.yaml:2: "yes" is not a value of tail.p99, which is in ns: write it as 1ms`},
 		{"thresholds:\n  tail.p99:", `f.yaml:2: tail.p99 is empty, must be text`},
 		{"thresholds:\n  tail.p99: [1ms]", `f.yaml:2: tail.p99 is a list, must be a value or a mapping of levels`},
 		{"thresholds:\n  tail.p99:\n    warn: 1ms", `f.yaml:3: unknown level "warn"; did you mean warning?`},
 		{"thresholds:\n  tail.p99: {warning: 20ms}", `f.yaml:2: tail.p99: error at 10 ms (default) is reached before warning at 20 ms (f.yaml:2); set both`},
 		{"thresholds:\n  share.mmu: {error: 60%}", `f.yaml:2: share.mmu: error at 60 % (f.yaml:2) is reached before warning at 50 % (default); set both`},
 		{"thresholds:\n  share.gc: 5", `f.yaml:2: "5" is 500 % as a share; for percent write 5%`},
-		{"thresholds:\n  share.gc: 5ms", `f.yaml:2: "5ms" is no value of share.gc, which is in ratio: write it as 5%`},
-		{"thresholds:\n  heap.growth: 5miB", `f.yaml:2: "5miB" is no value of heap.growth, which is in bytes: write it as 64MiB`},
-		{"thresholds:\n  heap.growth: i", `f.yaml:2: "i" is no value of heap.growth, which is in bytes: write it as 64MiB`},
-		{"thresholds:\n  heap.rate: .inf", `f.yaml:2: ".inf" is no value of heap.rate, which is in per_s: write it as 1000/s`},
-		{"thresholds:\n  heap.cycles: 0x10", `f.yaml:2: "0x10" is no value of heap.cycles, which is in count: write it as 100`},
-		{"severities:\n  tial: off", `f.yaml:2: unknown judge "tial"; did you mean tail?`},
-		{"severities:\n  gc: off", `f.yaml:2: unknown judge "gc"; there are: limits, tail, share, heap, saturated`},
-		{"severities:\n  tail/: off", `f.yaml:2: "tail/" is no code: nothing follows the /`},
+		{"thresholds:\n  share.gc: 5ms", `f.yaml:2: "5ms" is not a value of share.gc, which is in ratio: write it as 5%`},
+		{"thresholds:\n  heap.growth: 5miB", `f.yaml:2: "5miB" is not a value of heap.growth, which is in bytes: write it as 64MiB`},
+		{"thresholds:\n  heap.growth: i", `f.yaml:2: "i" is not a value of heap.growth, which is in bytes: write it as 64MiB`},
+		{"thresholds:\n  heap.rate: .inf", `f.yaml:2: ".inf" is not a value of heap.rate, which is in per_s: write it as 1000/s`},
+		{"thresholds:\n  heap.cycles: 0x10", `f.yaml:2: "0x10" is not a value of heap.cycles, which is in count: write it as 100`},
+		{"severities:\n  tial: off", `f.yaml:2: unknown check "tial"; did you mean tail?`},
+		{"severities:\n  gc: off", `f.yaml:2: unknown check "gc"; there are: limits, tail, share, heap, saturated`},
+		{"severities:\n  tail/: off", `f.yaml:2: "tail/" is not a code: nothing follows the /`},
 		{"severities:\n  tail: info", `f.yaml:2: unknown level "info"; there are: off, note, warning, error`},
 		{"suppressions: {}", `f.yaml:1: suppressions is a mapping, must be a list`},
 		{"suppressions:\n- tail", `f.yaml:2: a suppression is "tail", must be a mapping`},
 		{"suppressions:\n- code: tail", `f.yaml:2: a suppression without a reason: say why these findings are accepted`},
 		{"suppressions:\n- reason: why", `f.yaml:2: a suppression of everything: it needs a code, a function or a file`},
 		{"suppressions:\n- code: tail\n  reason: ' '", `f.yaml:3: reason is empty`},
-		{"suppressions:\n- code: tial\n  reason: r", `f.yaml:2: unknown judge "tial"; did you mean tail?`},
-		{"suppressions:\n- code: z*\n  reason: r", `f.yaml:2: "z*" matches no judge; there are: limits, tail, share, heap, saturated`},
-		{"suppressions:\n- code: tail\n  reason: r\n  expires: tomorrow", `f.yaml:4: "tomorrow" is no day; write it as 2027-01-31`},
+		{"suppressions:\n- code: tial\n  reason: r", `f.yaml:2: unknown check "tial"; did you mean tail?`},
+		{"suppressions:\n- code: z*\n  reason: r", `f.yaml:2: "z*" matches no check; there are: limits, tail, share, heap, saturated`},
+		{"suppressions:\n- code: tail\n  reason: r\n  expires: tomorrow", `f.yaml:4: "tomorrow" is not a day; write it as 2027-01-31`},
 		{"suppressions:\n- code: tail\n  reason: r\n  func: f", `f.yaml:4: unknown key "func"; did you mean function?`},
 	} {
 		_, err := Parse("f.yaml", []byte(c.text), small)
@@ -200,7 +200,7 @@ func TestFind(t *testing.T) {
 			t.Errorf("found %q, %v; want %q", got, err, want)
 		}
 	}
-	write(".") // N.B. outside the repository
+	write(".") // outside the repository
 	check("")
 	write("repo")
 	check("../../tracelens.yaml")
@@ -216,12 +216,12 @@ func sample() *analysis.Report {
 	}
 	return &analysis.Report{Results: []*analysis.Result{
 		{Name: "limits", Findings: []analysis.Finding{{Code: "limits/gc", Severity: analysis.Warning}, {Code: "limits/cpu", Severity: analysis.Warning}}},
-		{Name: "tail", Judge: true, Findings: []analysis.Finding{{
+		{Name: "tail", Check: true, Findings: []analysis.Finding{{
 			Code: "tail", Severity: analysis.Error, Evidence: at("main.(*T).serve", "/src/p/internal/gen/x.go"),
 			Symptoms: []analysis.Finding{{Code: "share/gc", Severity: analysis.Warning}},
 		}}},
-		{Name: "share", Judge: true},
-		{Name: "heap", Judge: true, Findings: []analysis.Finding{{Code: "heap", Severity: analysis.Note, Evidence: at("main.grow", "/src/p/main.go")}}},
+		{Name: "share", Check: true},
+		{Name: "heap", Check: true, Findings: []analysis.Finding{{Code: "heap", Severity: analysis.Note, Evidence: at("main.grow", "/src/p/main.go")}}},
 	}}
 }
 
@@ -233,7 +233,7 @@ func TestApply(t *testing.T) {
 		{"severities: {limits: off}", "tail=error(share/gc) heap=note", ""},
 		{"severities: {limits: error, limits/cpu: note}", "limits/gc=error tail=error(share/gc) limits/cpu=note heap=note", ""},
 		{"severities: {share: note}", "tail=error(share/gc) limits/gc=warning limits/cpu=warning heap=note", ""},
-		// A judge that is off has findings only where it was asked for by name.
+		// A check that is off has findings only where it was asked for by name.
 		{"severities: {tail: off}", "tail=error(share/gc) limits/gc=warning limits/cpu=warning heap=note", ""},
 		// The symptom of a cause that is accepted is a finding of its own.
 		{"suppressions: [{code: tail, reason: r}]", "limits/gc=warning limits/cpu=warning share/gc=warning heap=note", "tail"},
@@ -324,8 +324,8 @@ func TestFinders(t *testing.T) {
 	known := finders(passes.All())
 	for _, name := range []string{"mixed-go126", "lock-5ms", "gc-assist", "spin-30ms", "stw-kinds"} {
 		for _, f := range analysistest.Report(t, analysistest.Testdata(t, name), passes.All()...).Findings() {
-			if !slices.Contains(known, judgeOf(f.Code)) {
-				t.Errorf("%s: %s has findings, but is no judge and not in measuresWithFindings", name, f.Code)
+			if !slices.Contains(known, checkOf(f.Code)) {
+				t.Errorf("%s: %s has findings, but is no check", name, f.Code)
 			}
 		}
 	}
@@ -429,17 +429,19 @@ func TestREADME(t *testing.T) {
 	}
 }
 
-// TestBatch: the table of the preset names judges there are.
+// TestBatch: the table of the preset names checks there are.
 func TestBatch(t *testing.T) {
-	if len(passes.Judges()) < 40 {
-		t.Skipf("there are only %d judges", len(passes.Judges()))
+	if len(passes.Checks()) < 40 {
+		t.Skipf("there are only %d checks", len(passes.Checks()))
 	}
-	for _, p := range presets {
-		for _, name := range p.off {
-			if !slices.ContainsFunc(passes.Judges(), func(a *analysis.Analyzer) bool { return a.Name == name }) {
-				t.Errorf("preset %s switches %s off, which is no judge", p.Name, name)
-			}
+	interactive := 0
+	for _, a := range passes.Checks() {
+		if a.Interactive {
+			interactive++
 		}
+	}
+	if interactive < 8 {
+		t.Errorf("preset batch switches %d checks off", interactive)
 	}
 }
 
@@ -457,7 +459,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			var es Errors
 			if !errors.As(err, &es) || len(es) == 0 {
-				t.Fatalf("%v is no Errors", err)
+				t.Fatalf("%v is not Errors", err)
 			}
 			for _, e := range es {
 				if e.Line < 0 || e.Line > bytes.Count(data, []byte("\n"))+bytes.Count(data, []byte("\r"))+bytes.Count(data, []byte("\u2028"))+bytes.Count(data, []byte("\u2029"))+bytes.Count(data, []byte("\u0085"))+2 {

@@ -13,6 +13,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/bmatcuk/doublestar/v4"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/tracelens/tracelens/analysis"
@@ -34,18 +35,18 @@ var suppressionKeys = []struct {
 	name, doc string
 	field     func(*suppression) *string
 }{
-	{"code", "code of the findings, or judge; * and ? match anything", func(s *suppression) *string { return &s.Code }},
+	{"code", "code of the findings, or check; * and ? match anything", func(s *suppression) *string { return &s.Code }},
 	{"function", "a function of the evidence, such as main.(*Server).*; * and ? match anything", func(s *suppression) *string { return &s.Func }},
 	{"file", "a file of the evidence's stacks, such as internal/gen/**; it may begin at any folder; * stays within a folder", func(s *suppression) *string { return &s.File }},
 	{"reason", "why they are accepted", func(s *suppression) *string { return &s.Reason }},
 	{"expires", "the last day it counts, such as 2027-01-31", func(s *suppression) *string { return &s.Expires }},
 }
 
-func init() { // N.B. the functions refer to keys
+func init() { // the functions refer to keys
 	keys = []key{
-		{"preset", "the levels to begin with", presetSchema, (*parser).preset},
-		{"thresholds", "from where on values matter: one value for the lowest level, or several by severity; never for none", thresholdsSchema, (*parser).thresholds},
-		{"severities", "how grave the findings of a judge, or of one code, are; off does not ask the judge, or leaves findings of the code out", severitiesSchema, (*parser).severities},
+		{"preset", "the levels to start from", presetSchema, (*parser).preset},
+		{"thresholds", "the values at which checks fire: one for the lowest level, or several by severity; never for none", thresholdsSchema, (*parser).thresholds},
+		{"severities", "how severe the findings of a check, or of one code, are; off does not run the check, or leaves findings of the code out", severitiesSchema, (*parser).severities},
 		{"suppressions", "findings that are known and accepted", suppressionsSchema, (*parser).suppressions},
 		{"budgets", "bounds of metrics over the traces of an audit", budgetsSchema, (*parser).budgets},
 	}
@@ -60,14 +61,11 @@ type parser struct {
 	errs      Errors
 }
 
-// measuresWithFindings are measures that judge as well.
-var measuresWithFindings = []string{"limits"}
-
 // finders are the names of the analyzers that may have findings.
 func finders(catalogue []*analysis.Analyzer) []string {
 	var names []string
 	for _, a := range catalogue {
-		if len(a.Thresholds) > 0 || slices.Contains(measuresWithFindings, a.Name) {
+		if len(a.Thresholds) > 0 {
 			names = append(names, a.Name)
 		}
 	}
@@ -140,7 +138,7 @@ var anchorError = regexp.MustCompile(`^unknown anchor '(.*)' referenced$`)
 var syntaxError = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
 
 func (p *parser) syntax(err error, data []byte) {
-	line, msg := 1, err.Error() // N.B. the library says no line for the first, and for bytes that are no text
+	line, msg := 1, err.Error() // the library says no line for the first, and for bytes that are no text
 	m := syntaxError.FindStringSubmatch(msg)
 	if m != nil {
 		msg = m[2]
@@ -154,7 +152,7 @@ func (p *parser) syntax(err error, data []byte) {
 	}); i >= 0 {
 		line += bytes.Count(data[:i], []byte("\n"))
 	}
-	p.fault(line, "no YAML: %s", msg)
+	p.fault(line, "not valid YAML: %s", msg)
 }
 
 func (p *parser) fault(line int, format string, args ...any) {
@@ -197,7 +195,7 @@ func (p *parser) mapping(n *yaml.Node, what string, each func(name string, k, v 
 			continue
 		}
 		if line, twice := seen[k.Value]; twice {
-			p.fault(k.Line, "%q stands already in line %d", k.Value, line)
+			p.fault(k.Line, "%q is already in line %d", k.Value, line)
 			continue
 		}
 		seen[k.Value] = k.Line
@@ -242,9 +240,9 @@ func (p *parser) thresholds(n *yaml.Node) {
 	p.mapping(n, "thresholds", func(name string, k, v *yaml.Node) {
 		t, ok := known[name]
 		if !ok {
-			// The list of a judge's own says more than that of all.
-			judge, _, _ := strings.Cut(name, ".")
-			own := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !strings.HasPrefix(n, judge+".") })
+			// The list of a check's own says more than that of all.
+			check, _, _ := strings.Cut(name, ".")
+			own := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !strings.HasPrefix(n, check+".") })
 			if len(own) == 0 {
 				own = names
 			}
@@ -339,13 +337,13 @@ func levelNames() []string {
 
 func (p *parser) severities(n *yaml.Node) {
 	p.mapping(n, "severities", func(name string, k, v *yaml.Node) {
-		judge, variant, isCode := strings.Cut(name, "/")
-		if !slices.Contains(p.finders, judge) {
-			p.unknown(k.Line, "judge", judge, p.finders)
+		check, variant, isCode := strings.Cut(name, "/")
+		if !slices.Contains(p.finders, check) {
+			p.unknown(k.Line, "check", check, p.finders)
 			return
 		}
 		if isCode && variant == "" {
-			p.fault(k.Line, "%q is no code: nothing follows the /", name)
+			p.fault(k.Line, "%q is not a code: nothing follows the /", name)
 			return
 		}
 		level, ok := p.text(v, name)
@@ -401,69 +399,49 @@ func (p *parser) suppressions(n *yaml.Node) {
 		}
 		if s.Expires != "" {
 			if _, err := time.Parse(time.DateOnly, s.Expires); err != nil {
-				p.fault(lines["expires"], "%q is no day; write it as 2027-01-31", s.Expires)
+				p.fault(lines["expires"], "%q is not a day; write it as 2027-01-31", s.Expires)
 			}
 		}
-		s.code, s.function, s.file = glob(s.Code), glob(s.Func), FileGlob(s.File)
+		file, err := FileGlob(s.File)
+		if err != nil {
+			p.fault(lines["file"], "%v", err)
+		}
+		s.code, s.function, s.file = glob(s.Code), glob(s.Func), file
 		p.c.suppressions = append(p.c.suppressions, s)
 	}
 }
 
 // checkCode sees to it that a pattern of codes can match a finding.
 func (p *parser) checkCode(line int, pattern string) {
-	judge, _, _ := strings.Cut(pattern, "/")
-	if strings.ContainsAny(judge, "*?") {
-		match := glob(judge)
+	check, _, _ := strings.Cut(pattern, "/")
+	if strings.ContainsAny(check, "*?") {
+		match := glob(check)
 		if !slices.ContainsFunc(p.finders, match) {
-			p.fault(line, "%q matches no judge; there are: %s", judge, strings.Join(p.finders, ", "))
+			p.fault(line, "%q matches no check; there are: %s", check, strings.Join(p.finders, ", "))
 		}
-	} else if !slices.Contains(p.finders, judge) {
-		p.unknown(line, "judge", judge, p.finders)
+	} else if !slices.Contains(p.finders, check) {
+		p.unknown(line, "check", check, p.finders)
 	}
 }
 
 // glob matches text in which * stands for anything and ? for one character.
 func glob(pattern string) func(string) bool {
-	return matcher("^", pattern, ".*", ".")
-}
-
-// FileGlob matches paths that end in the pattern at a folder: ** stands for
-// anything, * and ? for what is within a folder.
-func FileGlob(pattern string) func(string) bool {
-	begin := "(?:^|/)"
-	if strings.HasPrefix(pattern, "/") {
-		begin = "^"
-	}
-	return matcher(begin, pattern, "[^/]*", "[^/]")
-}
-
-func matcher(begin, pattern, star, one string) func(string) bool {
-	var b strings.Builder
-	b.WriteString("(?s)" + begin)
-	for i := 0; i < len(pattern); i++ {
-		switch rest := pattern[i:]; {
-		case strings.HasPrefix(rest, "**/"):
-			b.WriteString("(?:.*/)?")
-			i += 2
-		case strings.HasPrefix(rest, "**"):
-			b.WriteString(".*")
-			i++
-		case rest[0] == '*':
-			b.WriteString(star)
-		case rest[0] == '?':
-			b.WriteString(one)
-		default:
-			n := strings.IndexAny(rest, "*?")
-			if n < 0 {
-				n = len(rest)
-			}
-			b.WriteString(regexp.QuoteMeta(rest[:n]))
-			i += n - 1
-		}
-	}
-	re, err := regexp.Compile(b.String() + "$")
+	text := regexp.QuoteMeta(pattern)
+	re, err := regexp.Compile("(?s)^" + strings.NewReplacer(`\*`, ".*", `\?`, ".").Replace(text) + "$")
 	if err != nil { // too long for the package
 		return func(s string) bool { return s == pattern }
 	}
 	return re.MatchString
+}
+
+// FileGlob matches paths that end in the pattern at a folder, as doublestar has them: **
+// stands for any folders, * and ? for what is within one, [a-c] and {a,b} for one of these.
+func FileGlob(pattern string) (func(string) bool, error) {
+	if !doublestar.ValidatePattern(pattern) {
+		return nil, fmt.Errorf("%q is not a pattern of files", pattern)
+	}
+	if !strings.HasPrefix(pattern, "/") {
+		pattern = "**/" + pattern
+	}
+	return func(path string) bool { return doublestar.MatchUnvalidated(pattern, path) }, nil
 }

@@ -8,9 +8,9 @@ import (
 
 // A preset is a way to set all levels at once.
 type preset struct {
-	Name string
-	Doc  string
-	off  []string // judges that mean nothing there
+	Name  string
+	Doc   string
+	batch bool // checks of what somebody waits for are off
 	// levels are the levels of a threshold; nil leaves them as they are.
 	levels func(analysis.Threshold) analysis.Levels
 }
@@ -19,23 +19,7 @@ type preset struct {
 var presets = []preset{
 	{Name: "recommended", Doc: "the levels of the catalogue"},
 	{Name: "strict", Doc: "half of each limit, and what would be a warning is an error", levels: strict},
-	{Name: "batch", Doc: "for jobs that nobody waits for: without the judges of latency and of full load", off: batchOff},
-}
-
-// batchOff are the judges of how long something waits and of how full the machine
-// is: a batch job queues work on purpose and is right to use every P.
-var batchOff = []string{
-	"saturated",
-	"latency-tail",
-	"runnable-burst",
-	"preempt-heavy",
-	"syscall-return-wait",
-	"mark-starves-users",
-	"assist-queue-wait",
-	"mmu-low",
-	"netpoll-delay",
-	"slow-tasks",
-	"unfinished-tasks",
+	{Name: "batch", Doc: "for jobs that nobody waits for: without the checks of latency and of full load", batch: true},
 }
 
 // strict is the levels one step lower. A count with nothing but a Note is the

@@ -38,7 +38,7 @@ func Schema(catalogue []*analysis.Analyzer) ([]byte, error) {
 		"$schema":              "http://json-schema.org/draft-07/schema#",
 		"$id":                  SchemaURL,
 		"title":                FileName,
-		"description":          "Which judges of tracelens are asked, from where on values matter, and which findings are accepted.",
+		"description":          "Which checks of tracelens run, at which values they fire, and which findings are accepted.",
 		"type":                 []string{"object", "null"},
 		"properties":           properties,
 		"additionalProperties": false,

@@ -42,7 +42,7 @@ func parseValue(s string, t *analysis.Threshold) (float64, error) {
 	v, ok := u.parse(s)
 	switch {
 	case !ok:
-		return 0, fmt.Errorf("%q is no value of %s, which is in %s: write it as %s", s, t.Name, t.Unit, u.example)
+		return 0, fmt.Errorf("%q is not a value of %s, which is in %s: write it as %s", s, t.Name, t.Unit, u.example)
 	case v < 0:
 		return 0, fmt.Errorf("%q is negative; write %s for a level that is never reached", s, never)
 	case t.Unit == analysis.Ratio && v > 1 && !strings.HasSuffix(s, "%") && max(t.Levels.Note, t.Levels.Warning, t.Levels.Error) <= 1:

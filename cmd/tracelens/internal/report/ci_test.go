@@ -28,8 +28,8 @@ var ciCases = []struct {
 	in, out string
 	opt     Options
 }{
-	{"judges.json", "judges", Options{SourceRoot: "/src/app/", FailOn: analysis.Error, Pages: map[string]string{"lock-convoy": "# lock-convoy: one lock\n\nMany goroutines\nwait for `it`.\n\n* a\n* b\n"}}},
-	{"judges.json", "judges-windows", Options{SourceRoot: `C:\src`}},
+	{"checks.json", "checks", Options{SourceRoot: "/src/app/", FailOn: analysis.Error, Pages: map[string]string{"lock-convoy": "# lock-convoy: one lock\n\nMany goroutines\nwait for `it`.\n\n* a\n* b\n"}}},
+	{"checks.json", "checks-windows", Options{SourceRoot: `C:\src`}},
 	{"every-shape.json", "every-shape", Options{}},
 }
 
@@ -160,7 +160,7 @@ func TestFingerprint(t *testing.T) {
 	of := func(code, fn string, line int) string {
 		f := analysis.Finding{Code: code, Evidence: []analysis.Evidence{{From: int64(line), Stack: []analysis.Frame{{Func: fn, File: "/a.go", Line: line}}}}}
 		var b bytes.Buffer
-		if err := SARIF(&b, &analysis.Report{Results: []*analysis.Result{{Name: "j", Judge: true, Findings: []analysis.Finding{f}}}}, Options{}); err != nil {
+		if err := SARIF(&b, &analysis.Report{Results: []*analysis.Result{{Name: "j", Check: true, Findings: []analysis.Finding{f}}}}, Options{}); err != nil {
 			t.Fatal(err)
 		}
 		rep, err := sarif.FromBytes(b.Bytes())
@@ -296,9 +296,9 @@ func untrusted(t *testing.T, evil string, fleet *analysis.Fleet) {
 		Tool:  evil,
 		Trace: analysis.Summary{Name: evil, Fault: evil, Format: evil, Start: evil + ".0"},
 		Results: []*analysis.Result{
-			{Name: "j" + evil, Title: evil, Judge: true, Outcome: analysis.Found, Findings: []analysis.Finding{finding}},
-			{Name: "k", Title: evil, Judge: true, Outcome: analysis.NotApplicable, Reason: evil},
-			{Name: "l", Title: evil, Judge: true, Outcome: analysis.Failed, Reason: evil},
+			{Name: "j" + evil, Title: evil, Check: true, Outcome: analysis.Found, Findings: []analysis.Finding{finding}},
+			{Name: "k", Title: evil, Check: true, Outcome: analysis.NotApplicable, Reason: evil},
+			{Name: "l", Title: evil, Check: true, Outcome: analysis.Failed, Reason: evil},
 			{Name: "m" + evil, Title: evil, Outcome: analysis.Clear, Summary: []string{evil}, Tables: []*analysis.Table{table("distributions." + evil), table("findings"), table(evil)},
 				Figures: []analysis.Figure{{Name: evil, Title: evil, Mark: analysis.Bars, Table: evil, X: evil, Y: []string{"traces"}}}},
 		},

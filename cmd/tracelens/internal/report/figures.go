@@ -42,17 +42,13 @@ const fewFigures, mostFigures = 4, 6
 func MainFigures(r *analysis.Report) []View {
 	all := Figures(r)
 	score := make(map[string]float64)
-	for _, s := range salience {
-		if m, ok := r.Metrics[s.metric]; ok || s.metric == "" {
-			v := s.level
-			if s.metric != "" {
-				v = float64(m.Value) / s.level
-			}
-			score[s.figure] = max(score[s.figure], v)
-		}
+	for _, v := range all {
+		score[v.Figure.Name] = float64(v.Figure.Weight)
 	}
-	if slices.ContainsFunc(all, func(v View) bool { return v.Figure.Name == "timeline.spans" }) {
-		score["timeline.lanes"] = 0 // the same, less exact
+	for _, v := range all {
+		if v.Figure.Replaces != "" {
+			score[v.Figure.Replaces] = 0
+		}
 	}
 	best := slices.Clone(all)
 	slices.SortStableFunc(best, func(a, b View) int { return cmp.Compare(score[b.Figure.Name], score[a.Figure.Name]) })
@@ -61,36 +57,6 @@ func MainFigures(r *analysis.Report) []View {
 		n++
 	}
 	return slices.DeleteFunc(all, func(v View) bool { return !slices.Contains(best[:n], v) })
-}
-
-// salience says from which level of a metric on a figure has something to say;
-// without a metric, how much it always has.
-var salience = []struct {
-	figure, metric string
-	level          float64
-}{
-	{"timeline.spans", "", 1e12},
-	{"timeline.lanes", "", 1e12},
-	{"latency.cause", "", 1e11},
-	{"timeline.time", "", .9},
-	{"parallelism.time", "", .8},
-	{"blocking.waits", "", .7},
-	{"parallelism.time", "goroutines.runnable.mean", 1},
-	{"waits.cause", "sched.latency.user.p99", 1e6},
-	{"waits.cause", "sched.latency.user.max", 10e6},
-	{"gc.share", "procs.share.gcworker", .05},
-	{"gc.share", "procs.share.assist", .01},
-	{"gc.heap", "procs.share.gcworker", .1},
-	{"gc.heap", "procs.share.assist", .02},
-	{"gc.cycle", "procs.share.gcworker", .1},
-	{"gc.cycle", "procs.share.assist", .02},
-	{"stw.waterfall", "stw.gc.total.max", 1e6},
-	{"stw.waterfall", "stw.other.total.max", 1e6},
-	{"stealing.matrix", "steal.share", .2},
-	{"syscalls.durations", "procs.share.syscall", .1},
-	{"preemption.lengths", "preempt.overrun.count", 1},
-	{"goroutines.alive", "goroutines.max", 1000},
-	{"netpoll.latency", "netpoll.latency.p99", 1e6},
 }
 
 // PlotOptions are those that make the pictures of a report comparable: the

@@ -10,14 +10,13 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"maps"
 	"math"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/yuin/goldmark"
-	"github.com/yuin/goldmark/extension"
+	"sync"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/plots"
@@ -26,11 +25,13 @@ import (
 //go:embed html
 var htmlFiles embed.FS
 
-var htmlTemplate = template.Must(template.New("page.html").Funcs(template.FuncMap{
-	"moment": analysis.FormatMoment,
-	"count":  analysis.FormatCount,
-	"anchor": anchor,
-}).ParseFS(htmlFiles, "html/*.html"))
+var htmlTemplate = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("page.html").Funcs(template.FuncMap{
+		"moment": analysis.FormatMoment,
+		"count":  analysis.FormatCount,
+		"anchor": anchor,
+	}).ParseFS(htmlFiles, "html/*.html"))
+})
 
 // Limits of what a page holds of a table.
 const (
@@ -53,16 +54,16 @@ func HTML(w io.Writer, rep *analysis.Report, opt Options) error {
 		return fmt.Errorf("internal error: %w", err)
 	}
 	page.Data = data
-	style, script := asset("style.css")+palette(), asset("data.js")+asset("timeline.js")+asset("page.js")
+	style, script := asset("style.css")+palette(page.States), asset("data.js")+asset("timeline.js")+asset("page.js")
 	page.Style, page.Script = template.CSS(style), template.JS(script)
 	page.Policy = fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; img-src data:; base-uri 'none'; form-action 'none'", hash(style), hash(script))
 	var b bytes.Buffer
-	if err := htmlTemplate.Execute(&b, page); err != nil {
+	if err := htmlTemplate().Execute(&b, page); err != nil {
 		return fmt.Errorf("internal error: %w", err)
 	}
 	lines := strings.Split(b.String(), "\n")
 	for i := range lines {
-		lines[i] = Clean(lines[i]) // N.B. the template has escaped what is markup
+		lines[i] = Clean(lines[i]) // the template has escaped what is markup
 	}
 	_, err = io.WriteString(w, strings.Join(lines, "\n"))
 	return err
@@ -92,14 +93,31 @@ func anchor(name string) string {
 	}, name)
 }
 
-// laneStates are the states of a P, in the order in which they are stacked.
-var laneStates = []string{"user", "system", "GC worker", "assist", "syscall", "scheduler", "STW", "idle"}
+// stackedStates are the states of a P, in the order in which they are stacked.
+func stackedStates(rep *analysis.Report) (states []string) {
+	if t := tableOf(rep, analysis.RoleDensity); t != nil {
+		for _, c := range t.Columns {
+			if c.Unit == analysis.Ratio {
+				states = append(states, c.Name)
+			}
+		}
+		return states
+	}
+	if t := tableOf(rep, analysis.RoleSpans); t != nil {
+		for i := range t.Rows {
+			if s, ok := t.Cell(i, "state").(string); ok && !slices.Contains(states, s) {
+				states = append(states, s)
+			}
+		}
+	}
+	return states
+}
 
 // palette gives the states the colours that they have in charts, in both themes.
-func palette() string {
+func palette(states []string) string {
 	var b strings.Builder
 	vars := func(dark bool) {
-		for i, s := range laneStates {
+		for i, s := range states {
 			fill, text, _ := plots.Color(s, dark)
 			fmt.Fprintf(&b, "--state-%d:%s;--on-state-%d:%s;", i, fill, i, text)
 		}
@@ -111,7 +129,7 @@ func palette() string {
 	b.WriteString("}\n@media (prefers-color-scheme:dark){:root:not([data-theme=light]){")
 	vars(true)
 	b.WriteString("}}\n")
-	for i := range laneStates {
+	for i := range states {
 		fmt.Fprintf(&b, ".state-%d{background:var(--state-%d)}\n", i, i)
 	}
 	return b.String()
@@ -216,11 +234,8 @@ type htmlDoc struct {
 	HTML template.HTML
 }
 
-// markdown renders the pages, without what is HTML in them.
-var markdown = goldmark.New(goldmark.WithExtensions(extension.Table))
-
 func newHTMLPage(rep *analysis.Report, opt Options) *htmlPage {
-	p := &htmlPage{rep: rep, opt: opt, Many: rep.Fleet != nil, Name: rep.Trace.Name, Tool: rep.Tool, States: laneStates}
+	p := &htmlPage{rep: rep, opt: opt, Many: rep.Fleet != nil, Name: rep.Trace.Name, Tool: rep.Tool, States: stackedStates(rep)}
 	p.Title = filepath.Base(rep.Trace.Name) + ": tracelens report"
 	p.header()
 	p.Verdict = verdictLines(rep)
@@ -274,7 +289,7 @@ func (p *htmlPage) finding(id string, f *analysis.Finding) htmlFinding {
 		v.Page = "page-" + anchor(name)
 		if !slices.ContainsFunc(p.Pages, func(d htmlDoc) bool { return d.Name == name }) {
 			var b strings.Builder
-			if err := markdown.Convert([]byte(text), &b); err == nil {
+			if err := markdown().Convert([]byte(text), &b); err == nil {
 				p.Pages = append(p.Pages, htmlDoc{name, template.HTML(b.String())})
 			}
 		}
@@ -299,13 +314,10 @@ func (p *htmlPage) finding(id string, f *analysis.Finding) htmlFinding {
 }
 
 func (p *htmlPage) metrics() {
-	for _, d := range analysis.Metrics() {
-		m, ok := p.rep.Metrics[d.ID]
-		if !ok {
-			continue
-		}
+	for _, id := range slices.Sorted(maps.Keys(p.rep.Metrics)) {
+		m := p.rep.Metrics[id]
 		p.Metrics = append(p.Metrics, htmlMetric{
-			ID: d.ID, Value: analysis.Format(m.Value, m.Unit, p.rep.Trace.Quantum), N: analysis.FormatCount(m.N), Doc: d.Doc,
+			ID: id, Value: analysis.Format(m.Value, m.Unit, p.rep.Trace.Quantum), N: analysis.FormatCount(m.N), Doc: p.opt.MetricDocs[id],
 			Polarity: map[analysis.Polarity]string{analysis.Lower: "lower", analysis.Higher: "higher"}[m.Polarity],
 			Clock:    string(m.Clock), Confidence: string(m.Confidence), Unit: string(m.Unit), Sort: float64(m.Value),
 		})
@@ -320,7 +332,7 @@ func (p *htmlPage) sections() {
 				s.Tables = append(s.Tables, p.table(t, htmlRows))
 			}
 		}
-		if res.Judge && !p.Many || len(s.Summary)+len(s.Tables) == 0 {
+		if res.Check && !p.Many || len(s.Summary)+len(s.Tables) == 0 {
 			continue
 		}
 		p.Sections = append(p.Sections, s)

@@ -32,8 +32,9 @@ func timed(n int, name string) *analysis.Report {
 		Tool:  "tracelens test",
 		Trace: analysis.Summary{Name: name, Format: "go 1.26", Duration: int64(n) * 1000, To: int64(n) * 1000, Quantum: 64, Procs: 64, Complete: true, Generations: 1},
 	}
-	lanes := &analysis.Table{Name: "timeline.lanes", Detail: true, Columns: []analysis.Column{{Name: "at", Unit: analysis.Moment}, {Name: "P", Unit: analysis.P}}}
-	for _, s := range laneStates {
+	states := []string{"user", "system", "GC worker", "assist", "syscall", "scheduler", "STW", "idle"}
+	lanes := &analysis.Table{Name: "timeline.lanes", Role: analysis.RoleDensity, Detail: true, Columns: []analysis.Column{{Name: "at", Unit: analysis.Moment}, {Name: "P", Unit: analysis.P}}}
+	for _, s := range states {
 		lanes.Columns = append(lanes.Columns, analysis.Column{Name: s, Unit: analysis.Ratio})
 	}
 	for b := range 512 {
@@ -41,9 +42,9 @@ func timed(n int, name string) *analysis.Report {
 			lanes.Add(int64(b)*int64(n)*1000/512, int64(p), .1, .1, .1, .1, .1, .1, .1, .3)
 		}
 	}
-	windows := &analysis.Table{Name: "spans.windows", Detail: true, Columns: []analysis.Column{{Name: "from", Unit: analysis.Moment}, {Name: "to", Unit: analysis.Moment}, {Name: "spans", Unit: analysis.Count}, {Name: "wanted to", Unit: analysis.Moment}}}
+	windows := &analysis.Table{Name: "spans.windows", Role: analysis.RoleWindows, Detail: true, Columns: []analysis.Column{{Name: "from", Unit: analysis.Moment}, {Name: "to", Unit: analysis.Moment}, {Name: "spans", Unit: analysis.Count}, {Name: "wanted to", Unit: analysis.Moment}}}
 	windows.Add(int64(0), int64(n)*500, int64(n), int64(n)*1000)
-	spans := &analysis.Table{Name: "spans.spans", Detail: true, Columns: []analysis.Column{
+	spans := &analysis.Table{Name: "spans.spans", Role: analysis.RoleSpans, Detail: true, Columns: []analysis.Column{
 		{Name: "P", Unit: analysis.P}, {Name: "from", Unit: analysis.Moment}, {Name: "to", Unit: analysis.Moment}, {Name: "state", Unit: analysis.Text},
 		{Name: "function", Unit: analysis.Text}, {Name: "g", Unit: analysis.G}, {Name: "became runnable", Unit: analysis.Text}, {Name: "wait", Unit: analysis.NS},
 		{Name: "waker", Unit: analysis.G}, {Name: "queued on", Unit: analysis.P}, {Name: "stolen from", Unit: analysis.P}, {Name: "readied at", Unit: analysis.Text},
@@ -55,7 +56,7 @@ func timed(n int, name string) *analysis.Report {
 	}
 	for i := range n {
 		from := int64(i) * 64 % (int64(n) * 500)
-		spans.Add(int64(i*64/n), from, from+random(60), laneStates[random(8)], fmt.Sprint(name, random(5000)), random(1e6), "unblocked", random(1e9), random(1e6), random(64), nil, fmt.Sprint(name, random(5000)))
+		spans.Add(int64(i*64/n), from, from+random(60), states[random(8)], fmt.Sprint(name, random(5000)), random(1e6), "unblocked", random(1e9), random(1e6), random(64), nil, fmt.Sprint(name, random(5000)))
 	}
 	rep.Results = []*analysis.Result{{Name: "timeline", Outcome: analysis.Clear, Tables: []*analysis.Table{lanes}}, {Name: "spans", Outcome: analysis.Clear, Tables: []*analysis.Table{windows, spans}}}
 	return rep
@@ -64,7 +65,7 @@ func timed(n int, name string) *analysis.Report {
 // TestHTMLAgain: the same bytes each time, and from a report that was saved.
 func TestHTMLAgain(t *testing.T) {
 	small := timed(200, "main.f")
-	for i, rep := range []*analysis.Report{load(t, "testdata/every-shape.json"), load(t, "testdata/judges.json"), small} {
+	for i, rep := range []*analysis.Report{load(t, "testdata/every-shape.json"), load(t, "testdata/checks.json"), small} {
 		first := html(t, rep)
 		if html(t, rep) != first {
 			t.Errorf("report %d: written again it is other", i)
@@ -92,7 +93,7 @@ func TestHTMLSize(t *testing.T) {
 
 // TestHTMLPolicy: the page asks for nothing, and its policy allows what it holds only.
 func TestHTMLPolicy(t *testing.T) {
-	page := html(t, load(t, "testdata/judges.json"))
+	page := html(t, load(t, "testdata/checks.json"))
 	for what, element := range map[string]string{"style-src": "style", "script-src": "script"} {
 		text := regexp.MustCompile(`(?s)<`+element+`>(.*?)</`+element+`>`).FindAllStringSubmatch(page, -1)
 		if len(text) != 1 {
@@ -127,11 +128,11 @@ func TestHTMLUntrusted(t *testing.T) {
 	table := &analysis.Table{Name: evil, Title: evil, Columns: []analysis.Column{{Name: evil, Unit: analysis.Text}, {Name: "n", Unit: analysis.Count}}}
 	table.Add(evil, int64(3))
 	rep.Results = append(rep.Results,
-		&analysis.Result{Name: "j" + evil, Title: evil, Judge: true, Outcome: analysis.Found, Findings: []analysis.Finding{finding}},
+		&analysis.Result{Name: "j" + evil, Title: evil, Check: true, Outcome: analysis.Found, Findings: []analysis.Finding{finding}},
 		&analysis.Result{Name: "limits", Title: evil, Outcome: analysis.Clear, Summary: []string{evil}},
 		&analysis.Result{Name: "m" + evil, Title: evil, Outcome: analysis.Clear, Summary: []string{evil}, Tables: []*analysis.Table{table},
 			Figures: []analysis.Figure{{Name: evil, Title: evil, Mark: analysis.Bars, Table: evil, X: evil, Y: []string{"n"}}}},
-		&analysis.Result{Name: "k" + evil, Title: evil, Judge: true, Outcome: analysis.NotApplicable, Reason: evil})
+		&analysis.Result{Name: "k" + evil, Title: evil, Check: true, Outcome: analysis.NotApplicable, Reason: evil})
 	rep.Suppressed = []analysis.Suppressed{{Finding: finding, Reason: evil}}
 	rep.Config = &analysis.Config{File: evil, Off: []string{evil}}
 	page := html(t, rep)

@@ -8,7 +8,7 @@ import (
 	"github.com/tracelens/tracelens/analysis"
 )
 
-// timelineData is what the page's timeline draws. Times are ns since the begin of
+// timelineData is what the page's timeline draws. Times are ns since the start of
 // the trace; texts are indexes into Strings.
 type timelineData struct {
 	From    int64            `json:"from"`
@@ -26,7 +26,7 @@ type timelineData struct {
 // densityData is shares of the time of each P by state in buckets: Share in 1/1000,
 // rows of one value per state.
 type densityData struct {
-	At    []int64 `json:"at"`  // begins of buckets, in order
+	At    []int64 `json:"at"`  // starts of buckets, in order
 	P     []int64 `json:"p"`   // of the rows
 	Row   []int64 `json:"row"` // bucket of the rows
 	Share []int64 `json:"share"`
@@ -50,13 +50,15 @@ type markData struct {
 
 func (p *htmlPage) timeline() *timelineData {
 	t := p.rep.Trace
-	d := &timelineData{From: t.From, To: t.To, Quantum: t.Quantum, States: laneStates, Strings: []string{}, Windows: [][3]int64{}, Marks: []markData{}}
+	d := &timelineData{From: t.From, To: t.To, Quantum: t.Quantum, States: p.States, Strings: []string{}, Windows: [][3]int64{}, Marks: []markData{}}
 	ids := make(map[string]int64)
-	if lanes := tableNamed(p.rep, "timeline.lanes"); lanes != nil {
-		d.Density = density(lanes)
+	if lanes := tableOf(p.rep, analysis.RoleDensity); lanes != nil {
+		d.Density = density(lanes, d.States)
 	}
-	spans := tableNamed(p.rep, "spans.spans")
-	if windows := tableNamed(p.rep, "spans.windows"); windows != nil {
+	// The last that tells spans is the one that was made for it.
+	spans, windows := tableOf(p.rep, analysis.RoleSpans), tableOf(p.rep, analysis.RoleWindows)
+	switch {
+	case windows != nil:
 		for i := range windows.Rows {
 			var w [3]int64
 			for k, name := range []string{"from", "to", "wanted to"} {
@@ -64,13 +66,13 @@ func (p *htmlPage) timeline() *timelineData {
 			}
 			d.Windows = append(d.Windows, w)
 		}
-	} else if spans = tableNamed(p.rep, "timeline.spans"); spans != nil {
+	case spans != nil:
 		d.Windows = append(d.Windows, [3]int64{t.From, t.To, t.To})
 	}
 	if spans != nil {
 		d.Spans = d.columns(spans, ids)
 	}
-	if bands := tableNamed(p.rep, "spans.bands"); bands != nil {
+	if bands := tableOf(p.rep, analysis.RoleBands); bands != nil {
 		d.Bands = d.columns(bands, ids)
 	}
 	for i := range p.Findings {
@@ -112,15 +114,16 @@ func (d *timelineData) exact() string {
 	return s
 }
 
-func tableNamed(rep *analysis.Report, name string) *analysis.Table {
+// tableOf is the last table with a role, nil if there is none.
+func tableOf(rep *analysis.Report, role analysis.Role) (found *analysis.Table) {
 	for _, res := range rep.Results {
 		for _, t := range res.Tables {
-			if t.Name == name {
-				return t
+			if t.Role == role {
+				found = t
 			}
 		}
 	}
-	return nil
+	return found
 }
 
 // columns are the columns of a table for the page.
@@ -160,7 +163,7 @@ func (d *timelineData) text(ids map[string]int64, s string) int64 {
 	return id
 }
 
-func density(t *analysis.Table) *densityData {
+func density(t *analysis.Table, states []string) *densityData {
 	d := &densityData{}
 	for i := range t.Rows {
 		at, _ := integer(t.Cell(i, "at"))
@@ -174,7 +177,7 @@ func density(t *analysis.Table) *densityData {
 		bucket, _ := slices.BinarySearch(d.At, at)
 		d.P = append(d.P, p)
 		d.Row = append(d.Row, int64(bucket))
-		for _, s := range laneStates {
+		for _, s := range states {
 			share, _ := number(t.Cell(i, s))
 			d.Share = append(d.Share, int64(math.Round(1000*share)))
 		}

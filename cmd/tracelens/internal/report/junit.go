@@ -15,7 +15,7 @@ type (
 		XMLName  xml.Name   `xml:"testsuites"`
 		Tests    int        `xml:"tests,attr"`
 		Failures int        `xml:"failures,attr"`
-		Errors   int        `xml:"errors,attr"` // N.B. no skipped: Jenkins refuses it here
+		Errors   int        `xml:"errors,attr"` // no skipped: Jenkins refuses it here
 		Suite    junitSuite `xml:"testsuite"`
 	}
 	junitSuite struct {
@@ -52,7 +52,7 @@ type (
 	}
 )
 
-// JUnit writes a test for each judge: it fails with findings at or above
+// JUnit writes a test for each check: it fails with findings at or above
 // Options.FailOn, and is skipped where the trace cannot tell.
 func JUnit(w io.Writer, rep *analysis.Report, opt Options) error {
 	failOn := opt.FailOn
@@ -71,7 +71,7 @@ func JUnit(w io.Writer, rep *analysis.Report, opt Options) error {
 		s.Timestamp = Clean(at) // xs:dateTime, which common schemas want without zone
 	}
 	for _, res := range rep.Results {
-		if !res.Judge && len(res.Findings) == 0 {
+		if !res.Check && len(res.Findings) == 0 {
 			continue
 		}
 		c := junitCase{Name: Clean(res.Name), Class: Clean(rep.Trace.Name), Time: "0"}
@@ -92,7 +92,7 @@ func JUnit(w io.Writer, rep *analysis.Report, opt Options) error {
 			}
 		}
 		if len(failures) > 0 {
-			// One for all of a judge: several in a test are read by few.
+			// One for all of a check: several in a test are read by few.
 			worst := failures[0]
 			for _, f := range failures {
 				if f.Severity.Rank() > worst.Severity.Rank() {

@@ -3,7 +3,9 @@ package report
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/charmbracelet/x/ansi"
@@ -107,7 +109,7 @@ func (m *markdownWriter) parts() (all []markdownPart) {
 // what the report is about, each as a part.
 func (m *markdownWriter) result(res *analysis.Result, add func(name, text string)) {
 	many := m.rep.Fleet != nil
-	if !many && (res.Judge || res.Name == verdict) {
+	if !many && (res.Check || res.Leads) {
 		return
 	}
 	var said strings.Builder
@@ -173,8 +175,8 @@ func (m *markdownWriter) foot() string {
 		if t.Window {
 			how += " --from " + seconds(t.From) + " --to " + seconds(t.To)
 		}
-		if how += " " + shellQuoted(t.Name); len(how) > 2*proseWidth {
-			how = "" // N.B. a part of a command is none
+		if how += " " + ShellQuoted(t.Name); len(how) > 2*proseWidth {
+			how = "" // a part of a command is none
 		} else {
 			how = "; reproduce with <code>" + inMarkdown(how) + "</code>"
 		}
@@ -278,7 +280,7 @@ func (m *markdownWriter) evidence(b *strings.Builder, all []analysis.Evidence) {
 
 // folded hides text behind a line that opens it.
 func (m *markdownWriter) folded(line, text string) string {
-	// N.B. Markdown within HTML needs empty lines around it.
+	// Markdown within HTML needs empty lines around it.
 	return fmt.Sprintf("\n<details><summary>%s</summary>\n\n%s\n</details>\n", line, text)
 }
 
@@ -294,17 +296,14 @@ func (m *markdownWriter) metrics() string {
 	var b strings.Builder
 	b.WriteString("| metric | value | n | better |\n|---|---:|---:|---|\n")
 	n := 0
-	for _, d := range analysis.Metrics() {
-		v, ok := m.rep.Metrics[d.ID]
-		if !ok {
-			continue
-		}
+	for _, id := range slices.Sorted(maps.Keys(m.rep.Metrics)) {
+		v := m.rep.Metrics[id]
 		n++
 		better := string(v.Polarity)
 		if v.Polarity == analysis.Neutral {
 			better = ""
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", code(d.ID), m.text(analysis.Format(v.Value, v.Unit, m.rep.Trace.Quantum), cellWidth), analysis.FormatCount(v.N), m.text(better, cellWidth))
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", code(id), m.text(analysis.Format(v.Value, v.Unit, m.rep.Trace.Quantum), cellWidth), analysis.FormatCount(v.N), m.text(better, cellWidth))
 	}
 	if n == 0 {
 		return ""

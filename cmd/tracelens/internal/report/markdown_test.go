@@ -35,7 +35,7 @@ func rendered(t *testing.T, text string) (elements map[string]int, shown string)
 	return elements, stdhtml.UnescapeString(tags.ReplaceAllString(b.String(), ""))
 }
 
-var tags = regexp.MustCompile(`</?([a-z0-9]*)[^>]*>`) // N.B. in text, < is escaped
+var tags = regexp.MustCompile(`</?([a-z0-9]*)[^>]*>`) // in text, < is escaped
 
 var hostile = []string{
 	"<script>alert(1)</script>", "</summary></details><img src=x onerror=alert(1)>", "a|b|c", "**bold** __b__ ~~s~~", "`code` ``two``",
@@ -51,7 +51,7 @@ func TestMarkdownUntrusted(t *testing.T) {
 		rep := &analysis.Report{
 			Tool: "tracelens", Trace: analysis.Summary{Name: "x " + evil, Complete: true, Format: "go 1.26", To: 100},
 			Results: []*analysis.Result{
-				{Name: "limits", Judge: true, Summary: []string{evil}},
+				{Name: "limits", Check: true, Summary: []string{evil}},
 				{Name: "x", Outcome: analysis.Found, Summary: []string{evil}, Tables: []*analysis.Table{table}, Findings: []analysis.Finding{{
 					Code: evil, Severity: analysis.Error, Summary: evil, Advice: evil, Caveat: evil,
 					Evidence: []analysis.Evidence{{From: 1, To: 2, Func: evil, Note: evil}}, Symptoms: []analysis.Finding{{Code: evil, Summary: evil}},
@@ -146,7 +146,7 @@ func TestMarkdownBounded(t *testing.T) {
 	for _, long := range []string{strings.Repeat("x", 1<<20), strings.Repeat("\u0301", 1<<20), strings.Repeat("&", 1<<20)} {
 		rep := &analysis.Report{Tool: long, Trace: analysis.Summary{Name: long, Format: long, Fault: long, Complete: true, To: 9}, Suppressed: make([]analysis.Suppressed, 99)}
 		f := analysis.Finding{Code: long, Severity: analysis.Error, Summary: long}
-		rep.Results = []*analysis.Result{{Name: verdict, Judge: true, Summary: slices.Repeat([]string{long}, 99), Findings: []analysis.Finding{f}}}
+		rep.Results = []*analysis.Result{{Name: "limits", Leads: true, Check: true, Summary: slices.Repeat([]string{long}, 99), Findings: []analysis.Finding{f}}}
 		rep.Suppressed[0].Reason = long
 		var b bytes.Buffer
 		if err := Markdown(&b, rep, Options{}); err != nil {

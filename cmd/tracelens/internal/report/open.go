@@ -22,14 +22,14 @@ const traceAddress = "localhost:6061"
 // where that is all of the trace, or the trace is no file.
 //
 // Of `go tool trace`, internal/trace/traceviewer/http.go says that its viewer marks
-// the #begin:end of its address, in ms; it splits traces from about 100 MiB of JSON
+// the #start:end of its address, in ms; it splits traces from about 100 MiB of JSON
 // on. gotraceui takes the name of a file only. Neither reads compressed files.
 func openings(rep *analysis.Report, from, to int64) []opening {
 	t := &rep.Trace
 	if !isFile(rep) || from <= t.From && to >= t.To {
 		return nil
 	}
-	name := shellQuoted(t.Name)
+	name := ShellQuoted(t.Name)
 	a, b := around(rep, from, to)
 	plain, unpack := name, ""
 	if t.Compression != "" {
@@ -75,8 +75,8 @@ func seconds(ns int64) string {
 
 func millis(ns int64) string { return strconv.FormatFloat(float64(ns)/1e6, 'f', -1, 64) }
 
-// shellQuoted is a name as a POSIX shell reads it; what is unprintable is written out.
-func shellQuoted(name string) string {
+// ShellQuoted is a name as a POSIX shell reads it; what is unprintable is written out.
+func ShellQuoted(name string) string {
 	name = Clean(name)
 	if strings.HasPrefix(name, "-") {
 		name = "./" + name

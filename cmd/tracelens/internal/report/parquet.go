@@ -2,6 +2,8 @@ package report
 
 import (
 	"io"
+	"maps"
+	"slices"
 
 	"github.com/parquet-go/parquet-go"
 
@@ -29,11 +31,9 @@ func Parquet(w io.Writer, rep *analysis.Report, _ Options) error {
 		cells = cells[:0]
 		return err
 	}
-	for _, d := range analysis.Metrics() {
-		if m, ok := rep.Metrics[d.ID]; ok {
-			v := float64(m.Value)
-			cells = append(cells, parquetCell{Table: "metrics", Row: 1, Column: d.ID, Unit: string(m.Unit), Number: &v})
-		}
+	for _, id := range slices.Sorted(maps.Keys(rep.Metrics)) {
+		v := float64(rep.Metrics[id].Value)
+		cells = append(cells, parquetCell{Table: "metrics", Row: 1, Column: id, Unit: string(rep.Metrics[id].Unit), Number: &v})
 	}
 	for _, res := range rep.Results {
 		for _, t := range res.Tables {

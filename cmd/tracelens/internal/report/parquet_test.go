@@ -13,7 +13,7 @@ func TestParquet(t *testing.T) {
 	table := &analysis.Table{Name: "a.b", Columns: []analysis.Column{{Name: "name", Unit: analysis.Text}, {Name: "long", Unit: analysis.NS}, {Name: "share", Unit: analysis.Ratio}}}
 	table.Add("x", int64(7), 0.5)
 	table.Add("=y", nil, nil)
-	id := analysis.Metrics()[0].ID
+	const id = "some.metric"
 	rep := &analysis.Report{Metrics: map[string]analysis.Metric{id: {Value: 3, Unit: analysis.NS}}, Results: []*analysis.Result{{Tables: []*analysis.Table{table}}}}
 	var b bytes.Buffer
 	if err := Parquet(&b, rep, Options{}); err != nil {

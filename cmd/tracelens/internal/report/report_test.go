@@ -62,7 +62,7 @@ func TestText(t *testing.T) {
 		{"every-shape.json", "every-shape-narrow.txt", Options{Width: 56}},
 		{"every-shape.json", "every-shape-color.txt", Options{Width: 100, Color: true}},
 		{"stw-kinds.json", "stw-kinds.txt", Options{Width: 100}},
-		{"judges.json", "judges.txt", Options{Width: 100, Brief: true}},
+		{"checks.json", "checks.txt", Options{Width: 100, Brief: true}},
 	} {
 		var b bytes.Buffer
 		if err := Text(&b, load(t, filepath.Join("testdata", c.in)), c.opt); err != nil {
@@ -79,7 +79,7 @@ func TestText(t *testing.T) {
 
 // TestJSONAgain: a report that is read and written again is the same.
 func TestJSONAgain(t *testing.T) {
-	for _, name := range []string{"every-shape.json", "stw-kinds.json", "judges.json"} {
+	for _, name := range []string{"every-shape.json", "stw-kinds.json", "checks.json"} {
 		path := filepath.Join("testdata", name)
 		var b bytes.Buffer
 		if err := JSON(&b, load(t, path), Options{}); err != nil {
@@ -217,26 +217,41 @@ func TestJSONIsPrintable(t *testing.T) {
 }
 
 func TestPage(t *testing.T) {
-	page := "# name: a title\n\nOne paragraph\nover two lines with `code` and **bold**.\n\n## How\n\n* an item that is long enough to be\n  filled\n* another\n1. first\n\n    code   stays\n\n| a | table |\n|---|---|\n| of two | rows and so many words |\n| x | y |\n\n```\nfenced   # too\n```\n"
+	page := "# name: a title\n\nOne paragraph\nover two lines with `code` and **bold**, *stress* and _more_.\n\n## How\n\n* an item that is long enough to be\n  filled\n  * one below it\n* another\n1. first\n2. second with a_name, 2 * 3 * 4 and a \\*\n\nCode:\n\n    code   stays\n      so\n\n| a | table |\n|---|---|\n| of two | rows and so many words |\n| x | y |\n\n```\nfenced   # too\n```\n\nA [link](https://go.dev), <https://go.dev/doc>, a <b>tag</b> and \x1b[31m.\n\n* loose\n\n  more of it\n\n* last\n"
 	want := `name: a title
 
 One paragraph over two lines with ` + "`code`" + `
-and bold.
+and bold, *stress* and *more*.
 
 How
 
 * an item that is long enough to be
   filled
+  * one below it
 * another
 1. first
+2. second with a_name, 2 * 3 * 4 and a *
+
+Code:
 
     code   stays
+      so
 
 a · table:
 * of two: rows and so many words
 * x: y
 
     fenced   # too
+
+A link (https://go.dev),
+https://go.dev/doc, a <b>tag</b> and
+\x1b[31m.
+
+* loose
+
+  more of it
+
+* last
 `
 	var b bytes.Buffer
 	if err := Page(&b, page, Options{Width: 40}); err != nil {
@@ -261,7 +276,7 @@ func TestVerdict(t *testing.T) {
 		{"of the trace", []analysis.Finding{{Code: "incomplete-trace", Severity: analysis.Error}}, "Nothing in this trace limits the program: Ps idled."},
 		{"a warning", []analysis.Finding{{Code: "a", Severity: analysis.Warning, Cost: costly}}, "What matters most: a (cost 1 ms wall, 25 % of 4 ms).\nIn numbers: Ps idled."},
 	} {
-		rep := &analysis.Report{Results: []*analysis.Result{{Name: verdict, Summary: []string{"Ps idled."}}, {Name: "x", Findings: c.findings}}}
+		rep := &analysis.Report{Results: []*analysis.Result{{Name: "limits", Leads: true, Summary: []string{"Ps idled."}}, {Name: "x", Findings: c.findings}}}
 		if got := strings.Join(verdictLines(rep), "\n"); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
@@ -274,7 +289,7 @@ func TestVerdict(t *testing.T) {
 // TestProse: sentences at the right of a table take several lines and lose nothing.
 func TestProse(t *testing.T) {
 	table := &analysis.Table{Columns: []analysis.Column{{Name: "input", Unit: analysis.Text}, {Name: "reason", Unit: analysis.Text}}}
-	const reason = "it ends in the middle of a generation, which is why nothing after its begin could be read"
+	const reason = "it ends in the middle of a generation, which is why nothing after its start could be read"
 	table.Add("a.trace", reason)
 	p := &printer{Options: Options{Width: 40}}
 	p.table(table)

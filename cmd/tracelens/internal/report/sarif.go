@@ -117,7 +117,7 @@ type (
 	}
 )
 
-// SARIF writes the findings as SARIF 2.1.0: a rule for each judge, a result for each
+// SARIF writes the findings as SARIF 2.1.0: a rule for each check, a result for each
 // finding at the program's own code, the trace as what was analysed.
 //
 // Suppressed findings are notifications: code scanning shows a result even where
@@ -146,7 +146,7 @@ func SARIF(w io.Writer, rep *analysis.Report, opt Options) error {
 		in.Execution = append(in.Execution, sarifNotification{Level: "warning", Message: sarifMessage(fmt.Sprintf("The trace is incomplete after %s: %s", analysis.FormatMoment(rep.Trace.To), f))})
 	}
 	for _, res := range rep.Results {
-		if !res.Judge && len(res.Findings) == 0 {
+		if !res.Check && len(res.Findings) == 0 {
 			continue
 		}
 		rule := sarifRuleRef{Clean(res.Name), len(run.Tool.Driver.Rules)}

@@ -33,7 +33,7 @@ function duration(ns, quantum) {
   return `${Number(v.toPrecision(3))} ${units[i]}`;
 }
 
-// A time since the begin, fine enough for steps of so many ns.
+// A time since the start, fine enough for steps of so many ns.
 function moment(ns, step) {
   const [unit, size] = Math.abs(ns) >= 1e9 ? ["s", 1e9] : ["ms", 1e6];
   const digits = Math.min(Math.max(Math.ceil(Math.log10(size / Math.max(step, 1))), 0), 9);

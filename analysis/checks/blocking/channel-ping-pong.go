@@ -1,0 +1,140 @@
+package blocking
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
+	"github.com/tracelens/tracelens/analysis/internal/say"
+	"github.com/tracelens/tracelens/analysis/measures"
+	"github.com/tracelens/tracelens/parse"
+)
+
+// wakePair is two functions, as parse.Symbols.Site names them, that wake each other.
+type wakePair struct{ a, b parse.StringID }
+
+var channelPingPong = &analysis.Analyzer{
+	Name:     "channel-ping-pong",
+	Doc:      say.Page(pages, "channel-ping-pong"),
+	Requires: []*analysis.Analyzer{measures.Blocking, measures.Goroutines},
+	Thresholds: []analysis.Threshold{
+		{
+			Name: "channel-ping-pong.rate", Doc: "wakes per second from each side to the other", Unit: analysis.PerS,
+			Levels: analysis.Levels{Note: 5000},
+			Source: "a wake costs 1 to 50 µs in the scheduler, more with a thread switch: from here on it is a good part of a P",
+		},
+		{
+			Name: "channel-ping-pong.work", Doc: "running time of both, system calls included, for each wait", Unit: analysis.NS, Below: true,
+			Levels: analysis.Levels{Note: 5000},
+			Source: "less work than the wake-up of a thread (5 to 50 µs) is better done by one goroutine",
+		},
+		{
+			Name: "channel-ping-pong.trace", Doc: "length of the trace", Unit: analysis.NS,
+			Levels: analysis.Levels{Note: 100e6}, Source: "below it a rate says nothing",
+		},
+		{
+			Name: "channel-ping-pong.wakes", Doc: "wakes from each side to the other", Unit: analysis.Count,
+			Levels: analysis.Levels{Note: 1000}, Source: "a rate of short bursts is none",
+		},
+	},
+	Run: func(p *analysis.Pass) error {
+		tr := p.Trace
+		if evidence.TooShort(p) || evidence.NoWaits(p, measures.WaitingSites(p)) {
+			return nil
+		}
+		f := measures.BlockingOf(p)
+		wakes := make(map[wakePair]int64) // a waits, b wakes it
+		stacks := make(map[wakePair]parse.StackID)
+		most := make(map[wakePair]int64)
+		waitsOf := make(map[parse.StringID]int64) // by entry function
+		for _, e := range f.Wakers().Entries {
+			k := e.Key
+			if k.Told == measures.BlockUnnamed || measures.BlockReasonOf(tr, k.BlockSite) == "" {
+				continue
+			}
+			waitsOf[tr.Entry(k.BlockSite.Stack)] += e.V
+			one, ok := tr.Site(k.BlockSite.Stack)
+			other, also := tr.Site(k.Stack)
+			if k.Ready != parse.ReadyUnblocked || !ok || !also {
+				continue
+			}
+			pair := wakePair{one.Func, other.Func}
+			wakes[pair] += e.V
+			if e.V > most[pair] {
+				most[pair], stacks[pair] = e.V, k.BlockSite.Stack
+			}
+		}
+		running := make(map[parse.StringID]int64)
+		for o, v := range measures.GoroutinesOf(p).Populations().ByKey() {
+			running[o.Fn] += v.States[parse.GoRunning] + v.States[parse.GoSyscall]
+		}
+		// work is what the goroutines of both ran, and for each of their waits.
+		work := func(pair wakePair) (ran, each int64) {
+			a, b := tr.Entry(stacks[pair]), tr.Entry(stacks[wakePair{pair.b, pair.a}])
+			ran, each = running[a], waitsOf[a]
+			if a != b {
+				ran, each = ran+running[b], each+waitsOf[b]
+			}
+			return ran, ran / max(each, 1)
+		}
+		var pairs []wakePair
+		for pair := range wakes {
+			// N.B. by name, since ids are in the order in which a reader meets strings.
+			if p.FuncName(pair.a) <= p.FuncName(pair.b) && min(wakes[pair], wakes[wakePair{pair.b, pair.a}]) > 0 {
+				pairs = append(pairs, pair)
+			}
+		}
+		each := func(pair wakePair) int64 {
+			n := min(wakes[pair], wakes[wakePair{pair.b, pair.a}])
+			if pair.a == pair.b {
+				n /= 2 // either may be the one that waits
+			}
+			return n
+		}
+		slices.SortFunc(pairs, func(x, y wakePair) int {
+			return cmp.Or(cmp.Compare(each(y), each(x)), cmp.Compare(p.FuncName(x.a), p.FuncName(y.a)), cmp.Compare(p.FuncName(x.b), p.FuncName(y.b)))
+		})
+		found := 0
+		for _, pair := range pairs {
+			back := wakePair{pair.b, pair.a}
+			n := each(pair)
+			ran, apiece := work(pair)
+			rate := say.PerSecond(n, tr.Duration())
+			s := analysis.Least(p.Severity("rate", rate), p.Severity("work", float64(apiece)))
+			if !p.Met("wakes", float64(n)) || s == "" || found == evidence.MaxFindings {
+				continue
+			}
+			found++
+			whole := analysis.Evidence{From: p.Rel(tr.From), To: p.Rel(tr.To)}
+			one, other := whole, whole
+			one.Func, one.Stack, one.Note = p.SiteName(stacks[pair]), p.Stack(stacks[pair]), fmt.Sprintf("waits here, woken %s times by the other", analysis.FormatCount(wakes[pair]))
+			other.Func, other.Stack, other.Note = p.SiteName(stacks[back]), p.Stack(stacks[back]), fmt.Sprintf("waits here, woken %s times by the other", analysis.FormatCount(wakes[back]))
+			shown := []analysis.Evidence{one}
+			if other.Func != one.Func {
+				shown = append(shown, other)
+			}
+			p.Find(analysis.Finding{
+				Severity: s,
+				Summary: fmt.Sprintf("Goroutines in %s and %s hand work to and fro %s, and run %s for each wait",
+					p.FuncName(pair.a), p.FuncName(pair.b), analysis.FormatRate(rate), p.Dur(apiece)),
+				Cost:       evidence.GoTime(p, ran),
+				Confidence: analysis.Inferred, Evidence: shown,
+				Advice: "Send batches, or let one goroutine do both halves: a mutex or a plain call costs 10 to 100 times less than a wake. sched.starts.user should fall.",
+				Caveat: "Goroutines are told apart by function only: that each time the same two meet is assumed. One with a locked thread (runtime.LockOSThread) also pays two thread switches.",
+			})
+		}
+		if found == 0 {
+			if len(pairs) == 0 {
+				p.Say("no two functions whose goroutines wake each other")
+				return nil
+			}
+			pair := pairs[0]
+			_, apiece := work(pair)
+			p.Say("%s and %s wake each other most: %s, and run %s for each wait; worth a note from %s on, below %s", p.FuncName(pair.a), p.FuncName(pair.b),
+				analysis.FormatRate(say.PerSecond(each(pair), tr.Duration())), p.Dur(apiece), analysis.FormatRate(p.Limit("rate")), p.Dur(int64(p.Limit("work"))))
+		}
+		return nil
+	},
+}

@@ -1,0 +1,52 @@
+package blocking
+
+import (
+	"testing"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/analysistest"
+	"github.com/tracelens/tracelens/analysis/internal/checktest"
+	"github.com/tracelens/tracelens/parse"
+)
+
+func TestChannelPingPong(t *testing.T) { checktest.Run(t, channelPingPong, casesChannelPingPong) }
+
+func casesChannelPingPong(t *testing.T) {
+	tr, w := checktest.Recorded(t)
+	ping, pong := w["blkPing"], w["blkPong"]
+	if ping.Waker == 0 || pong.Waker == 0 {
+		t.Fatal(ping, pong)
+	}
+	for _, c := range []struct {
+		name string
+		end  int64
+		n    int
+		ran  int64 // of each side
+		want string
+	}{
+		{"no waits", 1e9, 0, 0, "not applicable"},
+		{"too short", 99e6, 9000, 1e6, "not applicable"},
+		{"healthy: much work", 1e9, 9000, 300e6, ""},
+		{"healthy: now and then", 1e9, 500, 1e6, ""},
+		{"5,000 a second", 1e9, 5000, 25e6, "channel-ping-pong note"},
+		{"4,999 a second", 1e9, 4999, 10e6, ""},
+		{"more work", 1e9, 5000, 26e6, ""},
+		{"short burst", 150e6, 999, 1e6, ""},
+		{"longer burst", 150e6, 1000, 1e6, "channel-ping-pong note"},
+	} {
+		tr := *tr
+		tr.To, tr.Last = parse.Time(c.end), parse.Time(c.end)
+		r := checktest.RunOn(t, &tr, channelPingPong, checktest.Waits(ping, 0, 10e3, c.n, 1), checktest.Waits(pong, 0, 10e3, c.n, 1),
+			[]parse.Event{checktest.Ran(ping.Fn, 0, c.ran, 1e9), checktest.Ran(pong.Fn, 0, c.ran, 1e9)})
+		if got := checktest.Found(r); got != c.want {
+			t.Errorf("%s: %q, want %q; %q", c.name, got, c.want, r.Summary)
+		}
+	}
+	for _, name := range []string{"sched/lockosthread-pingpong", "sync/chan-slow-stage", "io/net-echo"} { // 3,000 a second each way at most
+		t.Run(name, func(t *testing.T) {
+			if r := checktest.On(t, analysistest.Corpus(t, name), channelPingPong); r.Outcome != analysis.Clear {
+				t.Errorf("%+v", r)
+			}
+		})
+	}
+}

@@ -1,0 +1,95 @@
+package blocking
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
+	"github.com/tracelens/tracelens/analysis/internal/say"
+	"github.com/tracelens/tracelens/analysis/internal/window"
+	"github.com/tracelens/tracelens/analysis/measures"
+	"github.com/tracelens/tracelens/parse"
+)
+
+var deadlinesExpired = &analysis.Analyzer{
+	Name: "deadlines-expired",
+	Doc:  say.Page(pages, "deadlines-expired"),
+	Thresholds: []analysis.Threshold{
+		{
+			Name: "deadlines-expired.count", Doc: "context deadlines that expired", Unit: analysis.Count, Levels: analysis.Levels{Note: 20},
+			Source: "single ones are what deadlines are for",
+		},
+		{
+			Name: "deadlines-expired.rate", Doc: "of them per second", Unit: analysis.PerS, Levels: analysis.Levels{Note: 5},
+			Source: "a program that gives up five times a second",
+		},
+	},
+	Requires: []*analysis.Analyzer{measures.Goroutines, measures.Blocking},
+	Run: func(p *analysis.Pass) error {
+		var n, created int64
+		for k, v := range measures.GoroutinesOf(p).Populations().ByKey() {
+			if k.Class == parse.ClassUser && k.Seen {
+				created += v.Created
+				if expiresDeadline(p.FuncName(k.Fn)) {
+					n += v.Created
+				}
+			}
+		}
+		sites := measures.WaitingSites(p)
+		if created == 0 && evidence.NoWaits(p, sites) {
+			return nil
+		}
+		rate := say.PerSecond(n, p.Trace.Duration())
+		severity := analysis.Least(p.Severity("count", float64(n)), p.Severity("rate", rate))
+		if severity == "" {
+			p.Say("%s expired; limit %.0f and %s", say.Counted(n, "context deadline", "context deadlines"), p.Limit("count"), analysis.FormatRate(p.Limit("rate")))
+			return nil
+		}
+		whole := window.All(p)
+		var shown []analysis.Evidence
+		var cut, waited int64
+		slices.SortStableFunc(sites, func(a, b *measures.WaitingAt) int { return cmp.Compare(cutOff(p, b), cutOff(p, a)) })
+		for _, w := range sites {
+			if k := cutOff(p, w); k > 0 {
+				cut += k
+				waited += w.Total * k / max(1, w.Spans)
+				if len(shown) < 5 {
+					shown = append(shown, analysis.Evidence{From: p.Rel(whole.From), To: p.Rel(whole.To), Func: w.Label[1],
+						Note: fmt.Sprintf("%s ended by one", say.Counted(k, "wait", "waits")), Stack: p.Stack(w.Stack)})
+				}
+			}
+		}
+		text := fmt.Sprintf("Context deadlines expire: %s (%s)", analysis.FormatCount(n), analysis.FormatRate(rate))
+		if len(shown) > 0 {
+			text += fmt.Sprintf("; they ended %s, most at %s", say.Counted(cut, "wait", "waits"), shown[0].Func)
+		}
+		p.Find(analysis.Finding{
+			Severity: severity, Confidence: analysis.Inferred, Summary: text,
+			Cost:     evidence.GoTime(p, waited),
+			Evidence: shown,
+			Advice:   "Work that is given up was for nothing: find what makes it late (latency-tail, lock-convoy, netpoll-delay), do less of it at once, or allow it the time it takes. goroutines.created, which counts one for each, should fall.",
+			Caveat:   "Told from the goroutines that the context package starts for a timer. Deadlines of connections (SetReadDeadline) do not show in a trace, nor do those that expired with nobody waiting.",
+		})
+		return nil
+	},
+}
+
+// expiresDeadline reports whether a goroutine of that entry function is what a timer
+// of the context package starts (context.go: WithDeadlineCause; WithDeadline before
+// Go 1.21).
+func expiresDeadline(fn string) bool {
+	return strings.HasPrefix(fn, "context.WithDeadline") && strings.Contains(fn, ".func")
+}
+
+// cutOff is how many of the waits a context's deadline ended.
+func cutOff(p *analysis.Pass, w *measures.WaitingAt) (n int64) {
+	for stack, k := range w.Wakers {
+		if expiresDeadline(p.Trace.String(p.Trace.Entry(stack))) {
+			n += k
+		}
+	}
+	return n
+}

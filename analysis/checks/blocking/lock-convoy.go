@@ -1,0 +1,183 @@
+package blocking
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
+	"github.com/tracelens/tracelens/analysis/internal/say"
+	"github.com/tracelens/tracelens/analysis/internal/window"
+	"github.com/tracelens/tracelens/analysis/measures"
+)
+
+var lockConvoy = &analysis.Analyzer{
+	Name:     "lock-convoy",
+	Doc:      say.Page(pages, "lock-convoy"),
+	Covers:   []string{"limits/contention"},
+	Requires: []*analysis.Analyzer{measures.Blocking, measures.Goroutines, measures.Preemption, measures.Kinds, measures.Holders},
+	Thresholds: []analysis.Threshold{
+		{
+			Name: "lock-convoy.waiters", Doc: "goroutines waiting at one place for a lock, mean of the worst 100 ms", Unit: analysis.Count,
+			Levels: analysis.Levels{Note: 1, Warning: 4},
+			Source: "a queue that grows to 8 and drains has a mean of 4; below 1 nobody waits most of the time",
+		},
+		{
+			Name: "lock-convoy.length", Doc: "length that the waits with the longest tenth of the waiting time reach", Unit: analysis.NS,
+			Levels: analysis.Levels{Note: 1e6, Warning: 4e6},
+			Source: "sync.Mutex goes into starvation mode after a wait of 1 ms (sync/mutex.go: starvationThresholdNs); behind a lock that is held for half a time slice, 5 ms, waits are 4 to 6 ms",
+		},
+		{
+			Name: "lock-convoy.waits", Doc: "waits at that place", Unit: analysis.Count,
+			Levels: analysis.Levels{Note: 10}, Source: "ten values before a quantile is said",
+		},
+		{
+			Name: "lock-convoy.longest", Doc: "the longest wait, where there are fewer", Unit: analysis.NS,
+			Levels: analysis.Levels{Note: 100e6, Warning: 250e6},
+			Source: "ten time slices (proc.go:forcePreemptNS): no queue of short holders is that long with so few; a quarter of a second is a request that a person waits for",
+		},
+		{
+			Name: "lock-convoy.senders", Doc: "goroutines waiting at one place to send on a channel, mean of the trace", Unit: analysis.Count,
+			Levels: analysis.Levels{Note: .8},
+			Source: "one sender that waits four fifths of the time: its receiver sets the pace; full channels limit work on purpose",
+		},
+		{
+			Name: "lock-convoy.queue", Doc: "goroutines waiting at one place for their turn with a channel's tokens, mean of the trace", Unit: analysis.Count,
+			Levels: analysis.Levels{Note: 1, Warning: 4}, Source: "as lock-convoy.waiters",
+		},
+		{
+			Name: "lock-convoy.own", Doc: "share of the goroutines that both wait there and end such waits, in all that do either", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Note: .5}, Source: "who takes from a pool gives back to it: 1; work comes from somebody else: 0",
+		},
+		{
+			Name: "lock-convoy.turns", Doc: "share of these waits that began before the one that ended last", Unit: analysis.Ratio, Below: true,
+			Levels: analysis.Levels{Note: .1}, Source: "0 in a queue (chan.go: waitq is first in, first out), half where each waits for its own",
+		},
+	},
+	Run: func(p *analysis.Pass) error {
+		sites := measures.WaitingSites(p)
+		if evidence.NoWaits(p, sites) {
+			return nil
+		}
+		h := measures.HoldersOf(p)
+		found, worstLock := 0, (*measures.WaitingAt)(nil)
+		var most window.Stretch
+		for _, w := range sites {
+			if w.Lock != measures.LockMutex && w.Lock != measures.LockOnce {
+				continue
+			}
+			at, long, n := window.Worst(p, w.OverTime, window.Moment, window.Mean(0)), w.Long(), w.Spans-w.Idle
+			if at.Score > most.Score {
+				most, worstLock = at, w
+			}
+			s := analysis.Least(p.Severity("waiters", at.Score), p.Severity("length", float64(long)))
+			if !p.Met("waits", float64(n)) {
+				s = p.Severity("longest", float64(w.Max))
+			}
+			if s == "" || found == evidence.MaxFindings {
+				continue
+			}
+			found++
+			lock := "a lock"
+			advice := "Hold the lock for less time: no I/O, sleep, channel operation or large copy under it; then split it (by key, or one for each P) or replace it by a copy that readers load atomically. block.sync.total should fall."
+			if w.Lock == measures.LockOnce {
+				lock, advice = "a sync.Once", "Do this initialization before the goroutines that need it start, or make it shorter. block.sync.total should fall."
+			}
+			var explains []string
+			if handedOver(p, w) {
+				explains = []string{"mutex-starvation"} // of the same lock
+			}
+			p.Find(held(p, h, w, analysis.Finding{
+				Severity: s, Explains: explains,
+				Summary: fmt.Sprintf("Goroutines queue for %s at %s: %s waited at once in the worst 100 ms (from %s), %s in %s, longest %s%s",
+					lock, w.Label[1], say.Number(at.Score), p.At(at.From), p.Dur(w.Busy()), say.Counted(n, "wait", "waits"), p.Dur(w.Max), w.WokenBy(p)),
+				Cost: evidence.GoTime(p, w.Busy()), Confidence: analysis.Measured,
+				Evidence: w.Evidence(p, at, fmt.Sprintf("%s waiting at once", say.Number(at.Score))),
+				Advice:   advice,
+				Caveat:   "Which lock it is is not in the trace: waits are joined by where they are, and who ended them is where the lock was released.",
+			}))
+		}
+		pools := findPools(p, h, sites)
+		var full []*measures.WaitingAt
+		var sending float64
+		for _, w := range sites {
+			if slices.Contains(pools, w) {
+				continue
+			}
+			if w.Label[0] == "chan send" {
+				sending = max(sending, say.Ratio(w.Busy(), p.Trace.Duration()))
+			}
+			if w.Label[0] == "chan send" && p.Met("waits", float64(w.Spans-w.Idle)) && len(full) < evidence.MaxFindings &&
+				p.Met("senders", say.Ratio(w.Busy(), p.Trace.Duration())) && p.Met("length", float64(w.Long())) {
+				full = append(full, w)
+			}
+		}
+		senders := 0
+		for _, w := range full {
+			if w.WokenByOneOf(p, full) {
+				continue // of a pipeline, the last full channel is the cause
+			}
+			var explains []string
+			if first := slices.IndexFunc(sites, func(o *measures.WaitingAt) bool { return measures.BlockContends(p.Trace, o.Label[0], o.Stack) }); sites[first].WokenByOneOf(p, full) {
+				explains = []string{"limits/contention"} // which names the costliest place
+			}
+			mean, n := say.Ratio(w.Busy(), p.Trace.Duration()), w.Spans-w.Idle
+			senders++
+			p.Find(held(p, h, w, analysis.Finding{
+				Code: "lock-convoy/senders", Explains: explains, Severity: analysis.Least(p.Severity("senders", mean), p.Severity("length", float64(w.Long()))),
+				Summary: fmt.Sprintf("The receiver sets the pace at %s: %s waited to send at any time, %s in %s%s",
+					w.Label[1], say.Number(mean), p.Dur(w.Busy()), say.Counted(n, "wait", "waits"), w.WokenBy(p)),
+				Cost: evidence.GoTime(p, w.Busy()), Confidence: analysis.Measured,
+				Evidence: w.Evidence(p, window.Worst(p, w.OverTime, window.Moment, window.Mean(0)), "the most senders in 100 ms"),
+				Advice:   "Where this is not meant as a limit: make the receiver faster, add receivers, or send in batches; a larger buffer only moves the queue. block.chan.total should fall.",
+				Caveat:   "A channel that is used as a semaphore or to slow producers down looks the same.",
+			}))
+		}
+		switch {
+		case found+senders+len(pools) > 0:
+		case worstLock == nil:
+			p.Say("no user goroutine waited for a lock; waiting to send on a channel at one place: %s on average, worth a note from %s on", say.Number(sending), say.Number(p.Limit("senders")))
+		default:
+			p.Say("at most %s waited at once for a lock in the worst 100 ms, at %s, longest %s; worth a note from %s on, of %s",
+				say.Number(most.Score), worstLock.Label[1], p.Dur(worstLock.Max), say.Number(p.Limit("waiters")), p.Dur(int64(p.Limit("length"))))
+		}
+		return nil
+	},
+}
+
+// handedOver reports whether most lock handoffs were made where the waits were ended.
+func handedOver(p *analysis.Pass, w *measures.WaitingAt) bool {
+	var here, all int64
+	releasers := w.Releasers(p)
+	for stack, v := range evidence.LockHandoffs(measures.PreemptionOf(p)) {
+		all += v.N
+		if slices.ContainsFunc(releasers, func(r measures.Releaser) bool { return r.Name == p.SiteName(stack) }) {
+			here += v.N
+		}
+	}
+	return evidence.Causes(here, all)
+}
+
+// findPools finds places where goroutines wait for their turn with what a channel
+// holds, and says so: connections, tokens, slots.
+func findPools(p *analysis.Pass, h *measures.HeldPlaces, sites []*measures.WaitingAt) (pools []*measures.WaitingAt) {
+	for _, w := range sites {
+		mean, n := say.Ratio(w.Busy(), p.Trace.Duration()), w.Spans-w.Idle
+		s := analysis.Least(p.Severity("queue", mean), p.Severity("length", float64(w.Long())))
+		if r := w.Label[0]; r != "chan receive" && r != "chan send" && r != "select" ||
+			s == "" || !p.Met("waits", float64(n)) || !w.InTurn(p) || len(pools) == evidence.MaxFindings {
+			continue
+		}
+		pools = append(pools, w)
+		p.Find(held(p, h, w, analysis.Finding{
+			Code: "lock-convoy/pool", Severity: s,
+			Summary: fmt.Sprintf("Goroutines queue for what others of them give back at %s, a pool or semaphore that is too small: %s waited at any time, %s in %s, longest %s%s",
+				w.Label[1], say.Number(mean), p.Dur(w.Busy()), say.Counted(n, "wait", "waits"), p.Dur(w.Max), w.WokenBy(p)),
+			Cost: evidence.GoTime(p, w.Busy()), Confidence: analysis.Inferred,
+			Evidence: w.Evidence(p, window.Worst(p, w.OverTime, window.Moment, window.Mean(0)), "the longest queue in 100 ms"),
+			Advice:   "Hold what is taken for less time, or have more of it (connections, tokens), unless it is a limit on purpose: then admit fewer goroutines. The waits there, in blocking.waits or blocking.contention, should fall.",
+			Caveat:   "Told from who ends the waits and in which order. Workers that hand work to each other through one channel look the same.",
+		}))
+	}
+	return pools
+}

@@ -1,0 +1,122 @@
+package blocking
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/tracelens/tracelens/analysis/analysistest"
+	"github.com/tracelens/tracelens/analysis/internal/checktest"
+	"github.com/tracelens/tracelens/analysis/internal/window"
+	"github.com/tracelens/tracelens/parse"
+)
+
+func TestLockConvoy(t *testing.T) { checktest.Run(t, lockConvoy, casesLockConvoy) }
+
+func casesLockConvoy(t *testing.T) {
+	tr, w := checktest.Recorded(t)
+	lock := w["blkLocker"]
+	// Each wait followed by a pause, one at a time.
+	withPauses := func(held, pause int64) (out []parse.Event) {
+		for i := range int64(80) {
+			out = append(out, checktest.Waits(lock, i*(held+pause), held, 1, 1)...)
+		}
+		return out
+	}
+	for _, c := range []struct {
+		name   string
+		events []parse.Event
+		want   string
+	}{
+		{"none", nil, "not applicable"},
+		{"healthy: short waits of many", checktest.Waits(lock, 100e6, 100e3, 8000, 8), ""},
+		{"healthy: long waits, seldom", withPauses(5e6, 7e6), ""},
+		{"queue of 8", checktest.Waits(lock, 100e6, 5e6, 480, 8), "lock-convoy warning"},
+		{"queue of 4", checktest.Waits(lock, 100e6, 5e6, 240, 4), "lock-convoy warning"},
+		{"queue of 3", checktest.Waits(lock, 100e6, 5e6, 180, 3), "lock-convoy note"},
+		{"one waits always", checktest.Waits(lock, 100e6, 5e6, 60, 1), "lock-convoy note"},
+		{"one waits mostly", withPauses(5e6, 1e6), ""},
+		{"3.9 ms", checktest.Waits(lock, 100e6, 3900e3, 480, 8), "lock-convoy note"},
+		{"4 ms", checktest.Waits(lock, 100e6, 4e6, 480, 8), "lock-convoy warning"},
+		{"0.9 ms", checktest.Waits(lock, 100e6, 900e3, 1600, 8), ""},
+		{"1 ms", checktest.Waits(lock, 100e6, 1e6, 1600, 8), "lock-convoy note"},
+		{"9 waits", checktest.Waits(lock, 100e6, 90e6, 9, 9), ""},
+		{"10 waits", checktest.Waits(lock, 100e6, 90e6, 10, 10), "lock-convoy warning"},
+		{"one of 99 ms", checktest.Waits(lock, 100e6, 99e6, 1, 1), ""},
+		{"one of 100 ms", checktest.Waits(lock, 100e6, 100e6, 1, 1), "lock-convoy note"},
+		{"one of 249 ms", checktest.Waits(lock, 100e6, 249e6, 1, 1), "lock-convoy note"},
+		{"one of 250 ms", checktest.Waits(lock, 100e6, 250e6, 1, 1), "lock-convoy warning"},
+		{"worst stretch only", append(withPauses(1e6, 5e6), checktest.Waits(lock, 800e6, 10e6, 100, 10)...), "lock-convoy warning"},
+		{"once", checktest.Waits(w["blkOnce"], 100e6, 200e6, 50, 50), "lock-convoy warning"},
+		{"readers are another check's", checktest.Waits(w["blkReader"], 100e6, 5e6, 480, 8), ""},
+		{"senders", checktest.Waits(w["blkSender"], 0, 10e6, 80, 1), "lock-convoy/senders note"},
+		{"senders that wait less", checktest.Waits(w["blkSender"], 0, 10e6, 79, 1), ""},
+		{"many senders", checktest.Waits(w["blkSender"], 0, 10e6, 3000, 30), "lock-convoy/senders note"},
+		{"healthy: workers wait for work", checktest.Waits(w["blkPing"], 0, 10e6, 2000, 20), ""},
+		{"pool of 20", checktest.Turns(w["blkPing"], 10e6, 2000, 20, 0, 0), "lock-convoy/pool warning"},
+		{"semaphore", checktest.Turns(w["blkSender"], 10e6, 2000, 20, 0, 0), "lock-convoy/pool warning"},
+		{"4 wait", checktest.Turns(w["blkPing"], 10e6, 400, 4, 0, 0), "lock-convoy/pool warning"},
+		{"nearly 4 wait", checktest.Turns(w["blkPing"], 10e6, 396, 4, 0, 0), "lock-convoy/pool note"},
+		{"one waits", checktest.Turns(w["blkPing"], 10e6, 100, 1, 0, 0), "lock-convoy/pool note"},
+		{"nearly one waits", checktest.Turns(w["blkPing"], 10e6, 99, 1, 0, 0), ""},
+		{"short", checktest.Turns(w["blkPing"], 900e3, 20000, 20, 0, 0), ""},
+		{"some give work only", checktest.Turns(w["blkPing"], 10e6, 2000, 20, 6, 0), "lock-convoy/pool warning"},
+		{"more give work only", checktest.Turns(w["blkPing"], 10e6, 2000, 20, 7, 0), ""},
+		{"few out of turn", checktest.Turns(w["blkPing"], 10e6, 2000, 20, 0, 200), "lock-convoy/pool warning"},
+		{"each its own", checktest.Turns(w["blkPing"], 10e6, 2000, 20, 0, 201), ""},
+	} {
+		r := checktest.RunOn(t, tr, lockConvoy, c.events, []parse.Event{checktest.Ran(lock.Fn, 0, 1e8, 40e9)})
+		if got := checktest.Found(r); got != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+	f := checktest.RunOn(t, tr, lockConvoy, checktest.Waits(lock, 100e6, 5e6, 480, 8), []parse.Event{checktest.Ran(lock.Fn, 0, 1e8, 4e9)}).Findings[0]
+	if f.Cost.Value != 2400e6 || f.Cost.Total != 4100e6 || !strings.Contains(f.Summary, "8.0 waited at once") || !strings.Contains(f.Summary, "blkUnlocker") {
+		t.Errorf("%+v", f)
+	}
+	if len(f.Evidence) != 2 || len(f.Evidence[0].Stack) == 0 || !strings.Contains(f.Evidence[1].Func, "blkUnlocker") || f.Evidence[0].To-f.Evidence[0].From < window.Moment {
+		t.Errorf("evidence %+v", f.Evidence)
+	}
+}
+
+// Of a pipeline only the last full channel is named.
+func TestLockConvoyPipeline(t *testing.T) {
+	tr, w := checktest.Recorded(t)
+	last := w["blkSender"]
+	first := w["blkLocker"] // any other function
+	first.Reason, first.Waker = last.Reason, last.Stack
+	r := checktest.RunOn(t, tr, lockConvoy, checktest.Waits(first, 0, 10e6, 95, 1), checktest.Waits(last, 0, 10e6, 90, 1))
+	if len(r.Findings) != 1 || !strings.Contains(r.Findings[0].Summary, "blkSender") || len(r.Findings[0].Explains) != 1 {
+		t.Errorf("%+v", r.Findings)
+	}
+}
+
+func TestLockConvoyTraces(t *testing.T) {
+	for name, want := range map[string]string{
+		"mutex-starvation": "lock-convoy note", "mutex-starvation-go124": "lock-convoy note", "lock-5ms": "lock-convoy note",
+		"http-healthy": "", "netpoll-echo": "", "heartbeat": "", "idle": "", "mixed-go121": "",
+	} {
+		if got := checktest.Found(checktest.On(t, analysistest.Testdata(t, name), lockConvoy)); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+	for name, want := range map[string]string{
+		"sync/mutex-hold-sleep": "main.mutexWaiter", "sync/mutex-hold-cpu": "main.mutexWaiter", "flight/flightrec-slow-request": "main.flightRequest",
+		"sync/once-herd": "main.onceHerd", "versions/go1.26.8": "main.waiter", "versions/go1.16.15": "main.waiter",
+		"sync/semaphore-chan": "main.semUser", "sync/select-fanin": "main.faninProducer", "sync/chan-slow-stage": "main.stageFast",
+		"io/http-mix": "", "real/victoria-metrics": "", "real/etcd-embed": "", "real/nats-server": "", "sched/mix-procs2": "",
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := checktest.On(t, analysistest.Corpus(t, name), lockConvoy)
+			holder := map[string]string{"sync/mutex-hold-sleep": "main.mutexHolder", "sync/mutex-hold-cpu": "main.mutexHolder", "flight/flightrec-slow-request": "main.lockHog", "versions/go1.26.8": "main.holder"}[name]
+			if len(r.Findings) > 0 && !strings.Contains(r.Findings[0].Summary, holder) {
+				t.Errorf("%s does not name %s", r.Findings[0].Summary, holder)
+			}
+			switch {
+			case want == "" && len(r.Findings) > 0:
+				t.Errorf("%s", r.Findings[0].Summary)
+			case want != "" && (len(r.Findings) != 1 || !strings.Contains(r.Findings[0].Summary, want)):
+				t.Errorf("%+v, want one at %s", r.Findings, want)
+			}
+		})
+	}
+}

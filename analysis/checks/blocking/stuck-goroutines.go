@@ -1,0 +1,209 @@
+package blocking
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
+	"github.com/tracelens/tracelens/analysis/internal/say"
+	"github.com/tracelens/tracelens/analysis/internal/window"
+	"github.com/tracelens/tracelens/analysis/measures"
+	"github.com/tracelens/tracelens/parse"
+)
+
+var StuckGoroutines = &analysis.Analyzer{
+	Name:     "stuck-goroutines",
+	Doc:      say.Page(pages, "stuck-goroutines"),
+	Requires: []*analysis.Analyzer{measures.Blocking, measures.Goroutines},
+	Thresholds: []analysis.Threshold{
+		{
+			Name: "stuck-goroutines.trace", Doc: "length of the trace", Unit: analysis.NS,
+			Levels: analysis.Levels{Note: 500e6}, Source: "in less time a slow request and one that never ends look alike",
+		},
+		{
+			Name: "stuck-goroutines.grown", Doc: "goroutines that began to wait at one place in the trace and still do at its end", Unit: analysis.Count,
+			Levels: analysis.Levels{Note: 10, Warning: 20}, Source: "more than the workers of a pool that starts by and by",
+		},
+		{
+			Name: "stuck-goroutines.growth", Doc: "of them, for each that waited there since before the trace", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Note: .1}, Source: "a large group that changes a little is a pool",
+		},
+		{
+			Name: "stuck-goroutines.ended", Doc: "share of the waits there that ended", Unit: analysis.Ratio, Below: true,
+			Levels: analysis.Levels{Note: .05}, Source: "where goroutines are woken, they wait for work",
+		},
+		{
+			Name: "stuck-goroutines.steady", Doc: "share of the growth in the lesser of the last two thirds of the trace", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Note: .1}, Source: "an even leak has a third in each; a pool that starts has nearly all in one",
+		},
+		{
+			Name: "stuck-goroutines.lock", Doc: "how long the oldest wait for a lock has lasted at the end of the trace", Unit: analysis.NS,
+			Levels: analysis.Levels{Note: 500e6, Warning: 1e9}, Source: "a lock that is held for a second is held over I/O, or for ever",
+		},
+		{
+			Name: "stuck-goroutines.share", Doc: "that time as a share of the trace", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Note: .25}, Source: "in a long trace the end of one slow request is not a deadlock",
+		},
+		{
+			Name: "stuck-goroutines.nil", Doc: "goroutines that use a nil channel", Unit: analysis.Count,
+			Levels: analysis.Levels{Warning: 1}, Source: "they can never go on (runtime/chan.go: chansend, chanrecv)",
+		},
+		{
+			Name: "stuck-goroutines.parked", Doc: "goroutines in a select without cases, but for main", Unit: analysis.Count,
+			Levels: analysis.Levels{Note: 1}, Source: "they can never go on, but somebody wrote select{} on purpose",
+		},
+	},
+	Run: runStuckGoroutines,
+}
+
+func runStuckGoroutines(p *analysis.Pass) error {
+	tr := p.Trace
+	if !p.Met("trace", float64(tr.Duration())) {
+		p.NotApplicable(fmt.Sprintf("in %s slow and stuck goroutines look alike; record at least %s, better some seconds, or take two goroutine profiles some minutes apart", p.Dur(tr.Duration()), p.Dur(int64(p.Limit("trace")))))
+		return nil
+	}
+	sites := measures.WaitingSites(p)
+	if evidence.NoWaits(p, sites) {
+		return nil
+	}
+	total := evidence.UserTime(p)
+	var leaks, locks, forever, most int
+	var mostAt string
+	var oldest int64 // of the waits for a lock
+	slices.SortStableFunc(sites, func(a, b *measures.WaitingAt) int { return cmp.Compare(b.Open, a.Open) })
+	for _, w := range sites {
+		if w.Open == 0 {
+			break
+		}
+		end := analysis.Evidence{From: p.Rel(tr.To) - w.Oldest, To: p.Rel(tr.To), Func: w.Label[1], Stack: p.Stack(w.Stack)}
+		switch {
+		case w.Label[0] == "forever":
+			if stuckForever(p, w, end, total) {
+				forever++
+			}
+			continue
+		case w.Lock == measures.LockMutex || w.Lock == measures.LockRead || w.Lock == measures.LockWrite:
+			oldest = max(oldest, w.Oldest)
+			s := p.Severity("lock", float64(w.Oldest))
+			if s == "" || !p.Met("share", say.Ratio(w.Oldest, tr.Duration())) || locks == evidence.MaxFindings {
+				break
+			}
+			locks++
+			end.Note = fmt.Sprintf("%s waiting, the oldest for %s", say.Counted(w.Open, "goroutine", "goroutines"), p.Dur(w.Oldest))
+			p.Find(analysis.Finding{
+				Code: "stuck-goroutines/lock", Severity: s,
+				Summary: fmt.Sprintf("%s at the end for a lock at %s, the oldest since %s (%s): a deadlock, or a lock held for very long",
+					say.Counted(w.Open, "goroutine waits", "goroutines wait"), w.Label[1], p.At(tr.To-parse.Time(w.Oldest)), p.Dur(w.Oldest)),
+				Cost: analysis.Cost{Value: w.Total, Total: total, Clock: analysis.GTime}, Confidence: analysis.Heuristic,
+				Evidence: []analysis.Evidence{end},
+				Advice:   "Look for goroutines that take the same locks in another order, and for a return without Unlock; a goroutine profile (debug=2) shows who holds what now. block.sync.total should fall.",
+				Caveat:   "Who holds a lock is not in the trace.",
+			})
+			continue
+		}
+		if w.Label[0] == "network" || w.Label[0] == "sleep" {
+			continue
+		}
+		grown := w.Open - w.Idle
+		steady, growth := steadyGrowth(p, w)
+		if int(grown) > most {
+			most, mostAt = int(grown), w.Label[1]
+		}
+		s := p.Severity("grown", float64(grown))
+		if s == "" || leaks == evidence.MaxFindings || !p.Met("growth", float64(grown)/float64(max(w.Idle, 1))) ||
+			!p.Met("ended", say.Ratio(w.Spans-w.Open, w.Spans)) || !p.Met("steady", steady) || growth <= 0 {
+			continue
+		}
+		leaks++
+		shown := []analysis.Evidence{end}
+		from := ""
+		if site, n := startedBy(p, tr.Entry(w.Stack)); n > 0 {
+			from = fmt.Sprintf("; %s of that function were started at %s and did not end", analysis.FormatCount(n), p.SiteName(site))
+			shown = append(shown, analysis.Evidence{From: p.Rel(tr.From), To: p.Rel(tr.To), Func: p.SiteName(site), Note: "where they were started", Stack: p.Stack(site)})
+		}
+		shown[0].Note = fmt.Sprintf("%s more than at the begin", analysis.FormatCount(grown))
+		p.Find(analysis.Finding{
+			Severity: s,
+			Summary: fmt.Sprintf("Goroutines pile up at %s (%s): %s more than at the begin (%s), %s of %s waits ended%s",
+				w.Label[1], w.Label[0], analysis.FormatCount(grown), analysis.FormatRate(say.PerSecond(grown, tr.Duration())), analysis.FormatCount(w.Spans-w.Open), analysis.FormatCount(w.Spans), from),
+			Cost: analysis.Cost{Value: w.Busy(), Total: total, Clock: analysis.GTime}, Confidence: analysis.Inferred,
+			Evidence: shown,
+			Advice:   "Give each goroutine a way to end: a context, a channel that is closed, a buffer for the one result that nobody may fetch. goroutines.max should stop to grow from trace to trace. Go 1.26 has a profile of leaked goroutines (runtime/pprof, goroutineleak).",
+			Caveat:   "The trace shows that they wait, not that nobody can wake them later.",
+		})
+	}
+	if leaks+locks+forever > 0 {
+		return nil
+	}
+	said := "no group of waiting goroutines grew"
+	if most > 0 {
+		said = fmt.Sprintf("most that began to wait and still do at the end: %s at %s", analysis.FormatCount(int64(most)), mostAt)
+	}
+	if oldest > 0 {
+		said += "; oldest wait for a lock at the end: " + p.Dur(oldest)
+	}
+	p.Say("%s; worth a note from %s that grow through the trace or %s for a lock on", said, analysis.FormatCount(int64(p.Limit("grown"))), p.Dur(int64(p.Limit("lock"))))
+	return nil
+}
+
+// steadyGrowth is by how much more goroutines waited at the end of w than a third
+// into the trace, and which share of the whole growth lies in the lesser of the
+// last two thirds.
+func steadyGrowth(p *analysis.Pass, w *measures.WaitingAt) (share float64, growth float64) {
+	d := p.Trace.Duration()
+	level := func(third int64) float64 {
+		to := int64(p.Trace.From) + d*third/3
+		from := max(to-d/30, int64(p.Trace.From))
+		if third == 0 {
+			to = from + d/30
+		}
+		return float64(window.Sum(p, w.OverTime, 0, parse.Time(from), parse.Time(to))) / float64(max(to-from, 1))
+	}
+	l := [4]float64{level(0), level(1), level(2), level(3)}
+	growth = l[3] - l[1]
+	if all := l[3] - float64(w.Idle); all > 0 {
+		share = min(l[2]-l[1], l[3]-l[2]) / all
+	}
+	return share, growth
+}
+
+// startedBy returns the go statement with the most goroutines of a function that
+// were started in the trace and did not end.
+func startedBy(p *analysis.Pass, fn parse.StringID) (site parse.StackID, n int64) {
+	for _, e := range measures.GoroutinesOf(p).Populations().Entries {
+		if alive := e.V.Created - e.V.Ended; e.Key.Fn == fn && e.Key.Seen && e.Key.Site != 0 && alive > n {
+			site, n = e.Key.Site, alive
+		}
+	}
+	return site, n
+}
+
+// stuckForever finds waits that cannot end, but for those of main.
+func stuckForever(p *analysis.Pass, w *measures.WaitingAt, at analysis.Evidence, total int64) bool {
+	empty := false
+	for _, f := range p.Trace.Stack(w.Stack) {
+		switch fn := p.Trace.String(f.Func); {
+		case fn == "runtime.block":
+			empty = true
+		case fn == "main.main" && empty:
+			return false // parks main by intent
+		}
+	}
+	f := analysis.Finding{
+		Code: "stuck-goroutines/forever", Severity: p.Severity("nil", float64(w.Open)),
+		Summary: fmt.Sprintf("%s for ever on a nil channel at %s", say.Counted(w.Open, "goroutine waits", "goroutines wait"), w.Label[1]),
+		Cost:    analysis.Cost{Value: w.Total, Total: total, Clock: analysis.GTime}, Confidence: analysis.Measured,
+		Evidence: []analysis.Evidence{at},
+		Advice:   "Make the channel before it is used; where a nil channel stands for \"never\", it belongs in a select with another case. goroutines.max should fall.",
+		Caveat:   "Nothing can wake them: all they refer to stays in memory.",
+	}
+	if empty {
+		f.Severity = p.Severity("parked", float64(w.Open))
+		f.Summary = fmt.Sprintf("%s for ever in select{} at %s", say.Counted(w.Open, "goroutine waits", "goroutines wait"), w.Label[1])
+		f.Advice = "If it only keeps the program alive, one in main is enough; else let the goroutine return. goroutines.max should fall."
+	}
+	p.Find(f)
+	return f.Severity != ""
+}

@@ -1,0 +1,106 @@
+package blocking
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/tracelens/tracelens/analysis/analysistest"
+	"github.com/tracelens/tracelens/analysis/internal/checktest"
+	"github.com/tracelens/tracelens/parse"
+)
+
+func TestStuckGoroutines(t *testing.T) { checktest.Run(t, StuckGoroutines, casesStuckGoroutines) }
+
+func casesStuckGoroutines(t *testing.T) {
+	tr, w := checktest.Recorded(t)
+	recv, lock := w["blkPing"], w["blkLocker"]
+	// n goroutines that begin to wait between two moments and never go on.
+	grow := func(n int, from, to int64) (out []parse.Event) {
+		for i := range n {
+			out = append(out, checktest.Open(recv, from+(to-from)*int64(i)/int64(n), false))
+		}
+		return out
+	}
+	idle := func(n int) (out []parse.Event) {
+		for range n {
+			out = append(out, checktest.Open(recv, 0, true))
+		}
+		return out
+	}
+	join := func(parts ...[]parse.Event) (out []parse.Event) {
+		for _, p := range parts {
+			out = append(out, p...)
+		}
+		return out
+	}
+	for _, c := range []struct {
+		name   string
+		events []parse.Event
+		want   string
+	}{
+		{"none", nil, "not applicable"},
+		{"leak", grow(100, 0, 1e9), "stuck-goroutines warning"},
+		{"20", grow(20, 0, 1e9), "stuck-goroutines warning"},
+		{"19", grow(19, 0, 1e9), "stuck-goroutines note"},
+		{"10", grow(10, 0, 1e9), "stuck-goroutines note"},
+		{"9", grow(9, 0, 1e9), ""},
+		{"healthy: pool that starts", grow(100, 0, 20e6), ""},
+		{"healthy: pool at rest", idle(500), ""},
+		{"healthy: burst at the end", grow(100, 900e6, 1e9), ""},
+		{"healthy: waits end", join(grow(20, 0, 1e9), checktest.Waits(recv, 0, 10e6, 100, 2)), ""},
+		{"one in twenty ended", join(grow(38, 0, 1e9), checktest.Waits(recv, 0, 1e6, 2, 1)), "stuck-goroutines warning"},
+		{"more ended", join(grow(38, 0, 1e9), checktest.Waits(recv, 0, 1e6, 3, 1)), ""},
+		{"a tenth more", join(grow(20, 0, 1e9), idle(200)), "stuck-goroutines warning"},
+		{"less than a tenth more", join(grow(20, 0, 1e9), idle(201)), ""},
+		{"deadlock", []parse.Event{checktest.Open(lock, 0, true)}, "stuck-goroutines/lock warning"},
+		{"lock for half a second", []parse.Event{checktest.Open(lock, 500e6, false)}, "stuck-goroutines/lock note"},
+		{"lock for less", []parse.Event{checktest.Open(lock, 501e6, false)}, ""},
+		{"nil channel", []parse.Event{checktest.Open(w["blkNil"], 0, false)}, "stuck-goroutines/forever warning"},
+		{"select{}", []parse.Event{checktest.Open(w["blkEmpty"], 0, false)}, "stuck-goroutines/forever note"},
+		{"sleep", []parse.Event{checktest.Open(w["blkSleeper"], 0, false)}, ""},
+	} {
+		if got := checktest.Found(checktest.RunOn(t, tr, StuckGoroutines, c.events)); got != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+	for end, want := range map[int64]string{499e6: "not applicable", 500e6: ""} {
+		short := *tr
+		short.To, short.Last = parse.Time(end), parse.Time(end)
+		if got := checktest.Found(checktest.RunOn(t, &short, StuckGoroutines, checktest.Waits(recv, 0, 1e6, 3, 1))); got != want {
+			t.Errorf("trace of %d ns: %q, want %q", end, got, want)
+		}
+	}
+	for end, want := range map[int64]string{3200e6: "stuck-goroutines/lock note", 3210e6: ""} {
+		long := *tr
+		long.To, long.Last = parse.Time(end), parse.Time(end)
+		e := checktest.Open(lock, end-800e6, false)
+		e.Time = long.To
+		if got := checktest.Found(checktest.RunOn(t, &long, StuckGoroutines, []parse.Event{e})); got != want {
+			t.Errorf("0.8 s of %d ns: %q, want %q", end, got, want)
+		}
+	}
+	r := checktest.RunOn(t, tr, StuckGoroutines, grow(30, 0, 1e9), []parse.Event{checktest.Ran(recv.Fn, w["blkSender"].Stack, 0, 30e9)})
+	if f := r.Findings[0]; len(f.Evidence) != 2 || !strings.Contains(f.Evidence[1].Func, "blkSender") {
+		t.Errorf("where they were started is missing: %+v", f.Evidence)
+	}
+}
+
+func TestStuckGoroutinesTraces(t *testing.T) {
+	for name, want := range map[string]string{"idle": "", "heartbeat": "", "http-healthy": "not applicable"} {
+		if got := checktest.Found(checktest.On(t, analysistest.Testdata(t, name), StuckGoroutines)); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+	for name, want := range map[string]string{
+		"sync/goroutine-leak": "stuck-goroutines warning", "sync/deadlock-abba": "stuck-goroutines/lock warning",
+		"sync/nil-and-empty-select": "stuck-goroutines/forever warning",
+		"io/http-mix":               "", "sched/goroutines-50k-parked": "", "sched/goroutine-churn": "", "io/net-conn-churn": "", "real/etcd-embed": "", "real/geth-startup": "",
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := checktest.Found(checktest.On(t, analysistest.Corpus(t, name), StuckGoroutines))
+			if !strings.HasPrefix(got, want) || want == "" && got != "" {
+				t.Errorf("%q, want %q", got, want)
+			}
+		})
+	}
+}

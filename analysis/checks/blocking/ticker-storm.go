@@ -1,0 +1,79 @@
+package blocking
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
+	"github.com/tracelens/tracelens/analysis/internal/say"
+	"github.com/tracelens/tracelens/analysis/measures"
+	"github.com/tracelens/tracelens/parse"
+)
+
+var tickerStorm = &analysis.Analyzer{
+	Name:     "ticker-storm",
+	Doc:      say.Page(pages, "ticker-storm"),
+	Requires: []*analysis.Analyzer{measures.Blocking, measures.Goroutines},
+	Thresholds: []analysis.Threshold{
+		{
+			Name: "ticker-storm.rate", Doc: "waits per second at one place that a timer ended", Unit: analysis.PerS,
+			Levels: analysis.Levels{Note: 1000}, Source: "each is a wake-up of a P or thread at 5 to 50 µs: 0.5 to 5 % of a CPU",
+		},
+		{
+			Name: "ticker-storm.work", Doc: "running time of its goroutines, system calls included, for each of their waits", Unit: analysis.NS, Below: true,
+			Levels: analysis.Levels{Note: 20e3}, Source: "less work than it costs to wake up for it",
+		},
+		{
+			Name: "ticker-storm.alone", Doc: "share of these waits in all waits of goroutines with that entry function", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Note: .95}, Source: "who also waits for other things pauses between pieces of work, and does not poll",
+		},
+		{
+			Name: "ticker-storm.trace", Doc: "length of the trace", Unit: analysis.NS,
+			Levels: analysis.Levels{Note: 100e6}, Source: "below it a rate says nothing",
+		},
+	},
+	Run: func(p *analysis.Pass) error {
+		sites := measures.WaitingSites(p)
+		if evidence.TooShort(p) || evidence.NoWaits(p, sites) {
+			return nil
+		}
+		running, waited := make(map[parse.StringID]int64), make(map[parse.StringID]int64)
+		for o, v := range measures.GoroutinesOf(p).Populations().ByKey() {
+			running[o.Fn] += v.States[parse.GoRunning] + v.States[parse.GoSyscall]
+		}
+		for _, w := range sites {
+			waited[p.Trace.Entry(w.Stack)] += w.Spans - w.Open
+		}
+		slices.SortStableFunc(sites, func(a, b *measures.WaitingAt) int { return cmp.Compare(b.Timers, a.Timers) })
+		found := 0
+		for _, w := range sites {
+			fn := p.Trace.Entry(w.Stack)
+			rate, work := say.PerSecond(w.Timers, p.Trace.Duration()), running[fn]/max(waited[fn], 1)
+			s := analysis.Least(p.Severity("rate", rate), p.Severity("work", float64(work)))
+			if s == "" || !p.Met("alone", say.Ratio(w.Timers, waited[fn])) || found == evidence.MaxFindings {
+				continue
+			}
+			found++
+			p.Find(analysis.Finding{
+				Severity: s,
+				Summary:  fmt.Sprintf("Timers wake goroutines %s at %s, to run %s each time", analysis.FormatRate(rate), w.Label[1], p.Dur(work)),
+				Cost:     analysis.Cost{Value: w.Timers * work, Total: int64(p.Trace.Procs) * p.Trace.Duration(), Clock: analysis.PTime}, Confidence: analysis.Inferred,
+				Evidence: []analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: w.Label[1], Note: fmt.Sprintf("%s timers", analysis.FormatCount(w.Timers)), Stack: p.Stack(w.Stack)})},
+				Advice:   "Wait for what is to happen instead of asking again and again (channel, sync.Cond, context), ask less often, or serve all from one ticker. sched.starts.user should fall.",
+				Caveat:   "The time that waking up itself costs, in the scheduler and the kernel, is not in it and is mostly larger.",
+			})
+		}
+		if found == 0 {
+			if w := sites[0]; w.Timers > 0 {
+				fn := p.Trace.Entry(w.Stack)
+				p.Say("most timers: %s at %s, to run %s each time; worth a note from %s on, below %s, where they wait for nothing else", analysis.FormatRate(say.PerSecond(w.Timers, p.Trace.Duration())), w.Label[1],
+					p.Dur(running[fn]/max(waited[fn], 1)), analysis.FormatRate(p.Limit("rate")), p.Dur(int64(p.Limit("work"))))
+			} else {
+				p.Say("no timer woke a user goroutine")
+			}
+		}
+		return nil
+	},
+}

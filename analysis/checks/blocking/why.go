@@ -1,0 +1,99 @@
+package blocking
+
+import (
+	"fmt"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/measures"
+	"github.com/tracelens/tracelens/parse"
+)
+
+// reason is why goroutines wait at a place, for a finding.
+type reason struct {
+	place *measures.HeldPlace
+	chain measures.Chain
+}
+
+// reasonAt is why goroutines wait where a stack is; ok is false where the trace does not
+// tell of any goroutine that ended such a wait, nor of one that did not.
+func reasonAt(p *analysis.Pass, h *measures.HeldPlaces, stack parse.StackID) (r reason, ok bool) {
+	place := h.At(p.Trace.PlaceOf(stack))
+	if place == nil {
+		return r, false
+	}
+	return reason{place, h.Chain(place)}, true
+}
+
+// text is the chain, for the end of a summary.
+func (r *reason) text() string { return "; why: " + r.chain.Text() }
+
+// advice is what to change, by what the one in the way does.
+func (r *reason) advice(otherwise string) string {
+	lock := r.place.Place.Prim.Lock()
+	root := &r.chain.Root
+	where := root.Label
+	switch root.Kind {
+	case measures.RootCall:
+		if lock {
+			return fmt.Sprintf("Do not call %s under the lock: copy what it needs, unlock, then call; or let one goroutine do it for all. hold.call should fall.", where)
+		}
+		return fmt.Sprintf("Make the call at %s rarer or shorter (batches, a cache, a goroutine of its own), or allow more of them at once. hold.call should fall.", where)
+	case measures.RootWrite:
+		return fmt.Sprintf("The peer behind %s reads slowly: give the write a deadline, or a queue of its own that drops or closes when it is full, so that one slow peer does not stop the others. hold.waiting should fall.", where)
+	case measures.RootNetwork:
+		if lock {
+			return fmt.Sprintf("Do not wait for the network (%s) under the lock: ask first, then lock. hold.waiting should fall.", where)
+		}
+		return fmt.Sprintf("What is waited for is outside, at %s: allow more of it at once, or make that answer faster; locks and CPUs are not in the way. hold.waiting should fall.", where)
+	case measures.RootSleep, measures.RootTimer:
+		if lock {
+			return "Do not sleep or wait for a timer under the lock. hold.waiting should fall."
+		}
+		return "Time passes on purpose there: raise the rate, shorten the pause, or admit more at once. hold.waiting should fall."
+	case measures.RootStarved:
+		return "The one in the way waits for a P itself: free the Ps (waits.function says who holds them), or wake fewer goroutines at once. hold.runnable should fall."
+	case measures.RootOpen:
+		return "Look for what was taken and not given back: a return without Unlock, rows or a body that are not closed, a channel that nobody serves any more; a goroutine profile (debug=2) shows who is there now. hold.unknown should fall."
+	case measures.RootRunning:
+		if lock {
+			return fmt.Sprintf("Do less under the lock in %s: prepare before, only swap under it; then split it (by key, or one for each P). hold.running should fall.", where)
+		}
+		return fmt.Sprintf("Make %s faster, or let more goroutines do it. hold.running should fall.", where)
+	}
+	return otherwise
+}
+
+// evidence shows each step of the chain, and the longest time that one goroutine was in
+// the way.
+func (r *reason) evidence(p *analysis.Pass) []analysis.Evidence {
+	var out []analysis.Evidence
+	for _, s := range r.chain.Steps[:min(3, len(r.chain.Steps))] {
+		if s.Part == nil || s.Part.Stack == 0 {
+			continue
+		}
+		out = append(out, analysis.Evidence{From: p.Rel(p.Trace.From), To: p.Rel(p.Trace.To), Func: s.Part.Label, Stack: p.Stack(s.Part.Stack),
+			Note: fmt.Sprintf("%s of the time in which goroutines wait at %s: %s %s", analysis.FormatRatio(s.Share), s.Place.Label, s.Part.Holder, s.Part.State)})
+	}
+	if worst, ok := r.place.Worst(); ok {
+		g := int64(worst.Holder)
+		out = append(out, analysis.Evidence{From: p.Rel(worst.Since), To: p.Rel(worst.Until), G: &g, Func: worst.Kind, Note: "in the way for longest", Stack: p.Stack(worst.Stack)})
+	}
+	return out
+}
+
+// held adds to a finding about waits at a place why they last: the chain, who is in the
+// way, and advice by what that one does.
+func held(p *analysis.Pass, h *measures.HeldPlaces, w *measures.WaitingAt, f analysis.Finding) analysis.Finding {
+	r, ok := reasonAt(p, h, w.Stack)
+	if !ok {
+		return f
+	}
+	f.Summary += r.text()
+	f.Advice = r.advice(f.Advice)
+	f.Evidence = append(f.Evidence, r.evidence(p)...)
+	f.Evidence = f.Evidence[:min(len(f.Evidence), maxEvidence)]
+	f.Caveat += " A chain of several places is made of their sums, not of one wait."
+	return f
+}
+
+const maxEvidence = 10 // rows of a finding

@@ -1,0 +1,74 @@
+package gc
+
+import (
+	"fmt"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
+	"github.com/tracelens/tracelens/analysis/internal/say"
+	"github.com/tracelens/tracelens/analysis/measures"
+	"github.com/tracelens/tracelens/parse"
+)
+
+// assistWaits is the share of the Ps in mark assist in these waits.
+func assistWaits(f *measures.WaitsFold) float64 {
+	var part, total int64
+	for _, b := range f.ByFunc()[parse.ProcAssist].ByKey() {
+		part += b.Waits
+	}
+	for r := range f.Whole() {
+		total += f.Whole()[r].Total
+	}
+	return say.Ratio(part, total+f.Apart().Total)
+}
+
+var assistHeavy = &analysis.Analyzer{
+	Name:     "assist-heavy",
+	Doc:      say.Page(pages, "assist-heavy"),
+	Covers:   []string{"limits/gc"},
+	Requires: []*analysis.Analyzer{measures.GC, measures.Timeline, measures.Waits},
+	Thresholds: []analysis.Threshold{
+		{Name: "assist-heavy.share", Doc: "P time in mark assist, of that of user goroutines and assist, in the worst second", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Warning: .05, Error: .15}, Source: "the pacer plans for none in the steady state (mgcpacer.go: gcController aims at the background share alone)"},
+		{Name: "assist-heavy.time", Doc: "such P time in it", Unit: analysis.NS,
+			Levels: analysis.Levels{Note: 20e6}, Source: "two time slices (forcePreemptNS): shorter bursts do no harm"},
+		{Name: "assist-heavy.assists", Doc: "mark assists in the trace", Unit: analysis.Count,
+			Levels: analysis.Levels{Note: 30}, Source: "the time of a few is that of threads which the operating system took from their CPU"},
+	},
+	Run: func(p *analysis.Pass) error {
+		c, over, w := gcOf(p, func(sums []int64, _ int64) float64 { return float64(sums[measures.GCLaneAssist]) })
+		if w == nil {
+			return nil
+		}
+		assist := w.lanes[measures.GCLaneAssist]
+		share := say.Ratio(assist, assist+w.time[measures.ShareUser])
+		severity := p.Severity("share", share)
+		if severity == "" || !p.Met("time", float64(assist)) || !p.Met("assists", float64(c.Assist().N)) {
+			p.Say("mark assist took %s of the P time of user goroutines in the worst second (limit %s), which is %s (limit %s); %s in the trace (limit %.0f)", say.Percent(share), say.Percent(p.Limit("share")),
+				p.Dur(assist), p.Dur(int64(p.Limit("time"))), say.Counted(c.Assist().N, "assist", "assists"), p.Limit("assists"))
+			return nil
+		}
+		all := newGCWindow(p, c, over, p.Trace.From, p.Trace.To)
+		sites := measures.GCAssistSites(p, c)
+		finding := analysis.Finding{
+			Severity: severity,
+			Summary: fmt.Sprintf("User goroutines mark instead of work %s of their P time in the worst %s, from %s: %s took %s, %s of it running; most at %s",
+				say.Percent(share), p.Dur(w.wall()), p.At(w.from), say.Counted(c.Assist().N, "mark assist", "mark assists"), p.Dur(c.Assist().Wall), p.Dur(c.Assist().CPU), sites[0].Label[0]),
+			Cost:       analysis.Cost{Value: all.lanes[measures.GCLaneAssist], Total: all.lanes[measures.GCLaneAssist] + all.time[measures.ShareUser], Clock: analysis.PTime},
+			Confidence: analysis.Measured,
+			Evidence:   evidence.AllocationSites(p, c, w.from, w.to),
+			Advice:     lessGarbage + " Spread allocation over time and over fewer goroutines while the GC marks. gc.assist.cpu and gc.assist.wall should fall.",
+			Caveat:     "An upper bound: the runtime counts 6 to 36 % less, more in short assists.",
+			Figure:     "gc.share",
+			Explains:   []string{"assist-queue-wait"}, // a part of these assists
+		}
+		if assistWaits(measures.WaitsOf(p)) >= evidence.ExplainsFrom {
+			finding.Explains = append(finding.Explains, "latency-tail")
+		}
+		if MMUPart(p, c, measures.GCLaneAssist) >= evidence.ExplainsFrom {
+			finding.Explains = append(finding.Explains, "mmu-low")
+		}
+		p.Find(finding)
+		return nil
+	},
+}

@@ -1,0 +1,77 @@
+package gc
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
+	"github.com/tracelens/tracelens/analysis/internal/say"
+	"github.com/tracelens/tracelens/analysis/measures"
+	"github.com/tracelens/tracelens/parse"
+)
+
+var forcedGC = &analysis.Analyzer{
+	Name:     "forced-gc",
+	Doc:      say.Page(pages, "forced-gc"),
+	Requires: []*analysis.Analyzer{measures.GC},
+	Thresholds: []analysis.Threshold{
+		{Name: "forced-gc.rate", Doc: "cycles per second that runtime.GC or debug.FreeOSMemory began", Unit: analysis.PerS,
+			Levels: analysis.Levels{Warning: .1}, Source: "the runtime itself asks for one in two minutes (forcegcperiod); twelve times that is a habit"},
+		{Name: "forced-gc.cycles", Doc: "number of them", Unit: analysis.Count,
+			Levels: analysis.Levels{Note: 2}, Source: "a single one may be a start, a test or a heap profile"},
+		{Name: "forced-gc.share", Doc: "of the cycles that begin in the trace", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Note: .1}, Source: "beside ten others one more does not matter"},
+	},
+	Run: func(p *analysis.Pass) error {
+		c := measures.GCOf(p)
+		var all int64
+		forced := make(map[parse.StackID]*measures.GCSum)
+		tests := true
+		for id, s := range c.Starts() {
+			all += s.N
+			if evidence.IsForced(measures.GCTrigger(p, id)) {
+				forced[id] = s
+				tests = tests && slices.ContainsFunc(p.Trace.Stack(id), func(f parse.Frame) bool { return strings.HasPrefix(p.Trace.String(f.Func), "testing.") })
+			}
+		}
+		if all == 0 {
+			p.NotApplicable(evidence.NoGC(p))
+			return nil
+		}
+		var sum measures.GCSum
+		for _, s := range forced {
+			sum.Add(s)
+		}
+		rate := say.PerSecond(sum.N, p.Trace.Duration())
+		severity := p.Severity("rate", rate)
+		if severity == "" || !p.Met("cycles", float64(sum.N)) || !p.Met("share", say.Ratio(sum.N, all)) {
+			p.Say("%s of %s were forced, %s (limits: %.0f cycles, %s)", analysis.FormatCount(sum.N), say.Counted(all, "GC cycle", "GC cycles"),
+				analysis.FormatRate(rate), p.Limit("cycles"), analysis.FormatRate(p.Limit("rate")))
+			return nil
+		}
+		if tests {
+			severity = analysis.Least(severity, analysis.Note)
+		}
+		sites := measures.RankSites(p, forced, func(s parse.StackID) parse.StackID { return s }, (*measures.GCSum).Add, func(s *measures.GCSum) int64 { return s.N })
+		var explains []string
+		if float64(sum.N) >= evidence.ExplainsFrom*float64(all) && severity != analysis.Note {
+			explains = []string{"gc-cpu-dominant"}
+		}
+		p.Find(analysis.Finding{
+			Severity: severity, Explains: explains,
+			Summary: fmt.Sprintf("The program forces GC cycles: %s of %s, %s, most at %s",
+				analysis.FormatCount(sum.N), say.Counted(all, "cycle", "cycles"), analysis.FormatRate(rate), sites[0].Site),
+			Cost:       evidence.WallTime(p, sum.Wall),
+			Confidence: analysis.Measured,
+			Evidence: evidence.SiteEvidence(p, sites, p.Trace.From, p.Trace.To, func(s *measures.GCSum) string {
+				return fmt.Sprintf("began %s, %s of mark in all", say.Counted(s.N, "cycle", "cycles"), p.Dur(s.Wall))
+			}),
+			Advice: "Leave the pace to the runtime: remove the calls of runtime.GC and debug.FreeOSMemory, and bound memory by GOMEMLIMIT instead. gc.cycles should fall.",
+			Caveat: "A call that joins a cycle already under way, or waits for one, begins none and is not counted. Calls in benchmarks (testing frames) are a note only.",
+			Figure: "gc.heap",
+		})
+		return nil
+	},
+}

@@ -1,0 +1,52 @@
+package gc
+
+import (
+	"testing"
+
+	"github.com/tracelens/tracelens/analysis/internal/checktest"
+	"github.com/tracelens/tracelens/parse"
+)
+
+func TestGCCPUDominant(t *testing.T) { checktest.Run(t, gcCPUDominant, casesGCCPUDominant) }
+
+func casesGCCPUDominant(t *testing.T) {
+	const L = checktest.Length
+	user := checktest.Procs(4, parse.ProcUser, L)
+	run := func(marking int64, gcps int32, cycles int) [][]parse.Event {
+		return [][]parse.Event{user, checktest.Marking(marking, L, 4, gcps, parse.ProcWorker), checktest.Cycles(cycles, 0)}
+	}
+	unfinished := checktest.Cycles(4, 0)
+	for i := range unfinished {
+		unfinished[i].Range.Unfinished = true
+	}
+	tiny := func(ns int64) [][]parse.Event {
+		return [][]parse.Event{checktest.Procs(1, parse.ProcUser, 100*checktest.MSNS), checktest.Marking(ns, 100*checktest.MSNS, 1, 1, parse.ProcWorker), checktest.Cycles(5, 0)}
+	}
+	checktest.Check(t, gcCPUDominant, nil, []checktest.EventCase{
+		{Name: "half of the time", Want: "warning", Events: run(L/2+checktest.MSNS, 2, 6)},
+		{Name: "just less", Want: "clear", Events: run(L/2-5*checktest.MSNS, 2, 6)},
+		{Name: "ten a second", Want: "warning", Events: run(L/5, 4, 9)},
+		{Name: "just fewer", Want: "clear", Events: run(L/5, 4, 8)},
+		{Name: "cheap", Want: "clear", Events: run(L/10, 4, 30)},
+		{Name: "just not cheap", Want: "warning", Events: run(L*151/1000, 4, 30)},
+		{Name: "nearly always", Want: "error", Events: run(L*81/100, 4, 30)},
+		{Name: "nearly always, cheaper", Want: "warning", Events: run(L*81/100, 1, 6)},
+		{Name: "few cycles", Want: "clear", Events: run(L*81/100, 4, 4)},
+		{Name: "a nearly idle program", Want: "clear", NS: 100 * checktest.MSNS, Events: tiny(49 * checktest.MSNS)},
+		{Name: "not so idle", Want: "warning", NS: 100 * checktest.MSNS, Events: tiny(52 * checktest.MSNS)},
+		{Name: "one long mark", Want: "clear", Events: append(run(L*81/100, 4, 1), unfinished)},
+		{Name: "two marks", Want: "error", Events: append(run(L*81/100, 4, 2), unfinished)},
+		{Name: "less than a quarter", Want: "warning", Events: run(L*82/100, 1, 30)},
+		{Name: "healthy", Want: "clear", Events: run(L/50, 1, 2)},
+		{Name: "no cycle", Want: "not applicable", Events: run(0, 0, 0)},
+	})
+}
+
+// Idle workers take Ps that nobody uses.
+func TestGCCPUDominantIdleWorkers(t *testing.T) {
+	iv := parse.Interval{Since: 0, Procs: 4, Marking: true}
+	iv.P[parse.ProcWorker], iv.P[parse.ProcUser] = 3, 1
+	checktest.Check(t, gcCPUDominant, nil, []checktest.EventCase{{Name: "idle workers", Want: "clear", Events: [][]parse.Event{
+		checktest.Procs(1, parse.ProcUser, checktest.Length), {{Time: parse.Time(checktest.Length), Kind: parse.KindInterval, Interval: &iv}}, checktest.Cycles(30, 0),
+	}}})
+}

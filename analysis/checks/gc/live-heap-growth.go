@@ -1,0 +1,128 @@
+package gc
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
+	"github.com/tracelens/tracelens/analysis/internal/say"
+	"github.com/tracelens/tracelens/analysis/measures"
+	"github.com/tracelens/tracelens/parse"
+)
+
+var liveHeapGrowth = &analysis.Analyzer{
+	Name:     "live-heap-growth",
+	Doc:      say.Page(pages, "live-heap-growth"),
+	Requires: []*analysis.Analyzer{measures.GC},
+	Thresholds: []analysis.Threshold{
+		{Name: "live-heap-growth.cycles", Doc: "cycles in a row after which more was live than after the one before, up to the end of the trace", Unit: analysis.Count,
+			Levels: analysis.Levels{Note: 5}, Source: "by chance one in 720 orders of six values rises throughout"},
+		{Name: "live-heap-growth.trend", Doc: "Mann–Kendall's z of the live heap after all cycles kept", Unit: analysis.Count,
+			Levels: analysis.Levels{Note: 1.96}, Source: "two-sided 5 %: the interval of Theil and Sen's slope is above 0"},
+		{Name: "live-heap-growth.share", Doc: "by how much the heap after the last of them is larger than before the first", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Note: .2}, Source: "a fifth: GOGC=100 pays it twice, in memory"},
+		{Name: "live-heap-growth.bytes", Doc: "the same in bytes", Unit: analysis.Bytes,
+			Levels: analysis.Levels{Note: 16 << 20}, Source: "four minimal heaps (4 MiB): less is a program that starts"},
+		{Name: "live-heap-growth.time", Doc: "how long it rose", Unit: analysis.NS,
+			Levels: analysis.Levels{Note: 100e6, Warning: 10e9}, Source: "caches and batches fill for seconds; a leak goes on"},
+	},
+	Run: func(p *analysis.Pass) error {
+		c := measures.GCOf(p)
+		floors := heapFloors(c)
+		if len(floors) < 2 {
+			p.NotApplicable(fmt.Sprintf("the live heap after a cycle is told %s; record longer, until there are six cycles or more", say.Counted(int64(len(floors)), "time", "times")))
+			return nil
+		}
+		first := len(floors) - 1
+		for first > 0 && floors[first-1].bytes < floors[first].bytes {
+			first--
+		}
+		from, to := floors[first], floors[len(floors)-1]
+		rises := int64(len(floors) - 1 - first)
+		grown, z := to.bytes-from.bytes, mannKendall(floors)
+		severity := p.Severity("time", float64(to.at-from.at))
+		if severity == "" || !p.Met("cycles", float64(rises)) || !p.Met("trend", z) || !p.Met("share", say.Ratio(grown, from.bytes)) || !p.Met("bytes", float64(grown)) {
+			p.Say("the heap left by GC cycles went from %s to %s; it rose in the last %s (limit %.0f)", analysis.FormatBytes(floors[0].bytes),
+				analysis.FormatBytes(to.bytes), say.Counted(rises, "cycle", "cycles"), p.Limit("cycles"))
+			return nil
+		}
+		slope := senSlope(floors[first:])
+		finding := analysis.Finding{
+			Severity: severity,
+			Summary: fmt.Sprintf("The live heap grew from %s to %s over the last %s of the trace, in %s; at this rate it doubles in %s",
+				analysis.FormatBytes(from.bytes), analysis.FormatBytes(to.bytes), say.Counted(rises, "cycle", "cycles"), p.Dur(int64(to.at-from.at)), p.Dur(int64(float64(to.bytes)/max(slope, 1e-9)))),
+			Confidence: analysis.Inferred,
+			Advice:     "Compare two heap profiles (inuse_space) some minutes apart; look for maps and caches without bound and for goroutines that never end. heap.live.max should stop rising.",
+			Caveat:     "In this trace: caches that warm up and batches that build a result look the same. What was allocated while a cycle marked counts as live. Sites are where cycles began and goroutines assisted: where much is allocated, not what holds it. It costs memory, no time: the finding has no cost.",
+			Figure:     "gc.heap",
+		}
+		rows := floors[first:]
+		for _, i := range []int{0, len(rows) / 2, len(rows) - 1} {
+			at := p.Rel(rows[i].at)
+			finding.Evidence = append(finding.Evidence, analysis.Evidence{From: at, To: at, Note: analysis.FormatBytes(rows[i].bytes) + " live after the cycle"})
+		}
+		finding.Evidence = append(finding.Evidence, evidence.LimitRows(evidence.AllocationSites(p, c, from.at, to.at), evidence.EvidenceRows)...)
+		p.Find(finding)
+		return nil
+	},
+}
+
+// heapFloor is what was live after a cycle.
+type heapFloor struct {
+	at    parse.Time
+	bytes int64
+}
+
+// heapFloors is what was live after each whole cycle of which details are kept, in
+// the order of time.
+func heapFloors(c *measures.GCFold) (out []heapFloor) {
+	for _, it := range c.Longest().Items() {
+		if it.Item.Unfinished {
+			continue
+		}
+		for _, d := range c.Details() {
+			if d.Since == it.Item.Since && d.LiveAt > 0 {
+				out = append(out, heapFloor{parse.Time(d.LiveAt), d.LastLive})
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b heapFloor) int { return cmp.Compare(a.at, b.at) })
+	return out
+}
+
+// mannKendall is the z of Mann and Kendall's test for a trend.
+func mannKendall(v []heapFloor) float64 {
+	s := 0.0
+	for i := range v {
+		for j := range i {
+			s += float64(cmp.Compare(v[i].bytes, v[j].bytes))
+		}
+	}
+	n := float64(len(v))
+	sigma := math.Sqrt(n * (n - 1) * (2*n + 5) / 18)
+	switch {
+	case s > 0:
+		return (s - 1) / sigma
+	case s < 0:
+		return (s + 1) / sigma
+	}
+	return 0
+}
+
+// senSlope is Theil and Sen's slope in bytes per ns: the median over all pairs.
+func senSlope(v []heapFloor) float64 {
+	var slopes []float64
+	for i := range v {
+		for j := range i {
+			slopes = append(slopes, float64(v[i].bytes-v[j].bytes)/float64(max(1, v[i].at-v[j].at)))
+		}
+	}
+	slices.Sort(slopes)
+	if len(slopes) == 0 {
+		return 0
+	}
+	return slopes[len(slopes)/2]
+}

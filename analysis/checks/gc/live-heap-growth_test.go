@@ -1,0 +1,36 @@
+package gc
+
+import (
+	"testing"
+
+	"github.com/tracelens/tracelens/analysis/internal/checktest"
+	"github.com/tracelens/tracelens/parse"
+)
+
+func TestLiveHeapGrowth(t *testing.T) { checktest.Run(t, liveHeapGrowth, casesLiveHeapGrowth) }
+
+func casesLiveHeapGrowth(t *testing.T) {
+	run := func(step int64, mib ...int64) (out [][]parse.Event) {
+		for i, v := range mib {
+			out = append(out, checktest.Heap(int64(i)*step+checktest.MSNS, 1<<30, v<<20, v<<20))
+		}
+		return out
+	}
+	const step = 25 * checktest.MSNS
+	checktest.Check(t, liveHeapGrowth, nil, []checktest.EventCase{
+		{Name: "growing", Want: "note", Events: run(step, 100, 105, 110, 115, 120, 125)},
+		{Name: "for 10 s", Want: "warning", NS: 11e9, Events: run(2e9, 100, 105, 110, 115, 120, 125)},
+		{Name: "not quite 10 s", Want: "note", NS: 11e9, Events: run(1990*checktest.MSNS, 100, 105, 110, 115, 120, 125)},
+		{Name: "four times", Want: "clear", Events: run(step, 105, 100, 107, 112, 118, 125)},
+		{Name: "a fifth", Want: "note", Events: run(step, 100, 104, 108, 112, 116, 120)},
+		{Name: "less", Want: "clear", Events: run(step, 100, 104, 108, 112, 116, 119)},
+		{Name: "16 MiB", Want: "note", Events: run(step, 40, 43, 46, 49, 52, 56)},
+		{Name: "15 MiB", Want: "clear", Events: run(step, 40, 43, 46, 49, 52, 55)},
+		{Name: "100 ms", Want: "note", Events: run(20*checktest.MSNS+1, 100, 105, 110, 115, 120, 125)},
+		{Name: "less than 100 ms", Want: "clear", Events: run(19*checktest.MSNS, 100, 105, 110, 115, 120, 125)},
+		{Name: "after a fall", Want: "clear", Events: run(step, 200, 190, 180, 170, 160, 100, 105, 110, 115, 120, 125)},
+		{Name: "steady", Want: "clear", Events: run(step, 100, 101, 100, 101, 100, 101)},
+		{Name: "one cycle", Want: "not applicable", Events: run(step, 100)},
+		{Name: "no cycle", Want: "not applicable"},
+	})
+}

@@ -1,0 +1,121 @@
+package gc
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
+	"github.com/tracelens/tracelens/analysis/internal/say"
+	"github.com/tracelens/tracelens/analysis/measures"
+	"github.com/tracelens/tracelens/analysis/sketch"
+	"github.com/tracelens/tracelens/parse"
+)
+
+var memoryLimitThrash = &analysis.Analyzer{
+	Name:     "memory-limit-thrash",
+	Doc:      say.Page(pages, "memory-limit-thrash"),
+	Requires: []*analysis.Analyzer{measures.GC, measures.Timeline},
+	Thresholds: []analysis.Threshold{
+		{Name: "memory-limit-thrash.marking", Doc: "wall time with a GC cycle under way, of the worst second", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Error: .83}, Source: "gaps below a fifth of the mark: the next cycle begins as soon as one ends"},
+		{Name: "memory-limit-thrash.cpu", Doc: "P time of the GC in it, of all that is used, without idle workers", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Error: .4}, Source: "the runtime itself limits the GC to half of the CPU (mgclimit.go, gcCPULimiter), which ends in a heap beyond the limit"},
+		{Name: "memory-limit-thrash.goal", Doc: "spread of the heap goal in it: largest less smallest, of the largest", Unit: analysis.Ratio, Below: true,
+			Levels: analysis.Levels{Error: .02}, Source: "a goal that GOGC sets moves with the live heap; one that the limit sets does not. With GOGC=off it is told as 0 (traceruntime.go: HeapGoal), and the limit alone begins cycles"},
+		{Name: "memory-limit-thrash.room", Doc: "heap goal for each byte live after the cycle before, median of the longest cycles; in place of the three above, with the two below", Unit: analysis.Ratio, Below: true,
+			Levels: analysis.Levels{Error: 1.05}, Source: "a GOGC of 10 gives 1.1 and more, with stacks and globals: only a limit that is reached sets a goal at what lives (mgcpacer.go: heapGoalInternal)"},
+		{Name: "memory-limit-thrash.room-marking", Doc: "wall time with a GC cycle under way, of the worst second, with such goals", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Error: .5}, Source: "as gc-cpu-dominant.marking: gaps are those of a machine whose CPUs others use"},
+		{Name: "memory-limit-thrash.room-cpu", Doc: "P time of the GC in it, of all that is used, without idle workers, with such goals", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Error: .25}, Source: "as gc-cpu-dominant.cpu"},
+		{Name: "memory-limit-thrash.allocation", Doc: "cycles that allocation began, of those that begin in the trace", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Note: .6}, Source: "what runtime.GC begins is no thrash: see forced-gc"},
+		{Name: "memory-limit-thrash.cycles", Doc: "cycles that ended in it", Unit: analysis.Count,
+			Levels: analysis.Levels{Note: 5}, Source: "so many goals can differ by chance"},
+	},
+	Run: func(p *analysis.Pass) error {
+		c, over, w := gcOf(p, markingScore)
+		if w == nil {
+			return nil
+		}
+		spread, largest, known := goalSpread(c.Goal(), w.from, w.to)
+		if !known {
+			p.NotApplicable("the trace tells no heap goal while the GC worked; record longer")
+			return nil
+		}
+		share, cycles := say.Ratio(w.taken(), w.used()), w.lanes[measures.GCLaneCycles]
+		severity := analysis.Least(p.Severity("marking", w.marking()), p.Severity("cpu", share), p.Severity("goal", spread))
+		room, tight := heapRoom(c)
+		tight = tight && p.Met("room", room)
+		if tight {
+			severity = evidence.Graded(severity, analysis.Least(p.Severity("room-marking", w.marking()), p.Severity("room-cpu", share)))
+		}
+		var begun, forced int64
+		for id, s := range c.Starts() {
+			begun += s.N
+			if evidence.IsForced(measures.GCTrigger(p, id)) {
+				forced += s.N
+			}
+		}
+		if severity == "" || !p.Met("cycles", float64(cycles)) || !p.Met("allocation", say.Ratio(begun-forced, begun)) {
+			p.Say("the worst second has a GC cycle under way %s of the time (limit %s) with %s of the P time used (limit %s); its heap goals differ by %s (limit %s)",
+				say.Percent(w.marking()), say.Percent(p.Limit("marking")), say.Percent(share), say.Percent(p.Limit("cpu")), say.Percent(spread), say.Percent(p.Limit("goal")))
+			return nil
+		}
+		all := newGCWindow(p, c, over, p.Trace.From, p.Trace.To)
+		why, caveat := fmt.Sprintf("while the heap goal stays within %s", say.Percent(spread)), "The trace does not hold GOMEMLIMIT and GOGC: a tiny GOGC beside a live heap that does not change looks the same."
+		if tight {
+			why = fmt.Sprintf("while heap goals are %.2f times what lives", room)
+		}
+		if largest == 0 {
+			why, caveat = "though GOGC is off", "The trace does not hold GOMEMLIMIT; with GOGC off nothing else begins these cycles."
+		}
+		p.Find(analysis.Finding{
+			Severity: severity,
+			Summary: fmt.Sprintf("GC cycles follow each other closely (%s of the time, %s) and take %s of the P time used, %s: the memory limit leaves no room",
+				say.Percent(w.marking()), say.Counted(cycles, "cycle", "cycles"), say.Percent(share), why),
+			Cost:       analysis.Cost{Value: all.taken(), Total: all.used(), Clock: analysis.PTime},
+			Confidence: analysis.Inferred,
+			Evidence:   append([]analysis.Evidence{{From: p.Rel(w.from), To: p.Rel(w.to), Note: "cycles back to back"}}, evidence.LimitRows(evidence.AllocationSites(p, c, w.from, w.to), 9)...),
+			Advice:     "Raise GOMEMLIMIT, or shrink the live heap (caches, leaks) so that it lies well below the limit; with a small GOGC raise that. gc.mark.wall and gc.cycles should fall.",
+			Caveat:     caveat,
+			Figure:     "gc.heap",
+			Explains:   []string{"gc-cpu-dominant"},
+		})
+		return nil
+	},
+}
+
+// heapRoom is the heap goal for each byte live after the cycle before, the median of
+// the longest cycles.
+func heapRoom(c *measures.GCFold) (median float64, ok bool) {
+	cycles := slices.SortedFunc(slices.Values(c.Details()), func(a, b *measures.GCCycle) int { return cmp.Compare(a.Since, b.Since) })
+	var rooms []float64
+	for i := 1; i < len(cycles); i++ {
+		if live := cycles[i-1].LastLive; cycles[i-1].LiveAt != 0 && live > 0 && cycles[i].GoalKnown && cycles[i].Goal > 0 {
+			rooms = append(rooms, float64(cycles[i].Goal)/float64(live))
+		}
+	}
+	if len(rooms) == 0 {
+		return 0, false
+	}
+	slices.Sort(rooms)
+	return rooms[len(rooms)/2], true
+}
+
+// goalSpread is how far the heap goals set in from…to lie apart, of the largest.
+func goalSpread(g *sketch.Gauge, from, to parse.Time) (spread float64, hi int64, ok bool) {
+	var lo int64
+	for i := range g.Len() {
+		start := g.Start() + int64(i)*g.Width()
+		if low, high, _, set := g.At(i); set && start+g.Width() > int64(from) && start < int64(to) {
+			if !ok || low < lo {
+				lo = low
+			}
+			hi, ok = max(hi, high), true
+		}
+	}
+	return say.Ratio(hi-lo, hi), hi, ok
+}

@@ -1,0 +1,54 @@
+package gc
+
+import (
+	"testing"
+
+	"github.com/tracelens/tracelens/analysis/internal/checktest"
+	"github.com/tracelens/tracelens/parse"
+)
+
+func TestMemoryLimitThrash(t *testing.T) { checktest.Run(t, memoryLimitThrash, casesMemoryLimitThrash) }
+
+func casesMemoryLimitThrash(t *testing.T) {
+	const L = checktest.Length
+	user := checktest.Procs(4, parse.ProcUser, L)
+	goals := func(v ...int64) (out []parse.Event) {
+		for i, v := range v {
+			out = append(out, parse.Event{Time: parse.Time(int64(i) * checktest.MSNS), Kind: parse.KindMetric, Metric: parse.Metric{Kind: parse.MetricHeapGoal, Value: v}})
+		}
+		return out
+	}
+	run := func(marking int64, gcps int32, cycles int, goal ...int64) [][]parse.Event {
+		return [][]parse.Event{user, checktest.Marking(marking, L, 4, gcps, parse.ProcWorker), checktest.Cycles(cycles, 0), goals(goal...)}
+	}
+	// Goals that move with what lives after each cycle, so many thousandths of it.
+	tight := func(marking int64, gcps int32, goal int64) (out [][]parse.Event) {
+		out = run(marking, gcps, 0)
+		for i := range int64(6) {
+			before, after := 1000-(i+1)%2*50, 1000-i%2*50
+			out = append(out, checktest.Heap(1000+i*checktest.MSNS, goal*before/1000, 1100, after), checktest.Cycles(1, 0))
+		}
+		return out
+	}
+	sym, forced := gcjForced(t)
+	checktest.Check(t, memoryLimitThrash, sym, []checktest.EventCase{
+		{Name: "no room", Want: "error", Events: run(L*84/100, 2, 5, 1000, 980, 1000)},
+		{Name: "one goal", Want: "error", Events: run(L*84/100, 2, 5, 1000)},
+		{Name: "gaps", Want: "clear", Events: run(L*82/100, 2, 5, 1000)},
+		{Name: "less of the CPU", Want: "clear", Events: run(L*84/100, 1, 5, 1000)},
+		{Name: "goals that move", Want: "clear", Events: run(L*84/100, 2, 5, 1000, 979)},
+		{Name: "few cycles", Want: "clear", Events: run(L*84/100, 2, 4, 1000)},
+		{Name: "healthy", Want: "clear", Events: run(L/50, 1, 2, 1000)},
+		{Name: "GOGC=off", Want: "error", Events: run(L*84/100, 2, 5, 0, 0)},
+		{Name: "GOGC=off for a time", Want: "clear", Events: run(L*84/100, 2, 5, 0, 1000)},
+		{Name: "goals at what lives", Want: "error", Events: tight(L*51/100, 2, 1050)},
+		{Name: "goals above", Want: "clear", Events: tight(L*51/100, 2, 1060)},
+		{Name: "goals at what lives, less marking", Want: "clear", Events: tight(L*49/100, 2, 1000)},
+		{Name: "goals at what lives, less of the CPU", Want: "clear", Events: tight(L*96/100, 1, 1000)},
+		{Name: "goals at what lives, just enough", Want: "error", Events: tight(L, 1, 1000)},
+		{Name: "forced", Want: "clear", Events: append(run(L*84/100, 2, 3, 1000), checktest.Cycles(3, forced))},
+		{Name: "a part of them forced", Want: "error", Events: append(run(L*84/100, 2, 6, 1000), checktest.Cycles(4, forced))},
+		{Name: "no goal", Want: "not applicable", Events: run(L*84/100, 2, 5)},
+		{Name: "no cycle", Want: "not applicable", Events: run(0, 0, 0, 1000)},
+	})
+}

@@ -1,0 +1,76 @@
+package gc
+
+import (
+	"fmt"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
+	"github.com/tracelens/tracelens/analysis/internal/say"
+	"github.com/tracelens/tracelens/analysis/measures"
+)
+
+var serialMark = &analysis.Analyzer{
+	Name:     "serial-mark",
+	Doc:      say.Page(pages, "serial-mark"),
+	Requires: []*analysis.Analyzer{measures.GC, measures.Timeline},
+	Thresholds: []analysis.Threshold{
+		{Name: "serial-mark.marking", Doc: "wall time of concurrent mark, of the trace", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Note: .1, Warning: .3}, Source: "marks that are rare cost little, however long they take"},
+		{Name: "serial-mark.time", Doc: "that time", Unit: analysis.NS,
+			Levels: analysis.Levels{Note: 200e6}, Source: "in less a few marks that waited for a CPU make the mean"},
+		{Name: "serial-mark.cycle", Doc: "concurrent mark of a cycle, on average", Unit: analysis.NS,
+			Levels: analysis.Levels{Note: 5e6}, Source: "a short mark ends before idle Ps have woken up for it"},
+		{Name: "serial-mark.parallel", Doc: "Ps that mark or assist, on average while a cycle marks", Unit: analysis.Count, Below: true,
+			Levels: analysis.Levels{Note: 1.4}, Source: "idle Ps join the mark as long as there is work to share (mgcpacer.go: needIdleMarkWorker). Measured: 1.2 of 2 Ps for one linked list, 1.7 to 1.9 of 2 and 5.5 of 8 for other large heaps"},
+		{Name: "serial-mark.idle", Doc: "idle Ps, on average while a cycle marks", Unit: analysis.Count,
+			Levels: analysis.Levels{Note: .3}, Source: "without an idle P the mark has no more to take"},
+		{Name: "serial-mark.stuck", Doc: "share of the time a P's thread took 1 ms or longer between goroutines; with more it is a note and explains nothing", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Note: .03}, Source: "as oversubscribed-host.stuck: workers that wait for a CPU do not mark"},
+	},
+	Run: func(p *analysis.Pass) error {
+		c := measures.GCOf(p).Closed()
+		cycles := c.Cycles() + c.Cut()
+		if cycles == 0 || c.Mark() == 0 {
+			p.NotApplicable(evidence.NoGC(p))
+			return nil
+		}
+		if procs, _ := p.Value("procs.time"); procs < 1.5*float64(p.Trace.Duration()) {
+			p.NotApplicable("there is one P only; record with GOMAXPROCS 2 or more")
+			return nil
+		}
+		var worked int64
+		for _, w := range c.Workers() {
+			worked += w.CPU
+		}
+		parallel, idle := say.Ratio(worked+c.Assist().CPU, c.Mark()), say.Ratio(c.Idle(), c.Mark())
+		marking := say.Ratio(c.Mark(), p.Trace.Duration())
+		severity := p.Severity("marking", marking)
+		if severity == "" || !p.Met("parallel", parallel) || !p.Met("idle", idle) || !p.Met("time", float64(c.Mark())) || !p.Met("cycle", float64(c.Mark()/cycles)) {
+			p.Say("while cycles mark, %s of the time and %s each, %.2f Ps mark and %.2f are idle; limit %s, %.1f or fewer and %.1f",
+				say.Percent(marking), p.Dur(c.Mark()/cycles), parallel, idle, say.Percent(p.Limit("marking")), p.Limit("parallel"), p.Limit("idle"))
+			return nil
+		}
+		var rows []analysis.Evidence
+		for _, e := range c.Longest().Items() {
+			if r := e.Item; len(rows) < 5 {
+				rows = append(rows, analysis.Evidence{From: p.Rel(r.Since), To: p.Rel(r.Until), Note: "a mark of " + p.Dur(measures.GCMark(&r))})
+			}
+		}
+		explains := []string{"assist-heavy", "assist-queue-wait"} // goroutines that find nothing to mark for their debt
+		if p.Met("stuck", say.Ratio(measures.TimelineOf(p).Stuck().NS, p.Trace.Duration())) {
+			severity, explains = analysis.Note, nil
+		}
+		p.Find(analysis.Finding{
+			Severity: severity, Confidence: analysis.Heuristic,
+			Summary: fmt.Sprintf("The GC marks one thing after the other: for %s of the time, %s a cycle, %.2f Ps marked on average while %.2f stood idle",
+				say.Percent(marking), p.Dur(c.Mark()/cycles), parallel, idle),
+			Cost:     evidence.WallTime(p, c.Mark()),
+			Evidence: append(rows, evidence.LimitRows(evidence.AllocationSites(p, c, p.Trace.From, p.Trace.To), 5)...),
+			Advice:   "Look for long chains of pointers (linked lists, intrusive queues, deep trees built one child at a time): keep their nodes in slices with indices for links, or cut them into many shorter ones. gc.mark.wall should fall.",
+			Caveat:   "What is marked is not in a trace. A mark that waits for an oversubscribed machine's CPUs looks alike.",
+			Figure:   "gc.cycle",
+			Explains: explains,
+		})
+		return nil
+	},
+}

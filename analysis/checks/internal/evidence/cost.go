@@ -1,0 +1,56 @@
+package evidence
+
+import (
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/internal/say"
+	"github.com/tracelens/tracelens/analysis/measures"
+	"github.com/tracelens/tracelens/parse"
+)
+
+// UserTime is all time of user goroutines.
+func UserTime(p *analysis.Pass) int64 {
+	return measures.GoroutinesOf(p).UserTime()
+}
+
+// MeanProcs is GOMAXPROCS on average, 0 when it is not known.
+func MeanProcs(p *analysis.Pass) float64 {
+	total, _ := p.Value("procs.time")
+	return total / float64(p.Trace.Duration())
+}
+
+// ActiveTime is the cost of something in the time user goroutines ran or waited for a P.
+func ActiveTime(p *analysis.Pass, ns int64) analysis.Cost {
+	running, _ := p.Value("goroutines.running.mean")
+	waited := measures.LatencyOf(p).Headline().Sum()
+	return analysis.Cost{Value: ns, Total: waited + int64(running*float64(p.Trace.Duration())), Clock: analysis.GTime}
+}
+
+// ProcTime is the cost of something on the clock of all Ps.
+func ProcTime(p *analysis.Pass, ns float64) analysis.Cost {
+	total, _ := p.Value("procs.time")
+	return analysis.Cost{Value: int64(ns), Total: int64(total), Clock: analysis.PTime}
+}
+
+// GoTime is the cost of something on the clock of all user goroutines.
+func GoTime(p *analysis.Pass, ns int64) analysis.Cost {
+	f := measures.GoroutinesOf(p)
+	return analysis.Cost{Value: ns, Total: f.UserTime(), Clock: analysis.GTime}
+}
+
+// Busiest is the entry function with the most running time, and its share.
+func Busiest(p *analysis.Pass) (fn string, share float64) {
+	functions := measures.GoroutinesOf(p).Functions(p)
+	if len(functions) == 0 {
+		return "", 0
+	}
+	var all int64
+	for _, f := range functions {
+		all += f.V.States[parse.GoRunning]
+	}
+	return functions[0].Label[0], say.Ratio(functions[0].V.States[parse.GoRunning], all)
+}
+
+// WallTime is the cost of something in the time analysed.
+func WallTime(p *analysis.Pass, ns int64) analysis.Cost {
+	return analysis.Cost{Value: ns, Total: p.Trace.Duration(), Clock: analysis.Wall}
+}

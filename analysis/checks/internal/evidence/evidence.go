@@ -1,0 +1,174 @@
+// Package evidence is what checks share: proof in the shape of a finding, costs on the
+// clocks there are, and the reasons for which a trace cannot tell.
+package evidence
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/internal/say"
+	"github.com/tracelens/tracelens/analysis/internal/tally"
+	"github.com/tracelens/tracelens/analysis/measures"
+	"github.com/tracelens/tracelens/analysis/sketch"
+	"github.com/tracelens/tracelens/parse"
+)
+
+// Whole is evidence that the whole of the analysed time gives.
+func Whole(p *analysis.Pass, e analysis.Evidence) analysis.Evidence {
+	e.From, e.To = p.Rel(p.Trace.From), p.Rel(p.Trace.To)
+	return e
+}
+
+// AllocationSites shows where the program allocates most, as far as a trace tells:
+// where goroutines assisted, and where cycles began.
+func AllocationSites(p *analysis.Pass, c *measures.GCFold, from, to parse.Time) []analysis.Evidence {
+	assists := measures.RankSites(p, c.Assists(), func(s measures.GCSite) parse.StackID { return s.Stack }, (*measures.GCSum).Add, func(s *measures.GCSum) int64 { return s.Wall })
+	out := SiteEvidence(p, assists, from, to, func(s *measures.GCSum) string {
+		return fmt.Sprintf("%s: %s, %s of it running", say.Counted(s.N, "mark assist", "mark assists"), p.Dur(s.Wall), p.Dur(s.CPU))
+	})
+	starts := measures.RankSites(p, c.Starts(), func(s parse.StackID) parse.StackID { return s }, (*measures.GCSum).Add, func(s *measures.GCSum) int64 { return s.N })
+	return append(out, SiteEvidence(p, starts, from, to, func(s *measures.GCSum) string {
+		return say.Counted(s.N, "cycle", "cycles") + " began here"
+	})...)
+}
+
+func LimitRows(rows []analysis.Evidence, n int) []analysis.Evidence { return rows[:min(n, len(rows))] }
+
+// StopEvidence shows stops.
+func StopEvidence(p *analysis.Pass, items []sketch.Entry[parse.Range], want func(*parse.Range) bool, requester bool) (out []analysis.Evidence) {
+	for _, it := range items {
+		r := &it.Item
+		if !want(r) || len(out) >= EvidenceRows {
+			continue
+		}
+		e := analysis.Evidence{From: p.Rel(r.Since), To: p.Rel(r.Since) + measures.STWHalt(r),
+			Note: fmt.Sprintf("%s: %s stopping, %s stopped", p.Trace.String(r.Name), p.Dur(r.Stopping()), p.Dur(max(0, measures.STWHalt(r)-r.Stopping())))}
+		stack, fn := r.Stop.LastStack, r.Stop.LastFunc
+		if requester {
+			stack, fn = r.Stack, r.Func
+		}
+		if !requester && r.Stop.LastP != parse.NoProc {
+			e.P, e.G = IDOf(r.Stop.LastP), IDOf(r.Stop.LastG)
+			e.Note += "; likely the last to stop was " + measures.STWDoing(p, &r.Stop)
+		}
+		if fn != 0 {
+			e.Func = p.FuncName(fn)
+		}
+		e.Stack = p.Stack(stack)
+		out = append(out, e)
+	}
+	return out
+}
+
+// IDOf is a pointer to an id, as Evidence holds it; nil for NoGo and NoProc.
+func IDOf[T ~int32 | ~int64](id T) *int64 {
+	if id < 0 {
+		return nil
+	}
+	v := int64(id)
+	return &v
+}
+
+// RunPlaces are the places where runs of user goroutines ended, told apart by who
+// called them, those with the most running time first.
+func RunPlaces(p *analysis.Pass) []measures.Joined[parse.StackID, measures.GoRuns] {
+	return measures.JoinSites(measures.GoroutinesOf(p).Runs().ByKey(),
+		func(s parse.StackID) tally.Label { return tally.Label{p.SiteName(s), callers(p.Trace, s)} },
+		(*measures.GoRuns).Add, func(r *measures.GoRuns) int64 { return r.Ran }, cmp.Compare[parse.StackID])
+}
+
+// RanMostly names the place where runs with a third of all running time or more
+// ended, for sentences.
+func RanMostly(p *analysis.Pass) string {
+	runs := RunPlaces(p)
+	var all int64
+	for _, r := range runs {
+		all += r.V.Ran
+	}
+	told := slices.IndexFunc(runs, func(r measures.Joined[parse.StackID, measures.GoRuns]) bool { return r.Key != 0 })
+	if told < 0 || runs[told].V.Ran*3 < all {
+		return ""
+	}
+	return fmt.Sprintf("; runs with %s of all running ended at %s%s", analysis.FormatRatio(say.Ratio(runs[told].V.Ran, all)), p.SiteName(runs[told].Key), CalledBy(p, runs[told].Key))
+}
+
+// RunningEvidence are the places where the runs with the most running time ended, and
+// the entry functions of those goroutines.
+func RunningEvidence(p *analysis.Pass) (out []analysis.Evidence) {
+	from, to := p.Rel(p.Trace.From), p.Rel(p.Trace.To)
+	runs := RunPlaces(p)
+	for _, r := range runs[:min(3, len(runs))] {
+		note := fmt.Sprintf("ran for %s in %s that ended here, the longest %s", p.Dur(r.V.Ran), say.Counted(r.V.N, "run", "runs"), p.Dur(r.V.Longest))
+		if by := callers(p.Trace, r.Key); by != "" {
+			note += ", called by " + by
+		}
+		out = append(out, analysis.Evidence{From: from, To: to, Func: p.SiteName(r.Key), Note: note, Stack: p.Stack(r.Key)})
+	}
+	functions := measures.GoroutinesOf(p).Functions(p)
+	for _, f := range functions[:min(3, len(functions))] {
+		if ran := f.V.States[parse.GoRunning]; ran > 0 {
+			out = append(out, analysis.Evidence{From: from, To: to, Func: f.Label[0], Note: fmt.Sprintf("ran for %s in %s", p.Dur(ran), say.Counted(f.V.Count, "goroutine", "goroutines"))})
+		}
+	}
+	return out
+}
+
+// LockHandoffs are the lock handoffs by stack.
+func LockHandoffs(f *measures.PreemptionFold) map[parse.StackID]*measures.Preempted {
+	byStack := make(map[parse.StackID]*measures.Preempted)
+	for k, v := range f.Sites().ByKey() {
+		if k.Kind == parse.PreemptLockHandoff {
+			tally.At(byStack, k.Stack).Add(v)
+		}
+	}
+	return byStack
+}
+
+// CalledBy names the program's function that called the one a stack is in, for
+// sentences: the work is often done by a helper that many call.
+func CalledBy(p *analysis.Pass, stack parse.StackID) string {
+	if by := callers(p.Trace, stack); by != "" {
+		return " (called by " + by + ")"
+	}
+	return ""
+}
+
+// maxCallers is how many callers are named: work is often in helpers of helpers.
+const maxCallers = 3
+
+// callers are the program's functions that called the one a stack is in, the nearest
+// first, without the goroutine's entry, which is named beside them.
+func callers(tr *parse.Trace, stack parse.StackID) string {
+	if stack == 0 {
+		return ""
+	}
+	var names []string
+	entry := tr.String(tr.Entry(stack))
+	for i := 1; i <= maxCallers; i++ {
+		name := measures.OwnFrame(tr, stack, i)
+		if name == "" || name == entry {
+			break
+		}
+		names = append(names, name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// EvidenceRows is how many rows of evidence a finding shows of a list of sites.
+const EvidenceRows = 5
+
+// SiteEvidence shows the first of the sites, each with a note.
+func SiteEvidence[V any](p *analysis.Pass, sites []measures.SiteSum[V], from, to parse.Time, note func(*V) string) []analysis.Evidence {
+	var out []analysis.Evidence
+	for _, s := range sites[:min(EvidenceRows, len(sites))] {
+		out = append(out, analysis.Evidence{From: p.Rel(from), To: p.Rel(to), Func: measures.StackFunc(p, s.Stack), Note: note(s.V), Stack: p.Stack(s.Stack)})
+	}
+	return out
+}
+
+func CallSitesBy(p *analysis.Pass, f *measures.SyscallsFold, cost func(*measures.CallSite) int64) []measures.SiteSum[measures.CallSite] {
+	return measures.RankSites(p, f.Sites().ByKey(), func(s parse.StackID) parse.StackID { return s }, (*measures.CallSite).Add, cost)
+}

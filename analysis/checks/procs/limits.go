@@ -1,0 +1,290 @@
+package procs
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
+	"github.com/tracelens/tracelens/analysis/internal/say"
+	"github.com/tracelens/tracelens/analysis/internal/window"
+	"github.com/tracelens/tracelens/analysis/measures"
+)
+
+var Limits = &analysis.Analyzer{
+	Name:     "limits",
+	Doc:      say.Page(pages, "limits"),
+	Requires: []*analysis.Analyzer{measures.Timeline, measures.Parallelism, measures.Latency, measures.Waits, measures.Syscalls, measures.STW, measures.GC, measures.Goroutines, measures.Blocking},
+	Leads:    true,
+	Run:      runLimits,
+
+	Thresholds: limitThresholds,
+}
+
+// limitThresholds are where a program counts as limited. Each limit needs a share
+// of the trace and, where a short trace could reach that by chance, an absolute
+// floor, so that idle and short programs never have one. The page gives the reasons.
+var limitThresholds = []analysis.Threshold{
+	warnAt("limits.cpu", .90, analysis.Ratio, "share of P time in user code", "what is left is the scheduler's and the GC's own need"),
+	warnAt("limits.cpu-queue", .25, analysis.Ratio, "runnable user goroutines per P, on average", "measured on this project's own and the corpus's loads"),
+	warnAt("limits.gc", .10, analysis.Ratio, "share of P time in GC work that is not idle-time marking", "a program above it marks nearly half the time or assists: background marking aims at 25 % (mgcpacer.go: gcBackgroundUtilization)"),
+	warnAt("limits.stops", .02, analysis.Ratio, "share of wall time with the world stopped", "a tenth of a latency budget of 20 ms in each 100 ms"),
+	warnAt("limits.stop", 10e6, analysis.NS, "the longest stop of the world", "a whole time slice (proc.go: forcePreemptNS)"),
+	warnAt("limits.wait", 10e6, analysis.NS, "p99 of waits for a P of user goroutines; with too few for a p99, a long wait", "a whole time slice (proc.go: forcePreemptNS)"),
+	warnAt("limits.waits", 5, analysis.Count, "long waits in all, when too few for a p99", "fewer may be chance"),
+	{Name: "limits.moment", Doc: "share of the waits of 1 ms or longer that ended in the worst 100 ms, of traces of 1 s and more; with more, waits is left out", Unit: analysis.Ratio, Below: true, Levels: analysis.Levels{Warning: .8}, Source: "as latency-tail.moment"},
+	warnAt("limits.serial", .75, analysis.Ratio, "share of wall time with exactly one running user goroutine and none that could run, on 2 Ps or more", "more Ps can then give a quarter at most"),
+	warnAt("limits.serial-time", 50e6, analysis.NS, "such wall time", "five time slices: shorter traces tell nothing"),
+	warnAt("limits.contention", .5, analysis.Count, "goroutines waiting on average at one lock or channel", "every second moment somebody waits"),
+	warnAt("limits.contention-wait", 1e6, analysis.NS, "mean wait there", "the time after which a mutex starves (internal/sync/mutex.go: starvationThresholdNs)"),
+	warnAt("limits.contention-count", 20, analysis.Count, "waits there", "fewer may be chance"),
+	{Name: "limits.outside", Doc: "waits of user goroutines that timers and the network ended; with fewer, cpu and waits are notes", Unit: analysis.Count, Levels: analysis.Levels{Note: 10}, Source: "as latency-tail.outside: a batch job is meant to keep all Ps busy"},
+	warnAt("limits.hostage", .10, analysis.Ratio, "share of P time in calls while others were runnable", "measured on this project's own and the corpus's loads"),
+}
+
+// warnAt is a threshold with the one level that limits have.
+func warnAt(name string, level float64, unit analysis.Unit, doc, source string) analysis.Threshold {
+	return analysis.Threshold{Name: name, Doc: doc, Unit: unit, Levels: analysis.Levels{Warning: level}, Source: source}
+}
+
+// limit is one thing that keeps user goroutines from going on.
+type limit struct {
+	analysis.Finding
+	held float64 // Ps or goroutines it keeps back on average: what ranks it
+}
+
+func runLimits(p *analysis.Pass) error {
+	wall := p.Trace.Duration()
+	if wall <= 0 {
+		p.NotApplicable("no time passes in this trace")
+		return nil
+	}
+	var found []limit
+	for _, look := range []func(*analysis.Pass, int64) *limit{
+		limitedByCPU, limitedByGC, limitedByStops, limitedBySyscalls, limitedBySerial, limitedByContention,
+	} {
+		if l := look(p, wall); l != nil {
+			found = append(found, *l)
+		}
+	}
+	// Long waits for a P follow from busy Ps, GC, stops and calls: they are named
+	// on their own only where none of these is.
+	if !slices.ContainsFunc(found, func(l limit) bool { return l.Cost.Clock == analysis.PTime }) {
+		if l := limitedByWaits(p, wall); l != nil {
+			found = append(found, *l)
+		}
+	}
+	slices.SortStableFunc(found, func(a, b limit) int { return cmp.Compare(b.held, a.held) })
+	for _, l := range found {
+		p.Find(l.Finding)
+	}
+	p.Say("%s.", limitNumbers(p))
+	return nil
+}
+
+// limitNumbers is the state of the program in one line.
+func limitNumbers(p *analysis.Pass) string {
+	share := func(id string) float64 { v, _ := p.Value("procs.share." + id); return v }
+	parts := []string{fmt.Sprintf("Ps ran user code %s of the time, GC %s, were in calls %s, idle %s",
+		analysis.FormatRatio(share("user")), analysis.FormatRatio(share("gcworker")+share("assist")),
+		analysis.FormatRatio(share("syscall")), analysis.FormatRatio(share("idle")))}
+	user := measures.LatencyOf(p).Headline()
+	switch p50, ok := user.Quantile(.5); {
+	case user.N() == 0:
+	case !ok:
+		parts = append(parts, fmt.Sprintf("a user goroutine got a P within %s (n=%s)", p.Dur(user.Max()), analysis.FormatCount(user.N())))
+	default:
+		s := fmt.Sprintf("a user goroutine got a P within p50 %s", p.Dur(p50))
+		if p99, ok := user.Quantile(.99); ok {
+			s += ", p99 " + p.Dur(p99)
+		}
+		parts = append(parts, fmt.Sprintf("%s, at most %s (n=%s)", s, p.Dur(user.Max()), analysis.FormatCount(user.N())))
+	}
+	if worst := measures.STWOf(p).Worst().Items(); len(worst) > 0 {
+		r := worst[0].Item
+		parts = append(parts, "longest stop of the world "+p.Dur(measures.STWHalt(&r)))
+	} else {
+		parts = append(parts, "no stop of the world")
+	}
+	return strings.Join(parts, "; ")
+}
+
+func limitedByCPU(p *analysis.Pass, wall int64) *limit {
+	user, _ := p.Value("procs.share.user")
+	runnable, _ := p.Value("goroutines.runnable.mean")
+	total, _ := p.Value("procs.time")
+	procs := total / float64(wall)
+	if !p.Met("cpu", user) || !p.Met("cpu-queue", runnable/procs) {
+		return nil
+	}
+	s := fmt.Sprintf("CPU: the %s ran user code %s of the time while %s user goroutines waited for one on average",
+		say.Counted(int64(procs+.5), "P", "Ps"), analysis.FormatRatio(user), measures.MeanCount(runnable))
+	if fn, share := evidence.Busiest(p); fn != "" {
+		s += fmt.Sprintf("; %s of the running time is that of %s", analysis.FormatRatio(share), fn) + evidence.RanMostly(p)
+	}
+	severity := analysis.Least(p.Severity("cpu", user), p.Severity("cpu-queue", runnable/procs))
+	if !p.Met("outside", evidence.WokenFromOutside(p)) {
+		severity = analysis.Note
+	}
+	return &limit{analysis.Finding{
+		Code: "limits/cpu", Summary: s, Severity: severity, Cost: evidence.ProcTime(p, user*total), Confidence: analysis.Measured,
+		Evidence: evidence.RunningEvidence(p),
+		Advice:   "Do less work or give it more Ps and CPUs; goroutines.runnable.mean should fall towards 0.",
+		Caveat:   "Running is time on a P, not on a CPU: on an oversubscribed or throttled machine it includes waiting for the operating system.",
+	}, runnable}
+}
+
+func limitedByGC(p *analysis.Pass, wall int64) *limit {
+	var work [4]float64
+	for i, id := range []string{"gc.worker.dedicated", "gc.worker.fractional", "gc.assist.cpu", "stw.cpu"} {
+		work[i], _ = p.Value(id)
+	}
+	total, _ := p.Value("procs.time")
+	sum := work[0] + work[1] + work[2] + work[3]
+	if total == 0 || !p.Met("gc", sum/total) {
+		return nil
+	}
+	of := func(ns float64) string { return analysis.FormatRatio(ns / total) }
+	cycles, _ := p.Value("gc.cycles")
+	return &limit{analysis.Finding{
+		Code: "limits/gc", Severity: p.Severity("gc", sum/total), Cost: evidence.ProcTime(p, sum), Confidence: analysis.Measured,
+		Evidence: evidence.LimitRows(evidence.AllocationSites(p, measures.GCOf(p), p.Trace.From, p.Trace.To), 10),
+		Summary: fmt.Sprintf("GC: the collector took %s of P time (workers %s, mark assist %s, pauses %s) in %s",
+			of(sum), of(work[0]+work[1]), of(work[2]), of(work[3]), say.Counted(int64(cycles), "cycle", "cycles")),
+		Advice: "Allocate less at the sites under gc, or let the heap grow (GOGC, GOMEMLIMIT); gc.cycles and gc.assist.cpu should fall.",
+		Caveat: "Worker and assist times are upper bounds of the runtime's own CPU classes.",
+	}, sum / float64(wall)}
+}
+
+func limitedByStops(p *analysis.Pass, wall int64) *limit {
+	f := measures.STWOf(p)
+	var halt, n int64
+	for _, k := range f.Kinds() {
+		halt += k.Halt
+		n += k.Total.N()
+	}
+	worst := f.Worst().Items()
+	if n == 0 || len(worst) == 0 {
+		return nil
+	}
+	r := worst[0].Item
+	longest := measures.STWHalt(&r)
+	if !p.Met("stops", say.Ratio(halt, wall)) && !p.Met("stop", float64(longest)) {
+		return nil
+	}
+	s := fmt.Sprintf("Stops: the world was stopped %s for %s (%s of the time), longest %s (%s), of which %s passed until the last P stopped",
+		say.Counted(n, "time", "times"), p.Dur(halt), analysis.FormatRatio(say.Ratio(halt, wall)), p.Dur(longest), p.Trace.String(r.Name), p.Dur(r.Stopping()))
+	if others := f.Requesters(p); n > 1 && len(others) > 0 && !r.Stop.GC {
+		s += "; GC aside, most of that time was requested at " + others[0].Label[1]
+	}
+	e := analysis.Evidence{From: p.Rel(r.Since), To: p.Rel(r.Since) + longest, Func: p.FuncName(r.Func), Note: "longest stop, requested here", Stack: p.Stack(r.Stack)}
+	procs, _ := p.Value("procs.time")
+	return &limit{analysis.Finding{
+		Code: "limits/stops", Summary: s, Severity: evidence.Graded(p.Severity("stops", say.Ratio(halt, wall)), p.Severity("stop", float64(longest))), Confidence: analysis.Measured, Evidence: []analysis.Evidence{e},
+		Cost:   evidence.WallTime(p, halt),
+		Advice: "For GC pauses see what the last P to stop was doing; for others stop asking (runtime/metrics instead of runtime.ReadMemStats). stw.gc.total and stw.other.total should fall.",
+		Caveat: "On an oversubscribed machine a descheduled thread makes a stop long.",
+	}, say.Ratio(halt, wall) * procs / float64(wall)}
+}
+
+func limitedBySyscalls(p *analysis.Pass, wall int64) *limit {
+	hostage, ok := p.Value("syscall.hostage")
+	total, _ := p.Value("procs.time")
+	if !ok || total == 0 || !p.Met("hostage", hostage/total) {
+		return nil
+	}
+	s := fmt.Sprintf("System calls: goroutines in calls held Ps for %s (%s of P time) while other user goroutines were runnable",
+		p.Dur(int64(hostage)), analysis.FormatRatio(hostage/total))
+	if sites := evidence.CallSitesBy(p, measures.SyscallsOf(p), func(s *measures.CallSite) int64 { return s.Hostage }); len(sites) > 0 {
+		s += "; most at " + sites[0].Site
+	}
+	return &limit{analysis.Finding{
+		Code: "limits/syscalls", Summary: s, Severity: p.Severity("hostage", hostage/total), Cost: evidence.ProcTime(p, hostage), Confidence: analysis.Inferred,
+		Advice: "Bound how many goroutines are in blocking calls at once, or use descriptors the poller can wait for; syscall.hostage should fall.",
+		Caveat: "An upper bound, by at most 20 µs for each call.",
+	}, hostage / float64(wall)}
+}
+
+func limitedBySerial(p *analysis.Pass, wall int64) *limit {
+	f := measures.ParallelismOf(p)
+	total, _ := p.Value("procs.time")
+	procs := total / float64(wall)
+	alone := f.Alone()
+	one := say.Ratio(alone, wall)
+	if procs < 1.5 || !p.Met("serial", one) || !p.Met("serial-time", float64(alone)) {
+		return nil
+	}
+	s := fmt.Sprintf("Serial: exactly one user goroutine ran, and no other could, for %s of the time, though there are %s", analysis.FormatRatio(one), say.Counted(int64(procs+.5), "P", "Ps"))
+	if fn, share := evidence.Busiest(p); fn != "" {
+		s += fmt.Sprintf("; %s of the running time is that of %s", analysis.FormatRatio(share), fn) + evidence.RanMostly(p)
+	}
+	return &limit{analysis.Finding{
+		Code: "limits/serial", Summary: s, Severity: analysis.Least(p.Severity("serial", one), p.Severity("serial-time", float64(alone))), Confidence: analysis.Measured,
+		Cost:     evidence.WallTime(p, alone),
+		Evidence: evidence.RunningEvidence(p),
+		Advice:   "Split that work over goroutines, or make it shorter; more Ps alone change nothing. goroutines.running.mean should rise above 1.",
+		Caveat:   "A program with one thing to do is serial by nature.",
+	}, (procs - 1) * one}
+}
+
+func limitedByContention(p *analysis.Pass, wall int64) *limit {
+	// The costliest that is contended; waiting for assist credit is the GC's.
+	sites := measures.WaitingSites(p)
+	i := slices.IndexFunc(sites, func(w *measures.WaitingAt) bool {
+		return measures.BlockContends(p.Trace, w.Label[0], w.Stack) && w.Label[0] != "GC mark assist wait for work" &&
+			p.Met("contention", say.Ratio(w.Busy(), wall)) && p.Met("contention-wait", float64(w.Mean())) && p.Met("contention-count", float64(w.N))
+	})
+	if i < 0 {
+		return nil
+	}
+	w := sites[i]
+	n, mean, total, queued := w.N, w.Mean(), w.Busy(), say.Ratio(w.Busy(), wall)
+	s := fmt.Sprintf("Contention: %s user goroutines on average waited (%s) at %s, %s times, mean %s%s",
+		measures.MeanCount(queued), w.Label[0], w.Label[1], analysis.FormatCount(n), p.Dur(mean), w.WokenBy(p))
+	shown := w.Evidence(p, window.All(p), say.Counted(n, "wait", "waits")+", "+p.Dur(total)+" in all")
+	return &limit{analysis.Finding{
+		Code: "limits/contention", Summary: s,
+		Severity:   analysis.Least(p.Severity("contention", queued), p.Severity("contention-wait", float64(mean)), p.Severity("contention-count", float64(n))),
+		Confidence: analysis.Measured,
+		Cost:       evidence.GoTime(p, total),
+		Evidence:   shown,
+		Advice:     "Hold the lock shorter, shard it, or speed up the side that takes from the channel; the total under blocking should fall.",
+		Caveat:     "Waiting for one's turn is right where the program limits itself on purpose.",
+	}, queued}
+}
+
+func limitedByWaits(p *analysis.Pass, wall int64) *limit {
+	user := measures.LatencyOf(p).Headline()
+	p99, ok := user.Quantile(.99)
+	long := user.Above(int64(p.Limit("wait")))
+	if ok && !p.Met("wait", float64(p99)) || !ok && !p.Met("waits", float64(long)) {
+		return nil
+	}
+	if _, inMoment := evidence.WorstMoment(p, measures.LatencyOf(p)); inMoment > p.Limit("moment") {
+		return nil
+	}
+	s := fmt.Sprintf("Scheduling: user goroutines waited %s for a P, %s of %s waits for %s or longer, at most %s",
+		p.Dur(user.Sum()), analysis.FormatCount(long), analysis.FormatCount(user.N()), p.Dur(int64(p.Limit("wait"))), p.Dur(user.Max()))
+	s += evidence.MostlyBecause(measures.WaitsOf(p).All())
+	var shown []analysis.Evidence
+	worst := measures.LatencyOf(p).Worst().Items()
+	for _, e := range worst[:min(3, len(worst))] {
+		at := p.Rel(e.Item.Since)
+		shown = append(shown, analysis.Evidence{From: at, To: at + e.Value, G: evidence.IDOf(e.Item.G), Func: p.FuncName(e.Item.Fn), Note: "waited for a P"})
+	}
+	severity := p.Severity("waits", float64(long))
+	if ok {
+		severity = p.Severity("wait", float64(p99))
+	}
+	if !p.Met("outside", evidence.WokenFromOutside(p)) {
+		severity = analysis.Note
+	}
+	return &limit{analysis.Finding{
+		Code: "limits/waits", Summary: s, Severity: severity, Confidence: analysis.Measured, Evidence: shown,
+		Cost:   evidence.GoTime(p, user.Sum()),
+		Advice: "See waits for who held the Ps: shorter runs, fewer goroutines made runnable at once, or more Ps. sched.latency.user.p99 should fall.",
+		Caveat: "Many goroutines woken at once wait for each other by nature.",
+	}, say.Ratio(user.Sum(), wall)}
+}

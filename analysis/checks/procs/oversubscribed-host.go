@@ -1,0 +1,144 @@
+package procs
+
+import (
+	"fmt"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
+	"github.com/tracelens/tracelens/analysis/internal/say"
+	"github.com/tracelens/tracelens/analysis/measures"
+	"github.com/tracelens/tracelens/parse"
+)
+
+var oversubscribedHost = &analysis.Analyzer{
+	Name:  "oversubscribed-host",
+	Doc:   say.Page(pages, "oversubscribed-host"),
+	About: analysis.Host,
+	Thresholds: []analysis.Threshold{
+		{
+			Name: "oversubscribed-host.stuck", Doc: "share of the time a P's thread took 1 ms or longer between goroutines", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Note: .01, Warning: .03},
+			Source: "planted programs and their kernel schedstat: all but one with 3 % and more waited for a CPU for 38 % of their time or longer; the one fails the share of the scheduler",
+		},
+		{
+			Name: "oversubscribed-host.scheduler", Doc: "share of that in all time of Ps in the scheduler", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Note: .3, Warning: .6},
+			Source: "as before; the scheduler neither blocks nor spins for a ms (proc.go:findRunnable)",
+		},
+		{
+			Name: "oversubscribed-host.count", Doc: "such times", Unit: analysis.Count, Levels: analysis.Levels{Note: 20},
+			Source: "a few happen on any machine",
+		},
+		{
+			Name: "oversubscribed-host.sampled", Doc: "CPU samples × 10 ms, as a share of the time Ps ran goroutines", Unit: analysis.Ratio, Below: true,
+			Levels: analysis.Levels{Warning: .6, Error: .3},
+			Source: "0.78 to 1.01 in traces with a CPU profile on a busy machine",
+		},
+		{
+			Name: "oversubscribed-host.samples", Doc: "samples expected for that", Unit: analysis.Count, Levels: analysis.Levels{Note: 200},
+			Source: "7 % standard error",
+		},
+		{
+			Name: "oversubscribed-host.stall", Doc: "longest hole: no event on any P though some had work", Unit: analysis.NS,
+			Levels: analysis.Levels{Warning: 100e6, Error: 1e9},
+			Source: "sysmon ends runs after 10 to 20 ms (proc.go:retake); five times that, and longer than a period of a CPU quota",
+		},
+	},
+	Requires: []*analysis.Analyzer{measures.Trust, measures.Timeline, measures.Parallelism, measures.Waits, measures.Preemption, measures.Goroutines},
+	Run:      runOversubscribedHost,
+}
+
+func runOversubscribedHost(p *analysis.Pass) error {
+	if evidence.NoTime(p) {
+		return nil
+	}
+	wall := p.Trace.Duration()
+	tr, tl, f := measures.TrustOf(p), measures.TimelineOf(p), measures.ParallelismOf(p)
+	total, _ := p.Value("procs.time")
+	scheduler, _ := p.Value("procs.share.scheduler")
+	inScheduler := int64(scheduler * total)
+	expected := float64(tr.ProcsRan()) / measures.SamplePeriod
+	sampled := tr.Samples() > 0 && p.Met("samples", expected)
+	if inScheduler == 0 && !sampled {
+		p.NotApplicable("no P was in the scheduler; record a CPU profile with the trace (runtime/pprof.StartCPUProfile)")
+		return nil
+	}
+
+	stalled := false
+	if worst := f.WorstHole().Items(); len(worst) > 0 {
+		hole := worst[0]
+		if severity := p.Severity("stall", float64(hole.Value)); severity != "" {
+			stalled = true
+			finding := analysis.Finding{
+				Code: "oversubscribed-host/stalled", Severity: severity, Confidence: analysis.Heuristic,
+				Summary: fmt.Sprintf("The program stood still for %s at %s: no event on any P, though %s had work",
+					p.Dur(hole.Value), p.At(parse.Time(hole.Time)), say.Counted(int64(hole.Item), "P", "Ps")),
+				Cost:     evidence.WallTime(p, hole.Value),
+				Evidence: holeEvidence(p, f),
+				Advice:   "Look for what stopped the process then: SIGSTOP, a suspended or migrated machine, a debugger, swapping, a CPU quota. preempt.overrun.max should fall below 20 ms.",
+				Caveat:   "A loop that cannot be preempted (asyncpreemptoff=1, a huge copy) looks the same when nothing else has work.",
+			}
+			// The stall is the overrun when it is most of the longest one.
+			if over := measures.PreemptionOf(p).Worst().Items(); len(over) > 0 && evidence.Causes(hole.Value, over[0].Value) {
+				finding.Explains = append(finding.Explains, "slice-overrun")
+			}
+			p.Find(finding)
+		}
+	}
+
+	switch {
+	case sampled:
+		share := float64(tr.Samples()) / expected
+		severity := p.Severity("sampled", share)
+		if severity == "" {
+			break
+		}
+		finding := analysis.Finding{
+			Severity: severity, Confidence: analysis.Inferred,
+			Summary: fmt.Sprintf("Ps ran goroutines for %s, but CPU samples cover only %s of it (n=%s): for the rest their threads waited for a CPU",
+				p.Dur(tr.ProcsRan()), analysis.FormatRatio(share), analysis.FormatCount(tr.Samples())),
+			Cost:     analysis.Cost{Value: tr.ProcsRan() - tr.Samples()*measures.SamplePeriod, Total: tr.ProcsRan(), Clock: analysis.PTime},
+			Evidence: append([]analysis.Evidence{evidence.Whole(p, analysis.Evidence{Note: fmt.Sprintf("%s samples where %.0f are due at 100 Hz", analysis.FormatCount(tr.Samples()), expected)})}, evidence.RunningEvidence(p)...),
+			Caveat:   "Taken at 100 samples a second; a lower rate, or a profile of a part of the trace only, looks the same.",
+		}
+		oversubscribed(p, &finding)
+		return nil
+	default:
+		stuck := tl.Stuck()
+		severity := analysis.Least(p.Severity("stuck", say.Ratio(stuck.NS, wall)), p.Severity("scheduler", say.Ratio(stuck.NS, inScheduler)))
+		if severity == "" || !p.Met("count", float64(stuck.N)) {
+			break
+		}
+		finding := analysis.Finding{
+			Severity: severity, Confidence: analysis.Heuristic,
+			Summary: fmt.Sprintf("Threads waited for a CPU: %s times one that looked for a goroutine took 1 ms or longer, %s of the time in all (%s of the time in the scheduler), longest %s",
+				analysis.FormatCount(stuck.N), analysis.FormatRatio(say.Ratio(stuck.NS, wall)), analysis.FormatRatio(say.Ratio(stuck.NS, inScheduler)), p.Dur(stuck.Longest)),
+			Cost:     evidence.ProcTime(p, float64(stuck.NS)),
+			Evidence: []analysis.Evidence{{From: p.Rel(parse.Time(stuck.At)), To: p.Rel(parse.Time(stuck.At)) + stuck.Longest, Note: "the longest"}},
+			Caveat:   "Runs of goroutines are stretched alike, which a trace does not show: a CPU profile recorded with it would tell. The scheduler may also wait for a lock of the runtime.",
+		}
+		oversubscribed(p, &finding)
+		return nil
+	}
+	if stalled {
+		return nil
+	}
+	if sampled {
+		p.Say("CPU samples cover %s of the time Ps ran goroutines; limit %s", analysis.FormatRatio(float64(tr.Samples())/expected), analysis.FormatRatio(p.Limit("sampled")))
+		return nil
+	}
+	p.Say("threads took 1 ms or longer between goroutines %s, %s of the time; limit %s and %.0f times",
+		say.Counted(tl.Stuck().N, "time", "times"), analysis.FormatRatio(say.Ratio(tl.Stuck().NS, wall)), analysis.FormatRatio(p.Limit("stuck")), p.Limit("count"))
+	return nil
+}
+
+// oversubscribed adds the finding that threads waited for CPUs.
+func oversubscribed(p *analysis.Pass, f *analysis.Finding) {
+	f.Advice = "Give the program CPUs of its own, or set GOMAXPROCS to those it has; procs.share.scheduler and sched.latency.user.p99 should fall."
+	f.Explains = []string{"idle-p-while-runnable"}
+	// A note must not hide what is worse.
+	if f.Severity != analysis.Note && evidence.CauseShare(p, parse.CauseWakeup, parse.CauseScheduler) >= evidence.ExplainsFrom {
+		f.Explains = append(f.Explains, "latency-tail")
+	}
+	p.Find(*f)
+}

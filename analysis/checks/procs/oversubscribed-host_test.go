@@ -1,0 +1,70 @@
+package procs
+
+import (
+	"testing"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/analysistest"
+	"github.com/tracelens/tracelens/analysis/internal/checktest"
+	"github.com/tracelens/tracelens/parse"
+)
+
+func TestOversubscribedHost(t *testing.T) {
+	checktest.Run(t, oversubscribedHost, casesOversubscribedHost)
+}
+
+func casesOversubscribedHost(t *testing.T) {
+	checktest.Idle(t, oversubscribedHost)
+	stuck := func(n int, held, length, work int64) *checktest.Trace {
+		tr := checktest.New(t, length)
+		for i := range int64(n) {
+			tr.Proc(0, parse.ProcScheduler, i*10*checktest.MS, i*10*checktest.MS+held)
+		}
+		tr.Proc(1, parse.ProcScheduler, 0, work)
+		tr.Proc(1, parse.ProcUser, work, length)
+		return tr
+	}
+	checktest.At(t, oversubscribedHost, "times of 1 ms in 2 s", func(v int64) *checktest.Trace { return stuck(int(v), checktest.MS, 2*checktest.S, 0) },
+		checktest.Case{V: 1, Want: "clear"}, checktest.Case{V: 19, Want: "clear"}, checktest.Case{V: 20, Want: "note"}, checktest.Case{V: 59, Want: "note"}, checktest.Case{V: 60, Want: "warning"})
+	checktest.At(t, oversubscribedHost, "length of 20 times", func(v int64) *checktest.Trace { return stuck(20, v, checktest.S, 0) },
+		checktest.Case{V: checktest.MS - 1, Want: "clear"}, checktest.Case{V: checktest.MS, Want: "note"})
+	checktest.At(t, oversubscribedHost, "length of a trace with 20 ms", func(v int64) *checktest.Trace { return stuck(20, checktest.MS, v, 0) },
+		checktest.Case{V: 2 * checktest.S, Want: "note"}, checktest.Case{V: 2*checktest.S + checktest.MS, Want: "clear"})
+	// Runs of the scheduler shorter than 1 ms come along.
+	checktest.At(t, oversubscribedHost, "ms in the scheduler beside 100 ms", func(v int64) *checktest.Trace {
+		tr := stuck(100, checktest.MS, checktest.S, 0)
+		for i := range v * 2 {
+			tr.Proc(1, parse.ProcScheduler, i*checktest.MS, i*checktest.MS+checktest.MS/2)
+		}
+		return tr
+	}, checktest.Case{V: 66, Want: "warning"}, checktest.Case{V: 67, Want: "note"}, checktest.Case{V: 233, Want: "note"}, checktest.Case{V: 234, Want: "clear"})
+
+	samples := func(n int) *checktest.Trace {
+		tr := stuck(100, checktest.MS, 4*checktest.S, 0)
+		tr.Add(analysistest.ProcLife(0, 0, 4*checktest.S, 2*checktest.S, 2*checktest.S))
+		for range n {
+			tr.Add(parse.Event{Kind: parse.KindSample})
+		}
+		return tr
+	}
+	checktest.At(t, oversubscribedHost, "samples of 200", func(v int64) *checktest.Trace { return samples(int(v)) },
+		checktest.Case{V: 0, Want: "note"}, checktest.Case{V: 60, Want: "error"}, checktest.Case{V: 61, Want: "warning"}, checktest.Case{V: 120, Want: "warning"}, checktest.Case{V: 121, Want: "clear"}, checktest.Case{V: 300, Want: "clear"})
+
+	checktest.At(t, oversubscribedHost, "hole", func(v int64) *checktest.Trace {
+		tr := stuck(1, checktest.MS, 3*checktest.S, 0)
+		tr.Interval(0, v, 4, 1, 0, 3)
+		return tr
+	}, checktest.Case{V: 100*checktest.MS - 1, Want: "clear"}, checktest.Case{V: 100 * checktest.MS, Want: "warning/stalled"}, checktest.Case{V: checktest.S, Want: "error/stalled"})
+	checktest.At(t, oversubscribedHost, "trace of a P that does nothing, length", func(v int64) *checktest.Trace {
+		tr := checktest.New(t, v)
+		tr.Proc(0, parse.ProcIdle, 0, v)
+		return tr
+	}, checktest.Case{V: checktest.S, Want: "n/a"})
+
+	for _, name := range []string{"http-healthy", "idle", "io/http-mix", "io/net-echo", "sync/chan-slow-stage", "sched/serial-phase", "sched/single-hot-goroutine", "user/cpu-samples", "sched/spin-noyield", "sync/spinlock"} {
+		checktest.Real(t, name, map[*analysis.Analyzer]string{oversubscribedHost: "clear"})
+	}
+	checktest.Real(t, "sched/noisy-neighbour", map[*analysis.Analyzer]string{oversubscribedHost: "warning"})
+	checktest.Real(t, "real/victoria-metrics", map[*analysis.Analyzer]string{oversubscribedHost: "note"})
+	checktest.Real(t, "sched/sigstop-hole", map[*analysis.Analyzer]string{oversubscribedHost: "warning/stalled"})
+}

@@ -1,0 +1,82 @@
+package procs
+
+import (
+	"fmt"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
+	"github.com/tracelens/tracelens/analysis/internal/say"
+	"github.com/tracelens/tracelens/analysis/internal/window"
+	"github.com/tracelens/tracelens/analysis/measures"
+	"github.com/tracelens/tracelens/parse"
+)
+
+var SaturatedPs = &analysis.Analyzer{
+	Name:        "saturated",
+	Doc:         say.Page(pages, "saturated"),
+	Interactive: true,
+	Covers:      []string{"limits/cpu"},
+	Thresholds: []analysis.Threshold{
+		{
+			Name: "saturated.share", Doc: "share of the time with all Ps busy and a runnable user goroutine or more for each", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Warning: .5, Error: .9},
+			Source: "half of the time every goroutine that wakes up waits for a whole run of another one; at 90 % the queue never drains",
+		},
+		{
+			Name: "saturated.second", Doc: "the same in the worst second", Unit: analysis.Ratio, Levels: analysis.Levels{Note: .9},
+			Source: "as before; a second of it is a burst of work, worth knowing",
+		},
+		{
+			Name: "saturated.user", Doc: "share of user code in P time", Unit: analysis.Ratio, Levels: analysis.Levels{Note: .5},
+			Source: "else GC or system calls keep the Ps busy",
+		},
+		{
+			Name: "saturated.time", Doc: "time of it", Unit: analysis.NS, Levels: analysis.Levels{Note: 100e6},
+			Source: "ten time slices (proc.go:forcePreemptNS)",
+		},
+		{
+			Name: "saturated.outside", Doc: "waits of user goroutines that timers and the network ended; with fewer it is a note", Unit: analysis.Count, Levels: analysis.Levels{Note: 10},
+			Source: "as latency-tail.outside: a batch job is meant to keep all Ps busy",
+		},
+	},
+	Requires: []*analysis.Analyzer{measures.Timeline, measures.Parallelism, measures.Goroutines, measures.Latency, measures.Waits},
+	Run: func(p *analysis.Pass) error {
+		if evidence.NoTime(p) {
+			return nil
+		}
+		wall := p.Trace.Duration()
+		f := measures.ParallelismOf(p)
+		w := window.Worst(p, f.Over(), window.Second, window.Mean(measures.OverSaturated))
+		severity := p.Severity("share", say.Ratio(f.Saturated(), wall))
+		if s := p.Severity("second", w.Score); s.Rank() > severity.Rank() {
+			severity = s
+		}
+		user, _ := p.Value("procs.share.user")
+		if severity == "" || !p.Met("time", float64(f.Saturated())) || !p.Met("user", user) {
+			p.Say("all Ps were busy with a goroutine or more waiting for each for %s of the time, %s in the worst second, with %s of P time in user code; limit %s, %s and %s",
+				analysis.FormatRatio(say.Ratio(f.Saturated(), wall)), analysis.FormatRatio(w.Score), analysis.FormatRatio(user),
+				analysis.FormatRatio(p.Limit("share")), analysis.FormatRatio(p.Limit("second")), analysis.FormatRatio(p.Limit("user")))
+			return nil
+		}
+		if !p.Met("outside", evidence.WokenFromOutside(p)) {
+			severity = analysis.Note
+		}
+		from, to := p.Rel(w.From), p.Rel(w.To)
+		finding := analysis.Finding{
+			Severity: severity, Confidence: analysis.Measured,
+			Summary: fmt.Sprintf("The Ps are saturated (GOMAXPROCS %.0f): all were busy, with a user goroutine or more waiting for each, for %s of the time (%s in the worst second); user code had %s of P time, %s goroutines waited on average%s",
+				evidence.MeanProcs(p), analysis.FormatRatio(say.Ratio(f.Saturated(), wall)), analysis.FormatRatio(w.Score),
+				analysis.FormatRatio(user), measures.MeanCount(float64(f.Runnable().Sum()-f.Yielding())/float64(wall)), evidence.RanMostly(p)),
+			Cost:     evidence.WallTime(p, f.Saturated()),
+			Evidence: append([]analysis.Evidence{{From: from, To: to, Note: "the worst second"}}, evidence.RunningEvidence(p)...),
+			Advice:   "Do less work, admit less of it at once, or add CPUs and Ps; goroutines.runnable.mean should fall towards 0.",
+			Caveat:   "A batch job is meant to keep all Ps busy.",
+			Explains: []string{"preempt-heavy", "gomaxprocs-advice/more"},
+		}
+		if evidence.CauseShare(p, parse.CauseUser) >= evidence.ExplainsFrom {
+			finding.Explains = append(finding.Explains, "latency-tail", "runnable-burst")
+		}
+		p.Find(finding)
+		return nil
+	},
+}

@@ -1,0 +1,80 @@
+package procs
+
+import (
+	"fmt"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
+	"github.com/tracelens/tracelens/analysis/internal/say"
+	"github.com/tracelens/tracelens/analysis/measures"
+)
+
+var serialSection = &analysis.Analyzer{
+	Name:   "serial-section",
+	Doc:    say.Page(pages, "serial-section"),
+	Covers: []string{"limits/serial"},
+	Thresholds: []analysis.Threshold{
+		{
+			Name: "serial-section.alone", Doc: "share of the time in which exactly one user goroutine ran, none was runnable and no P in a system call", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Note: .5, Warning: .75},
+			Source: "Amdahl: with half of the time serial no number of Ps more than doubles the speed, with three quarters none gains a third",
+		},
+		{
+			Name: "serial-section.waiting", Doc: "user goroutines blocked on locks, conditions and channels, on average", Unit: analysis.Count,
+			Levels: analysis.Levels{Note: .25, Warning: 2},
+			Source: "somebody must wait for the serial part: planted ones have 0.34 to 32. One may be main that waits for the end",
+		},
+		{
+			Name: "serial-section.owner", Doc: "share of one entry function in the running time of user goroutines", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Note: .5},
+			Source: "else the part that ran alone is a different one each time: light load",
+		},
+		{
+			Name: "serial-section.time", Doc: "that time", Unit: analysis.NS,
+			Levels: analysis.Levels{Note: 100e6},
+			Source: "ten time slices (proc.go:forcePreemptNS)",
+		},
+		{
+			Name: "serial-section.procs", Doc: "GOMAXPROCS on average", Unit: analysis.Count, Levels: analysis.Levels{Note: 1.5},
+			Source: "on one P everything is serial",
+		},
+	},
+	Requires: []*analysis.Analyzer{measures.Timeline, measures.Parallelism, measures.Goroutines, measures.Blocking, measures.Latency},
+	Run: func(p *analysis.Pass) error {
+		if evidence.NoTime(p) {
+			return nil
+		}
+		procs := evidence.MeanProcs(p)
+		if !p.Met("procs", procs) {
+			p.NotApplicable("there is one P only; record with GOMAXPROCS 2 or more")
+			return nil
+		}
+		wall := p.Trace.Duration()
+		f := measures.ParallelismOf(p)
+		alone := f.Alone()
+		var blocked float64
+		for _, id := range []string{"block.sync.total", "block.chan.total"} {
+			v, _ := p.Value(id)
+			blocked += v
+		}
+		blocked /= float64(wall)
+		owner, share := evidence.Busiest(p)
+		severity := analysis.Least(p.Severity("alone", say.Ratio(alone, wall)), p.Severity("waiting", blocked))
+		if severity == "" || !p.Met("owner", share) || !p.Met("time", float64(alone)) {
+			p.Say("exactly one user goroutine ran, and no other could, for %s of the time, %s others were blocked on locks and channels on average; limit %s and %.2f",
+				analysis.FormatRatio(say.Ratio(alone, wall)), measures.MeanCount(blocked), analysis.FormatRatio(p.Limit("alone")), p.Limit("waiting"))
+			return nil
+		}
+		finding := analysis.Finding{
+			Severity: severity, Confidence: analysis.Inferred,
+			Summary: fmt.Sprintf("A serial part limits the program: exactly one user goroutine ran, and no other could, for %s of the time on %s, while %s others were blocked on locks and channels on average; %s of all running is that of %s%s",
+				analysis.FormatRatio(say.Ratio(alone, wall)), say.Counted(int64(procs+.5), "P", "Ps"), measures.MeanCount(blocked), analysis.FormatRatio(share), owner, evidence.RanMostly(p)),
+			Cost:     evidence.WallTime(p, alone),
+			Evidence: evidence.RunningEvidence(p),
+			Advice:   "Split that work over goroutines, or make it shorter; more Ps change nothing. goroutines.running.mean should rise above 1.",
+			Caveat:   "Which function ran alone is told from its share of all running. A program with one thing to do is serial by nature.",
+		}
+		p.Find(finding)
+		return nil
+	},
+}

@@ -1,0 +1,52 @@
+package sched
+
+import (
+	"testing"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/analysistest"
+	"github.com/tracelens/tracelens/analysis/internal/checktest"
+	"github.com/tracelens/tracelens/parse"
+)
+
+func TestConnectionChurn(t *testing.T) { checktest.Run(t, connectionChurn, casesConnectionChurn) }
+
+func casesConnectionChurn(t *testing.T) {
+	for name, want := range map[string]bool{
+		"net/http.(*Transport).dialConnFor":                     true,
+		"net/http.(*Transport).startDialConnForLocked.func1":    true,
+		"net/http.(*Transport).queueForDial.gowrap1":            true,
+		"net/http.(*Transport).dialConn.gowrap3":                false, // a connection's reader
+		"net/http.(*persistConn).readLoop":                      false,
+		"example.org/proxy.(*Transport).startDialConnForLocked": false,
+	} {
+		if dialsHTTP(name) != want {
+			t.Errorf("%s dials: %t", name, !want)
+		}
+	}
+	checktest.Idle(t, connectionChurn)
+	checktest.At(t, connectionChurn, "goroutines that do not dial", func(v int64) *checktest.Trace {
+		tr := checktest.New(t, checktest.S)
+		tr.Lives(int(v), 1, parse.GoRunning, 1000, tr.NthStack(0))
+		return tr
+	}, checktest.Case{V: 0, Want: "n/a"}, checktest.Case{V: 5000, Want: "clear"})
+	real, _ := analysistest.Events(t, analysistest.Corpus(t, "io/net-conn-churn"))
+	dial, ok := real.Lookup("net/http.(*Transport).startDialConnForLocked.func1")
+	if !ok {
+		t.Fatal("the corpus trace does not dial")
+	}
+	dials := func(n int, length int64) *checktest.Trace {
+		tr := checktest.New(t, length)
+		tr.Symbols = real.Symbols
+		tr.Proc(0, parse.ProcUser, 0, length)
+		tr.Lives(n, dial, parse.GoRunning, 1000, 1)
+		return tr
+	}
+	checktest.At(t, connectionChurn, "dials in a second", func(v int64) *checktest.Trace { return dials(int(v), checktest.S) },
+		checktest.Case{V: 49, Want: "clear"}, checktest.Case{V: 50, Want: "note"}, checktest.Case{V: 469, Want: "note"}, checktest.Case{V: 470, Want: "warning"})
+	checktest.At(t, connectionChurn, "dials in 100 ms", func(v int64) *checktest.Trace { return dials(int(v), 100*checktest.MS) },
+		checktest.Case{V: 49, Want: "clear"}, checktest.Case{V: 50, Want: "warning"})
+	for name, want := range map[string]string{"io/net-conn-churn": "warning", "io/http-mix": "clear", "http-healthy": "clear", "versions/go1.26.8": "clear"} {
+		checktest.Real(t, name, map[*analysis.Analyzer]string{connectionChurn: want})
+	}
+}

@@ -1,0 +1,83 @@
+package sched
+
+import (
+	"cmp"
+	"fmt"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
+	"github.com/tracelens/tracelens/analysis/internal/say"
+	"github.com/tracelens/tracelens/analysis/internal/tally"
+	"github.com/tracelens/tracelens/analysis/measures"
+	"github.com/tracelens/tracelens/parse"
+)
+
+var goschedSpin = &analysis.Analyzer{
+	Name: "gosched-spin",
+	Doc:  say.Page(pages, "gosched-spin"),
+	Thresholds: []analysis.Threshold{
+		{
+			Name: "gosched-spin.rate", Doc: "runtime.Gosched of user goroutines at one place, per second", Unit: analysis.PerS,
+			Levels: analysis.Levels{Note: 5e3, Warning: 20e3},
+			Source: "20,000 come every 50 µs, faster than a thread is woken: nobody waits in earnest; a planted spin lock has 97,000, etcd 7,100",
+		},
+		{
+			Name: "gosched-spin.share", Doc: "share of those in all starts of user goroutines", Unit: analysis.Ratio, Levels: analysis.Levels{Note: .1, Warning: .25},
+			Source: "less is lost in the work around it",
+		},
+		{
+			Name: "gosched-spin.time", Doc: "time run between them, as a share of P time", Unit: analysis.Ratio, Levels: analysis.Levels{Note: .02, Warning: .1},
+			Source: "a loop in runtime.GC that yields while it sweeps has 0.3 % and less, a planted spin lock 98 %",
+		},
+		{
+			Name: "gosched-spin.count", Doc: "of those, in all", Unit: analysis.Count, Levels: analysis.Levels{Note: 1000}, Source: "population",
+		},
+	},
+	Requires: []*analysis.Analyzer{measures.Timeline, measures.Latency, measures.Preemption},
+	Run: func(p *analysis.Pass) error {
+		if evidence.NoTime(p) {
+			return nil
+		}
+		f := measures.PreemptionOf(p)
+		starts, _ := p.Value("sched.starts.user")
+		var top measures.PreemptSite
+		var worst measures.Preempted
+		yields := make(map[measures.PreemptSite]*measures.Preempted)
+		for k, v := range f.Sites().ByKey() {
+			// runtime.GC yields while it sweeps: forced-gc names that.
+			if k.Kind == parse.PreemptYield && !evidence.IsForced(measures.GCTrigger(p, k.Stack)) {
+				yields[k] = v
+			}
+		}
+		for _, at := range measures.JoinSites(yields, func(k measures.PreemptSite) tally.Label { return tally.Label{p.SiteName(k.Stack), p.FuncName(k.Fn)} },
+			(*measures.Preempted).Add, func(c *measures.Preempted) int64 { return c.N },
+			func(a, b measures.PreemptSite) int {
+				return cmp.Or(cmp.Compare(a.Stack, b.Stack), cmp.Compare(a.Fn, b.Fn))
+			}) {
+			top, worst = at.Key, *at.V
+			break
+		}
+		if total, _ := p.Value("procs.time"); starts == 0 || total == 0 {
+			p.NotApplicable("no user goroutine was started in this trace; record while the program works")
+			return nil
+		}
+		rate, share := say.PerSecond(worst.N, p.Trace.Duration()), float64(worst.N)/starts
+		total, _ := p.Value("procs.time")
+		severity := analysis.Least(p.Severity("rate", rate), p.Severity("share", share), p.Severity("time", float64(worst.Ran)/total))
+		if severity == "" || !p.Met("count", float64(worst.N)) {
+			p.Say("runtime.Gosched at one place by user goroutines: at most %s, with %s of P time between them; limit %s and %s",
+				analysis.FormatRate(rate), analysis.FormatRatio(float64(worst.Ran)/total), analysis.FormatRate(p.Limit("rate")), analysis.FormatRatio(p.Limit("time")))
+			return nil
+		}
+		p.Find(analysis.Finding{
+			Severity: severity, Confidence: analysis.Measured,
+			Summary: fmt.Sprintf("%s yields in a loop: %s runtime.Gosched (%s) at %s, %s of all starts of user goroutines",
+				p.FuncName(top.Fn), analysis.FormatCount(worst.N), analysis.FormatRate(rate), p.SiteName(top.Stack), analysis.FormatRatio(share)),
+			Cost:     evidence.ProcTime(p, float64(worst.Ran)),
+			Evidence: []analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: p.FuncName(top.Fn), Note: "yields here; running between yields " + p.Dur(worst.Ran), Stack: p.Stack(top.Stack)})},
+			Advice:   "Wait instead of asking again and again: a channel, sync.Cond or sync.Mutex wakes the goroutine when there is something to do. preempt.yield should fall.",
+			Caveat:   "A long computation that yields to be polite does not need to: the scheduler preempts it.",
+		})
+		return nil
+	},
+}

@@ -1,0 +1,76 @@
+package sched
+
+import (
+	"testing"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/internal/checktest"
+	"github.com/tracelens/tracelens/parse"
+)
+
+func TestLatencyTail(t *testing.T) { checktest.Run(t, LatencyTail, casesLatencyTail) }
+
+func casesLatencyTail(t *testing.T) {
+	checktest.Idle(t, LatencyTail)
+	// n waits of 1 µs, and one of a hundred as long as held; all in the first second.
+	make := func(n int, held, length, running int64) *checktest.Trace {
+		tr := checktest.New(t, length)
+		tr.Interval(0, running, 4, 1, 0, 3)
+		tr.Interval(running, length, 4, 0, 0, 4)
+		tr.Outside(10)
+		tr.Waits(n-n/50-10, 1000, 1000, nil)
+		for i := range int64(n / 50) {
+			tr.Waits(1, i*20*checktest.MS, held, nil)
+		}
+		return tr
+	}
+	checktest.At(t, LatencyTail, "wait of 2 %", func(v int64) *checktest.Trace { return make(1000, v, checktest.S, checktest.S) },
+		checktest.Case{V: 990_000, Want: "clear"}, checktest.Case{V: checktest.MS, Want: "note"}, checktest.Case{V: 4_980_000, Want: "note"}, checktest.Case{V: 5 * checktest.MS, Want: "warning"}, checktest.Case{V: 9_990_000, Want: "warning"}, checktest.Case{V: 10 * checktest.MS, Want: "error"})
+	checktest.At(t, LatencyTail, "waits", func(v int64) *checktest.Trace { return make(int(v), 20*checktest.MS, checktest.S, checktest.S) },
+		checktest.Case{V: 999, Want: "n/a"}, checktest.Case{V: 1000, Want: "error"})
+	checktest.At(t, LatencyTail, "ms of running beside 41 ms of waiting", func(v int64) *checktest.Trace { return make(1000, 2*checktest.MS, 10*checktest.S, v*checktest.MS) },
+		checktest.Case{V: 4000, Want: "note"}, checktest.Case{V: 4200, Want: "clear"})
+	// A bad second in a good trace.
+	checktest.At(t, LatencyTail, "waits in the bad second", func(v int64) *checktest.Trace {
+		tr := checktest.New(t, 20*checktest.S)
+		for i := range int64(20) {
+			tr.Waits(5000, i*checktest.S, 100, nil)
+		}
+		for i := range v {
+			tr.Waits(1, 5*checktest.S+i*checktest.S/v, 50*checktest.MS, nil)
+		}
+		tr.Outside(10)
+		return tr
+	}, checktest.Case{V: 30, Want: "clear"}, checktest.Case{V: 200, Want: "error"})
+	// Of 20 long waits of 1,000 so many in one moment.
+	checktest.At(t, LatencyTail, "in one moment", func(v int64) *checktest.Trace {
+		tr := checktest.New(t, 2*checktest.S)
+		tr.Outside(10)
+		tr.Waits(970, 0, 100, nil)
+		tr.Waits(int(v), checktest.S, 50*checktest.MS, nil)
+		for i := range 20 - v {
+			tr.Waits(1, i*100*checktest.MS, 50*checktest.MS, nil)
+		}
+		return tr
+	}, checktest.Case{V: 15, Want: "error"}, checktest.Case{V: 17, Want: "note"}, checktest.Case{V: 20, Want: "note"})
+	checktest.At(t, LatencyTail, "from outside", func(v int64) *checktest.Trace {
+		tr := checktest.New(t, 900*checktest.MS)
+		tr.Outside(int(v))
+		tr.Waits(1000, 0, 50*checktest.MS, nil)
+		return tr
+	}, checktest.Case{V: 0, Want: "note"}, checktest.Case{V: 9, Want: "note"}, checktest.Case{V: 10, Want: "error"})
+	// Yields, coroutine switches and the runtime's own are not the program's waits.
+	checktest.At(t, LatencyTail, "yields", func(v int64) *checktest.Trace {
+		tr := make(1000, 1000, checktest.S, checktest.S)
+		tr.Waits(int(v), 0, 50*checktest.MS, func(g *parse.Go) { g.Ready = parse.ReadyYield })
+		tr.Waits(int(v), 0, 50*checktest.MS, func(g *parse.Go) { g.Class = parse.ClassSystem })
+		return tr
+	}, checktest.Case{V: 1000, Want: "clear"})
+	for name, want := range map[string]string{
+		"http-healthy": "clear", "idle": "n/a", "steal-bursts": "note",
+		"io/http-mix": "clear", "io/net-echo": "clear", "real/victoria-metrics": "note", "debian/nats-server": "clear", "sched/mix-procs2": "clear", "sched/mix-procs1": "note",
+		"sched/goroutines-50k-parked": "note", "io/syscall-threads": "error", "real/geth-startup": "note", "real/compile": "note",
+	} {
+		checktest.Real(t, name, map[*analysis.Analyzer]string{LatencyTail: want})
+	}
+}

@@ -1,0 +1,88 @@
+package sched
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
+	"github.com/tracelens/tracelens/analysis/internal/say"
+	"github.com/tracelens/tracelens/analysis/measures"
+	"github.com/tracelens/tracelens/parse"
+)
+
+var preemptHeavy = &analysis.Analyzer{
+	Name:        "preempt-heavy",
+	Doc:         say.Page(pages, "preempt-heavy"),
+	Interactive: true,
+	Thresholds: []analysis.Threshold{
+		{
+			Name: "preempt-heavy.share", Doc: "P time of user goroutines' time slices that sysmon ended after 10 ms, as a share of all P time", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Note: .4},
+			Source: "when most of the Ps' time goes by in whole time slices, whoever wakes up waits for one",
+		},
+		{
+			Name: "preempt-heavy.rate", Doc: "such time slices per second and P", Unit: analysis.PerS, Levels: analysis.Levels{Note: 20},
+			Source: "at most 100 fit into a second, and 50 to 100 come when sysmon looks late",
+		},
+		{
+			Name: "preempt-heavy.count", Doc: "such time slices", Unit: analysis.Count, Levels: analysis.Levels{Note: 20}, Source: "population",
+		},
+		{
+			Name: "preempt-heavy.runnable", Doc: "runnable user goroutines per P on average", Unit: analysis.Count, Levels: analysis.Levels{Note: .1},
+			Source: "a computation that nobody waits for may run on",
+		},
+	},
+	Requires: []*analysis.Analyzer{measures.Timeline, measures.Parallelism, measures.Preemption},
+	Run: func(p *analysis.Pass) error {
+		if evidence.NoTime(p) {
+			return nil
+		}
+		f := measures.PreemptionOf(p)
+		par := measures.ParallelismOf(p)
+		procs := evidence.MeanProcs(p)
+		if f.All() == 0 || procs == 0 {
+			p.NotApplicable("no goroutine ran; record while the program works")
+			return nil
+		}
+		used := &f.Slices()[measures.EndUsedUp]
+		total, _ := p.Value("procs.time")
+		share, rate := float64(used.Sum())/total, say.PerSecond(used.N(), p.Trace.Duration())/procs
+		runnable := float64(par.Runnable().Sum()) / total
+		severity := p.Severity("share", share)
+		if severity == "" || !p.Met("rate", rate) || !p.Met("count", float64(used.N())) || !p.Met("runnable", runnable) {
+			p.Say("%s of user goroutines ended by preemption after 10 ms, %s of P time, with %s goroutines waiting per P; limit %s and %.2f",
+				say.Counted(used.N(), "time slice", "time slices"), analysis.FormatRatio(share), measures.MeanCount(runnable), analysis.FormatRatio(p.Limit("share")), p.Limit("runnable"))
+			return nil
+		}
+		type place struct {
+			fn   string
+			site measures.PreemptSite
+			n    int64
+		}
+		var places []place
+		for k, v := range f.Sites().ByKey() {
+			if k.Kind == parse.PreemptAsync || k.Kind == parse.PreemptCooperative || k.Kind == parse.PreemptUnknown {
+				places = append(places, place{p.FuncName(k.Fn), k, v.N})
+			}
+		}
+		slices.SortFunc(places, func(a, b place) int {
+			return cmp.Or(cmp.Compare(b.n, a.n), cmp.Compare(a.site.Stack, b.site.Stack), cmp.Compare(a.site.Fn, b.site.Fn))
+		})
+		var shown []analysis.Evidence
+		for _, at := range places[:min(5, len(places))] {
+			shown = append(shown, evidence.Whole(p, analysis.Evidence{Func: at.fn,
+				Note: fmt.Sprintf("preempted here %s", say.Counted(at.n, "time", "times")), Stack: p.Stack(at.site.Stack)}))
+		}
+		p.Find(analysis.Finding{
+			Severity: severity, Confidence: analysis.Measured,
+			Summary: fmt.Sprintf("Long computations share the Ps: %s used up 10 ms or more and were preempted, %s of P time, while %s goroutines waited per P",
+				say.Counted(used.N(), "time slice", "time slices"), analysis.FormatRatio(share), measures.MeanCount(runnable)),
+			Cost: evidence.ProcTime(p, float64(used.Sum())), Evidence: shown,
+			Advice: "Keep a P free for what must be quick: fewer computations at once than Ps, or another process for them. sched.latency.user.p99 should fall.",
+			Caveat: "Preemptions to stop the world and at safepoints are not counted.",
+		})
+		return nil
+	},
+}

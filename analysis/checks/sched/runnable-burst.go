@@ -1,0 +1,95 @@
+package sched
+
+import (
+	"fmt"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
+	"github.com/tracelens/tracelens/analysis/internal/say"
+	"github.com/tracelens/tracelens/analysis/measures"
+	"github.com/tracelens/tracelens/parse"
+)
+
+var runnableBurst = &analysis.Analyzer{
+	Name:        "runnable-burst",
+	Doc:         say.Page(pages, "runnable-burst"),
+	Interactive: true,
+	Thresholds: []analysis.Threshold{
+		{
+			Name: "runnable-burst.waited", Doc: "time of goroutines waiting in bursts (five runnable for each P, 2 ms or longer), as a share of all their waiting for a P", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Note: .25, Warning: .6},
+			Source: "60 % is what makes a cause",
+		},
+		{
+			Name: "runnable-burst.time", Doc: "the same, goroutines × time", Unit: analysis.NS, Levels: analysis.Levels{Note: 100e6, Warning: 1e9},
+			Source: "a thousand goroutines that wait a ms each",
+		},
+		{
+			Name: "runnable-burst.count", Doc: "bursts", Unit: analysis.Count, Levels: analysis.Levels{Note: 1},
+			Source: "one is enough when most of the waiting is in it",
+		},
+		{
+			Name: "runnable-burst.once", Doc: "the longest burst, as a share of the time in all, where most that waited had just been created", Unit: analysis.Ratio, Below: true,
+			Levels: analysis.Levels{Note: 1, Warning: .6}, Source: "one burst of new goroutines is a start or a fan-out",
+		},
+		{
+			Name: "runnable-burst.standing", Doc: "share of the time in bursts", Unit: analysis.Ratio, Below: true, Levels: analysis.Levels{Note: .5},
+			Source: "more is a standing queue: saturated",
+		},
+	},
+	Requires: []*analysis.Analyzer{measures.Parallelism, measures.Latency},
+	Run: func(p *analysis.Pass) error {
+		if evidence.NoTime(p) {
+			return nil
+		}
+		f := measures.ParallelismOf(p)
+		count, length, mass, longest, at := f.Bursts().Result()
+		wall := p.Trace.Duration()
+		waited := f.Runnable().Sum() - f.Yielding()
+		if waited == 0 {
+			p.NotApplicable("no user goroutine waited for a P; record under load")
+			return nil
+		}
+		severity := analysis.Least(p.Severity("waited", say.Ratio(mass, waited)), p.Severity("time", float64(mass)))
+		if mostlyCreated(measures.LatencyOf(p)) {
+			severity = analysis.Least(severity, p.Severity("once", say.Ratio(longest, length)))
+		}
+		standing := say.Ratio(length, wall)
+		if severity == "" || !p.Met("count", float64(count)) || !p.Met("standing", standing) {
+			p.Say("%s with five runnable user goroutines or more for each P for 2 ms: %s of the time, %s of all waiting for a P; limit %s",
+				say.Counted(count, "stretch", "stretches"), analysis.FormatRatio(standing), analysis.FormatRatio(say.Ratio(mass, waited)), analysis.FormatRatio(p.Limit("waited")))
+			return nil
+		}
+		from := p.Rel(parse.Time(at))
+		shown, top := wakerEvidence(p, 5)
+		shown = append([]analysis.Evidence{{From: from, To: from + longest, Note: "the longest burst"}}, shown...)
+		text := fmt.Sprintf("Many goroutines become runnable at once: %s with five or more for each P (%s on average), %s in all, the longest %s at %s; %s of all waiting for a P",
+			say.Counted(count, "burst", "bursts"), measures.MeanCount(float64(mass)/float64(length)), p.Dur(length), p.Dur(longest), p.At(parse.Time(at)), analysis.FormatRatio(say.Ratio(mass, waited)))
+		if top != "" {
+			text += "; most were made runnable at " + top
+		}
+		finding := analysis.Finding{
+			Severity: severity, Summary: text, Confidence: analysis.Measured, Evidence: shown,
+			Cost:   analysis.Cost{Value: mass, Total: f.Running().Sum() + waited, Clock: analysis.GTime},
+			Advice: "Wake fewer at once: jitter for timers and tickers, Signal instead of Broadcast, workers that take batches, a bound on fan-out. goroutines.runnable.max should fall.",
+			Caveat: "A deliberate fan-out of work that keeps all Ps busy is no harm. Who made them runnable is told from all waits of 1 ms or longer.",
+		}
+		if evidence.Causes(mass, waited) && severity != analysis.Note {
+			finding.Explains = []string{"latency-tail"}
+		}
+		p.Find(finding)
+		return nil
+	},
+}
+
+// mostlyCreated reports whether go statements made most of those runnable that waited
+// long.
+func mostlyCreated(f *measures.LatencyFold) bool {
+	var created, all int64
+	for k, w := range f.Wakers().ByKey() {
+		if all += w.Total; k.Ready == parse.ReadyCreated && k.Stack != 0 {
+			created += w.Total
+		}
+	}
+	return evidence.Causes(created, all)
+}

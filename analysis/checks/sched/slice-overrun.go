@@ -1,0 +1,87 @@
+package sched
+
+import (
+	"fmt"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
+	"github.com/tracelens/tracelens/analysis/internal/say"
+	"github.com/tracelens/tracelens/analysis/measures"
+)
+
+var sliceOverrun = &analysis.Analyzer{
+	Name: "slice-overrun",
+	Doc:  say.Page(pages, "slice-overrun"),
+	Thresholds: []analysis.Threshold{
+		{
+			Name: "slice-overrun.length", Doc: "longest time slice of a P while work was runnable", Unit: analysis.NS,
+			Levels: analysis.Levels{Warning: 25e6, Error: 100e6},
+			Source: "10 ms (proc.go:forcePreemptNS), up to 10 ms until sysmon looks (proc.go:sysmon), and slack",
+		},
+		{
+			Name: "slice-overrun.far", Doc: "time slices over 30 ms while work was runnable", Unit: analysis.Count, Levels: analysis.Levels{Note: 1, Warning: 3},
+			Source: "sysmon and a busy machine explain one; spinning programs have none, those that cannot be preempted 90",
+		},
+		{
+			Name: "slice-overrun.share", Doc: "share of those over 30 ms in the ones over 10 ms while work was runnable", Unit: analysis.Ratio, Levels: analysis.Levels{Note: .01, Warning: .05},
+			Source: "where preemption works, later ones are rare",
+		},
+		{
+			Name: "slice-overrun.waited", Doc: "time with work runnable of those over 20 ms, beyond 10 ms each", Unit: analysis.NS, Levels: analysis.Levels{Note: 1e6, Warning: 10e6},
+			Source: "a ms of waiting is felt, 10 ms are a whole time slice",
+		},
+		{
+			Name: "slice-overrun.outside", Doc: "waits of user goroutines that timers and the network ended; with fewer it is a note", Unit: analysis.Count, Levels: analysis.Levels{Note: 10},
+			Source: "as latency-tail.outside",
+		},
+	},
+	Requires: []*analysis.Analyzer{measures.Timeline, measures.Latency, measures.Preemption},
+	Run: func(p *analysis.Pass) error {
+		if evidence.NoTime(p) {
+			return nil
+		}
+		f := measures.PreemptionOf(p)
+		if f.All() == 0 {
+			p.NotApplicable("no goroutine ran; record while the program works")
+			return nil
+		}
+		worst := f.Worst().Items()
+		var longest int64
+		if len(worst) > 0 {
+			longest = worst[0].Value
+		}
+		share := say.Ratio(f.Far(), f.Late()+f.Over())
+		lost := f.OverWait()
+		severity := analysis.Least(p.Severity("length", float64(longest)), p.Severity("far", float64(f.Far())), p.Severity("share", share), p.Severity("waited", float64(lost)))
+		if severity == "" {
+			p.Say("%s of %s over 30 ms while work was runnable, longest %s, which others waited %s for; limit %.0f, %s and %s",
+				analysis.FormatCount(f.Far()), say.Counted(f.All(), "time slice", "time slices"), p.Dur(longest), p.Dur(lost), p.Limit("far"), p.Dur(int64(p.Limit("length"))), p.Dur(int64(p.Limit("waited"))))
+			return nil
+		}
+		if !p.Met("outside", evidence.WokenFromOutside(p)) {
+			severity = analysis.Note
+		}
+		w := worst[0].Item
+		var shown []analysis.Evidence
+		for _, e := range worst {
+			s := e.Item
+			if len(shown) < 8 {
+				shown = append(shown, analysis.Evidence{From: p.Rel(s.Start), To: p.Rel(s.End), P: evidence.IDOf(s.P), G: evidence.IDOf(s.G), Func: p.FuncName(s.Func),
+					Note: fmt.Sprintf("%s, work runnable for %s, ended: %s", p.Dur(e.Value), p.Dur(s.Contended), measures.EndOf(&s)), Stack: p.Stack(s.Stack)})
+			}
+		}
+		most := ""
+		if runs := measures.RankLongRuns(p, f); len(runs) > 0 && runs[0].Label[1] != p.FuncName(w.Func) {
+			most = fmt.Sprintf("; most by %s, whose runs ended in %s", runs[0].Label[1], runs[0].Label[0])
+		}
+		p.Find(analysis.Finding{
+			Severity: severity, Confidence: analysis.Measured,
+			Summary: fmt.Sprintf("%s took over 30 ms while work was runnable, the longest %s on P %d, ended in %s%s of %s%s",
+				say.Counted(f.Far(), "time slice", "time slices"), p.Dur(longest), w.P, measures.FuncAt(p, w.Stack), evidence.CalledBy(p, w.Stack), p.FuncName(w.Func), most),
+			Cost: evidence.ProcTime(p, float64(lost)), Evidence: shown, Figure: "preemption.worst",
+			Advice: "Let loops without calls be preempted (no asyncpreemptoff=1), and split huge copies and clears into pieces; preempt.overrun.max should fall below 20 ms.",
+			Caveat: "A thread that the operating system took off its CPU looks the same: see oversubscribed-host and cpu-throttled.",
+		})
+		return nil
+	},
+}

@@ -1,0 +1,95 @@
+package stw
+
+import (
+	"fmt"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/checks/gc"
+	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
+	"github.com/tracelens/tracelens/analysis/internal/say"
+	"github.com/tracelens/tracelens/analysis/internal/window"
+	"github.com/tracelens/tracelens/analysis/measures"
+	"github.com/tracelens/tracelens/parse"
+)
+
+var stwByTooling = &analysis.Analyzer{
+	Name:     "stw-by-tooling",
+	Doc:      say.Page(pages, "stw-by-tooling"),
+	Covers:   []string{"limits/stops"},
+	Requires: []*analysis.Analyzer{measures.STW},
+	Thresholds: []analysis.Threshold{
+		{Name: "stw-by-tooling.rate", Doc: "stops per second that are neither the GC's nor the tracer's", Unit: analysis.PerS,
+			Levels: analysis.Levels{Warning: 1}, Source: "metrics are scraped every 10 s and more; once a second is a monitor out of hand"},
+		{Name: "stw-by-tooling.share", Doc: "wall time in them, of the worst second", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Note: .001, Warning: .005, Error: .05}, Source: "0.1 % is one stop of 1 ms in a second; half a percent halts every core for 5 ms"},
+		{Name: "stw-by-tooling.stops", Doc: "number of them", Unit: analysis.Count,
+			Levels: analysis.Levels{Note: 3}, Source: "one or two make no rate"},
+		{Name: "stw-by-tooling.longest", Doc: "the longest", Unit: analysis.NS,
+			Levels: analysis.Levels{Note: 1e6, Warning: 10e6}, Source: "as stw-long, but one that is asked for on purpose (a heap dump, say) weighs less"},
+	},
+	Run: func(p *analysis.Pass) error {
+		c := measures.STWOf(p)
+		var sum measures.STWKind
+		for _, k := range c.Kinds() {
+			if !k.GC {
+				sum.Merge(k)
+			}
+		}
+		n := sum.Total.N()
+		if n == 0 {
+			p.Say("no stop but the GC's and the tracer's in %s", p.Dur(p.Trace.Duration()))
+			return nil
+		}
+		worst := window.Worst(p, c.Time(), window.Second, func(sums []int64, ns int64) float64 {
+			return say.Ratio(sums[measures.STWOtherStopping]+sums[measures.STWOtherStopped], ns)
+		})
+		rate := say.PerSecond(n, p.Trace.Duration())
+		sites := make(map[measures.STWSite]*measures.STWSum)
+		var longest int64
+		for k, s := range c.Sites() {
+			if !c.Kinds()[k.Kind].GC {
+				sites[k] = s
+				longest = max(longest, s.MaxHalt)
+			}
+		}
+		severity := p.Severity("longest", float64(longest))
+		if often := analysis.Least(raised(p.Severity("rate", rate)), p.Severity("share", worst.Score)); p.Met("stops", float64(n)) {
+			severity = evidence.Graded(severity, often)
+		}
+		if severity == "" {
+			p.Say("%s but the GC's and the tracer's, %s (limit %s), %s of the worst second (limit %s), the longest %s (limit %s)", say.Counted(n, "stop", "stops"),
+				analysis.FormatRate(rate), analysis.FormatRate(p.Limit("rate")), say.Percent(worst.Score), say.Percent(p.Limit("share")), p.Dur(longest), p.Dur(int64(p.Limit("longest"))))
+			return nil
+		}
+		ranked := measures.RankSites(p, sites, func(k measures.STWSite) parse.StackID { return k.Stack }, (*measures.STWSum).Add, func(s *measures.STWSum) int64 { return max(1, s.Halt) })
+		names := make(map[string]string)
+		for k := range sites {
+			if name := p.Trace.String(k.Kind); names[p.SiteName(k.Stack)] == "" || name < names[p.SiteName(k.Stack)] {
+				names[p.SiteName(k.Stack)] = name
+			}
+		}
+		p.Find(analysis.Finding{
+			Severity: severity, Explains: gc.StopsExplained(c, severity, false),
+			Summary: fmt.Sprintf("The program stops the world itself: %s (%s), %s of the worst second, the longest %s; most at %s (%s)", say.Counted(n, "time", "times"),
+				analysis.FormatRate(rate), say.Percent(worst.Score), p.Dur(longest), ranked[0].Site, names[ranked[0].Site]),
+			Cost:       evidence.WallTime(p, sum.Halt),
+			Confidence: analysis.Measured,
+			Evidence: append(evidence.SiteEvidence(p, ranked, worst.From, worst.To, func(s *measures.STWSum) string {
+				return fmt.Sprintf("%s, %s in all, the longest %s", say.Counted(s.N, "stop", "stops"), p.Dur(s.Halt), p.Dur(s.MaxHalt))
+			}), evidence.StopEvidence(p, c.Worst().Items(), func(r *parse.Range) bool { return !r.Stop.GC }, true)...),
+			Advice: "Read runtime/metrics instead of runtime.ReadMemStats, which needs no stop; lower the rate of scrapes and of goroutine profiles; set GOMAXPROCS once. stw.other.count and stw.other.total.total should fall.",
+			Caveat: "Stops by the start of the trace are left out; those of tools that ran only because of the trace are not.",
+			Figure: "stw.pauses",
+		})
+		return nil
+	},
+}
+
+// raised makes a condition that is met the gravest, so that others grade the
+// finding.
+func raised(s analysis.Severity) analysis.Severity {
+	if s != "" {
+		return analysis.Error
+	}
+	return s
+}

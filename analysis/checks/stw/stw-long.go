@@ -1,0 +1,85 @@
+package stw
+
+import (
+	"fmt"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/checks/gc"
+	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
+	"github.com/tracelens/tracelens/analysis/internal/say"
+	"github.com/tracelens/tracelens/analysis/internal/window"
+	"github.com/tracelens/tracelens/analysis/measures"
+	"github.com/tracelens/tracelens/parse"
+)
+
+// isGCStop tells the two pauses of a cycle from other stops.
+func isGCStop(r *parse.Range) bool { return r.Stop.GC }
+
+var stwLong = &analysis.Analyzer{
+	Name:     "stw-long",
+	Doc:      say.Page(pages, "stw-long"),
+	Covers:   []string{"limits/stops"},
+	Requires: []*analysis.Analyzer{measures.STW, measures.Waits, measures.GC},
+	Thresholds: []analysis.Threshold{
+		{Name: "stw-long.longest", Doc: "longest GC pause, until the world restarted", Unit: analysis.NS,
+			Levels: analysis.Levels{Note: 1e6, Warning: 5e6, Error: 20e6}, Source: "a pause takes 10 to 100 µs; on busy hosts healthy services were measured with single ones of 1 to 5 ms"},
+		{Name: "stw-long.share", Doc: "wall time in GC pauses, of the worst second", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Note: .005, Warning: .01, Error: .05}, Source: "1 % of every core; a measured program of 133 cycles/s had 12.6 %"},
+		{Name: "stw-long.pauses", Doc: "GC pauses in the trace", Unit: analysis.Count,
+			Levels: analysis.Levels{Note: 2}, Source: "a single one may be the operating system's doing"},
+	},
+	Run: func(p *analysis.Pass) error {
+		c := measures.STWOf(p)
+		var sum measures.STWKind
+		for _, k := range c.Kinds() {
+			if k.GC {
+				sum.Merge(k)
+			}
+		}
+		n := sum.Total.N()
+		if n == 0 {
+			p.NotApplicable("no whole GC pause in the trace; record longer, under load")
+			return nil
+		}
+		worst := window.Worst(p, c.Time(), window.Second, func(sums []int64, ns int64) float64 {
+			return say.Ratio(sums[measures.STWGCStopping]+sums[measures.STWGCStopped], ns)
+		})
+		var longest int64
+		for k, s := range c.Sites() {
+			if c.Kinds()[k.Kind].GC {
+				longest = max(longest, s.MaxHalt)
+			}
+		}
+		severity := analysis.Least(p.Severity("longest", float64(longest)), p.Severity("share", worst.Score))
+		if severity == "" || !p.Met("pauses", float64(n)) {
+			p.Say("GC pauses take %s of the worst second (limit %s), the longest %s (limit %s, n=%s)", say.Percent(worst.Score), say.Percent(p.Limit("share")),
+				p.Dur(longest), p.Dur(int64(p.Limit("longest"))), analysis.FormatCount(n))
+			return nil
+		}
+		stopping := say.Ratio(sum.Stopping.Sum(), sum.Halt)
+		advice := "The work in the pauses is long: fewer cycles (a higher GOGC, fewer allocations), fewer Ps."
+		if stopping >= .5 {
+			advice = "Most of it is the wait for the last P to stop: find the code that stops late (stw-straggler), or the thread that has no CPU (GOMAXPROCS above the CPUs or the quota)."
+		}
+		finding := analysis.Finding{
+			Severity: severity,
+			Summary: fmt.Sprintf("GC pauses halt the program for %s of the worst second, from %s, up to %s at once (n=%s); %s of it is stopping, the rest stopped",
+				say.Percent(worst.Score), p.At(worst.From), p.Dur(longest), analysis.FormatCount(n), say.Percent(min(1, stopping))),
+			Cost:       evidence.WallTime(p, sum.Halt),
+			Confidence: analysis.Measured,
+			Evidence:   evidence.StopEvidence(p, c.Worst().Items(), isGCStop, false),
+			Advice:     advice + " stw.gc.total.max and stw.gc.total.total should fall.",
+			Caveat:     "On a host with fewer CPUs than GOMAXPROCS most of a pause may be the operating system's. A stop of the start of the trace is left out.",
+			Figure:     "stw.pauses",
+			Explains:   gc.StopsExplained(c, severity, true),
+		}
+		if evidence.CauseShare(p, parse.CauseSTW) >= evidence.ExplainsFrom {
+			finding.Explains = append(finding.Explains, "latency-tail")
+		}
+		if gc.MMUPart(p, measures.GCOf(p).Closed(), measures.GCLanePauses) >= evidence.ExplainsFrom {
+			finding.Explains = append(finding.Explains, "mmu-low")
+		}
+		p.Find(finding)
+		return nil
+	},
+}

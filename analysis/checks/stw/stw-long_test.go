@@ -1,0 +1,29 @@
+package stw
+
+import (
+	"testing"
+
+	"github.com/tracelens/tracelens/analysis/internal/checktest"
+	"github.com/tracelens/tracelens/parse"
+)
+
+func TestSTWLong(t *testing.T) { checktest.Run(t, stwLong, casesSTWLong) }
+
+func casesSTWLong(t *testing.T) {
+	pauses := func(n int, halt int64) [][]parse.Event {
+		return [][]parse.Event{checktest.Stops(n, true, 10*checktest.USNS, halt, 0, parse.ProcUser)}
+	}
+	checktest.Check(t, stwLong, nil, []checktest.EventCase{
+		{Name: "1 ms", Want: "note", Events: pauses(5, checktest.MSNS)},
+		{Name: "just shorter", Want: "clear", Events: pauses(5, 999*checktest.USNS)},
+		{Name: "1 ms, rarely", Want: "clear", Events: pauses(4, checktest.MSNS)},
+		{Name: "5 ms", Want: "warning", Events: pauses(2, 5*checktest.MSNS)},
+		{Name: "just shorter than 5 ms", Want: "note", Events: pauses(2, 4999*checktest.USNS)},
+		{Name: "20 ms", Want: "error", Events: pauses(3, 20*checktest.MSNS)},
+		{Name: "just shorter than 20 ms", Want: "warning", Events: pauses(3, 19999*checktest.USNS)},
+		{Name: "one", Want: "clear", Events: pauses(1, 20*checktest.MSNS)},
+		{Name: "healthy", Want: "clear", Events: pauses(30, 50*checktest.USNS)},
+		{Name: "others", Want: "not applicable", Events: [][]parse.Event{checktest.Stops(9, false, checktest.USNS, checktest.MSNS, 0, parse.ProcUser)}},
+		{Name: "none", Want: "not applicable"},
+	})
+}

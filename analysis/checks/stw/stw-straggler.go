@@ -1,0 +1,90 @@
+package stw
+
+import (
+	"fmt"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
+	"github.com/tracelens/tracelens/analysis/internal/say"
+	"github.com/tracelens/tracelens/analysis/internal/tally"
+	"github.com/tracelens/tracelens/analysis/measures"
+	"github.com/tracelens/tracelens/parse"
+)
+
+var stwStraggler = &analysis.Analyzer{
+	Name:     "stw-straggler",
+	Doc:      say.Page(pages, "stw-straggler"),
+	Requires: []*analysis.Analyzer{measures.STW},
+	Thresholds: []analysis.Threshold{
+		{Name: "stw-straggler.longest", Doc: "longest time from the request to the last P stopped, with this code on it", Unit: analysis.NS,
+			Levels: analysis.Levels{Warning: 1e6, Error: 10e6}, Source: "a signal and a wake-up take 10 to 20 µs; 10 ms is a whole time slice (forcePreemptNS)"},
+		{Name: "stw-straggler.stops", Doc: "stops of 200 µs of stopping or more that this function was the last to stop for", Unit: analysis.Count,
+			Levels: analysis.Levels{Note: 3}, Source: "once or twice may be the operating system, which took the thread from the CPU"},
+		{Name: "stw-straggler.share", Doc: "its part of the stopping time of all such stops", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Note: .5}, Source: "when many functions are late in turn, it is the machine"},
+	},
+	Run: func(p *analysis.Pass) error {
+		c := measures.STWOf(p)
+		var n, all int64
+		for _, k := range c.Kinds() {
+			n += k.Total.N()
+		}
+		if n == 0 {
+			p.NotApplicable(fmt.Sprintf("the world was not stopped in %s; record longer, with GC cycles in it", p.Dur(p.Trace.Duration())))
+			return nil
+		}
+		byFunc := make(map[string]*measures.STWSum)
+		for k, s := range c.Last() {
+			all += s.Halt
+			tally.At(byFunc, p.FuncName(k.Fn)).Add(s)
+		}
+		worst, sum := "", new(measures.STWSum)
+		for fn, s := range byFunc {
+			if s.Halt > sum.Halt || s.Halt == sum.Halt && fn < worst {
+				worst, sum = fn, s
+			}
+		}
+		severity := p.Severity("longest", float64(sum.MaxHalt))
+		if severity == "" || !p.Met("stops", float64(sum.N)) || !p.Met("share", say.Ratio(sum.Halt, all)) {
+			line := fmt.Sprintf("no stop took %s or more until the program's own code stopped", p.Dur(measures.STWSlow))
+			if sum.N > 0 {
+				line = fmt.Sprintf("%s was likely the last to stop in %s of %s or more (limit %.0f), the longest %s (limit %s)", worst,
+					say.Counted(sum.N, "stop", "stops"), p.Dur(measures.STWSlow), p.Limit("stops"), p.Dur(sum.MaxHalt), p.Dur(int64(p.Limit("longest"))))
+			}
+			p.Say("%s", line)
+			return nil
+		}
+		var halt int64
+		for _, k := range c.Kinds() {
+			halt += k.Halt
+		}
+		stacks := make(map[measures.STWLast]*measures.STWSum)
+		for k, s := range c.Last() {
+			if p.FuncName(k.Fn) == worst {
+				stacks[k] = s
+			}
+		}
+		sites := measures.RankSites(p, stacks, func(k measures.STWLast) parse.StackID { return k.Stack }, (*measures.STWSum).Add, func(s *measures.STWSum) int64 { return s.Halt })
+		shown := evidence.SiteEvidence(p, sites, p.Trace.From, p.Trace.To, func(s *measures.STWSum) string {
+			return fmt.Sprintf("last to stop in %s, %s in all, the longest %s", say.Counted(s.N, "stop", "stops"), p.Dur(s.Halt), p.Dur(s.MaxHalt))
+		})
+		finding := analysis.Finding{
+			Severity: severity,
+			Summary: fmt.Sprintf("%s stops late when the world must stop: likely the last in %s that took 200 µs or more until then, the longest %s, %s in all (%s of such time)",
+				worst, say.Counted(sum.N, "stop", "stops"), p.Dur(sum.MaxHalt), p.Dur(sum.Halt), say.Percent(say.Ratio(sum.Halt, all))),
+			Cost:       evidence.WallTime(p, sum.Halt),
+			Confidence: analysis.Inferred,
+			Evidence: append(shown, evidence.StopEvidence(p, c.Worst().Items(), func(r *parse.Range) bool {
+				return r.Stopping() >= measures.STWSlow && measures.STWRunsProgram(r) && p.FuncName(r.Stop.LastFunc) == worst
+			}, false)...),
+			Advice: "Break up what cannot be interrupted there: copies and clears of very large memory, long loops without calls in code built or run without asynchronous preemption (GODEBUG=asyncpreemptoff). stw.gc.stopping.max should fall.",
+			Caveat: "The last P to stop is likely, not certain. A thread that the operating system took from its CPU is late in the same way: check whether GOMAXPROCS exceeds the CPUs.",
+			Figure: "stw.waterfall",
+		}
+		if say.Ratio(sum.Halt, halt) >= evidence.ExplainsFrom {
+			finding.Explains = []string{"stw-long", "stw-by-tooling"}
+		}
+		p.Find(finding)
+		return nil
+	},
+}

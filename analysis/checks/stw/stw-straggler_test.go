@@ -1,0 +1,31 @@
+package stw
+
+import (
+	"testing"
+
+	"github.com/tracelens/tracelens/analysis/internal/checktest"
+	"github.com/tracelens/tracelens/parse"
+)
+
+func TestSTWStraggler(t *testing.T) { checktest.Run(t, stwStraggler, casesSTWStraggler) }
+
+func casesSTWStraggler(t *testing.T) {
+	sym, _ := checktest.SymbolsOf(t, "stw-kinds")
+	fn, other, third := checktest.StringOf(t, sym, "main.computeUntil"), checktest.StringOf(t, sym, "main.forceGC"), checktest.StringOf(t, sym, "main.writeHeapDump")
+	late := func(n int, ns int64, fn parse.StringID) []parse.Event {
+		return checktest.Stops(n, true, ns, ns+50*checktest.USNS, fn, parse.ProcUser)
+	}
+	checktest.Check(t, stwStraggler, sym, []checktest.EventCase{
+		{Name: "late", Want: "warning", Events: [][]parse.Event{late(3, checktest.MSNS, fn)}},
+		{Name: "just less late", Want: "clear", Events: [][]parse.Event{late(3, 990*checktest.USNS, fn)}},
+		{Name: "a time slice", Want: "error", Events: [][]parse.Event{late(3, 10*checktest.MSNS, fn)}},
+		{Name: "just less than it", Want: "warning", Events: [][]parse.Event{late(3, 9900*checktest.USNS, fn)}},
+		{Name: "twice", Want: "clear", Events: [][]parse.Event{late(2, 10*checktest.MSNS, fn)}},
+		{Name: "half of such time", Want: "warning", Events: [][]parse.Event{late(4, checktest.MSNS, fn), late(2, checktest.MSNS, other), late(2, checktest.MSNS, third)}},
+		{Name: "less than half", Want: "clear", Events: [][]parse.Event{late(4, checktest.MSNS, fn), late(3, checktest.MSNS, other), late(2, checktest.MSNS, third)}},
+		{Name: "idle Ps", Want: "clear", Events: [][]parse.Event{checktest.Stops(9, true, checktest.MSNS, 2*checktest.MSNS, fn, parse.ProcIdle)}},
+		{Name: "the runtime's own", Want: "clear", Events: [][]parse.Event{checktest.Stops(9, true, checktest.MSNS, 2*checktest.MSNS, fn, parse.ProcSystem)}},
+		{Name: "healthy", Want: "clear", Events: [][]parse.Event{late(9, 20*checktest.USNS, fn)}},
+		{Name: "no stop", Want: "not applicable"},
+	})
+}

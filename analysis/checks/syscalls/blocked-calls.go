@@ -1,0 +1,115 @@
+package syscalls
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
+	"github.com/tracelens/tracelens/analysis/internal/say"
+	"github.com/tracelens/tracelens/analysis/measures"
+	"github.com/tracelens/tracelens/parse"
+)
+
+// A callKind is what a call that blocks waits for.
+type callKind uint8
+
+const (
+	callFiles   callKind = iota // files, and locks of files: flock, fsync, write
+	callOutside                 // somebody else's doing or time: input, a process, a sleep
+	callC                       // C code, whatever it does
+)
+
+// outsideCalls are the system calls that wait for input, for a process or for time.
+var outsideCalls = []string{
+	"read", "readv", "recv", "recvfrom", "recvmsg", "accept", "accept4", "wait4", "waitid", "epollwait", "epollpwait", "kevent",
+	"poll", "ppoll", "select", "pselect", "nanosleep", "clocknanosleep", "futex", "syscall", "syscall6", "rawsyscall",
+}
+
+// callOf names the call that a stack is in: the wrapper of the program's own system
+// call, or the C function.
+func callOf(tr *parse.Trace, stack parse.StackID) (name string, kind callKind) {
+	for _, f := range tr.Stack(stack) {
+		fn := tr.String(f.Func)
+		short := fn[strings.LastIndexByte(fn, '.')+1:]
+		pkg := strings.TrimSuffix(fn[:len(fn)-len(short)], ".")
+		switch {
+		case fn == "runtime.cgocall", strings.HasPrefix(short, "_Cfunc_"):
+			name, kind = fn, callC
+		case pkg == "syscall" || strings.HasPrefix(pkg, "internal/syscall/") || strings.HasPrefix(pkg, "golang.org/x/sys/"):
+			name, kind = fn, callFiles
+			if slices.Contains(outsideCalls, strings.ToLower(short)) {
+				kind = callOutside
+			}
+		case name != "":
+			return name, kind
+		}
+	}
+	return name, kind
+}
+
+var blockedCalls = &analysis.Analyzer{
+	Name:     "blocked-calls",
+	Doc:      say.Page(pages, "blocked-calls"),
+	Requires: []*analysis.Analyzer{measures.Syscalls, measures.Goroutines},
+	Thresholds: []analysis.Threshold{
+		{Name: "blocked-calls.files", Doc: "goroutines in calls on files and their locks, or into C, at one place, mean of the trace; never a warning for C", Unit: analysis.Count,
+			Levels: analysis.Levels{Note: .5, Warning: 4}, Source: "as limits.contention and lock-convoy.waiters: every second moment somebody waits there; a queue of four"},
+		{Name: "blocked-calls.outside", Doc: "the same of calls that wait for input, a process or time", Unit: analysis.Count,
+			Levels: analysis.Levels{Note: 2}, Source: "one goroutine that reads a terminal, a pipe or a signal is how programs wait"},
+		{Name: "blocked-calls.length", Doc: "mean of these calls", Unit: analysis.NS,
+			Levels: analysis.Levels{Note: 1e6}, Source: "as limits.contention-wait; what takes less is chatty-syscalls's"},
+		{Name: "blocked-calls.calls", Doc: "number of these calls", Unit: analysis.Count,
+			Levels: analysis.Levels{Note: 10}, Source: "as lock-convoy.waits"},
+	},
+	Run: func(p *analysis.Pass) error {
+		f := measures.SyscallsOf(p)
+		if evidence.NoCalls(p, f.Calls() > 0) {
+			return nil
+		}
+		found, most := 0, 0.0
+		for _, s := range evidence.CallSitesBy(p, f, func(s *measures.CallSite) int64 { return s.Total }) {
+			name, kind := callOf(p.Trace, s.Stack)
+			inCall, mean := say.Ratio(s.V.Total, p.Trace.Duration()), s.V.Total/max(s.V.Timed, 1)
+			limit, what := "files", "blocked in "+name
+			advice := "Do it less often or not under way of others: batch writes and syncs, hold file locks shorter, use a goroutine of its own for slow files. syscall.duration.total should fall."
+			switch kind {
+			case callOutside:
+				limit, what = "outside", "waiting in "+name
+				advice = "Let the network poller wait where it can (os.Pipe, sockets, os.File with deadlines) and a timer instead of a sleep in a call: each such call holds a thread. syscall.duration.total should fall."
+			case callC:
+				what = "in C code (" + name + ")"
+				advice = "Look at the C code with a profiler of its own (perf); bound how many goroutines call it at once, and pass more at once if calls wait. syscall.duration.total should fall."
+			}
+			most = max(most, inCall)
+			severity := p.Severity(limit, inCall)
+			if kind == callC { // whether it works or waits is not in the trace
+				severity = analysis.Least(severity, analysis.Note)
+			}
+			if severity == "" || !p.Met("length", float64(mean)) || !p.Met("calls", float64(s.V.Timed)) || found == evidence.MaxFindings {
+				continue
+			}
+			found++
+			var explains []string
+			if taken := f.Lost()[parse.TakerSysmon]; taken > 0 && evidence.Causes(s.V.Lost[parse.TakerSysmon], taken) {
+				explains = []string{"blocking-p-handoffs"}
+			}
+			p.Find(analysis.Finding{
+				Severity: severity, Explains: explains,
+				Summary: fmt.Sprintf("%s goroutines at any time are %s at %s: %s, mean %s, longest %s",
+					say.Number(inCall), what, s.Site, say.Counted(s.V.Timed, "call", "calls"), p.Dur(mean), p.Dur(s.V.Longest)),
+				Cost:       evidence.GoTime(p, s.V.Total),
+				Confidence: analysis.Measured,
+				Evidence:   []analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: measures.StackFunc(p, s.Stack), Note: p.Dur(s.V.Total) + " in all", Stack: p.Stack(s.Stack)})},
+				Advice:     advice,
+				Caveat:     "The trace does not tell a call that the kernel works in from one that waits. Calls not over at the end of the trace are left out.",
+				Figure:     "syscalls.durations",
+			})
+		}
+		if found == 0 {
+			p.Say("at most %s goroutines were in calls at one place on average; worth a note from %s on, of %s or longer", say.Number(most), say.Number(p.Limit("files")), p.Dur(int64(p.Limit("length"))))
+		}
+		return nil
+	},
+}

@@ -1,0 +1,63 @@
+package syscalls
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/tracelens/tracelens/analysis/analysistest"
+	"github.com/tracelens/tracelens/analysis/internal/checktest"
+	"github.com/tracelens/tracelens/parse"
+)
+
+func TestBlockedCalls(t *testing.T) { checktest.Run(t, blockedCalls, casesBlockedCalls) }
+
+func casesBlockedCalls(t *testing.T) {
+	tr, w := checktest.Recorded(t)
+	// n calls of that length at once, one after the other through the whole second.
+	calls := func(place string, n int, held int64, from int64) (out []parse.Event) {
+		for at := from; at+held <= 1e9; at += held {
+			for range n {
+				out = append(out, checktest.Call(held, w[place].Stack)...)
+			}
+		}
+		return out
+	}
+	for _, c := range []struct {
+		name   string
+		events []parse.Event
+		want   string
+	}{
+		{"none", nil, "not applicable"},
+		{"a queue of 4", calls("blkSync", 4, 10e6, 0), "blocked-calls warning"},
+		{"nearly 4", calls("blkSync", 4, 10e6, 20e6), "blocked-calls note"},
+		{"half of the time", calls("blkSync", 1, 10e6, 500e6), "blocked-calls note"},
+		{"less", calls("blkSync", 1, 10e6, 510e6), ""},
+		{"1 ms", calls("blkSync", 1, 1e6, 0), "blocked-calls note"},
+		{"shorter", calls("blkSync", 1, 990e3, 0), ""},
+		{"10 calls", calls("blkSync", 1, 100e6, 0), "blocked-calls note"},
+		{"9 calls", calls("blkSync", 1, 111e6, 0), ""},
+		{"healthy: one reads a pipe", calls("blkRead", 1, 10e6, 0), ""},
+		{"two read", calls("blkRead", 2, 10e6, 0), "blocked-calls note"},
+		{"nearly two", calls("blkRead", 2, 10e6, 10e6), ""},
+		{"many read", calls("blkRead", 20, 10e6, 0), "blocked-calls note"},
+	} {
+		if got := checktest.Found(checktest.RunOn(t, tr, blockedCalls, c.events)); got != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+	f := checktest.RunOn(t, tr, blockedCalls, calls("blkSync", 4, 10e6, 0)).Findings[0]
+	if !strings.Contains(f.Summary, "4.0 goroutines") || !strings.Contains(f.Summary, "Fsync") || !strings.Contains(f.Summary, "blkSync") {
+		t.Error(f.Summary)
+	}
+	for _, name := range []string{"http-healthy", "netpoll-echo", "syscall-handoff", "mixed-go126", "io/pipe-stdin", "io/file-fsync", "real/victoria-metrics", "real/etcd-embed"} {
+		path := analysistest.Testdata
+		if strings.Contains(name, "/") {
+			path = analysistest.Corpus
+		}
+		t.Run(name, func(t *testing.T) {
+			if got := checktest.Found(checktest.On(t, path(t, name), blockedCalls)); got != "" {
+				t.Error(got)
+			}
+		})
+	}
+}

@@ -1,0 +1,65 @@
+package syscalls
+
+import (
+	"fmt"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
+	"github.com/tracelens/tracelens/analysis/internal/say"
+	"github.com/tracelens/tracelens/analysis/measures"
+)
+
+var chattySyscalls = &analysis.Analyzer{
+	Name:     "chatty-syscalls",
+	Doc:      say.Page(pages, "chatty-syscalls"),
+	Requires: []*analysis.Analyzer{measures.Syscalls, measures.Timeline},
+	Thresholds: []analysis.Threshold{
+		{Name: "chatty-syscalls.rate", Doc: "calls per second at one site, in the whole trace", Unit: analysis.PerS,
+			Levels: analysis.Levels{Note: 50e3}, Source: "at about 0.3 µs of entry and exit each, 50,000 cost 1.5 % of a core"},
+		{Name: "chatty-syscalls.median", Doc: "p50 of their durations", Unit: analysis.NS, Below: true,
+			Levels: analysis.Levels{Note: 5e3}, Source: "below a few µs the way into the kernel and back is what is paid for"},
+		{Name: "chatty-syscalls.share", Doc: "time in these calls, of the P time of user goroutines and their calls", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Note: .2}, Source: "a fifth of what the program uses"},
+		{Name: "chatty-syscalls.calls", Doc: "calls at that site", Unit: analysis.Count,
+			Levels: analysis.Levels{Note: 1000}, Source: "a rate needs a second of it, or many"},
+	},
+	Run: func(p *analysis.Pass) error {
+		f := measures.SyscallsOf(p)
+		if evidence.NoCalls(p, f.Calls() > 0) {
+			return nil
+		}
+		total := measures.TimelineOf(p).Sums().Total
+		used := total[measures.ShareUser] + total[measures.ShareSyscall]
+		perS := func(calls int64) float64 { return say.PerSecond(calls, p.Trace.Duration()) }
+		sites := evidence.CallSitesBy(p, f, func(s *measures.CallSite) int64 { return s.Calls })
+		var chatty []measures.SiteSum[measures.CallSite]
+		var sum int64
+		for _, s := range sites {
+			median, ok := s.V.Durations.Quantile(50, s.V.Longest).(int64)
+			if ok && p.Met("calls", float64(s.V.Calls)) && p.Met("rate", perS(s.V.Calls)) && p.Met("median", float64(median)) && p.Met("share", say.Ratio(s.V.Total, used)) {
+				chatty = append(chatty, s)
+				sum += s.V.Total
+			}
+		}
+		if len(chatty) == 0 {
+			p.Say("the most frequent call, at %s, is made %s (limit %s) and takes %s of the time of user goroutines and their calls (limit %s)", sites[0].Site,
+				analysis.FormatRate(perS(sites[0].V.Calls)), analysis.FormatRate(p.Limit("rate")), say.Percent(min(1, say.Ratio(sites[0].V.Total, used))), say.Percent(p.Limit("share")))
+			return nil
+		}
+		worst := chatty[0]
+		p.Find(analysis.Finding{
+			Severity: p.Severity("rate", perS(worst.V.Calls)),
+			Summary: fmt.Sprintf("%s makes %s short calls, which take %s of the time of user goroutines and their calls",
+				worst.Site, analysis.FormatRate(perS(worst.V.Calls)), say.Percent(min(1, say.Ratio(worst.V.Total, used)))),
+			Cost:       analysis.Cost{Value: min(sum, used), Total: used, Clock: analysis.PTime},
+			Confidence: analysis.Measured,
+			Evidence: evidence.SiteEvidence(p, chatty, p.Trace.From, p.Trace.To, func(s *measures.CallSite) string {
+				return fmt.Sprintf("%s, p50 %s, %s in all", say.Counted(s.Calls, "call", "calls"), p.Dur(s.Durations.Quantile(50, s.Longest).(int64)), p.Dur(s.Total))
+			}),
+			Advice: "Do more with one call: bufio, larger buffers, readv or writev, one cgo call for many items. syscall.count and procs.share.syscall should fall.",
+			Caveat: "Events make short calls longer: of a call of 0.5 µs up to half is the tracer's.",
+			Figure: "syscalls.durations",
+		})
+		return nil
+	},
+}

@@ -1,0 +1,27 @@
+package syscalls
+
+import (
+	"testing"
+
+	"github.com/tracelens/tracelens/analysis/internal/checktest"
+	"github.com/tracelens/tracelens/parse"
+)
+
+func TestChattySyscalls(t *testing.T) { checktest.Run(t, chattySyscalls, casesChattySyscalls) }
+
+func casesChattySyscalls(t *testing.T) {
+	procs := checktest.Procs(1, parse.ProcUser, checktest.Length)
+	calls := func(n int, held int64) [][]parse.Event {
+		return [][]parse.Event{procs, checktest.Times(n, checktest.Call(held, 1)...)}
+	}
+	checktest.Check(t, chattySyscalls, nil, []checktest.EventCase{
+		{Name: "chatty", Want: "note", Events: calls(45000, 4095)}, // buckets of up to 25 %
+		{Name: "less often", Want: "clear", Events: calls(44900, 4095)},
+		{Name: "longer calls", Want: "clear", Events: calls(45000, 6000)},
+		{Name: "less of the time", Want: "clear", Events: calls(45000, 3900)},
+		{Name: "few", Want: "clear", NS: 10 * checktest.MSNS, Events: [][]parse.Event{checktest.Procs(1, parse.ProcUser, 10*checktest.MSNS), checktest.Times(999, checktest.Call(4095, 1)...)}},
+		{Name: "not so few", Want: "note", NS: 10 * checktest.MSNS, Events: [][]parse.Event{checktest.Procs(1, parse.ProcUser, 10*checktest.MSNS), checktest.Times(1000, checktest.Call(4095, 1)...)}},
+		{Name: "v1", Want: "not applicable", Version: 21, Events: calls(45000, 4095)},
+		{Name: "no call", Want: "not applicable", Events: [][]parse.Event{procs}},
+	})
+}

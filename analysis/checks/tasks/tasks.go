@@ -1,0 +1,15 @@
+// Package tasks holds the checks of user tasks: NAME.go, its page NAME.md and its
+// cases NAME_test.go each.
+package tasks
+
+import (
+	"embed"
+
+	"github.com/tracelens/tracelens/analysis"
+)
+
+// All are the checks of this topic, in the order of the report.
+var All = []*analysis.Analyzer{SlowTasks, UnfinishedTasks}
+
+//go:embed *.md
+var pages embed.FS

@@ -1,0 +1,398 @@
+package measures
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/internal/say"
+	"github.com/tracelens/tracelens/analysis/internal/tally"
+	"github.com/tracelens/tracelens/analysis/sketch"
+	"github.com/tracelens/tracelens/parse"
+)
+
+var Holders = &analysis.Analyzer{
+	Name:     "holders",
+	Doc:      say.Page(pages, "holders"),
+	Requires: []*analysis.Analyzer{Kinds},
+	Metrics: []analysis.MetricDef{
+		{ID: "hold.time", Unit: analysis.NS, Polarity: analysis.Lower, Clock: analysis.Wall, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "time in which at least one goroutine waited for another, sum over places"},
+		{ID: "hold.waited", Unit: analysis.NS, Polarity: analysis.Lower, Clock: analysis.GTime, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "time that goroutines waited for another"},
+		{ID: "hold.{running,runnable,waiting,call,unstarted,unknown}", Unit: analysis.NS, Polarity: analysis.Neutral, Clock: analysis.Wall, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "of hold.time, by what the goroutine did that ended the first of the waits; unknown: no goroutine ended it, or more happened since than is kept"},
+	},
+	Figures: []analysis.FigureDef{{Name: "holders.places", Doc: "what holds up goroutines that wait for others, by place"}},
+	Kinds:   parse.KindsOf(parse.KindHold),
+	New:     func() analysis.Collector { return new(HoldersFold) },
+	Run:     runHolders,
+}
+
+// HoldersFold holds the time in which goroutines waited for one another, by place, by
+// who ended the waits and by what these did meanwhile.
+type HoldersFold struct {
+	places tally.ByID[parse.PlaceID, placeHolds]
+	parts  tally.Keyed[holdPart, holdSum]
+}
+
+type placeHolds struct {
+	holds, held, waited int64
+	waits, longest      int64 // that ended in the trace; the longest hold
+	most                int64 // waiting at once
+	open                int64 // waiting at the end of the trace
+	ended               [parse.NumReady]holdSum
+	worst               *sketch.Top[holdInstance]
+	waiting, holding    sketch.IDs // goroutines whose waits of queueMin or more ended, and those that ended them
+}
+
+// worstHolds is how many of the longest holds of a place are kept.
+const worstHolds = 3
+
+// holdInstance is one hold, for evidence.
+type holdInstance struct {
+	since, until  parse.Time
+	holder        parse.GoID
+	id            kindID
+	holderStack   parse.StackID
+	waiter        parse.GoID
+	stack         parse.StackID
+	waiters, wait int64
+}
+
+// holdSum is how often and how long.
+type holdSum struct{ n, ns int64 }
+
+func (s *holdSum) add(o *holdSum) {
+	s.n += o.n
+	s.ns += o.ns
+}
+
+type holdPart struct {
+	place  parse.PlaceID
+	holder kindID // 0 where no goroutine ended the wait
+	ready  parse.Ready
+	state  parse.GoState
+	cause  parse.Cause
+	stack  parse.StackID
+}
+
+// placeKind is a kind of goroutines at a place.
+type placeKind struct {
+	place parse.PlaceID
+	kind  kindID
+}
+
+func (f *HoldersFold) place(id parse.PlaceID) *placeHolds {
+	p := f.places.At(id)
+	if p.worst == nil {
+		p.worst = sketch.NewTop[holdInstance](worstHolds)
+	}
+	return p
+}
+
+func (f *HoldersFold) Event(e *parse.Event) {
+	h := e.Hold
+	p := f.place(h.Place)
+	p.holds++
+	p.held += h.Held
+	p.waited += h.Waited
+	p.longest = max(p.longest, h.Held)
+	p.most = max(p.most, int64(h.Waiters))
+	p.ended[h.Ready].add(&holdSum{1, h.Held})
+	switch {
+	case h.G != parse.NoGo:
+		p.waits++
+		if h.Wait >= queueMin {
+			p.waiting.Add(uint64(h.G))
+			if h.Holder != parse.NoGo {
+				p.holding.Add(uint64(h.Holder))
+			}
+		}
+	case !h.Late:
+		p.open += int64(h.Waiters)
+	}
+	if h.Holder != parse.NoGo && p.worst.Wants(h.Held) {
+		p.worst.Add(sketch.Key{Value: h.Held, Time: int64(h.Since), ID: int64(h.G)}, holdInstance{
+			h.Since, e.Time, h.Holder, kindID{h.HolderFunc, h.HolderBody}, h.HolderStack, h.G, h.Stack, int64(h.Waiters), h.Wait})
+	}
+	k := holdPart{place: h.Place, ready: h.Ready}
+	if h.Holder != parse.NoGo {
+		k.holder = kindID{h.HolderFunc, h.HolderBody}
+	}
+	hash := tally.Mix(k.holder.hash(), uint32(h.Place))
+	for i := range h.Parts {
+		part := &h.Parts[i]
+		k.state, k.cause, k.stack = part.State, part.Cause, part.Stack
+		s := f.parts.At(k, tally.Mix(hash, uint32(k.stack)<<6|uint32(k.cause)<<3|uint32(k.state)))
+		s.n++
+		s.ns += part.NS
+	}
+}
+
+func (f *HoldersFold) Merge(next analysis.Collector) {
+	o := next.(*HoldersFold)
+	f.places.Merge(&o.places, (*placeHolds).merge)
+	f.parts.Merge(&o.parts, (*holdSum).add)
+}
+
+func (p *placeHolds) merge(o *placeHolds) {
+	if p.worst == nil {
+		p.worst = sketch.NewTop[holdInstance](worstHolds)
+	}
+	p.holds += o.holds
+	p.held += o.held
+	p.waited += o.waited
+	p.waits += o.waits
+	p.longest = max(p.longest, o.longest)
+	p.most = max(p.most, o.most)
+	p.open += o.open
+	for r := range o.ended {
+		p.ended[r].add(&o.ended[r])
+	}
+	p.worst.Merge(o.worst)
+	p.waiting.Merge(&o.waiting)
+	p.holding.Merge(&o.holding)
+}
+
+// A HeldPlace is where goroutines wait for one another, with who held them up there.
+type HeldPlace struct {
+	ID      parse.PlaceID
+	Place   parse.Place
+	Label   string
+	Held    int64 // ns in which somebody waited there
+	Waited  int64 // ns that goroutines waited there in all
+	Parked  int64 // of Waited, of goroutines with nothing to do: see Stay.Parked
+	Waits   int64 // that ended in the trace
+	Open    int64 // goroutines that wait there at the end of the trace
+	Most    int64 // waiting at once
+	Longest int64 // time from the end of one wait to the end of the next, the longest
+	Parts   []*HeldPart
+	Waiters []KindShare // the costliest first
+	Holders []KindShare // likewise
+	Permits int64       // distinct goroutines that ended waits: at least so many held it
+	Own     float64     // share of goroutines that both waited and ended waits, in all that did either
+
+	ended [parse.NumReady]holdSum
+	holds *placeHolds
+	kinds *GoKinds
+}
+
+// A KindShare is the part of a kind of goroutines in something.
+type KindShare struct {
+	Kind  *GoKind
+	N, NS int64
+}
+
+// A HeldPart is time of a place in which who ended the next wait was in one state.
+// Those of a place sum to its Held.
+type HeldPart struct {
+	Holder string // the kind; "" where no goroutine ended the wait
+	Ready  parse.Ready
+	State  parse.GoState // GoUndetermined: not known; GoNotExist: not created yet
+	Place  parse.Place   // where it waited, was in a call, ran
+	ID     parse.PlaceID
+	Label  string // that in words
+	NS     int64
+	Stack  parse.StackID // the costliest
+
+	most int64
+}
+
+// A WorstHold is the longest time that one goroutine was in the way at a place.
+type WorstHold struct {
+	Since, Until parse.Time
+	Holder       parse.GoID
+	Kind         string        // of the holder
+	Stack        parse.StackID // where it ended the wait
+	Waiters      int64         // then
+}
+
+// Worst is the longest hold at a place that a goroutine ended; ok is false without any.
+func (h *HeldPlace) Worst() (w WorstHold, ok bool) {
+	items := h.holds.worst.Items()
+	if len(items) == 0 {
+		return w, false
+	}
+	i := items[0].Item
+	return WorstHold{i.since, i.until, i.holder, h.kinds.Name(i.id.fn, i.id.body), i.holderStack, i.waiters}, true
+}
+
+// Busy is the waiting time of goroutines that were about something.
+func (h *HeldPlace) Busy() int64 { return h.Waited - h.Parked }
+
+// Timed is the share of the time that a timer ended.
+func (h *HeldPlace) Timed() float64 { return say.Ratio(h.ended[parse.ReadyTimer].ns, h.Held) }
+
+// By is the time in which the holder was as wanted says.
+func (h *HeldPlace) By(wanted func(*HeldPart) bool) (ns int64) {
+	for _, p := range h.Parts {
+		if wanted(p) {
+			ns += p.NS
+		}
+	}
+	return ns
+}
+
+// HeldPlaces are the places of a trace where goroutines waited for one another.
+type HeldPlaces struct {
+	Places []*HeldPlace // the most waiting of busy goroutines first
+	Kinds  *GoKinds
+	byID   map[parse.PlaceID]*HeldPlace
+	tr     *parse.Trace
+}
+
+// At returns a place, nil where nobody waited for another goroutine.
+func (h *HeldPlaces) At(id parse.PlaceID) *HeldPlace { return h.byID[id] }
+
+// HoldersOf returns the places of the trace of a pass that requires the measures kinds
+// and holders.
+func HoldersOf(p *analysis.Pass) *HeldPlaces {
+	return newHolders(p.Trace, analysis.FoldOf[*HoldersFold](p, Holders), KindsOf(p))
+}
+
+func newHolders(tr *parse.Trace, f *HoldersFold, ks *GoKinds) *HeldPlaces {
+	h := &HeldPlaces{Kinds: ks, byID: make(map[parse.PlaceID]*HeldPlace), tr: tr}
+	places := f.places.ByKey()
+	for _, pid := range slices.Sorted(maps.Keys(places)) {
+		v := places[pid]
+		place := &HeldPlace{
+			ID: pid, Place: tr.Place(pid), Label: PlaceName(tr, pid), Held: v.held, Waited: v.waited, Waits: v.waits, Open: v.open,
+			Most: v.most, Longest: v.longest, Permits: int64(v.holding.Len()), Own: v.waiting.Common(&v.holding), ended: v.ended, holds: v, kinds: ks,
+		}
+		h.byID[pid] = place
+		h.Places = append(h.Places, place)
+	}
+	for _, k := range ks.All {
+		for _, s := range k.Stays {
+			place := h.byID[s.PlaceID]
+			if place == nil || s.State != parse.GoWaiting {
+				continue
+			}
+			place.Waiters = append(place.Waiters, KindShare{k, s.N, s.NS})
+			if s.Parked != "" {
+				place.Parked += s.NS
+			}
+		}
+	}
+	type partKey struct {
+		place         parse.PlaceID
+		holder, label string
+		state         parse.GoState
+		ready         parse.Ready
+	}
+	parts := make(map[partKey]*HeldPart)
+	holding := make(map[placeKind]*holdSum)
+	for _, e := range f.parts.Entries {
+		k := partKey{place: e.Key.place, state: e.Key.state}
+		if e.Key.holder != (kindID{}) {
+			k.holder = ks.Name(e.Key.holder.fn, e.Key.holder.body)
+			tally.At(holding, placeKind{e.Key.place, e.Key.holder}).add(&e.V)
+		} else {
+			k.ready = e.Key.ready
+		}
+		k.label = partLabel(tr, &e.Key)
+		place := h.byID[e.Key.place]
+		part := parts[k]
+		if part == nil {
+			part = &HeldPart{Holder: k.holder, Ready: k.ready, State: k.state, Label: k.label}
+			parts[k] = part
+			place.Parts = append(place.Parts, part)
+		}
+		part.NS += e.V.ns
+		if e.V.ns > part.most {
+			part.most, part.Stack = e.V.ns, e.Key.stack
+			part.ID = tr.PlaceOf(e.Key.stack)
+			part.Place = tr.Place(part.ID)
+		}
+	}
+	for k, v := range holding {
+		place := h.byID[k.place]
+		place.Holders = addShare(place.Holders, ks.Of(k.kind.fn, k.kind.body), v)
+	}
+	for _, place := range h.Places {
+		sortShares(place.Waiters)
+		sortShares(place.Holders)
+		slices.SortStableFunc(place.Parts, func(a, b *HeldPart) int {
+			return cmp.Or(cmp.Compare(b.NS, a.NS), strings.Compare(a.Holder, b.Holder), strings.Compare(a.Label, b.Label), cmp.Compare(a.State, b.State))
+		})
+	}
+	slices.SortStableFunc(h.Places, func(a, b *HeldPlace) int {
+		return cmp.Or(cmp.Compare(b.Busy(), a.Busy()), cmp.Compare(b.Held, a.Held), strings.Compare(a.Label, b.Label))
+	})
+	return h
+}
+
+func addShare(shares []KindShare, k *GoKind, s *holdSum) []KindShare {
+	if k == nil {
+		return shares
+	}
+	i := slices.IndexFunc(shares, func(s KindShare) bool { return s.Kind == k })
+	if i < 0 {
+		shares = append(shares, KindShare{Kind: k})
+		i = len(shares) - 1
+	}
+	shares[i].N += s.n
+	shares[i].NS += s.ns
+	return shares
+}
+
+func sortShares(shares []KindShare) {
+	slices.SortStableFunc(shares, func(a, b KindShare) int {
+		return cmp.Or(cmp.Compare(b.NS, a.NS), strings.Compare(a.Kind.Name, b.Kind.Name))
+	})
+}
+
+// partLabel is where a holder was, in words.
+func partLabel(tr *parse.Trace, k *holdPart) string {
+	place := tr.PlaceOf(k.stack)
+	switch k.state {
+	case parse.GoRunning:
+		return runName(tr, place)
+	case parse.GoRunnable:
+		return "for a P: " + waitedFor(k.cause)
+	case parse.GoWaiting, parse.GoSyscall:
+		if place == 0 {
+			return "(no stack)"
+		}
+		return PlaceName(tr, place)
+	case parse.GoNotExist:
+		if place == 0 {
+			return "(no stack)"
+		}
+		return SiteOf(tr, tr.Place(place))
+	}
+	return ""
+}
+
+// runName names the function of the program that runs with a stack of a place, and the
+// library function it calls.
+func runName(tr *parse.Trace, id parse.PlaceID) string {
+	pl := tr.Place(id)
+	if pl.Stack == 0 {
+		return "(no stack)"
+	}
+	name := funcName(tr, pl.Site.Func)
+	if call := funcName(tr, pl.Call); call != "" && pl.Prim == parse.PrimNone && !strings.HasPrefix(call, "runtime.") {
+		name += " → " + call
+	}
+	return name
+}
+
+// waitedFor is a cause in words: what kept the Ps.
+func waitedFor(c parse.Cause) string {
+	switch c {
+	case parse.CauseUser:
+		return "other goroutines ran"
+	case parse.CauseSystem:
+		return "the runtime ran"
+	case parse.CauseGC:
+		return "the GC ran"
+	case parse.CauseSTW:
+		return "the world was stopped"
+	case parse.CauseWakeup:
+		return "waking it took long"
+	case parse.CauseSyscall:
+		return "calls held the Ps"
+	}
+	return c.String()
+}

@@ -1,0 +1,539 @@
+package measures
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/internal/say"
+	"github.com/tracelens/tracelens/analysis/internal/tally"
+	"github.com/tracelens/tracelens/parse"
+)
+
+var Kinds = &analysis.Analyzer{
+	Name: "kinds",
+	Doc:  say.Page(pages, "kinds"),
+	Metrics: []analysis.MetricDef{
+		{ID: "kinds.{busy,parked}", Unit: analysis.NS, Polarity: analysis.Neutral, Clock: analysis.GTime, Confidence: analysis.Inferred, Scale: analysis.Sum, Doc: "lives of the program's goroutines: about something they began; waiting for something to do"},
+	},
+	Figures: []analysis.FigureDef{{Name: "kinds.life", Doc: "where the lives of the program's goroutines go, by what they are about"}},
+	Kinds:   parse.KindsGo | parse.KindsOf(parse.KindGoLife, parse.KindGoNamed),
+	New:     func() analysis.Collector { return new(KindsFold) },
+	Run:     runKinds,
+}
+
+// KindsFold holds what goroutines did, by what they are about. The runtime's own count
+// where they run the program's functions: finalizers, cleanups.
+type KindsFold struct {
+	spans tally.Keyed[kindSpan, spent]
+	lives tally.Keyed[kindLife, kindLives]
+}
+
+// kindID is what tells kinds apart: see parse.Go.
+type kindID struct{ fn, body parse.StringID }
+
+func (k kindID) hash() uint32 { return tally.Mix(uint32(k.fn), uint32(k.body)) }
+
+// kindLife is what they turned out to have in common.
+type kindLife struct {
+	kindID
+	common parse.StringID
+}
+
+type kindSpan struct {
+	kindID
+	state parse.GoState
+	ready parse.Ready   // GoWaiting: what ended it; 0 for the end of the trace
+	stack parse.StackID // GoWaiting, GoSyscall
+}
+
+type spent struct {
+	n, ns, longest int64
+	whole, wholeNS int64 // of them, that lasted through the whole trace
+}
+
+func (s *spent) add(o *spent) {
+	s.n += o.n
+	s.ns += o.ns
+	s.longest = max(s.longest, o.longest)
+	s.whole += o.whole
+	s.wholeNS += o.wholeNS
+}
+
+type kindLives struct {
+	n, created, ended int64                    // goroutines
+	unnamed           [parse.NumGoStates]int64 // what they did before they were named
+}
+
+func (l *kindLives) add(o *kindLives) {
+	l.n += o.n
+	l.created += o.created
+	l.ended += o.ended
+	for s, ns := range o.unnamed {
+		l.unnamed[s] += ns
+	}
+}
+
+func (f *KindsFold) Event(e *parse.Event) {
+	if e.Kind == parse.KindGoNamed {
+		if l := e.GoLife; l.Class == parse.ClassUser {
+			id := kindID{l.Func, l.Body}
+			f.lives.At(kindLife{id, l.Common}, tally.Mix(id.hash(), uint32(l.Common))).add(&kindLives{unnamed: l.Spent})
+		}
+		return
+	}
+	if e.Kind == parse.KindGoLife {
+		l := e.GoLife
+		if l.Class != parse.ClassUser && l.Body == 0 {
+			return
+		}
+		id := kindID{l.Func, l.Body}
+		add := kindLives{n: 1}
+		if l.Func == 0 {
+			add.unnamed = l.Spent
+		}
+		if l.BornSeen {
+			add.created = 1
+		}
+		if l.Ended {
+			add.ended = 1
+		}
+		f.lives.At(kindLife{id, l.Common}, tally.Mix(id.hash(), uint32(l.Common))).add(&add)
+		return
+	}
+	g := e.Go
+	if g.From == parse.GoNotExist || g.Func == 0 || g.Class != parse.ClassUser && g.Body == 0 {
+		return // what was told before the name comes with the life
+	}
+	k := kindSpan{kindID: kindID{g.Func, g.Body}, state: g.From}
+	if g.From == parse.GoWaiting || g.From == parse.GoSyscall {
+		k.stack = g.FromStack
+	}
+	if g.From == parse.GoWaiting {
+		k.ready = g.Ready
+	}
+	held := int64(e.Time - g.Since)
+	s := f.spans.At(k, tally.Mix(k.hash(), uint32(k.stack)<<8|uint32(k.ready)<<4|uint32(k.state)))
+	s.n++
+	s.ns += held
+	s.longest = max(s.longest, held)
+	if g.Partial && g.To == parse.GoUndetermined {
+		s.whole++
+		s.wholeNS += held
+	}
+}
+
+func (f *KindsFold) Merge(next analysis.Collector) {
+	o := next.(*KindsFold)
+	f.spans.Merge(&o.spans, (*spent).add)
+	f.lives.Merge(&o.lives, (*kindLives).add)
+}
+
+// A GoKind is goroutines that are about the same function, and where their time goes.
+type GoKind struct {
+	Name    string // that function
+	Entry   string // the wrapper that the go statement starts; "" for Name itself
+	Count   int64  // goroutines
+	Created int64  // of them, in the trace
+	Ended   int64
+	Life    int64 // sum of their lives in the trace, in ns
+	Parked  int64 // of Life, waiting for something to do: see Stay.Parked
+	State   [parse.NumGoStates]int64
+	Stays   []*Stay // the costliest first
+
+	stays map[stayKey]*Stay
+}
+
+// A Stay is the time that goroutines of a kind spent in one state at one place.
+type Stay struct {
+	State   parse.GoState
+	Place   parse.Place   // GoWaiting, GoSyscall
+	PlaceID parse.PlaceID // its first
+	Label   string        // of the place; what they did where there is none
+	N, NS   int64
+	Longest int64
+	Whole   int64 // that lasted through the whole trace
+	WholeNS int64
+	Ready   [parse.NumReady]int64 // GoWaiting: ns by what ended it
+	// Parked is why this is no part of work that was begun: input, connection, ticker,
+	// whole trace. "" where goroutines are held up.
+	Parked string
+
+	handles        bool   // below a handler of requests
+	site, call, op string // of its first place: the function there, what it calls, and the innermost one
+}
+
+// Busy is the part of the life in which they were about something.
+func (k *GoKind) Busy() int64 { return k.Life - k.Parked }
+
+// Share is the share of NS in the life of the kind.
+func (k *GoKind) Share(ns int64) float64 { return say.Ratio(ns, k.Life) }
+
+// Title is the name with the number of goroutines: "main.worker ×8".
+func (k *GoKind) Title() string {
+	if k.Count <= 1 {
+		return k.Name
+	}
+	return fmt.Sprintf("%s ×%s", k.Name, analysis.FormatCount(k.Count))
+}
+
+// GoKinds are the kinds of a trace, those with the most time busy first.
+type GoKinds struct {
+	All   []*GoKind
+	byID  map[kindID]*GoKind
+	about map[kindID]parse.StringID
+	tr    *parse.Trace
+}
+
+// KindsOf returns the kinds of the trace of a pass that requires the measure kinds.
+func KindsOf(p *analysis.Pass) *GoKinds {
+	return newKinds(p.Trace, analysis.FoldOf[*KindsFold](p, Kinds))
+}
+
+func newKinds(tr *parse.Trace, f *KindsFold) *GoKinds {
+	ks := &GoKinds{byID: make(map[kindID]*GoKind), about: unwrapped(tr, f), tr: tr}
+	byName := make(map[string]*GoKind)
+	kind := func(id kindID) *GoKind {
+		if k := ks.byID[id]; k != nil {
+			return k
+		}
+		name, entry := ks.name(id)
+		k := byName[name]
+		if k == nil {
+			k = &GoKind{Name: name, Entry: entry, stays: make(map[stayKey]*Stay)}
+			byName[name] = k
+			ks.All = append(ks.All, k)
+		}
+		ks.byID[id] = k
+		return k
+	}
+	for _, e := range f.lives.Entries {
+		k := kind(e.Key.kindID)
+		k.Count += e.V.n
+		k.Created += e.V.created
+		k.Ended += e.V.ended
+		for s, ns := range e.V.unnamed {
+			if ns > 0 {
+				k.stay(stayKey{parse.GoState(s), "before it was named"}).NS += ns
+				k.State[s] += ns
+				k.Life += ns
+			}
+		}
+	}
+	for _, e := range f.spans.Entries {
+		k := kind(e.Key.kindID)
+		k.State[e.Key.state] += e.V.ns
+		k.Life += e.V.ns
+		s := k.stay(stayOf(tr, e.Key))
+		s.N += e.V.n
+		s.NS += e.V.ns
+		s.Longest = max(s.Longest, e.V.longest)
+		s.Whole += e.V.whole
+		s.WholeNS += e.V.wholeNS
+		if e.Key.state == parse.GoWaiting {
+			s.Ready[e.Key.ready] += e.V.ns
+		}
+		if s.PlaceID == 0 {
+			s.PlaceID = tr.PlaceOf(e.Key.stack)
+			s.Place = tr.Place(s.PlaceID)
+			s.site, s.call, s.op = funcName(tr, s.Place.Site.Func), callName(tr, s.Place), tr.String(s.Place.Inner)
+			s.handles = slices.ContainsFunc(tr.Stack(e.Key.stack), func(f parse.Frame) bool { return strings.HasSuffix(tr.String(f.Func), ".ServeHTTP") })
+		}
+	}
+	for _, k := range ks.All {
+		for _, s := range k.Stays {
+			if s.Parked = parkedAs(k, s, tr.Duration()); s.Parked != "" {
+				k.Parked += s.NS
+			}
+		}
+		slices.SortStableFunc(k.Stays, func(a, b *Stay) int {
+			return cmp.Or(cmp.Compare(b.NS, a.NS), strings.Compare(a.Label, b.Label))
+		})
+	}
+	slices.SortStableFunc(ks.All, func(a, b *GoKind) int {
+		return cmp.Or(cmp.Compare(b.Busy(), a.Busy()), cmp.Compare(b.Life, a.Life), strings.Compare(a.Name, b.Name))
+	})
+	return ks
+}
+
+type stayKey struct {
+	state parse.GoState
+	label string
+}
+
+func (k *GoKind) stay(key stayKey) *Stay {
+	s := k.stays[key]
+	if s == nil {
+		s = &Stay{State: key.state, Label: key.label}
+		k.stays[key] = s
+		k.Stays = append(k.Stays, s)
+	}
+	return s
+}
+
+// stayOf is under which name a span stands.
+func stayOf(tr *parse.Trace, s kindSpan) stayKey {
+	switch s.state {
+	case parse.GoRunning:
+		return stayKey{s.state, "running"}
+	case parse.GoRunnable:
+		return stayKey{s.state, "runnable"}
+	case parse.GoSyscall:
+		if s.stack == 0 {
+			return stayKey{s.state, "in a call"}
+		}
+	}
+	if s.stack == 0 {
+		return stayKey{s.state, "waiting since before the trace"}
+	}
+	return stayKey{s.state, PlaceName(tr, tr.PlaceOf(s.stack))}
+}
+
+// unwrapped are the functions that goroutines are about whose entry function only calls
+// them: those of a library, closures, what the compiler makes for a go statement with
+// arguments, and functions of the program that start two or more.
+func unwrapped(tr *parse.Trace, f *KindsFold) map[kindID]parse.StringID {
+	all, less := make(map[kindID]int64), make(map[kindID]int64) // goroutines; that did more than the body
+	for _, e := range f.lives.Entries {
+		all[e.Key.kindID] += e.V.n
+		if e.Key.common != e.Key.body {
+			less[e.Key.kindID] += e.V.n
+		}
+	}
+	most := make(map[kindID]int64) // goroutines with the common function chosen
+	about := make(map[kindID]parse.StringID)
+	for _, e := range f.lives.Entries {
+		id, name := e.Key.kindID, tr.String(e.Key.common)
+		if (e.Key.common == e.Key.body) != (10*less[id] <= all[id]) {
+			continue // what one in ten does besides, the others would too
+		}
+		if e.V.n > most[id] || e.V.n == most[id] && name < tr.String(about[id]) {
+			most[id], about[id] = e.V.n, e.Key.common
+		}
+	}
+	starts := make(map[parse.StringID]map[parse.StringID]bool)
+	for id, fn := range about {
+		if fn != 0 && fn != id.fn {
+			if starts[id.fn] == nil {
+				starts[id.fn] = make(map[parse.StringID]bool)
+			}
+			starts[id.fn][fn] = true
+		}
+	}
+	for id := range about {
+		if fn := tr.String(id.fn); len(starts[id.fn]) < 2 && !parse.IsStd(fn) && !parse.IsWrapper(fn) {
+			delete(about, id)
+		}
+	}
+	return about
+}
+
+// name is what goroutines are about, and the wrapper that is their entry.
+func (ks *GoKinds) name(id kindID) (name, entry string) {
+	fn := funcName(ks.tr, id.fn)
+	about := ks.about[id]
+	switch {
+	case id.fn == 0:
+		return "(unknown)", ""
+	case about != 0 && about != id.fn:
+		return funcName(ks.tr, about), fn
+	}
+	return fn, ""
+}
+
+// Name is the kind of goroutines with an entry function and what it calls, as parse.Go
+// has them.
+func (ks *GoKinds) Name(fn, body parse.StringID) string {
+	name, _ := ks.name(kindID{fn, body})
+	return name
+}
+
+// Of is the kind of these goroutines, nil if there were none.
+func (ks *GoKinds) Of(fn, body parse.StringID) *GoKind { return ks.byID[kindID{fn, body}] }
+
+// parkedAs tells how goroutines wait that have nothing to do; "" where they are about
+// something that they began. It is so in the function that the goroutine is about, which
+// waits for the next piece of work, and in libraries, but for those that serve requests.
+func parkedAs(k *GoKind, s *Stay, wall int64) string {
+	if s.State == parse.GoWaiting && (s.PlaceID == 0 || s.N > 0 && s.Whole == s.N) {
+		return "since before"
+	}
+	if s.State != parse.GoWaiting {
+		return ""
+	}
+	switch p := s.Place.Prim; p {
+	case parse.PrimWaitGroup, parse.PrimChanReceive, parse.PrimSelect, parse.PrimCond, parse.PrimSleep:
+		if 10*s.Longest >= 9*wall {
+			return "whole trace"
+		}
+		if p != parse.PrimWaitGroup && s.Place.Own && s.call == "" && 5*s.Ready[parse.ReadyTimer] >= 4*s.NS && p != parse.PrimSleep {
+			return "ticker"
+		}
+	}
+	if s.Place.Prim == parse.PrimNetwork && strings.Contains(s.op, "ccept") {
+		return "connections"
+	}
+	lasts := k.Count == 0 || 4*k.Life/k.Count > wall
+	// Handlers of requests are about something whatever they wait for.
+	serves := strings.HasPrefix(k.Entry, "net/http.") || strings.HasPrefix(k.Name, "net/http.")
+	if serves && s.Place.Prim == parse.PrimNetwork && strings.Contains(s.op, "Read") && !s.handles {
+		return "input"
+	}
+	outside := !s.Place.Own && (!serves || s.Place.Prim == parse.PrimNetwork)
+	if s.site != k.Name && !outside || !lasts && !outside || serves && s.Place.Own {
+		return ""
+	}
+	switch s.Place.Prim {
+	case parse.PrimSleep:
+		return "ticker"
+	case parse.PrimChanReceive, parse.PrimSelect, parse.PrimCond:
+		if s.Place.Own && s.call != "" && !fetches(s.call) {
+			return "" // it asked a library for something
+		}
+		if 2*s.Ready[parse.ReadyTimer] > s.NS {
+			return "ticker"
+		}
+		return "input"
+	case parse.PrimNetwork:
+		if strings.Contains(s.op, "Read") {
+			return "input"
+		}
+	case parse.PrimForever:
+		return "for ever"
+	}
+	return ""
+}
+
+// fetches reports whether a function of a library is called for the next piece of work.
+func fetches(call string) bool {
+	name := call[strings.LastIndexByte(call, '.')+1:]
+	return !parse.IsStd(call) && slices.ContainsFunc([]string{"Get", "Next", "Recv", "Receive", "Read", "Fetch", "Pop", "Dequeue", "Poll", "Accept"}, func(verb string) bool {
+		return strings.HasPrefix(name, verb)
+	})
+}
+
+// lifeOf says where the life of a kind goes, in words: the n largest parts of 1 % and more.
+func (k *GoKind) lifeOf(n int) string {
+	var parts []string
+	for _, s := range k.Stays {
+		if len(parts) == n || k.Share(s.NS) < .01 {
+			break
+		}
+		part := analysis.FormatRatio(k.Share(s.NS)) + " " + s.Label
+		if s.Parked != "" {
+			part += " (" + s.Parked + ")"
+		}
+		parts = append(parts, part)
+	}
+	return strings.Join(parts, ", ")
+}
+
+func runKinds(p *analysis.Pass) error {
+	ks := newKinds(p.Trace, analysis.Fold[*KindsFold](p))
+	var life, busy, parked int64
+	for _, k := range ks.All {
+		life += k.Life
+		busy += k.Busy()
+		parked += k.Parked
+	}
+	if life == 0 {
+		p.NotApplicable("no goroutine of the program existed in the trace")
+		return nil
+	}
+	p.Metric("kinds.busy", busy, int64(len(ks.All)))
+	p.Metric("kinds.parked", parked, int64(len(ks.All)))
+	p.Say("Goroutines of the program lived for %s in all, %s of it with nothing to do (waiting for input, connections, tickers, or through the whole trace).",
+		p.Dur(life), analysis.FormatRatio(say.Ratio(parked, life)))
+	for i, k := range ks.All {
+		if i == 5 || 20*k.Busy() < busy {
+			break
+		}
+		if i < 2 {
+			p.Say("%s: %s.", k.Title(), k.lifeOf(3))
+		}
+		p.Lead(analysis.Leading{Kind: analysis.VerdictTime, Text: k.Title() + ": " + k.lifeOf(1), Place: k.Name, Held: k.Busy(), Lives: say.Ratio(k.Busy(), k.Life)})
+	}
+	p.Table(kindsTable(ks))
+	p.Table(staysTable(ks))
+	figure := kindsFigure(p, ks)
+	p.Table(figure)
+	p.Figure(analysis.Figure{
+		Name: "kinds.life", Title: kindsTitle(p, ks, busy), Mark: analysis.Bars, Table: figure.Name, X: "goroutines",
+		Y: []string{"running", "runnable", "in calls", "held up", "parked"},
+	})
+	return nil
+}
+
+// kindsTable is a row for each kind, with where its life goes.
+func kindsTable(ks *GoKinds) *analysis.Table {
+	t := &analysis.Table{
+		Name: "kinds.life", Title: "where goroutine time goes: the program's goroutines by what they are about; shares of their lives", N: int64(len(ks.All)),
+		Columns: []analysis.Column{
+			{Name: "function", Unit: analysis.Text}, {Name: "goroutines", Unit: analysis.Count}, {Name: "life", Unit: analysis.NS}, {Name: "busy", Unit: analysis.Ratio},
+			{Name: "where", Unit: analysis.Text},
+		},
+	}
+	for _, k := range ks.All {
+		if k.Life > 0 {
+			t.Add(k.Name, k.Count, k.Life, say.RatioCell(k.Busy(), k.Life), k.lifeOf(3))
+		}
+	}
+	t.Limit(10)
+	return t
+}
+
+// staysTable is every part of every kind's life.
+func staysTable(ks *GoKinds) *analysis.Table {
+	t := &analysis.Table{
+		Name: "kinds.places", Title: "the program's goroutines by what they are about, state and place", Detail: true,
+		Columns: []analysis.Column{
+			{Name: "function", Unit: analysis.Text}, {Name: "entry", Unit: analysis.Text}, {Name: "goroutines", Unit: analysis.Count},
+			{Name: "state", Unit: analysis.Text}, {Name: "place", Unit: analysis.Text}, {Name: "spans", Unit: analysis.Count},
+			{Name: "total", Unit: analysis.NS}, {Name: "of life", Unit: analysis.Ratio}, {Name: "longest", Unit: analysis.NS}, {Name: "parked", Unit: analysis.Text},
+		},
+	}
+	for _, k := range ks.All {
+		for _, s := range k.Stays {
+			t.N += s.N
+			entry := k.Entry
+			if entry == "" {
+				entry = k.Name
+			}
+			var parked any
+			if s.Parked != "" {
+				parked = s.Parked
+			}
+			t.Add(k.Name, entry, k.Count, s.State.String(), s.Label, s.N, s.NS, say.RatioCell(s.NS, k.Life), s.Longest, parked)
+		}
+	}
+	t.Limit(1000)
+	return t
+}
+
+// kindsFigure is the life of the busiest kinds by state.
+func kindsFigure(p *analysis.Pass, ks *GoKinds) *analysis.Table {
+	t := &analysis.Table{
+		Name: "kinds.states", Title: "lives of the program's goroutines by state: parked is waiting for something to do", Detail: true, N: int64(len(ks.All)),
+		Columns: []analysis.Column{
+			{Name: "goroutines", Unit: analysis.Text}, {Name: "running", Unit: analysis.NS}, {Name: "runnable", Unit: analysis.NS, Polarity: analysis.Lower},
+			{Name: "in calls", Unit: analysis.NS}, {Name: "held up", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "parked", Unit: analysis.NS},
+		},
+	}
+	for _, k := range ks.All {
+		if k.Life > 0 {
+			t.Add(k.Title(), k.State[parse.GoRunning], k.State[parse.GoRunnable], k.State[parse.GoSyscall], k.State[parse.GoWaiting]-k.Parked, k.Parked)
+		}
+	}
+	t.Limit(12)
+	return t
+}
+
+func kindsTitle(p *analysis.Pass, ks *GoKinds, busy int64) string {
+	k := ks.All[0]
+	if busy == 0 {
+		return "The program's goroutines had nothing to do"
+	}
+	return fmt.Sprintf("Goroutines of the program were busy for %s in all, %s of it those of %s", p.Dur(busy), analysis.FormatRatio(say.Ratio(k.Busy(), busy)), say.Brief(k.Name))
+}

@@ -1,0 +1,434 @@
+package measures
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"math/bits"
+	"slices"
+	"strconv"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/internal/say"
+	"github.com/tracelens/tracelens/analysis/sketch"
+	"github.com/tracelens/tracelens/parse"
+)
+
+var Parallelism = &analysis.Analyzer{
+	Name:  "parallelism",
+	Doc:   say.Page(pages, "parallelism"),
+	Kinds: parse.KindsOf(parse.KindInterval),
+	New:   func() analysis.Collector { return newParallelismFold() },
+	Run:   runParallelism,
+	Metrics: []analysis.MetricDef{
+		{ID: "procs.idle_while_runnable", Unit: analysis.NS, Polarity: analysis.Lower, Clock: analysis.PTime, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "integral of min(idle Ps, runnable user goroutines) outside stop-the-world, in stretches of 10 µs or more"},
+		{ID: "goroutines.runnable.{mean,max}", Unit: analysis.Count, Polarity: analysis.Lower, Clock: analysis.Wall, Confidence: analysis.Measured, Doc: "runnable user goroutines"},
+		{ID: "sched.pressure.{some,full}", Unit: analysis.Ratio, Polarity: analysis.Lower, Clock: analysis.Wall, Confidence: analysis.Measured, Doc: "share of the time in which a user goroutine was runnable; in which one was and no P ran user code"},
+		{ID: "goroutines.running.mean", Unit: analysis.Count, Polarity: analysis.Neutral, Clock: analysis.Wall, Confidence: analysis.Measured, Doc: "running user goroutines"},
+	},
+	Figures: []analysis.FigureDef{
+		{Name: "parallelism.profile", Doc: "how many user goroutines ran at once"},
+		{Name: "parallelism.runnable", Doc: "how many user goroutines were runnable at once"},
+		{Name: "parallelism.time", Doc: "running and runnable user goroutines, idle Ps and GOMAXPROCS over time", Always: .8, From: []analysis.From{{Metric: "goroutines.runnable.mean", Value: 1}}},
+	},
+}
+
+// wasteMin is the shortest stretch (ns) in which idle Ps beside runnable
+// goroutines are more than a wake-up under way.
+const wasteMin = 10_000
+
+// The lanes of parallelismFold.over: ns times counts.
+const (
+	overRunning = iota
+	OverRunnable
+	overIdle
+	overProcs
+	OverTime      // weight 1
+	OverSaturated // weight 1 while saturated
+	numOver
+)
+
+const (
+	// stallMin is the shortest stretch (ns) of idle Ps beside runnable goroutines
+	// that a wake-up on a machine with free CPUs does not take.
+	stallMin = 200_000
+
+	// A burst is a stretch with burstPerProc or more runnable user goroutines per P
+	// that lasts burstMin (ns) or longer.
+	burstPerProc = 5
+	burstMin     = 2_000_000
+
+	// A hole is an interval of holeMin or longer (ns) in which goroutines run and
+	// nothing at all is recorded. With all threads on CPUs sysmon ends those of
+	// holeLong or longer (proc.go:retake).
+	holeMin    = 5_000_000
+	holeLong   = 20_000_000
+	holePeriod = 100_000_000 // ns, cpu.cfs_period_us of the kernel
+	HolePhases = 50
+	worstHoles = 8
+)
+
+// Holes sums holes, and counts them by when in a period of holePeriod they end:
+// a CPU quota is refilled at a fixed phase.
+type Holes struct {
+	N, NS, Waits int64 // waits: ns × runnable user goroutines
+	Phases       [HolePhases]int64
+}
+
+func (h *Holes) add(o *Holes) {
+	h.N += o.N
+	h.NS += o.NS
+	h.Waits += o.Waits
+	for i, n := range o.Phases {
+		h.Phases[i] += n
+	}
+}
+
+// holeBusy is how many Ps had a thread, and something to do for it, in a hole.
+type holeBusy int32
+
+// ParallelismFold is made of counts weighted by the ns they held.
+type ParallelismFold struct {
+	n                       int64   // intervals
+	running, runnable, idle *Levels // user goroutines; Ps
+
+	stopped  int64 // ns: world stopped or stopping
+	full     int64 // ns: no P idle, world running
+	starved  int64 // ns: no user goroutine running though one is runnable, world running
+	alone    int64 // ns: one user goroutine running, none that could, no P in a system call, world running
+	wasted   *sketch.Stretch
+	yielding int64 // ns × goroutines: runnable by runtime.Gosched
+	pressure int64 // ns: a user goroutine runnable
+	stuck    int64 // ns: one runnable and no P running user code
+	over     *sketch.Series
+
+	// Of user goroutines without those that yield:
+	demand    *Levels         // running or runnable
+	saturated int64           // ns: no P idle, at most a quarter in system calls, and a runnable one or more for each, world running
+	stalled   *sketch.Stretch // as wasted, of stallMin
+	bursts    *sketch.Stretch
+
+	holes     [2]Holes // shorter than holeLong, and the others
+	worstHole *sketch.Top[holeBusy]
+}
+
+func newParallelismFold() *ParallelismFold {
+	return &ParallelismFold{
+		running: new(Levels), runnable: new(Levels), idle: new(Levels),
+		wasted: sketch.NewStretch(wasteMin), over: sketch.NewSeries(numOver),
+		demand: new(Levels), stalled: sketch.NewStretch(stallMin), bursts: sketch.NewStretch(burstMin),
+		worstHole: sketch.NewTop[holeBusy](worstHoles),
+	}
+}
+
+func (f *ParallelismFold) Event(e *parse.Event) {
+	iv := e.Interval
+	held := int64(e.Time - iv.Since)
+	running, runnable, idle := int64(iv.User[parse.GoRunning]), int64(iv.User[parse.GoRunnable]), int64(iv.P[parse.ProcIdle])
+	f.n++
+	f.running.AddN(running, held)
+	f.runnable.AddN(runnable, held)
+	f.idle.AddN(idle, held)
+	f.yielding += int64(iv.Yielding) * held
+	if runnable > 0 {
+		f.pressure += held
+		if running == 0 {
+			f.stuck += held
+		}
+	}
+	ready := runnable - int64(iv.Yielding)
+	f.demand.AddN(running+ready, held)
+	procs, saturated := int64(iv.Procs), int64(0)
+	if procs == 0 {
+		for _, n := range iv.P[parse.ProcIdle:] {
+			procs += int64(n)
+		}
+	}
+	switch {
+	case iv.STW:
+		f.stopped += held
+	default:
+		if idle == 0 {
+			f.full += held
+			if ready >= procs && procs > 0 && 4*int64(iv.P[parse.ProcSyscall]) <= procs {
+				saturated = 1
+				f.saturated += held
+			}
+		}
+		if running == 0 && runnable > 0 {
+			f.starved += held
+		}
+		if running == 1 && ready == 0 && iv.P[parse.ProcSyscall] == 0 {
+			f.alone += held
+		}
+	}
+	from, to := int64(iv.Since), int64(e.Time)
+	waste := min(idle, runnable)
+	f.wasted.Add(from, to, waste > 0 && !iv.STW, waste)
+	f.stalled.Add(from, to, min(idle, ready) > 0 && !iv.STW, min(idle, ready))
+	f.bursts.Add(from, to, ready >= burstPerProc*procs && procs > 0, ready)
+	f.over.AddSpans(from, to, []int64{running, runnable, idle, int64(iv.Procs), 1, saturated})
+	if held >= holeMin && !iv.STW {
+		f.hole(iv, from, to, ready)
+	}
+}
+
+func (f *ParallelismFold) hole(iv *parse.Interval, from, to, ready int64) {
+	var busy int32
+	for _, s := range []parse.ProcState{parse.ProcScheduler, parse.ProcUser, parse.ProcSystem, parse.ProcWorker, parse.ProcAssist} {
+		busy += iv.P[s]
+	}
+	if busy == 0 {
+		return
+	}
+	h := Holes{N: 1, NS: to - from, Waits: ready * (to - from)}
+	h.Phases[to%holePeriod*HolePhases/holePeriod]++
+	class := 0
+	if h.NS >= holeLong {
+		class = 1
+	}
+	f.holes[class].add(&h)
+	f.worstHole.Add(sketch.Key{Value: h.NS, Time: from}, holeBusy(busy))
+}
+
+// Levels is how long a count stood at each value: exact below 256, in the buckets
+// of a Histogram above.
+type Levels struct {
+	low  [256]int64 // ns
+	high sketch.Histogram
+}
+
+func (l *Levels) AddN(v, ns int64) {
+	if uint64(v) < uint64(len(l.low)) {
+		l.low[v] += ns
+		return
+	}
+	l.high.AddN(v, ns)
+}
+
+func (l *Levels) Merge(o *Levels) {
+	for v, ns := range o.low {
+		l.low[v] += ns
+	}
+	l.high.Merge(&o.high)
+}
+
+// N is the ns in all, Sum those weighted by their count.
+func (l *Levels) N() int64 {
+	n := l.high.N()
+	for _, ns := range l.low {
+		n += ns
+	}
+	return n
+}
+
+func (l *Levels) Sum() int64 {
+	sum := l.high.Sum()
+	for v, ns := range l.low {
+		sum += int64(v) * ns
+	}
+	return sum
+}
+
+func (l *Levels) Max() int64 {
+	if l.high.N() > 0 {
+		return l.high.Max()
+	}
+	for v := len(l.low) - 1; v > 0; v-- {
+		if l.low[v] > 0 {
+			return int64(v)
+		}
+	}
+	return 0
+}
+
+// Bins yields the ns of each count, or range of counts, that occurred.
+func (l *Levels) Bins(yield func(lo, hi, ns int64) bool) {
+	for v, ns := range l.low {
+		if ns > 0 && !yield(int64(v), int64(v), ns) {
+			return
+		}
+	}
+	l.high.Bins(yield)
+}
+
+func (f *ParallelismFold) Merge(next analysis.Collector) {
+	o := next.(*ParallelismFold)
+	f.n += o.n
+	f.running.Merge(o.running)
+	f.runnable.Merge(o.runnable)
+	f.idle.Merge(o.idle)
+	f.stopped += o.stopped
+	f.full += o.full
+	f.starved += o.starved
+	f.alone += o.alone
+	f.wasted.Merge(o.wasted)
+	f.yielding += o.yielding
+	f.pressure += o.pressure
+	f.stuck += o.stuck
+	f.over.Merge(o.over)
+	f.demand.Merge(o.demand)
+	f.saturated += o.saturated
+	f.stalled.Merge(o.stalled)
+	f.bursts.Merge(o.bursts)
+	for i := range f.holes {
+		f.holes[i].add(&o.holes[i])
+	}
+	f.worstHole.Merge(o.worstHole)
+}
+
+// WeightedMean is the mean of counts over time.
+func WeightedMean(h *Levels) float64 { return float64(h.Sum()) / float64(h.N()) }
+
+// heldAt returns the ns for which the count was v < 256.
+func heldAt(h *Levels, v int64) (ns int64) { return h.low[v] }
+
+func runParallelism(p *analysis.Pass) error {
+	f := analysis.Fold[*ParallelismFold](p)
+	wall := f.running.N()
+	if wall == 0 {
+		p.Say("no time passes in this trace")
+		return nil
+	}
+	count, length, wasted, longest, longestAt := f.wasted.Result()
+	p.Metric("procs.idle_while_runnable", wasted, count)
+	p.Ratio("goroutines.runnable.mean", WeightedMean(f.runnable), f.n)
+	p.Metric("goroutines.runnable.max", f.runnable.Max(), f.n)
+	p.Ratio("goroutines.running.mean", WeightedMean(f.running), f.n)
+	p.Ratio("sched.pressure.some", say.Ratio(f.pressure, wall), f.n)
+	p.Ratio("sched.pressure.full", say.Ratio(f.stuck, wall), f.n)
+
+	of := func(ns int64) string { return analysis.FormatRatio(float64(ns) / float64(wall)) }
+	p.Say("user goroutines over %s: %s running on average (at most %d); %s runnable (at most %s); %s idle Ps",
+		p.Dur(wall), MeanCount(WeightedMean(f.running)), f.running.Max(), MeanCount(WeightedMean(f.runnable)), analysis.FormatCount(f.runnable.Max()), MeanCount(WeightedMean(f.idle)))
+	p.Say("none ran for %s of the time, one for %s; no P was idle for %s; none ran though some were runnable for %s",
+		of(heldAt(f.running, 0)), of(heldAt(f.running, 1)), of(f.full), of(f.starved))
+	if count == 0 {
+		p.Say("no P was idle beside a runnable goroutine for 10 µs or longer (pauses aside)")
+	} else {
+		p.Say("idle Ps beside runnable goroutines: %s of P time, during %s of the time (%s stretches ≥ 10 µs; longest %s at %s)",
+			p.Dur(wasted), of(length), analysis.FormatCount(count), p.Dur(longest), p.At(parse.Time(longestAt)))
+	}
+
+	parallelismProfile(p, f, wall)
+	parallelismRunnable(p, f, wall)
+	parallelismShares(p, f, wall, length)
+	parallelismOver(p, f)
+	return nil
+}
+
+// MeanCount writes a mean of counts.
+func MeanCount(v float64) string {
+	switch {
+	case v > 0 && v < 0.005:
+		return "<0.01"
+	case v < 10:
+		return strconv.FormatFloat(v, 'f', 2, 64)
+	}
+	return analysis.FormatCount(int64(math.Round(v)))
+}
+
+// parallelismProfile tells how long k user goroutines ran at once.
+func parallelismProfile(p *analysis.Pass, f *ParallelismFold, wall int64) {
+	every := &analysis.Table{
+		Name: "parallelism.profile", Title: "user goroutines running at once, by share of wall time", N: f.n,
+		Columns: []analysis.Column{{Name: "running", Unit: analysis.Text}, {Name: "time", Unit: analysis.NS}, {Name: "share", Unit: analysis.Ratio}},
+		Detail:  true,
+	}
+	f.running.Bins(func(lo, hi, n int64) bool {
+		every.Add(rangeName(lo, hi), n, float64(n)/float64(wall))
+		return true
+	})
+	p.Table(every)
+	p.Figure(analysis.Figure{
+		Name: "parallelism.profile", Title: fmt.Sprintf("On average %s user goroutines ran at once, at most %d; none for %s of the time", MeanCount(WeightedMean(f.running)), f.running.Max(), analysis.FormatRatio(say.Ratio(heldAt(f.running, 0), wall))),
+		Mark: analysis.Bars, Table: every.Name, X: "running", Y: []string{"share"},
+	})
+
+	top := &analysis.Table{Name: "parallelism.commonest", Title: "user goroutines running at once: the ten commonest counts", N: f.n, Columns: every.Columns, Rows: slices.Clone(every.Rows)}
+	slices.SortStableFunc(top.Rows, func(a, b []any) int { return cmp.Compare(b[1].(int64), a[1].(int64)) })
+	top.Limit(10)
+	p.Table(top)
+}
+
+// parallelismRunnable is the same of runnable ones, in powers of two.
+func parallelismRunnable(p *analysis.Pass, f *ParallelismFold, wall int64) {
+	t := &analysis.Table{
+		Name: "parallelism.runnable", Title: "user goroutines runnable at once, by share of wall time", N: f.n,
+		Columns: []analysis.Column{{Name: "runnable", Unit: analysis.Text}, {Name: "time", Unit: analysis.NS}, {Name: "share", Unit: analysis.Ratio}},
+		Detail:  true,
+	}
+	var ns [33]int64 // by number of bits; a bin of the histogram never holds two
+	f.runnable.Bins(func(lo, _, n int64) bool {
+		ns[bits.Len64(uint64(lo))] += n
+		return true
+	})
+	for k, n := range ns {
+		if n > 0 {
+			t.Add(rangeName(int64(1)<<k>>1, int64(1)<<k-1), n, float64(n)/float64(wall))
+		}
+	}
+	p.Table(t)
+	p.Figure(analysis.Figure{
+		Name: "parallelism.runnable", Title: fmt.Sprintf("On average %s user goroutines were runnable at once, at most %s", MeanCount(WeightedMean(f.runnable)), analysis.FormatCount(f.runnable.Max())),
+		Mark: analysis.Bars, Table: t.Name, X: "runnable", Y: []string{"share"},
+	})
+}
+
+// parallelismShares tells for how long the Ps and goroutines did not fit.
+func parallelismShares(p *analysis.Pass, f *ParallelismFold, wall, length int64) {
+	t := &analysis.Table{
+		Name: "parallelism.shares", Title: "wall time by what Ps and user goroutines were at (rows overlap)", N: f.n,
+		Columns: []analysis.Column{{Name: "state", Unit: analysis.Text}, {Name: "time", Unit: analysis.NS}, {Name: "share", Unit: analysis.Ratio}},
+	}
+	for _, row := range []struct {
+		name string
+		ns   int64
+	}{
+		{"no P idle (world running)", f.full},
+		{"one user goroutine running", heldAt(f.running, 1)},
+		{"no user goroutine running", heldAt(f.running, 0)},
+		{"no user goroutine running, some runnable (world running)", f.starved},
+		{"idle Ps and runnable user goroutines, 10 µs or longer", length},
+		{"world stopped or stopping", f.stopped},
+	} {
+		t.Add(row.name, row.ns, float64(row.ns)/float64(wall))
+	}
+	p.Table(t)
+}
+
+// parallelismOver gives the mean counts over time.
+func parallelismOver(p *analysis.Pass, f *ParallelismFold) {
+	y := [OverTime]string{overRunning: "running", OverRunnable: "runnable", overIdle: "idle Ps", overProcs: "GOMAXPROCS"}
+	t := &analysis.Table{
+		Name: "parallelism.time", Title: "user goroutines running and runnable, idle Ps and GOMAXPROCS over time: mean counts", N: f.n, Detail: true,
+		Columns: []analysis.Column{{Name: "at", Unit: analysis.Moment}},
+	}
+	for _, name := range y {
+		t.Columns = append(t.Columns, analysis.Column{Name: name, Unit: analysis.Count})
+	}
+	for b := range f.over.Len() {
+		ns := f.over.At(b, OverTime)
+		if ns == 0 {
+			continue
+		}
+		at := max(f.over.Start()+int64(b)*f.over.Width(), int64(p.Trace.From))
+		row := []any{p.Rel(parse.Time(at))}
+		for lane := range y {
+			row = append(row, float64(f.over.At(b, lane))/float64(ns))
+		}
+		t.Add(row...)
+	}
+	p.Table(t)
+	p.Figure(analysis.Figure{
+		Name: "parallelism.time", Title: fmt.Sprintf("On average %s user goroutines ran, %s were runnable, and %s Ps were idle", MeanCount(WeightedMean(f.running)), MeanCount(WeightedMean(f.runnable)), MeanCount(WeightedMean(f.idle))),
+		Mark: analysis.Line, Table: t.Name, X: "at", Y: y[:],
+	})
+}
+
+func rangeName(lo, hi int64) string {
+	if lo == hi {
+		return fmt.Sprint(lo)
+	}
+	return fmt.Sprintf("%d–%d", lo, hi)
+}

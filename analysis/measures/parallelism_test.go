@@ -1,0 +1,122 @@
+package measures
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/analysistest"
+	"github.com/tracelens/tracelens/parse"
+)
+
+func TestParallelismLaw(t *testing.T) {
+	for _, name := range []string{"gomaxprocs-change", "mixed-go121", "steal-bursts", "flight-recorder"} {
+		analysistest.Law(t, analysistest.Testdata(t, name), []*analysis.Analyzer{Parallelism})
+	}
+}
+
+func TestParallelismRules(t *testing.T) {
+	const µs = 1000
+	var events []parse.Event
+	now := int64(0)
+	add := func(length, running, runnable, idle int32, stw bool) {
+		e := parse.Event{Kind: parse.KindInterval, Interval: &parse.Interval{Since: parse.Time(now), Procs: 4, STW: stw}}
+		e.Interval.User[parse.GoRunning], e.Interval.User[parse.GoRunnable] = running, runnable
+		e.Interval.Runtime[parse.GoRunning], e.Interval.Runtime[parse.GoRunnable] = 7, 7 // not counted
+		e.Interval.P[parse.ProcIdle] = idle
+		now += int64(length) * µs
+		e.Time = parse.Time(now)
+		events = append(events, e)
+	}
+	add(100, 4, 10, 0, false)
+	add(5, 3, 2, 1, false) // one stretch of 12 µs
+	add(7, 2, 1, 2, false)
+	add(50, 1, 0, 3, false)
+	add(9, 2, 5, 2, false) // too short
+	add(1, 3, 0, 1, false)
+	add(200, 0, 8, 4, true) // the world is stopped
+	add(28, 0, 3, 4, false) // a stretch of 28 µs
+	rep := analysistest.Synthetic(t, 26, Parallelism, events...)
+	const wall = 400.
+	analysistest.WantMetrics(t, rep, map[string]float64{
+		"procs.idle_while_runnable": (5*1 + 7*1 + 28*3) * µs,
+		"goroutines.running.mean":   (100*4 + 5*3 + 7*2 + 50*1 + 9*2 + 1*3) / wall,
+		"goroutines.runnable.mean":  (100*10 + 5*2 + 7*1 + 9*5 + 200*8 + 28*3) / wall,
+		"goroutines.runnable.max":   10,
+	})
+	if n := rep.Metrics["procs.idle_while_runnable"].N; n != 2 {
+		t.Errorf("%d stretches, want 2", n)
+	}
+	for _, c := range []struct {
+		table, row string
+		want       int64
+	}{
+		{"parallelism.profile", "0", 228}, {"parallelism.profile", "1", 50}, {"parallelism.profile", "2", 16},
+		{"parallelism.profile", "3", 6}, {"parallelism.profile", "4", 100},
+		{"parallelism.runnable", "0", 51}, {"parallelism.runnable", "1", 7}, {"parallelism.runnable", "2–3", 33},
+		{"parallelism.runnable", "4–7", 9}, {"parallelism.runnable", "8–15", 300},
+		{"parallelism.shares", "no P idle (world running)", 100},
+		{"parallelism.shares", "no user goroutine running, some runnable (world running)", 28},
+		{"parallelism.shares", "idle Ps and runnable user goroutines, 10 µs or longer", 40},
+		{"parallelism.shares", "world stopped or stopping", 200},
+	} {
+		if got := analysistest.Cell(t, rep, c.table, c.row, "time"); got != c.want*µs {
+			t.Errorf("%s, %s: %v, want %d µs", c.table, c.row, got, c.want)
+		}
+	}
+}
+
+// The integral of running and runnable goroutines is the sum of their spans.
+func TestParallelismAgreesWithSpans(t *testing.T) {
+	for _, name := range []string{"steal-bursts", "steal-timers", "lockosthread-pingpong", "netpoll-echo", "coroutines", "syscall-handoff"} {
+		path := analysistest.Testdata(t, name)
+		_, evs := analysistest.Events(t, path)
+		var held [parse.NumGoStates]int64
+		for i := range evs {
+			if e := &evs[i]; e.Kind.IsGo() && e.Go.Class == parse.ClassUser && e.Go.From != parse.GoNotExist {
+				held[e.Go.From] += e.Held()
+			}
+		}
+		rep := analysistest.Report(t, path, Parallelism)
+		wall := float64(rep.Trace.Duration)
+		for id, s := range map[string]parse.GoState{"goroutines.running.mean": parse.GoRunning, "goroutines.runnable.mean": parse.GoRunnable} {
+			got, want := float64(rep.Metrics[id].Value)*wall, float64(held[s])
+			// Before its first event a goroutine's state is known to its spans only, and
+			// the class of one without a name may change; there is little of both here.
+			if math.Abs(got-want) > .001*want {
+				t.Errorf("%s: %s says %.0f ns, the spans sum to %.0f ns", name, id, got, want)
+			}
+		}
+	}
+}
+
+func TestParallelismOfKnownPrograms(t *testing.T) {
+	share := func(rep *analysis.Report, k int) float64 {
+		return analysistest.Cell(t, rep, "parallelism.profile", fmt.Sprint(k), "share").(float64)
+	}
+	// One goroutine works for 120 ms, then two for 60 ms each, and so on.
+	rep := analysistest.Report(t, analysistest.Corpus(t, "sched/serial-phase"), Parallelism)
+	if m := float64(rep.Metrics["goroutines.running.mean"].Value); math.Abs(m-4./3) > .02 {
+		t.Errorf("serial-phase: %v running on average, planted 1.33", m)
+	}
+	if s := share(rep, 1); math.Abs(s-2./3) > .02 {
+		t.Errorf("serial-phase: serial for %v of the time, planted 0.67", s)
+	}
+	// One goroutine has more work than time.
+	rep = analysistest.Report(t, analysistest.Corpus(t, "sched/single-hot-goroutine"), Parallelism)
+	if s := share(rep, 1); s < .98 {
+		t.Errorf("single-hot-goroutine: one ran for %v of the time", s)
+	}
+}
+
+// TestPressure: of 10 ns a goroutine was runnable in 6, in 2 of them nobody ran.
+func TestPressure(t *testing.T) {
+	at := func(from, to parse.Time, running, runnable int32) parse.Event {
+		iv := &parse.Interval{Since: from, Procs: 2}
+		iv.User[parse.GoRunning], iv.User[parse.GoRunnable] = running, runnable
+		return parse.Event{Time: to, Kind: parse.KindInterval, Interval: iv}
+	}
+	rep := analysistest.Synthetic(t, 26, Parallelism, at(0, 4, 2, 0), at(4, 8, 1, 3), at(8, 10, 0, 1))
+	analysistest.WantMetrics(t, rep, map[string]float64{"sched.pressure.some": .6, "sched.pressure.full": .2})
+}

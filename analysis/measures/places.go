@@ -1,0 +1,75 @@
+package measures
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/tracelens/tracelens/parse"
+)
+
+// cleanFunc is the name of a function as people write it: import paths unescaped
+// (cmd/internal/objabi: PathToPrefix), cgo's stubs as C's.
+func cleanFunc(fn string) string {
+	if i := strings.Index(fn, "._Cfunc_"); i >= 0 {
+		return "C." + fn[i+len("._Cfunc_"):]
+	}
+	return strings.ReplaceAll(fn, "%2e", ".")
+}
+
+func funcName(tr *parse.Trace, id parse.StringID) string { return cleanFunc(tr.String(id)) }
+
+// SiteOf names the first frame of the main module at a place: "main.get:12".
+func SiteOf(tr *parse.Trace, pl parse.Place) string {
+	return fmt.Sprintf("%s:%d", funcName(tr, pl.Site.Func), pl.Site.Line)
+}
+
+// PlaceName names a place: the first frame of the main module, the library function it
+// calls, and what that waits at: "main.order:19 → log.(*Logger).Println (sync.Mutex)",
+// "main.orders:89 → database/sql.(*DB).Query (select in database/sql.(*DB).conn)".
+func PlaceName(tr *parse.Trace, id parse.PlaceID) string {
+	pl := tr.Place(id)
+	if pl.Stack == 0 {
+		return "(no stack)"
+	}
+	name := SiteOf(tr, pl)
+	call, inner := callName(tr, pl), funcName(tr, pl.Inner)
+	if call != "" {
+		name += " → " + call
+	}
+	in := call != "" && inner != call && pl.Inner != pl.Site.Func && !strings.HasPrefix(inner, "sync.") && inner != "time.Sleep"
+	switch prim := pl.Prim.String(); {
+	case pl.Prim == parse.PrimNetwork || in && prim == "":
+		name += " (" + strings.TrimSpace(prim+" "+verbOf(inner)) + ")"
+	case in:
+		name += " (" + prim + " in " + inner + ")"
+	case prim != "":
+		name += " (" + prim + ")"
+	}
+	return name
+}
+
+// verbOf is a function of package net as what it does, any other as it is.
+func verbOf(inner string) string {
+	if strings.HasPrefix(inner, "net.(") {
+		return strings.ToLower(inner[strings.LastIndexByte(inner, '.')+1:])
+	}
+	return inner
+}
+
+// callName is the library function called at a place, "" where the primitive says as
+// much.
+func callName(tr *parse.Trace, pl parse.Place) string {
+	call := funcName(tr, pl.Call)
+	switch {
+	case strings.HasPrefix(call, "runtime."), pl.Prim != parse.PrimNone && (strings.HasPrefix(call, "sync.") || call == "time.Sleep"):
+		return ""
+	}
+	return call
+}
+
+// shortFunc is a function without the path of its package: "(*cacher).get" of
+// "example.com/app/cache.(*cacher).get", "rate.(*Limiter).wait" of a library's.
+func shortFunc(tr *parse.Trace, id parse.StringID) string {
+	name := funcName(tr, id)
+	return name[strings.LastIndexByte(name, '/')+1:]
+}

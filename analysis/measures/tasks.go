@@ -1,0 +1,346 @@
+package measures
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/internal/say"
+	"github.com/tracelens/tracelens/analysis/internal/tally"
+	"github.com/tracelens/tracelens/analysis/sketch"
+	"github.com/tracelens/tracelens/parse"
+)
+
+var Tasks = &analysis.Analyzer{
+	Name: "tasks",
+	Doc:  say.Page(pages, "tasks"),
+	Figures: []analysis.FigureDef{
+		{Name: "tasks.tasks", Doc: "durations of user tasks by type"},
+	},
+	Kinds: parse.KindsOf(parse.KindRangeEnd, parse.KindLog),
+	New: func() analysis.Collector {
+		return &TasksFold{
+			tasks:   make(map[Annotation]*Annotated),
+			regions: make(map[Annotation]*Annotated),
+			logs:    make(map[parse.StringID]*int64),
+			slowest: sketch.NewTop[slowTask](10),
+			oldest:  sketch.NewTop[slowTask](10),
+		}
+	},
+	Run: runTasks,
+}
+
+// TasksFold holds what the program says of itself with package runtime/trace.
+type TasksFold struct {
+	tasks, regions map[Annotation]*Annotated
+	logs           map[parse.StringID]*int64 // by category
+	slowest        *sketch.Top[slowTask]     // of the whole tasks
+	oldest         *sketch.Top[slowTask]     // of those open at the end, but begun in the trace
+}
+
+// Annotation is a type of task or region.
+type Annotation struct {
+	Name   parse.StringID
+	Untold bool // it began before the trace, which does not repeat its type
+}
+
+type Annotated struct {
+	all, Total, cpu int64            // all of them, and their time in the trace; cpu of regions
+	Unfinished      int64            // open at the end of the trace
+	Lengths         sketch.Histogram // of those with begin and end in the trace
+	Open            tally.Coarse     // how long those open at the end, but begun in the trace, lasted so far
+	BySpan          *TaskSpans       // tasks of lengths; nil while empty
+}
+
+// TaskSpans are sums over the tasks of each bucket of coarse by length, so that
+// slow ones can be told from usual ones when it is known what is usual.
+type TaskSpans [tally.CoarseLen]struct {
+	N, Total int64
+	Spent    [parse.NumGoStates]int64
+}
+
+func (s *TaskSpans) add(r *parse.Range, held int64) {
+	b := &s[tally.CoarseIndex(held)]
+	b.N++
+	b.Total += held
+	for state, ns := range &r.Spent {
+		b.Spent[state] += ns
+	}
+}
+
+func (s *TaskSpans) merge(o *TaskSpans) {
+	for i := range o {
+		s[i].N += o[i].N
+		s[i].Total += o[i].Total
+		for state, ns := range &o[i].Spent {
+			s[i].Spent[state] += ns
+		}
+	}
+}
+
+func (a *Annotated) Add(o *Annotated) {
+	a.all += o.all
+	a.Total += o.Total
+	a.cpu += o.cpu
+	a.Unfinished += o.Unfinished
+	a.Lengths.Merge(&o.Lengths)
+	a.Open.Merge(&o.Open)
+	if o.BySpan != nil {
+		if a.BySpan == nil {
+			a.BySpan = new(TaskSpans)
+		}
+		a.BySpan.merge(o.BySpan)
+	}
+}
+
+type slowTask struct {
+	Name   parse.StringID
+	parent uint64
+	G      parse.GoID
+	Fn     parse.StringID
+	Stack  parse.StackID // where it began
+}
+
+func newSlowTask(r *parse.Range) slowTask { return slowTask{r.Name, r.Parent, r.G, r.Func, r.Stack} }
+
+func (f *TasksFold) Event(e *parse.Event) {
+	if e.Kind == parse.KindLog {
+		*tally.At(f.logs, e.Log.Category)++
+		return
+	}
+	r := e.Range
+	m := f.tasks
+	switch r.Kind {
+	case parse.RangeTask:
+	case parse.RangeRegion:
+		m = f.regions
+	default:
+		return
+	}
+	held := e.Held()
+	a := tally.At(m, Annotation{r.Name, r.Partial && r.Name == 0})
+	a.all++
+	a.Total += held
+	a.cpu += r.CPU
+	if r.Unfinished {
+		a.Unfinished++
+	}
+	if r.Unfinished && !r.Partial {
+		a.Open.Add(held)
+		if r.Kind == parse.RangeTask && f.oldest.Wants(held) {
+			f.oldest.Add(sketch.Key{Value: held, Time: int64(r.Since), ID: int64(r.ID)}, newSlowTask(r))
+		}
+	}
+	if r.Partial || r.Unfinished {
+		return
+	}
+	a.Lengths.Add(held)
+	if r.Kind == parse.RangeTask {
+		if a.BySpan == nil {
+			a.BySpan = new(TaskSpans)
+		}
+		a.BySpan.add(r, held)
+	}
+	if r.Kind == parse.RangeTask && f.slowest.Wants(held) {
+		f.slowest.Add(sketch.Key{Value: held, Time: int64(r.Since), ID: int64(r.ID)}, newSlowTask(r))
+	}
+}
+
+func (f *TasksFold) Merge(next analysis.Collector) {
+	o := next.(*TasksFold)
+	tally.MergeKeyed(f.tasks, o.tasks, (*Annotated).Add)
+	tally.MergeKeyed(f.regions, o.regions, (*Annotated).Add)
+	tally.MergeKeyed(f.logs, o.logs, func(n, m *int64) { *n += *m })
+	f.slowest.Merge(o.slowest)
+	f.oldest.Merge(o.oldest)
+}
+
+func runTasks(p *analysis.Pass) error {
+	f := analysis.Fold[*TasksFold](p)
+	if len(f.tasks)+len(f.regions)+len(f.logs) == 0 {
+		p.NotApplicable("the program has no runtime/trace annotations; mark its requests with trace.NewTask, trace.WithRegion and trace.Log to see them here")
+		return nil
+	}
+	name := func(a Annotation) tally.Label {
+		if a.Untold {
+			return tally.Label{BeforeTrace}
+		}
+		return tally.Label{UserText(p, a.Name)}
+	}
+	total := func(a *Annotated) int64 { return a.Total }
+	byTask := tally.Rank(f.tasks, name, (*Annotated).Add, total)
+	byRegion := tally.Rank(f.regions, name, (*Annotated).Add, total)
+	byCategory := tally.Rank(f.logs, func(c parse.StringID) tally.Label { return tally.Label{UserText(p, c)} }, func(n, m *int64) { *n += *m }, func(n *int64) int64 { return *n })
+
+	if len(byTask) > 0 {
+		p.Say("%s.", annotationLine(p, "Tasks", byTask)+slowestTask(p, f))
+	}
+	if len(byRegion) > 0 {
+		s := annotationLine(p, "Regions", byRegion)
+		if top := byRegion[0]; top.V.Total > 0 {
+			s += fmt.Sprintf("; most time in %s: %s, %s of it running", top.Label[0], p.Dur(top.V.Total), analysis.FormatRatio(float64(top.V.cpu)/float64(top.V.Total)))
+		}
+		p.Say("%s.", s)
+	}
+	if len(byCategory) > 0 {
+		var n int64
+		for _, c := range byCategory {
+			n += *c.V
+		}
+		p.Say("Logs: %s, most (%s) of category %s.", analysis.FormatCount(n), analysis.FormatCount(*byCategory[0].V), byCategory[0].Label[0])
+	}
+
+	tt := &analysis.Table{
+		Name: "tasks.tasks", Title: "tasks by type, most time first; quantiles of those that began and ended in the trace",
+		Columns: []analysis.Column{
+			{Name: "task", Unit: analysis.Text}, {Name: "whole", Unit: analysis.Count},
+			{Name: "p50", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "p90", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "p99", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "max", Unit: analysis.NS, Polarity: analysis.Lower},
+			{Name: "total", Unit: analysis.NS}, {Name: "unfinished", Unit: analysis.Count},
+		},
+	}
+	for _, r := range byTask {
+		h := &r.V.Lengths
+		tt.N += r.V.all
+		tt.Add(r.Label[0], h.N(), say.QuantileCell(h, .5), say.QuantileCell(h, .9), say.QuantileCell(h, .99), say.MaxCell(h), r.V.Total, r.V.Unfinished)
+	}
+	tt.Limit(10)
+	p.Table(tt)
+
+	rt := &analysis.Table{
+		Name: "tasks.regions", Title: "regions by type, most time first; quantiles of those that began and ended in the trace",
+		Columns: []analysis.Column{
+			{Name: "region", Unit: analysis.Text}, {Name: "whole", Unit: analysis.Count},
+			{Name: "p50", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "p99", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "max", Unit: analysis.NS, Polarity: analysis.Lower},
+			{Name: "total", Unit: analysis.NS}, {Name: "running", Unit: analysis.Ratio}, {Name: "unfinished", Unit: analysis.Count},
+		},
+	}
+	for _, r := range byRegion {
+		h := &r.V.Lengths
+		rt.N += r.V.all
+		rt.Add(r.Label[0], h.N(), say.QuantileCell(h, .5), say.QuantileCell(h, .99), say.MaxCell(h), r.V.Total, say.RatioCell(r.V.cpu, r.V.Total), r.V.Unfinished)
+	}
+	rt.Limit(10)
+	p.Table(rt)
+
+	lt := &analysis.Table{
+		Name: "tasks.logs", Title: "logs by category",
+		Columns: []analysis.Column{{Name: "category", Unit: analysis.Text}, {Name: "logs", Unit: analysis.Count}},
+	}
+	for _, r := range byCategory {
+		lt.N += *r.V
+		lt.Add(r.Label[0], *r.V)
+	}
+	lt.Limit(10)
+	p.Table(lt)
+
+	st := &analysis.Table{
+		Name: "tasks.slowest", Title: "longest of the tasks that began and ended in the trace",
+		Columns: []analysis.Column{
+			{Name: "task", Unit: analysis.Text}, {Name: "id", Unit: analysis.G}, {Name: "parent", Unit: analysis.G}, {Name: "began", Unit: analysis.Moment}, {Name: "took", Unit: analysis.NS, Polarity: analysis.Lower},
+			{Name: "goroutine", Unit: analysis.G}, {Name: "function", Unit: analysis.Text},
+		},
+	}
+	for _, r := range byTask {
+		st.N += r.V.Lengths.N()
+	}
+	for _, e := range f.slowest.Items() {
+		var parent any
+		if e.Item.parent != 0 {
+			parent = int64(e.Item.parent)
+		}
+		st.Add(UserText(p, e.Item.Name), e.ID, parent, p.Rel(parse.Time(e.Time)), e.Value, int64(e.Item.G), p.FuncName(e.Item.Fn))
+	}
+	st.Limit(10)
+	p.Table(st)
+
+	durations := taskDurations(byTask)
+	p.Table(durations)
+	var firstTask []analysis.Ref
+	if len(byTask) > 0 {
+		firstTask = say.QuantileRefs(p, &byTask[0].V.Lengths)
+	}
+	p.Figure(analysis.Figure{
+		Name: "tasks.tasks", Title: tasksTitle(p, byTask), Mark: analysis.ECDF,
+		Table: durations.Name, X: "duration", Y: []string{"share"}, Series: "task", Refs: firstTask,
+	})
+	return nil
+}
+
+func tasksTitle(p *analysis.Pass, rows []tally.Ranked[Annotated]) string {
+	rows = rows[:min(len(rows), taskSeries)]
+	var all sketch.Histogram
+	types := int64(0)
+	for _, r := range rows {
+		if r.V.Lengths.N() > 0 {
+			types++
+		}
+		all.Merge(&r.V.Lengths)
+	}
+	if all.N() == 1 {
+		return "The only task seen whole took " + p.Dur(all.Max())
+	}
+	return fmt.Sprintf("Tasks take %s; %s of %s", say.Typical(p, &all), analysis.FormatCount(all.N()), say.Counted(types, "type", "types"))
+}
+
+// taskSeries is how many types of tasks a figure tells apart.
+const taskSeries = 8
+
+// UserText is a name the program chose: it may be empty or hold any bytes.
+func UserText(p *analysis.Pass, id parse.StringID) string {
+	s := p.Trace.String(id)
+	switch q := strconv.Quote(s); {
+	case s == "":
+		return "(no name)"
+	case q[1:len(q)-1] != s:
+		return q
+	}
+	return s
+}
+
+// annotationLine counts tasks or regions.
+func annotationLine(p *analysis.Pass, what string, rows []tally.Ranked[Annotated]) string {
+	var all, whole, unfinished int64
+	for _, r := range rows {
+		all += r.V.all
+		whole += r.V.Lengths.N()
+		unfinished += r.V.Unfinished
+	}
+	s := fmt.Sprintf("%s: %s, of %s types", what, analysis.FormatCount(all), analysis.FormatCount(int64(len(rows))))
+	if len(rows) == 1 {
+		s = fmt.Sprintf("%s: %s, all %s", what, analysis.FormatCount(all), rows[0].Label[0])
+	}
+	if before := all - whole - unfinished; before > 0 {
+		s += fmt.Sprintf("; begun before the trace: %s", analysis.FormatCount(before))
+	}
+	if unfinished > 0 {
+		s += fmt.Sprintf("; unfinished: %s", analysis.FormatCount(unfinished))
+	}
+	return s
+}
+
+func slowestTask(p *analysis.Pass, f *TasksFold) string {
+	items := f.slowest.Items()
+	if len(items) == 0 {
+		return ""
+	}
+	e := items[0]
+	return fmt.Sprintf("; longest: %s for %s, from %s", UserText(p, e.Item.Name), p.Dur(e.Value), p.At(parse.Time(e.Time)))
+}
+
+// taskDurations is the cumulative distribution of the types with most time.
+func taskDurations(rows []tally.Ranked[Annotated]) *analysis.Table {
+	t := &analysis.Table{
+		Name: "tasks.durations", Title: "share of the whole tasks that took at most a duration", Detail: true,
+		Columns: []analysis.Column{{Name: "task", Unit: analysis.Text}, {Name: "duration", Unit: analysis.NS}, {Name: "share", Unit: analysis.Ratio}},
+	}
+	for _, r := range rows[:min(len(rows), taskSeries)] {
+		var n int64
+		t.N += r.V.Lengths.N()
+		r.V.Lengths.Bins(func(_, hi, k int64) bool {
+			n += k
+			t.Add(r.Label[0], hi, float64(n)/float64(r.V.Lengths.N()))
+			return true
+		})
+	}
+	return t
+}

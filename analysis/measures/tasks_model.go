@@ -1,0 +1,21 @@
+package measures
+
+import (
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/sketch"
+)
+
+// TasksOf is the fold of tasks, for an analyzer that requires it.
+func TasksOf(p *analysis.Pass) *TasksFold { return analysis.FoldOf[*TasksFold](p, Tasks) }
+
+// Tasks are the user tasks by type.
+func (f *TasksFold) Tasks() map[Annotation]*Annotated { return f.tasks }
+
+// Regions are the user regions by type.
+func (f *TasksFold) Regions() map[Annotation]*Annotated { return f.regions }
+
+// Slowest are the longest whole tasks.
+func (f *TasksFold) Slowest() *sketch.Top[slowTask] { return f.slowest }
+
+// Oldest are the longest of the tasks that started in the trace and are open at its end.
+func (f *TasksFold) Oldest() *sketch.Top[slowTask] { return f.oldest }

@@ -1,0 +1,40 @@
+package measures
+
+import (
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/internal/say"
+	"github.com/tracelens/tracelens/analysis/internal/tally"
+	"github.com/tracelens/tracelens/analysis/sketch"
+	"github.com/tracelens/tracelens/parse"
+)
+
+// WaitsOf is the fold of waits, for an analyzer that requires it.
+func WaitsOf(p *analysis.Pass) *WaitsFold { return analysis.FoldOf[*WaitsFold](p, Waits) }
+
+// Whole are the parts of waits that started and ended in the trace, by how the goroutine became runnable.
+func (f *WaitsFold) Whole() *[parse.NumReady]WaitParts { return &f.whole }
+
+// Apart are the parts of waits cut by an edge of the trace.
+func (f *WaitsFold) Apart() *WaitParts { return &f.apart }
+
+// Worst are the longest waits with their parts.
+func (f *WaitsFold) Worst() *sketch.Top[worstWait] { return f.worst }
+
+// ByFunc is who made goroutines wait, by what the P did and by entry function.
+func (f *WaitsFold) ByFunc() *[parse.NumProcStates]tally.ByID[parse.StringID, blame] {
+	return &f.byFunc
+}
+
+// All is what whole waits were made of, however the goroutine became runnable.
+func (f *WaitsFold) All() (all WaitParts) {
+	for r := range f.whole {
+		all.Add(&f.whole[r])
+	}
+	return all
+}
+
+// Largest is the cause with the largest part, and its share; the first of equals.
+func (w *WaitParts) Largest() (c parse.Cause, share float64) {
+	c, ns := Largest(&w.Parts)
+	return c, say.Ratio(ns, w.Total)
+}

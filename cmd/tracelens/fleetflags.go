@@ -1,0 +1,197 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tracelens/tracelens/analysis/fleet"
+	"github.com/tracelens/tracelens/analysis/passes"
+	"github.com/tracelens/tracelens/cmd/tracelens/internal/config"
+	"github.com/tracelens/tracelens/cmd/tracelens/internal/report"
+)
+
+// fleetFlags say how entries become a report: what audit and merge have in common.
+type fleetFlags struct {
+	configFlags
+	outputFlags
+	groupBy, groups         string
+	group                   func(path string) string // nil for none
+	noGroup                 string                   // the name of what is in none
+	page                    func(path string) string // the file of a trace's report; nil without --reports
+	pages                   pages
+	baseline, writeBaseline string
+	strict                  bool
+}
+
+func (f *fleetFlags) add(cmd *cobra.Command) {
+	f.outputFlags.add(cmd, append(slices.Clone(report.Formats), ndjson)...)
+	flags := cmd.Flags()
+	flags.StringVar(&f.groupBy, "group-by", "", "compare groups named by `TEMPLATE`: {1} is the first element of a path, {-1} the last")
+	flags.StringVar(&f.groups, "groups", "", "compare groups of `FILE`, a CSV: path, a pattern such as web/**/*.trace, then what its traces have, such as service")
+	flags.StringVar(&f.baseline, "baseline", "", "compare with `FILE`: a budget that is broken there counts only when it is worse now")
+	flags.StringVar(&f.writeBaseline, "write-baseline", "", "write the present values of the budgets to `FILE`")
+	flags.BoolVar(&f.strict, "strict", false, "exit with 3 when an input cannot be read, or can be read only in part")
+	f.configFlags.add(cmd)
+}
+
+// ndjson is written while traces are read, not from their report.
+var ndjson = report.Format{Name: "ndjson", Doc: "a line for each trace as it is read, for programs"}
+
+// fleet returns the empty fleet that the flags ask for, and the configuration.
+func (f *fleetFlags) fleet(cmd *cobra.Command) (*fleet.Fleet, *config.Config, error) {
+	if _, err := f.check(cmd); err != nil {
+		return nil, nil, err
+	}
+	cfg, err := f.load()
+	if err != nil {
+		return nil, nil, err
+	}
+	group, err := groupBy(f.groupBy)
+	if err != nil {
+		return nil, nil, err
+	}
+	if f.groups != "" {
+		if group != nil {
+			return nil, nil, errors.New("--group-by and --groups are two ways to name groups: take one")
+		}
+		if group, err = groupsOf(f.groups); err != nil {
+			return nil, nil, &failure{f.groups, err}
+		}
+	}
+	f.group, f.noGroup = group, "?"
+	if f.groups == "" {
+		f.noGroup = placeholder.ReplaceAllString(f.groupBy, "?")
+	}
+	opt := fleet.Options{Group: group, Budgets: cfg.Budgets(), Titles: make(map[string]string)}
+	for _, a := range passes.All() {
+		opt.Titles[a.Name] = a.Title()
+	}
+	if f.baseline != "" {
+		data, err := os.ReadFile(f.baseline)
+		if err != nil {
+			return nil, nil, &failure{f.baseline, err}
+		}
+		var b baselineFile
+		if err := json.Unmarshal(data, &b); err != nil || b.Schema != 1 {
+			return nil, nil, &failure{f.baseline, errors.New("not a baseline of this version: make one with --write-baseline")}
+		}
+		opt.Baseline = b.Budgets
+	}
+	return fleet.New(opt), cfg, nil
+}
+
+// baselineFile is how a baseline is kept.
+type baselineFile struct {
+	Schema  int            `json:"schema"`
+	Budgets fleet.Baseline `json:"budgets"`
+}
+
+// errInconclusive is the error of budgets that nothing can be said of.
+var errInconclusive = errors.New("too little data")
+
+// conclude writes the report of a fleet and says how it went.
+func (f *fleetFlags) conclude(cmd *cobra.Command, fl *fleet.Fleet) error {
+	rep := fl.Report("audit")
+	format, err := f.check(cmd)
+	if err != nil {
+		return err
+	}
+	if format.Write != nil {
+		if f.page != nil {
+			f.links = make(map[string]string)
+			for _, e := range fl.Entries() {
+				if e.Failure == "" {
+					f.links[e.Path] = f.besideOutput(f.page(e.Path))
+				}
+			}
+		}
+		if err := f.write(cmd, format, rep, true); err != nil {
+			return err
+		}
+	}
+	if f.writeBaseline != "" {
+		err := writeFile(f.writeBaseline, func(w io.Writer) error {
+			enc := json.NewEncoder(w)
+			enc.SetIndent("", "  ")
+			return enc.Encode(baselineFile{1, fl.NewBaseline()})
+		})
+		if err != nil {
+			return &failure{f.writeBaseline, err}
+		}
+	}
+	broken, open := verdicts(fl)
+	grave := f.tooMany(rep)
+	switch {
+	case len(broken) > 0 && f.writeBaseline == "":
+		return &brokenBudgets{broken}
+	case grave != nil:
+		return grave
+	case f.strict && rep.Fleet.Failed+rep.Fleet.Partial > 0:
+		return &failure{"audit", fmt.Errorf("%d inputs cannot be read, %d only in part", rep.Fleet.Failed, rep.Fleet.Partial)}
+	case len(open) > 0:
+		return inconclusive(open)
+	}
+	return nil
+}
+
+// verdicts are the names of the budgets that are broken, and of those that nothing can
+// be said of.
+func verdicts(fl *fleet.Fleet) (broken, open []string) {
+	for _, j := range fl.Check() {
+		switch j.Verdict {
+		case fleet.Broken:
+			broken = append(broken, j.Name)
+		case fleet.Inconclusive:
+			open = append(open, j.Name)
+		}
+	}
+	return broken, open
+}
+
+func inconclusive(budgets []string) error {
+	return fmt.Errorf("%w to check the budgets: %s", errInconclusive, strings.Join(budgets, ", "))
+}
+
+// brokenBudgets is the error of an audit whose budgets do not hold.
+type brokenBudgets struct{ names []string }
+
+func (b *brokenBudgets) Error() string { return "broken budgets: " + strings.Join(b.names, ", ") }
+
+// line writes an entry without its pools as one line of JSON.
+func line(w io.Writer, e *fleet.Entry) error {
+	one := *e
+	one.Pools = nil
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(&one); err != nil {
+		return err
+	}
+	_, err := w.Write(report.Escape(b.Bytes()))
+	return err
+}
+
+// arrived says in one line what a trace came to.
+func arrived(w io.Writer, e *fleet.Entry) error {
+	say := e.Failure
+	if say == "" {
+		say = "nothing found"
+		worst := 0
+		for _, f := range e.Findings {
+			if f.Severity.Rank() > worst {
+				worst = f.Severity.Rank()
+				say = fmt.Sprintf("%s: %s (%s)", f.Severity, f.Summary, f.Code)
+			}
+		}
+	}
+	_, err := fmt.Fprintf(w, "%s: %s\n", report.Clean(e.Path), report.Clean(say))
+	return err
+}

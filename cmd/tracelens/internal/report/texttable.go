@@ -1,0 +1,234 @@
+package report
+
+import (
+	"cmp"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/tracelens/tracelens/analysis"
+)
+
+const (
+	gap      = 2   // cells between columns
+	minText  = 16  // cells that text is not shortened below
+	maxProse = 120 // cells of a line that is no table
+)
+
+// table writes a table within the width. What is too wide loses the directories of
+// files and import paths first, the widest column before others, then the middle of texts, then columns at the right.
+func (p *printer) table(t *analysis.Table) {
+	cols := make([]column, len(t.Columns))
+	for i, c := range t.Columns {
+		cols[i] = column{name: strings.ReplaceAll(Clean(c.Name), "_", " "), text: c.Unit == analysis.Text}
+		for _, row := range t.Rows {
+			cols[i].cells = append(cols[i].cells, Clean(analysis.Format(row[i], c.Unit, p.quantum)))
+		}
+		cols[i].fit()
+	}
+	room := p.Width - 2
+	for _, strip := range []func([]string){withoutCommonDirectories, withoutDirectories} {
+		for _, i := range widestFirst(cols) {
+			if total(cols) > room && cols[i].text {
+				strip(cols[i].cells)
+				cols[i].fit()
+			}
+		}
+	}
+	for total(cols) > room && len(cols) > 1 {
+		widest := -1
+		for i, c := range cols {
+			if c.text && c.width > minText && (widest < 0 || c.width > cols[widest].width) {
+				widest = i
+			}
+		}
+		if widest >= 0 {
+			cols[widest].width = max(minText, cols[widest].width-(total(cols)-room+1)/2)
+		} else {
+			cols = cols[:len(cols)-1]
+		}
+	}
+	cols[0].width = min(cols[0].width, room)
+
+	title := t.Title
+	if t.N > 0 && !strings.Contains(title, analysis.FormatCount(t.N)) {
+		title += ", n = " + analysis.FormatCount(t.N)
+	}
+	p.wrapped("  ", faint, title)
+	lines := 0
+	for i := range cols {
+		cols[i].head = wrap(cols[i].name, cols[i].width)
+		lines = max(lines, len(cols[i].head))
+	}
+	for l := range lines {
+		var b strings.Builder
+		for i := range cols {
+			c := &cols[i]
+			cell := ""
+			if k := l - (lines - len(c.head)); k >= 0 {
+				cell = c.head[k]
+			}
+			b.WriteString(c.pad(cell, i == 0))
+		}
+		p.line("  " + p.style(bold, strings.TrimRight(b.String(), " ")))
+	}
+	last := &cols[len(cols)-1]
+	prose := last.prose()
+	for r := range t.Rows {
+		var b strings.Builder
+		var rest []string // of a cell that takes several lines
+		for i := range cols {
+			c := &cols[i]
+			cell := shorten(c.cells[r], c.width)
+			if c == last && prose {
+				if lines := wrap(c.cells[r], c.width); len(lines) > 0 {
+					cell, rest = lines[0], lines[1:]
+				}
+			}
+			b.WriteString(c.pad(cell, i == 0))
+		}
+		p.line("  " + b.String())
+		for _, l := range rest {
+			p.line(strings.Repeat(" ", 2+total(cols)-last.width) + l)
+		}
+	}
+	var left []string
+	if t.More > 0 {
+		left = append(left, counted(t.More, "row"))
+	}
+	if n := len(t.Columns) - len(cols); n > 0 {
+		left = append(left, counted(int64(n), "column"))
+	}
+	if len(left) > 0 {
+		p.line("  " + p.style(faint, "… and "+strings.Join(left, " and ")+" more"))
+	}
+}
+
+type column struct {
+	name  string
+	text  bool
+	head  []string // the name, over several lines
+	cells []string
+	width int
+}
+
+// fit makes the column as wide as its cells and the longest word of its name.
+func (c *column) fit() {
+	c.width = 0
+	for _, word := range strings.Fields(c.name) {
+		c.width = max(c.width, ansi.StringWidth(word))
+	}
+	for _, cell := range c.cells {
+		c.width = max(c.width, ansi.StringWidth(cell))
+	}
+}
+
+// prose says whether the column holds sentences, which are not shortened.
+func (c *column) prose() bool {
+	return c.text && slices.ContainsFunc(c.cells, func(cell string) bool { return strings.Count(cell, " ") > 6 })
+}
+
+// pad aligns a cell: text left, numbers right.
+func (c *column) pad(cell string, first bool) string {
+	space := strings.Repeat(" ", max(0, c.width-ansi.StringWidth(cell)))
+	if c.text {
+		cell += space
+	} else {
+		cell = space + cell
+	}
+	if first {
+		return cell
+	}
+	return strings.Repeat(" ", gap) + cell
+}
+
+func total(cols []column) int {
+	n := gap * (len(cols) - 1)
+	for _, c := range cols {
+		n += c.width
+	}
+	return n
+}
+
+// wrap breaks s at spaces into lines of at most width cells; a longer word is shortened.
+// ansi.Wordwrap would break at hyphens too, and so the codes of findings.
+func wrap(s string, width int) []string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(s) {
+		word = shorten(word, width)
+		switch {
+		case line == "":
+			line = word
+		case ansi.StringWidth(line)+1+ansi.StringWidth(word) <= width:
+			line += " " + word
+		default:
+			lines = append(lines, line)
+			line = word
+		}
+	}
+	return append(lines, line)
+}
+
+func widestFirst(cols []column) []int {
+	order := make([]int, len(cols))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(cols[b].width, cols[a].width) })
+	return order
+}
+
+// withoutCommonDirectories takes away those that all cells begin with.
+func withoutCommonDirectories(cells []string) {
+	if len(cells) == 0 {
+		return
+	}
+	common := cells[0]
+	for _, cell := range cells {
+		for !strings.HasPrefix(cell, common) {
+			common = common[:len(common)-1]
+		}
+	}
+	common = common[:strings.LastIndexByte(common, '/')+1]
+	for r := range cells {
+		cells[r] = cells[r][len(common):]
+	}
+}
+
+func withoutDirectories(cells []string) {
+	for r, cell := range cells {
+		if strings.Contains(cell, ".") { // the code of a finding has none
+			cells[r] = directories.ReplaceAllString(cell, "")
+		}
+	}
+}
+
+// directories is the part of an import path before its last element.
+var directories = regexp.MustCompile(`([\w.~@-]+/)+`)
+
+// shorten cuts s to width cells: what follows its first word, or, when that is
+// too wide itself, its middle. The end of a name, with the function's own name
+// and line, says more than its start.
+func shorten(s string, width int) string {
+	n := ansi.StringWidth(s)
+	if n <= width {
+		return s
+	}
+	if name, _, more := strings.Cut(s, " "); more {
+		if ansi.StringWidth(name)+2 <= width {
+			return strings.TrimRight(ansi.Truncate(s, width-1, ""), " (") + "…"
+		}
+		return shorten(name, width)
+	}
+	head := ansi.Truncate(s, max(0, width-1)/4, "")
+	for cut := n - width + 1 + ansi.StringWidth(head); cut < n; cut++ {
+		// A cut within a wide character leaves more than asked for.
+		if out := head + ansi.TruncateLeft(s, cut, "…"); ansi.StringWidth(out) <= width {
+			return out
+		}
+	}
+	return "…"
+}

@@ -1,0 +1,329 @@
+package parse
+
+import (
+	"math"
+
+	"github.com/tracelens/tracelens/parse/internal/wire"
+)
+
+// This file follows what goroutines did lately and who waits where, to tell why a wait
+// lasted: what the goroutine that ended it did meanwhile.
+//
+// At any moment in which goroutines wait at a place for one another, its holder is the
+// goroutine that ends the first of these waits. So each end of a wait accounts for what
+// no end before it did of the time that the wait lasted: in a queue the time since the
+// end before, or since somebody began to wait at the empty place; where each waits for
+// its own, not the time before it began to. Together that is all the time with a waiter.
+
+// Hold is time in which goroutines waited at a place that the end of one of the waits, or
+// of the trace, accounts for. It follows the event of that goroutine.
+type Hold struct {
+	Place PlaceID
+	Since Time  // when that time begins; it ends now, and may have gaps
+	Held  int64 // ns of it
+	// Waited is how many waited, over the time since the hold before, in ns. Summed over
+	// the holds of a place it is the length of all waits there.
+	Waited  int64
+	Waiters int32 // now, the one whose wait ends among them
+	// Late: no wait ends now. Either a wait since the begin of the trace is told only now,
+	// or more time is left to account for, in more pieces, than is kept.
+	Late bool
+
+	// Whose wait ended; G is NoGo at the end of the trace.
+	G     GoID
+	Func  StringID
+	Body  StringID
+	Stack StackID
+	Wait  int64 // how long it lasted in the trace or window
+	Ready Ready // how it ended; ReadyUnknown: with the trace
+
+	// Who ended it, and where; NoGo where no goroutine did.
+	Holder      GoID
+	HolderClass Class
+	HolderFunc  StringID
+	HolderBody  StringID
+	HolderStack StackID
+
+	// Parts are what the holder did meanwhile, the latest first. They sum to Held.
+	Parts []HoldPart
+}
+
+// HoldPart is a stretch of a holder's life.
+type HoldPart struct {
+	// State is GoNotExist before the holder was created, GoUndetermined where it is not
+	// known: no goroutine held, or more happened since than is kept.
+	State GoState
+	Cause Cause   // GoRunnable: what most of the wait for a P was made of
+	Stack StackID // where it waited, entered the call, stopped running, ended the wait; GoNotExist: the go statement
+	NS    int64
+}
+
+// keptSpans is how many spans of a goroutine are kept.
+const keptSpans = 16
+
+// pastSpan is a span of a goroutine that has ended: when the next began.
+type pastSpan struct {
+	since Time
+	stack StackID
+	state GoState
+	cause Cause
+}
+
+// past are the last spans of a goroutine, in a ring that grows up to keptSpans: most
+// goroutines do little.
+type past struct {
+	spans []pastSpan // its length is a power of two
+	n     uint32     // that have been added
+}
+
+func (p *past) add(s pastSpan) {
+	if int(p.n) == len(p.spans) && len(p.spans) < keptSpans {
+		more := make([]pastSpan, max(4, 4*len(p.spans)))
+		copy(more, p.spans)
+		p.spans = more
+	}
+	p.spans[p.n&uint32(len(p.spans)-1)] = s
+	p.n++
+}
+
+// back returns the i-th last span, from 0 on.
+func (p *past) back(i uint32) (s pastSpan, ok bool) {
+	if i >= p.n || int(i) >= len(p.spans) {
+		return s, false
+	}
+	return p.spans[(p.n-1-i)&uint32(len(p.spans)-1)], true
+}
+
+// waiting is who waits at a place.
+type waiting struct {
+	n       int32
+	nleft   int32
+	since   Time               // of the last end of a wait, or when somebody began to wait
+	changed Time               // when n last changed
+	sum     int64              // n over time, since the last hold
+	told    int64              // ns of the holds
+	left    [keptLeft]timeSpan // before since, that no end of a wait has accounted for: the oldest first
+}
+
+// keptLeft is how many pieces of time that waits that go on will account for are kept of
+// a place.
+const keptLeft = 6
+
+type timeSpan struct{ from, to Time }
+
+// holding is what the tracker needs to tell holds.
+type holding struct {
+	on     bool // a sink wants them
+	places []waiting
+	hold   Hold
+	spans  [keptLeft + 1]timeSpan // of the hold, the latest first
+	parts  [(keptSpans + 2) + (keptLeft + 1) + 1]HoldPart
+}
+
+func (w *waiting) count(now Time, by int32) {
+	w.sum += int64(w.n) * int64(now-w.changed)
+	w.changed = now
+	w.n += by
+}
+
+// beginWait notes that g, which has just begun to wait, does so for another goroutine.
+func (t *tracker) beginWait(g *goroutine) {
+	s := &t.stacks[g.FromStack]
+	if !s.mutual || g.Class != ClassUser && g.Body == 0 {
+		return
+	}
+	if k := t.blockKind(g.FromReason); k != blockOther && k != blockNone {
+		return
+	}
+	if int(s.place) >= len(t.holds.places) {
+		t.holds.places = append(t.holds.places, make([]waiting, int(s.place)+1+len(t.holds.places)-len(t.holds.places))...)
+	}
+	g.place = s.place
+	w := &t.holds.places[s.place]
+	if w.n == 0 {
+		w.since, w.changed = t.now, t.now
+	}
+	w.count(t.now, 1)
+	if g.Partial {
+		// It has waited since the begin, and is told only now.
+		t.lateHold(g.place, int64(t.now-t.begin)-w.told-w.untold(t.now), int64(t.now-g.Since))
+	}
+}
+
+// untold is the time with a waiter that no hold has told yet.
+func (w *waiting) untold(now Time) int64 {
+	ns := int64(now - w.since)
+	for _, l := range w.left[:w.nleft] {
+		ns += int64(l.to - l.from)
+	}
+	return ns
+}
+
+// lateHold tells time that no end of a wait will account for.
+func (t *tracker) lateHold(place PlaceID, held, waited int64) {
+	w := &t.holds.places[place]
+	t.holds.hold = Hold{Place: place, Since: t.begin, Late: true, Held: held, Waited: waited, Waiters: w.n, G: NoGo, Holder: NoGo}
+	w.told += held
+	t.sendHold(0)
+}
+
+// account takes what a wait since from accounts for out of the time that is left, and
+// returns it, the latest first. What it leaves is kept.
+func (t *tracker) account(place PlaceID, from Time) []timeSpan {
+	w := &t.holds.places[place]
+	spans := t.holds.spans[:0]
+	if w.nleft == 0 && from <= w.since { // as in any queue
+		if t.now > w.since {
+			spans = append(spans, timeSpan{w.since, t.now})
+		}
+		w.since = t.now
+		return spans
+	}
+	if t.now > w.since {
+		spans = append(spans, timeSpan{max(w.since, from), t.now})
+	}
+	if from > w.since {
+		if w.nleft == keptLeft {
+			oldest := w.left[0]
+			w.nleft = int32(copy(w.left[:], w.left[1:]))
+			t.lateHold(place, int64(oldest.to-oldest.from), 0)
+		}
+		w.left[w.nleft] = timeSpan{w.since, from}
+		w.nleft++
+	}
+	for from < w.since && w.nleft > 0 {
+		l := &w.left[w.nleft-1]
+		if l.to <= from {
+			break
+		}
+		spans = append(spans, timeSpan{max(l.from, from), l.to})
+		if l.from < from {
+			l.to = from
+			break
+		}
+		w.nleft--
+	}
+	w.since = t.now
+	return spans
+}
+
+// endWait tells how g's wait came to its end; by, at stack, is in whose context.
+func (t *tracker) endWait(g, by *goroutine, stack StackID) {
+	place := g.place
+	g.place = 0
+	spans := t.account(place, g.Since)
+	w := &t.holds.places[place]
+	w.count(t.now, 0)
+	h := &t.holds.hold
+	*h = Hold{
+		Place: place, Since: t.now, Waited: w.sum, Waiters: w.n,
+		G: g.ID, Func: g.Func, Body: g.Body, Stack: g.FromStack, Wait: int64(t.now - g.Since), Ready: g.Ready, Holder: NoGo,
+	}
+	for _, s := range spans {
+		h.Held += int64(s.to - s.from)
+		h.Since = s.from
+	}
+	w.n--
+	w.sum = 0
+	w.told += h.Held
+	n := 0
+	if by != nil && by != g && g.Ready == ReadyUnblocked {
+		h.Holder, h.HolderClass, h.HolderFunc, h.HolderBody, h.HolderStack = by.ID, by.Class, by.Func, by.Body, stack
+		n = t.pastParts(by, spans, stack)
+	}
+	t.sendHold(n)
+}
+
+// contextOf is the goroutine in whose context an event was recorded, nil for none.
+func (t *tracker) contextOf(ev *wire.Event) *goroutine {
+	if g := t.gs[ev.GSlot]; g != nil && g.ID == GoID(ev.G) {
+		return g
+	}
+	return nil
+}
+
+// pastParts fills in what g, which is at stack, did in some spans of time, the latest
+// first.
+func (t *tracker) pastParts(g *goroutine, spans []timeSpan, stack StackID) (n int) {
+	if g.From != GoRunning {
+		stack = g.FromStack
+	}
+	p, end := pastSpan{since: g.Since, stack: stack, state: g.From}, t.now
+	back := uint32(0)
+	for len(spans) > 0 {
+		// What of the first span of time lies in p, which ended at end.
+		from, to := max(spans[0].from, p.since), min(spans[0].to, end)
+		if from < to {
+			t.holds.parts[n] = HoldPart{State: p.state, Cause: p.cause, Stack: p.stack, NS: int64(to - from)}
+			n++
+		}
+		if spans[0].from >= p.since {
+			spans = spans[1:]
+			continue
+		}
+		end = min(end, p.since)
+		var ok bool
+		if p, ok = g.past.back(back); ok {
+			back++
+		} else if g.bornSeen && end == g.born {
+			p = pastSpan{since: math.MinInt64, stack: g.site, state: GoNotExist}
+		} else {
+			return n
+		}
+	}
+	return n
+}
+
+// sendHold sends the hold, what its n parts leave being unknown.
+func (t *tracker) sendHold(n int) {
+	h := &t.holds.hold
+	left := h.Held
+	for _, p := range t.holds.parts[:n] {
+		left -= p.NS
+	}
+	if left > 0 {
+		t.holds.parts[n] = HoldPart{NS: left}
+		n++
+	}
+	h.Parts = t.holds.parts[:n]
+	t.ev.Hold = h
+	t.send(KindHold)
+}
+
+// keep notes the span of g that has just ended.
+func (t *tracker) keep(g *goroutine) {
+	s := pastSpan{since: g.Since, stack: g.FromStack, state: g.From}
+	switch g.From {
+	case GoNotExist:
+		return
+	case GoRunning:
+		s.stack = g.Stack
+	case GoRunnable:
+		s.cause = g.mostly
+	}
+	g.past.add(s)
+}
+
+// cutHolds lets all stretches begin now, at the begin of the window.
+func (t *tracker) cutHolds() {
+	for i := range t.holds.places {
+		w := &t.holds.places[i]
+		w.since, w.changed, w.sum, w.told, w.nleft = t.now, t.now, 0, 0, 0
+	}
+}
+
+// endHolds tells the stretches that the end of the trace or window cuts.
+func (t *tracker) endHolds() {
+	for i := range t.holds.places {
+		w := &t.holds.places[i]
+		if w.n == 0 {
+			continue
+		}
+		w.count(t.now, 0)
+		t.holds.hold = Hold{Place: PlaceID(i), Since: w.since, Held: w.untold(t.now), Waited: w.sum, Waiters: w.n, G: NoGo, Holder: NoGo}
+		if w.nleft > 0 {
+			t.holds.hold.Since = w.left[0].from
+		}
+		t.sendHold(0)
+	}
+}

@@ -81,7 +81,9 @@ func (s *Symbols) Intern(v string) StringID {
 // added if it is new.
 func (s *Symbols) InternStack(frames ...Frame) StackID {
 	s.ready()
-	return s.internStack(frames)
+	id := s.internStack(frames)
+	s.settle()
+	return id
 }
 
 func (s *Symbols) ready() {

@@ -29,6 +29,9 @@ func TestSymbols(t *testing.T) {
 	if id, ok := sym.Lookup("main.worker"); !ok || sym.String(id) != "main.worker" {
 		t.Error("a string is not found again")
 	}
+	if p := sym.Place(sym.PlaceOf(a)); p.Site.Func != sym.Intern("main.worker") {
+		t.Errorf("the place is %+v", p)
+	}
 	if sym.Stack(99) != nil || sym.String(99) != "" || sym.Entry(99) != 0 {
 		t.Error("ids that are not in the table are something")
 	}

@@ -27,8 +27,8 @@ var update = flag.Bool("update", false, "rewrite the schema")
 
 // small is a catalogue with a threshold of each unit.
 var small = []*analysis.Analyzer{
-	{Name: "limits", Doc: "# limits: a measure"},
-	{Name: "gc", Doc: "# gc: a measure"},
+	{Name: "limits", Doc: "# limits: a check like any other", Thresholds: []analysis.Threshold{{Name: "limits.n", Unit: analysis.Count, Levels: analysis.Levels{Note: 10}}}},
+	{Name: "gc", Doc: "# gc: a measure", Metrics: passes.Metrics()},
 	{Name: "tail", Doc: "# tail: waits", Thresholds: []analysis.Threshold{
 		{Name: "tail.p99", Doc: "p99 of waits", Unit: analysis.NS, Levels: analysis.Levels{Warning: 1e6, Error: 1e7}, Source: "a time slice"},
 		{Name: "tail.n", Unit: analysis.Count, Levels: analysis.Levels{Note: 1000}},
@@ -44,7 +44,7 @@ var small = []*analysis.Analyzer{
 		{Name: "heap.rate", Unit: analysis.PerS, Levels: analysis.Levels{Warning: 50}},
 		{Name: "heap.cycles", Unit: analysis.Count, Levels: analysis.Levels{Warning: 3}},
 	}},
-	{Name: "saturated", Doc: "# saturated: all Ps run", Thresholds: []analysis.Threshold{
+	{Name: "saturated", Doc: "# saturated: all Ps run", Interactive: true, Thresholds: []analysis.Threshold{
 		{Name: "saturated.share", Unit: analysis.Ratio, Levels: analysis.Levels{Warning: .95}},
 	}},
 }
@@ -334,7 +334,7 @@ func TestOff(t *testing.T) {
 		text, off string
 	}{
 		{"", ""},
-		{"severities: {tail: off, heap/x: off, limits: off}", "tail"},
+		{"severities: {tail: off, heap/x: off, limits: off}", "limits tail"},
 		{"preset: batch", "saturated"},
 		{"preset: batch\nseverities: {saturated: note, heap: off}", "heap"},
 	} {

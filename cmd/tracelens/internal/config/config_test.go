@@ -262,7 +262,7 @@ func TestApply(t *testing.T) {
 	for _, c := range []struct{ text, findings, suppressed string }{
 		{"", "tail=error(share/gc) limits/gc=warning limits/cpu=warning heap=note", ""},
 		{"severities: {tail: note, heap: error, limits/gc: off}", "heap=error limits/cpu=warning tail=note(share/gc)", ""},
-		{"severities: {limits: off}", "tail=error(share/gc) heap=note", ""},
+		{"severities: {limits: off}", "tail=error(share/gc) limits/gc=warning limits/cpu=warning heap=note", ""},
 		{"severities: {limits: error, limits/cpu: note}", "limits/gc=error tail=error(share/gc) limits/cpu=note heap=note", ""},
 		{"severities: {share: note}", "tail=error(share/gc) limits/gc=warning limits/cpu=warning heap=note", ""},
 		// A check that is off has findings only where it was asked for by name.

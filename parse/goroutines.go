@@ -195,6 +195,9 @@ func (t *tracker) goEvent(ev *wire.Event) {
 		t.goStatus(ev, id, to, g)
 		return
 	}
+	if by := t.contextOf(ev); by != nil && by.Func == 0 {
+		t.name(by, StackID(ev.Stack)) // which it has wherever it does something to another
+	}
 	if from == GoNotExist {
 		t.create(ev, id, to)
 		return

@@ -2,6 +2,7 @@ package blocking
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
@@ -60,8 +61,12 @@ var saturatedStage = &analysis.Analyzer{
 			busy := 1 - k.Kind.Share(idleOf(k.Kind))
 			full, all, mean := fullOf(k.Kind)
 			r := reason{place, h.Chain(place)}
+			var explains []string
+			if leadsTo(h, place) {
+				explains = []string{"limits/contention"} // which names the costliest place
+			}
 			f := analysis.Finding{
-				Severity: severity, Cost: evidence.WallTime(p, min(place.Held, wall)), Confidence: analysis.Measured,
+				Severity: severity, Explains: explains, Cost: evidence.WallTime(p, min(place.Held, wall)), Confidence: analysis.Measured,
 				Evidence: append([]analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: p.SiteName(place.Place.Stack), Note: say.Number(waiting) + " wait to hand over work", Stack: p.Stack(place.Place.Stack)})}, r.evidence(p)...),
 				Advice:   r.advice("Add goroutines to the stage, or make its work shorter. hold.time should fall."),
 				Caveat:   "Work that waits in the buffer of a channel is not in the trace. A stage that is meant to limit the rate looks the same.",
@@ -91,6 +96,16 @@ var saturatedStage = &analysis.Analyzer{
 		}
 		return nil
 	},
+}
+
+// leadsTo reports whether the costliest wait for a lock or to send is at a place, or for
+// what waits there.
+func leadsTo(h *measures.HeldPlaces, place *measures.HeldPlace) bool {
+	i := slices.IndexFunc(h.Places, func(o *measures.HeldPlace) bool {
+		return o.Place.Prim == parse.PrimChanSend || o.Place.Prim.Lock()
+	})
+	chain := h.Chain(h.Places[i])
+	return slices.ContainsFunc(chain.Steps, func(s measures.ChainStep) bool { return s.Place == place })
 }
 
 // lives is whose life a share is of.

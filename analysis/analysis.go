@@ -47,6 +47,8 @@ type Analyzer struct {
 	Interactive bool
 	// Leads says that its summary is the state of the whole program, in numbers.
 	Leads bool
+	// About is what its findings are about, where it is not the program.
+	About Subject
 
 	Kinds parse.Kinds // of the events its Collector wants
 	New   func() Collector
@@ -82,7 +84,7 @@ type Pass struct {
 // FoldOf returns the fold of a, which is the pass's analyzer or one it requires.
 func FoldOf[C Collector](p *Pass, a *Analyzer) C {
 	if a != p.Analyzer && !slices.Contains(p.Analyzer.Requires, a) {
-		panic(fmt.Sprintf("%s reads the fold of %s without requiring it", p.Analyzer.Name, a.Name))
+		p.blame("it reads the fold of %s without requiring it", a.Name)
 	}
 	return p.folds[a].(C)
 }
@@ -94,6 +96,9 @@ func Fold[C Collector](p *Pass) C { return FoldOf[C](p, p.Analyzer) }
 func (p *Pass) Say(format string, args ...any) {
 	p.result.Summary = append(p.result.Summary, fmt.Sprintf(format, args...))
 }
+
+// Lead adds a sentence that a verdict may begin with, the costliest first.
+func (p *Pass) Lead(l Leading) { p.result.Leading = append(p.result.Leading, l) }
 
 // NotApplicable says that the trace turned out to hold nothing to say, and how to
 // record what is missing. Run returns after it.

@@ -76,7 +76,7 @@ func conclude1(n int, as ...*Analyzer) *Report {
 // TestOutcomes: an analyzer that fails costs its own result, not the report.
 func TestOutcomes(t *testing.T) {
 	measure := &Analyzer{
-		Name: "measure", Doc: "# measure: counts\n", Kinds: parse.KindsOf(parse.KindGoRunning),
+		Name: "measure", Doc: "# measure: counts\n", Metrics: []MetricDef{{ID: "sched.starts", Unit: Count}}, Kinds: parse.KindsOf(parse.KindGoRunning),
 		New: func() Collector { return new(counter) },
 		Run: func(p *Pass) error {
 			p.Metric("sched.starts", Fold[*counter](p).n, Fold[*counter](p).n)
@@ -95,7 +95,7 @@ func TestOutcomes(t *testing.T) {
 			return nil
 		},
 	}
-	panics := &Analyzer{Name: "panics", Doc: "# panics: panics\n", Run: func(p *Pass) error {
+	panics := &Analyzer{Name: "panics", Doc: "# panics: panics\n", Metrics: []MetricDef{{ID: "gc.cycles", Unit: Count}}, Run: func(p *Pass) error {
 		p.Metric("gc.cycles", 1, 1)
 		panic("oops")
 	}}
@@ -110,7 +110,7 @@ func TestOutcomes(t *testing.T) {
 		reason  string
 	}{
 		{"check", Found, ""}, {"measure", Clear, ""}, {"panics", Failed, "internal error: oops at analysis_test.go:"},
-		{"errs", Failed, "internal error: sums differ"}, {"unlisted", Failed, "internal error: metric no.such is not in the list"},
+		{"errs", Failed, "internal error: sums differ"}, {"unlisted", Failed, "a fault of analyzer unlisted: it sets metric no.such, which is not among its Metrics"},
 		{"needs", NotApplicable, "record more"},
 	}
 	for i, w := range want {
@@ -139,7 +139,7 @@ func TestQuantiles(t *testing.T) {
 		10000: {"sched.latency.user.max", "sched.latency.user.p50", "sched.latency.user.p90", "sched.latency.user.p99", "sched.latency.user.p999", "sched.latency.user.total"},
 		0:     {"sched.latency.user.total"},
 	} {
-		a := &Analyzer{Name: "a", Doc: "# a: a\n", Run: func(p *Pass) error {
+		a := &Analyzer{Name: "a", Doc: "# a: a\n", Metrics: []MetricDef{{ID: "sched.latency.user.{p50,p90,p99,p999,max,total}", Unit: NS}}, Run: func(p *Pass) error {
 			var h sketch.Histogram
 			for i := range n {
 				h.Add(int64(i))

@@ -200,7 +200,7 @@ func Conclude(tr *parse.Trace, name string, p *Partial, analyzers []*Analyzer, l
 // conclude runs one analyzer. A fault of ours in it costs its result, not the report.
 func conclude(pass *Pass) (res *Result) {
 	a, rep := pass.Analyzer, pass.report
-	res = &Result{Name: a.Name, Title: a.Title(), Check: len(a.Thresholds) > 0, Leads: a.Leads}
+	res = &Result{Name: a.Name, Title: a.Title(), Check: len(a.Thresholds) > 0, Leads: a.Leads, About: a.About}
 	pass.result = res
 	pass.defs = make(map[string]MetricDef)
 	for _, d := range a.metrics() {
@@ -208,7 +208,7 @@ func conclude(pass *Pass) (res *Result) {
 	}
 	pass.metrics, pass.pools = make(map[string]Metric), make(map[string]*sketch.Histogram)
 	fail := func(reason string) {
-		*res = Result{Name: res.Name, Title: res.Title, Check: res.Check, Leads: res.Leads, Outcome: Failed, Reason: reason}
+		*res = Result{Name: res.Name, Title: res.Title, Check: res.Check, Leads: res.Leads, About: res.About, Outcome: Failed, Reason: reason}
 	}
 	defer func() {
 		switch v := recover().(type) {

@@ -22,7 +22,8 @@ type Report struct {
 	Trace   Summary           `json:"trace"`
 	Metrics map[string]Metric `json:"metrics"`
 	Results []*Result         `json:"results"`
-	Fleet   *Fleet            `json:"fleet,omitempty"` // of a report over many traces; Trace holds its name only
+	Verdict *Verdict          `json:"verdict,omitempty"` // of the report over one trace
+	Fleet   *Fleet            `json:"fleet,omitempty"`   // of a report over many traces; Trace holds its name only
 
 	// Pools are the distributions behind the metrics of the same prefix. They merge
 	// exactly over traces.
@@ -93,6 +94,31 @@ type Summary struct {
 	First parse.Time `json:"-"` // the begin on the trace's clock, for another reading of it
 }
 
+// A Verdict is what a report comes to, in sentences: at most three limits, the costliest
+// first; the host, where it matters; what was ruled out, or where the time goes.
+type Verdict struct {
+	Text  string        `json:"text"`
+	Parts []VerdictPart `json:"parts"`
+}
+
+// Kinds of verdict parts.
+const (
+	VerdictCaution  = "caution"   // what to mind about the trace
+	VerdictLimit    = "limit"     // what holds the program up
+	VerdictLook     = "look"      // what is worth a look, though it costs little
+	VerdictTime     = "time"      // where the time goes
+	VerdictHost     = "host"      // what the machine does to it
+	VerdictRuledOut = "ruled out" // what is not the limit
+)
+
+// A VerdictPart is one sentence of a verdict.
+type VerdictPart struct {
+	Kind string  `json:"kind"`
+	Text string  `json:"text"`
+	Code string  `json:"code,omitempty"` // of the finding it is made of
+	Held float64 `json:"held,omitempty"` // goroutines or Ps held up on average; see Cost
+}
+
 // Outcome is how an analyzer ended. Silence is never "fine".
 type Outcome string
 
@@ -109,12 +135,25 @@ type Result struct {
 	Title    string    `json:"title"`
 	Check    bool      `json:"check,omitempty"` // it has thresholds, and says what is wrong
 	Leads    bool      `json:"leads,omitempty"` // its summary is the state of the whole program
+	About    Subject   `json:"about,omitempty"` // of its findings
 	Outcome  Outcome   `json:"outcome"`
 	Reason   string    `json:"reason,omitempty"` // of NotApplicable and Failed
 	Summary  []string  `json:"summary,omitempty"`
+	Leading  []Leading `json:"leading,omitempty"` // what a verdict may begin with
 	Findings []Finding `json:"findings,omitempty"`
 	Tables   []*Table  `json:"tables,omitempty"`
 	Figures  []Figure  `json:"figures,omitempty"`
+}
+
+// A Leading is a sentence of a measure about what takes the time: not what is wrong, but
+// what it comes to.
+type Leading struct {
+	Kind    string  `json:"kind"`              // VerdictLimit: somebody is held up; VerdictTime: where time goes
+	Text    string  `json:"text"`              // without a full stop
+	Place   string  `json:"place"`             // of the program
+	Outside bool    `json:"outside,omitempty"` // what is waited for is outside the program: a peer
+	Held    int64   `json:"held_ns"`           // time of goroutines that were held up
+	Lives   float64 `json:"lives"`             // of the lives of these goroutines
 }
 
 // Confidence says where a number comes from.
@@ -133,6 +172,14 @@ const (
 	Wall  Clock = "wall"
 	PTime Clock = "p-time" // time of Ps
 	GTime Clock = "g-time" // time of goroutines
+)
+
+// A Subject is what a finding is about, where it is not the program.
+type Subject string
+
+const (
+	Host Subject = "host"  // the machine, or the limits of a container
+	File Subject = "trace" // how far the trace can be trusted
 )
 
 // Severity says how much a finding matters. It follows from a Threshold.
@@ -191,6 +238,15 @@ func (c Cost) Share() float64 {
 		return 0
 	}
 	return float64(c.Value) / float64(c.Total)
+}
+
+// Rate is the cost in the one currency in which all costs compare: how many goroutines
+// (or Ps, or the whole program) were held up on average over wall ns.
+func (c Cost) Rate(wall int64) float64 {
+	if wall <= 0 {
+		return 0
+	}
+	return float64(c.Value) / float64(wall)
 }
 
 // Evidence is one place in the trace that shows a finding.

@@ -28,19 +28,19 @@ const batchLen = 4096
 func newBatch() *batch { return &batch{events: make([]wire.Event, batchLen)} }
 
 // fill reads the next events of src.
-func (b *batch) fill(src source, sym *Symbols, fr *frames) {
+func (b *batch) fill(src source, sym *Symbols, in *counted) {
 	b.events = b.events[:cap(b.events)]
 	n, err := src.Read(b.events)
 	b.events, b.err = b.events[:n], err
 	sym.settle()
-	b.strings, b.stacks, b.bytes = sym.strings, sym.stacks, fr.n
+	b.strings, b.stacks, b.bytes = sym.strings, sym.stacks, in.n
 }
 
 // followInPlace reads src to its end and gives it to t.
-func followInPlace(ctx context.Context, src source, sym *Symbols, fr *frames, t *tracker) error {
+func followInPlace(ctx context.Context, src source, sym *Symbols, in *counted, t *tracker) error {
 	b := newBatch()
 	return t.run(ctx, func() *batch {
-		b.fill(src, sym, fr)
+		b.fill(src, sym, in)
 		return b
 	})
 }
@@ -49,7 +49,7 @@ func followInPlace(ctx context.Context, src source, sym *Symbols, fr *frames, t 
 // reads ahead of them in another. All follow all events: what one of them has to know
 // of goroutines and Ps costs less than to tell it another. The goroutines have
 // ended when it returns; a panic in one of them is passed on.
-func followBeside(ctx context.Context, src source, sym *Symbols, fr *frames, ts []*tracker) error {
+func followBeside(ctx context.Context, src source, sym *Symbols, in *counted, ts []*tracker) error {
 	const depth = 4
 	free := make(chan *batch, depth)
 	for range depth {
@@ -72,7 +72,7 @@ func followBeside(ctx context.Context, src source, sym *Symbols, fr *frames, ts 
 			var last *batch
 			release := func() {
 				if last != nil && last.readers.Add(-1) == 0 {
-					free <- last // N.B. never blocks: it holds all there are
+					free <- last // never blocks: it holds all there are
 				}
 				last = nil
 			}
@@ -96,7 +96,7 @@ func followBeside(ctx context.Context, src source, sym *Symbols, fr *frames, ts 
 		defer guard(&faults[0])
 		for following.Load() > 0 {
 			b := <-free
-			b.fill(src, sym, fr)
+			b.fill(src, sym, in)
 			last := b.err != nil
 			b.readers.Store(int32(len(ts)))
 			for _, c := range full {

@@ -78,11 +78,12 @@ func KindsOf(ks ...Kind) Kinds {
 func (s Kinds) Has(k Kind) bool { return s&(1<<k) != 0 }
 
 // An Event is one thing that happened, in trace order. It and what it points to
-// are valid until the next one; [Event.Clone] makes a copy that lasts.
+// are valid until the function that got it returns; [Event.Clone] makes a copy that
+// lasts.
 //
 // Every event of KindsGo, KindProc, KindSlice and KindRangeEnd also closes a
-// span: what was so from Since to Time. Analyzers therefore need no state per
-// goroutine or per P, and a fold over events may be cut anywhere.
+// span: what was so from Since to Time. Whoever adds up events needs no state per
+// goroutine or per P.
 type Event struct {
 	Time Time
 	Kind Kind
@@ -194,7 +195,7 @@ func (r Ready) String() string {
 }
 
 // Origin says from where a P took the goroutine it starts. All but Direct,
-// Syscall and Coroutine come from a model of the run queues (see queues.go).
+// Syscall and Coroutine come from a model of the run queues (runqueues.go).
 type Origin uint8
 
 const (
@@ -420,12 +421,12 @@ type Proc struct {
 	Contended int64
 	Blame     int64
 
-	// STW is the begin of the stop-the-world for To ProcStopped, From
+	// STW is the start of the stop-the-world for To ProcStopped, From
 	// ProcStopped, and for the restart (From ProcIdle, Prior ProcStopped).
 	STW Time
 }
 
-// ProcLife is what a P did from one change of GOMAXPROCS or begin of the trace or
+// ProcLife is what a P did from one change of GOMAXPROCS or start of the trace or
 // window to another.
 type ProcLife struct {
 	ID    ProcID
@@ -514,7 +515,7 @@ type Range struct {
 	BytesSwept, BytesReclaimed int64
 
 	// RangeGC: concurrent mark, from the restart after the first stop-the-world to
-	// the begin of the last; 0 when not seen.
+	// the start of the last; 0 when not seen.
 	MarkBegin, MarkEnd Time
 
 	// RangeSTW.
@@ -526,9 +527,9 @@ type Range struct {
 type Stop struct {
 	GC        bool      // one of the two GC pauses
 	Mark      bool      // GC mark termination
-	Start     bool      // "start trace": its begin is not in the trace
+	Start     bool      // "start trace": its start is not in the trace
 	Restart   Time      // ProcsChange: Ps may run again; 0 when not seen
-	LastStop  Time      // when the last P stopped; the begin if none had to
+	LastStop  Time      // when the last P stopped; the start if none had to
 	LastP     ProcID    // that P, NoProc if none had to stop
 	LastFrom  ProcState // what it was doing when the stop was requested
 	LastG     GoID

@@ -170,14 +170,13 @@ func (t *tracker) goEvent(ev *wire.Event) {
 		g.P = ProcID(ev.P)
 		if p = t.proc(g.P); p == nil {
 			t.tr.Quality.ProcMismatch++
-			t.unqueue(g, g.q)
-			g.q = queued{}
+			t.queues.remove(&g.q)
 		}
-		if from == GoRunnable && t.queues && p != nil {
-			g.Origin, g.Victim, g.StealBatch = t.dequeue(g, p)
+		if from == GoRunnable && t.origins && p != nil {
+			g.Origin, g.Victim, g.StealBatch = t.queues.start(&g.q, p.queue, g.readying())
 		}
 		if from == GoRunnable && (t.sink.Kinds.Has(KindGoRunnable) || t.holds.on) {
-			t.waitParts(g)
+			g.mostly = t.waits.split(&g.Wait, &g.waited, int64(t.now-g.Since))
 		}
 	}
 	t.closeGo(g, to)
@@ -197,9 +196,11 @@ func (t *tracker) goEvent(ev *wire.Event) {
 	g.From, g.Since, g.First, g.Partial, g.FromReason, g.FromStack = to, t.now, false, false, g.Reason, g.Stack
 	switch to {
 	case GoRunnable:
-		g.waited = t.waits
+		g.waited = t.waits.parts
 		t.enqueue(g)
-		t.hand(ev, g)
+		if t.origins && GoID(ev.G) == NoGo && (g.Ready == ReadyNetpoll || g.Ready == ReadyRuntime) {
+			t.queues.hand(&g.q, ProcID(ev.P), g.Ready, int(t.iv.P[ProcIdle]))
+		}
 		t.count(g, 1)
 	case GoNotExist:
 	default:
@@ -216,37 +217,42 @@ func (t *tracker) goEvent(ev *wire.Event) {
 	}
 }
 
-// hand notes a goroutine that the scheduler readied on its P, which may start it
-// next without queueing it. Of a netpoll batch that is the last one; the first
-// ones, as many as Ps are idle, may go to the global queue.
-func (t *tracker) hand(ev *wire.Event, g *goroutine) {
-	if !t.queues || GoID(ev.G) != NoGo || g.Ready != ReadyNetpoll && g.Ready != ReadyRuntime {
-		return
-	}
-	p := t.lookup(ProcID(ev.P))
-	if p == nil {
-		return
-	}
-	if p.handed == nil {
-		p.batch = 0
-		t.handed++
-	}
-	g.q.inject = g.Ready == ReadyNetpoll && p.batch < int(t.iv.P[ProcIdle])
-	p.batch++
-	p.handed = g
+// readying says how g became runnable.
+func (g *goroutine) readying() readying {
+	return readying{g.Ready, g.Home, g.Since, g.direct, g.blockedKind == blockAssist}
 }
 
-// unhand forgets it when the P does something else.
+// enqueue places g, which just became runnable.
+func (t *tracker) enqueue(g *goroutine) {
+	if t.origins {
+		t.queues.enqueue(&g.q, g.readying())
+	}
+}
+
+// restartQueues places the runnable goroutines anew, oldest readying first.
+func (t *tracker) restartQueues() {
+	if !t.origins {
+		return
+	}
+	t.work(len(t.gs))
+	t.queues.reset()
+	for _, g := range t.sorted(func(g *goroutine) bool { return g.From == GoRunnable }) {
+		t.enqueue(g)
+	}
+}
+
+// unhand forgets what the scheduler readied on a P when the P does something else.
 func (t *tracker) unhand(ev *wire.Event) {
-	p := t.lookup(ProcID(ev.P))
+	p := t.queues.lookup(ProcID(ev.P))
 	if p == nil || p.handed == nil {
 		return
 	}
-	if ev.Op == wire.OpGo && GoID(ev.G) == NoGo && (GoState(ev.From) == GoWaiting || GoID(ev.Res) == p.handed.ID) {
-		return
+	if ev.Op == wire.OpGo && GoID(ev.G) == NoGo {
+		if g := t.gs[ev.Slot]; GoState(ev.From) == GoWaiting || g != nil && p.handed == &g.q {
+			return
+		}
 	}
-	p.handed = nil
-	t.handed--
+	t.queues.unhand(p)
 }
 
 // closeGo sends the end of g's span; what depends on the transition is in g already.
@@ -273,30 +279,6 @@ func (t *tracker) tellLife(g *goroutine, k Kind, ended bool) {
 	t.send(k)
 }
 
-// waitParts splits the wait that ends now.
-func (t *tracker) waitParts(g *goroutine) {
-	left := int64(t.now - g.Since)
-	most := CauseUnknown
-	for c := range g.Wait {
-		g.Wait[c] = t.waits[c] - g.waited[c]
-		left -= g.Wait[c]
-		if g.Wait[c] > g.Wait[most] {
-			most = Cause(c)
-		}
-	}
-	g.mostly = most
-	// The division by the number of Ps carries less than a ns per P over either
-	// end of the wait.
-	g.Wait[most] += left
-	for c := 0; g.Wait[most] < 0; c++ {
-		take := min(-g.Wait[most], g.Wait[c])
-		if Cause(c) != most && take > 0 {
-			g.Wait[c] -= take
-			g.Wait[most] += take
-		}
-	}
-}
-
 // readied tells how g becomes runnable.
 func (t *tracker) readied(ev *wire.Event, g *goroutine, from GoState) {
 	g.Waker, g.Home = NoGo, ProcID(ev.P)
@@ -310,7 +292,7 @@ func (t *tracker) readied(ev *wire.Event, g *goroutine, from GoState) {
 		default:
 			g.Ready = ReadyPreempted
 			// proc.go:goschedImpl keeps g on its P since Go 1.26 if a stop-the-world waits.
-			if t.tr.Version < 26 || !t.stw.active || t.stw.restarted {
+			if !t.version.KeepsStopped() || !t.stw.active || t.stw.restarted {
 				g.Home = NoProc
 			}
 		}
@@ -386,7 +368,7 @@ func (t *tracker) preempt(ev *wire.Event, to GoState) Preempt {
 	case topGoyield:
 		return PreemptLockHandoff
 	case topSemrelease:
-		if t.tr.Version < 25 {
+		if t.version.HidesGoyield() {
 			return PreemptLockHandoff
 		}
 	}
@@ -469,7 +451,7 @@ func (t *tracker) create(ev *wire.Event, id GoID, to GoState) {
 	g.From, g.Stack, g.quiet = GoNotExist, StackID(ev.ResStack), t.quiet
 	t.closeGo(g, to)
 	g.From = to
-	g.waited = t.waits
+	g.waited = t.waits.parts
 	if to == GoRunnable {
 		t.enqueue(g)
 	}
@@ -486,7 +468,7 @@ func (t *tracker) destroy(g *goroutine) {
 	if g.p != nil && g.p.g == g {
 		g.p.g = nil
 	}
-	t.unqueue(g, g.q)
+	t.queues.remove(&g.q)
 	if g.place != 0 {
 		t.endWait(g, nil, 0)
 	}
@@ -504,7 +486,7 @@ func (t *tracker) goStatus(ev *wire.Event, id GoID, state GoState, g *goroutine)
 	known := g != nil
 	if !known {
 		g = t.exist(id, ev.Slot, state)
-		if StackID(ev.ResStack) != 0 && state == GoWaiting {
+		if state == GoWaiting && !t.tr.V1() { // v1 says where it started, not where it waits
 			g.FromStack = StackID(ev.ResStack)
 		}
 	} else if g.From != state {
@@ -538,6 +520,6 @@ func (t *tracker) goStatus(ev *wire.Event, id GoID, state GoState, g *goroutine)
 	if state == GoRunning {
 		p.sliced = true
 		p.slice = Slice{P: p.ID, Start: p.Since, Partial: true, Runs: 1}
-		p.sliceC = t.crowded
+		p.sliceC = t.waits.crowded
 	}
 }

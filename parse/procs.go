@@ -18,28 +18,21 @@ func (t *tracker) proc(id ProcID) *proc {
 	if p == nil {
 		// A P that has done nothing yet has been idle since the trace began.
 		t.touch()
-		p = &proc{Proc: Proc{ID: id, From: ProcIdle, Since: t.begin, Partial: true}, begin: t.begin, m: NoThread}
+		p = &proc{Proc: Proc{ID: id, From: ProcIdle, Since: t.begin, Partial: true}, begin: t.begin, m: NoThread, queue: t.queues.proc(id)}
 		t.ps[id] = p
 		t.iv.P[ProcIdle]++
 		t.alive++
 	}
 	if p.From == ProcNotExist {
 		t.touch()
+		t.queues.proc(id)
 		p.From, p.Prior, p.Since, p.Partial = ProcIdle, ProcNotExist, t.now, false
 		p.begin, p.spent = t.now, [NumProcStates]int64{}
-		p.contended, p.blame = t.contended, t.blamed
+		p.contended, p.blame = t.waits.contended, t.waits.blamed
 		t.iv.P[ProcIdle]++
 		t.alive++
 	}
 	return p
-}
-
-// lookup returns a P that exists, or nil.
-func (t *tracker) lookup(id ProcID) *proc {
-	if id < 0 || int(id) >= len(t.ps) || t.ps[id] == nil || t.ps[id].From == ProcNotExist {
-		return nil
-	}
-	return t.ps[id]
 }
 
 // runState is the state of a P that runs g.
@@ -68,7 +61,7 @@ func (t *tracker) takeProc(p *proc, to ProcState, taker Taker) {
 	t.closeProc(p, to, taker)
 	t.leaveProc(p)
 	p.Prior, p.From, p.Since, p.Partial = p.From, to, t.now, false
-	p.contended, p.blame = t.contended, t.blamed
+	p.contended, p.blame = t.waits.contended, t.waits.blamed
 	t.enterProc(p)
 }
 
@@ -77,7 +70,7 @@ func (t *tracker) leaveProc(p *proc) {
 	if p.From == ProcWorker {
 		t.modes[p.Mode]--
 		if p.Mode == ModeDedicated {
-			p.dedicated, p.dedicatedEnd = false, t.now
+			p.queue.dedicated, p.queue.dedicatedEnd = false, t.now
 		}
 		p.Mode = ModeNone
 	}
@@ -87,7 +80,7 @@ func (t *tracker) enterProc(p *proc) {
 	t.iv.P[p.From]++
 	if p.From == ProcWorker {
 		t.modes[p.Mode]++
-		p.dedicated = p.Mode == ModeDedicated
+		p.queue.dedicated = p.Mode == ModeDedicated
 	}
 }
 
@@ -123,9 +116,9 @@ func (t *tracker) closeProc(p *proc, to ProcState, taker Taker) {
 
 func (t *tracker) sendProc(p *proc, to ProcState, taker Taker) {
 	p.To, p.Taker = to, taker
-	p.Contended, p.Blame = t.contended-p.contended, 0
+	p.Contended, p.Blame = t.waits.contended-p.contended, 0
 	if p.From != ProcIdle && p.From != ProcStopped {
-		p.Blame = t.blamed - p.blame
+		p.Blame = t.waits.blamed - p.blame
 	}
 	p.G, p.Class, p.Func = NoGo, 0, 0
 	if g := p.g; g != nil {
@@ -227,7 +220,7 @@ func (t *tracker) startSlice(p *proc, g *goroutine, o Origin) {
 	t.endSlice(p)
 	p.sliced = true
 	p.slice = Slice{P: p.ID, Start: t.now, Runs: 1, G: g.ID, Class: g.Class, Func: g.Func}
-	p.sliceC = t.crowded
+	p.sliceC = t.waits.crowded
 }
 
 func (t *tracker) endSlice(p *proc) {
@@ -248,6 +241,6 @@ func (t *tracker) stampSlice(p *proc, g *goroutine, stack StackID, to GoState, h
 	s := &p.slice
 	s.End, s.G, s.Class, s.Func, s.Stack = t.now, g.ID, g.Class, g.Func, stack
 	s.To, s.Preempt, s.STW = to, how, t.stw.active && !t.stw.restarted
-	s.Contended = t.crowded - p.sliceC
-	s.LateWait = s.Contended > 0 && t.lastCrowded > s.Start+20e6
+	s.Contended = t.waits.crowded - p.sliceC
+	s.LateWait = s.Contended > 0 && t.waits.lastCrowded > s.Start+20e6
 }

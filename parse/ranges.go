@@ -270,16 +270,16 @@ func (t *tracker) resize(n int) {
 		// change makes begins now.
 		if p := t.proc(ProcID(id)); p.Since == t.begin && t.procs > 0 && id >= t.procs && p.Prior == ProcUndetermined && p.spent == [NumProcStates]int64{} {
 			p.Since, p.begin, p.Partial, p.Prior = t.now, t.now, false, ProcNotExist
-			p.contended, p.blame = t.contended, t.blamed
+			p.contended, p.blame = t.waits.contended, t.waits.blamed
 		}
 	}
-	t.procs = n
+	t.procs, t.queues.procs = n, n
 	t.iv.Procs = int32(n)
 	for _, p := range t.ps[n:] {
 		if p == nil || p.From == ProcNotExist {
 			continue
 		}
-		t.flushQueue(p)
+		t.queues.flush(p.queue)
 		if p.dying = p.From != ProcIdle; !p.dying {
 			t.dropProc(p)
 		}
@@ -292,6 +292,7 @@ func (t *tracker) dropProc(p *proc) {
 	t.closeProc(p, ProcNotExist, TakerNone)
 	t.leaveProc(p)
 	t.alive--
+	p.queue.gone = true
 	p.Prior, p.From, p.Since, p.dying = p.From, ProcNotExist, t.now, false
 }
 
@@ -305,7 +306,7 @@ func (t *tracker) label(ev *wire.Event) {
 	}
 	if g.Func == 0 {
 		g.mode = Mode(ev.Mode) // for when its entry function is told
-		if t.tr.Version < 26 {
+		if !t.version.LabelsStay() {
 			t.reclass(g, ClassWorker)
 		}
 	}

@@ -3,7 +3,6 @@ package parse
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -29,10 +28,9 @@ type goroutine struct {
 	p        *proc // running, or in a system call with it
 
 	q           queued
-	stolenFrom  ProcID
 	blockedKind blockKind
 	direct      bool             // readied by the scheduler, from what is no timer
-	waited      [NumCauses]int64 // tracker.waits when it became runnable
+	waited      [NumCauses]int64 // tracker.waits.parts when it became runnable
 	spent       [NumGoStates]int64
 	bodyStack   StackID // that told Body
 	bodyDepth   uint8   // how many of its frames, from the outermost, all its stacks have in common
@@ -81,21 +79,16 @@ type proc struct {
 	m     ThreadID
 	g     *goroutine // running on it, or in a system call with it
 
-	contended, blame int64 // tracker.contended and .blamed when the span began
+	contended, blame int64 // those of tracker.waits when the span began
 
 	asked   ProcState // what it did when the current stop-the-world was requested
-	stopped Time      // STW is the begin of the stop-the-world it stopped for last
+	stopped Time      // STW is the start of the stop-the-world it stopped for last
 
 	slice  Slice // the open time slice
-	sliceC int64 // tracker.crowded when it began
+	sliceC int64 // tracker.waits.crowded when it began
 	sliced bool  // a slice is open
 
-	runnext      *goroutine
-	local        fifo
-	handed       *goroutine // readied by the scheduler on this P just now
-	batch        int        // goroutines of the current netpoll batch
-	dedicated    bool
-	dedicatedEnd Time
+	queue *procQueue
 
 	dying bool // GOMAXPROCS shrank below it while it was in use
 
@@ -115,10 +108,11 @@ type stopping struct {
 }
 
 // tracker turns the events of a reader into spans: it follows the state of every
-// goroutine and P, the ranges, the run queues, and the integrals that say what
+// goroutine and P and the ranges, and leads the models of the run queues and of what
 // runnable goroutines wait for.
 type tracker struct {
 	tr       *Trace
+	version  wire.Version
 	strings  []string // of the trace, as far as the current events refer to them
 	stacks   []stackInfo
 	opt      Options
@@ -161,38 +155,25 @@ type tracker struct {
 	gcOn    bool
 	gcEnded bool // GCEnd was seen, its stop-the-world still lasts
 
-	queues  bool // the run queues are modelled: a sink wants where goroutines come from
-	global  fifo
-	scratch []*goroutine
-	handed  int // Ps with a goroutine in proc.handed
-
-	// Integrals over time, in ns. At each instant the wait of every runnable
-	// goroutine is made of: stop-the-world if one is under way; else wake-up, as far
-	// as idle Ps could take the runnable goroutines; else what the other Ps do, each
-	// an equal part.
-	waits       [NumCauses]int64
-	rest        int64 // of the division by the number of Ps
-	contended   int64 // time with a runnable user goroutine
-	blamed      int64 // per busy P: time times waiting user goroutines (no yields)
-	crowded     int64 // time with a runnable user goroutine and no idle P
-	lastCrowded Time
-	quiet       int64 // no user goroutine running or runnable, since the begin
-
-	holds holding
+	origins bool // a sink wants to know where goroutines come from
+	queues  runQueues
+	waits   waits
+	holds   holding
+	quiet   int64 // ns with no user goroutine running or runnable, since the start
 }
 
 const maxProcs = 1 << 16
 
 func newTracker(tr *Trace, opt Options, sink Sink) *tracker {
 	t := &tracker{
-		tr: tr, opt: opt, sink: sink, first: true, latest: math.MaxInt64,
+		tr: tr, version: wire.Version(tr.Version), opt: opt, sink: sink, first: true, latest: math.MaxInt64,
 		gs: make([]*goroutine, 64), incarnations: make(map[GoID]uint32),
 		threads:   make(map[ThreadID]struct{}),
 		tasks:     make(map[uint64]openTask),
 		preempted: tr.intern("preempted"), gosched: tr.intern("runtime.Gosched"),
 	}
 	t.holds.on = sink.Kinds.Has(KindHold)
-	t.queues = sink.Kinds&KindsOf(KindGoRunnable, KindSlice) != 0
+	t.origins = sink.Kinds&KindsOf(KindGoRunnable, KindSlice) != 0
 	t.ev.Interval, t.ev.Range, t.ev.GoLife, t.ev.ProcLife = &t.iv, &t.rng, &t.life, &t.procLife
 	for i := range t.recent {
 		t.recent[i] = NoThread
@@ -217,7 +198,7 @@ read:
 		for i := range b.events {
 			ev := &b.events[i]
 			if uint64(ev.Time) > t.latest && ev.Op != wire.OpSync {
-				err = fmt.Errorf("event time %d: the clock or its frequency is broken", ev.Time)
+				err = &Error{Kind: ErrCorrupt, Detail: fmt.Sprintf("event time %d: the clock or its frequency is broken", ev.Time)}
 				break read
 			}
 			if t.event(ev); t.done {
@@ -276,7 +257,7 @@ func (t *tracker) event(ev *wire.Event) {
 		t.threads[m] = struct{}{}
 	}
 	t.ev.Time, t.ev.G, t.ev.P, t.ev.M, t.ev.Stack = at, GoID(ev.G), ProcID(ev.P), ThreadID(ev.M), StackID(ev.Stack)
-	if t.handed > 0 {
+	if t.queues.handed > 0 {
 		t.unhand(ev)
 	}
 	switch ev.Op {
@@ -312,7 +293,7 @@ func (t *tracker) work(n int) {
 	}
 }
 
-var errEffort = errors.New("broken trace: more goroutines, Ps or regions than its events can be about")
+var errEffort = &Error{Kind: ErrCorrupt, Detail: "broken trace: more goroutines, Ps or regions than its events can be about"}
 
 // limit keeps the time of all goroutines, and of all Ps, in 63 bits.
 func (t *tracker) limit() {
@@ -350,7 +331,7 @@ func (t *tracker) setEnd() {
 	}
 }
 
-// openWindow cuts every open span at the begin of the window.
+// openWindow cuts every open span at the start of the window.
 func (t *tracker) openWindow() {
 	t.on = true
 	t.setEnd()
@@ -363,7 +344,7 @@ func (t *tracker) openWindow() {
 		}
 		g.Since, g.Partial, g.spent = t.now, true, [NumGoStates]int64{}
 		g.born, g.bornSeen, g.First = t.now, false, false
-		g.waited, g.quiet, g.idle = t.waits, 0, 0
+		g.waited, g.quiet, g.idle = t.waits.parts, 0, 0
 		for i := range g.regions {
 			g.regions[i].since, g.regions[i].partial, g.regions[i].cpu = t.now, true, 0
 		}
@@ -376,9 +357,9 @@ func (t *tracker) openWindow() {
 			continue
 		}
 		p.Since, p.Partial, p.begin, p.spent = t.now, true, t.now, [NumProcStates]int64{}
-		p.contended, p.blame = t.contended, t.blamed
+		p.contended, p.blame = t.waits.contended, t.waits.blamed
 		if p.sliced {
-			p.slice.Start, p.slice.Partial, p.sliceC = t.now, true, t.crowded
+			p.slice.Start, p.slice.Partial, p.sliceC = t.now, true, t.waits.crowded
 		}
 		if p.sweeping {
 			p.sweepFrom, p.sweepPart = t.now, true
@@ -421,74 +402,11 @@ func (t *tracker) sync(ev *wire.Event) {
 func (t *tracker) advance(now Time) {
 	dt := int64(now - t.now)
 	t.now = now
-	iv := &t.iv
-	user := int64(iv.User[GoRunnable])
-	if user == 0 && iv.User[GoRunning] == 0 {
+	if iv := &t.iv; iv.User[GoRunnable] == 0 && iv.User[GoRunning] == 0 {
 		t.quiet += dt
 	}
-	all := user + int64(iv.Runtime[GoRunnable])
-	if all == 0 || dt == 0 {
-		return
-	}
-	idle := int64(iv.P[ProcIdle])
-	if user > 0 {
-		t.contended += dt
-		if idle == 0 {
-			t.crowded += dt
-			t.lastCrowded = now
-		}
-	}
-	if iv.STW {
-		t.waits[CauseSTW] += dt
-		return
-	}
-	if idle > 0 {
-		wake := dt
-		if idle < all {
-			wake = dt * idle / all
-		}
-		t.waits[CauseWakeup] += wake
-		if dt -= wake; dt == 0 {
-			return
-		}
-	}
-	busy := int64(t.alive) - idle
-	if busy == 0 {
-		c := CauseUnknown
-		if idle > 0 { // fewer idle Ps than goroutines, and nothing else to wait for
-			c = CauseWakeup
-		}
-		t.waits[c] += dt
-		return
-	}
-	dt += t.rest
-	share := dt
-	switch {
-	case busy == 1:
-	case busy < int64(len(inverses)) && dt < 1<<40:
-		hi, _ := bits.Mul64(uint64(dt), inverses[busy])
-		share = int64(hi)
-	default:
-		share = dt / busy
-	}
-	t.rest = dt - share*busy
-	t.blamed += share * (user - int64(iv.Yielding))
-	t.waits[CauseUser] += share * int64(iv.P[ProcUser])
-	t.waits[CauseSystem] += share * int64(iv.P[ProcSystem])
-	t.waits[CauseGC] += share * int64(iv.P[ProcWorker]+iv.P[ProcAssist])
-	t.waits[CauseSyscall] += share * int64(iv.P[ProcSyscall])
-	t.waits[CauseScheduler] += share * int64(iv.P[ProcScheduler])
-	t.waits[CauseSTW] += share * int64(iv.P[ProcStopped]+iv.P[ProcStopper])
+	t.waits.pass(now, dt, &t.iv, int64(t.alive))
 }
-
-// inverses holds 2⁶⁴/n rounded up, for n > 1: a division by n is then the high half
-// of a product, exactly as long as n times the dividend is below 2⁶⁴.
-var inverses = func() (inv [256]uint64) {
-	for n := range inv[2:] {
-		inv[n+2] = math.MaxUint64/uint64(n+2) + 1
-	}
-	return inv
-}()
 
 // touch reports the counts that held until now; call it before they change.
 func (t *tracker) touch() {
@@ -577,7 +495,7 @@ func (t *tracker) finish() {
 	for _, g := range gs {
 		g.Reason, g.Stack = 0, 0
 		if g.From == GoRunnable {
-			t.waitParts(g)
+			t.waits.split(&g.Wait, &g.waited, int64(t.now-g.Since))
 		}
 		t.closeGo(g, GoUndetermined)
 	}

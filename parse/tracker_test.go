@@ -118,7 +118,7 @@ func (s *script) run(t *testing.T, version int) []Event {
 	var out []Event
 	tr := &Trace{Symbols: s.sym, Version: version}
 	k := newTracker(tr, Options{}, Sink{AllKinds, func(e *Event) { out = append(out, e.Clone()) }})
-	if err := followInPlace(context.Background(), s, s.sym, new(frames), k); err != nil {
+	if err := followInPlace(context.Background(), s, s.sym, new(counted), k); err != nil {
 		t.Fatal(err)
 	}
 	if tr.Quality.StateMismatch+tr.Quality.ProcMismatch+tr.Quality.NestedBegins+tr.Quality.UnpairedEnds != 0 {

@@ -9,11 +9,11 @@ import (
 // BlockingOf is the fold of blocking, for an analyzer that requires it.
 func BlockingOf(p *analysis.Pass) *BlockingFold { return analysis.FoldOf[*BlockingFold](p, Blocking) }
 
-// Sites is TODO.
+// Sites are the waits of user goroutines by reason and stack.
 func (f *BlockingFold) Sites() *tally.Keyed[BlockSite, blockedAt] { return &f.sites }
 
-// Reasons is lengths of the whole waits.
+// Reasons are the lengths of whole waits, in ns, by reason.
 func (f *BlockingFold) Reasons() *tally.Keyed[blockReason, sketch.Histogram] { return &f.reasons }
 
-// Wakers is waits ended.
+// Wakers counts the waits that ended, by where they were and by what ended them.
 func (f *BlockingFold) Wakers() *tally.Keyed[blockWaker, int64] { return &f.wakers }

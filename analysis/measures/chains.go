@@ -317,6 +317,18 @@ func (h *HeldPlace) Waiting() string {
 	return s
 }
 
+// Lives is which share of their lives those wait there that do so most.
+func (h *HeldPlace) Lives() float64 {
+	if len(h.Waiters) == 0 {
+		return 0
+	}
+	k := h.Waiters[0].Kind
+	if stay := k.At(h.ID); stay != nil {
+		return k.Share(stay.NS)
+	}
+	return 0
+}
+
 func runHolders(p *analysis.Pass) error {
 	h := newHolders(p.Trace, analysis.Fold[*HoldersFold](p), KindsOf(p))
 	if len(h.Places) == 0 {
@@ -349,6 +361,7 @@ func runHolders(p *analysis.Pass) error {
 		}
 		c := h.Chain(place)
 		p.Say("%s ← %s.", place.Waiting(), c.Text())
+		p.Lead(analysis.Leading{Kind: analysis.VerdictLimit, Text: place.Waiting() + " ← " + c.Text(), Place: place.Label, Held: place.Busy(), Lives: place.Lives(), Outside: c.Root.Kind == RootNetwork})
 		said++
 	}
 	if said == 0 {
@@ -476,7 +489,7 @@ func (p *HeldPart) column() int {
 func holdersTitle(p *analysis.Pass, h *HeldPlaces) string {
 	place := h.Places[0]
 	c := h.Chain(place)
-	return fmt.Sprintf("Most waiting at %s: somebody waited %s of the time, root: %s", say.Brief(place.Label), analysis.FormatRatio(say.Ratio(place.Held, p.Trace.Duration())), c.Root.Kind)
+	return fmt.Sprintf("Most waiting: %s, %s of the time; root: %s", say.Brief(place.Label), analysis.FormatRatio(say.Ratio(place.Held, p.Trace.Duration())), c.Root.Kind)
 }
 
 // At is what a kind spent at a place, nil for nothing.

@@ -306,6 +306,25 @@ func runGoroutines(p *analysis.Pass) error {
 		p.Say("No user goroutine ran.")
 	}
 
+	goSitesTable(p, &user, sites)
+	byFunc := goFunctionsTable(p, &user, functions)
+	goRunsTable(p, f, running)
+	goLongestTable(p, f, created, siteOf)
+	p.Table(goDetail(p, f, siteOf))
+	overTime := goAlive(p, f)
+	p.Table(overTime)
+	p.Figure(analysis.Figure{
+		Name: "goroutines.alive", Title: fmt.Sprintf("At most %s at once; created: %s", say.Counted(most, "goroutine was alive", "goroutines were alive"), analysis.FormatCount(f.created+f.callbacks)),
+		Mark: analysis.Area, Table: overTime.Name, X: "time", Y: []string{"user", "runtime"},
+	})
+	p.Figure(analysis.Figure{
+		Name: "goroutines.functions", Title: goFunctionsTitle(p, functions, running),
+		Mark: analysis.Bars, Table: byFunc.Name, X: "function", Y: []string{"running"},
+	})
+	return nil
+}
+
+func goSitesTable(p *analysis.Pass, user *GoPopulation, sites []tally.Ranked[GoPopulation]) {
 	bySite := &analysis.Table{
 		Name: "goroutines.sites", Title: "user goroutines by creation site, most created first; lifetimes of those created and ended in the trace", N: user.Count,
 		Columns: []analysis.Column{
@@ -322,7 +341,10 @@ func runGoroutines(p *analysis.Pass) error {
 	}
 	bySite.Limit(10)
 	p.Table(bySite)
+}
 
+func goFunctionsTable(p *analysis.Pass, user *GoPopulation, functions []tally.Ranked[GoPopulation]) *analysis.Table {
+	running := user.States[parse.GoRunning]
 	byFunc := &analysis.Table{
 		Name: "goroutines.functions", Title: "user goroutines by entry function, most running time first; goroutine time by state", N: user.Count,
 		Columns: []analysis.Column{
@@ -337,7 +359,10 @@ func runGoroutines(p *analysis.Pass) error {
 	}
 	byFunc.Limit(10)
 	p.Table(byFunc)
+	return byFunc
+}
 
+func goRunsTable(p *analysis.Pass, f *GoroutinesFold, running int64) {
 	byEnd := &analysis.Table{
 		Name: "goroutines.runs", Title: "running time of user goroutines by where they gave up the P, lost it or entered a call",
 		Columns: []analysis.Column{
@@ -353,7 +378,9 @@ func runGoroutines(p *analysis.Pass) error {
 	}
 	byEnd.Limit(10)
 	p.Table(byEnd)
+}
 
+func goLongestTable(p *analysis.Pass, f *GoroutinesFold, created int64, siteOf func(GoOrigin) string) {
 	longest := &analysis.Table{
 		Name: "goroutines.longest", Title: "longest-lived user goroutines created in the trace", N: created,
 		Columns: []analysis.Column{
@@ -369,19 +396,6 @@ func runGoroutines(p *analysis.Pass) error {
 		longest.Add(int64(e.Item.ID), p.FuncName(e.Item.Fn), siteOf(GoOrigin{Site: e.Item.site, Seen: true}), p.Rel(parse.Time(e.Time)), e.Value, end)
 	}
 	p.Table(longest)
-
-	p.Table(goDetail(p, f, siteOf))
-	overTime := goAlive(p, f)
-	p.Table(overTime)
-	p.Figure(analysis.Figure{
-		Name: "goroutines.alive", Title: fmt.Sprintf("At most %s at once; created: %s", say.Counted(most, "goroutine was alive", "goroutines were alive"), analysis.FormatCount(f.created+f.callbacks)),
-		Mark: analysis.Area, Table: overTime.Name, X: "time", Y: []string{"user", "runtime"},
-	})
-	p.Figure(analysis.Figure{
-		Name: "goroutines.functions", Title: goFunctionsTitle(p, functions, running),
-		Mark: analysis.Bars, Table: byFunc.Name, X: "function", Y: []string{"running"},
-	})
-	return nil
 }
 
 func goFunctionsTitle(p *analysis.Pass, functions []tally.Ranked[GoPopulation], running int64) string {

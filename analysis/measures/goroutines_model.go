@@ -12,13 +12,13 @@ func GoroutinesOf(p *analysis.Pass) *GoroutinesFold {
 	return analysis.FoldOf[*GoroutinesFold](p, Goroutines)
 }
 
-// Populations is TODO.
+// Populations are the goroutines by entry function, creation site and class.
 func (f *GoroutinesFold) Populations() *tally.Keyed[GoOrigin, GoPopulation] { return &f.populations }
 
-// Longest is of the user goroutines created in the trace.
+// Longest are the longest lives of user goroutines created in the trace.
 func (f *GoroutinesFold) Longest() *sketch.Top[goLife] { return f.longest }
 
-// Runs is of user goroutines, by where they ended.
+// Runs are the runs of user goroutines by the stack at which they ended.
 func (f *GoroutinesFold) Runs() *tally.ByID[parse.StackID, GoRuns] { return &f.runs }
 
 // Functions are the user goroutines by entry function, those with the most running

@@ -522,10 +522,13 @@ func runKinds(p *analysis.Pass) error {
 	p.Say("Goroutines of the program lived for %s in all, %s of it with nothing to do (waiting for input, connections, tickers, or through the whole trace).",
 		p.Dur(life), analysis.FormatRatio(say.Ratio(parked, life)))
 	for i, k := range ks.All {
-		if i == 2 || 20*k.Busy() < busy {
+		if i == 5 || 20*k.Busy() < busy {
 			break
 		}
-		p.Say("%s: %s.", k.Title(), k.lifeOf(3))
+		if i < 2 {
+			p.Say("%s: %s.", k.Title(), k.lifeOf(3))
+		}
+		p.Lead(analysis.Leading{Kind: analysis.VerdictTime, Text: k.Title() + ": " + k.lifeOf(1), Place: k.Name, Held: k.Busy(), Lives: say.Ratio(k.Busy(), k.Life)})
 	}
 	p.Table(kindsTable(ks))
 	p.Table(staysTable(ks))

@@ -10,29 +10,29 @@ import (
 // LatencyOf is the fold of latency, for an analyzer that requires it.
 func LatencyOf(p *analysis.Pass) *LatencyFold { return analysis.FoldOf[*LatencyFold](p, Latency) }
 
-// Coroutines is of starts.
+// Coroutines counts starts that are switches of coroutines.
 func (f *LatencyFold) Coroutines() int64 { return f.coroutines }
 
-// Placed is of starts without coroutines: that ran before, and on another P.
+// Placed counts starts of goroutines that ran before, without coroutines.
 func (f *LatencyFold) Placed() int64 { return f.placed }
 
-// Migrations is of starts without coroutines: that ran before, and on another P.
+// Migrations counts those of Placed on another P than before.
 func (f *LatencyFold) Migrations() int64 { return f.migrations }
 
-// Hist is TODO.
+// Hist are the waits for a P in ns, by class and by how the goroutine became runnable.
 func (f *LatencyFold) Hist() *[parse.NumClasses][parse.NumReady]sketch.Histogram { return &f.hist }
 
-// OverTime is awaitsP, a lane for each class of latencyBounds.
+// OverTime counts the waits of the headline by when they ended, a lane for each class of length (see LatencyClass).
 func (f *LatencyFold) OverTime() *sketch.Series { return f.overTime }
 
-// During is awaitsP, that touched a GC cycle.
+// During are the waits of the headline that touched a GC cycle.
 func (f *LatencyFold) During() *sketch.Histogram { return &f.during }
 
-// Worst is TODO.
+// Worst are the longest waits of the headline.
 func (f *LatencyFold) Worst() *sketch.Top[worstWait] { return f.worst }
 
-// Wakers is awaitsP of longWait or longer.
+// Wakers are the waits of the headline of LongWait or longer, by what made the goroutine runnable.
 func (f *LatencyFold) Wakers() *tally.Keyed[LongWaitKey, LongWaits] { return &f.wakers }
 
-// Threads is awaitsP of ReadyUnblocked, by where it had waited.
+// Threads are waits of goroutines that others readied, by where they had waited, with the threads they ran on.
 func (f *LatencyFold) Threads() *tally.ByID[parse.StackID, ThreadUse] { return &f.threads }

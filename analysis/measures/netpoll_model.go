@@ -9,14 +9,14 @@ import (
 // NetpollOf is the fold of netpoll, for an analyzer that requires it.
 func NetpollOf(p *analysis.Pass) *NetpollFold { return analysis.FoldOf[*NetpollFold](p, Netpoll) }
 
-// Wakeups is TODO.
+// Wakeups counts wake-ups by who polled.
 func (f *NetpollFold) Wakeups() *[numPollers]int64 { return &f.wakeups }
 
-// Latency is readied to running, whole waits.
+// Latency are whole waits from ready to running, in ns, by how they were delivered.
 func (f *NetpollFold) Latency() *[numDeliveries]sketch.Histogram { return &f.latency }
 
-// Sites is sites are all waits of user goroutines: which are for the network is known when the strings can be read.
+// Sites are all waits of user goroutines by where they were: which are for the network is known when the strings can be read.
 func (f *NetpollFold) Sites() *tally.Keyed[WaitSite, NetworkWaits] { return &f.sites }
 
-// Delays is of user goroutines readied by it, by when they ran.
+// Delays are the starts of user goroutines readied by the poller and their waits in ns, by when they ran: lanes DelayStarts and DelayTotal.
 func (f *NetpollFold) Delays() *sketch.Series { return f.delays }

@@ -10,38 +10,38 @@ func ParallelismOf(p *analysis.Pass) *ParallelismFold {
 	return analysis.FoldOf[*ParallelismFold](p, Parallelism)
 }
 
-// Running is user goroutines; Ps.
+// Running is the time in ns by how many user goroutines ran.
 func (f *ParallelismFold) Running() *Levels { return f.running }
 
-// Runnable is user goroutines; Ps.
+// Runnable is the time in ns by how many user goroutines were runnable.
 func (f *ParallelismFold) Runnable() *Levels { return f.runnable }
 
-// Full is ns: no P idle, world running.
+// Full is the time in ns in which no P was idle and the world ran.
 func (f *ParallelismFold) Full() int64 { return f.full }
 
-// Alone is ns: one user goroutine running, none that could, no P in a system call, world running.
+// Alone is the time in ns in which one user goroutine ran, none could, and no P was in a system call.
 func (f *ParallelismFold) Alone() int64 { return f.alone }
 
-// Yielding is ns × goroutines: runnable by runtime.Gosched.
+// Yielding is ns × goroutines runnable by runtime.Gosched.
 func (f *ParallelismFold) Yielding() int64 { return f.yielding }
 
-// Over is TODO.
+// Over is what ran and what could over time, a lane for each Over.
 func (f *ParallelismFold) Over() *sketch.Series { return f.over }
 
-// Demand is running or runnable.
+// Demand is the time in ns by how many user goroutines ran or could, without those that yield.
 func (f *ParallelismFold) Demand() *Levels { return f.demand }
 
-// Saturated is ns: no P idle, at most a quarter in system calls, and a runnable one or more for each, world running.
+// Saturated is the time in ns in which no P was idle, at most a quarter of them in system calls, and a goroutine or more was runnable for each.
 func (f *ParallelismFold) Saturated() int64 { return f.saturated }
 
-// Stalled is as wasted, of stallMin.
+// Stalled are the stretches in which a P was idle beside a runnable goroutine.
 func (f *ParallelismFold) Stalled() *sketch.Stretch { return f.stalled }
 
-// Bursts is TODO.
+// Bursts are the stretches in which many goroutines were runnable at once.
 func (f *ParallelismFold) Bursts() *sketch.Stretch { return f.bursts }
 
-// Holes is shorter than holeLong, and the others.
+// Holes are the times in which nothing happened on any P though some had work: those shorter than 20 ms, and the others.
 func (f *ParallelismFold) Holes() *[2]Holes { return &f.holes }
 
-// WorstHole is TODO.
+// WorstHole are the longest of them.
 func (f *ParallelismFold) WorstHole() *sketch.Top[holeBusy] { return f.worstHole }

@@ -12,29 +12,29 @@ func PreemptionOf(p *analysis.Pass) *PreemptionFold {
 	return analysis.FoldOf[*PreemptionFold](p, Preemption)
 }
 
-// Kinds is user goroutines, the runtime's own.
+// Kinds are the stops of user goroutines, and of the runtime's own, by kind.
 func (f *PreemptionFold) Kinds() *[parse.NumPreempts][2]Preempted { return &f.kinds }
 
-// Sites is the runtime's own yields are left out.
+// Sites are the stops by where they were, without the runtime's own yields.
 func (f *PreemptionFold) Sites() *tally.Keyed[PreemptSite, Preempted] { return &f.sites }
 
-// Slices is slices are the whole time slices whose last run was that of a user goroutine, by how they ended.
+// Slices are the lengths in ns of whole time slices that ended with a user goroutine, by how they ended.
 func (f *PreemptionFold) Slices() *[numSliceEnds]sketch.Histogram { return &f.slices }
 
-// All is Of all time slices but those of GC workers: how many, and with work runnable those of 10 to 20 ms, over 20 ms, over 30 ms.
+// All counts the time slices, without those of GC workers.
 func (f *PreemptionFold) All() int64 { return f.all }
 
-// Late is Of all time slices but those of GC workers: how many, and with work runnable those of 10 to 20 ms, over 20 ms, over 30 ms.
+// Late counts time slices of 10 to 20 ms while work was runnable.
 func (f *PreemptionFold) Late() int64 { return f.late }
 
-// Over is Of all time slices but those of GC workers: how many, and with work runnable those of 10 to 20 ms, over 20 ms, over 30 ms.
+// Over counts time slices over 20 ms while work was runnable.
 func (f *PreemptionFold) Over() int64 { return f.over }
 
-// Far is Of all time slices but those of GC workers: how many, and with work runnable those of 10 to 20 ms, over 20 ms, over 30 ms.
+// Far counts time slices over 30 ms while work was runnable.
 func (f *PreemptionFold) Far() int64 { return f.far }
 
-// OverWait is ns of those over 20 ms, beyond 10 ms, with work runnable.
+// OverWait is the time in ns of slices over 20 ms, beyond 10 ms, with work runnable.
 func (f *PreemptionFold) OverWait() int64 { return f.overWait }
 
-// Worst is TODO.
+// Worst are the longest slices while work was runnable.
 func (f *PreemptionFold) Worst() *sketch.Top[parse.Slice] { return f.worst }

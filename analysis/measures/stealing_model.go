@@ -8,5 +8,5 @@ import (
 // StealingOf is the fold of stealing, for an analyzer that requires it.
 func StealingOf(p *analysis.Pass) *StealingFold { return analysis.FoldOf[*StealingFold](p, Stealing) }
 
-// Sites is TODO.
+// Sites are the stolen starts by what made the goroutine runnable.
 func (f *StealingFold) Sites() *tally.Keyed[StealSite, Stolen] { return &f.sites }

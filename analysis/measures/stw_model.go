@@ -11,19 +11,19 @@ import (
 // STWOf is the fold of stw, for an analyzer that requires it.
 func STWOf(p *analysis.Pass) *STWFold { return analysis.FoldOf[*STWFold](p, STW) }
 
-// Kinds is TODO.
+// Kinds are the stops of the world by reason.
 func (f *STWFold) Kinds() map[parse.StringID]*STWKind { return f.kinds }
 
-// Sites is TODO.
+// Sites are the stops by reason and by the stack that asked for them.
 func (f *STWFold) Sites() map[STWSite]*STWSum { return f.sites }
 
-// Last is slow stops, by the program's code whose P stopped last; halt is their stopping part.
+// Last are the slow stops by the program's code whose P stopped last; Halt is their stopping part.
 func (f *STWFold) Last() map[STWLast]*STWSum { return f.last }
 
-// Worst is TODO.
+// Worst are the longest stops.
 func (f *STWFold) Worst() *sketch.Top[parse.Range] { return f.worst }
 
-// Time is TODO.
+// Time is the time in ns in which the world was stopping or stopped, over time.
 func (f *STWFold) Time() *sketch.Series { return f.time }
 
 // Requesters are those who stop the world, GC aside, the costliest first: labels are

@@ -10,26 +10,26 @@ import (
 // SyscallsOf is the fold of syscalls, for an analyzer that requires it.
 func SyscallsOf(p *analysis.Pass) *SyscallsFold { return analysis.FoldOf[*SyscallsFold](p, Syscalls) }
 
-// Calls is begun.
+// Calls counts system and cgo calls that were entered.
 func (f *SyscallsFold) Calls() int64 { return f.calls }
 
-// Durations is of whole calls that returned.
+// Durations are the lengths in ns of whole calls that returned.
 func (f *SyscallsFold) Durations() *sketch.Histogram { return &f.durations }
 
-// Lost is Ps, by who took them.
+// Lost counts the Ps that calls lost, by who took them.
 func (f *SyscallsFold) Lost() *[parse.NumTakers]int64 { return &f.lost }
 
-// Hostage is TODO.
+// Hostage is the P time in ns in calls beyond 20 µs while user work was runnable.
 func (f *SyscallsFold) Hostage() int64 { return f.hostage }
 
-// PTime is of Ps in calls.
+// PTime is the time in ns of Ps in calls.
 func (f *SyscallsFold) PTime() int64 { return f.pTime }
 
-// Reacquire is user goroutines: return to running; with a P found at once, without.
+// Reacquire are the waits in ns of user goroutines from return to running: with a P found at once, and without.
 func (f *SyscallsFold) Reacquire() *[2]sketch.Histogram { return &f.reacquire }
 
-// Sites is by where the call was entered.
+// Sites are the calls by the stack that entered them.
 func (f *SyscallsFold) Sites() *tally.ByID[parse.StackID, CallSite] { return &f.sites }
 
-// Load is TODO.
+// Load is what calls did over time, a lane for each Load.
 func (f *SyscallsFold) Load() *sketch.Series { return f.load }

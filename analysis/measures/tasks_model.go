@@ -8,14 +8,14 @@ import (
 // TasksOf is the fold of tasks, for an analyzer that requires it.
 func TasksOf(p *analysis.Pass) *TasksFold { return analysis.FoldOf[*TasksFold](p, Tasks) }
 
-// Tasks is TODO.
+// Tasks are the user tasks by type.
 func (f *TasksFold) Tasks() map[Annotation]*Annotated { return f.tasks }
 
-// Regions is TODO.
+// Regions are the user regions by type.
 func (f *TasksFold) Regions() map[Annotation]*Annotated { return f.regions }
 
-// Slowest is of the whole tasks.
+// Slowest are the longest whole tasks.
 func (f *TasksFold) Slowest() *sketch.Top[slowTask] { return f.slowest }
 
-// Oldest is of those open at the end, but begun in the trace.
+// Oldest are the longest of the tasks that started in the trace and are open at its end.
 func (f *TasksFold) Oldest() *sketch.Top[slowTask] { return f.oldest }

@@ -211,7 +211,7 @@ func runTrust(p *analysis.Pass) error {
 	tr := p.Trace
 
 	complete := 1.0
-	if tr.Fault != nil && !tr.V1() && tr.Begun > 0 {
+	if tr.Fault != nil && tr.Begun > 0 {
 		complete = float64(tr.Generations) / float64(tr.Begun)
 	}
 	p.Metric("trace.duration", tr.Duration(), tr.Events)
@@ -310,7 +310,7 @@ func trustSay(p *analysis.Pass, f *TrustFold, accounts []account) {
 
 func trustGenerations(tr *parse.Trace) string {
 	switch {
-	case tr.Fault != nil && tr.Begun > 0 && !tr.V1():
+	case tr.Fault != nil && tr.Begun > 0:
 		return fmt.Sprintf("%d of %d generations", tr.Generations, tr.Begun)
 	case tr.Generations == 1:
 		return "1 generation"

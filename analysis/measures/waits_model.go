@@ -11,16 +11,16 @@ import (
 // WaitsOf is the fold of waits, for an analyzer that requires it.
 func WaitsOf(p *analysis.Pass) *WaitsFold { return analysis.FoldOf[*WaitsFold](p, Waits) }
 
-// Whole is waits that began and ended in the trace.
+// Whole are the parts of waits that started and ended in the trace, by how the goroutine became runnable.
 func (f *WaitsFold) Whole() *[parse.NumReady]WaitParts { return &f.whole }
 
-// Apart is cut by an edge of the trace.
+// Apart are the parts of waits cut by an edge of the trace.
 func (f *WaitsFold) Apart() *WaitParts { return &f.apart }
 
-// Worst is TODO.
+// Worst are the longest waits with their parts.
 func (f *WaitsFold) Worst() *sketch.Top[worstWait] { return f.worst }
 
-// ByFunc is by entry function.
+// ByFunc is who made goroutines wait, by what the P did and by entry function.
 func (f *WaitsFold) ByFunc() *[parse.NumProcStates]tally.ByID[parse.StringID, blame] {
 	return &f.byFunc
 }

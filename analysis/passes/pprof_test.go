@@ -193,6 +193,9 @@ func TestToolTrace(t *testing.T) {
 				t.Errorf("%s: coroutine switches last %d ns", name, own[i].coroutine.delay)
 			}
 			want := toolSpans(t, tool, path, kind.name)
+			if off := got.delay - want.delay; v1 && max(off, -off) <= 2+want.count/100 {
+				got.delay = want.delay // of events at the same tick it takes any first, and moves the others
+			}
 			if got != want {
 				t.Errorf("%s, %s: %d spans of %d ns, go tool trace has %d of %d ns", name, kind.name, got.count, got.delay, want.count, want.delay)
 			}

@@ -34,11 +34,13 @@ type fleetFlags struct {
 func (f *fleetFlags) add(cmd *cobra.Command) {
 	f.outputFlags.add(cmd, append(slices.Clone(report.Formats), ndjson)...)
 	flags := cmd.Flags()
-	flags.StringVar(&f.groupBy, "group-by", "", "compare groups named by `TEMPLATE`: {1} is the first element of a path, {-1} the last")
-	flags.StringVar(&f.groups, "groups", "", "compare groups of `FILE`, a CSV: path, a pattern such as web/**/*.trace, then what its traces have, such as service")
-	flags.StringVar(&f.baseline, "baseline", "", "compare with `FILE`: a budget that is broken there counts only when it is worse now")
-	flags.StringVar(&f.writeBaseline, "write-baseline", "", "write the present values of the budgets to `FILE`")
-	flags.BoolVar(&f.strict, "strict", false, "exit with 3 when an input cannot be read, or can be read only in part")
+	grouped(cmd, "Groups and budgets", func() {
+		flags.StringVar(&f.groupBy, "group-by", "", "compare groups named by `TEMPLATE`, such as host={-2}")
+		flags.StringVar(&f.groups, "groups", "", "compare groups of `FILE`, a CSV: a pattern of paths, what they have")
+		flags.StringVar(&f.baseline, "baseline", "", "what was broken in `FILE` is broken only when it is worse now")
+		flags.StringVar(&f.writeBaseline, "write-baseline", "", "write the present values of the budgets to `FILE`")
+		flags.BoolVar(&f.strict, "strict", false, "exit with 3 when an input cannot be read, or only in part")
+	})
 	f.configFlags.add(cmd)
 }
 
@@ -46,11 +48,11 @@ func (f *fleetFlags) add(cmd *cobra.Command) {
 var ndjson = report.Format{Name: "ndjson", Doc: "a line for each trace as it is read, for programs"}
 
 // fleet returns the empty fleet that the flags ask for, and the configuration.
-func (f *fleetFlags) fleet() (*fleet.Fleet, *config.Config, error) {
-	if _, err := f.check(); err != nil {
+func (f *fleetFlags) fleet(cmd *cobra.Command) (*fleet.Fleet, *config.Config, error) {
+	if _, err := f.check(cmd); err != nil {
 		return nil, nil, err
 	}
-	cfg, err := f.load()
+	cfg, err := f.load(cmd)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -100,7 +102,7 @@ var errInconclusive = errors.New("too little data")
 // conclude writes the report of a fleet and says how it went.
 func (f *fleetFlags) conclude(cmd *cobra.Command, fl *fleet.Fleet) error {
 	rep := fl.Report("audit")
-	format, err := f.check()
+	format, err := f.check(cmd)
 	if err != nil {
 		return err
 	}

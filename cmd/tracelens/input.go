@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/measures"
+	"github.com/tracelens/tracelens/analysis/verdict"
 	"github.com/tracelens/tracelens/cmd/tracelens/internal/report"
 	"github.com/tracelens/tracelens/cmd/tracelens/internal/sniff"
 	"github.com/tracelens/tracelens/parse"
@@ -31,21 +33,13 @@ type inputFlags struct {
 }
 
 func (f *inputFlags) window(flags *pflag.FlagSet) {
-	flags.DurationVar(&f.from, "from", 0, "analyse from `TIME` after the start of the trace, such as 1.5s")
-	flags.DurationVar(&f.to, "to", 0, "analyse to `TIME` after the start of the trace; 0 is its end")
+	flags.DurationVar(&f.from, "from", 0, "start at `TIME` after the start of the trace, such as 1.5s")
+	flags.DurationVar(&f.to, "to", 0, "end at `TIME` after the start of the trace")
 }
 
 func (f *inputFlags) reading(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.strict, "strict", false, "exit with 3 when the trace is incomplete or faulty")
-	flags.IntVar(&f.jobs, "jobs", 0, "use at most `N` CPUs; 0 is all; the output is the same")
-}
-
-// oneTrace is the check of a command that takes one TRACE.
-func oneTrace(cmd *cobra.Command, args []string) error {
-	if len(args) != 1 {
-		return fmt.Errorf("%s takes one TRACE, got %d", cmd.Name(), len(args))
-	}
-	return nil
+	flags.IntVar(&f.jobs, "jobs", 0, "use at most `N` CPUs, without it all; the output is the same")
 }
 
 func completeTrace(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
@@ -67,7 +61,8 @@ func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers 
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(f.jobs))
 	}
 	in := cmd.InOrStdin()
-	if name == "-" {
+	implied := name == ""
+	if name == "-" || implied {
 		name = "standard input"
 		if file, ok := in.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
 			return nil, errors.New("TRACE is -, but standard input is a terminal")
@@ -85,6 +80,9 @@ func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers 
 			return nil, &failure{name, err}
 		}
 		defer file.Close()
+		if info, err := file.Stat(); err == nil && info.IsDir() {
+			return nil, fmt.Errorf("%s is a folder: 'tracelens audit %s' reads all traces below it", name, report.ShellQuoted(name))
+		}
 		in = file
 	}
 	if file, ok := in.(*os.File); ok && output != "" && output != "-" && sameFile(file, output) {
@@ -112,7 +110,19 @@ func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers 
 		defer stop()
 		begins := &headed{r: in}
 		rep, err := read(cmd.Context(), begins, name, opt, analyzers)
+		if errors.Is(err, context.Canceled) {
+			of := ""
+			if file, ok := again.(*os.File); ok {
+				if info, err := file.Stat(); err == nil && info.Mode().IsRegular() && canSeek {
+					of = " of " + analysis.FormatBytes(info.Size())
+				}
+			}
+			fmt.Fprintf(cmd.ErrOrStderr(), "tracelens: interrupted after %s%s of %s; nothing is written\n", analysis.FormatBytes(begins.n.Load()), of, report.Clean(name))
+		}
 		if errors.Is(err, parse.ErrUnsupported) {
+			if implied && len(begins.head) == 0 {
+				return nil, errNoArgument
+			}
 			if k, ok := sniff.Look(begins.head); ok {
 				err = fmt.Errorf("this is %s, not a Go execution trace: %s", k.Name, k.For(report.ShellQuoted(name)))
 			}
@@ -120,6 +130,9 @@ func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers 
 		return rep, err
 	}
 	rep, err := once(in, analyzers)
+	if errors.Is(err, errNoArgument) {
+		return nil, takes(1, 1, "TRACE")(cmd, nil)
+	}
 	if err != nil {
 		return nil, &failure{name, err}
 	}
@@ -137,17 +150,23 @@ func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers 
 		return nil, fmt.Errorf("--from %v is after the end: the trace is %s long", f.from, analysis.FormatDuration(rep.Trace.To, rep.Trace.Quantum))
 	}
 	rep.Tool = "tracelens " + version()
+	rep.Verdict = verdict.Of(rep)
 	return rep, nil
 }
 
-// headed keeps the first bytes of what is read.
+// errNoArgument is the error of standard input that nobody has put a trace into.
+var errNoArgument = errors.New("no argument")
+
+// headed keeps the first bytes of what is read, and counts all.
 type headed struct {
 	r    io.Reader
 	head []byte
+	n    atomic.Int64 // also read while a Read is blocked
 }
 
 func (h *headed) Read(p []byte) (int, error) {
 	n, err := h.r.Read(p)
+	h.n.Add(int64(n))
 	h.head = append(h.head, p[:min(n, sniff.HeadSize-len(h.head))]...)
 	return n, err
 }

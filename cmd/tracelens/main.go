@@ -54,7 +54,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		}
 	}()
 	root := newRoot()
-	root.SetArgs(args)
+	root.SetArgs(withCommand(root, args, stdin))
 	root.SetIn(stdin)
 	out := &checked{Writer: stdout}
 	root.SetOut(out)
@@ -158,16 +158,29 @@ func newRoot() *cobra.Command {
 		Use:   "tracelens",
 		Short: "Say what is wrong in a Go execution trace, with proof",
 		Long: `Tracelens reads a Go execution trace (runtime/trace, the flight recorder,
-/debug/pprof/trace; Go 1.11 to 1.26) and reports how its goroutines, Ps and
+/debug/pprof/trace; Go 1.7 to 1.27) and reports how its goroutines, Ps and
 garbage collector spent their time, and what they waited for.
 
 Exit codes: 0 done; 1 findings at or above --fail-on; 2 wrong usage or
 configuration; 3 the trace cannot be read, or is incomplete under --strict, or
 the report cannot be written; 4 a budget has too little data; 130 interrupted.`,
-		Example:       "  tracelens analyze cpu.trace\n  curl -s localhost:6060/debug/pprof/trace?seconds=5 | tracelens analyze -",
+		Example: `  tracelens cpu.trace
+  tracelens http://localhost:6060/debug/pprof/trace?seconds=5
+  tracelens audit traces/`,
+		Args:          cobra.ArbitraryArgs,
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return cmd.Help()
+			}
+			return unknownCommand(cmd, args[0])
+		},
+		Version: version(),
 	}
+	root.SetVersionTemplate(ownBuild().String())
 	root.AddCommand(newAnalyze(), newRender(), newAudit(), newMerge(), newPlot(), newExplain(), newMan(), newVersion())
+	root.SetHelpCommand(newHelp())
+	useHelp(root)
 	return root
 }

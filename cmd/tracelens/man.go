@@ -16,7 +16,7 @@ func newMan() *cobra.Command {
 		Short: "Write the manual pages into a folder",
 		Example: `  tracelens man ~/.local/share/man/man1
   man tracelens-analyze`,
-		Args: cobra.ExactArgs(1),
+		Args: takes(1, 1, "DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := os.MkdirAll(args[0], 0o777); err != nil {
 				return &failure{args[0], err}

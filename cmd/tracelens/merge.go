@@ -21,7 +21,7 @@ func newMerge() *cobra.Command {
 however the traces were shared among audits. An entry that is damaged, or made
 by another version or configuration, is an error: the report would not be whole.`,
 		Example: "  tracelens merge shards/*",
-		Args:    cobra.MinimumNArgs(1),
+		Args:    takes(1, -1, "DIR"),
 		RunE:    func(cmd *cobra.Command, args []string) error { return merge(cmd, &f, args) },
 	}
 	cmd.Flags().SortFlags = false
@@ -30,7 +30,7 @@ by another version or configuration, is an error: the report would not be whole.
 }
 
 func merge(cmd *cobra.Command, f *fleetFlags, dirs []string) error {
-	fl, _, err := f.fleet()
+	fl, _, err := f.fleet(cmd)
 	if err != nil {
 		return err
 	}

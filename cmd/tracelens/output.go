@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -33,19 +34,26 @@ type outputFlags struct {
 
 func (f *outputFlags) add(cmd *cobra.Command, formats ...report.Format) {
 	f.formats = formats
-	var docs, names []string
+	var names []string
+	var table strings.Builder
 	for _, format := range formats {
-		docs = append(docs, format.Name+" ("+format.Doc+")")
+		fmt.Fprintf(&table, "  %-11s  %s\n", format.Name, format.Doc)
 		names = append(names, format.Name)
 	}
+	if cmd.Annotations == nil {
+		cmd.Annotations = make(map[string]string)
+	}
+	cmd.Annotations[formatKey] = table.String()
 	flags := cmd.Flags()
-	flags.StringVar(&f.format, "format", formats[0].Name, "`FORMAT` of the report: "+strings.Join(docs, "; "))
-	flags.StringVarP(&f.out, "output", "o", "-", "write the report to `FILE`, which is replaced only by a whole report")
-	flags.BoolVar(&f.full, "full", false, "text, markdown: also the tables")
-	flags.StringVar(&f.assets, "assets", "", "markdown: draw the charts into `DIR`, and show them")
-	flags.StringVar(&f.failOn, "fail-on", "", "exit with 1 when a finding is at or above `LEVEL`: note, warning or error; junit: what is a failure, warning without it")
-	flags.StringVar(&f.sourceRoot, "source-root", "", "sarif: make paths below `DIR` relative to it; it may also be the start of the paths in the trace")
-	flags.StringVar(&f.color, "color", "auto", "`WHEN` to mark text up: auto, always or never")
+	grouped(cmd, "Output", func() {
+		flags.StringVar(&f.format, "format", "", "`FORMAT` of the report; without it that of --output's suffix, or "+formats[0].Name)
+		flags.StringVarP(&f.out, "output", "o", "-", "write the report to `FILE`, which is replaced only by a whole one")
+		flags.BoolVar(&f.full, "full", false, "text, markdown: also the tables")
+		flags.StringVar(&f.assets, "assets", "", "markdown: draw the charts into `DIR`, and show them")
+		flags.StringVar(&f.sourceRoot, "source-root", "", "sarif: make paths below `DIR` relative, a folder or a prefix")
+		flags.StringVar(&f.color, "color", "auto", "mark text up: `WHEN` is auto, always or never")
+		flags.StringVar(&f.failOn, "fail-on", "", "exit with 1 for findings at or above `LEVEL`: note, warning, error")
+	})
 	for name, values := range map[string][]string{"format": names, "color": {"auto", "always", "never"}, "fail-on": {"note", "warning", "error"}} {
 		complete(cmd, name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
 	}
@@ -63,8 +71,50 @@ func complete(cmd *cobra.Command, flag string, fn cobra.CompletionFunc) {
 	}
 }
 
+// suffixes are the formats that a file of that suffix may hold, what it means by itself
+// first.
+var suffixes = map[string][]string{
+	".txt":      {"text", "markdown", "csv", "openmetrics"},
+	".md":       {"markdown"},
+	".markdown": {"markdown"},
+	".html":     {"html"},
+	".htm":      {"html"},
+	".json":     {"json", "sarif", "ndjson"},
+	".ndjson":   {"ndjson"},
+	".jsonl":    {"ndjson"},
+	".sarif":    {"sarif"},
+	".xml":      {"junit"},
+	".csv":      {"csv"},
+	".parquet":  {"parquet"},
+	".prom":     {"openmetrics"},
+	".png":      {"png"},
+	".svg":      {"svg"},
+	".pdf":      {"pdf"},
+}
+
+// byName is the format of an output file: what --format says, or the suffix of its name;
+// the two must not contradict each other.
+func byName(cmd *cobra.Command, format, out string) (string, error) {
+	suffix := strings.ToLower(filepath.Ext(out))
+	may := suffixes[suffix]
+	switch asked := cmd.Flags().Changed("format"); {
+	case len(may) == 0 || asked && slices.Contains(may, format):
+		return format, nil
+	case asked:
+		return "", fmt.Errorf("--format %s and --output %s contradict each other: %s is %s", format, out, suffix, may[0])
+	}
+	return may[0], nil
+}
+
 // check returns the format that was asked for.
-func (f *outputFlags) check() (report.Format, error) {
+func (f *outputFlags) check(cmd *cobra.Command) (report.Format, error) {
+	name, err := byName(cmd, f.format, f.out)
+	if err != nil {
+		return report.Format{}, err
+	}
+	if f.format = name; name == "" {
+		f.format = f.formats[0].Name
+	}
 	format, err := report.Named(f.formats, f.format)
 	switch {
 	case err != nil:
@@ -89,8 +139,8 @@ func (f *outputFlags) write(cmd *cobra.Command, format report.Format, rep *analy
 	if err != nil {
 		return err
 	}
-	if opt.Terminal && format.Name == "parquet" {
-		return errors.New("parquet does not belong on a terminal: name a file with --output")
+	if (format.Name == "parquet" || format.Name == "html") && isTerminal(stdout) {
+		return fmt.Errorf("%s does not belong on a terminal: name a file with --output", format.Name)
 	}
 	opt.Brief, opt.Full = brief && !f.full, f.full
 	opt.MetricDocs = metricDocs()
@@ -234,6 +284,15 @@ func display(w io.Writer, when string) (report.Options, error) {
 		return opt, fmt.Errorf("unknown --color %q; there are: auto, always, never", when)
 	}
 	return opt, nil
+}
+
+// isTerminal says whether w is one, and no file or pipe.
+func isTerminal(w io.Writer) bool {
+	if o, ok := w.(*checked); ok {
+		w = o.Writer
+	}
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // writeFile replaces the file by what write writes, or leaves it as it was. What

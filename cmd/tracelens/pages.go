@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/verdict"
 	"github.com/tracelens/tracelens/cmd/tracelens/internal/audit"
 	"github.com/tracelens/tracelens/cmd/tracelens/internal/report"
 )
@@ -23,7 +24,7 @@ type pages struct {
 }
 
 func (p *pages) put(file string, rep *analysis.Report, tool string) {
-	rep.Tool = tool
+	rep.Tool, rep.Verdict = tool, verdict.Of(rep)
 	err := writeFile(file, func(w io.Writer) error {
 		return report.HTML(w, rep, report.Options{Pages: analyzerPages(), MetricDocs: metricDocs()})
 	})

@@ -36,10 +36,14 @@ func newPlot() *cobra.Command {
 named after them, such as timeline.lanes.png, and prints their names and what
 they say. Without --figure it draws those that matter most for this trace.
 
+One figure goes into the file that --output names, in the format of its suffix;
+several, or one where the name ends in /, go into that folder, which is created.
+
 A figure has the same colours, size and time axis in every trace, so pictures
 can be compared. The same trace gives the same bytes.`,
 		Example: `  tracelens plot cpu.trace
-  tracelens plot --figure latency.cause,stw.waterfall --format svg --out charts cpu.trace
+  tracelens plot --figure stw.waterfall -o stops.png cpu.trace
+  tracelens plot --figure latency.cause,stw.waterfall --format svg -o charts/ cpu.trace
   tracelens plot --figure timeline.lanes --from 1.2s --to 1.21s --theme dark -o - cpu.trace > window.png`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if f.list && len(args) == 0 {
@@ -52,22 +56,31 @@ can be compared. The same trace gives the same bytes.`,
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringSliceVar(&f.figures, "figure", nil, "draw these `FIGURES`, or all; the analyzer of each is the name before the dot")
-	flags.BoolVar(&f.list, "list", false, "list the figures of TRACE and what they say, * those drawn without --figure; or, without a TRACE, all there can be")
-	flags.StringVar(&f.format, "format", plots.Formats[0], "file `FORMAT`: "+strings.Join(plots.Formats, ", "))
-	flags.StringVarP(&f.out, "out", "o", ".", "write the files into `DIR`, which is created; - writes one figure to standard output")
-	flags.StringVar(&f.size, "size", "", "`WxH` of each picture in px of 1/96 inch, such as 960x400; without it each is as high as suits it")
-	flags.Float64Var(&f.scale, "scale", 2, "pixels of a PNG to one px")
-	flags.StringVar(&f.theme, "theme", "light", "`THEME`: light or dark; dark files end in -dark")
-	f.window(flags)
-	f.reading(flags)
+	grouped(cmd, "Output", func() {
+		flags.StringSliceVar(&f.figures, "figure", nil, "draw these `FIGURES`, or all; without it those that matter most")
+		flags.BoolVar(&f.list, "list", false, "list the figures of TRACE, * the main ones; or without TRACE, all")
+		flags.StringVar(&f.format, "format", plots.Formats[0], "`FORMAT` of the files: "+strings.Join(plots.Formats, ", "))
+		flags.StringVarP(&f.out, "output", "o", "./", "write one figure to `FILE` or -, several into a folder")
+		flags.StringVar(&f.size, "size", "", "`WxH` of each picture in px of 1/96 inch, such as 960x400")
+		flags.Float64Var(&f.scale, "scale", 2, "`PIXELS` of a PNG to one px")
+		flags.StringVar(&f.theme, "theme", "light", "`THEME`: light, or dark, whose files end in -dark")
+		flags.StringVar(&f.out, "out", "./", "")
+		if err := flags.MarkHidden("out"); err != nil { // what --output was called first
+			panic(err)
+		}
+	})
+	grouped(cmd, "What to look at", func() { f.window(flags) })
+	grouped(cmd, "How to read", func() { f.reading(flags) })
 	complete(cmd, "format", cobra.FixedCompletions(plots.Formats, cobra.ShellCompDirectiveNoFileComp))
 	complete(cmd, "theme", cobra.FixedCompletions([]string{"light", "dark"}, cobra.ShellCompDirectiveNoFileComp))
 	complete(cmd, "figure", completeFigures)
 	return cmd
 }
 
-func (f *plotFlags) check() error {
+func (f *plotFlags) check(cmd *cobra.Command) (err error) {
+	if f.format, err = byName(cmd, f.format, f.out); err != nil {
+		return err
+	}
 	if !slices.Contains(plots.Formats, f.format) {
 		return unknown("--format", f.format, plots.Formats)
 	}
@@ -89,14 +102,14 @@ func (f *plotFlags) check() error {
 }
 
 func plot(cmd *cobra.Command, f *plotFlags, args []string) error {
-	if err := f.check(); err != nil {
+	if err := f.check(cmd); err != nil {
 		return err
 	}
 	if f.list && len(args) == 0 {
 		listFigures(cmd.OutOrStdout())
 		return nil
 	}
-	name := args[0]
+	name := theTrace(args)
 	analyzers, err := f.analyzers()
 	if err != nil {
 		return err
@@ -139,12 +152,16 @@ func plot(cmd *cobra.Command, f *plotFlags, args []string) error {
 		}
 	}
 	if f.out == "-" && len(chosen) != 1 {
-		return errors.New("--out - writes one picture: name one --figure")
+		return errors.New("--output - writes one picture: name one --figure")
 	}
-	if screen, err := display(cmd.OutOrStdout(), "never"); f.out == "-" && f.format != "svg" && err == nil && screen.Terminal {
-		return fmt.Errorf("%s does not belong on a terminal: name a folder with --out", f.format)
+	if f.out == "-" && f.format != "svg" && isTerminal(cmd.OutOrStdout()) {
+		return fmt.Errorf("%s does not belong on a terminal: name a file with --output", f.format)
 	}
-	if f.out != "-" {
+	folder := f.intoFolder(len(chosen))
+	if !folder && len(chosen) != 1 {
+		return fmt.Errorf("--output %s is one file, for %d figures: name one --figure, or a folder", f.out, len(chosen))
+	}
+	if folder {
 		if err := os.MkdirAll(f.out, 0o777); err != nil {
 			return &failure{f.out, err}
 		}
@@ -164,11 +181,14 @@ func plot(cmd *cobra.Command, f *plotFlags, args []string) error {
 			}
 			continue
 		}
-		file := v.Figure.Name
-		if opt.Dark {
-			file += "-dark"
+		file := f.out
+		if folder {
+			file = v.Figure.Name
+			if opt.Dark {
+				file += "-dark"
+			}
+			file = filepath.Join(f.out, file+"."+f.format)
 		}
-		file = filepath.Join(f.out, file+"."+f.format)
 		if err := writeFile(file, draw); err != nil {
 			return &failure{file, err}
 		}
@@ -179,6 +199,15 @@ func plot(cmd *cobra.Command, f *plotFlags, args []string) error {
 		fmt.Fprintf(cmd.OutOrStdout(), "%s  %s\n", report.Clean(file), report.Clean(says))
 	}
 	return f.fault(rep)
+}
+
+// intoFolder says whether --output is a folder, for n figures.
+func (f *plotFlags) intoFolder(n int) bool {
+	if f.out == "-" {
+		return false
+	}
+	info, err := os.Stat(f.out)
+	return strings.HasSuffix(filepath.ToSlash(f.out), "/") || err == nil && info.IsDir() || n != 1 && len(suffixes[strings.ToLower(filepath.Ext(f.out))]) == 0
 }
 
 // analyzers are those that the figures need.

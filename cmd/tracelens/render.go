@@ -30,12 +30,7 @@ A page whose timeline shows single spans needs a report that holds them:
 		Example: `  tracelens analyze --format json --spans 100000 -o report.json cpu.trace
   tracelens render --format html -o report.html report.json
   tracelens render --format markdown --assets charts -o report.md report.json`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return fmt.Errorf("render takes one REPORT, got %d", len(args))
-			}
-			return nil
-		},
+		Args: takes(1, 1, "REPORT"),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return []string{"json"}, cobra.ShellCompDirectiveFilterFileExt
 		},
@@ -48,7 +43,7 @@ A page whose timeline shows single spans needs a report that holds them:
 }
 
 func render(cmd *cobra.Command, f *renderFlags, name string) error {
-	format, err := f.check()
+	format, err := f.check(cmd)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"runtime"
 	"runtime/debug"
 
@@ -30,31 +31,37 @@ func newVersion() *cobra.Command {
 built it, and of which Go versions it reads traces. A newer Go often writes the
 format of an older one: such a trace is read. One in a format that came later is
 refused, and the error says so: no number rests on a guess.`,
-		Args: cobra.NoArgs,
+		Example: "  tracelens version --json",
+		Args:    takes(0, 0, "argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			b := ownBuild()
 			out := cmd.OutOrStdout()
 			if asJSON {
 				return json.NewEncoder(out).Encode(b)
 			}
-			fmt.Fprintf(out, "tracelens %s\n", b.Version)
-			if b.Commit != "" {
-				modified := ""
-				if b.Modified {
-					modified = ", modified"
-				}
-				fmt.Fprintf(out, "commit %s of %s%s\n", b.Commit, b.Time, modified)
-			}
-			fmt.Fprintf(out, "built with %s for %s\nreads traces of %s to %s, and those of a newer Go that are in one of these formats\n", b.Go, b.Platform, b.Oldest, b.Newest)
-			return nil
+			_, err := io.WriteString(out, b.String())
+			return err
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print it as JSON")
 	return cmd
 }
 
+// String says it for people.
+func (b build) String() string {
+	s := fmt.Sprintf("tracelens %s\n", b.Version)
+	if b.Commit != "" {
+		modified := ""
+		if b.Modified {
+			modified = ", modified"
+		}
+		s += fmt.Sprintf("commit %s of %s%s\n", b.Commit, b.Time, modified)
+	}
+	return s + fmt.Sprintf("built with %s for %s\nreads traces of %s to %s, and those of a newer Go that are in one of these formats\n", b.Go, b.Platform, b.Oldest, b.Newest)
+}
+
 func ownBuild() build {
-	b := build{Version: version(), Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Oldest: "Go 1.11", Newest: "Go 1.26"}
+	b := build{Version: version(), Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Oldest: "Go 1.7", Newest: "Go 1.27"}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {
 			switch s.Key {

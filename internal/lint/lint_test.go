@@ -4,6 +4,10 @@
 package lint
 
 import (
+	"strconv"
+
+	"github.com/tracelens/tracelens/analysis/passes"
+
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -20,7 +24,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 )
@@ -42,16 +45,27 @@ var layers = []layer{
 	{"parse", []string{"parse/internal/..."}},
 	{"parse/internal/...", []string{"parse/internal/..."}},
 	{"parse/tracetest", []string{"parse", "parse/internal/..."}},
-	{"analysis", []string{"parse", "analysis/internal/..."}},
-	{"analysis/internal/...", nil},
-	{"analysis/passes", []string{"analysis", "analysis/internal/...", "parse"}},
-	{"analysis/fleet", []string{"analysis", "analysis/internal/..."}}, // entries are given to it
-	{"analysis/analysistest", []string{"analysis", "analysis/internal/...", "internal/corpus", "parse", "parse/tracetest"}},
+	{"analysis", []string{"parse", "analysis/sketch"}},
+	{"analysis/sketch", nil},
+	{"analysis/internal/tally", []string{"analysis/sketch", "parse"}},
+	{"analysis/internal/say", []string{"analysis", "analysis/sketch", "analysis/internal/tally", "parse"}},
+	{"analysis/internal/window", []string{"analysis", "analysis/sketch", "parse"}},
+	{"analysis/internal/checktest", []string{"analysis", "analysis/analysistest", "internal/corpus", "parse", "parse/tracetest"}},
+	{"analysis/measures", []string{"analysis", "analysis/sketch", "analysis/internal/...", "parse"}},
+	{"analysis/checks/internal/evidence", []string{"analysis", "analysis/sketch", "analysis/internal/...", "analysis/measures", "parse"}},
+	{"analysis/checks/stw", []string{"analysis", "analysis/sketch", "analysis/internal/...", "analysis/measures", "analysis/checks/internal/...", "analysis/checks/gc", "parse"}}, // pauses are the GC's
+	{"analysis/checks/...", []string{"analysis", "analysis/sketch", "analysis/internal/...", "analysis/measures", "analysis/checks/internal/...", "parse"}},
+	{"analysis/passes", []string{"analysis", "analysis/measures", "analysis/checks/..."}},
+	{"analysis/verdict", []string{"analysis"}},
+	{"analysis/fleet", []string{"analysis", "analysis/sketch"}}, // entries are given to it
+	{"analysis/analysistest", []string{"analysis", "internal/corpus", "parse", "parse/tracetest"}},
 	{"plots/...", []string{"analysis", "plots/..."}},
+	{"capture", nil},
 	{"internal/bench/...", nil},
 	{"internal/corpus", nil},
-	{"cmd/tracelens/internal/config", []string{"analysis", "analysis/fleet"}}, // a catalogue is given to it
-	{"cmd/...", []string{"analysis", "analysis/fleet", "analysis/passes", "cmd/...", "parse", "plots/..."}},
+	{"cmd/tracelens/internal/config", []string{"analysis", "analysis/fleet", "analysis/verdict"}}, // a catalogue is given to it
+	{"cmd/tracelens/internal/report", []string{"analysis", "analysis/fleet", "parse", "plots/...", "cmd/..."}},
+	{"cmd/...", []string{"analysis", "analysis/fleet", "analysis/measures", "analysis/passes", "analysis/verdict", "cmd/...", "parse", "plots/..."}},
 }
 
 // confined names the directory that alone may import a library in non-test code.
@@ -61,6 +75,10 @@ var confined = map[string]string{
 	"gonum.org/v1/plot":      "plots/...",
 	"go.yaml.in/yaml/v3":     "cmd/tracelens/internal/config",
 }
+
+// pure are packages that import the standard library only, so that a service can link
+// them without a thought.
+var pure = []string{"capture"}
 
 func matches(pattern, p string) bool {
 	dir, below := strings.CutSuffix(pattern, "/...")
@@ -78,6 +96,9 @@ func importFault(pkg, imp string) string {
 		if matches(lib+"/...", imp) && !matches(dir, pkg) {
 			return fmt.Sprintf("imports %s, which only %s may", imp, dir)
 		}
+	}
+	if first, _, _ := strings.Cut(imp, "/"); slices.Contains(pure, pkg) && strings.Contains(first, ".") {
+		return fmt.Sprintf("imports %s, and may import the standard library only", imp)
 	}
 	if !matches(module+"/...", imp) {
 		return ""
@@ -100,8 +121,12 @@ func TestImportFault(t *testing.T) {
 		{"analysis", module + "/parse", true},
 		{"analysis", module + "/analysis/passes", false},
 		{"analysis", module + "/analysis/sketch", true},
+		{"analysis", module + "/analysis/internal/say", false},
+		{"analysis/checks/gc", module + "/analysis/measures", true},
+		{"analysis/checks/gc", module + "/analysis/checks/sched", false},
+		{"analysis/measures", module + "/analysis/checks/gc", false},
 		{"analysis/sketch", module + "/parse", false},
-		{"analysis/passes", module + "/analysis/sketch", true},
+		{"analysis/passes", module + "/analysis/checks/gc", true},
 		{"analysis/passes", module + "/plots", false},
 		{"plots", module + "/analysis", true},
 		{"plots", module + "/analysis/passes", false},
@@ -121,6 +146,10 @@ func TestImportFault(t *testing.T) {
 		{"cmd/tracelens", "go.yaml.in/yaml/v3", false},
 		{"plots", "gonum.org/v1/plot/vg", true},
 		{"plots", "strings", true},
+		{"capture", "runtime/trace", true},
+		{"capture", "golang.org/x/exp/trace", false},
+		{"capture", "github.com/spf13/pflag", false},
+		{"capture", module + "/parse", false},
 	} {
 		if fault := importFault(c.pkg, c.imp); (fault == "") != c.ok {
 			t.Errorf("importFault(%q, %q) = %q, want ok = %v", c.pkg, c.imp, fault, c.ok)
@@ -252,7 +281,6 @@ const (
 // long are the files and folders that may be longer, or hold longer functions.
 var long = []string{
 	"parse/internal/wire/order.go", // the scheduler's state machine: a case for each event
-	"analysis/measures/...",
 	"parse/internal/wire/generation.go",
 	"parse/tracetest/...",
 }
@@ -360,4 +388,47 @@ func read(t *testing.T, name string) []byte {
 		t.Fatal(err)
 	}
 	return data
+}
+
+// TestChecksAskModels: a check asks a measure's read model, never a table that was
+// made for people.
+func TestChecksAskModels(t *testing.T) {
+	for _, name := range tracked(t) {
+		if !strings.HasPrefix(name, "analysis/checks/") || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		for _, word := range []string{".Cell(", "TableOf(", ".Columns", ".Rows"} {
+			if bytes.Contains(read(t, name), []byte(word)) {
+				t.Errorf("%s reads a table: %s", name, word)
+			}
+		}
+	}
+}
+
+// TestOutputsNameNoAnalyzer: what an output must know of an analyzer stands in its
+// result.
+func TestOutputsNameNoAnalyzer(t *testing.T) {
+	var names []string
+	for _, a := range passes.All() {
+		names = append(names, a.Name)
+	}
+	for _, name := range tracked(t) {
+		if !strings.HasPrefix(name, "plots/") && !strings.HasPrefix(name, "cmd/tracelens/internal/report/") || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), name, read(t, name), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING {
+				text, _ := strconv.Unquote(lit.Value)
+				first, _, dotted := strings.Cut(text, ".")
+				if slices.Contains(names, first) && !strings.HasSuffix(text, ".js") && (dotted || strings.Contains(text, "-")) {
+					t.Errorf("%s names %q", name, text)
+				}
+			}
+			return true
+		})
+	}
 }

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/tracelens/tracelens/parse/internal/wire"
 )
 
 // A File is a trace of Go 1.22 or later in its parts, to be changed and written again.
@@ -35,50 +37,19 @@ type Item struct {
 	Text string   // of evString
 }
 
-// shapes say what the numbers of an item are: t time since the item before, T time,
-// g goroutine, p P, m thread, k stack, s string, q sequence number, n number. The
-// frames of evStack follow its numbers.
+// shapes say what the numbers of an item are, as wire.ArgKind does, but that statuses
+// are numbers like others; "-" is no item. The frames of evStack follow its numbers.
 var shapes = func() (s [256]string) {
-	const absent = "-"
-	for i := range s {
-		s[i] = absent
-	}
-	for types, shape := range map[string]string{
-		"\x02\x04\x06\x32":             "", // tables begin, evSync
-		"\x03":                         "kn",
-		"\x05":                         "sn",
-		"\x07":                         "Tmpgk",
-		"\x08":                         "n",
-		"\x33":                         "tnnn",
-		"\x09":                         "tnk",
-		"\x0a":                         "tpq",
-		"\x0b\x11\x12\x17\x18\x1b\x24": "t",
-		"\x0c":                         "tpqm",
-		"\x0d":                         "tpn",
-		"\x0e\x2f":                     "tgkk",
-		"\x0f\x22":                     "tg",
-		"\x10\x2d\x2e":                 "tgq",
-		"\x13\x14\x1a":                 "tsk",
-		"\x15":                         "tgqk",
-		"\x16\x1d":                     "tqk",
-		"\x19":                         "tgmn",
-		"\x30":                         "tgmnk",
-		"\x1c\x1e":                     "tq",
-		"\x1f":                         "tp",
-		"\x20\x23":                     "tk",
-		"\x21":                         "tnn",
-		"\x25\x26":                     "tn",
-		"\x27":                         "ts",
-		"\x28":                         "tnnsk",
-		"\x29":                         "tnk",
-		"\x2a\x2b":                     "tnsk",
-		"\x2c":                         "tnssk",
-		"\x80\x81":                     "tnnn",
-		"\x83\x84\x86\x87":             "tnn",
-		"\x82\x85\x88":                 "tn",
-	} {
-		for i := range len(types) {
-			s[types[i]] = shape
+	for typ := range s {
+		spec := &wire.Specs[typ]
+		if spec.Name == "" || typ == wire.EvEventBatch || typ == wire.EvExperimentalBatch || typ == wire.EvEndOfGeneration {
+			s[typ] = "-"
+		}
+		for _, arg := range spec.Args {
+			if arg.Kind == wire.ArgGoStatus || arg.Kind == wire.ArgProcStatus {
+				arg.Kind = wire.ArgNumber
+			}
+			s[typ] += string(arg.Kind)
 		}
 	}
 	return s
@@ -246,7 +217,7 @@ func (f *File) AddIdle(first bool) {
 		switch {
 		case b.Kind == evEndOfGeneration:
 		case first:
-			sync.Time = min(sync.Time, b.Time) // N.B. no event is earlier than its Sync
+			sync.Time = min(sync.Time, b.Time) // no event is earlier than its Sync
 			b.Gen++
 		default:
 			sync.Gen, sync.Time = max(sync.Gen, b.Gen+1), max(sync.Time, b.Time+1)
@@ -256,7 +227,7 @@ func (f *File) AddIdle(first bool) {
 		sync.Items[i].Args[0] += was - sync.Time
 	}
 	idle := []Batch{sync, {Kind: evEventBatch, Gen: sync.Gen, M: None, Time: sync.Time, Items: []Item{{Type: evStrings}}}}
-	if f.Version >= 26 {
+	if wire.Version(f.Version).MarksEnds() {
 		idle = append(idle, Batch{Kind: evEndOfGeneration})
 	}
 	if first {
@@ -349,7 +320,7 @@ func (f *File) Rebatch() {
 		}
 		at := b.Time
 		for _, it := range b.Items {
-			// N.B. a batch's time is that of its first event's predecessor, and 0 is none.
+			// A batch's time is that of its first event's predecessor, and 0 is none.
 			one := Batch{Kind: b.Kind, Gen: b.Gen, M: b.M, Time: at, Items: []Item{it}}
 			at += it.Args[0]
 			all = append(all, one)

@@ -1,69 +1,66 @@
-// Package tracetest writes execution traces for tests: a Writer puts events into the
-// bytes that the runtime of a Go version would write, and Schedule makes up a program
-// and its scheduler at random and knows all that happened. These traces are valid:
-// golang.org/x/exp/trace reads them. Times are ns, and no two events have the same.
-//
-// A File is any trace in its parts: to write the same in another way, or to damage it.
 package tracetest
 
 import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+
+	"github.com/tracelens/tracelens/parse/internal/wire"
 )
 
-// Type is the type of an event (internal/trace/tracev2/events.go).
+// Type is the type of an event: see wire.Specs.
 type Type byte
 
 const (
-	evEventBatch        Type = 1
-	evStacks            Type = 2
-	evStack             Type = 3
-	evStrings           Type = 4
-	evString            Type = 5
-	evCPUSamples        Type = 6
-	evFrequency         Type = 8
-	evExperimentalBatch Type = 49
-	evSync              Type = 50
-	evClockSnapshot     Type = 51
-	evEndOfGeneration   Type = 52
+	evEventBatch        Type = wire.EvEventBatch
+	evStacks            Type = wire.EvStacks
+	evStack             Type = wire.EvStack
+	evStrings           Type = wire.EvStrings
+	evString            Type = wire.EvString
+	evCPUSamples        Type = wire.EvCPUSamples
+	evCPUSample         Type = wire.EvCPUSample
+	evFrequency         Type = wire.EvFrequency
+	evExperimentalBatch Type = wire.EvExperimentalBatch
+	evSync              Type = wire.EvSync
+	evClockSnapshot     Type = wire.EvClockSnapshot
+	evEndOfGeneration   Type = wire.EvEndOfGeneration
 
-	ProcsChange         Type = 9  // procs, stack
-	ProcStart           Type = 10 // P, P's sequence number
-	ProcStop            Type = 11
-	ProcSteal           Type = 12 // P, P's sequence number, M that had it
-	ProcStatus          Type = 13 // P, status
-	GoCreate            Type = 14 // G, its stack, stack
-	GoStart             Type = 16 // G, G's sequence number
-	GoDestroy           Type = 17
-	GoStop              Type = 19 // reason, stack
-	GoBlock             Type = 20 // reason, stack
-	GoUnblock           Type = 21 // G, G's sequence number, stack
-	GoSyscallBegin      Type = 22 // P's sequence number, stack
-	GoSyscallEnd        Type = 23
-	GoSyscallEndBlocked Type = 24
-	GoStatus            Type = 25 // G, M or none, status
-	STWBegin            Type = 26 // kind, stack
-	STWEnd              Type = 27
-	GCActive            Type = 28 // sequence number
-	GCBegin             Type = 29 // sequence number, stack
-	GCEnd               Type = 30 // sequence number
-	SweepBegin          Type = 32 // stack
-	SweepEnd            Type = 33 // bytes swept, bytes reclaimed
-	AssistActive        Type = 34 // G
-	AssistBegin         Type = 35 // stack
-	AssistEnd           Type = 36
-	HeapAlloc           Type = 37 // bytes
-	HeapGoal            Type = 38 // bytes
-	GoLabel             Type = 39 // label
-	TaskBegin           Type = 40 // task, parent, type, stack
-	TaskEnd             Type = 41 // task, stack
-	RegionBegin         Type = 42 // task, type, stack
-	RegionEnd           Type = 43 // task, type, stack
-	Log                 Type = 44 // task, category, message, stack
-	GoSwitch            Type = 45 // G, G's sequence number
-	GoSwitchDestroy     Type = 46 // G, G's sequence number
-	GoCreateBlocked     Type = 47 // G, its stack, stack
+	ProcsChange         Type = wire.EvProcsChange // procs, stack
+	ProcStart           Type = wire.EvProcStart   // P, P's sequence number
+	ProcStop            Type = wire.EvProcStop
+	ProcSteal           Type = wire.EvProcSteal  // P, P's sequence number, M that had it
+	ProcStatus          Type = wire.EvProcStatus // P, status
+	GoCreate            Type = wire.EvGoCreate   // G, its stack, stack
+	GoStart             Type = wire.EvGoStart    // G, G's sequence number
+	GoDestroy           Type = wire.EvGoDestroy
+	GoStop              Type = wire.EvGoStop         // reason, stack
+	GoBlock             Type = wire.EvGoBlock        // reason, stack
+	GoUnblock           Type = wire.EvGoUnblock      // G, G's sequence number, stack
+	GoSyscallBegin      Type = wire.EvGoSyscallBegin // P's sequence number, stack
+	GoSyscallEnd        Type = wire.EvGoSyscallEnd
+	GoSyscallEndBlocked Type = wire.EvGoSyscallEndBlocked
+	GoStatus            Type = wire.EvGoStatus // G, M or none, status
+	STWBegin            Type = wire.EvSTWBegin // kind, stack
+	STWEnd              Type = wire.EvSTWEnd
+	GCActive            Type = wire.EvGCActive     // sequence number
+	GCBegin             Type = wire.EvGCBegin      // sequence number, stack
+	GCEnd               Type = wire.EvGCEnd        // sequence number
+	SweepBegin          Type = wire.EvSweepBegin   // stack
+	SweepEnd            Type = wire.EvSweepEnd     // bytes swept, bytes reclaimed
+	AssistActive        Type = wire.EvAssistActive // G
+	AssistBegin         Type = wire.EvAssistBegin  // stack
+	AssistEnd           Type = wire.EvAssistEnd
+	HeapAlloc           Type = wire.EvHeapAlloc       // bytes
+	HeapGoal            Type = wire.EvHeapGoal        // bytes
+	GoLabel             Type = wire.EvGoLabel         // label
+	TaskBegin           Type = wire.EvTaskBegin       // task, parent, type, stack
+	TaskEnd             Type = wire.EvTaskEnd         // task, stack
+	RegionBegin         Type = wire.EvRegionBegin     // task, type, stack
+	RegionEnd           Type = wire.EvRegionEnd       // task, type, stack
+	Log                 Type = wire.EvLog             // task, category, message, stack
+	GoSwitch            Type = wire.EvGoSwitch        // G, G's sequence number
+	GoSwitchDestroy     Type = wire.EvGoSwitchDestroy // G, G's sequence number
+	GoCreateBlocked     Type = wire.EvGoCreateBlocked // G, its stack, stack
 )
 
 // Statuses of ProcStatus and GoStatus.
@@ -89,7 +86,7 @@ type Frame struct {
 
 // A Writer collects the events of a trace.
 type Writer struct {
-	version int
+	version wire.Version
 	out     []byte
 	gen     uint64
 
@@ -107,7 +104,7 @@ type Writer struct {
 type batches struct {
 	full [][]byte
 	now  []byte // without its header
-	from uint64 // time of its begin
+	from uint64 // time of its start
 	last uint64
 }
 
@@ -116,7 +113,7 @@ const maxBatch = 60 << 10
 
 // NewWriter returns a writer of the format of Go 1.version, 22 to 26.
 func NewWriter(version int) *Writer {
-	w := &Writer{version: version, out: fmt.Appendf(nil, "go 1.%d trace\x00\x00\x00", version)}
+	w := &Writer{version: wire.Version(version), out: fmt.Appendf(nil, "go 1.%d trace\x00\x00\x00", version)}
 	w.reset()
 	return w
 }
@@ -164,6 +161,9 @@ func (w *Writer) Event(m, at uint64, typ Type, args ...uint64) {
 	if at <= w.last {
 		panic(fmt.Sprintf("an event at %d after one at %d", at, w.last))
 	}
+	if want := len(wire.Specs[typ].Args) - 1; len(args) != want {
+		panic(fmt.Sprintf("%d arguments for %s, which has %d", len(args), wire.Specs[typ].Name, want))
+	}
 	w.last = at
 	if w.first == 0 {
 		w.first = at - 1
@@ -209,19 +209,19 @@ func (w *Writer) EndGeneration() {
 		w.out = append(w.out, w.batch(m, b.from, b.now)...)
 	}
 	var sync []byte
-	if w.version >= 25 {
+	if w.version.HasSync() {
 		sync = append(sync, byte(evSync))
 	}
 	sync = append(sync, byte(evFrequency))
 	sync = binary.AppendUvarint(sync, 1e9)
-	if w.version >= 25 {
+	if w.version.HasSync() {
 		sync = append(sync, byte(evClockSnapshot))
 		for _, v := range []uint64{0, w.first, 1_700_000_000 + w.first/1e9, w.first % 1e9} {
 			sync = binary.AppendUvarint(sync, v)
 		}
 	}
 	w.out = append(w.out, w.batch(None, w.first, sync)...)
-	// N.B. the string table comes last (trace.go: traceAdvance): stacks name strings.
+	// The string table comes last (trace.go: traceAdvance): stacks name strings.
 	table := []byte{byte(evStacks)}
 	flush := func(kind Type) {
 		if len(table) > 1 {
@@ -253,7 +253,7 @@ func (w *Writer) EndGeneration() {
 		table = append(table, s...)
 	}
 	flush(evStrings)
-	if w.version >= 26 {
+	if w.version.MarksEnds() {
 		w.out = append(w.out, byte(evEndOfGeneration))
 	}
 	w.reset()

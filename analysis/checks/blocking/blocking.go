@@ -1,3 +1,5 @@
+// Package blocking holds the checks of waits: locks, channels, timers, the network: NAME.go, its page NAME.md and its
+// cases NAME_test.go each.
 package blocking
 
 import (
@@ -6,7 +8,7 @@ import (
 	"github.com/tracelens/tracelens/analysis"
 )
 
-// All check locks, channels, the network and tasks.
+// All are the checks of this topic, in the order of the report.
 var All = []*analysis.Analyzer{
 	lockConvoy, RwmutexWriterStall, channelPingPong, StuckGoroutines, tickerStorm,
 	netpollDelay, deadlinesExpired, straggler, thunderingHerd,

@@ -1,3 +1,5 @@
+// Package gc holds the checks of the garbage collector: NAME.go, its page NAME.md and its
+// cases NAME_test.go each.
 package gc
 
 import (
@@ -6,7 +8,7 @@ import (
 	"github.com/tracelens/tracelens/analysis"
 )
 
-// All check the GC: causes before their effects.
+// All are the checks of this topic, in the order of the report.
 var All = []*analysis.Analyzer{
 	memoryLimitThrash, gcCPUDominant, forcedGC, liveHeapGrowth, serialMark, costlyMark, assistHeavy, assistQueueWait, markStarvesUsers,
 	mmuLow, sweepOnAllocation, heapOvershoot, gcPacingChange, idleMarking,

@@ -14,8 +14,9 @@ const (
 )
 
 var cpuThrottled = &analysis.Analyzer{
-	Name: "cpu-throttled",
-	Doc:  say.Page(pages, "cpu-throttled"),
+	Name:  "cpu-throttled",
+	Doc:   say.Page(pages, "cpu-throttled"),
+	About: analysis.Host,
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "cpu-throttled.share", Doc: "share of the time in holes that end at the same phase of 100 ms", Unit: analysis.Ratio,

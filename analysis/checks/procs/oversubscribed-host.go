@@ -11,8 +11,9 @@ import (
 )
 
 var oversubscribedHost = &analysis.Analyzer{
-	Name: "oversubscribed-host",
-	Doc:  say.Page(pages, "oversubscribed-host"),
+	Name:  "oversubscribed-host",
+	Doc:   say.Page(pages, "oversubscribed-host"),
+	About: analysis.Host,
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "oversubscribed-host.stuck", Doc: "share of the time a P's thread took 1 ms or longer between goroutines", Unit: analysis.Ratio,

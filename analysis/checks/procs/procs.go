@@ -1,3 +1,5 @@
+// Package procs holds the checks of how well Ps and CPUs are used, and of what limits the program: NAME.go, its page NAME.md and its
+// cases NAME_test.go each.
 package procs
 
 import (
@@ -6,7 +8,7 @@ import (
 	"github.com/tracelens/tracelens/analysis"
 )
 
-// All check how well Ps and CPUs are used.
+// All are the checks of this topic, in the order of the report.
 var All = []*analysis.Analyzer{
 	Limits, cpuThrottled, oversubscribedHost, serialSection, SaturatedPs, idlePsIOBound, pImbalance, gomaxprocsAdvice, gomaxprocsChange,
 }

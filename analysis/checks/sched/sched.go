@@ -1,3 +1,5 @@
+// Package sched holds the checks of run queues, stealing and preemption: NAME.go, its page NAME.md and its
+// cases NAME_test.go each.
 package sched
 
 import (
@@ -6,7 +8,7 @@ import (
 	"github.com/tracelens/tracelens/analysis"
 )
 
-// All check run queues, stealing and preemption.
+// All are the checks of this topic, in the order of the report.
 var All = []*analysis.Analyzer{
 	LatencyTail, runnableBurst, idlePWhileRunnable, goschedSpin, goroutineChurn, lockedThreadPenalty,
 	migrationChurn, singleProducerSteal, sliceOverrun, preemptHeavy, mutexStarvation, lateTimers, yieldStarvation, connectionChurn, hotFunction, busyPoll,

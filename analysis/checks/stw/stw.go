@@ -1,3 +1,5 @@
+// Package stw holds the checks of stops of the world: NAME.go, its page NAME.md and its
+// cases NAME_test.go each.
 package stw
 
 import (
@@ -6,7 +8,7 @@ import (
 	"github.com/tracelens/tracelens/analysis"
 )
 
-// All check stops of the world.
+// All are the checks of this topic, in the order of the report.
 var All = []*analysis.Analyzer{stwStraggler, stwByTooling, stwLong}
 
 //go:embed *.md

@@ -1,3 +1,5 @@
+// Package tasks holds the checks of user tasks: NAME.go, its page NAME.md and its
+// cases NAME_test.go each.
 package tasks
 
 import (
@@ -6,7 +8,7 @@ import (
 	"github.com/tracelens/tracelens/analysis"
 )
 
-// All check user tasks.
+// All are the checks of this topic, in the order of the report.
 var All = []*analysis.Analyzer{SlowTasks, UnfinishedTasks}
 
 //go:embed *.md

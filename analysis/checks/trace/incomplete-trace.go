@@ -8,8 +8,9 @@ import (
 )
 
 var incompleteTrace = &analysis.Analyzer{
-	Name: "incomplete-trace",
-	Doc:  say.Page(pages, "incomplete-trace"),
+	Name:  "incomplete-trace",
+	Doc:   say.Page(pages, "incomplete-trace"),
+	About: analysis.File,
 	Thresholds: []analysis.Threshold{{
 		Name: "incomplete-trace.lost", Doc: "1 when the file ends or breaks before the trace does", Unit: analysis.Count,
 		Levels: analysis.Levels{Warning: 1},

@@ -10,8 +10,9 @@ import (
 )
 
 var shortTrace = &analysis.Analyzer{
-	Name: "short-trace",
-	Doc:  say.Page(pages, "short-trace"),
+	Name:  "short-trace",
+	Doc:   say.Page(pages, "short-trace"),
+	About: analysis.File,
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "short-trace.duration", Doc: "length of what was analysed", Unit: analysis.NS, Below: true,

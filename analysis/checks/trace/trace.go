@@ -1,3 +1,5 @@
+// Package trace holds the checks of how far a trace can be trusted: NAME.go, its page NAME.md and its
+// cases NAME_test.go each.
 package trace
 
 import (
@@ -6,7 +8,7 @@ import (
 	"github.com/tracelens/tracelens/analysis"
 )
 
-// All check how far a trace can be trusted.
+// All are the checks of this topic, in the order of the report.
 var All = []*analysis.Analyzer{incompleteTrace, shortTrace, tracerOverhead}
 
 //go:embed *.md

@@ -10,8 +10,9 @@ import (
 )
 
 var tracerOverhead = &analysis.Analyzer{
-	Name: "tracer-overhead",
-	Doc:  say.Page(pages, "tracer-overhead"),
+	Name:  "tracer-overhead",
+	Doc:   say.Page(pages, "tracer-overhead"),
+	About: analysis.File,
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "tracer-overhead.share", Doc: "events × 100 ns, as a share of the time of busy Ps", Unit: analysis.Ratio,

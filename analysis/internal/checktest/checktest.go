@@ -1,3 +1,5 @@
+// Package checktest runs the cases of checks: traces made by hand, just below and just
+// at each level, and real ones.
 package checktest
 
 import (

@@ -1,3 +1,4 @@
+// Package say writes numbers, names and titles for people, and the cells of tables.
 package say
 
 import (

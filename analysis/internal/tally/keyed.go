@@ -1,3 +1,5 @@
+// Package tally sums values by key: tables that are looked up at every event, and the
+// rows that are made of them.
 package tally
 
 import (

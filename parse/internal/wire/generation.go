@@ -1,11 +1,8 @@
 package wire
 
 import (
-	"bufio"
 	"cmp"
 	"encoding/binary"
-	"errors"
-	"fmt"
 	"io"
 	"math/bits"
 	"slices"
@@ -72,6 +69,7 @@ type generation struct {
 	snapTime   uint64
 	wall       int64
 	batches    int // of events
+	hasStrings bool
 	texts      [][]byte
 	known      table // ids in the Tables of strings that were asked for
 	stackRaw   []rawStack
@@ -110,7 +108,7 @@ func (g *generation) reset() {
 	g.minTime = 0
 	g.nsPer, g.whole = 0, 0
 	g.snapshot, g.snapTime, g.wall = false, 0, 0
-	g.batches = 0
+	g.batches, g.hasStrings = 0, false
 	g.texts = g.texts[:0]
 	g.known.reset()
 	g.stackRaw = g.stackRaw[:0]
@@ -127,90 +125,7 @@ func (g *generation) ns(t uint64) int64 {
 	return int64(float64(t) * g.nsPer)
 }
 
-// header is the head of a batch.
-type header struct {
-	exp  bool
-	end  bool // EndOfGeneration
-	gen  uint64
-	m    int64
-	time uint64
-	size int
-}
-
-func readUvarint(r *bufio.Reader) (uint64, error) {
-	var x uint64
-	for s := uint(0); ; s += 7 {
-		b, err := r.ReadByte()
-		if err != nil {
-			if s > 0 && err == io.EOF {
-				err = io.ErrUnexpectedEOF
-			}
-			return 0, err
-		}
-		if b < 0x80 {
-			if s == 63 && b > 1 || s > 63 {
-				break
-			}
-			return x | uint64(b)<<s, nil
-		}
-		if s >= 63 {
-			break
-		}
-		x |= uint64(b&0x7f) << s
-	}
-	return 0, errors.New("binary: varint overflows a 64-bit integer")
-}
-
-// readHeader reads the head of the next batch; io.EOF when there is none.
-func readHeader(r *bufio.Reader) (h header, err error) {
-	typ, err := r.ReadByte()
-	if err != nil {
-		return h, err
-	}
-	switch typ {
-	case evEndOfGeneration:
-		h.end = true
-		return h, nil
-	case evExperimentalBatch:
-		experiment, err := r.ReadByte()
-		if err != nil {
-			return h, fmt.Errorf("error reading batch experiment: %w", noEOF(err))
-		}
-		h.exp = experiment != 0 // 0 is none: a batch like any other
-	case evEventBatch:
-	default:
-		return h, fmt.Errorf("expected batch event, got event %d", typ)
-	}
-	if h.gen, err = readUvarint(r); err != nil {
-		return h, fmt.Errorf("error reading batch gen: %w", noEOF(err))
-	}
-	m, err := readUvarint(r)
-	if err != nil {
-		return h, fmt.Errorf("error reading batch M ID: %w", noEOF(err))
-	}
-	h.m = int64(m)
-	if h.time, err = readUvarint(r); err != nil {
-		return h, fmt.Errorf("error reading batch timestamp: %w", noEOF(err))
-	}
-	size, err := readUvarint(r)
-	if err != nil {
-		return h, fmt.Errorf("error reading batch size: %w", noEOF(err))
-	}
-	if size > maxBatchSize {
-		return h, fmt.Errorf("invalid batch size %d, maximum is %d", size, maxBatchSize)
-	}
-	h.size = int(size)
-	return h, nil
-}
-
-func noEOF(err error) error {
-	if err == io.EOF {
-		return io.ErrUnexpectedEOF
-	}
-	return err
-}
-
-// hold returns size bytes of the chunks, at most maxBatchSize.
+// hold returns size bytes of the chunks, at most MaxBatchSize.
 func (g *generation) hold(size int) []byte {
 	for ; g.chunk < len(g.chunks); g.chunk++ {
 		if c := g.chunks[g.chunk]; cap(c)-len(c) >= size {
@@ -218,7 +133,7 @@ func (g *generation) hold(size int) []byte {
 			return c[len(c) : len(c)+size : len(c)+size]
 		}
 	}
-	g.chunks = append(g.chunks, make([]byte, size, maxBatchSize<<min(len(g.chunks), 4)))
+	g.chunks = append(g.chunks, make([]byte, size, MaxBatchSize<<min(len(g.chunks), 4)))
 	return g.chunks[g.chunk][:size:size]
 }
 
@@ -229,21 +144,22 @@ func (g *generation) release(b []byte) {
 }
 
 // read returns the data of a batch, held in the chunks.
-func (g *generation) read(r *bufio.Reader, h header) ([]byte, error) {
+func (g *generation) read(in *input, h header) ([]byte, error) {
 	b := g.hold(h.size)
-	n, err := io.ReadFull(r, b)
+	n, err := io.ReadFull(in.r, b)
+	in.n += int64(n)
 	if err == nil {
 		return b, nil
 	}
 	g.release(b)
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
-		return nil, fmt.Errorf("failed to read full batch: read %d but wanted %d", n, h.size)
+		return nil, truncated("failed to read full batch: read %d but wanted %d", n, h.size)
 	}
 	return nil, err
 }
 
 // file files a batch, whose data was held last.
-func (g *generation) file(h header, data []byte, version int) error {
+func (g *generation) file(h header, data []byte, version Version) error {
 	if g.minTime == 0 || h.time < g.minTime {
 		g.minTime = h.time
 	}
@@ -252,19 +168,20 @@ func (g *generation) file(h header, data []byte, version int) error {
 		g.release(data)
 		return nil
 	case len(data) == 0:
-	case data[0] == evEndOfGeneration:
-		return errors.New("end of generation inside a batch")
-	case data[0] == evStrings:
+	case data[0] == EvEndOfGeneration:
+		return corrupt("end of generation inside a batch")
+	case data[0] == EvStrings:
+		g.hasStrings = true
 		return g.takeStrings(data)
-	case data[0] == evStacks:
+	case data[0] == EvStacks:
 		err := g.takeStacks(data)
 		g.release(data)
 		return err
-	case data[0] == evCPUSamples:
+	case data[0] == EvCPUSamples:
 		err := g.takeSamples(data)
 		g.release(data)
 		return err
-	case data[0] == evFrequency && version < 25, data[0] == evSync && version >= 25:
+	case data[0] == EvFrequency && !version.HasSync(), data[0] == EvSync && version.HasSync():
 		err := g.takeSync(h, data, version)
 		g.release(data)
 		return err
@@ -290,12 +207,12 @@ func (g *generation) file(h header, data []byte, version int) error {
 	return nil
 }
 
-var errVarint = errors.New("unexpected EOF or overflow in a varint of a table")
+var errVarint = corrupt("unexpected EOF or overflow in a varint of a table")
 
 func (g *generation) takeStrings(b []byte) error {
 	for i := 1; i < len(b); {
-		if b[i] != evString {
-			return fmt.Errorf("expected string event, got %d", b[i])
+		if b[i] != EvString {
+			return corrupt("expected string event, got %d", b[i])
 		}
 		id, i1 := uvarint(b, i+1)
 		if i1 < 0 {
@@ -306,14 +223,14 @@ func (g *generation) takeStrings(b []byte) error {
 			return errVarint
 		}
 		if size > maxStringSize {
-			return fmt.Errorf("invalid string size %d, maximum is %d", size, maxStringSize)
+			return corrupt("invalid string size %d, maximum is %d", size, maxStringSize)
 		}
 		if uint64(len(b)-i2) < size {
-			return fmt.Errorf("failed to read full string: read %d but wanted %d", len(b)-i2, size)
+			return corrupt("failed to read full string: read %d but wanted %d", len(b)-i2, size)
 		}
 		i = i2 + int(size)
 		if !g.strings.add(id, uint32(len(g.texts))) {
-			return fmt.Errorf("multiple strings with the same ID: id=%d", id)
+			return corrupt("multiple strings with the same ID: id=%d", id)
 		}
 		g.texts = append(g.texts, b[i2:i])
 	}
@@ -322,8 +239,8 @@ func (g *generation) takeStrings(b []byte) error {
 
 func (g *generation) takeStacks(b []byte) error {
 	for i := 1; i < len(b); {
-		if b[i] != evStack {
-			return fmt.Errorf("expected stack event, got %d", b[i])
+		if b[i] != EvStack {
+			return corrupt("expected stack event, got %d", b[i])
 		}
 		id, j := uvarint(b, i+1)
 		if j < 0 {
@@ -334,12 +251,12 @@ func (g *generation) takeStacks(b []byte) error {
 			return errVarint
 		}
 		if n > maxFrames {
-			return fmt.Errorf("invalid stack size %d, maximum is %d", n, maxFrames)
+			return corrupt("invalid stack size %d, maximum is %d", n, maxFrames)
 		}
 		from := len(g.stackFrame)
 		for k := range n {
 			if j = g.takeFrame(b, j); j < 0 {
-				return fmt.Errorf("reading frame %d of stack %d: %w", k+1, id, errVarint)
+				return corrupt("reading frame %d of stack %d: %v", k+1, id, errVarint)
 			}
 		}
 		g.stackRaw = append(g.stackRaw, rawStack{id, from, len(g.stackFrame)})
@@ -383,8 +300,8 @@ func (g *generation) takeFrame(b []byte, i int) int {
 
 func (g *generation) takeSamples(b []byte) error {
 	for i := 1; i < len(b); {
-		if b[i] != evCPUSample {
-			return fmt.Errorf("expected CPU sample event, got %d", b[i])
+		if b[i] != EvCPUSample {
+			return corrupt("expected CPU sample event, got %d", b[i])
 		}
 		var v [5]uint64 // time, M, P, G, stack
 		j := i + 1
@@ -403,9 +320,9 @@ func (g *generation) takeSamples(b []byte) error {
 	return nil
 }
 
-func (g *generation) takeSync(h header, b []byte, version int) error {
+func (g *generation) takeSync(h header, b []byte, version Version) error {
 	i := 0
-	if version >= 25 {
+	if version.HasSync() {
 		i = 1
 	}
 	last := h.time
@@ -413,9 +330,9 @@ func (g *generation) takeSync(h header, b []byte, version int) error {
 		typ := b[i]
 		i++
 		switch {
-		case typ == evFrequency:
+		case typ == EvFrequency:
 			if g.nsPer != 0 {
-				return errors.New("found multiple frequency events")
+				return corrupt("found multiple frequency events")
 			}
 			f, j := uvarint(b, i)
 			if j < 0 {
@@ -426,9 +343,9 @@ func (g *generation) takeSync(h header, b []byte, version int) error {
 			if n := int64(g.nsPer); f != 0 && n > 0 && n < 1<<16 && float64(n) == g.nsPer {
 				g.whole = n
 			}
-		case typ == evClockSnapshot && version >= 25:
+		case typ == EvClockSnapshot && version.HasSync():
 			if g.snapshot {
-				return errors.New("found multiple clock snapshot events")
+				return corrupt("found multiple clock snapshot events")
 			}
 			g.snapshot = true
 			var v [4]uint64 // time, mono, sec, nsec
@@ -443,19 +360,19 @@ func (g *generation) takeSync(h header, b []byte, version int) error {
 				g.wall = int64(v[2])*1e9 + int64(v[3])
 			}
 		default:
-			return fmt.Errorf("expected frequency or clock snapshot event, got %d", typ)
+			return corrupt("expected frequency or clock snapshot event, got %d", typ)
 		}
 	}
 	return nil
 }
 
 // finish checks the tables and takes them into the Tables.
-func (g *generation) finish(version int) error {
+func (g *generation) finish(version Version) error {
 	if g.nsPer == 0 {
-		return errors.New("no frequency event found")
+		return corrupt("no frequency event found").with(noEntry)
 	}
-	if version >= 25 && !g.snapshot {
-		return errors.New("no clock snapshot event found")
+	if version.HasSync() && !g.snapshot {
+		return corrupt("no clock snapshot event found").with(noEntry)
 	}
 	var frames []Frame
 	for _, s := range g.stackRaw {
@@ -472,7 +389,7 @@ func (g *generation) finish(version int) error {
 			}
 		}
 		if !g.stacks.add(s.id, g.tables.Stack(frames)) {
-			return fmt.Errorf("multiple stacks with the same ID: id=%d", s.id)
+			return corrupt("multiple stacks with the same ID: id=%d", s.id)
 		}
 	}
 	for i := range g.samples {
@@ -486,11 +403,11 @@ func (g *generation) finish(version int) error {
 func (g *generation) know(f *rawFrame, stack uint64) error {
 	fn, ok := g.text(f.fn)
 	if !ok {
-		return fmt.Errorf("found invalid func string ID %d for stack %d", f.fn, stack)
+		return corrupt("found invalid func string ID %d for stack %d", f.fn, stack).with(noEntry)
 	}
 	file, ok := g.text(f.file)
 	if !ok {
-		return fmt.Errorf("found invalid file string ID %d for stack %d", f.file, stack)
+		return corrupt("found invalid file string ID %d for stack %d", f.file, stack).with(noEntry)
 	}
 	f.Func, f.File, f.known = fn, file, true
 	f.skip = f.pc == 0 && fn == 0 // up to Go 1.24; golang/go#68090
@@ -539,7 +456,7 @@ func (g *generation) refill(t *thread) (bool, error) {
 		t.next++
 		t.data, t.begin, t.last = b.data, g.ns(b.time), 0
 	}
-	// N.B. no more than the bytes can hold: every event takes two.
+	// No more than the bytes can hold: every event takes two.
 	if want := min(block, len(t.data)/2+1); cap(t.evs) < want {
 		t.evs = make([]raw, want)
 	}
@@ -565,7 +482,7 @@ func (g *generation) decode(t *thread) int {
 		typ := b[0]
 		args := argsOf[typ]
 		if args < 0 {
-			t.err = fmt.Errorf("found event without a timestamp: type=%d", typ)
+			t.err = corrupt("found event without a timestamp: type=%d", typ)
 			break
 		}
 		e := &t.evs[n]
@@ -627,6 +544,6 @@ end:
 }
 
 var (
-	errTime = errors.New("found invalid uvarint for timestamp")
-	errArg  = errors.New("found invalid uvarint")
+	errTime = corrupt("found invalid uvarint for timestamp")
+	errArg  = corrupt("found invalid uvarint")
 )

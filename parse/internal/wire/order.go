@@ -1,8 +1,6 @@
 package wire
 
 import (
-	"errors"
-	"fmt"
 	"slices"
 )
 
@@ -10,31 +8,9 @@ import (
 // write their own batches, and sequence numbers of goroutines, Ps and GC cycles
 // say which event of one thread must come before one of another.
 
-const (
-	statusBad = iota
-	goRunnable
-	goRunning
-	goSyscall
-	goWaiting
-	numGoStatus
-)
-
-const (
-	procRunning = iota + 1
-	procIdle
-	procSyscall
-	procAbandoned // in a system call, but of which thread is lost
-	numProcStatus
-)
-
 var goStateOf = [numGoStatus]uint8{goRunnable: GoRunnable, goRunning: GoRunning, goSyscall: GoSyscall, goWaiting: GoWaiting}
 
 var procStateOf = [numProcStatus]uint8{procRunning: ProcRunning, procIdle: ProcIdle, procSyscall: ProcRunning, procAbandoned: ProcIdle}
-
-var (
-	goStatusNames   = [numGoStatus]string{"Bad", "Runnable", "Running", "Syscall", "Waiting"}
-	procStatusNames = [numProcStatus]string{"Bad", "Running", "Idle", "Syscall", "SyscallAbandoned"}
-)
 
 // mState is what is bound to a thread.
 type mState struct {
@@ -137,10 +113,10 @@ func (o *order) thread(id int64) *mState {
 }
 
 var (
-	errWantProc = errors.New("expected a proc but didn't have one")
-	errWantG    = errors.New("expected a goroutine but didn't have one")
-	errNoG      = errors.New("expected no goroutine but had one")
-	errWantM    = errors.New("expected a thread but didn't have one")
+	errWantProc = corrupt("expected a proc but didn't have one")
+	errWantG    = corrupt("expected a goroutine but didn't have one")
+	errNoG      = corrupt("expected no goroutine but had one")
+	errWantM    = corrupt("expected a thread but didn't have one")
 )
 
 // needs says which parts of the context must be there. What is not of a thread has
@@ -159,7 +135,7 @@ func needs(m *mState, p, g bool) error {
 
 // set fills what all events have.
 func (e *Event) set(m *mState, ev *raw, op Op) *Event {
-	*e = Event{} // N.B. filling a literal goes through a copy on the stack
+	*e = Event{} // filling a literal goes through a copy on the stack
 	e.Time, e.Op, e.M = ev.time, op, m.id
 	e.G, e.P = None, None
 	if m.g != nil {
@@ -194,18 +170,18 @@ func (o *order) succeeds(seq uint64, gen uint32, last uint64) bool {
 }
 
 func (ev *raw) noStack(id uint64) error {
-	return fmt.Errorf("found invalid stack ID %d for event %s", id, specs[ev.typ].name)
+	return corrupt("found invalid stack ID %d for event %s", id, Specs[ev.typ].Name).with(noEntry)
 }
 
 func (ev *raw) noString(id uint64) error {
-	return fmt.Errorf("found invalid string ID %d for event %s", id, specs[ev.typ].name)
+	return corrupt("found invalid string ID %d for event %s", id, Specs[ev.typ].Name).with(noEntry)
 }
 
 // look looks up the goroutines of events some time before their turn: look-ups in a
 // row wait for memory together.
 func (o *order) look(evs []raw) {
 	for i := range evs {
-		if ev := &evs[i]; ev.typ == evGoStart || ev.typ == evGoUnblock {
+		if ev := &evs[i]; ev.typ == EvGoStart || ev.typ == EvGoUnblock {
 			ev.slot = o.gs.find(int64(ev.args[0]))
 		}
 	}
@@ -218,7 +194,7 @@ func (o *order) advance(m *mState, ev *raw, out *[3]Event) (int, error) {
 	a := &ev.args
 	e := &out[0]
 	switch ev.typ {
-	case evGoStart:
+	case EvGoStart:
 		g := o.gs.near(int64(a[0]), ev.slot)
 		if g == nil || g.status != goRunnable || !o.succeeds(a[1], g.gen, g.seq) {
 			return 0, nil
@@ -233,14 +209,14 @@ func (o *order) advance(m *mState, ev *raw, out *[3]Event) (int, error) {
 		g.status, g.seq = goRunning, a[1]
 		m.g = g
 
-	case evGoStop, evGoBlock:
+	case EvGoStop, EvGoBlock:
 		g := m.g
 		if m.p == nil || g == nil || g.status != goRunning {
 			return 0, notRunning(m, ev)
 		}
 		e.set(m, ev, OpGo)
 		m.g = nil
-		if ev.typ == evGoBlock {
+		if ev.typ == EvGoBlock {
 			e.goes(g, GoRunning, GoWaiting)
 			g.status = goWaiting
 		} else {
@@ -258,7 +234,7 @@ func (o *order) advance(m *mState, ev *raw, out *[3]Event) (int, error) {
 		}
 		e.Reason = reason
 
-	case evGoUnblock:
+	case EvGoUnblock:
 		g := o.gs.near(int64(a[0]), ev.slot)
 		if g == nil || g.status != goWaiting || !o.succeeds(a[1], g.gen, g.seq) {
 			return 0, nil
@@ -271,36 +247,9 @@ func (o *order) advance(m *mState, ev *raw, out *[3]Event) (int, error) {
 		}
 		e.Stack = stack
 
-	case evGoCreate, evGoCreateBlocked:
-		if m.p == nil {
-			return 0, needs(m, true, false)
-		}
-		if m.g != nil && m.g.status != goRunning {
-			return 0, fmt.Errorf("%s event for goroutine that's not Running", specs[ev.typ].name)
-		}
-		id := int64(a[0])
-		if o.gs.get(id) != nil {
-			return 0, fmt.Errorf("tried to create goroutine (%d) that already exists", id)
-		}
-		g := o.gs.put(id)
-		g.gen = uint32(o.gen)
-		e.set(m, ev, OpGo)
-		if ev.typ == evGoCreate {
-			g.status = goRunnable
-			e.goes(g, GoNotExist, GoRunnable)
-		} else {
-			g.status = goWaiting
-			e.goes(g, GoNotExist, GoWaiting)
-		}
-		var ok bool
-		if e.Stack, ok = o.in.stacks.get(a[2]); !ok {
-			return 0, ev.noStack(a[2])
-		}
-		if e.ResStack, ok = o.in.stacks.get(a[1]); !ok {
-			return 0, ev.noStack(a[1])
-		}
-
-	case evGoDestroy:
+	case EvGoCreate, EvGoCreateBlocked:
+		return o.create(m, ev, e)
+	case EvGoDestroy:
 		g := m.g
 		if m.p == nil || g == nil || g.status != goRunning {
 			return 0, notRunning(m, ev)
@@ -309,14 +258,14 @@ func (o *order) advance(m *mState, ev *raw, out *[3]Event) (int, error) {
 		m.g = nil
 		o.gs.remove(g)
 
-	case evGoSyscallBegin:
+	case EvGoSyscallBegin:
 		g := m.g
 		if m.p == nil || g == nil || g.status != goRunning {
 			return 0, notRunning(m, ev)
 		}
 		p := m.p
 		if !o.succeeds(a[0], p.gen, p.seq) {
-			return 0, fmt.Errorf("failed to advance %s: can't make sequence: %d (gen=%d) -> %d (gen=%d)", specs[ev.typ].name, p.seq, p.gen, a[0], o.gen)
+			return 0, corrupt("failed to advance %s: can't make sequence: %d (gen=%d) -> %d (gen=%d)", Specs[ev.typ].Name, p.seq, p.gen, a[0], o.gen).with(noEvent)
 		}
 		e.set(m, ev, OpGo).goes(g, GoRunning, GoSyscall)
 		g.status = goSyscall
@@ -327,29 +276,28 @@ func (o *order) advance(m *mState, ev *raw, out *[3]Event) (int, error) {
 		}
 		e.Stack, e.ResStack = stack, stack
 
-	case evGoSyscallEnd:
+	case EvGoSyscallEnd:
 		if m.p == nil || m.g == nil {
 			return 0, needs(m, true, true)
 		}
 		if m.g.status != goSyscall {
-			return 0, fmt.Errorf("%s event for goroutine that's not in a syscall", specs[ev.typ].name)
+			return 0, corrupt("%s event for goroutine that's not in a syscall", Specs[ev.typ].Name)
 		}
 		if m.p.status != procSyscall {
-			return 0, fmt.Errorf("expected proc %d in state Syscall, but got %s instead", m.p.id, procStatusNames[m.p.status])
+			return 0, corrupt("expected proc %d in state Syscall, but got %s instead", m.p.id, ProcStatusNames[m.p.status])
 		}
 		e.set(m, ev, OpGo).goes(m.g, GoSyscall, GoRunning)
 		m.g.status, m.p.status = goRunning, procRunning
 
-	case evHeapAlloc:
+	case EvHeapAlloc:
 		if m.p == nil {
 			return 0, needs(m, true, false)
 		}
 		e.set(m, ev, OpMetric)
 		e.Metric, e.Values[0] = MetricHeapLive, a[0]
-
-	case evGoSwitch, evGoSwitchDestroy:
+	case EvGoSwitch, EvGoSwitchDestroy:
 		return o.goSwitch(m, ev, out)
-	case evGoDestroySyscall:
+	case EvGoDestroySyscall:
 		return o.destroySyscall(m, ev, out)
 	default:
 		ok, err := o.rare(m, ev, e)
@@ -359,6 +307,39 @@ func (o *order) advance(m *mState, ev *raw, out *[3]Event) (int, error) {
 		if err := o.fill(ev, e); err != nil {
 			return 0, err
 		}
+	}
+	return 1, nil
+}
+
+// create orders the creation of a goroutine.
+func (o *order) create(m *mState, ev *raw, e *Event) (int, error) {
+	a := &ev.args
+	if m.p == nil {
+		return 0, needs(m, true, false)
+	}
+	if m.g != nil && m.g.status != goRunning {
+		return 0, corrupt("%s event for goroutine that's not Running", Specs[ev.typ].Name)
+	}
+	id := int64(a[0])
+	if o.gs.get(id) != nil {
+		return 0, corrupt("tried to create goroutine (%d) that already exists", id)
+	}
+	g := o.gs.put(id)
+	g.gen = uint32(o.gen)
+	e.set(m, ev, OpGo)
+	if ev.typ == EvGoCreate {
+		g.status = goRunnable
+		e.goes(g, GoNotExist, GoRunnable)
+	} else {
+		g.status = goWaiting
+		e.goes(g, GoNotExist, GoWaiting)
+	}
+	var ok bool
+	if e.Stack, ok = o.in.stacks.get(a[2]); !ok {
+		return 0, ev.noStack(a[2])
+	}
+	if e.ResStack, ok = o.in.stacks.get(a[1]); !ok {
+		return 0, ev.noStack(a[1])
 	}
 	return 1, nil
 }
@@ -381,7 +362,7 @@ func (o *order) goSwitch(m *mState, ev *raw, out *[3]Event) (int, error) {
 	m.g = nil
 	out[2].set(m, ev, OpGo).goes(next, GoRunnable, GoRunning).Coro = true
 	m.g = next
-	if ev.typ == evGoSwitch {
+	if ev.typ == EvGoSwitch {
 		e.goes(g, GoRunning, GoWaiting)
 		g.status = goWaiting
 	} else {
@@ -400,12 +381,12 @@ func (o *order) destroySyscall(m *mState, ev *raw, out *[3]Event) (int, error) {
 	}
 	g := m.g
 	if g.status != goSyscall {
-		return 0, fmt.Errorf("%s event for goroutine that's not in a syscall", specs[ev.typ].name)
+		return 0, corrupt("%s event for goroutine that's not in a syscall", Specs[ev.typ].Name)
 	}
 	n := 0
 	if p := m.p; p != nil {
 		if p.status != procSyscall {
-			return 0, fmt.Errorf("proc %d in unexpected state %s during %s", p.id, procStatusNames[p.status], specs[ev.typ].name)
+			return 0, corrupt("proc %d in unexpected state %s during %s", p.id, ProcStatusNames[p.status], Specs[ev.typ].Name)
 		}
 		// The thread keeps the P in C, and its id may be another thread's when the P is
 		// taken: from here on it belongs to nobody.
@@ -423,7 +404,7 @@ func (o *order) destroySyscall(m *mState, ev *raw, out *[3]Event) (int, error) {
 func (o *order) rare(m *mState, ev *raw, e *Event) (bool, error) {
 	a := &ev.args
 	switch ev.typ {
-	case evGoSyscallEndBlocked:
+	case EvGoSyscallEndBlocked:
 		// As long as the thread holds a P that can be taken, it has yet to lose it.
 		if m.p != nil && m.p.status == procSyscall {
 			return false, nil
@@ -432,13 +413,13 @@ func (o *order) rare(m *mState, ev *raw, e *Event) (bool, error) {
 			return false, err
 		}
 		if m.g.status != goSyscall {
-			return false, fmt.Errorf("%s event for goroutine that's not in a syscall", specs[ev.typ].name)
+			return false, corrupt("%s event for goroutine that's not in a syscall", Specs[ev.typ].Name)
 		}
 		e.set(m, ev, OpGo).goes(m.g, GoSyscall, GoRunnable)
 		m.g.status = goRunnable
 		m.g = nil
 
-	case evGoCreateSyscall:
+	case EvGoCreateSyscall:
 		if err := needs(m, false, false); err != nil {
 			return false, err
 		}
@@ -447,7 +428,7 @@ func (o *order) rare(m *mState, ev *raw, e *Event) (bool, error) {
 		}
 		id := int64(a[0])
 		if o.gs.get(id) != nil {
-			return false, fmt.Errorf("tried to create goroutine (%d) in syscall that already exists", id)
+			return false, corrupt("tried to create goroutine (%d) in syscall that already exists", id)
 		}
 		e.set(m, ev, OpGo)
 		g := o.gs.put(id)
@@ -455,10 +436,10 @@ func (o *order) rare(m *mState, ev *raw, e *Event) (bool, error) {
 		e.goes(g, GoNotExist, GoSyscall)
 		m.g = g
 
-	case evGoStatus, evGoStatusStack:
+	case EvGoStatus, EvGoStatusStack:
 		return o.goStatus(m, ev, e)
 
-	case evProcStart:
+	case EvProcStart:
 		p := o.proc(int64(a[0]))
 		if p == nil || p.status != procIdle || !o.succeeds(a[1], p.gen, p.seq) || m.p != nil {
 			return false, nil
@@ -470,90 +451,48 @@ func (o *order) rare(m *mState, ev *raw, e *Event) (bool, error) {
 		p.status, p.seq = procRunning, a[1]
 		m.p, p.m = p, m
 
-	case evProcStop:
+	case EvProcStop:
 		p := m.p
 		if p == nil {
-			return false, fmt.Errorf("event %s for proc (-1) that doesn't exist", specs[ev.typ].name)
+			return false, corrupt("event %s for proc (-1) that doesn't exist", Specs[ev.typ].Name)
 		}
 		if p.status != procRunning && p.status != procSyscall {
-			return false, fmt.Errorf("%s event for proc that's not Running or Syscall", specs[ev.typ].name)
+			return false, corrupt("%s event for proc that's not Running or Syscall", Specs[ev.typ].Name)
 		}
 		e.set(m, ev, OpProc).transition(int64(p.short), ProcRunning, ProcIdle)
 		p.status = procIdle
 		m.p = nil
 
-	case evProcSteal:
+	case EvProcSteal:
 		return o.procSteal(m, ev, e)
-	case evProcStatus:
+	case EvProcStatus:
 		return o.procStatus(m, ev, e)
 
-	case evProcsChange:
+	case EvProcsChange:
 		if err := needs(m, true, true); err != nil {
 			return false, err
 		}
 		e.set(m, ev, OpMetric)
 		e.Metric, e.Values[0] = MetricProcs, a[0]
-	case evHeapGoal:
+	case EvHeapGoal:
 		if err := needs(m, true, false); err != nil {
 			return false, err
 		}
 		e.set(m, ev, OpMetric)
 		e.Metric, e.Values[0] = MetricHeapGoal, a[0]
 
-	case evSTWBegin, evSTWEnd, evAssistBegin, evAssistEnd, evAssistActive:
+	case EvSTWBegin, EvSTWEnd, EvAssistBegin, EvAssistEnd, EvAssistActive:
 		return o.goRange(m, ev, e)
-	case evSweepBegin, evSweepEnd, evSweepActive:
+	case EvSweepBegin, EvSweepEnd, EvSweepActive:
 		return o.sweep(m, ev, e)
-	case evGCBegin, evGCEnd, evGCActive:
+	case EvGCBegin, EvGCEnd, EvGCActive:
 		return o.gcCycle(m, ev, e)
 
-	case evGoLabel:
-		if err := needs(m, true, true); err != nil {
-			return false, err
-		}
-		e.set(m, ev, OpLabel)
-	case evLog:
-		if err := needs(m, true, true); err != nil {
-			return false, err
-		}
-		e.set(m, ev, OpLog).Values[0] = a[0]
-	case evRegionBegin, evRegionEnd:
-		// N.B. regions that end in crossed order are legal to call; pairing them is
-		// left to who reads the events.
-		if err := needs(m, true, true); err != nil {
-			return false, err
-		}
-		op := OpRegionBegin
-		if ev.typ == evRegionEnd {
-			op = OpRegionEnd
-		}
-		e.set(m, ev, op).Values[0] = a[0]
-	case evTaskBegin:
-		if _, ok := o.tasks[a[0]]; ok {
-			return false, fmt.Errorf("task ID conflict: %d", a[0])
-		}
-		if err := needs(m, true, true); err != nil {
-			return false, err
-		}
-		e.set(m, ev, OpTaskBegin)
-		e.Values = [2]uint64{a[0], a[1]}
-		if a[1] == ^uint64(0) {
-			e.Values[1] = 0
-		}
-	case evTaskEnd:
-		if err := needs(m, true, true); err != nil {
-			return false, err
-		}
-		e.set(m, ev, OpTaskEnd)
-		e.Values[0] = a[0]
-		if t, ok := o.tasks[a[0]]; ok {
-			e.Name, e.Values[1] = t.name, t.parent
-			delete(o.tasks, a[0])
-		}
-
+	case EvGoLabel, EvLog, EvRegionBegin, EvRegionEnd, EvTaskBegin, EvTaskEnd:
+		return o.annotate(m, ev, e)
 	default:
-		if ev.typ < evSpan {
-			return false, fmt.Errorf("bad event type found while ordering: %d", ev.typ)
+		if ev.typ < EvSpan {
+			return false, corrupt("bad event type found while ordering: %d", ev.typ)
 		}
 		if err := needs(m, false, false); err != nil {
 			return false, err
@@ -563,32 +502,73 @@ func (o *order) rare(m *mState, ev *raw, e *Event) (bool, error) {
 	return true, nil
 }
 
+// annotate orders labels, and what the program tells the tracer.
+func (o *order) annotate(m *mState, ev *raw, e *Event) (bool, error) {
+	a := &ev.args
+	if ev.typ == EvTaskBegin {
+		if _, ok := o.tasks[a[0]]; ok {
+			return false, corrupt("task ID conflict: %d", a[0])
+		}
+	}
+	if err := needs(m, true, true); err != nil {
+		return false, err
+	}
+	switch ev.typ {
+	case EvGoLabel:
+		e.set(m, ev, OpLabel)
+	case EvLog:
+		e.set(m, ev, OpLog).Values[0] = a[0]
+	case EvRegionBegin, EvRegionEnd:
+		// Regions that end in crossed order are legal to call; pairing them is
+		// left to who reads the events.
+		op := OpRegionBegin
+		if ev.typ == EvRegionEnd {
+			op = OpRegionEnd
+		}
+		e.set(m, ev, op).Values[0] = a[0]
+	case EvTaskBegin:
+		e.set(m, ev, OpTaskBegin)
+		e.Values = [2]uint64{a[0], a[1]}
+		if a[1] == ^uint64(0) {
+			e.Values[1] = 0
+		}
+	case EvTaskEnd:
+		e.set(m, ev, OpTaskEnd)
+		e.Values[0] = a[0]
+		if t, ok := o.tasks[a[0]]; ok {
+			e.Name, e.Values[1] = t.name, t.parent
+			delete(o.tasks, a[0])
+		}
+	}
+	return true, nil
+}
+
 // notRunning says why no goroutine runs on m.
 func notRunning(m *mState, ev *raw) error {
 	if err := needs(m, true, true); err != nil {
 		return err
 	}
-	return fmt.Errorf("%s event for goroutine that's not Running", specs[ev.typ].name)
+	return corrupt("%s event for goroutine that's not Running", Specs[ev.typ].Name)
 }
 
 func (o *order) goStatus(m *mState, ev *raw, e *Event) (bool, error) {
 	id, mid, status := int64(ev.args[0]), int64(ev.args[1]), ev.args[2]
 	if status >= numGoStatus {
-		return false, fmt.Errorf("invalid status for goroutine %d: %d", id, status)
+		return false, corrupt("invalid status for goroutine %d: %d", id, status)
 	}
 	from := goStateOf[status]
 	g := o.gs.get(id)
 	switch {
 	case g != nil:
 		if uint64(g.status) != status {
-			return false, fmt.Errorf("inconsistent status for goroutine %d: old %s vs. new %s", id, goStatusNames[g.status], goStatusNames[status])
+			return false, corrupt("inconsistent status for goroutine %d: old %s vs. new %s", id, GoStatusNames[g.status], GoStatusNames[status])
 		}
 	case o.gen == o.initial:
 		g = o.gs.put(id)
 		g.status = uint8(status)
 		from = GoUndetermined
 	default:
-		return false, fmt.Errorf("found goroutine status for new goroutine after the first generation: id=%d status=%s", id, goStatusNames[status])
+		return false, corrupt("found goroutine status for new goroutine after the first generation: id=%d status=%s", id, GoStatusNames[status])
 	}
 	g.gen, g.seq = uint32(o.gen), 0
 
@@ -598,11 +578,11 @@ func (o *order) goStatus(m *mState, ev *raw, e *Event) (bool, error) {
 		m.g = g
 	case goSyscall:
 		if mid == None {
-			return false, fmt.Errorf("found goroutine %d in syscall without a thread", id)
+			return false, corrupt("found goroutine %d in syscall without a thread", id)
 		}
 		if mid == m.id {
 			if o.gen != o.initial && m.g != g {
-				return false, fmt.Errorf("inconsistent thread for syscalling goroutine %d: thread has goroutine %d", id, e.G)
+				return false, corrupt("inconsistent thread for syscalling goroutine %d: thread has goroutine %d", id, e.G)
 			}
 			m.g = g
 			break
@@ -610,7 +590,7 @@ func (o *order) goStatus(m *mState, ev *raw, e *Event) (bool, error) {
 		// A goroutine that sat in a call for the whole generation, on another thread.
 		if other := o.ms[mid]; other != nil {
 			if other.g != g {
-				return false, fmt.Errorf("inconsistent thread for syscalling goroutine %d: its thread has another", id)
+				return false, corrupt("inconsistent thread for syscalling goroutine %d: its thread has another", id)
 			}
 			e.G, e.GSlot = id, g.slot
 		} else {
@@ -624,7 +604,7 @@ func (o *order) goStatus(m *mState, ev *raw, e *Event) (bool, error) {
 func (o *order) procStatus(m *mState, ev *raw, e *Event) (bool, error) {
 	id, status := int64(ev.args[0]), ev.args[1]
 	if status >= numProcStatus {
-		return false, fmt.Errorf("invalid status for proc %d: %d", id, status)
+		return false, corrupt("invalid status for proc %d: %d", id, status)
 	}
 	from := procStateOf[status]
 	p := o.proc(id)
@@ -645,7 +625,7 @@ func (o *order) procStatus(m *mState, ev *raw, e *Event) (bool, error) {
 	case status == procAbandoned && p.status == procAbandoned:
 		from = ProcIdle
 	case uint64(p.status) != status:
-		return false, fmt.Errorf("inconsistent status for proc %d: old %s vs. new %s", id, procStatusNames[p.status], procStatusNames[status])
+		return false, corrupt("inconsistent status for proc %d: old %s vs. new %s", id, ProcStatusNames[p.status], ProcStatusNames[status])
 	}
 	p.gen, p.seq = uint32(o.gen), 0
 	e.set(m, ev, OpProc)
@@ -655,7 +635,7 @@ func (o *order) procStatus(m *mState, ev *raw, e *Event) (bool, error) {
 		// belongs to the thread that holds it.
 		holder := p.m
 		if holder == nil || holder.p != p {
-			return false, fmt.Errorf("failed to find sched context for proc %d that's about to be stolen", id)
+			return false, corrupt("failed to find sched context for proc %d that's about to be stolen", id)
 		}
 		e.M, e.P, e.G, e.GSlot = holder.id, narrow(id), None, 0
 		if holder.g != nil {
@@ -687,11 +667,11 @@ func (o *order) procSteal(m *mState, ev *raw, e *Event) (bool, error) {
 	holder := m
 	if !abandoned && mid != m.id {
 		if holder = o.ms[mid]; holder == nil {
-			return false, fmt.Errorf("stole proc from non-existent thread %d", mid)
+			return false, corrupt("stole proc from non-existent thread %d", mid)
 		}
 	}
 	if !abandoned && holder.p != p {
-		return false, fmt.Errorf("tried to steal proc %d from thread %d, but got another proc instead", p.id, mid)
+		return false, corrupt("tried to steal proc %d from thread %d, but got another proc instead", p.id, mid)
 	}
 	e.set(m, ev, OpProc).transition(int64(p.short), from, ProcIdle)
 	if !abandoned {
@@ -711,21 +691,21 @@ func (o *order) rangesOf(g *gState) *[]openRange {
 
 // goRange follows stop-the-worlds and mark assists.
 func (o *order) goRange(m *mState, ev *raw, e *Event) (bool, error) {
-	if ev.typ == evAssistActive {
+	if ev.typ == EvAssistActive {
 		id := int64(ev.args[0])
 		g := o.gs.get(id)
 		if g == nil {
-			return false, fmt.Errorf("uninitialized goroutine %d found during %s", id, specs[ev.typ].name)
+			return false, corrupt("uninitialized goroutine %d found during %s", id, Specs[ev.typ].Name)
 		}
 		ranges := o.rangesOf(g)
-		in := slices.ContainsFunc(*ranges, func(r openRange) bool { return r.typ == evAssistBegin })
+		in := slices.ContainsFunc(*ranges, func(r openRange) bool { return r.typ == EvAssistBegin })
 		switch first := o.gen == o.initial; {
 		case first && in:
-			return false, errors.New("found named active range already in first gen: GC mark assist")
+			return false, corrupt("found named active range already in first gen: GC mark assist")
 		case first:
-			*ranges = append(*ranges, openRange{typ: evAssistBegin})
+			*ranges = append(*ranges, openRange{typ: EvAssistBegin})
 		case !in:
-			return false, errors.New("resource is missing active range: GC mark assist")
+			return false, corrupt("resource is missing active range: GC mark assist")
 		}
 		e.set(m, ev, OpRangeActive)
 		e.Range, e.Res, e.Slot = RangeAssist, id, g.slot
@@ -736,17 +716,17 @@ func (o *order) goRange(m *mState, ev *raw, e *Event) (bool, error) {
 	}
 	g := m.g
 	ranges := o.rangesOf(g)
-	kind, typ := uint8(RangeSTW), byte(evSTWBegin)
-	if ev.typ == evAssistBegin || ev.typ == evAssistEnd {
-		kind, typ = RangeAssist, evAssistBegin
+	kind, typ := uint8(RangeSTW), byte(EvSTWBegin)
+	if ev.typ == EvAssistBegin || ev.typ == EvAssistEnd {
+		kind, typ = RangeAssist, EvAssistBegin
 	}
 	if ev.typ == typ {
 		// The reference compares stop-the-worlds by reason too.
-		if slices.ContainsFunc(*ranges, func(r openRange) bool { return r.typ == typ && (typ == evAssistBegin || uint64(r.name) == ev.args[0]) }) {
-			return false, fmt.Errorf("discovered event already in-flight for when starting event %s", specs[ev.typ].name)
+		if slices.ContainsFunc(*ranges, func(r openRange) bool { return r.typ == typ && (typ == EvAssistBegin || uint64(r.name) == ev.args[0]) }) {
+			return false, corrupt("discovered event already in-flight for when starting event %s", Specs[ev.typ].Name)
 		}
 		if len(*ranges) == maxRanges {
-			return false, fmt.Errorf("goroutine %d is in %d ranges at once", g.id, maxRanges)
+			return false, corrupt("goroutine %d is in %d ranges at once", g.id, maxRanges)
 		}
 		*ranges = append(*ranges, openRange{typ: typ, name: uint32(ev.args[0])})
 		e.set(m, ev, OpRangeBegin)
@@ -755,7 +735,7 @@ func (o *order) goRange(m *mState, ev *raw, e *Event) (bool, error) {
 	}
 	i := slices.IndexFunc(*ranges, func(r openRange) bool { return r.typ == typ })
 	if i < 0 {
-		return false, fmt.Errorf("tried to end event %s, but not in-flight", specs[typ].name)
+		return false, corrupt("tried to end event %s, but not in-flight", Specs[typ].Name)
 	}
 	e.set(m, ev, OpRangeEnd)
 	e.Range, e.Res, e.Slot = kind, g.id, g.slot
@@ -767,16 +747,16 @@ func (o *order) goRange(m *mState, ev *raw, e *Event) (bool, error) {
 }
 
 func (o *order) sweep(m *mState, ev *raw, e *Event) (bool, error) {
-	if ev.typ == evSweepActive {
+	if ev.typ == EvSweepActive {
 		id := int64(ev.args[0])
 		p := o.proc(id)
 		switch first := o.gen == o.initial; {
 		case p == nil:
-			return false, fmt.Errorf("encountered GCSweepActive for unknown proc %d", id)
+			return false, corrupt("encountered GCSweepActive for unknown proc %d", id)
 		case first && p.sweeping:
-			return false, errors.New("found named active range already in first gen: GC sweep")
+			return false, corrupt("found named active range already in first gen: GC sweep")
 		case !first && !p.sweeping:
-			return false, errors.New("resource is missing active range: GC sweep")
+			return false, corrupt("resource is missing active range: GC sweep")
 		}
 		p.sweeping = true
 		e.set(m, ev, OpRangeActive)
@@ -786,15 +766,15 @@ func (o *order) sweep(m *mState, ev *raw, e *Event) (bool, error) {
 	if err := needs(m, true, false); err != nil {
 		return false, err
 	}
-	op, begin := OpRangeEnd, ev.typ == evSweepBegin
+	op, begin := OpRangeEnd, ev.typ == EvSweepBegin
 	if begin {
 		op = OpRangeBegin
 	}
 	if m.p.sweeping == begin {
 		if begin {
-			return false, fmt.Errorf("discovered event already in-flight for when starting event %s", specs[ev.typ].name)
+			return false, corrupt("discovered event already in-flight for when starting event %s", Specs[ev.typ].Name)
 		}
-		return false, errors.New("tried to end event GCSweepBegin, but not in-flight")
+		return false, corrupt("tried to end event GCSweepBegin, but not in-flight")
 	}
 	m.p.sweeping = begin
 	e.set(m, ev, op)
@@ -812,17 +792,17 @@ func (o *order) gcCycle(m *mState, ev *raw, e *Event) (bool, error) {
 	op, to := OpRangeBegin, uint8(gcOn)
 	known := true // the event must be the next, on a running goroutine
 	switch ev.typ {
-	case evGCActive:
+	case EvGCActive:
 		op = OpRangeActive
 		if o.gen == o.initial {
 			if o.gc != gcUnknown {
-				return false, errors.New("GCActive in the first generation isn't first GC event")
+				return false, corrupt("GCActive in the first generation isn't first GC event")
 			}
 			known = false
 		}
-	case evGCBegin:
+	case EvGCBegin:
 		known = o.gc != gcUnknown
-	case evGCEnd:
+	case EvGCEnd:
 		op, to = OpRangeEnd, gcOff
 	}
 	if known {
@@ -830,14 +810,14 @@ func (o *order) gcCycle(m *mState, ev *raw, e *Event) (bool, error) {
 			return false, nil
 		}
 		switch {
-		case ev.typ == evGCActive && o.gc != gcOn:
-			return false, errors.New("encountered GCActive while GC was not in progress")
-		case ev.typ == evGCBegin && o.gc == gcOn:
-			return false, errors.New("encountered GCBegin while GC was already in progress")
-		case ev.typ == evGCEnd && o.gc == gcOff:
-			return false, errors.New("encountered GCEnd when GC was not in progress")
-		case ev.typ == evGCEnd && o.gc == gcUnknown:
-			return false, errors.New("encountered GCEnd when GC was in an undetermined state")
+		case ev.typ == EvGCActive && o.gc != gcOn:
+			return false, corrupt("encountered GCActive while GC was not in progress")
+		case ev.typ == EvGCBegin && o.gc == gcOn:
+			return false, corrupt("encountered GCBegin while GC was already in progress")
+		case ev.typ == EvGCEnd && o.gc == gcOff:
+			return false, corrupt("encountered GCEnd when GC was not in progress")
+		case ev.typ == EvGCEnd && o.gc == gcUnknown:
+			return false, corrupt("encountered GCEnd when GC was in an undetermined state")
 		}
 		if err := needs(m, true, true); err != nil {
 			return false, err
@@ -850,30 +830,30 @@ func (o *order) gcCycle(m *mState, ev *raw, e *Event) (bool, error) {
 
 // fill gives a rare event its strings and stacks.
 func (o *order) fill(ev *raw, e *Event) error {
-	s := &specs[ev.typ]
+	s := &layouts[ev.typ]
 	if s.stack >= 0 {
 		id, ok := o.in.stacks.get(ev.args[s.stack])
 		if !ok {
 			return ev.noStack(ev.args[s.stack])
 		}
 		e.Stack = id
-		if ev.typ == evGoStatusStack {
+		if ev.typ == EvGoStatusStack {
 			e.ResStack = id
 		}
 	}
-	if ev.typ == evSTWEnd {
+	if ev.typ == EvSTWEnd {
 		e.Name, _ = o.in.text(ev.args[0])
 		return nil
 	}
 	if s.string1 < 0 {
 		return nil
 	}
-	if ev.typ == evLog {
+	if ev.typ == EvLog {
 		var ok1, ok2 bool
 		e.Name, ok1 = o.in.log(ev.args[s.string1])
 		e.Text, ok2 = o.in.log(ev.args[s.string2])
 		if !ok1 || !ok2 {
-			return fmt.Errorf("found invalid string ID for event %s", s.name)
+			return corrupt("found invalid string ID for event %s", Specs[ev.typ].Name).with(noEntry)
 		}
 		return nil
 	}
@@ -882,9 +862,9 @@ func (o *order) fill(ev *raw, e *Event) error {
 		return ev.noString(ev.args[s.string1])
 	}
 	switch ev.typ {
-	case evGoLabel:
+	case EvGoLabel:
 		e.Mode = o.labels[id]
-	case evTaskBegin:
+	case EvTaskBegin:
 		e.Name = id
 		if o.tasks == nil {
 			o.tasks = make(map[uint64]task)

@@ -23,8 +23,6 @@ package wire
 import (
 	"bufio"
 	"cmp"
-	"errors"
-	"fmt"
 	"io"
 	"math"
 	"slices"
@@ -32,8 +30,8 @@ import (
 
 // Reader reads a v2 trace.
 type Reader struct {
-	r       *bufio.Reader
-	version int
+	in      input
+	version Version
 	g       generation
 	o       order
 
@@ -43,6 +41,13 @@ type Reader struct {
 	open    bool // a generation is being delivered
 	done    bool
 	err     error // to be returned after the Sync that precedes it
+	atEnd   bool  // no generation follows the one that is read
+
+	// What was met of the trace.
+	gen           uint64 // of the batch before, 0 between generations
+	unframed      bool   // where the next batch begins is lost
+	begun         int    // generations
+	whole, tabled int    // of them, those read to their end, and those with strings
 
 	nsPer  float64 // of the generation before
 	given  int64   // events delivered
@@ -65,12 +70,16 @@ type head struct {
 }
 
 // NewReader returns a reader of the format of Go 1.version, which is at least 22.
-// r stands at the begin of the file; the header's content is taken for granted.
-func NewReader(r *bufio.Reader, version int, t Tables) (*Reader, error) {
-	if _, err := r.Discard(16); err != nil {
-		return nil, noEOF(err)
+// r stands at the start of the file; the header's content is taken for granted.
+func NewReader(r *bufio.Reader, version Version, t Tables) (*Reader, error) {
+	n, err := r.Discard(16)
+	if err == io.EOF {
+		err = truncated("the file ends inside its header")
 	}
-	rd := &Reader{r: r, version: version}
+	if err != nil {
+		return nil, err
+	}
+	rd := &Reader{in: input{r, int64(n)}, version: version}
 	rd.g.tables = t
 	rd.o.in = &rd.g
 	rd.o.labels = map[uint32]uint8{
@@ -108,8 +117,8 @@ func (r *Reader) Read(buf []Event) (n int, err error) {
 			k = 0
 		}
 		if err != nil {
-			r.err = err
-			return n, err
+			r.fail(err)
+			return n, r.err
 		}
 		r.tick(buf[n : n+k])
 		n += k
@@ -141,7 +150,7 @@ func (r *Reader) nextGeneration(e *Event) error {
 	var more bool
 	var err error
 	wasOpen := r.open
-	if r.version >= 26 {
+	if r.version.MarksEnds() {
 		more, err = r.readMarked()
 	} else {
 		more, err = r.readUnmarked(wasOpen)
@@ -149,7 +158,7 @@ func (r *Reader) nextGeneration(e *Event) error {
 	r.open = false
 	switch {
 	case err != nil:
-		r.err = err
+		r.fail(err)
 		r.sync(e, r.last)
 		return nil
 	case !more:
@@ -181,54 +190,96 @@ func (r *Reader) nextGeneration(e *Event) error {
 	return nil
 }
 
+// header reads the head of the next batch and counts the generations.
+func (r *Reader) header() (header, error) {
+	h, err := r.in.header()
+	r.unframed = err != nil
+	switch {
+	case h.end:
+		r.gen = 0
+	case h.gen != 0 && h.gen != r.gen:
+		r.gen = h.gen
+		r.begun++
+	}
+	return h, err
+}
+
+// next reads the next batch; its data is held.
+func (r *Reader) next() (header, []byte, error) {
+	h, err := r.header()
+	if err != nil {
+		return h, nil, err
+	}
+	data, err := r.g.read(&r.in, h)
+	r.unframed = err != nil
+	return h, data, err
+}
+
+// Generations returns how many generations the bytes read so far begin, and how many of
+// them they hold whole.
+func (r *Reader) Generations() (begun, whole int) { return r.begun, r.whole }
+
+// Skim reads what follows a fault, until stop says so, and counts its generations.
+func (r *Reader) Skim(stop func() bool) {
+	for !r.unframed && !stop() {
+		h, err := r.header()
+		if err != nil {
+			return
+		}
+		n, err := r.in.r.Discard(h.size)
+		r.in.n += int64(n)
+		r.unframed = err != nil
+	}
+}
+
 // readMarked reads a generation up to its end mark (Go 1.26 and later).
 func (r *Reader) readMarked() (more bool, err error) {
 	g := &r.g
 	g.reset()
 	for {
-		h, err := readHeader(r.r)
-		if err == io.EOF {
-			if g.batches > 0 {
-				return false, errors.New("incomplete generation found; trace likely truncated")
-			}
+		h, data, err := r.next()
+		switch {
+		case err == io.EOF && r.begun == 0:
+			return false, errEmpty
+		case err == io.EOF && g.gen != 0:
+			return false, errUnended
+		case err == io.EOF:
 			return false, nil
-		}
-		if err != nil {
-			return false, err
-		}
-		data, err := g.read(r.r, h)
-		if err != nil {
+		case err != nil:
 			return false, err
 		}
 		if g.gen == 0 {
 			g.gen = h.gen
 		}
-		if h.end || !h.exp && h.size > 0 && data[0] == evEndOfGeneration {
+		if h.end || !h.exp && h.size > 0 && data[0] == EvEndOfGeneration {
 			g.release(data)
 			break
 		}
 		if h.gen == 0 {
-			return false, fmt.Errorf("invalid generation number %d", h.gen)
+			return false, corrupt("invalid generation number %d", h.gen)
 		}
 		if h.gen != g.gen {
-			return false, errors.New("broken trace: missing end-of-generation event, or generations are interleaved")
+			return false, corrupt("broken trace: missing end-of-generation event, or generations are interleaved")
 		}
 		if err := g.file(h, data, r.version); err != nil {
 			return false, err
 		}
 	}
+	r.whole++
 	return true, g.finish(r.version)
 }
 
 // readUnmarked reads a generation up to the first batch of the next.
 func (r *Reader) readUnmarked(wasOpen bool) (more bool, err error) {
-	if r.spillErr != nil {
+	g := &r.g
+	switch {
+	case r.spillErr != nil:
 		return false, r.spillErr
-	}
-	if wasOpen && !r.spilled {
+	case wasOpen && !r.spilled && !g.hasStrings && (r.tabled > 0 || r.begun == 1 && g.batches == 0):
+		return false, errUnended // the string table comes last (trace.go:traceAdvance)
+	case wasOpen && !r.spilled:
 		return false, nil
 	}
-	g := &r.g
 	g.reset()
 	if r.spilled {
 		r.spilled = false
@@ -240,31 +291,30 @@ func (r *Reader) readUnmarked(wasOpen bool) (more bool, err error) {
 		}
 	}
 	for {
-		h, err := readHeader(r.r)
-		var data []byte
-		if err == nil {
-			data, err = g.read(r.r, h)
-		}
+		h, data, err := r.next()
 		switch {
+		case err == io.EOF && g.gen == 0:
+			return false, errEmpty
 		case err == io.EOF:
-			return true, g.finish(r.version)
+			r.atEnd = true
+			return true, r.finishUnmarked()
 		case err != nil && g.gen == 0:
 			return false, err
 		case err != nil:
 			// It may concern only the next generation: deliver this one first.
-			r.spillErr = err
-			return true, g.finish(r.version)
+			r.spillErr, r.atEnd = err, true
+			return true, r.finishUnmarked()
 		case h.gen == 0: // also an end mark, which there is none of before Go 1.26
-			return false, fmt.Errorf("invalid generation number %d", h.gen)
+			return false, corrupt("invalid generation number %d", h.gen)
 		case g.gen == 0:
 			g.gen = h.gen
 		case h.gen == g.gen+1:
 			r.spilled, r.spill = true, h
 			r.spillBuf = append(r.spillBuf[:0], data...)
 			g.release(data)
-			return true, g.finish(r.version)
+			return true, r.finishUnmarked()
 		case h.gen != g.gen:
-			return false, errors.New("generations out of order")
+			return false, corrupt("generations out of order")
 		}
 		if err := g.file(h, data, r.version); err != nil {
 			return false, err
@@ -272,12 +322,22 @@ func (r *Reader) readUnmarked(wasOpen bool) (more bool, err error) {
 	}
 }
 
+func (r *Reader) finishUnmarked() error {
+	if r.g.hasStrings {
+		r.tabled++
+	}
+	if r.g.hasStrings || r.tabled == 0 {
+		r.whole++
+	}
+	return r.g.finish(r.version)
+}
+
 func (r *Reader) sample(e *Event) error {
 	s := &r.g.samples[r.samples]
 	r.samples++
 	stack, ok := r.g.stacks.get(s.stack)
 	if !ok {
-		return fmt.Errorf("found invalid stack ID %d for event CPUSample", s.stack)
+		return corrupt("found invalid stack ID %d for event CPUSample", s.stack).with(noEntry)
 	}
 	*e = Event{Time: s.time, Op: OpSample, G: s.g, P: narrow(s.p), M: s.m, Stack: stack}
 	return nil
@@ -337,9 +397,9 @@ const minEffort = 1 << 22
 // others orders the next event of the first thread that can go on when the earliest
 // cannot.
 func (r *Reader) others(out *[3]Event) (int, error) {
-	// N.B. in sound traces it is less than one thread for an event.
+	// In sound traces it is less than one thread for an event.
 	if r.effort += int64(len(r.heap)); r.effort > minEffort+256*r.given {
-		return 0, fmt.Errorf("broken trace: events of %d threads wait for one another", len(r.heap))
+		return 0, corrupt("broken trace: events of %d threads wait for one another", len(r.heap))
 	}
 	slices.SortFunc(r.heap, func(a, b head) int { return cmp.Compare(a.time, b.time) })
 	for i := 1; i < len(r.heap); i++ {
@@ -353,7 +413,7 @@ func (r *Reader) others(out *[3]Event) (int, error) {
 		}
 	}
 	t := r.heap[0].t
-	return 0, fmt.Errorf("broken trace: failed to advance: generation %d, earliest event %s of thread %d", r.g.gen, specs[t.evs[t.at].typ].name, t.id)
+	return 0, corrupt("broken trace: failed to advance: generation %d, earliest event %s of thread %d", r.g.gen, Specs[t.evs[t.at].typ].Name, t.id).with(noEvent)
 }
 
 // bound returns what is bound to t, nothing if it is no thread.

@@ -1,3 +1,5 @@
+// Package evidence is what checks share: proof in the shape of a finding, costs on the
+// clocks there are, and the reasons for which a trace cannot tell.
 package evidence
 
 import (

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/verdict"
 )
 
 // Apply sets the severities of a report's findings and takes out those that are off
@@ -72,6 +73,7 @@ func (c *Config) Apply(rep *analysis.Report, today time.Time) {
 		}
 	}
 	rep.Fold()
+	rep.Verdict = verdict.Of(rep)
 }
 
 // checkOf is the analyzer of a code.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -166,7 +167,7 @@ func TestErrors(t *testing.T) {
 		{"suppressions:\n- reason: why", `f.yaml:2: a suppression of everything: it needs a code, a function or a file`},
 		{"suppressions:\n- code: tail\n  reason: ' '", `f.yaml:3: reason is empty`},
 		{"suppressions:\n- code: tial\n  reason: r", `f.yaml:2: unknown check "tial"; did you mean tail?`},
-		{"suppressions:\n- code: z*\n  reason: r", `f.yaml:2: "z*" matches no check; there are: limits, tail, share, heap, saturated`},
+		{"suppressions:\n- code: z*\n  reason: r", `f.yaml:2: "z*" matches no check: 'tracelens explain' lists all`},
 		{"suppressions:\n- code: tail\n  reason: r\n  expires: tomorrow", `f.yaml:4: "tomorrow" is not a day; write it as 2027-01-31`},
 		{"suppressions:\n- code: tail\n  reason: r\n  func: f", `f.yaml:4: unknown key "func"; did you mean function?`},
 	} {
@@ -204,8 +205,39 @@ func TestFind(t *testing.T) {
 	check("")
 	write("repo")
 	check("../../tracelens.yaml")
+	t.Setenv("HOME", filepath.Join(root, "repo", "a"))
+	t.Setenv("USERPROFILE", filepath.Join(root, "repo", "a"))
+	check("") // above home
+	write("repo/a")
+	check("../tracelens.yaml")
+	if err := os.WriteFile(filepath.Join(deep, "tracelens.yml"), nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	check("tracelens.yml")
 	write("repo/a/b")
 	check("tracelens.yaml")
+}
+
+func TestUnknown(t *testing.T) {
+	var many []string
+	for i := range 40 {
+		many = append(many, fmt.Sprintf("name-%02d-of-many", i))
+	}
+	many = append(many, "latency", "stealing")
+	for _, c := range []struct {
+		what, name string
+		names      []string
+		want       string
+	}{
+		{"level", "x", []string{"note", "error"}, `unknown level "x"; there are: note, error`},
+		{"analyzer", "latncy", many, `unknown analyzer "latncy"; did you mean latency?`},
+		{"analyzer", "stalling-far", many, `unknown analyzer "stalling-far"; the nearest of 42 are stealing, `},
+		{"analyzer", "zzz", many, `: 'tracelens explain' lists all`},
+	} {
+		if got := Unknown(c.what, c.name, c.names).Error(); !strings.Contains(got, c.want) || len(got) > 200 {
+			t.Errorf("%s %s: %s, want %s", c.what, c.name, got, c.want)
+		}
+	}
 }
 
 // report has a finding of tail with a stack that explains one of share, one of

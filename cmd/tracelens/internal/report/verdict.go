@@ -74,28 +74,21 @@ func counted(n int64, what string) string {
 // shownWhole is how many findings stand with their proof where the report is brief.
 const shownWhole = 3
 
-// mostNamed is how many findings the verdict names.
-const mostNamed = 3
-
-// verdictLines say what the findings come to, and the state of the program in numbers;
-// nil where the analyzer of these did not run. What is about the trace alone has no
-// cost, and limits no program.
-func verdictLines(rep *analysis.Report) []string {
-	i := slices.IndexFunc(rep.Results, func(res *analysis.Result) bool { return res.Leads })
-	if i < 0 || len(rep.Results[i].Summary) == 0 || rep.Fleet != nil {
+// verdictLines are the sentences of the verdict, and the state of the program in
+// numbers; nil of many traces.
+func verdictLines(rep *analysis.Report) (lines []string) {
+	if rep.Verdict == nil {
 		return nil
 	}
-	numbers := strings.Join(rep.Results[i].Summary, " ")
-	var costly []string
-	for _, f := range rep.Findings() {
-		if f.Severity.Rank() >= analysis.Warning.Rank() && f.Cost.Total > 0 {
-			costly = append(costly, fmt.Sprintf("%s (%s)", f.Code, cost(f, rep.Trace.Quantum)))
+	for _, p := range rep.Verdict.Parts {
+		lines = append(lines, p.Text)
+	}
+	for _, res := range rep.Results {
+		if res.Leads && len(res.Summary) > 0 {
+			lines = append(lines, "In numbers: "+strings.Join(res.Summary, " "))
 		}
 	}
-	if len(costly) == 0 {
-		return []string{"Nothing in this trace limits the program: " + numbers}
-	}
-	return []string{"What matters most: " + strings.Join(costly[:min(len(costly), mostNamed)], ", ") + ".", "In numbers: " + numbers}
+	return lines
 }
 
 // cannot is a reason for which a trace cannot tell something.

@@ -1,40 +1,18 @@
 package parse
 
 import (
-	"bufio"
-	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
 
 	"golang.org/x/exp/trace"
 
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
-
 	"github.com/tracelens/tracelens/parse/internal/wire"
 )
 
-// source delivers the events of a trace in order: see [wire.Reader.Read].
-type source interface {
-	Read([]wire.Event) (int, error)
-}
-
-// opener returns the reader for a format.
-type opener func(r *bufio.Reader, version int, sym *Symbols) (source, error)
-
-// newSource returns the reader for a format: our own from Go 1.22 on, the
-// reference for what is older.
-func newSource(r *bufio.Reader, version int, sym *Symbols) (source, error) {
-	if version >= 22 {
-		return wire.NewReader(r, version, tables{sym})
-	}
-	return newXReader(r, sym)
-}
-
 // xreader reads through golang.org/x/exp/trace.
 type xreader struct {
+	in      counted
 	r       *trace.Reader
 	sym     *Symbols
 	stacks  map[trace.Stack]StackID // of this generation
@@ -47,40 +25,22 @@ type xreader struct {
 }
 
 func newXReader(r io.Reader, sym *Symbols) (x *xreader, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("the reference reader panicked: %v", p)
-		}
-	}()
-	tr, err := trace.NewReader(r)
-	if err != nil {
-		return nil, err
-	}
-	return &xreader{r: tr, sym: sym, stacks: make(map[trace.Stack]StackID), slots: make(map[trace.GoID]uint32)}, nil
+	x = &xreader{in: counted{r: r}, sym: sym, stacks: make(map[trace.Stack]StackID), slots: make(map[trace.GoID]uint32)}
+	defer x.guard(&err)
+	x.r, err = trace.NewReader(&x.in)
+	return x, err
 }
 
 func (x *xreader) read() (ev trace.Event, err error) {
 	if x.err != nil {
 		return ev, x.err
 	}
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("the reference reader panicked: %v", p)
-		}
-		x.err = err
-	}()
+	defer x.guard(&err)
 	return x.r.ReadEvent()
 }
 
 func (x *xreader) Read(buf []wire.Event) (n int, err error) {
-	// N.B. it looks for the frames of a stack only when they are asked for, and panics
-	// when a cut has taken them.
-	defer func() {
-		if p := recover(); p != nil {
-			x.err = fmt.Errorf("the reference reader panicked: %v", p)
-			err = x.err
-		}
-	}()
+	defer x.guard(&err)
 	for n < len(buf) {
 		if err := x.next(&buf[n]); err != nil {
 			return n, err
@@ -88,6 +48,40 @@ func (x *xreader) Read(buf []wire.Event) (n int, err error) {
 		n++
 	}
 	return n, nil
+}
+
+// guard keeps a panic of the reference in, and says what kind of fault it met.
+func (x *xreader) guard(err *error) {
+	// It looks for the frames of a stack only when they are asked for, and panics
+	// when a cut has taken them.
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("the reference reader panicked: %v", p)
+	}
+	switch {
+	case *err == nil || *err == io.EOF || *err == x.err:
+	case x.in.err != nil:
+		*err = x.in.err
+	default:
+		*err = referenceFault(*err)
+	}
+	if *err != nil {
+		x.err = *err
+	}
+}
+
+func referenceFault(err error) *Error {
+	detail := err.Error()
+	// Some messages carry a dump of the reader's state.
+	if i := strings.IndexByte(detail, '\n'); i >= 0 {
+		detail = strings.TrimSuffix(detail[:i], ":")
+	}
+	kind := ErrCorrupt
+	for _, of := range []string{"EOF", "malformatted base-128 varint", "in trace.stack table"} {
+		if strings.Contains(detail, of) {
+			kind = ErrTruncated
+		}
+	}
+	return &Error{Kind: kind, Detail: detail + "; a trace of Go 1.21 or older can only be read whole"}
 }
 
 // slot returns the slot of a goroutine (see [wire.Event]).
@@ -328,131 +322,4 @@ func procID(p trace.ProcID) ProcID {
 		return NoProc
 	}
 	return ProcID(p)
-}
-
-// A compressed trace may be maxRatio times as long as its bytes, and minPlain more:
-// traces are up to 5 times, and what is made to fill a disk or a day 1000 times or more.
-const (
-	maxRatio = 100
-	minPlain = 64 << 20
-)
-
-// decompress recognises gzip and zstd by content and returns the plain bytes, at most
-// most if that is not 0.
-func decompress(r io.Reader, most int64) (*bufio.Reader, string, error) {
-	in := &counted{r: r}
-	br := bufio.NewReaderSize(in, 64<<10)
-	head, err := br.Peek(4)
-	if len(head) == 0 && err != nil && err != io.EOF {
-		return nil, "", err
-	}
-	c := &compressed{in: in, most: most}
-	switch {
-	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
-		c.format = "gzip"
-		c.r, err = gzip.NewReader(br)
-	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):
-		c.format = "zstd"
-		c.r, err = zstd.NewReader(br, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
-	default:
-		return br, "", nil
-	}
-	if err != nil {
-		return nil, "", c.fault(err)
-	}
-	return bufio.NewReaderSize(c, 64<<10), c.format, nil
-}
-
-// maxWindow is what zstd's own command accepts without being told more.
-const maxWindow = 128 << 20
-
-// counted counts the bytes of the input, and keeps what it failed with.
-type counted struct {
-	r   io.Reader
-	n   int64
-	err error
-}
-
-func (c *counted) Read(p []byte) (int, error) {
-	n, err := c.r.Read(p)
-	c.n += int64(n)
-	if err != nil && err != io.EOF {
-		c.err = err
-	}
-	return n, err
-}
-
-// compressed bounds a compressed stream, and turns its faults into faults of the trace.
-type compressed struct {
-	r      io.Reader
-	in     *counted
-	format string
-	most   int64
-	n      int64 // bytes delivered
-}
-
-func (c *compressed) Read(p []byte) (int, error) {
-	n, err := c.r.Read(p)
-	c.n += int64(n)
-	switch {
-	case c.most > 0 && c.n > c.most:
-		return 0, &Error{Kind: ErrCorrupt, Detail: "the " + c.format + " stream is longer than allowed when decompressed"}
-	case c.n > minPlain+maxRatio*c.in.n:
-		return 0, &Error{Kind: ErrCorrupt, Detail: fmt.Sprintf("the %s stream decompresses to over %d times its size, as no trace does", c.format, maxRatio)}
-	case err == nil || err == io.EOF:
-		return n, err
-	}
-	return n, c.fault(err)
-}
-
-func (c *compressed) fault(err error) error {
-	switch {
-	case c.in.err != nil:
-		return c.in.err
-	case errors.Is(err, io.ErrUnexpectedEOF), err == io.EOF:
-		return &Error{Kind: ErrTruncated, Detail: "the " + c.format + " stream ends early"}
-	}
-	return &Error{Kind: ErrCorrupt, Detail: c.format + ": " + err.Error()}
-}
-
-// foreign says what input that is not a Go execution trace looks like.
-func foreign(head []byte) string {
-	has := func(p string) bool { return bytes.HasPrefix(head, []byte(p)) }
-	trimmed := bytes.TrimSpace(head)
-	switch {
-	case len(head) == 0:
-		return "the input is empty"
-	case has("PK\x03\x04"):
-		return "this is a zip archive; unpack it first"
-	case has("\x7fELF"):
-		return "this is an ELF binary, not a trace it wrote"
-	case has("\xef\xbb\xbfgo 1."):
-		return "a text editor put a byte order mark before the trace; it must be copied as binary"
-	case has("HTTP/"):
-		return "HTTP response headers precede the trace; fetch it without them (curl without -i)"
-	case bytes.HasPrefix(bytes.ToLower(trimmed), []byte("<!doctype")) || bytes.HasPrefix(bytes.ToLower(trimmed), []byte("<html")):
-		return "this is an HTML page, perhaps an error page of the server the trace was fetched from"
-	case bytes.HasPrefix(trimmed, []byte("{")) || bytes.HasPrefix(trimmed, []byte("[")):
-		return "this is JSON, not a Go execution trace"
-	case has("Z28gMS4"):
-		return "this is a base64-encoded trace; decode it first"
-	case has("\x0a") && bytes.Contains(head, []byte("\x12")), has("\x0a\x04"):
-		return "this looks like a pprof profile, not an execution trace (runtime/trace, /debug/pprof/trace)"
-	case len(bytes.Trim(head, "\x00")) == 0:
-		return "the input is all zeros"
-	}
-	return "not a Go execution trace: it does not begin with \"go 1.N trace\""
-}
-
-// textConverted says whether a trace looks as if it went through a program that
-// takes it for text.
-func textConverted(head []byte) string {
-	lf, crlf := bytes.Count(head, []byte("\n")), bytes.Count(head, []byte("\r\n"))
-	switch {
-	case bytes.Count(head, []byte("\xef\xbf\xbd")) > 8:
-		return "the file was converted to UTF-8 as if it were text"
-	case lf > 4 && lf == crlf:
-		return "line ends were converted (LF to CRLF) as if it were text"
-	}
-	return ""
 }

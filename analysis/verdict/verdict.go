@@ -1,0 +1,218 @@
+// Package verdict says what a report comes to: the few sentences that stand first in
+// every format. It is made from findings and from what measures lead with, by one
+// currency, and never by the absence of findings.
+package verdict
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/tracelens/tracelens/analysis"
+)
+
+const (
+	most     = 3     // limits
+	tooShort = 100e6 // ns: ten time slices (proc.go:forcePreemptNS)
+	longest  = 260   // characters of what a sentence takes over from a finding
+	worth    = .02   // of wall: the floor of a warning
+)
+
+// Of makes the verdict of a report over one trace, nil for a report over many. It is to
+// be made again when findings were suppressed or graded otherwise.
+func Of(rep *analysis.Report) *analysis.Verdict {
+	if rep.Fleet != nil {
+		return nil
+	}
+	v := new(analysis.Verdict)
+	say := func(kind, text string) { v.Parts = append(v.Parts, analysis.VerdictPart{Kind: kind, Text: text}) }
+	if d := rep.Trace.Duration; d < tooShort {
+		say(analysis.VerdictCaution, fmt.Sprintf("The trace is only %s long: rates and worst cases in it may be chance.", analysis.FormatDuration(d, rep.Trace.Quantum)))
+	}
+	limits, host := limits(rep)
+	v.Parts = append(v.Parts, limits...)
+	for _, t := range leading(rep, most-len(limits), limits) {
+		say(analysis.VerdictTime, t)
+	}
+	if host != "" {
+		say(analysis.VerdictHost, host)
+	}
+	if out := ruledOut(rep); out != "" {
+		say(analysis.VerdictRuledOut, out)
+	}
+	var texts []string
+	for _, p := range v.Parts {
+		texts = append(texts, p.Text)
+	}
+	v.Text = strings.Join(texts, " ")
+	return v
+}
+
+// limits are the findings that cost most, and what is to be said of the host.
+func limits(rep *analysis.Report) (parts []analysis.VerdictPart, host string) {
+	wall := rep.Trace.Duration
+	about := make(map[string]analysis.Subject)
+	for _, res := range rep.Results {
+		about[res.Name] = res.About
+	}
+	var look *analysis.VerdictPart
+	findings := rep.Findings()
+	slices.SortStableFunc(findings, func(a, b *analysis.Finding) int {
+		if d := b.Severity.Rank() - a.Severity.Rank(); d != 0 {
+			return d
+		}
+		switch x, y := a.Cost.Rate(wall), b.Cost.Rate(wall); {
+		case x > y:
+			return -1
+		case x < y:
+			return 1
+		}
+		return 0
+	})
+	for _, f := range findings {
+		check, _, _ := strings.Cut(f.Code, "/")
+		switch {
+		case f.Severity.Rank() < analysis.Warning.Rank():
+		case about[check] == analysis.Host && host == "":
+			host = sentence(f, wall)
+		case about[check] != "" || len(parts) == most:
+		default:
+			part := analysis.VerdictPart{Kind: analysis.VerdictLimit, Text: sentence(f, wall), Code: f.Code, Held: f.Cost.Rate(wall)}
+			if part.Held < worth {
+				if look == nil {
+					part.Kind, part.Text = analysis.VerdictLook, "Worth a look: "+part.Text
+					look = &part
+				}
+				continue
+			}
+			parts = append(parts, part)
+		}
+	}
+	if look != nil && len(parts) < most {
+		parts = append(parts, *look)
+	}
+	return parts, host
+}
+
+// sentence says what a finding says, what it costs, and what to do.
+func sentence(f *analysis.Finding, wall int64) string {
+	text, chain, explained := strings.Cut(f.Summary, "; why: ")
+	if explained {
+		text, _, _ = strings.Cut(text, ": ")
+		text += ": " + chain
+	} else {
+		text = clauses(text, longest)
+	}
+	if held := cost(f.Cost, wall); held != "" {
+		text += " (" + held + ")"
+	}
+	do, _, _ := strings.Cut(f.Advice, ". ")
+	do, _, _ = strings.Cut(do, "; ")
+	return text + ". " + strings.TrimSuffix(clauses(do, longest), ".") + "."
+}
+
+// clauses is a text up to the last clause that fits.
+func clauses(s string, limit int) string {
+	for utf8.RuneCountInString(s) > limit {
+		i := max(strings.LastIndex(s, "; "), strings.LastIndex(s, ", "), strings.LastIndex(s, " ← "))
+		if i < limit/3 {
+			break
+		}
+		s = s[:i]
+	}
+	return s
+}
+
+// cost says what a finding costs, in the currency of all.
+func cost(c analysis.Cost, wall int64) string {
+	rate := c.Rate(wall)
+	switch {
+	case rate == 0:
+		return ""
+	case c.Clock == analysis.GTime:
+		return amount(rate) + " goroutines held up at any time"
+	case c.Clock == analysis.PTime:
+		return amount(rate) + " Ps at any time"
+	}
+	return analysis.FormatRatio(min(rate, 1)) + " of the time"
+}
+
+// amount writes a mean number.
+func amount(v float64) string {
+	switch {
+	case v >= 10:
+		return fmt.Sprintf("%.0f", v)
+	case v >= 1:
+		return fmt.Sprintf("%.1f", v)
+	}
+	return fmt.Sprintf("%.2g", v)
+}
+
+// leading says where goroutines wait for one another and where their time goes, as far as
+// the limits leave room and do not speak of the same place.
+func leading(rep *analysis.Report, room int, limits []analysis.VerdictPart) (texts []string) {
+	wall := rep.Trace.Duration
+	said := func(place string) bool {
+		at, _, _ := strings.Cut(place, " ")
+		return slices.ContainsFunc(limits, func(p analysis.VerdictPart) bool { return at != "" && strings.Contains(p.Text, at) })
+	}
+	var held, outside, spent []string
+	limited := slices.ContainsFunc(limits, func(p analysis.VerdictPart) bool { return p.Kind == analysis.VerdictLimit })
+	for _, res := range rep.Results {
+		for _, l := range res.Leading {
+			switch {
+			case said(l.Place) || float64(l.Held) < worth*float64(wall):
+			case l.Kind != analysis.VerdictLimit:
+				spent = append(spent, l.Text)
+			case limited && (l.Outside || l.Lives < .5): // less than what is said already
+			case l.Outside:
+				outside = append(outside, l.Text)
+			default:
+				held = append(held, l.Text)
+			}
+		}
+	}
+	held = append(held, outside...)
+	for _, t := range held[:min(len(held), max(room, 0))] {
+		texts = append(texts, "Held up: "+t+".")
+	}
+	if !limited && len(texts) == 0 && len(spent) > 0 {
+		texts = append(texts, "Goroutine time goes to: "+strings.Join(spent[:min(len(spent), most)], "; ")+".")
+	}
+	return texts
+}
+
+// ruledOut says which of CPU, scheduler and GC the numbers clear; where user code fills
+// the Ps, that this is the limit.
+func ruledOut(rep *analysis.Report) string {
+	value := func(id string) (float64, bool) {
+		m, ok := rep.Metrics[id]
+		return float64(m.Value), ok
+	}
+	user, ok := value("procs.share.user")
+	if !ok || rep.Trace.Duration <= 0 {
+		return ""
+	}
+	full := ""
+	if user >= .9 {
+		full = fmt.Sprintf("The CPU is the limit: user code ran %s of P time. ", analysis.FormatRatio(user))
+	}
+	var out []string
+	if user < .5 {
+		out = append(out, fmt.Sprintf("CPU (user code has %s of P time)", analysis.FormatRatio(user)))
+	}
+	if waited, ok := value("sched.latency.user.total"); ok && waited < .1*float64(rep.Trace.Duration) {
+		out = append(out, fmt.Sprintf("the scheduler (%s goroutines wait for a P on average)", amount(waited/float64(rep.Trace.Duration))))
+	}
+	worker, _ := value("procs.share.gcworker")
+	assist, _ := value("procs.share.assist")
+	stopped, _ := value("procs.share.stw")
+	if gc := worker + assist + stopped; gc < .05 {
+		out = append(out, fmt.Sprintf("GC (%s of P time)", analysis.FormatRatio(gc)))
+	}
+	if len(out) == 0 {
+		return strings.TrimSpace(full)
+	}
+	return full + "Not the limit: " + strings.Join(out, ", ") + "."
+}

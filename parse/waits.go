@@ -1,0 +1,112 @@
+package parse
+
+import (
+	"math"
+	"math/bits"
+)
+
+// waits says what runnable goroutines wait for, as integrals over time in ns. At each
+// instant the wait of every one of them is made of: the stop-the-world, if one is under
+// way; else wake-up, as far as idle Ps could take the runnable goroutines; else what the
+// other Ps do, each an equal part. The parts of one wait are the differences of its ends.
+type waits struct {
+	parts [NumCauses]int64
+	rest  int64 // of the division by the number of Ps
+
+	contended   int64 // time with a runnable user goroutine
+	blamed      int64 // per busy P: time times waiting user goroutines (no yields)
+	crowded     int64 // time with a runnable user goroutine and no idle P
+	lastCrowded Time
+}
+
+// pass adds dt, which ends now, during which iv held and there were ps Ps.
+func (w *waits) pass(now Time, dt int64, iv *Interval, ps int64) {
+	user := int64(iv.User[GoRunnable])
+	all := user + int64(iv.Runtime[GoRunnable])
+	if all == 0 || dt == 0 {
+		return
+	}
+	idle := int64(iv.P[ProcIdle])
+	if user > 0 {
+		w.contended += dt
+		if idle == 0 {
+			w.crowded += dt
+			w.lastCrowded = now
+		}
+	}
+	if iv.STW {
+		w.parts[CauseSTW] += dt
+		return
+	}
+	if idle > 0 {
+		wake := dt
+		if idle < all {
+			wake = dt * idle / all
+		}
+		w.parts[CauseWakeup] += wake
+		if dt -= wake; dt == 0 {
+			return
+		}
+	}
+	busy := ps - idle
+	if busy == 0 {
+		c := CauseUnknown
+		if idle > 0 { // fewer idle Ps than goroutines, and nothing else to wait for
+			c = CauseWakeup
+		}
+		w.parts[c] += dt
+		return
+	}
+	dt += w.rest
+	share := dt
+	switch {
+	case busy == 1:
+	case busy < int64(len(inverses)) && dt < 1<<40:
+		hi, _ := bits.Mul64(uint64(dt), inverses[busy])
+		share = int64(hi)
+	default:
+		share = dt / busy
+	}
+	w.rest = dt - share*busy
+	w.blamed += share * (user - int64(iv.Yielding))
+	w.parts[CauseUser] += share * int64(iv.P[ProcUser])
+	w.parts[CauseSystem] += share * int64(iv.P[ProcSystem])
+	w.parts[CauseGC] += share * int64(iv.P[ProcWorker]+iv.P[ProcAssist])
+	w.parts[CauseSyscall] += share * int64(iv.P[ProcSyscall])
+	w.parts[CauseScheduler] += share * int64(iv.P[ProcScheduler])
+	w.parts[CauseSTW] += share * int64(iv.P[ProcStopped]+iv.P[ProcStopper])
+}
+
+// inverses holds 2⁶⁴/n rounded up, for n > 1: a division by n is then the high half
+// of a product, exactly as long as n times the dividend is below 2⁶⁴.
+var inverses = func() (inv [256]uint64) {
+	for n := range inv[2:] {
+		inv[n+2] = math.MaxUint64/uint64(n+2) + 1
+	}
+	return inv
+}()
+
+// split sets wait to the parts of a wait of held ns that ends now and began when the
+// parts were those of from. They sum to held.
+func (w *waits) split(wait, from *[NumCauses]int64, held int64) (most Cause) {
+	left := held
+	most = CauseUnknown
+	for c := range wait {
+		wait[c] = w.parts[c] - from[c]
+		left -= wait[c]
+		if wait[c] > wait[most] {
+			most = Cause(c)
+		}
+	}
+	// The division by the number of Ps carries less than a ns per P over either
+	// end of the wait.
+	wait[most] += left
+	for c := 0; wait[most] < 0; c++ {
+		take := min(-wait[most], wait[c])
+		if Cause(c) != most && take > 0 {
+			wait[c] -= take
+			wait[most] += take
+		}
+	}
+	return most
+}

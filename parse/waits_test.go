@@ -1,0 +1,86 @@
+package parse
+
+import (
+	"math/rand/v2"
+	"testing"
+)
+
+// TestWaitsCauses: each state of the Ps is waited for as the type says.
+func TestWaitsCauses(t *testing.T) {
+	runnable := func(n int32, ps map[ProcState]int32) (iv Interval) {
+		iv.User[GoRunnable] = n
+		for s, k := range ps {
+			iv.P[s] = k
+		}
+		return iv
+	}
+	stopped := runnable(1, map[ProcState]int32{ProcStopped: 3, ProcStopper: 1})
+	stopped.STW = true
+	for name, c := range map[string]struct {
+		iv   Interval
+		want map[Cause]int64 // of 1200 ns
+	}{
+		"nobody waits":                       {runnable(0, map[ProcState]int32{ProcUser: 4}), nil},
+		"an idle P for each":                 {runnable(2, map[ProcState]int32{ProcUser: 2, ProcIdle: 2}), map[Cause]int64{CauseWakeup: 1200}},
+		"one idle P for two, three are busy": {runnable(2, map[ProcState]int32{ProcUser: 2, ProcSyscall: 1, ProcIdle: 1}), map[Cause]int64{CauseWakeup: 600, CauseUser: 400, CauseSyscall: 200}},
+		"all are busy":                       {runnable(5, map[ProcState]int32{ProcUser: 1, ProcSystem: 1, ProcAssist: 1, ProcScheduler: 1}), map[Cause]int64{CauseUser: 300, CauseSystem: 300, CauseGC: 300, CauseScheduler: 300}},
+		"the world is stopped":               {stopped, map[Cause]int64{CauseSTW: 1200}},
+		"nothing is known of Ps":             {runnable(1, nil), map[Cause]int64{CauseUnknown: 1200}},
+	} {
+		var ps int64
+		for _, n := range c.iv.P {
+			ps += int64(n)
+		}
+		var w waits
+		w.pass(1200, 1200, &c.iv, ps)
+		var got, from [NumCauses]int64
+		var held int64
+		for _, ns := range c.want {
+			held += ns
+		}
+		w.split(&got, &from, held)
+		for cause, ns := range got {
+			if ns != c.want[Cause(cause)] {
+				t.Errorf("%s: %d ns for %v, want %d", name, ns, Cause(cause), c.want[Cause(cause)])
+			}
+		}
+	}
+}
+
+// TestWaitsSum: however time is cut and the states change, the parts of a wait sum to
+// it and none is negative.
+func TestWaitsSum(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	var w waits
+	var now, since Time
+	var from [NumCauses]int64
+	for range 20_000 {
+		ps := 1 + rnd.Int32N(300)
+		iv := Interval{STW: rnd.IntN(20) == 0}
+		iv.User[GoRunnable] = 1 + rnd.Int32N(5)
+		for left := ps; left > 0; {
+			n := 1 + rnd.Int32N(left)
+			iv.P[ProcIdle+ProcState(rnd.IntN(int(NumProcStates-ProcIdle)))] += n
+			left -= n
+		}
+		dt := rnd.Int64N(50)
+		now += Time(dt)
+		w.pass(now, dt, &iv, int64(ps))
+		if rnd.IntN(10) > 0 {
+			continue
+		}
+		var wait [NumCauses]int64
+		held := int64(now - since)
+		w.split(&wait, &from, held)
+		sum := int64(0)
+		for cause, ns := range wait {
+			if sum += ns; ns < 0 {
+				t.Fatalf("%d ns for %v", ns, Cause(cause))
+			}
+		}
+		if sum != held {
+			t.Fatalf("the parts of a wait of %d ns sum to %d", held, sum)
+		}
+		since, from = now, w.parts
+	}
+}

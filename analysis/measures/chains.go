@@ -63,6 +63,12 @@ type Root struct {
 	Part   *HeldPart
 }
 
+// Keeps reports whether who is in the way waits for something outside the program's
+// goroutines, or for time to pass.
+func (r *Root) Keeps() bool {
+	return r.Kind == RootCall || r.Kind == RootNetwork || r.Kind == RootWrite || r.Kind == RootSleep || r.Kind == RootTimer
+}
+
 // maxChain bounds the steps of a chain.
 const maxChain = 8
 

@@ -228,6 +228,7 @@ type GoKinds struct {
 	All    []*GoKind
 	byID   map[kindID]*GoKind
 	byBody map[parse.StringID]*GoKind // of those whose entry function stacks leave out
+	byFn   map[parse.StringID]*GoKind // the largest of each entry function
 	about  map[kindID]parse.StringID
 	tr     *parse.Trace
 }
@@ -238,7 +239,7 @@ func KindsOf(p *analysis.Pass) *GoKinds {
 }
 
 func newKinds(tr *parse.Trace, f *KindsFold) *GoKinds {
-	ks := &GoKinds{byID: make(map[kindID]*GoKind), byBody: make(map[parse.StringID]*GoKind), about: unwrapped(tr, f), tr: tr}
+	ks := &GoKinds{byID: make(map[kindID]*GoKind), byBody: make(map[parse.StringID]*GoKind), byFn: make(map[parse.StringID]*GoKind), about: unwrapped(tr, f), tr: tr}
 	byName := make(map[string]*GoKind)
 	kind := func(id kindID) *GoKind {
 		if k := ks.byID[id]; k != nil {
@@ -294,6 +295,11 @@ func newKinds(tr *parse.Trace, f *KindsFold) *GoKinds {
 			s.Place = tr.Place(s.PlaceID)
 			s.site, s.call, s.op = funcName(tr, s.Place.Site.Func), callName(tr, s.Place), tr.String(s.Place.Inner)
 			s.handles = slices.ContainsFunc(tr.Stack(e.Key.stack), func(f parse.Frame) bool { return strings.HasSuffix(tr.String(f.Func), ".ServeHTTP") })
+		}
+	}
+	for _, e := range f.lives.Entries {
+		if k, most := ks.byID[e.Key.kindID], ks.byFn[e.Key.fn]; most == nil || k.Count > most.Count {
+			ks.byFn[e.Key.fn] = k
 		}
 	}
 	for _, k := range ks.All {
@@ -415,6 +421,9 @@ func (ks *GoKinds) OfStack(id parse.StackID) *GoKind {
 		if k := ks.byID[kindID{fn, body}]; k != nil {
 			return k
 		}
+	}
+	if k := ks.byFn[fn]; k != nil {
+		return k
 	}
 	return ks.byBody[fn]
 }

@@ -2,6 +2,7 @@ package blocking
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
@@ -60,10 +61,14 @@ var saturatedStage = &analysis.Analyzer{
 			busy := 1 - k.Kind.Share(idleOf(k.Kind))
 			full, all, mean := fullOf(k.Kind)
 			r := reason{place, h.Chain(place)}
+			var explains []string
+			if leadsTo(h, place) {
+				explains = []string{"limits/contention"} // which names the costliest place
+			}
 			f := analysis.Finding{
-				Severity: severity, Cost: evidence.WallTime(p, min(place.Held, wall)), Confidence: analysis.Measured,
+				Severity: severity, Explains: explains, Cost: evidence.WallTime(p, min(place.Held, wall)), Confidence: analysis.Measured,
 				Evidence: append([]analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: p.SiteName(place.Place.Stack), Note: say.Number(waiting) + " wait to hand over work", Stack: p.Stack(place.Place.Stack)})}, r.evidence(p)...),
-				Advice:   r.advice("Add goroutines to the stage, or make its work shorter. The waits there should fall."),
+				Advice:   r.advice("Add goroutines to the stage, or make its work shorter. hold.time should fall."),
 				Caveat:   "Work that waits in the buffer of a channel is not in the trace. A stage that is meant to limit the rate looks the same.",
 			}
 			switch {
@@ -74,7 +79,7 @@ var saturatedStage = &analysis.Analyzer{
 				f.Code = "saturated-stage/skewed"
 				f.Summary = fmt.Sprintf("The work of %s is uneven: %s of %s are busy all the time, on average they are for %s, and %s at any time wait to hand over work at %s%s",
 					k.Kind.Name, analysis.FormatCount(full), analysis.FormatCount(all), analysis.FormatRatio(mean), say.Number(waiting), place.Label, r.text())
-				f.Advice = "Let all of them take from one queue, or spread the keys better: the busy ones hold up work that the idle ones could do. The waits there should fall."
+				f.Advice = "Let all of them take from one queue, or spread the keys better: the busy ones hold up work that the idle ones could do. hold.time should fall."
 				f.Confidence = analysis.Inferred
 			default:
 				continue
@@ -93,6 +98,16 @@ var saturatedStage = &analysis.Analyzer{
 	},
 }
 
+// leadsTo reports whether the costliest wait for a lock or to send is at a place, or for
+// what waits there.
+func leadsTo(h *measures.HeldPlaces, place *measures.HeldPlace) bool {
+	i := slices.IndexFunc(h.Places, func(o *measures.HeldPlace) bool {
+		return o.Place.Prim == parse.PrimChanSend || o.Place.Prim.Lock()
+	})
+	chain := h.Chain(h.Places[i])
+	return slices.ContainsFunc(chain.Steps, func(s measures.ChainStep) bool { return s.Place == place })
+}
+
 // lives is whose life a share is of.
 func lives(k *measures.GoKind) string {
 	if k.Count == 1 {
@@ -104,7 +119,7 @@ func lives(k *measures.GoKind) string {
 // idleOf is the time in which goroutines of a kind waited for work.
 func idleOf(k *measures.GoKind) (ns int64) {
 	for _, s := range k.Stays {
-		if s.Parked == measures.ParkedInput || s.Parked == measures.ParkedBefore {
+		if s.Parked != "" && s.Parked != measures.ParkedTicker {
 			ns += s.NS
 		}
 	}

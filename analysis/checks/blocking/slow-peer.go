@@ -81,7 +81,7 @@ var slowPeer = &analysis.Analyzer{
 					s.Label, say.Number(blocked), w.kind.Title(), p.Dur(s.NS), say.Counted(s.N, "wait", "waits"), p.Dur(s.Longest), behindText),
 				Cost: evidence.WallTime(p, cost), Confidence: analysis.Measured,
 				Evidence: shown[:min(len(shown), maxEvidence)],
-				Advice:   "A peer that reads slowly stops who writes to it: set a write deadline, give each peer a queue of its own that drops or closes when full, and never write to a peer with a lock held or in a loop over all peers. block.network.total should fall.",
+				Advice:   "A peer that reads slowly stops who writes to it: set a write deadline, give each peer a queue of its own that drops or closes when full, and never write to a peer with a lock held or in a loop over all peers. hold.waiting should fall.",
 				Caveat:   "The trace tells that the socket was full, not why: a slow peer, a slow network and a small buffer look the same.",
 			})
 		}

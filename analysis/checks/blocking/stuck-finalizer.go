@@ -14,7 +14,7 @@ import (
 var stuckFinalizer = &analysis.Analyzer{
 	Name:     "stuck-finalizer",
 	Doc:      say.Page(pages, "stuck-finalizer"),
-	Requires: []*analysis.Analyzer{measures.Kinds},
+	Requires: []*analysis.Analyzer{measures.Kinds, measures.GC},
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "stuck-finalizer.blocked", Doc: "how long a finalizer or cleanup has been blocked at the end of the trace, or was at most", Unit: analysis.NS,

@@ -57,15 +57,15 @@ var busyPoll = &analysis.Analyzer{
 				continue
 			}
 			asks := polls[k.Name]
-			severity, what := p.Severity("polls", asks.share()), fmt.Sprintf("%s of its runs end where it asks without waiting (%s)", analysis.FormatRatio(asks.share()), asks.name)
+			severity := p.Severity("polls", asks.share())
 			if severity == "" {
 				continue // a computation: what it is for is not in the trace
 			}
 			found++
 			p.Find(analysis.Finding{
 				Severity: severity, Explains: []string{"serial-section", "limits/serial"},
-				Summary: fmt.Sprintf("%s polls: it runs all the time, %s Ps on average, never blocks, and nobody waits for it; %s",
-					k.Title(), say.Number(ps), what),
+				Summary: fmt.Sprintf("%s polls: it runs all the time, %s Ps on average, never blocks, and nobody waits for it; %s of its runs end where it asks without waiting (%s)",
+					k.Title(), say.Number(ps), analysis.FormatRatio(asks.share()), asks.name),
 				Cost: evidence.ProcTime(p, float64(ran)), Confidence: analysis.Heuristic,
 				Evidence: []analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: k.Name, Note: fmt.Sprintf("ran for %s of %s", p.Dur(ran), p.Dur(k.Life)), Stack: p.Stack(asks.stack)})},
 				Advice:   "Wait instead of asking: receive without default, a sync.Cond, a context; where something outside must be asked, a ticker. procs.share.user should fall by what it took.",

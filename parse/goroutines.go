@@ -267,6 +267,8 @@ func (t *tracker) goEvent(ev *wire.Event) {
 	switch {
 	case to == GoNotExist:
 		t.destroy(g)
+	case to == GoSyscall:
+		g.quiet = t.quiet
 	case to == GoWaiting && t.holds.on && !ev.Coro:
 		t.beginWait(g)
 	}
@@ -315,6 +317,12 @@ func (t *tracker) closeGo(g *goroutine, to GoState) {
 	held := int64(t.now - g.Since)
 	g.spent[g.From] += held
 	g.To = to
+	switch {
+	case g.From == GoSyscall:
+		g.Alone = t.quiet - g.quiet
+	case g.From == GoWaiting && t.stacks[g.FromStack].idle:
+		g.idle += held
+	}
 	t.ev.Go = &g.Go
 	t.send(Kind(g.From)) // the kinds of goroutine events are numbered so
 	if to == GoNotExist || to == GoUndetermined {
@@ -324,7 +332,7 @@ func (t *tracker) closeGo(g *goroutine, to GoState) {
 
 // tellLife tells what g has done so far.
 func (t *tracker) tellLife(g *goroutine, k Kind, ended bool) {
-	t.life = GoLife{g.ID, g.Class, g.Func, g.Body, t.common(g), g.site, g.born, g.bornSeen, ended, g.spent}
+	t.life = GoLife{g.ID, g.Class, g.Func, g.Body, t.common(g), g.site, g.born, g.bornSeen, ended, g.spent, g.idle}
 	t.send(k)
 }
 
@@ -497,7 +505,7 @@ func (t *tracker) create(ev *wire.Event, id GoID, to GoState) {
 	if to == GoRunnable {
 		g.Ready, g.Home, g.Waker, g.WakerStack = ReadyCreated, ProcID(ev.P), GoID(ev.G), StackID(ev.Stack)
 	}
-	g.From, g.Stack = GoNotExist, StackID(ev.ResStack)
+	g.From, g.Stack, g.quiet = GoNotExist, StackID(ev.ResStack), t.quiet
 	t.closeGo(g, to)
 	g.From = to
 	g.waited = t.waits.parts

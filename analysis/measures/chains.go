@@ -483,7 +483,7 @@ func (p *HeldPart) column() int {
 func holdersTitle(p *analysis.Pass, h *HeldPlaces) string {
 	place := h.Places[0]
 	c := h.Chain(place)
-	return fmt.Sprintf("Most waiting at %s: somebody waited %s of the time, root: %s", say.Brief(place.Label), analysis.FormatRatio(say.Ratio(place.Held, p.Trace.Duration())), c.Root.Kind)
+	return fmt.Sprintf("Most waiting: %s, %s of the time; root: %s", say.Brief(place.Label), analysis.FormatRatio(say.Ratio(place.Held, p.Trace.Duration())), c.Root.Kind)
 }
 
 // At is what a kind spent at a place, nil for nothing.

@@ -61,7 +61,7 @@ func (b build) String() string {
 }
 
 func ownBuild() build {
-	b := build{Version: version(), Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Oldest: "Go 1.11", Newest: "Go 1.26"}
+	b := build{Version: version(), Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Oldest: "Go 1.7", Newest: "Go 1.27"}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {
 			switch s.Key {

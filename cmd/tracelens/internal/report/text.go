@@ -18,6 +18,12 @@ func Text(w io.Writer, rep *analysis.Report, opt Options) error {
 		p.line("")
 		p.say("", lines...)
 	}
+	if p.Brief && !p.many {
+		p.brief(rep)
+		p.configured(rep)
+		_, err := io.WriteString(w, p.b.String())
+		return err
+	}
 	if !p.many {
 		p.findings(rep)
 	}
@@ -31,10 +37,6 @@ func Text(w io.Writer, rep *analysis.Report, opt Options) error {
 	}
 	p.checks(rep)
 	p.configured(rep)
-	if p.Brief && !p.many {
-		p.line("")
-		p.wrapped("", faint, "Tables: --full, or --only ANALYZER for one section; 'tracelens explain ANALYZER' for what it counts.")
-	}
 	_, err := io.WriteString(w, p.b.String())
 	return err
 }
@@ -96,16 +98,9 @@ func (p *printer) header(rep *analysis.Report) {
 
 // findings writes what costs most.
 func (p *printer) findings(rep *analysis.Report) {
-	for i, f := range rep.Findings() {
+	for _, f := range rep.Findings() {
 		p.line("")
-		if i < shownWhole || !p.Brief {
-			p.finding("", f)
-			continue
-		}
-		if i == shownWhole {
-			p.wrapped("", faint, "Also, with their proof under --full:")
-		}
-		p.wrapped(p.mark(f.Severity)+" ", "", f.Summary+" ("+f.Code+")")
+		p.finding("", f)
 	}
 }
 
@@ -120,6 +115,9 @@ func (p *printer) mark(s analysis.Severity) string {
 	return p.style(alarm, "!")
 }
 
+// fewClear is up to how many checks that found nothing say what they looked at.
+const fewClear = 5
+
 // checks says what was looked for and not found, and what the trace cannot tell.
 func (p *printer) checks(rep *analysis.Report) {
 	clear, unable := checks(rep)
@@ -133,21 +131,20 @@ func (p *printer) checks(rep *analysis.Report) {
 			names = append(names, res.Name)
 		}
 		p.line(p.style(bold, "looked for and not found") + ":")
-		p.wrapped("  ", "", strings.Join(names, ", "))
+		if len(clear) <= fewClear { // somebody asked for them
+			for _, res := range clear {
+				p.wrapped("  "+p.style(bold, Clean(res.Name))+": ", "", strings.Join(res.Summary, "; "))
+			}
+		} else {
+			p.wrapped("  ", "", strings.Join(names, ", "))
+		}
 	}
 	if len(unable) == 0 {
 		return
 	}
 	p.line(p.style(bold, "this trace cannot tell") + ":")
-	var names []string
 	for _, u := range unable {
-		names = append(names, u.Names...)
-		if !p.Brief {
-			p.wrapped("  ", "", strings.Join(u.Names, ", ")+": "+u.Reason)
-		}
-	}
-	if p.Brief {
-		p.wrapped("  ", "", strings.Join(names, ", "))
+		p.wrapped("  ", "", strings.Join(u.Names, ", ")+": "+u.Reason)
 	}
 }
 
@@ -166,7 +163,7 @@ func (p *printer) configured(rep *analysis.Report) {
 func (p *printer) result(res *analysis.Result, trace *analysis.Summary) {
 	var tables []*analysis.Table
 	for _, t := range res.Tables {
-		if !t.Detail || p.Full {
+		if !t.Detail || p.Full && p.many {
 			tables = append(tables, t)
 		}
 	}
@@ -203,9 +200,6 @@ func (p *printer) result(res *analysis.Result, trace *analysis.Summary) {
 	p.wrapped(head, bold, res.Title)
 	p.say("  ", said...)
 	p.sparks(res, trace.From, trace.To)
-	if p.Brief && !p.many {
-		return
-	}
 	for _, t := range tables {
 		p.line("")
 		p.table(t)
@@ -216,22 +210,7 @@ func (p *printer) finding(indent string, f *analysis.Finding) {
 	p.wrapped(indent+p.mark(f.Severity)+" ", bold, f.Summary)
 	p.say(indent+"  ", fmt.Sprintf("%s; %s; %s", f.Code, cost(f, p.quantum), f.Confidence))
 	for _, e := range f.Evidence[:min(len(f.Evidence), 3)] {
-		where := analysis.FormatMoment(e.From)
-		if e.To > e.From {
-			where += " +" + p.dur(e.To-e.From)
-		}
-		if e.P != nil {
-			where += fmt.Sprintf(" P %d", *e.P)
-		}
-		if e.G != nil {
-			where += fmt.Sprintf(" G %d", *e.G)
-		}
-		for _, s := range []string{e.Func, e.Note} {
-			if s != "" {
-				where += " " + s
-			}
-		}
-		p.wrapped(indent+"  at ", faint, where)
+		p.wrapped(indent+"  at ", faint, p.where(&e))
 	}
 	if f.Advice != "" {
 		p.wrapped(indent+"  do: ", "", f.Advice)

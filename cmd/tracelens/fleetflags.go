@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/fleet"
 	"github.com/tracelens/tracelens/analysis/passes"
 	"github.com/tracelens/tracelens/cmd/tracelens/internal/config"
@@ -185,14 +186,11 @@ func line(w io.Writer, e *fleet.Entry) error {
 func arrived(w io.Writer, e *fleet.Entry) error {
 	say := e.Failure
 	if say == "" {
-		say = "nothing found"
-		worst := 0
-		for _, f := range e.Findings {
-			if f.Severity.Rank() > worst {
-				worst = f.Severity.Rank()
-				say = fmt.Sprintf("%s: %s (%s)", f.Severity, f.Summary, f.Code)
-			}
+		var all []*analysis.Finding
+		for i := range e.Findings {
+			all = append(all, &e.Findings[i])
 		}
+		say = worst(all)
 	}
 	_, err := fmt.Fprintf(w, "%s: %s\n", report.Clean(e.Path), report.Clean(say))
 	return err

@@ -30,6 +30,8 @@ type inputFlags struct {
 	jobs     int
 	levels   map[string]analysis.Levels // of thresholds, where not the default
 	spans    int                        // how many exact spans the report should hold
+	save     string
+	headers  []string // for a URL
 }
 
 func (f *inputFlags) window(flags *pflag.FlagSet) {
@@ -38,6 +40,8 @@ func (f *inputFlags) window(flags *pflag.FlagSet) {
 }
 
 func (f *inputFlags) reading(flags *pflag.FlagSet) {
+	flags.StringVar(&f.save, "save", "", "keep what comes from a URL or standard input in `FILE`")
+	flags.StringSliceVar(&f.headers, "header", nil, "ask a URL with `HEADER`, such as 'Authorization: Bearer …'")
 	flags.BoolVar(&f.strict, "strict", false, "exit with 3 when the trace is incomplete or faulty")
 	flags.IntVar(&f.jobs, "jobs", 0, "use at most `N` CPUs, without it all; the output is the same")
 }
@@ -50,7 +54,7 @@ func completeTrace(_ *cobra.Command, args []string, _ string) ([]string, cobra.S
 }
 
 // analyze reads the trace of that name, which is no file that is to be written.
-func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers []*analysis.Analyzer) (*analysis.Report, error) {
+func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers []*analysis.Analyzer) (rep *analysis.Report, err error) {
 	if f.from < 0 || f.to < 0 || f.to > 0 && f.to <= f.from {
 		return nil, fmt.Errorf("--from %v --to %v is not a window: need 0 ≤ from < to", f.from, f.to)
 	}
@@ -61,14 +65,18 @@ func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers 
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(f.jobs))
 	}
 	in := cmd.InOrStdin()
-	implied := name == ""
+	implied, isFile := name == "", false
 	if name == "-" || implied {
 		name = "standard input"
 		if file, ok := in.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
 			return nil, errors.New("TRACE is -, but standard input is a terminal")
 		}
 	} else if isURL(name) {
-		body, public, err := fetch(cmd.Context(), name)
+		header, err := headers(f.headers)
+		if err != nil {
+			return nil, err
+		}
+		body, public, err := (&source{url: name, header: header}).fetch(cmd.Context())
 		if name = public; err != nil {
 			return nil, &failure{name, err}
 		}
@@ -83,12 +91,28 @@ func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers 
 		if info, err := file.Stat(); err == nil && info.IsDir() {
 			return nil, fmt.Errorf("%s is a folder: 'tracelens audit %s' reads all traces below it", name, report.ShellQuoted(name))
 		}
-		in = file
+		in, isFile = file, true
 	}
 	if file, ok := in.(*os.File); ok && output != "" && output != "-" && sameFile(file, output) {
 		return nil, fmt.Errorf("--output %s is the trace itself", output)
 	}
 
+	if f.save != "" {
+		if isFile {
+			return nil, fmt.Errorf("--save is for a URL or standard input; %s is a file already", name)
+		}
+		kept, err := newSaved(f.save)
+		if err != nil {
+			return nil, &failure{f.save, err}
+		}
+		defer kept.discard()
+		in = io.TeeReader(in, kept)
+		defer func() {
+			if e := kept.keep(); e != nil && err == nil {
+				rep, err = nil, &failure{f.save, e}
+			}
+		}()
+	}
 	again, begin, canSeek := in, int64(0), false // for a second reading
 	if s, ok := in.(io.Seeker); ok {
 		at, err := s.Seek(0, io.SeekCurrent)
@@ -129,7 +153,7 @@ func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers 
 		}
 		return rep, err
 	}
-	rep, err := once(in, analyzers)
+	rep, err = once(in, analyzers)
 	if errors.Is(err, errNoArgument) {
 		return nil, takes(1, 1, "TRACE")(cmd, nil)
 	}

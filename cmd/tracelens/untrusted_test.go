@@ -252,7 +252,7 @@ func TestUntrustedTraces(t *testing.T) {
 		{"stw-kinds", everything, 0},
 		{"idle", everything, 100},
 	} {
-		data := renamed(t, trace(t, c.trace+".trace"), c.chosen)
+		data := renamed(t, testdataTrace(t, c.trace+".trace"), c.chosen)
 		put(t, filepath.Join(dir, "in", ofFile(hostile[i])+"-"+c.trace+".trace"), data[:len(data)-c.cut])
 	}
 	files, err := os.ReadDir(filepath.Join(dir, "in"))

@@ -23,10 +23,14 @@ func Grades(name string, v float64) Condition { return Condition{name: name, val
 func Needs(name string, v float64) Condition { return Condition{name: name, value: v} }
 
 // Either is a condition that is met where one of several is, as gravely as the gravest.
-func Either(of ...Condition) Condition { return Condition{grades: true, any: true, of: of} }
+func Either(of ...Condition) Condition { return Condition{grades: graded(of), any: true, of: of} }
 
 // Both is a condition that is met where all of several are: for one side of Either.
-func Both(of ...Condition) Condition { return Condition{grades: true, of: of} }
+func Both(of ...Condition) Condition { return Condition{grades: graded(of), of: of} }
+
+func graded(of []Condition) bool {
+	return slices.ContainsFunc(of, func(c Condition) bool { return c.grades })
+}
 
 // A Gate is all that must hold for a finding. Its severity and the sentence of what was
 // looked at come from the same conditions, so that neither forgets one.
@@ -71,8 +75,9 @@ func (p *Pass) Clear(gates ...Gate) {
 // all is the gate of conditions of which each must be met.
 func (p *Pass) all(conditions []Condition, and string) (g Gate) {
 	var met, failed []string
-	g.Severity = Error
-	graded := false
+	if g.Severity = Error; !graded(conditions) {
+		g.Severity = Note
+	}
 	for _, c := range conditions {
 		one := p.one(c)
 		g.unmet += one.unmet
@@ -84,10 +89,6 @@ func (p *Pass) all(conditions []Condition, and string) (g Gate) {
 		if c.grades && one.Severity.Rank() < g.Severity.Rank() {
 			g.Severity = one.Severity
 		}
-		graded = graded || c.grades
-	}
-	if !graded {
-		g.Severity = Note
 	}
 	if len(failed) > 0 {
 		g.Severity = ""

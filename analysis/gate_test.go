@@ -59,6 +59,9 @@ func TestGateOfAlternatives(t *testing.T) {
 			t.Errorf("%v: %q %q, want %q %q", c, g.Severity, g.Said, c.want, c.said)
 		}
 	}
+	if g := p.Gate(Grades("wait", 10e6), Either(Needs("count", 10), Needs("mean", 9))); g.Severity != Warning {
+		t.Errorf("needs of which one is met make a warning %q", g.Severity)
+	}
 }
 
 func TestNearer(t *testing.T) {

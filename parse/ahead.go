@@ -72,7 +72,7 @@ func followBeside(ctx context.Context, src source, sym *Symbols, in *counted, ts
 			var last *batch
 			release := func() {
 				if last != nil && last.readers.Add(-1) == 0 {
-					free <- last // N.B. never blocks: it holds all there are
+					free <- last // never blocks: it holds all there are
 				}
 				last = nil
 			}

@@ -78,11 +78,12 @@ func KindsOf(ks ...Kind) Kinds {
 func (s Kinds) Has(k Kind) bool { return s&(1<<k) != 0 }
 
 // An Event is one thing that happened, in trace order. It and what it points to
-// are valid until the next one; [Event.Clone] makes a copy that lasts.
+// are valid until the function that got it returns; [Event.Clone] makes a copy that
+// lasts.
 //
 // Every event of KindsGo, KindProc, KindSlice and KindRangeEnd also closes a
-// span: what was so from Since to Time. Analyzers therefore need no state per
-// goroutine or per P, and a fold over events may be cut anywhere.
+// span: what was so from Since to Time. Whoever adds up events needs no state per
+// goroutine or per P.
 type Event struct {
 	Time Time
 	Kind Kind
@@ -291,6 +292,9 @@ type Go struct {
 	Victim     ProcID // OriginStolen, OriginAmbiguous: the P it was queued on
 	StealBatch int32  // OriginStolen: goroutines moved by the steal that this start reveals, 0 when it came with an earlier one
 
+	// Set with From syscall: ns of it in which no goroutine of the program ran or could run.
+	Alone int64
+
 	// Set with From running.
 	Preempt Preempt
 	STW     bool // stopped while the world was being stopped
@@ -309,6 +313,9 @@ type GoLife struct {
 	Ended    bool     // it ended, not the trace
 	// Spent is the sum of its spans by state, in ns: Time-Born in all.
 	Spent [NumGoStates]int64
+	// Idle is the part of it waiting for work: in a chan receive, select or sync.Cond of
+	// the function that it is about.
+	Idle int64
 }
 
 // Held is the length of the closed span in ns.
@@ -414,12 +421,12 @@ type Proc struct {
 	Contended int64
 	Blame     int64
 
-	// STW is the begin of the stop-the-world for To ProcStopped, From
+	// STW is the start of the stop-the-world for To ProcStopped, From
 	// ProcStopped, and for the restart (From ProcIdle, Prior ProcStopped).
 	STW Time
 }
 
-// ProcLife is what a P did from one change of GOMAXPROCS or begin of the trace or
+// ProcLife is what a P did from one change of GOMAXPROCS or start of the trace or
 // window to another.
 type ProcLife struct {
 	ID    ProcID
@@ -508,7 +515,7 @@ type Range struct {
 	BytesSwept, BytesReclaimed int64
 
 	// RangeGC: concurrent mark, from the restart after the first stop-the-world to
-	// the begin of the last; 0 when not seen.
+	// the start of the last; 0 when not seen.
 	MarkBegin, MarkEnd Time
 
 	// RangeSTW.
@@ -520,9 +527,9 @@ type Range struct {
 type Stop struct {
 	GC        bool      // one of the two GC pauses
 	Mark      bool      // GC mark termination
-	Start     bool      // "start trace": its begin is not in the trace
+	Start     bool      // "start trace": its start is not in the trace
 	Restart   Time      // ProcsChange: Ps may run again; 0 when not seen
-	LastStop  Time      // when the last P stopped; the begin if none had to
+	LastStop  Time      // when the last P stopped; the start if none had to
 	LastP     ProcID    // that P, NoProc if none had to stop
 	LastFrom  ProcState // what it was doing when the stop was requested
 	LastG     GoID

@@ -93,66 +93,6 @@ func (t *tracker) count(g *goroutine, by int32) {
 	}
 }
 
-// name learns g's entry function from one of its stacks.
-func (t *tracker) name(g *goroutine, s StackID) {
-	if s == 0 {
-		return
-	}
-	if s != g.bodyStack && g.bodyDepth != 1 {
-		t.learnBody(g, s)
-	}
-	if g.Func != 0 {
-		return
-	}
-	entry := t.stacks[s].entry
-	if entry == 0 {
-		return
-	}
-	g.Func = entry
-	t.reclass(g, t.class(entry))
-	if t.sink.Kinds.Has(KindGoNamed) && g.spent != [NumGoStates]int64{} {
-		t.tellLife(g, KindGoNamed, false)
-	}
-}
-
-// learnBody learns what g is about from one of its stacks.
-func (t *tracker) learnBody(g *goroutine, s StackID) {
-	info := &t.stacks[s]
-	if g.bodyStack == 0 {
-		b := info.body
-		if b.helper && g.Func != 0 && t.classes[g.Func]&wraps != 0 {
-			b = body{fn: info.entry, depth: 1} // stacks leave that wrapper out
-		}
-		if b.fn != 0 {
-			g.Body, g.bodyStack, g.bodyDepth = b.fn, s, b.depth
-		}
-		return
-	}
-	if info.body.fn == 0 {
-		return // the library that calls it, at its own work
-	}
-	first, frames := t.stacks[g.bodyStack].frames, info.frames
-	for d := range int(g.bodyDepth) {
-		if d >= len(frames) || frames[len(frames)-1-d].Func != first[len(first)-1-d].Func {
-			g.bodyDepth = uint8(d)
-			return
-		}
-	}
-}
-
-// common is the innermost function that all of g's stacks have in common, 0 if it is none
-// of the main module.
-func (t *tracker) common(g *goroutine) StringID {
-	if g.bodyDepth == 0 {
-		return 0
-	}
-	info := &t.stacks[g.bodyStack]
-	if int(g.bodyDepth) < info.body.own {
-		return 0
-	}
-	return info.frames[len(info.frames)-int(g.bodyDepth)].Func
-}
-
 func (t *tracker) reclass(g *goroutine, c Class) {
 	if c == g.Class {
 		return
@@ -194,6 +134,9 @@ func (t *tracker) goEvent(ev *wire.Event) {
 	if from == to || from == GoUndetermined {
 		t.goStatus(ev, id, to, g)
 		return
+	}
+	if by := t.contextOf(ev); by != nil && by.Func == 0 {
+		t.name(by, StackID(ev.Stack)) // which it has wherever it does something to another
 	}
 	if from == GoNotExist {
 		t.create(ev, id, to)
@@ -267,6 +210,8 @@ func (t *tracker) goEvent(ev *wire.Event) {
 	switch {
 	case to == GoNotExist:
 		t.destroy(g)
+	case to == GoSyscall:
+		g.quiet = t.quiet
 	case to == GoWaiting && t.holds.on && !ev.Coro:
 		t.beginWait(g)
 	}
@@ -315,6 +260,12 @@ func (t *tracker) closeGo(g *goroutine, to GoState) {
 	held := int64(t.now - g.Since)
 	g.spent[g.From] += held
 	g.To = to
+	switch {
+	case g.From == GoSyscall:
+		g.Alone = t.quiet - g.quiet
+	case g.From == GoWaiting && t.stacks[g.FromStack].idle:
+		g.idle += held
+	}
 	t.ev.Go = &g.Go
 	t.send(Kind(g.From)) // the kinds of goroutine events are numbered so
 	if to == GoNotExist || to == GoUndetermined {
@@ -324,7 +275,7 @@ func (t *tracker) closeGo(g *goroutine, to GoState) {
 
 // tellLife tells what g has done so far.
 func (t *tracker) tellLife(g *goroutine, k Kind, ended bool) {
-	t.life = GoLife{g.ID, g.Class, g.Func, g.Body, t.common(g), g.site, g.born, g.bornSeen, ended, g.spent}
+	t.life = GoLife{g.ID, g.Class, g.Func, g.Body, t.common(g), g.site, g.born, g.bornSeen, ended, g.spent, g.idle}
 	t.send(k)
 }
 
@@ -497,7 +448,7 @@ func (t *tracker) create(ev *wire.Event, id GoID, to GoState) {
 	if to == GoRunnable {
 		g.Ready, g.Home, g.Waker, g.WakerStack = ReadyCreated, ProcID(ev.P), GoID(ev.G), StackID(ev.Stack)
 	}
-	g.From, g.Stack = GoNotExist, StackID(ev.ResStack)
+	g.From, g.Stack, g.quiet = GoNotExist, StackID(ev.ResStack), t.quiet
 	t.closeGo(g, to)
 	g.From = to
 	g.waited = t.waits.parts

@@ -25,7 +25,7 @@ type Hold struct {
 	// the holds of a place it is the length of all waits there.
 	Waited  int64
 	Waiters int32 // now, the one whose wait ends among them
-	// Late: no wait ends now. Either a wait since the begin of the trace is told only now,
+	// Late: no wait ends now. Either a wait since the start of the trace is told only now,
 	// or more time is left to account for, in more pieces, than is kept.
 	Late bool
 
@@ -304,7 +304,7 @@ func (t *tracker) keep(g *goroutine) {
 	g.past.add(s)
 }
 
-// cutHolds lets all stretches begin now, at the begin of the window.
+// cutHolds lets all stretches begin now, at the start of the window.
 func (t *tracker) cutHolds() {
 	for i := range t.holds.places {
 		w := &t.holds.places[i]

@@ -339,7 +339,7 @@ func TestWindow(t *testing.T) {
 	if sumP != wholeP {
 		t.Errorf("P time by state: windows %v, whole %v", sumP, wholeP)
 	}
-	// Goroutines that first show themselves in a later window count from its begin.
+	// Goroutines that first show themselves in a later window count from its start.
 	for s := range sumG {
 		if sumG[s] > wholeG[s] || s == int(parse.GoRunning) && sumG[s] != wholeG[s] {
 			t.Errorf("goroutine time in %v: windows %d, whole %d", parse.GoState(s), sumG[s], wholeG[s])

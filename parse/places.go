@@ -68,6 +68,15 @@ func (s *Symbols) PlaceOf(id StackID) PlaceID {
 	return s.stacks[id].place
 }
 
+// Body returns what goroutines with a stack may be about where their entry function only
+// calls it, 0 for nothing: see Go.Body.
+func (s *Symbols) Body(id StackID) StringID {
+	if int(id) >= len(s.stacks) {
+		return 0
+	}
+	return s.stacks[id].body.fn
+}
+
 // body is what goroutines with a stack may be about, where their entry function only
 // calls it: of a library's the outermost function of the main module, from there on what
 // closures call.
@@ -157,7 +166,9 @@ func (s *Symbols) settle() {
 	for i := range fresh {
 		info := &fresh[i]
 		info.place, info.body = s.placeOf(info.frames, StackID(s.settled-len(fresh)+i))
-		info.mutual = s.places[info.place].Prim.Mutual()
+		p := &s.places[info.place]
+		info.mutual = p.Prim.Mutual()
+		info.idle = (p.Prim == PrimChanReceive || p.Prim == PrimSelect || p.Prim == PrimCond) && p.Site.Func == info.body.fn && p.Own
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 type Options struct {
 	From, To time.Duration                // window relative to the first event; To 0 is the end
 	Progress func(bytes int64, last Time) // called now and then, if not nil
-	MaxBytes int64                        // of a compressed trace, decompressed: more is a fault; 0 is what its size allows, see maxRatio
+	MaxBytes int64                        // of a compressed trace, decompressed: more is a fault; 0 is 100 times its size and 64 MiB
 }
 
 // Read reads a trace (plain, gzip or zstd) and calls emit with each event; an
@@ -106,7 +106,7 @@ func readTo(ctx context.Context, r io.Reader, opt Options, open opener, sinks ..
 	switch {
 	case tr.Events > 0 && (tr.Generations > 0 || tr.V1() || !errors.Is(tr.Fault, ErrTruncated)):
 		return tr, nil
-	case tr.Fault != nil: // N.B. up to Go 1.25 a cut generation is delivered to where its tables are missed
+	case tr.Fault != nil: // up to Go 1.25 a cut generation is delivered to where its tables are missed
 		return nil, tr.Fault
 	}
 	return nil, &Error{ErrCorrupt, tr.Begun, tr.Bytes, "it holds no events"}

@@ -52,7 +52,7 @@ func (x *xreader) Read(buf []wire.Event) (n int, err error) {
 
 // guard keeps a panic of the reference in, and says what kind of fault it met.
 func (x *xreader) guard(err *error) {
-	// N.B. it looks for the frames of a stack only when they are asked for, and panics
+	// It looks for the frames of a stack only when they are asked for, and panics
 	// when a cut has taken them.
 	if p := recover(); p != nil {
 		*err = fmt.Errorf("the reference reader panicked: %v", p)

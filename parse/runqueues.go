@@ -157,7 +157,7 @@ func (q *runQueues) enqueue(g *queued, r readying) {
 	}
 	switch {
 	case r.how == ReadyNetpoll, r.how == ReadyLockHandoff,
-		r.how == ReadyRuntime && r.direct, // N.B. a GC worker that the scheduler starts at once displaces nobody
+		r.how == ReadyRuntime && r.direct, // a GC worker that the scheduler starts at once displaces nobody
 		r.how == ReadyGC && r.credit:      // it is handed out with next=false; a stack scan ends with ready(next=true)
 		q.putLocal(home, g, unmoved)
 	default:

@@ -18,7 +18,11 @@ type Frame struct {
 }
 
 // Symbols holds the strings and stacks of a whole trace. Equal strings and
-// stacks have equal ids, whatever generation they come from.
+// stacks have equal ids, whatever generation they come from. [Read] fills it, and its
+// methods are to be called once Read has returned; events carry ids until then.
+//
+// The zero value is an empty table, to which Intern and InternStack add: for events that
+// are made up, in tests.
 type Symbols struct {
 	strings   []string
 	stringIDs map[string]StringID
@@ -41,6 +45,7 @@ type stackInfo struct {
 	body   body
 	place  PlaceID
 	mutual bool // see Primitive.Mutual
+	idle   bool // see GoLife.Idle
 	top    topFrame
 }
 
@@ -63,6 +68,27 @@ func newSymbols() *Symbols {
 		stackIDs:  map[string]StackID{"": 0},
 		places:    make([]Place, 1),
 		placeIDs:  make(map[string]PlaceID),
+	}
+}
+
+// Intern returns the id of v, which is added if it is new.
+func (s *Symbols) Intern(v string) StringID {
+	s.ready()
+	return s.intern(v)
+}
+
+// InternStack returns the id of a stack, innermost frame first; 0 for no frames. It is
+// added if it is new.
+func (s *Symbols) InternStack(frames ...Frame) StackID {
+	s.ready()
+	id := s.internStack(frames)
+	s.settle()
+	return id
+}
+
+func (s *Symbols) ready() {
+	if s.stringIDs == nil {
+		*s = *newSymbols()
 	}
 }
 
@@ -135,7 +161,8 @@ func (s *Symbols) Lookup(v string) (StringID, bool) {
 	return id, ok
 }
 
-// Stack returns the frames of a stack, innermost first. Do not modify.
+// Stack returns the frames of a stack, innermost first, nil for an id that is not in the
+// table. Do not modify.
 func (s *Symbols) Stack(id StackID) []Frame {
 	if int(id) >= len(s.stacks) {
 		return nil
@@ -143,8 +170,13 @@ func (s *Symbols) Stack(id StackID) []Frame {
 	return s.stacks[id].frames
 }
 
-// Entry returns the outermost function of a stack.
-func (s *Symbols) Entry(id StackID) StringID { return s.stacks[id].entry }
+// Entry returns the outermost function of a stack, 0 if it has none.
+func (s *Symbols) Entry(id StackID) StringID {
+	if int(id) >= len(s.stacks) {
+		return 0
+	}
+	return s.stacks[id].entry
+}
 
 // Site returns where in the program a stack is: its innermost frame outside the
 // standard library. A stack wholly inside the library is at the innermost frame

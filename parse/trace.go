@@ -22,6 +22,7 @@ type Trace struct {
 	Wall        time.Time // wall clock at First; zero before Go 1.25
 	Procs       int       // GOMAXPROCS at the end; 0 when never told
 	Threads     int       // distinct thread ids seen
+	Quiet       int64     // ns analysed in which no goroutine of the program ran or could run
 	Initial     int       // goroutines that existed when the trace began
 	Start       bool      // it begins with trace.Start, not in mid-flight as a flight recorder's does
 

@@ -37,6 +37,8 @@ type goroutine struct {
 	place       PlaceID // where it waits for another goroutine
 	past        past
 	mostly      Cause // of its last wait for a P
+	quiet       int64 // tracker.quiet when it entered a call
+	idle        int64 // see GoLife.Idle
 
 	assistPart  bool
 	assistFrom  Time
@@ -80,7 +82,7 @@ type proc struct {
 	contended, blame int64 // those of tracker.waits when the span began
 
 	asked   ProcState // what it did when the current stop-the-world was requested
-	stopped Time      // STW is the begin of the stop-the-world it stopped for last
+	stopped Time      // STW is the start of the stop-the-world it stopped for last
 
 	slice  Slice // the open time slice
 	sliceC int64 // tracker.waits.crowded when it began
@@ -157,6 +159,7 @@ type tracker struct {
 	queues  runQueues
 	waits   waits
 	holds   holding
+	quiet   int64 // ns with no user goroutine running or runnable, since the start
 }
 
 const maxProcs = 1 << 16
@@ -328,19 +331,20 @@ func (t *tracker) setEnd() {
 	}
 }
 
-// openWindow cuts every open span at the begin of the window.
+// openWindow cuts every open span at the start of the window.
 func (t *tracker) openWindow() {
 	t.on = true
 	t.setEnd()
 	t.begin = t.now
 	t.iv.Since = t.now
+	t.quiet = 0
 	for _, g := range t.gs {
 		if g == nil {
 			continue
 		}
 		g.Since, g.Partial, g.spent = t.now, true, [NumGoStates]int64{}
 		g.born, g.bornSeen, g.First = t.now, false, false
-		g.waited = t.waits.parts
+		g.waited, g.quiet, g.idle = t.waits.parts, 0, 0
 		for i := range g.regions {
 			g.regions[i].since, g.regions[i].partial, g.regions[i].cpu = t.now, true, 0
 		}
@@ -398,6 +402,9 @@ func (t *tracker) sync(ev *wire.Event) {
 func (t *tracker) advance(now Time) {
 	dt := int64(now - t.now)
 	t.now = now
+	if iv := &t.iv; iv.User[GoRunnable] == 0 && iv.User[GoRunning] == 0 {
+		t.quiet += dt
+	}
 	t.waits.pass(now, dt, &t.iv, int64(t.alive))
 }
 
@@ -425,7 +432,7 @@ func (t *tracker) finish() {
 	tr := t.tr
 	tr.Events = t.events
 	tr.Last = t.now
-	tr.From, tr.To = t.begin, t.now
+	tr.From, tr.To, tr.Quiet = t.begin, t.now, t.quiet
 	tr.Threads = len(t.threads)
 	tr.Procs = t.procs
 	if !tr.Wall.IsZero() {

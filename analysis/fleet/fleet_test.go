@@ -21,13 +21,18 @@ func entry(i int) *Entry {
 	m := func(v float64, u analysis.Unit, p analysis.Polarity) analysis.Metric {
 		return analysis.Metric{Value: analysis.Number(v), Unit: u, N: 9, Polarity: p}
 	}
+	sum := func(v float64, u analysis.Unit) analysis.Metric {
+		s := m(v, u, analysis.Lower)
+		s.Scale = analysis.Sum
+		return s
+	}
 	return &Entry{
 		Schema: Schema, Tool: "t", Settings: "s", Path: fmt.Sprintf("host%d/%03d.trace", i%3, i), Hash: fmt.Sprint(i),
 		Trace: analysis.Summary{Complete: true, Events: int64(i), Duration: 1e9},
 		Metrics: map[string]analysis.Metric{
 			"sched.latency.user.p99": m(1e6*(1+rnd.Float64()), analysis.NS, analysis.Lower),
-			"gc.cycles":              m(5, analysis.Count, analysis.Lower),
-			"gc.assist.wall":         m(0, analysis.NS, analysis.Lower),
+			"gc.cycles":              sum(5, analysis.Count),
+			"gc.assist.wall":         sum(0, analysis.NS),
 			"gc.mmu.10ms":            m(.5+rnd.Float64()/10, analysis.Ratio, analysis.Higher),
 			"procs.share.user":       m(.5+rnd.Float64()/10, analysis.Ratio, analysis.Neutral),
 		},
@@ -139,7 +144,7 @@ func TestOutliers(t *testing.T) {
 				e.Metrics[c.metric] = m
 				e.Trace.Duration = c.seconds * 1e9
 				if c.seconds > 1 && c.metric != "gc.cycles" {
-					e.Metrics["gc.cycles"] = analysis.Metric{Value: analysis.Number(5 * c.seconds), Unit: analysis.Count, N: 9, Polarity: analysis.Lower}
+					e.Metrics["gc.cycles"] = analysis.Metric{Value: analysis.Number(5 * c.seconds), Unit: analysis.Count, N: 9, Polarity: analysis.Lower, Scale: analysis.Sum}
 				}
 			}
 			entries = append(entries, e)

@@ -63,6 +63,12 @@ type Root struct {
 	Part   *HeldPart
 }
 
+// Keeps reports whether who is in the way waits for something outside the program's
+// goroutines, or for time to pass.
+func (r *Root) Keeps() bool {
+	return r.Kind == RootCall || r.Kind == RootNetwork || r.Kind == RootWrite || r.Kind == RootSleep || r.Kind == RootTimer
+}
+
 // maxChain bounds the steps of a chain.
 const maxChain = 8
 
@@ -483,7 +489,7 @@ func (p *HeldPart) column() int {
 func holdersTitle(p *analysis.Pass, h *HeldPlaces) string {
 	place := h.Places[0]
 	c := h.Chain(place)
-	return fmt.Sprintf("Most waiting at %s: somebody waited %s of the time, root: %s", say.Brief(place.Label), analysis.FormatRatio(say.Ratio(place.Held, p.Trace.Duration())), c.Root.Kind)
+	return fmt.Sprintf("Most waiting: %s, %s of the time; root: %s", say.Brief(place.Label), analysis.FormatRatio(say.Ratio(place.Held, p.Trace.Duration())), c.Root.Kind)
 }
 
 // At is what a kind spent at a place, nil for nothing.

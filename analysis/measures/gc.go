@@ -294,6 +294,10 @@ func (c *GCFold) endRun() {
 	c.time.AddSpans(r.from, r.to, lanes[:])
 }
 
+// noGoal is from where on a goal says that there is none: GOGC=off without a memory
+// limit makes it all of the address space (mgcpacer.go:memoryLimitHeapGoal).
+const noGoal = 1 << 62
+
 func (c *GCFold) metric(e *parse.Event) {
 	v := e.Metric.Value
 	switch e.Metric.Kind {
@@ -304,6 +308,9 @@ func (c *GCFold) metric(e *parse.Event) {
 			d.Peak = max(d.Peak, v)
 		}
 	case parse.MetricHeapGoal:
+		if v >= noGoal {
+			v = 0
+		}
 		c.goal.Set(int64(e.Time), v)
 	}
 }

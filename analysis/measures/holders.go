@@ -24,7 +24,7 @@ var Holders = &analysis.Analyzer{
 	},
 	Figures: []analysis.FigureDef{{Name: "holders.places", Doc: "what holds up goroutines that wait for others, by place"}},
 	Kinds:   parse.KindsOf(parse.KindHold),
-	New:     func() analysis.Collector { return new(HoldersFold) },
+	New:     func() analysis.Collector { return &HoldersFold{stalls: sketch.NewTop[stall](64)} },
 	Run:     runHolders,
 }
 
@@ -33,13 +33,26 @@ var Holders = &analysis.Analyzer{
 type HoldersFold struct {
 	places tally.ByID[parse.PlaceID, placeHolds]
 	parts  tally.Keyed[holdPart, holdSum]
+	stalls *sketch.Top[stall] // the longest holds of all places
 }
+
+// stall is a hold by a goroutine.
+type stall struct {
+	until  parse.Time
+	place  parse.PlaceID
+	holder kindID
+}
+
+// longHold is from where on (ns) a hold may be a stall: sync.Mutex goes into starvation
+// mode then (internal/sync/mutex.go: starvationThresholdNs).
+const longHold = 1_000_000
 
 type placeHolds struct {
 	holds, held, waited int64
-	waits, longest      int64 // that ended in the trace; the longest hold
-	most                int64 // waiting at once
-	open                int64 // waiting at the end of the trace
+	waits, longest      int64      // that ended in the trace; the longest hold
+	most                int64      // waiting at once
+	open                int64      // waiting at the end of the trace
+	last                parse.Time // when a goroutine ended a wait there last
 	ended               [parse.NumReady]holdSum
 	worst               *sketch.Top[holdInstance]
 	waiting, holding    sketch.IDs // goroutines whose waits of queueMin or more ended, and those that ended them
@@ -50,13 +63,11 @@ const worstHolds = 3
 
 // holdInstance is one hold, for evidence.
 type holdInstance struct {
-	since, until  parse.Time
-	holder        parse.GoID
-	id            kindID
-	holderStack   parse.StackID
-	waiter        parse.GoID
-	stack         parse.StackID
-	waiters, wait int64
+	since, until parse.Time
+	holder       parse.GoID
+	id           kindID
+	holderStack  parse.StackID
+	waiters      int64
 }
 
 // holdSum is how often and how long.
@@ -111,13 +122,19 @@ func (f *HoldersFold) Event(e *parse.Event) {
 	case !h.Late:
 		p.open += int64(h.Waiters)
 	}
+	if h.Holder != parse.NoGo {
+		p.last = e.Time
+	}
 	if h.Holder != parse.NoGo && p.worst.Wants(h.Held) {
 		p.worst.Add(sketch.Key{Value: h.Held, Time: int64(h.Since), ID: int64(h.G)}, holdInstance{
-			h.Since, e.Time, h.Holder, kindID{h.HolderFunc, h.HolderBody}, h.HolderStack, h.G, h.Stack, int64(h.Waiters), h.Wait})
+			h.Since, e.Time, h.Holder, kindID{h.HolderFunc, h.HolderBody}, h.HolderStack, int64(h.Waiters)})
 	}
 	k := holdPart{place: h.Place, ready: h.Ready}
 	if h.Holder != parse.NoGo {
 		k.holder = kindID{h.HolderFunc, h.HolderBody}
+		if h.Held >= longHold && f.stalls.Wants(h.Held) {
+			f.stalls.Add(sketch.Key{Value: h.Held, Time: int64(h.Since), ID: int64(h.G)}, stall{e.Time, h.Place, k.holder})
+		}
 	}
 	hash := tally.Mix(k.holder.hash(), uint32(h.Place))
 	for i := range h.Parts {
@@ -133,6 +150,7 @@ func (f *HoldersFold) Merge(next analysis.Collector) {
 	o := next.(*HoldersFold)
 	f.places.Merge(&o.places, (*placeHolds).merge)
 	f.parts.Merge(&o.parts, (*holdSum).add)
+	f.stalls.Merge(o.stalls)
 }
 
 func (p *placeHolds) merge(o *placeHolds) {
@@ -146,6 +164,7 @@ func (p *placeHolds) merge(o *placeHolds) {
 	p.longest = max(p.longest, o.longest)
 	p.most = max(p.most, o.most)
 	p.open += o.open
+	p.last = max(p.last, o.last)
 	for r := range o.ended {
 		p.ended[r].add(&o.ended[r])
 	}
@@ -159,13 +178,14 @@ type HeldPlace struct {
 	ID      parse.PlaceID
 	Place   parse.Place
 	Label   string
-	Held    int64 // ns in which somebody waited there
-	Waited  int64 // ns that goroutines waited there in all
-	Parked  int64 // of Waited, of goroutines with nothing to do: see Stay.Parked
-	Waits   int64 // that ended in the trace
-	Open    int64 // goroutines that wait there at the end of the trace
-	Most    int64 // waiting at once
-	Longest int64 // time from the end of one wait to the end of the next, the longest
+	Held    int64      // ns in which somebody waited there
+	Waited  int64      // ns that goroutines waited there in all
+	Parked  int64      // of Waited, of goroutines with nothing to do: see Stay.Parked
+	Waits   int64      // that ended in the trace
+	Open    int64      // goroutines that wait there at the end of the trace
+	Most    int64      // waiting at once
+	Last    parse.Time // when a goroutine ended a wait there last, 0 for never
+	Longest int64      // time from the end of one wait to the end of the next, the longest
 	Parts   []*HeldPart
 	Waiters []KindShare // the costliest first
 	Holders []KindShare // likewise
@@ -188,6 +208,7 @@ type KindShare struct {
 type HeldPart struct {
 	Holder string // the kind; "" where no goroutine ended the wait
 	Ready  parse.Ready
+	Cause  parse.Cause   // GoRunnable: what most of the wait for a P was made of
 	State  parse.GoState // GoUndetermined: not known; GoNotExist: not created yet
 	Place  parse.Place   // where it waited, was in a call, ran
 	ID     parse.PlaceID
@@ -235,10 +256,19 @@ func (h *HeldPlace) By(wanted func(*HeldPart) bool) (ns int64) {
 
 // HeldPlaces are the places of a trace where goroutines waited for one another.
 type HeldPlaces struct {
+	Stalls []Stall      // the longest holds of goroutines that were about something, in the order of time
 	Places []*HeldPlace // the most waiting of busy goroutines first
 	Kinds  *GoKinds
 	byID   map[parse.PlaceID]*HeldPlace
 	tr     *parse.Trace
+}
+
+// A Stall is a stretch of time in which a goroutine held others up at a place, other than
+// those that wait for all to be done.
+type Stall struct {
+	Since, Until parse.Time
+	Place        *HeldPlace
+	Holder       string // its kind
 }
 
 // At returns a place, nil where nobody waited for another goroutine.
@@ -257,7 +287,7 @@ func newHolders(tr *parse.Trace, f *HoldersFold, ks *GoKinds) *HeldPlaces {
 		v := places[pid]
 		place := &HeldPlace{
 			ID: pid, Place: tr.Place(pid), Label: PlaceName(tr, pid), Held: v.held, Waited: v.waited, Waits: v.waits, Open: v.open,
-			Most: v.most, Longest: v.longest, Permits: int64(v.holding.Len()), Own: v.waiting.Common(&v.holding), ended: v.ended, holds: v, kinds: ks,
+			Most: v.most, Last: v.last, Longest: v.longest, Permits: int64(v.holding.Len()), Own: v.waiting.Common(&v.holding), ended: v.ended, holds: v, kinds: ks,
 		}
 		h.byID[pid] = place
 		h.Places = append(h.Places, place)
@@ -294,7 +324,7 @@ func newHolders(tr *parse.Trace, f *HoldersFold, ks *GoKinds) *HeldPlaces {
 		place := h.byID[e.Key.place]
 		part := parts[k]
 		if part == nil {
-			part = &HeldPart{Holder: k.holder, Ready: k.ready, State: k.state, Label: k.label}
+			part = &HeldPart{Holder: k.holder, Ready: k.ready, State: k.state, Cause: e.Key.cause, Label: k.label}
 			parts[k] = part
 			place.Parts = append(place.Parts, part)
 		}
@@ -316,6 +346,12 @@ func newHolders(tr *parse.Trace, f *HoldersFold, ks *GoKinds) *HeldPlaces {
 			return cmp.Or(cmp.Compare(b.NS, a.NS), strings.Compare(a.Holder, b.Holder), strings.Compare(a.Label, b.Label), cmp.Compare(a.State, b.State))
 		})
 	}
+	for _, e := range f.stalls.Items() {
+		if place := h.byID[e.Item.place]; 2*place.Busy() >= place.Waited && place.Place.Prim != parse.PrimWaitGroup {
+			h.Stalls = append(h.Stalls, Stall{parse.Time(e.Time), e.Item.until, place, ks.Name(e.Item.holder.fn, e.Item.holder.body)})
+		}
+	}
+	slices.SortStableFunc(h.Stalls, func(a, b Stall) int { return cmp.Compare(a.Since, b.Since) })
 	slices.SortStableFunc(h.Places, func(a, b *HeldPlace) int {
 		return cmp.Or(cmp.Compare(b.Busy(), a.Busy()), cmp.Compare(b.Held, a.Held), strings.Compare(a.Label, b.Label))
 	})

@@ -51,20 +51,33 @@ type kindSpan struct {
 
 type spent struct {
 	n, ns, longest int64
+	alone          int64 // GoSyscall: see parse.Go
 	whole, wholeNS int64 // of them, that lasted through the whole trace
+	open, oldest   int64 // that the end of the trace cut, and the longest of them
 }
 
 func (s *spent) add(o *spent) {
 	s.n += o.n
 	s.ns += o.ns
+	s.alone += o.alone
 	s.longest = max(s.longest, o.longest)
 	s.whole += o.whole
 	s.wholeNS += o.wholeNS
+	s.open += o.open
+	s.oldest = max(s.oldest, o.oldest)
 }
+
+// busySteps are the steps of the share of a life that is not waiting for work, for
+// goroutines that lived for ten time slices (proc.go:forcePreemptNS) and longer.
+const (
+	busySteps = 20
+	busyLife  = 100e6
+)
 
 type kindLives struct {
 	n, created, ended int64                    // goroutines
 	unnamed           [parse.NumGoStates]int64 // what they did before they were named
+	busy              [busySteps]int64         // those that lived for busyLife and longer, by the share of it not waiting for work
 }
 
 func (l *kindLives) add(o *kindLives) {
@@ -73,6 +86,9 @@ func (l *kindLives) add(o *kindLives) {
 	l.ended += o.ended
 	for s, ns := range o.unnamed {
 		l.unnamed[s] += ns
+	}
+	for i, n := range o.busy {
+		l.busy[i] += n
 	}
 }
 
@@ -97,6 +113,9 @@ func (f *KindsFold) Event(e *parse.Event) {
 		if l.BornSeen {
 			add.created = 1
 		}
+		if life := int64(e.Time - l.Born); life >= busyLife {
+			add.busy[min((life-l.Idle)*busySteps/life, busySteps-1)] = 1
+		}
 		if l.Ended {
 			add.ended = 1
 		}
@@ -118,10 +137,17 @@ func (f *KindsFold) Event(e *parse.Event) {
 	s := f.spans.At(k, tally.Mix(k.hash(), uint32(k.stack)<<8|uint32(k.ready)<<4|uint32(k.state)))
 	s.n++
 	s.ns += held
+	if g.From == parse.GoSyscall {
+		s.alone += g.Alone
+	}
 	s.longest = max(s.longest, held)
-	if g.Partial && g.To == parse.GoUndetermined {
-		s.whole++
-		s.wholeNS += held
+	if g.To == parse.GoUndetermined {
+		s.open++
+		s.oldest = max(s.oldest, held)
+		if g.Partial {
+			s.whole++
+			s.wholeNS += held
+		}
 	}
 }
 
@@ -142,6 +168,10 @@ type GoKind struct {
 	Parked  int64 // of Life, waiting for something to do: see Stay.Parked
 	State   [parse.NumGoStates]int64
 	Stays   []*Stay // the costliest first
+	// BusyBy counts goroutines that lived for 100 ms and longer by the share of their life
+	// in which they did not wait for work in the function that they are about, in
+	// twentieths.
+	BusyBy [busySteps]int64
 
 	stays map[stayKey]*Stay
 }
@@ -154,16 +184,30 @@ type Stay struct {
 	Label   string        // of the place; what they did where there is none
 	N, NS   int64
 	Longest int64
+	Alone   int64 // GoSyscall: of NS, while no goroutine of the program ran or could run
 	Whole   int64 // that lasted through the whole trace
 	WholeNS int64
+	Open    int64                 // that the end of the trace cut
+	Oldest  int64                 // the longest of them
 	Ready   [parse.NumReady]int64 // GoWaiting: ns by what ended it
-	// Parked is why this is no part of work that was begun: input, connection, ticker,
-	// whole trace. "" where goroutines are held up.
-	Parked string
+	// Parked is why this is no part of work that was begun, "" where goroutines are held up.
+	Parked Parked
 
 	handles        bool   // below a handler of requests
 	site, call, op string // of its first place: the function there, what it calls, and the innermost one
 }
+
+// Parked says how goroutines wait that have nothing to do.
+type Parked string
+
+const (
+	ParkedInput       Parked = "input"        // for the next piece of work, or the next message
+	ParkedConnections Parked = "connections"  // for the next connection
+	ParkedTicker      Parked = "ticker"       // for the next tick, or asleep between rounds
+	ParkedWhole       Parked = "whole trace"  // in one wait that lasts nearly all of it
+	ParkedBefore      Parked = "since before" // since before the trace, where is not told; or through all of it
+	ParkedForever     Parked = "for ever"     // select{}
+)
 
 // Busy is the part of the life in which they were about something.
 func (k *GoKind) Busy() int64 { return k.Life - k.Parked }
@@ -181,10 +225,12 @@ func (k *GoKind) Title() string {
 
 // GoKinds are the kinds of a trace, those with the most time busy first.
 type GoKinds struct {
-	All   []*GoKind
-	byID  map[kindID]*GoKind
-	about map[kindID]parse.StringID
-	tr    *parse.Trace
+	All    []*GoKind
+	byID   map[kindID]*GoKind
+	byBody map[parse.StringID]*GoKind // of those whose entry function stacks leave out
+	byFn   map[parse.StringID]*GoKind // the largest of each entry function
+	about  map[kindID]parse.StringID
+	tr     *parse.Trace
 }
 
 // KindsOf returns the kinds of the trace of a pass that requires the measure kinds.
@@ -193,7 +239,7 @@ func KindsOf(p *analysis.Pass) *GoKinds {
 }
 
 func newKinds(tr *parse.Trace, f *KindsFold) *GoKinds {
-	ks := &GoKinds{byID: make(map[kindID]*GoKind), about: unwrapped(tr, f), tr: tr}
+	ks := &GoKinds{byID: make(map[kindID]*GoKind), byBody: make(map[parse.StringID]*GoKind), byFn: make(map[parse.StringID]*GoKind), about: unwrapped(tr, f), tr: tr}
 	byName := make(map[string]*GoKind)
 	kind := func(id kindID) *GoKind {
 		if k := ks.byID[id]; k != nil {
@@ -207,6 +253,9 @@ func newKinds(tr *parse.Trace, f *KindsFold) *GoKinds {
 			ks.All = append(ks.All, k)
 		}
 		ks.byID[id] = k
+		if id.body != 0 && ks.byBody[id.body] == nil {
+			ks.byBody[id.body] = k
+		}
 		return k
 	}
 	for _, e := range f.lives.Entries {
@@ -214,6 +263,9 @@ func newKinds(tr *parse.Trace, f *KindsFold) *GoKinds {
 		k.Count += e.V.n
 		k.Created += e.V.created
 		k.Ended += e.V.ended
+		for i, n := range e.V.busy {
+			k.BusyBy[i] += n
+		}
 		for s, ns := range e.V.unnamed {
 			if ns > 0 {
 				k.stay(stayKey{parse.GoState(s), "before it was named"}).NS += ns
@@ -229,9 +281,12 @@ func newKinds(tr *parse.Trace, f *KindsFold) *GoKinds {
 		s := k.stay(stayOf(tr, e.Key))
 		s.N += e.V.n
 		s.NS += e.V.ns
+		s.Alone += e.V.alone
 		s.Longest = max(s.Longest, e.V.longest)
 		s.Whole += e.V.whole
 		s.WholeNS += e.V.wholeNS
+		s.Open += e.V.open
+		s.Oldest = max(s.Oldest, e.V.oldest)
 		if e.Key.state == parse.GoWaiting {
 			s.Ready[e.Key.ready] += e.V.ns
 		}
@@ -240,6 +295,11 @@ func newKinds(tr *parse.Trace, f *KindsFold) *GoKinds {
 			s.Place = tr.Place(s.PlaceID)
 			s.site, s.call, s.op = funcName(tr, s.Place.Site.Func), callName(tr, s.Place), tr.String(s.Place.Inner)
 			s.handles = slices.ContainsFunc(tr.Stack(e.Key.stack), func(f parse.Frame) bool { return strings.HasSuffix(tr.String(f.Func), ".ServeHTTP") })
+		}
+	}
+	for _, e := range f.lives.Entries {
+		if k, most := ks.byID[e.Key.kindID], ks.byFn[e.Key.fn]; most == nil || k.Count > most.Count {
+			ks.byFn[e.Key.fn] = k
 		}
 	}
 	for _, k := range ks.All {
@@ -353,12 +413,27 @@ func (ks *GoKinds) Name(fn, body parse.StringID) string {
 // Of is the kind of these goroutines, nil if there were none.
 func (ks *GoKinds) Of(fn, body parse.StringID) *GoKind { return ks.byID[kindID{fn, body}] }
 
+// OfStack is the kind of goroutines with a stack, by its entry function and what that
+// calls; nil if there is none.
+func (ks *GoKinds) OfStack(id parse.StackID) *GoKind {
+	fn := ks.tr.Entry(id)
+	for _, body := range []parse.StringID{ks.tr.Body(id), fn, 0} {
+		if k := ks.byID[kindID{fn, body}]; k != nil {
+			return k
+		}
+	}
+	if k := ks.byFn[fn]; k != nil {
+		return k
+	}
+	return ks.byBody[fn]
+}
+
 // parkedAs tells how goroutines wait that have nothing to do; "" where they are about
 // something that they began. It is so in the function that the goroutine is about, which
 // waits for the next piece of work, and in libraries, but for those that serve requests.
-func parkedAs(k *GoKind, s *Stay, wall int64) string {
+func parkedAs(k *GoKind, s *Stay, wall int64) Parked {
 	if s.State == parse.GoWaiting && (s.PlaceID == 0 || s.N > 0 && s.Whole == s.N) {
-		return "since before"
+		return ParkedBefore
 	}
 	if s.State != parse.GoWaiting {
 		return ""
@@ -366,20 +441,20 @@ func parkedAs(k *GoKind, s *Stay, wall int64) string {
 	switch p := s.Place.Prim; p {
 	case parse.PrimWaitGroup, parse.PrimChanReceive, parse.PrimSelect, parse.PrimCond, parse.PrimSleep:
 		if 10*s.Longest >= 9*wall {
-			return "whole trace"
+			return ParkedWhole
 		}
 		if p != parse.PrimWaitGroup && s.Place.Own && s.call == "" && 5*s.Ready[parse.ReadyTimer] >= 4*s.NS && p != parse.PrimSleep {
-			return "ticker"
+			return ParkedTicker
 		}
 	}
 	if s.Place.Prim == parse.PrimNetwork && strings.Contains(s.op, "ccept") {
-		return "connections"
+		return ParkedConnections
 	}
 	lasts := k.Count == 0 || 4*k.Life/k.Count > wall
 	// Handlers of requests are about something whatever they wait for.
 	serves := strings.HasPrefix(k.Entry, "net/http.") || strings.HasPrefix(k.Name, "net/http.")
 	if serves && s.Place.Prim == parse.PrimNetwork && strings.Contains(s.op, "Read") && !s.handles {
-		return "input"
+		return ParkedInput
 	}
 	outside := !s.Place.Own && (!serves || s.Place.Prim == parse.PrimNetwork)
 	if s.site != k.Name && !outside || !lasts && !outside || serves && s.Place.Own {
@@ -387,21 +462,21 @@ func parkedAs(k *GoKind, s *Stay, wall int64) string {
 	}
 	switch s.Place.Prim {
 	case parse.PrimSleep:
-		return "ticker"
+		return ParkedTicker
 	case parse.PrimChanReceive, parse.PrimSelect, parse.PrimCond:
 		if s.Place.Own && s.call != "" && !fetches(s.call) {
 			return "" // it asked a library for something
 		}
 		if 2*s.Ready[parse.ReadyTimer] > s.NS {
-			return "ticker"
+			return ParkedTicker
 		}
-		return "input"
+		return ParkedInput
 	case parse.PrimNetwork:
 		if strings.Contains(s.op, "Read") {
-			return "input"
+			return ParkedInput
 		}
 	case parse.PrimForever:
-		return "for ever"
+		return ParkedForever
 	}
 	return ""
 }
@@ -423,117 +498,9 @@ func (k *GoKind) lifeOf(n int) string {
 		}
 		part := analysis.FormatRatio(k.Share(s.NS)) + " " + s.Label
 		if s.Parked != "" {
-			part += " (" + s.Parked + ")"
+			part += " (" + string(s.Parked) + ")"
 		}
 		parts = append(parts, part)
 	}
 	return strings.Join(parts, ", ")
-}
-
-func runKinds(p *analysis.Pass) error {
-	ks := newKinds(p.Trace, analysis.Fold[*KindsFold](p))
-	var life, busy, parked int64
-	for _, k := range ks.All {
-		life += k.Life
-		busy += k.Busy()
-		parked += k.Parked
-	}
-	if life == 0 {
-		p.NotApplicable("no goroutine of the program existed in the trace")
-		return nil
-	}
-	p.Metric("kinds.busy", busy, int64(len(ks.All)))
-	p.Metric("kinds.parked", parked, int64(len(ks.All)))
-	p.Say("Goroutines of the program lived for %s in all, %s of it with nothing to do (waiting for input, connections, tickers, or through the whole trace).",
-		p.Dur(life), analysis.FormatRatio(say.Ratio(parked, life)))
-	for i, k := range ks.All {
-		if i == 5 || 20*k.Busy() < busy {
-			break
-		}
-		if i < 2 {
-			p.Say("%s: %s.", k.Title(), k.lifeOf(3))
-		}
-		p.Lead(analysis.Leading{Kind: analysis.VerdictTime, Text: k.Title() + ": " + k.lifeOf(1), Place: k.Name, Held: k.Busy(), Lives: say.Ratio(k.Busy(), k.Life)})
-	}
-	p.Table(kindsTable(ks))
-	p.Table(staysTable(ks))
-	figure := kindsFigure(p, ks)
-	p.Table(figure)
-	p.Figure(analysis.Figure{
-		Name: "kinds.life", Title: kindsTitle(p, ks, busy), Mark: analysis.Bars, Table: figure.Name, X: "goroutines",
-		Y: []string{"running", "runnable", "in calls", "held up", "parked"},
-	})
-	return nil
-}
-
-// kindsTable is a row for each kind, with where its life goes.
-func kindsTable(ks *GoKinds) *analysis.Table {
-	t := &analysis.Table{
-		Name: "kinds.life", Title: "where goroutine time goes: the program's goroutines by what they are about; shares of their lives", N: int64(len(ks.All)),
-		Columns: []analysis.Column{
-			{Name: "function", Unit: analysis.Text}, {Name: "goroutines", Unit: analysis.Count}, {Name: "life", Unit: analysis.NS}, {Name: "busy", Unit: analysis.Ratio},
-			{Name: "where", Unit: analysis.Text},
-		},
-	}
-	for _, k := range ks.All {
-		if k.Life > 0 {
-			t.Add(k.Name, k.Count, k.Life, say.RatioCell(k.Busy(), k.Life), k.lifeOf(3))
-		}
-	}
-	t.Limit(10)
-	return t
-}
-
-// staysTable is every part of every kind's life.
-func staysTable(ks *GoKinds) *analysis.Table {
-	t := &analysis.Table{
-		Name: "kinds.places", Title: "the program's goroutines by what they are about, state and place", Detail: true,
-		Columns: []analysis.Column{
-			{Name: "function", Unit: analysis.Text}, {Name: "entry", Unit: analysis.Text}, {Name: "goroutines", Unit: analysis.Count},
-			{Name: "state", Unit: analysis.Text}, {Name: "place", Unit: analysis.Text}, {Name: "spans", Unit: analysis.Count},
-			{Name: "total", Unit: analysis.NS}, {Name: "of life", Unit: analysis.Ratio}, {Name: "longest", Unit: analysis.NS}, {Name: "parked", Unit: analysis.Text},
-		},
-	}
-	for _, k := range ks.All {
-		for _, s := range k.Stays {
-			t.N += s.N
-			entry := k.Entry
-			if entry == "" {
-				entry = k.Name
-			}
-			var parked any
-			if s.Parked != "" {
-				parked = s.Parked
-			}
-			t.Add(k.Name, entry, k.Count, s.State.String(), s.Label, s.N, s.NS, say.RatioCell(s.NS, k.Life), s.Longest, parked)
-		}
-	}
-	t.Limit(1000)
-	return t
-}
-
-// kindsFigure is the life of the busiest kinds by state.
-func kindsFigure(p *analysis.Pass, ks *GoKinds) *analysis.Table {
-	t := &analysis.Table{
-		Name: "kinds.states", Title: "lives of the program's goroutines by state: parked is waiting for something to do", Detail: true, N: int64(len(ks.All)),
-		Columns: []analysis.Column{
-			{Name: "goroutines", Unit: analysis.Text}, {Name: "running", Unit: analysis.NS}, {Name: "runnable", Unit: analysis.NS, Polarity: analysis.Lower},
-			{Name: "in calls", Unit: analysis.NS}, {Name: "held up", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "parked", Unit: analysis.NS},
-		},
-	}
-	for _, k := range ks.All {
-		if k.Life > 0 {
-			t.Add(k.Title(), k.State[parse.GoRunning], k.State[parse.GoRunnable], k.State[parse.GoSyscall], k.State[parse.GoWaiting]-k.Parked, k.Parked)
-		}
-	}
-	t.Limit(12)
-	return t
-}
-
-func kindsTitle(p *analysis.Pass, ks *GoKinds, busy int64) string {
-	k := ks.All[0]
-	if busy == 0 {
-		return "The program's goroutines had nothing to do"
-	}
-	return fmt.Sprintf("Goroutines of the program were busy for %s in all, %s of it those of %s", p.Dur(busy), analysis.FormatRatio(say.Ratio(k.Busy(), busy)), say.Brief(k.Name))
 }

@@ -23,6 +23,7 @@ var Parallelism = &analysis.Analyzer{
 	Metrics: []analysis.MetricDef{
 		{ID: "procs.idle_while_runnable", Unit: analysis.NS, Polarity: analysis.Lower, Clock: analysis.PTime, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "integral of min(idle Ps, runnable user goroutines) outside stop-the-world, in stretches of 10 µs or more"},
 		{ID: "goroutines.runnable.{mean,max}", Unit: analysis.Count, Polarity: analysis.Lower, Clock: analysis.Wall, Confidence: analysis.Measured, Doc: "runnable user goroutines"},
+		{ID: "sched.pressure.{some,full}", Unit: analysis.Ratio, Polarity: analysis.Lower, Clock: analysis.Wall, Confidence: analysis.Measured, Doc: "share of the time in which a user goroutine was runnable; in which one was and no P ran user code"},
 		{ID: "goroutines.running.mean", Unit: analysis.Count, Polarity: analysis.Neutral, Clock: analysis.Wall, Confidence: analysis.Measured, Doc: "running user goroutines"},
 	},
 	Figures: []analysis.FigureDef{
@@ -97,6 +98,8 @@ type ParallelismFold struct {
 	alone    int64 // ns: one user goroutine running, none that could, no P in a system call, world running
 	wasted   *sketch.Stretch
 	yielding int64 // ns × goroutines: runnable by runtime.Gosched
+	pressure int64 // ns: a user goroutine runnable
+	stuck    int64 // ns: one runnable and no P running user code
 	over     *sketch.Series
 
 	// Of user goroutines without those that yield:
@@ -127,6 +130,12 @@ func (f *ParallelismFold) Event(e *parse.Event) {
 	f.runnable.AddN(runnable, held)
 	f.idle.AddN(idle, held)
 	f.yielding += int64(iv.Yielding) * held
+	if runnable > 0 {
+		f.pressure += held
+		if running == 0 {
+			f.stuck += held
+		}
+	}
 	ready := runnable - int64(iv.Yielding)
 	f.demand.AddN(running+ready, held)
 	procs, saturated := int64(iv.Procs), int64(0)
@@ -255,6 +264,8 @@ func (f *ParallelismFold) Merge(next analysis.Collector) {
 	f.alone += o.alone
 	f.wasted.Merge(o.wasted)
 	f.yielding += o.yielding
+	f.pressure += o.pressure
+	f.stuck += o.stuck
 	f.over.Merge(o.over)
 	f.demand.Merge(o.demand)
 	f.saturated += o.saturated
@@ -284,6 +295,8 @@ func runParallelism(p *analysis.Pass) error {
 	p.Ratio("goroutines.runnable.mean", WeightedMean(f.runnable), f.n)
 	p.Metric("goroutines.runnable.max", f.runnable.Max(), f.n)
 	p.Ratio("goroutines.running.mean", WeightedMean(f.running), f.n)
+	p.Ratio("sched.pressure.some", say.Ratio(f.pressure, wall), f.n)
+	p.Ratio("sched.pressure.full", say.Ratio(f.stuck, wall), f.n)
 
 	of := func(ns int64) string { return analysis.FormatRatio(float64(ns) / float64(wall)) }
 	p.Say("user goroutines over %s: %s running on average (at most %d); %s runnable (at most %s); %s idle Ps",

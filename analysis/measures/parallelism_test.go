@@ -109,3 +109,14 @@ func TestParallelismOfKnownPrograms(t *testing.T) {
 		t.Errorf("single-hot-goroutine: one ran for %v of the time", s)
 	}
 }
+
+// TestPressure: of 10 ns a goroutine was runnable in 6, in 2 of them nobody ran.
+func TestPressure(t *testing.T) {
+	at := func(from, to parse.Time, running, runnable int32) parse.Event {
+		iv := &parse.Interval{Since: from, Procs: 2}
+		iv.User[parse.GoRunning], iv.User[parse.GoRunnable] = running, runnable
+		return parse.Event{Time: to, Kind: parse.KindInterval, Interval: iv}
+	}
+	rep := analysistest.Synthetic(t, 26, Parallelism, at(0, 4, 2, 0), at(4, 8, 1, 3), at(8, 10, 0, 1))
+	analysistest.WantMetrics(t, rep, map[string]float64{"sched.pressure.some": .6, "sched.pressure.full": .2})
+}

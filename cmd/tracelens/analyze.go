@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/fleet"
@@ -20,7 +21,6 @@ type analyzeFlags struct {
 	outputFlags
 	configFlags
 	only, skip []string
-	verbose    bool
 }
 
 func newAnalyze() *cobra.Command {
@@ -52,13 +52,13 @@ has too little data for is 4.`,
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	f.outputFlags.add(cmd, report.Formats...)
-	f.window(flags)
-	flags.StringSliceVar(&f.only, "only", nil, "run only these `ANALYZERS`")
-	flags.StringSliceVar(&f.skip, "skip", nil, "leave out these `ANALYZERS`")
-	flags.IntVar(&f.spans, "spans", -1, "keep at most `N` exact spans of Ps where the findings point to, by a second reading; -1 is 100000 for html, else 0")
-	f.reading(flags)
+	grouped(cmd, "What to look at", func() {
+		f.window(flags)
+		chosen(flags, &f.only, &f.skip)
+		flags.IntVar(&f.spans, "spans", -1, "keep `N` exact spans of Ps where the findings are; html: 100000")
+	})
+	grouped(cmd, "How to read", func() { f.reading(flags) })
 	f.configFlags.add(cmd)
-	flags.BoolVar(&f.verbose, "verbose", false, "also say which suppressions match nothing")
 	complete(cmd, "only", completeAnalyzers)
 	complete(cmd, "skip", completeAnalyzers)
 	return cmd
@@ -73,7 +73,7 @@ func analyze(cmd *cobra.Command, f *analyzeFlags, name string) error {
 	if err != nil {
 		return err
 	}
-	cfg, err := f.configFlags.load()
+	cfg, err := f.configFlags.load(cmd)
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func analyze(cmd *cobra.Command, f *analyzeFlags, name string) error {
 	if err != nil {
 		return err
 	}
-	configure(cfg, rep, off, cmd.ErrOrStderr(), f.verbose)
+	configure(cfg, rep, off, cmd.ErrOrStderr(), f.configFlags.verbose)
 	broken, open, err := budgets(cfg, rep, len(f.only)+len(f.skip) == 0)
 	if err != nil {
 		return err
@@ -133,6 +133,12 @@ func budgets(cfg *config.Config, rep *analysis.Report, whole bool) (broken, open
 	rep.Results = append(rep.Results, fl.Budgets())
 	broken, open = verdicts(fl)
 	return broken, open, nil
+}
+
+// chosen are the flags that choose analyzers.
+func chosen(flags *pflag.FlagSet, only, skip *[]string) {
+	flags.StringSliceVar(only, "only", nil, "run only these `ANALYZERS`, separated by commas")
+	flags.StringSliceVar(skip, "skip", nil, "leave out these `ANALYZERS`")
 }
 
 // choose returns the analyzers of the catalogue that --only and --skip leave.

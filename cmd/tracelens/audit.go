@@ -49,9 +49,14 @@ which findings fire in how many, and checks the budgets of ` + config.FileName +
 
 What cannot be read is listed with its reason, and ends nothing; what is no trace
 below a folder is skipped. The exit code is 3 when PATH itself is not there or no
-trace, when no trace was read, and under --strict when anything was not. With --cache, a run that was ended goes on where it was, and
-traces that were read before are not read again. With --emit, the results can
-be put together later, or on another machine, by 'tracelens merge'.
+trace, when no trace was read, and under --strict when anything was not. With
+--cache, a run that was ended goes on where it was, and traces that were read
+before are not read again. With --emit, the results can be put together later,
+or on another machine, by 'tracelens merge'.
+
+--group-by names groups by the elements of a path: {1} is the first, {-1} the
+last. --groups takes them from a CSV file: under a header such as path,service,
+each row has a pattern of paths, such as web/**/*.trace, and what these have.
 
 An outlier is a value whose robust z, its distance from the median by the
 median absolute deviation, is 5 or more, on the bad side where a metric has one,
@@ -69,19 +74,24 @@ the traces are of several kinds, and none is an outlier.`,
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	f.fleetFlags.add(cmd)
-	flags.StringSliceVar(&f.include, "include", nil, "below folders, read only files that match one of the `PATTERNS`, such as *.trace or web/**; what is none of these and no trace is skipped")
-	flags.StringSliceVar(&f.exclude, "exclude", nil, "below folders, leave out files that match one of the `PATTERNS`")
-	flags.StringVar(&f.cache, "cache", "", "keep results in `DIR`, and read only what is not there")
-	flags.StringVar(&f.emit, "emit", "", "write the result of each trace into `DIR`, for merge")
-	flags.StringVar(&f.reports, "reports", "", "write the report of each trace as a page into `DIR`; with --format html, the traces are links to them")
-	flags.StringVar(&f.memory, "memory", "1GiB", "read as much at once as `BYTES` allow")
-	flags.StringVar(&f.maxBytes, "max-bytes", "8GiB", "do not decompress a trace beyond `BYTES`")
-	flags.IntVar(&f.jobs, "jobs", 0, "use at most `N` CPUs; 0 is all; the output is the same")
-	flags.StringSliceVar(&f.only, "only", nil, "run only these `ANALYZERS`")
-	flags.StringSliceVar(&f.skip, "skip", nil, "leave out these `ANALYZERS`")
-	flags.DurationVar(&f.progress, "progress", 10*time.Second, "where standard error is not a terminal, report progress every `TIME`; 0 for never")
-	flags.BoolVar(&f.watch, "watch", false, "keep reading files as they arrive, with a line for each, until interrupted; then report")
-	flags.DurationVar(&f.poll, "poll", 2*time.Second, "with --watch, look for files every `TIME`; one that still grows waits")
+	grouped(cmd, "Which files", func() {
+		flags.StringSliceVar(&f.include, "include", nil, "below folders, read only what matches `PATTERNS`, such as web/**")
+		flags.StringSliceVar(&f.exclude, "exclude", nil, "below folders, leave out what matches `PATTERNS`")
+		flags.StringVar(&f.maxBytes, "max-bytes", "8GiB", "do not decompress a trace beyond `BYTES`")
+	})
+	grouped(cmd, "What to look at", func() { chosen(flags, &f.only, &f.skip) })
+	grouped(cmd, "What to keep", func() {
+		flags.StringVar(&f.cache, "cache", "", "keep results in `DIR`, and read only what is not there")
+		flags.StringVar(&f.emit, "emit", "", "write the result of each trace into `DIR`, for merge")
+		flags.StringVar(&f.reports, "reports", "", "write a page of each trace into `DIR`; html links to them")
+	})
+	grouped(cmd, "How to read", func() {
+		flags.StringVar(&f.memory, "memory", "1GiB", "read as much at once as `BYTES` allow")
+		flags.IntVar(&f.jobs, "jobs", 0, "use at most `N` CPUs, without it all; the output is the same")
+		flags.DurationVar(&f.progress, "progress", 10*time.Second, "without a terminal, report progress every `TIME`; 0: never")
+		flags.BoolVar(&f.watch, "watch", false, "read files as they arrive, a line for each, until interrupted")
+		flags.DurationVar(&f.poll, "poll", 2*time.Second, "with --watch, look for files every `TIME`")
+	})
 	complete(cmd, "only", completeAnalyzers)
 	complete(cmd, "skip", completeAnalyzers)
 	return cmd

@@ -39,8 +39,8 @@ func put(t *testing.T, name string, data []byte) {
 	}
 }
 
-// trace is a small trace of the corpus.
-func trace(t *testing.T, name string) []byte {
+// testdataTrace is one of the module's traces.
+func testdataTrace(t *testing.T, name string) []byte {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(analysistest.Root(t), "testdata", "traces", name))
 	if err != nil {
@@ -58,7 +58,7 @@ func folder(t *testing.T, n int) string {
 	old := time.Now().Add(-time.Hour)
 	for i := range n {
 		name := filepath.Join(dir, "ab"[i%2:i%2+1], fmt.Sprintf("%03d.trace", i))
-		put(t, name, trace(t, some[i%len(some)]))
+		put(t, name, testdataTrace(t, some[i%len(some)]))
 		if err := os.Chtimes(name, old, old); err != nil {
 			t.Fatal(err)
 		}
@@ -210,7 +210,7 @@ var mkfifo func(name string) error
 func TestAuditHostile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	whole := trace(t, "memory-limit.trace")
+	whole := testdataTrace(t, "memory-limit.trace")
 	flipped := bytes.Clone(whole)
 	for i := range 64 {
 		flipped[len(flipped)/2+i] ^= 0x40
@@ -306,7 +306,7 @@ func TestAuditWatch(t *testing.T) {
 	}
 	lines := bufio.NewScanner(stdout)
 	for _, name := range []string{"b.trace", "a.trace"} {
-		put(t, filepath.Join(dir, name), trace(t, "memory-limit.trace"))
+		put(t, filepath.Join(dir, name), testdataTrace(t, "memory-limit.trace"))
 		if !lines.Scan() || !strings.Contains(lines.Text(), name+": error: ") {
 			t.Fatalf("%s: %q", name, lines.Text())
 		}

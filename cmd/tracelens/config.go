@@ -16,22 +16,32 @@ import (
 
 // configFlags say which configuration counts.
 type configFlags struct {
-	file string
-	none bool
+	file    string
+	none    bool
+	verbose bool
 }
 
 func (f *configFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.file, "config", "", "read thresholds, severities and suppressions from `FILE`; without it from the nearest "+config.FileName+" upwards to the root of the repository")
-	cmd.Flags().BoolVar(&f.none, "no-config", false, "read no configuration")
+	grouped(cmd, "Configuration", func() {
+		cmd.Flags().StringVar(&f.file, "config", "", "read `FILE` instead of the nearest "+config.FileName+" upwards")
+		cmd.Flags().BoolVar(&f.none, "no-config", false, "read no configuration")
+		cmd.Flags().BoolVar(&f.verbose, "verbose", false, "say which configuration counts, and what in it has no effect")
+	})
 	cmd.MarkFlagsMutuallyExclusive("config", "no-config")
 	if err := cmd.RegisterFlagCompletionFunc("config", cobra.FixedCompletions([]string{"yaml", "yml"}, cobra.ShellCompDirectiveFilterFileExt)); err != nil {
 		panic(err)
 	}
 }
 
-func (f *configFlags) load() (*config.Config, error) {
+func (f *configFlags) load(cmd *cobra.Command) (*config.Config, error) {
+	say := func(which string) {
+		if f.verbose {
+			fmt.Fprintf(cmd.ErrOrStderr(), "tracelens: configuration: %s\n", report.Clean(which))
+		}
+	}
 	path := f.file
 	if f.none {
+		say("none, by --no-config")
 		return config.Default(), nil
 	}
 	if path == "" {
@@ -40,10 +50,12 @@ func (f *configFlags) load() (*config.Config, error) {
 			return nil, &failure{config.FileName, err}
 		}
 		if found == "" {
+			say("none")
 			return config.Default(), nil
 		}
 		path = found
 	}
+	say(path)
 	return config.Load(path, passes.All())
 }
 

@@ -51,7 +51,7 @@ checks and metrics.`,
 			if err != nil {
 				return err
 			}
-			cfg, err := cf.load()
+			cfg, err := cf.load(cmd)
 			if err != nil {
 				return err
 			}
@@ -77,7 +77,7 @@ checks and metrics.`,
 	}
 	cmd.Flags().BoolVar(&thresholds, "thresholds", false, "print the thresholds in force of all checks")
 	cf.add(cmd)
-	cmd.Flags().StringVar(&color, "color", "auto", "`WHEN` to mark text up: auto, always or never")
+	cmd.Flags().StringVar(&color, "color", "auto", "mark text up: `WHEN` is auto, always or never")
 	return cmd
 }
 

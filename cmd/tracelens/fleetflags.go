@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/fleet"
 	"github.com/tracelens/tracelens/analysis/passes"
 	"github.com/tracelens/tracelens/cmd/tracelens/internal/config"
@@ -34,11 +35,13 @@ type fleetFlags struct {
 func (f *fleetFlags) add(cmd *cobra.Command) {
 	f.outputFlags.add(cmd, append(slices.Clone(report.Formats), ndjson)...)
 	flags := cmd.Flags()
-	flags.StringVar(&f.groupBy, "group-by", "", "compare groups named by `TEMPLATE`: {1} is the first element of a path, {-1} the last")
-	flags.StringVar(&f.groups, "groups", "", "compare groups of `FILE`, a CSV: path, a pattern such as web/**/*.trace, then what its traces have, such as service")
-	flags.StringVar(&f.baseline, "baseline", "", "compare with `FILE`: a budget that is broken there counts only when it is worse now")
-	flags.StringVar(&f.writeBaseline, "write-baseline", "", "write the present values of the budgets to `FILE`")
-	flags.BoolVar(&f.strict, "strict", false, "exit with 3 when an input cannot be read, or can be read only in part")
+	grouped(cmd, "Groups and budgets", func() {
+		flags.StringVar(&f.groupBy, "group-by", "", "compare groups named by `TEMPLATE`, such as host={-2}")
+		flags.StringVar(&f.groups, "groups", "", "compare groups of `FILE`, a CSV: a pattern of paths, what they have")
+		flags.StringVar(&f.baseline, "baseline", "", "what was broken in `FILE` is broken only when it is worse now")
+		flags.StringVar(&f.writeBaseline, "write-baseline", "", "write the present values of the budgets to `FILE`")
+		flags.BoolVar(&f.strict, "strict", false, "exit with 3 when an input cannot be read, or only in part")
+	})
 	f.configFlags.add(cmd)
 }
 
@@ -50,7 +53,7 @@ func (f *fleetFlags) fleet(cmd *cobra.Command) (*fleet.Fleet, *config.Config, er
 	if _, err := f.check(cmd); err != nil {
 		return nil, nil, err
 	}
-	cfg, err := f.load()
+	cfg, err := f.load(cmd)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -183,14 +186,11 @@ func line(w io.Writer, e *fleet.Entry) error {
 func arrived(w io.Writer, e *fleet.Entry) error {
 	say := e.Failure
 	if say == "" {
-		say = "nothing found"
-		worst := 0
-		for _, f := range e.Findings {
-			if f.Severity.Rank() > worst {
-				worst = f.Severity.Rank()
-				say = fmt.Sprintf("%s: %s (%s)", f.Severity, f.Summary, f.Code)
-			}
+		var all []*analysis.Finding
+		for i := range e.Findings {
+			all = append(all, &e.Findings[i])
 		}
+		say = worst(all)
 	}
 	_, err := fmt.Fprintf(w, "%s: %s\n", report.Clean(e.Path), report.Clean(say))
 	return err

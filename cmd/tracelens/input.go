@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -29,16 +30,20 @@ type inputFlags struct {
 	jobs     int
 	levels   map[string]analysis.Levels // of thresholds, where not the default
 	spans    int                        // how many exact spans the report should hold
+	save     string
+	headers  []string // for a URL
 }
 
 func (f *inputFlags) window(flags *pflag.FlagSet) {
-	flags.DurationVar(&f.from, "from", 0, "analyse from `TIME` after the start of the trace, such as 1.5s")
-	flags.DurationVar(&f.to, "to", 0, "analyse to `TIME` after the start of the trace; 0 is its end")
+	flags.DurationVar(&f.from, "from", 0, "start at `TIME` after the start of the trace, such as 1.5s")
+	flags.DurationVar(&f.to, "to", 0, "end at `TIME` after the start of the trace")
 }
 
 func (f *inputFlags) reading(flags *pflag.FlagSet) {
+	flags.StringVar(&f.save, "save", "", "keep what comes from a URL or standard input in `FILE`")
+	flags.StringSliceVar(&f.headers, "header", nil, "ask a URL with `HEADER`, such as 'Authorization: Bearer …'")
 	flags.BoolVar(&f.strict, "strict", false, "exit with 3 when the trace is incomplete or faulty")
-	flags.IntVar(&f.jobs, "jobs", 0, "use at most `N` CPUs; 0 is all; the output is the same")
+	flags.IntVar(&f.jobs, "jobs", 0, "use at most `N` CPUs, without it all; the output is the same")
 }
 
 func completeTrace(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
@@ -49,7 +54,7 @@ func completeTrace(_ *cobra.Command, args []string, _ string) ([]string, cobra.S
 }
 
 // analyze reads the trace of that name, which is no file that is to be written.
-func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers []*analysis.Analyzer) (*analysis.Report, error) {
+func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers []*analysis.Analyzer) (rep *analysis.Report, err error) {
 	if f.from < 0 || f.to < 0 || f.to > 0 && f.to <= f.from {
 		return nil, fmt.Errorf("--from %v --to %v is not a window: need 0 ≤ from < to", f.from, f.to)
 	}
@@ -60,14 +65,18 @@ func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers 
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(f.jobs))
 	}
 	in := cmd.InOrStdin()
-	implied := name == ""
+	implied, isFile := name == "", false
 	if name == "-" || implied {
 		name = "standard input"
 		if file, ok := in.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
 			return nil, errors.New("TRACE is -, but standard input is a terminal")
 		}
 	} else if isURL(name) {
-		body, public, err := fetch(cmd.Context(), name)
+		header, err := headers(f.headers)
+		if err != nil {
+			return nil, err
+		}
+		body, public, err := (&source{url: name, header: header}).fetch(cmd.Context())
 		if name = public; err != nil {
 			return nil, &failure{name, err}
 		}
@@ -82,12 +91,28 @@ func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers 
 		if info, err := file.Stat(); err == nil && info.IsDir() {
 			return nil, fmt.Errorf("%s is a folder: 'tracelens audit %s' reads all traces below it", name, report.ShellQuoted(name))
 		}
-		in = file
+		in, isFile = file, true
 	}
 	if file, ok := in.(*os.File); ok && output != "" && output != "-" && sameFile(file, output) {
 		return nil, fmt.Errorf("--output %s is the trace itself", output)
 	}
 
+	if f.save != "" {
+		if isFile {
+			return nil, fmt.Errorf("--save is for a URL or standard input; %s is a file already", name)
+		}
+		kept, err := newSaved(f.save)
+		if err != nil {
+			return nil, &failure{f.save, err}
+		}
+		defer kept.discard()
+		in = io.TeeReader(in, kept)
+		defer func() {
+			if e := kept.keep(); e != nil && err == nil {
+				rep, err = nil, &failure{f.save, e}
+			}
+		}()
+	}
 	again, begin, canSeek := in, int64(0), false // for a second reading
 	if s, ok := in.(io.Seeker); ok {
 		at, err := s.Seek(0, io.SeekCurrent)
@@ -109,6 +134,15 @@ func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers 
 		defer stop()
 		begins := &headed{r: in}
 		rep, err := read(cmd.Context(), begins, name, opt, analyzers)
+		if errors.Is(err, context.Canceled) {
+			of := ""
+			if file, ok := again.(*os.File); ok {
+				if info, err := file.Stat(); err == nil && info.Mode().IsRegular() && canSeek {
+					of = " of " + analysis.FormatBytes(info.Size())
+				}
+			}
+			fmt.Fprintf(cmd.ErrOrStderr(), "tracelens: interrupted after %s%s of %s; nothing is written\n", analysis.FormatBytes(begins.n.Load()), of, report.Clean(name))
+		}
 		if errors.Is(err, parse.ErrUnsupported) {
 			if implied && len(begins.head) == 0 {
 				return nil, errNoArgument
@@ -119,7 +153,7 @@ func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers 
 		}
 		return rep, err
 	}
-	rep, err := once(in, analyzers)
+	rep, err = once(in, analyzers)
 	if errors.Is(err, errNoArgument) {
 		return nil, takes(1, 1, "TRACE")(cmd, nil)
 	}
@@ -147,14 +181,16 @@ func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers 
 // errNoArgument is the error of standard input that nobody has put a trace into.
 var errNoArgument = errors.New("no argument")
 
-// headed keeps the first bytes of what is read.
+// headed keeps the first bytes of what is read, and counts all.
 type headed struct {
 	r    io.Reader
 	head []byte
+	n    atomic.Int64 // also read while a Read is blocked
 }
 
 func (h *headed) Read(p []byte) (int, error) {
 	n, err := h.r.Read(p)
+	h.n.Add(int64(n))
 	h.head = append(h.head, p[:min(n, sniff.HeadSize-len(h.head))]...)
 	return n, err
 }

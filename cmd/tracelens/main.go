@@ -158,7 +158,7 @@ func newRoot() *cobra.Command {
 		Use:   "tracelens",
 		Short: "Say what is wrong in a Go execution trace, with proof",
 		Long: `Tracelens reads a Go execution trace (runtime/trace, the flight recorder,
-/debug/pprof/trace; Go 1.11 to 1.26) and reports how its goroutines, Ps and
+/debug/pprof/trace; Go 1.7 to 1.27) and reports how its goroutines, Ps and
 garbage collector spent their time, and what they waited for.
 
 Exit codes: 0 done; 1 findings at or above --fail-on; 2 wrong usage or
@@ -179,7 +179,8 @@ the report cannot be written; 4 a budget has too little data; 130 interrupted.`,
 		Version: version(),
 	}
 	root.SetVersionTemplate(ownBuild().String())
-	root.AddCommand(newAnalyze(), newRender(), newAudit(), newMerge(), newPlot(), newExplain(), newMan(), newVersion())
+	root.AddCommand(newAnalyze(), newCapture(), newRender(), newAudit(), newMerge(), newPlot(), newExplain(), newMan(), newVersion())
 	root.SetHelpCommand(newHelp())
+	useHelp(root)
 	return root
 }

@@ -34,19 +34,26 @@ type outputFlags struct {
 
 func (f *outputFlags) add(cmd *cobra.Command, formats ...report.Format) {
 	f.formats = formats
-	var docs, names []string
+	var names []string
+	var table strings.Builder
 	for _, format := range formats {
-		docs = append(docs, format.Name+" ("+format.Doc+")")
+		fmt.Fprintf(&table, "  %-11s  %s\n", format.Name, format.Doc)
 		names = append(names, format.Name)
 	}
+	if cmd.Annotations == nil {
+		cmd.Annotations = make(map[string]string)
+	}
+	cmd.Annotations[formatKey] = table.String()
 	flags := cmd.Flags()
-	flags.StringVar(&f.format, "format", formats[0].Name, "`FORMAT` of the report: "+strings.Join(docs, "; "))
-	flags.StringVarP(&f.out, "output", "o", "-", "write the report to `FILE`, in the format of its suffix; it is replaced only by a whole report")
-	flags.BoolVar(&f.full, "full", false, "text, markdown: also the tables")
-	flags.StringVar(&f.assets, "assets", "", "markdown: draw the charts into `DIR`, and show them")
-	flags.StringVar(&f.failOn, "fail-on", "", "exit with 1 when a finding is at or above `LEVEL`: note, warning or error; junit: what is a failure, warning without it")
-	flags.StringVar(&f.sourceRoot, "source-root", "", "sarif: make paths below `DIR` relative to it; it may also be the start of the paths in the trace")
-	flags.StringVar(&f.color, "color", "auto", "`WHEN` to mark text up: auto, always or never")
+	grouped(cmd, "Output", func() {
+		flags.StringVar(&f.format, "format", "", "`FORMAT` of the report; without it that of --output's suffix, or "+formats[0].Name)
+		flags.StringVarP(&f.out, "output", "o", "-", "write the report to `FILE`, which is replaced only by a whole one")
+		flags.BoolVar(&f.full, "full", false, "text, markdown: also the tables")
+		flags.StringVar(&f.assets, "assets", "", "markdown: draw the charts into `DIR`, and show them")
+		flags.StringVar(&f.sourceRoot, "source-root", "", "sarif: make paths below `DIR` relative, a folder or a prefix")
+		flags.StringVar(&f.color, "color", "auto", "mark text up: `WHEN` is auto, always or never")
+		flags.StringVar(&f.failOn, "fail-on", "", "exit with 1 for findings at or above `LEVEL`: note, warning, error")
+	})
 	for name, values := range map[string][]string{"format": names, "color": {"auto", "always", "never"}, "fail-on": {"note", "warning", "error"}} {
 		complete(cmd, name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
 	}
@@ -105,7 +112,9 @@ func (f *outputFlags) check(cmd *cobra.Command) (report.Format, error) {
 	if err != nil {
 		return report.Format{}, err
 	}
-	f.format = name
+	if f.format = name; name == "" {
+		f.format = f.formats[0].Name
+	}
 	format, err := report.Named(f.formats, f.format)
 	switch {
 	case err != nil:

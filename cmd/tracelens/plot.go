@@ -36,6 +36,9 @@ func newPlot() *cobra.Command {
 named after them, such as timeline.lanes.png, and prints their names and what
 they say. Without --figure it draws those that matter most for this trace.
 
+One figure goes into the file that --output names, in the format of its suffix;
+several, or one where the name ends in /, go into that folder, which is created.
+
 A figure has the same colours, size and time axis in every trace, so pictures
 can be compared. The same trace gives the same bytes.`,
 		Example: `  tracelens plot cpu.trace
@@ -53,19 +56,21 @@ can be compared. The same trace gives the same bytes.`,
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringSliceVar(&f.figures, "figure", nil, "draw these `FIGURES`, or all; the analyzer of each is the name before the dot")
-	flags.BoolVar(&f.list, "list", false, "list the figures of TRACE and what they say, * those drawn without --figure; or, without a TRACE, all there can be")
-	flags.StringVar(&f.format, "format", plots.Formats[0], "file `FORMAT`: "+strings.Join(plots.Formats, ", "))
-	flags.StringVarP(&f.out, "output", "o", "./", "write one figure to `FILE`, in the format of its suffix, or - for standard output; write several into a folder, which is created, and one where the name ends in /")
-	flags.StringVar(&f.out, "out", "./", "")
-	if err := flags.MarkHidden("out"); err != nil { // what --output was called first
-		panic(err)
-	}
-	flags.StringVar(&f.size, "size", "", "`WxH` of each picture in px of 1/96 inch, such as 960x400; without it each is as high as suits it")
-	flags.Float64Var(&f.scale, "scale", 2, "pixels of a PNG to one px")
-	flags.StringVar(&f.theme, "theme", "light", "`THEME`: light or dark; dark files end in -dark")
-	f.window(flags)
-	f.reading(flags)
+	grouped(cmd, "Output", func() {
+		flags.StringSliceVar(&f.figures, "figure", nil, "draw these `FIGURES`, or all; without it those that matter most")
+		flags.BoolVar(&f.list, "list", false, "list the figures of TRACE, * the main ones; or without TRACE, all")
+		flags.StringVar(&f.format, "format", plots.Formats[0], "`FORMAT` of the files: "+strings.Join(plots.Formats, ", "))
+		flags.StringVarP(&f.out, "output", "o", "./", "write one figure to `FILE` or -, several into a folder")
+		flags.StringVar(&f.size, "size", "", "`WxH` of each picture in px of 1/96 inch, such as 960x400")
+		flags.Float64Var(&f.scale, "scale", 2, "`PIXELS` of a PNG to one px")
+		flags.StringVar(&f.theme, "theme", "light", "`THEME`: light, or dark, whose files end in -dark")
+		flags.StringVar(&f.out, "out", "./", "")
+		if err := flags.MarkHidden("out"); err != nil { // what --output was called first
+			panic(err)
+		}
+	})
+	grouped(cmd, "What to look at", func() { f.window(flags) })
+	grouped(cmd, "How to read", func() { f.reading(flags) })
 	complete(cmd, "format", cobra.FixedCompletions(plots.Formats, cobra.ShellCompDirectiveNoFileComp))
 	complete(cmd, "theme", cobra.FixedCompletions([]string{"light", "dark"}, cobra.ShellCompDirectiveNoFileComp))
 	complete(cmd, "figure", completeFigures)

@@ -76,14 +76,14 @@ func TestRenderRefuses(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
 		``:                              "ends in the middle",
-		`{"schema":1`:                   "ends in the middle",
-		`{"schema":2}`:                  "schema 2",
-		`{"schema":1,"colour":1}`:       "colour",
-		`{"schema":1}{"schema":1}`:      "more than one",
-		`{"schema":1,"results":[null]}`: "results[0] is null",
-		`{"schema":1,"results":[{"name":"a","tables":[{"name":"t","columns":[{"name":"c","unit":"ns"}],"rows":[["x"]]}]}]}`:       "column c of unit ns",
-		`{"schema":1,"results":[{"name":"a","tables":[{"name":"t","columns":[{"name":"c","unit":"ns"}],"rows":[[1,2]]}]}]}`:       "2 cells for 1 columns",
-		`{"schema":1,"results":[{"name":"a","tables":[{"name":"t","columns":[],"rows":[]}],"figures":[{"table":"t","x":"at"}]}]}`: `no column "at"`,
+		`{"schema":2`:                   "ends in the middle",
+		`{"schema":9}`:                  "schema 9",
+		`{"schema":2,"colour":1}`:       "colour",
+		`{"schema":2}{"schema":2}`:      "more than one",
+		`{"schema":2,"results":[null]}`: "results[0] is null",
+		`{"schema":2,"results":[{"name":"a","tables":[{"name":"t","columns":[{"name":"c","unit":"ns"}],"rows":[["x"]]}]}]}`:       "column c of unit ns",
+		`{"schema":2,"results":[{"name":"a","tables":[{"name":"t","columns":[{"name":"c","unit":"ns"}],"rows":[[1,2]]}]}]}`:       "2 cells for 1 columns",
+		`{"schema":2,"results":[{"name":"a","tables":[{"name":"t","columns":[],"rows":[]}],"figures":[{"table":"t","x":"at"}]}]}`: `no column "at"`,
 	} {
 		var out, errs bytes.Buffer
 		code := run(context.Background(), []string{"render", "-"}, strings.NewReader(in), &out, &errs)
@@ -120,13 +120,13 @@ func FuzzRender(f *testing.F) {
 			f.Add(b.Bytes())
 		}
 	}
-	f.Add([]byte(`{"schema":1,"trace":{"to_ns":9,"from_ns":10},"results":[{"name":"limits","findings":[{"code":"a/b","severity":"x","cost":{"value_ns":-1,"total_ns":1},"evidence":[{"from_ns":-5,"to_ns":3,"p":-7}]}],"tables":[{"name":"timeline.lanes","columns":[{"name":"at","unit":"moment"},{"name":"s","unit":"text"}],"rows":[[1,null],[null,"a"]]}],"figures":[{"name":"timeline.lanes","mark":"lanes","table":"timeline.lanes","x":"at","y":["at"],"series":"s"}]}]}`))
+	f.Add([]byte(`{"schema":2,"trace":{"to_ns":9,"from_ns":10},"results":[{"name":"limits","findings":[{"code":"a/b","severity":"x","cost":{"value_ns":-1,"total_ns":1},"evidence":[{"from_ns":-5,"to_ns":3,"p":-7}]}],"tables":[{"name":"timeline.lanes","columns":[{"name":"at","unit":"moment"},{"name":"s","unit":"text"}],"rows":[[1,null],[null,"a"]]}],"figures":[{"name":"timeline.lanes","mark":"lanes","table":"timeline.lanes","x":"at","y":["at"],"series":"s"}]}]}`))
 	for _, evil := range hostile {
 		name, err := json.Marshal(evil)
 		if err != nil {
 			f.Fatal(err)
 		}
-		f.Add([]byte(strings.ReplaceAll(`{"schema":1,"tool":EVIL,"trace":{"name":EVIL,"fault":EVIL,"format":EVIL,"start":EVIL,"to_ns":9},"fleet":{"inputs":1},"results":[{"name":EVIL,"title":EVIL,"check":true,"outcome":"found","summary":[EVIL],"findings":[{"code":EVIL,"severity":"error","summary":EVIL,"advice":EVIL,"cost":{"value_ns":1,"total_ns":2},"evidence":[{"from_ns":1,"to_ns":3,"func":EVIL,"note":EVIL,"stack":[{"func":EVIL,"file":EVIL,"line":3}]}]}],"tables":[{"name":"findings","title":EVIL,"columns":[{"name":"finding","unit":"text"},{"name":"traces","unit":"count"},{"name":EVIL,"unit":EVIL}],"rows":[[EVIL,7,8]]},{"name":"distributions.times","title":EVIL,"columns":[{"name":"metric","unit":"text"},{"name":"p50","unit":"ns"},{"name":EVIL,"unit":"count"}],"rows":[[EVIL,7,8]]}],"figures":[{"name":EVIL,"title":EVIL,"mark":"bars","table":"findings","x":"finding","y":["traces"]}]}],"suppressed":[{"code":EVIL,"severity":"note","summary":EVIL,"reason":EVIL,"source":EVIL}]}`, "EVIL", string(name))))
+		f.Add([]byte(strings.ReplaceAll(`{"schema":2,"tool":EVIL,"trace":{"name":EVIL,"fault":EVIL,"format":EVIL,"start":EVIL,"to_ns":9},"fleet":{"inputs":1},"results":[{"name":EVIL,"title":EVIL,"check":true,"outcome":"found","summary":[EVIL],"findings":[{"code":EVIL,"severity":"error","summary":EVIL,"advice":EVIL,"cost":{"value_ns":1,"total_ns":2},"evidence":[{"from_ns":1,"to_ns":3,"func":EVIL,"note":EVIL,"stack":[{"func":EVIL,"file":EVIL,"line":3}]}]}],"tables":[{"name":"findings","title":EVIL,"columns":[{"name":"finding","unit":"text"},{"name":"traces","unit":"count"},{"name":EVIL,"unit":EVIL}],"rows":[[EVIL,7,8]]},{"name":"distributions.times","title":EVIL,"columns":[{"name":"metric","unit":"text"},{"name":"p50","unit":"ns"},{"name":EVIL,"unit":"count"}],"rows":[[EVIL,7,8]]}],"figures":[{"name":EVIL,"title":EVIL,"mark":"bars","table":"findings","x":"finding","y":["traces"]}]}],"suppressed":[{"code":EVIL,"severity":"note","summary":EVIL,"reason":EVIL,"source":EVIL}]}`, "EVIL", string(name))))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		rep, err := analysis.Decode(bytes.NewReader(data))

@@ -252,7 +252,7 @@ func TestUntrustedTraces(t *testing.T) {
 		{"stw-kinds", everything, 0},
 		{"idle", everything, 100},
 	} {
-		data := renamed(t, trace(t, c.trace+".trace"), c.chosen)
+		data := renamed(t, testdataTrace(t, c.trace+".trace"), c.chosen)
 		put(t, filepath.Join(dir, "in", ofFile(hostile[i])+"-"+c.trace+".trace"), data[:len(data)-c.cut])
 	}
 	files, err := os.ReadDir(filepath.Join(dir, "in"))
@@ -388,7 +388,7 @@ func TestAssetsStay(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	report := filepath.Join(dir, "report.json")
-	put(t, report, []byte(`{"schema":1,"results":[{"name":"a","tables":[{"name":"t","columns":[{"name":"c","unit":"count"}],"rows":[[1]]}],"figures":[{"name":"../../out","title":"x","mark":"bars","table":"t","x":"c","y":["c"]}]}]}`))
+	put(t, report, []byte(`{"schema":2,"results":[{"name":"a","tables":[{"name":"t","columns":[{"name":"c","unit":"count"}],"rows":[[1]]}],"figures":[{"name":"../../out","title":"x","mark":"bars","table":"t","x":"c","y":["c"]}]}]}`))
 	audited(t, 0, "render", "--format", "markdown", "--assets", filepath.Join(dir, "a", "b"), report)
 	drawn, err := filepath.Glob(filepath.Join(dir, "a", "b", "*.png"))
 	if _, out := os.Stat(filepath.Join(dir, "out.png")); err != nil || len(drawn) != 1 || out == nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -67,9 +68,32 @@ func reveals(text string, urls ...*url.URL) bool {
 // valid URL, with all that is secret in it.
 var quoted = regexp.MustCompile(`"(\\.|[^"\\])*"`)
 
+// A source is where a trace is fetched from.
+type source struct {
+	url    string
+	socket string // a path: by it, and not by the host of the URL
+	header http.Header
+	most   int64 // bytes, 0 for mostFetched
+}
+
+// reveals says whether a text holds what a header says, which may be secret.
+func (s *source) reveals(text string) bool {
+	for _, values := range s.header {
+		for _, value := range values {
+			for _, word := range strings.Fields(value) {
+				if strings.Contains(text, word) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
 // fetch asks for a trace, such as that of a /debug/pprof/trace endpoint. It returns
 // what to call it, also beside an error.
-func fetch(ctx context.Context, raw string) (body io.ReadCloser, name string, err error) {
+func (s *source) fetch(ctx context.Context) (body io.ReadCloser, name string, err error) {
+	raw := s.url
 	u, err := url.Parse(raw)
 	if err != nil { // the error holds all of it
 		return nil, "TRACE", errors.New("not a valid URL")
@@ -88,6 +112,13 @@ func fetch(ctx context.Context, raw string) (body io.ReadCloser, name string, er
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.ResponseHeaderTimeout = wait
 	transport.DisableCompression = true // the parser unpacks, within its bounds
+	if s.socket != "" {
+		name = "unix:" + s.socket
+		transport.Proxy = nil
+		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", s.socket)
+		}
+	}
 	client := &http.Client{Transport: transport, CheckRedirect: func(to *http.Request, via []*http.Request) error {
 		switch {
 		case len(via) > mostRedirects:
@@ -95,7 +126,12 @@ func fetch(ctx context.Context, raw string) (body io.ReadCloser, name string, er
 		case to.URL.Scheme != "https" && (to.URL.Scheme != "http" || via[len(via)-1].URL.Scheme == "https"):
 			return fmt.Errorf("redirected from %s to %s", via[len(via)-1].URL.Scheme, to.URL.Scheme)
 		}
-		to.Header.Del("Referer") // which has the query
+		to.Header.Del("Referer")            // which has the query
+		if to.URL.Host != via[0].URL.Host { // what is for one is not for another
+			for name := range s.header {
+				to.Header.Del(name)
+			}
+		}
 		return nil
 	}}
 	ctx, cancel := context.WithTimeoutCause(ctx, longestFetch, fmt.Errorf("no end after %v", longestFetch))
@@ -104,6 +140,12 @@ func fetch(ctx context.Context, raw string) (body io.ReadCloser, name string, er
 	if err != nil {
 		done()
 		return nil, name, errors.New("not a valid URL")
+	}
+	for name, values := range s.header {
+		if http.CanonicalHeaderKey(name) == "Host" {
+			req.Host = values[0]
+		}
+		req.Header[name] = values
 	}
 	res, err := client.Do(req)
 	if err != nil {
@@ -117,15 +159,25 @@ func fetch(ctx context.Context, raw string) (body io.ReadCloser, name string, er
 		}
 		return nil, name, err
 	}
-	answer := &fetched{ReadCloser: res.Body, left: mostFetched, done: done}
+	most := int64(mostFetched)
+	if s.most > 0 {
+		most = s.most
+	}
+	answer := &fetched{ReadCloser: res.Body, left: most, most: most, done: done}
 	kind, _, _ := strings.Cut(res.Header.Get("Content-Type"), ";")
 	switch {
 	case res.StatusCode != http.StatusOK:
 		said, _ := io.ReadAll(io.LimitReader(res.Body, 200))
 		answer.Close()
 		err = errors.New(res.Status)
-		if line := strings.Join(strings.Fields(string(said)), " "); line != "" && !strings.HasPrefix(line, "<") && !reveals(line, u, res.Request.URL) {
+		if line := strings.Join(strings.Fields(string(said)), " "); line != "" && !strings.HasPrefix(line, "<") && !reveals(line, u, res.Request.URL) && !s.reveals(line) {
 			err = fmt.Errorf("%s: %s", res.Status, line)
+		}
+		switch {
+		case strings.Contains(string(said), "already enabled"): // net/http/pprof: "tracing is already enabled"
+			err = fmt.Errorf("%w: another capture or runtime/trace.Start is under way there; ask again when it has ended", err)
+		case res.StatusCode == http.StatusNotFound:
+			err = fmt.Errorf("%w: import net/http/pprof there, which serves /debug/pprof/trace, or a capture.Recorder", err)
 		}
 		return nil, name, err
 	case kind == "text/html":
@@ -139,13 +191,23 @@ func fetch(ctx context.Context, raw string) (body io.ReadCloser, name string, er
 type fetched struct {
 	io.ReadCloser
 	left int64
+	most int64
 	done func()
 }
+
+// errBrokenOff is the error of an answer that ends before it said it would.
+var errBrokenOff = errors.New("unexpected EOF: the connection broke off")
+
+// errTooLong is the error of an answer beyond its bound.
+var errTooLong = errors.New("longer")
 
 func (f *fetched) Read(p []byte) (int, error) {
 	n, err := f.ReadCloser.Read(p)
 	if f.left -= int64(n); f.left < 0 {
-		return 0, fmt.Errorf("longer than %s", analysis.FormatBytes(mostFetched))
+		return 0, fmt.Errorf("%w than %s", errTooLong, analysis.FormatBytes(f.most))
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = errBrokenOff // the trace may go on: it is not the one that ends early
 	}
 	return n, err
 }

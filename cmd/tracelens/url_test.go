@@ -94,7 +94,7 @@ func TestURL(t *testing.T) {
 // TestURLFormats: no format of a report says what is secret in a URL.
 func TestURLFormats(t *testing.T) {
 	t.Parallel()
-	data := trace(t, "annotations.trace")
+	data := testdataTrace(t, "annotations.trace")
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write(data) }))
 	defer server.Close()
 	address := "http://user:hush@" + strings.TrimPrefix(server.URL, "http://") + "/t?token=hush#hush"
@@ -110,7 +110,7 @@ func TestURLFormats(t *testing.T) {
 
 // TestURLBounds: an answer without end is read up to a bound.
 func TestURLBounds(t *testing.T) {
-	endless := &fetched{ReadCloser: io.NopCloser(endlessReader{}), left: 1 << 20, done: func() {}}
+	endless := &fetched{ReadCloser: io.NopCloser(endlessReader{}), left: 1 << 20, most: mostFetched, done: func() {}}
 	if n, err := io.Copy(io.Discard, endless); n > 1<<20 || err == nil || !strings.Contains(err.Error(), "longer than 8 GiB") {
 		t.Errorf("%d bytes, %v", n, err)
 	}
@@ -123,7 +123,7 @@ func (endlessReader) Read(p []byte) (int, error) { return len(p), nil }
 // TestProxy: the environment says which proxy to ask, and no error says its password.
 func TestProxy(t *testing.T) {
 	t.Parallel()
-	data := trace(t, "annotations.trace")
+	data := testdataTrace(t, "annotations.trace")
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Host != "traces.invalid" || r.Header.Get("Proxy-Authorization") == "" {
 			http.Error(w, "no such host", http.StatusBadGateway)

@@ -31,7 +31,8 @@ func newVersion() *cobra.Command {
 built it, and of which Go versions it reads traces. A newer Go often writes the
 format of an older one: such a trace is read. One in a format that came later is
 refused, and the error says so: no number rests on a guess.`,
-		Args: takes(0, 0, "argument"),
+		Example: "  tracelens version --json",
+		Args:    takes(0, 0, "argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			b := ownBuild()
 			out := cmd.OutOrStdout()
@@ -60,7 +61,7 @@ func (b build) String() string {
 }
 
 func ownBuild() build {
-	b := build{Version: version(), Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Oldest: "Go 1.11", Newest: "Go 1.26"}
+	b := build{Version: version(), Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Oldest: "Go 1.7", Newest: "Go 1.27"}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {
 			switch s.Key {

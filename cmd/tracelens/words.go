@@ -172,7 +172,6 @@ func newHelp() *cobra.Command {
 				}
 				about = about.Commands()[i]
 			}
-			about.InitDefaultHelpFlag()
 			return about.Help()
 		},
 	}

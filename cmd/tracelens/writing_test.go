@@ -143,7 +143,7 @@ func TestCopyTooLarge(t *testing.T) {
 	temp := t.TempDir()
 	cmd := command(t, "analyze", "--no-config", "--format", "html", "-")
 	cmd.Args = append([]string{sh, "-c", `ulimit -f 0; exec "$@"`, sh, cmd.Path}, cmd.Args[1:]...)
-	cmd.Path, cmd.Stdin, cmd.Env = sh, bytes.NewReader(trace(t, "idle.trace")), append(os.Environ(), "TMPDIR="+temp)
+	cmd.Path, cmd.Stdin, cmd.Env = sh, bytes.NewReader(testdataTrace(t, "idle.trace")), append(os.Environ(), "TMPDIR="+temp)
 	out, _ := cmd.CombinedOutput()
 	if want := "tracelens: standard input: its copy in " + temp + " cannot be written: "; cmd.ProcessState.ExitCode() != exitUnreadable || !strings.HasPrefix(string(out), want) {
 		t.Errorf("exit code %d, %q", cmd.ProcessState.ExitCode(), out)

@@ -60,6 +60,7 @@ var layers = []layer{
 	{"analysis/fleet", []string{"analysis", "analysis/sketch"}}, // entries are given to it
 	{"analysis/analysistest", []string{"analysis", "internal/corpus", "parse", "parse/tracetest"}},
 	{"plots/...", []string{"analysis", "plots/..."}},
+	{"capture", nil},
 	{"internal/bench/...", nil},
 	{"internal/corpus", nil},
 	{"cmd/tracelens/internal/config", []string{"analysis", "analysis/fleet", "analysis/verdict"}}, // a catalogue is given to it
@@ -74,6 +75,10 @@ var confined = map[string]string{
 	"gonum.org/v1/plot":      "plots/...",
 	"go.yaml.in/yaml/v3":     "cmd/tracelens/internal/config",
 }
+
+// pure are packages that import the standard library only, so that a service can link
+// them without a thought.
+var pure = []string{"capture"}
 
 func matches(pattern, p string) bool {
 	dir, below := strings.CutSuffix(pattern, "/...")
@@ -91,6 +96,9 @@ func importFault(pkg, imp string) string {
 		if matches(lib+"/...", imp) && !matches(dir, pkg) {
 			return fmt.Sprintf("imports %s, which only %s may", imp, dir)
 		}
+	}
+	if first, _, _ := strings.Cut(imp, "/"); slices.Contains(pure, pkg) && strings.Contains(first, ".") {
+		return fmt.Sprintf("imports %s, and may import the standard library only", imp)
 	}
 	if !matches(module+"/...", imp) {
 		return ""
@@ -138,6 +146,10 @@ func TestImportFault(t *testing.T) {
 		{"cmd/tracelens", "go.yaml.in/yaml/v3", false},
 		{"plots", "gonum.org/v1/plot/vg", true},
 		{"plots", "strings", true},
+		{"capture", "runtime/trace", true},
+		{"capture", "golang.org/x/exp/trace", false},
+		{"capture", "github.com/spf13/pflag", false},
+		{"capture", module + "/parse", false},
 	} {
 		if fault := importFault(c.pkg, c.imp); (fault == "") != c.ok {
 			t.Errorf("importFault(%q, %q) = %q, want ok = %v", c.pkg, c.imp, fault, c.ok)

@@ -217,7 +217,7 @@ func (f *File) AddIdle(first bool) {
 		switch {
 		case b.Kind == evEndOfGeneration:
 		case first:
-			sync.Time = min(sync.Time, b.Time) // N.B. no event is earlier than its Sync
+			sync.Time = min(sync.Time, b.Time) // no event is earlier than its Sync
 			b.Gen++
 		default:
 			sync.Gen, sync.Time = max(sync.Gen, b.Gen+1), max(sync.Time, b.Time+1)
@@ -320,7 +320,7 @@ func (f *File) Rebatch() {
 		}
 		at := b.Time
 		for _, it := range b.Items {
-			// N.B. a batch's time is that of its first event's predecessor, and 0 is none.
+			// A batch's time is that of its first event's predecessor, and 0 is none.
 			one := Batch{Kind: b.Kind, Gen: b.Gen, M: b.M, Time: at, Items: []Item{it}}
 			at += it.Args[0]
 			all = append(all, one)

@@ -145,25 +145,6 @@ func (m *mutation) step() {
 			it.Args = it.Args[:2+4*n]
 			it.Args[1] = uint64(n)
 		}
-	case 17: // a batch lost
-		k := m.below(len(m.f.Batches))
-		m.f.Batches = slices.Delete(m.f.Batches, k, k+1)
-	case 18: // twice
-		if !m.full() {
-			k := m.below(len(m.f.Batches))
-			m.f.Batches = slices.Insert(m.f.Batches, k, m.f.Batches[k].clone())
-		}
-	case 19: // in another order
-		i, k := m.below(len(m.f.Batches)), m.below(len(m.f.Batches))
-		m.f.Batches[i], m.f.Batches[k] = m.f.Batches[k], m.f.Batches[i]
-	case 20:
-		b.Gen = m.number(b.Gen)
-	case 21:
-		b.M = m.number(b.M)
-	case 22:
-		b.Time = m.number(b.Time)
-	case 23:
-		b.Claim = m.number(uint64(len(b.Items)))
 	case 24: // the statuses of a kind are lost
 		typ := []Type{GoStatus, ProcStatus}[m.below(2)]
 		b.Items = slices.DeleteFunc(b.Items, func(it Item) bool { return it.Type == typ })
@@ -195,6 +176,35 @@ func (m *mutation) step() {
 		if strings.HasPrefix(shapes[it.Type], "t") && len(it.Args) > 0 {
 			it.Args[0] = -(uint64(1) << m.below(63))
 		}
+	case 30: // the rest is lost
+		b.Items = b.Items[:i]
+	case 17, 18, 19, 20, 21, 22, 23, 28, 29, 31:
+		m.wide(op, b)
+	}
+}
+
+// wide damages batches, or all of the trace.
+func (m *mutation) wide(op byte, b *Batch) {
+	switch op {
+	case 17: // a batch lost
+		k := m.below(len(m.f.Batches))
+		m.f.Batches = slices.Delete(m.f.Batches, k, k+1)
+	case 18: // twice
+		if !m.full() {
+			k := m.below(len(m.f.Batches))
+			m.f.Batches = slices.Insert(m.f.Batches, k, m.f.Batches[k].clone())
+		}
+	case 19: // in another order
+		i, k := m.below(len(m.f.Batches)), m.below(len(m.f.Batches))
+		m.f.Batches[i], m.f.Batches[k] = m.f.Batches[k], m.f.Batches[i]
+	case 20:
+		b.Gen = m.number(b.Gen)
+	case 21:
+		b.M = m.number(b.M)
+	case 22:
+		b.Time = m.number(b.Time)
+	case 23:
+		b.Claim = m.number(uint64(len(b.Items)))
 	case 28:
 		m.f.Version = []int{22, 23, 25, 26}[m.below(4)]
 	case 29: // one whole kind of number moves
@@ -204,8 +214,6 @@ func (m *mutation) step() {
 				*v += by
 			}
 		})
-	case 30: // the rest is lost
-		b.Items = b.Items[:i]
 	case 31: // a generation again
 		gen := b.Gen
 		for _, c := range slices.Clone(m.f.Batches) {

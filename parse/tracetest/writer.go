@@ -1,9 +1,3 @@
-// Package tracetest writes execution traces for tests: a Writer puts events into the
-// bytes that the runtime of a Go version would write, and Schedule makes up a program
-// and its scheduler at random and knows all that happened. These traces are valid:
-// golang.org/x/exp/trace reads them. Times are ns, and no two events have the same.
-//
-// A File is any trace in its parts: to write the same in another way, or to damage it.
 package tracetest
 
 import (
@@ -24,6 +18,7 @@ const (
 	evStrings           Type = wire.EvStrings
 	evString            Type = wire.EvString
 	evCPUSamples        Type = wire.EvCPUSamples
+	evCPUSample         Type = wire.EvCPUSample
 	evFrequency         Type = wire.EvFrequency
 	evExperimentalBatch Type = wire.EvExperimentalBatch
 	evSync              Type = wire.EvSync
@@ -109,7 +104,7 @@ type Writer struct {
 type batches struct {
 	full [][]byte
 	now  []byte // without its header
-	from uint64 // time of its begin
+	from uint64 // time of its start
 	last uint64
 }
 
@@ -165,6 +160,9 @@ func (w *Writer) Stack(frames ...Frame) uint64 {
 func (w *Writer) Event(m, at uint64, typ Type, args ...uint64) {
 	if at <= w.last {
 		panic(fmt.Sprintf("an event at %d after one at %d", at, w.last))
+	}
+	if want := len(wire.Specs[typ].Args) - 1; len(args) != want {
+		panic(fmt.Sprintf("%d arguments for %s, which has %d", len(args), wire.Specs[typ].Name, want))
 	}
 	w.last = at
 	if w.first == 0 {
@@ -223,7 +221,7 @@ func (w *Writer) EndGeneration() {
 		}
 	}
 	w.out = append(w.out, w.batch(None, w.first, sync)...)
-	// N.B. the string table comes last (trace.go: traceAdvance): stacks name strings.
+	// The string table comes last (trace.go: traceAdvance): stacks name strings.
 	table := []byte{byte(evStacks)}
 	flush := func(kind Type) {
 		if len(table) > 1 {

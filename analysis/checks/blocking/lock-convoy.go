@@ -173,10 +173,14 @@ func findPools(p *analysis.Pass, h *measures.HeldPlaces, sites []*measures.Waiti
 			continue
 		}
 		pools = append(pools, w)
+		what := "a pool or semaphore that is too small"
+		if r, ok := reasonAt(p, h, w.Stack); ok && r.chain.Root.Keeps() {
+			what = "a pool or semaphore whose holders keep what they took for long"
+		}
 		p.Find(held(p, h, w, analysis.Finding{
 			Code: "lock-convoy/pool", Severity: g.Severity,
-			Summary: fmt.Sprintf("Goroutines queue for what others of them give back at %s, a pool or semaphore that is too small: %s waited at any time, %s in %s, longest %s%s",
-				w.Label[1], say.Number(mean), p.Dur(w.Busy()), say.Counted(n, "wait", "waits"), p.Dur(w.Max), w.WokenBy(p)),
+			Summary: fmt.Sprintf("Goroutines queue for what others of them give back at %s, %s: %s waited at any time, %s in %s, longest %s%s",
+				w.Label[1], what, say.Number(mean), p.Dur(w.Busy()), say.Counted(n, "wait", "waits"), p.Dur(w.Max), w.WokenBy(p)),
 			Cost: evidence.GoTime(p, w.Busy()), Confidence: analysis.Inferred,
 			Evidence: w.Evidence(p, window.Worst(p, w.OverTime, window.Moment, window.Mean(0)), "the longest queue in 100 ms"),
 			Advice:   "Hold what is taken for less time, or have more of it (connections, tokens), unless it is a limit on purpose: then admit fewer goroutines. The waits there, in blocking.waits or blocking.contention, should fall.",

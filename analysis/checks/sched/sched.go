@@ -11,7 +11,7 @@ import (
 // All are the checks of this topic, in the order of the report.
 var All = []*analysis.Analyzer{
 	LatencyTail, runnableBurst, idlePWhileRunnable, goschedSpin, goroutineChurn, lockedThreadPenalty,
-	migrationChurn, singleProducerSteal, sliceOverrun, preemptHeavy, mutexStarvation, lateTimers, yieldStarvation, connectionChurn, hotFunction,
+	migrationChurn, singleProducerSteal, sliceOverrun, preemptHeavy, mutexStarvation, lateTimers, yieldStarvation, connectionChurn, hotFunction, busyPoll,
 }
 
 //go:embed *.md

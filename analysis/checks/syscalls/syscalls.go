@@ -9,7 +9,7 @@ import (
 )
 
 // All are the checks of this topic, in the order of the report.
-var All = []*analysis.Analyzer{blockingHandoffs, pHostage, syscallReturnWait, threadGrowth, chattySyscalls, blockedCalls}
+var All = []*analysis.Analyzer{blockingHandoffs, pHostage, syscallReturnWait, threadGrowth, chattySyscalls, blockedCalls, serialCall}
 
 //go:embed *.md
 var pages embed.FS

@@ -456,7 +456,7 @@ func (g *generation) refill(t *thread) (bool, error) {
 		t.next++
 		t.data, t.begin, t.last = b.data, g.ns(b.time), 0
 	}
-	// N.B. no more than the bytes can hold: every event takes two.
+	// No more than the bytes can hold: every event takes two.
 	if want := min(block, len(t.data)/2+1); cap(t.evs) < want {
 		t.evs = make([]raw, want)
 	}

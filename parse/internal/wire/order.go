@@ -135,7 +135,7 @@ func needs(m *mState, p, g bool) error {
 
 // set fills what all events have.
 func (e *Event) set(m *mState, ev *raw, op Op) *Event {
-	*e = Event{} // N.B. filling a literal goes through a copy on the stack
+	*e = Event{} // filling a literal goes through a copy on the stack
 	e.Time, e.Op, e.M = ev.time, op, m.id
 	e.G, e.P = None, None
 	if m.g != nil {
@@ -248,34 +248,7 @@ func (o *order) advance(m *mState, ev *raw, out *[3]Event) (int, error) {
 		e.Stack = stack
 
 	case EvGoCreate, EvGoCreateBlocked:
-		if m.p == nil {
-			return 0, needs(m, true, false)
-		}
-		if m.g != nil && m.g.status != goRunning {
-			return 0, corrupt("%s event for goroutine that's not Running", Specs[ev.typ].Name)
-		}
-		id := int64(a[0])
-		if o.gs.get(id) != nil {
-			return 0, corrupt("tried to create goroutine (%d) that already exists", id)
-		}
-		g := o.gs.put(id)
-		g.gen = uint32(o.gen)
-		e.set(m, ev, OpGo)
-		if ev.typ == EvGoCreate {
-			g.status = goRunnable
-			e.goes(g, GoNotExist, GoRunnable)
-		} else {
-			g.status = goWaiting
-			e.goes(g, GoNotExist, GoWaiting)
-		}
-		var ok bool
-		if e.Stack, ok = o.in.stacks.get(a[2]); !ok {
-			return 0, ev.noStack(a[2])
-		}
-		if e.ResStack, ok = o.in.stacks.get(a[1]); !ok {
-			return 0, ev.noStack(a[1])
-		}
-
+		return o.create(m, ev, e)
 	case EvGoDestroy:
 		g := m.g
 		if m.p == nil || g == nil || g.status != goRunning {
@@ -322,7 +295,6 @@ func (o *order) advance(m *mState, ev *raw, out *[3]Event) (int, error) {
 		}
 		e.set(m, ev, OpMetric)
 		e.Metric, e.Values[0] = MetricHeapLive, a[0]
-
 	case EvGoSwitch, EvGoSwitchDestroy:
 		return o.goSwitch(m, ev, out)
 	case EvGoDestroySyscall:
@@ -335,6 +307,39 @@ func (o *order) advance(m *mState, ev *raw, out *[3]Event) (int, error) {
 		if err := o.fill(ev, e); err != nil {
 			return 0, err
 		}
+	}
+	return 1, nil
+}
+
+// create orders the creation of a goroutine.
+func (o *order) create(m *mState, ev *raw, e *Event) (int, error) {
+	a := &ev.args
+	if m.p == nil {
+		return 0, needs(m, true, false)
+	}
+	if m.g != nil && m.g.status != goRunning {
+		return 0, corrupt("%s event for goroutine that's not Running", Specs[ev.typ].Name)
+	}
+	id := int64(a[0])
+	if o.gs.get(id) != nil {
+		return 0, corrupt("tried to create goroutine (%d) that already exists", id)
+	}
+	g := o.gs.put(id)
+	g.gen = uint32(o.gen)
+	e.set(m, ev, OpGo)
+	if ev.typ == EvGoCreate {
+		g.status = goRunnable
+		e.goes(g, GoNotExist, GoRunnable)
+	} else {
+		g.status = goWaiting
+		e.goes(g, GoNotExist, GoWaiting)
+	}
+	var ok bool
+	if e.Stack, ok = o.in.stacks.get(a[2]); !ok {
+		return 0, ev.noStack(a[2])
+	}
+	if e.ResStack, ok = o.in.stacks.get(a[1]); !ok {
+		return 0, ev.noStack(a[1])
 	}
 	return 1, nil
 }
@@ -483,50 +488,8 @@ func (o *order) rare(m *mState, ev *raw, e *Event) (bool, error) {
 	case EvGCBegin, EvGCEnd, EvGCActive:
 		return o.gcCycle(m, ev, e)
 
-	case EvGoLabel:
-		if err := needs(m, true, true); err != nil {
-			return false, err
-		}
-		e.set(m, ev, OpLabel)
-	case EvLog:
-		if err := needs(m, true, true); err != nil {
-			return false, err
-		}
-		e.set(m, ev, OpLog).Values[0] = a[0]
-	case EvRegionBegin, EvRegionEnd:
-		// N.B. regions that end in crossed order are legal to call; pairing them is
-		// left to who reads the events.
-		if err := needs(m, true, true); err != nil {
-			return false, err
-		}
-		op := OpRegionBegin
-		if ev.typ == EvRegionEnd {
-			op = OpRegionEnd
-		}
-		e.set(m, ev, op).Values[0] = a[0]
-	case EvTaskBegin:
-		if _, ok := o.tasks[a[0]]; ok {
-			return false, corrupt("task ID conflict: %d", a[0])
-		}
-		if err := needs(m, true, true); err != nil {
-			return false, err
-		}
-		e.set(m, ev, OpTaskBegin)
-		e.Values = [2]uint64{a[0], a[1]}
-		if a[1] == ^uint64(0) {
-			e.Values[1] = 0
-		}
-	case EvTaskEnd:
-		if err := needs(m, true, true); err != nil {
-			return false, err
-		}
-		e.set(m, ev, OpTaskEnd)
-		e.Values[0] = a[0]
-		if t, ok := o.tasks[a[0]]; ok {
-			e.Name, e.Values[1] = t.name, t.parent
-			delete(o.tasks, a[0])
-		}
-
+	case EvGoLabel, EvLog, EvRegionBegin, EvRegionEnd, EvTaskBegin, EvTaskEnd:
+		return o.annotate(m, ev, e)
 	default:
 		if ev.typ < EvSpan {
 			return false, corrupt("bad event type found while ordering: %d", ev.typ)
@@ -535,6 +498,47 @@ func (o *order) rare(m *mState, ev *raw, e *Event) (bool, error) {
 			return false, err
 		}
 		e.set(m, ev, OpOther)
+	}
+	return true, nil
+}
+
+// annotate orders labels, and what the program tells the tracer.
+func (o *order) annotate(m *mState, ev *raw, e *Event) (bool, error) {
+	a := &ev.args
+	if ev.typ == EvTaskBegin {
+		if _, ok := o.tasks[a[0]]; ok {
+			return false, corrupt("task ID conflict: %d", a[0])
+		}
+	}
+	if err := needs(m, true, true); err != nil {
+		return false, err
+	}
+	switch ev.typ {
+	case EvGoLabel:
+		e.set(m, ev, OpLabel)
+	case EvLog:
+		e.set(m, ev, OpLog).Values[0] = a[0]
+	case EvRegionBegin, EvRegionEnd:
+		// Regions that end in crossed order are legal to call; pairing them is
+		// left to who reads the events.
+		op := OpRegionBegin
+		if ev.typ == EvRegionEnd {
+			op = OpRegionEnd
+		}
+		e.set(m, ev, op).Values[0] = a[0]
+	case EvTaskBegin:
+		e.set(m, ev, OpTaskBegin)
+		e.Values = [2]uint64{a[0], a[1]}
+		if a[1] == ^uint64(0) {
+			e.Values[1] = 0
+		}
+	case EvTaskEnd:
+		e.set(m, ev, OpTaskEnd)
+		e.Values[0] = a[0]
+		if t, ok := o.tasks[a[0]]; ok {
+			e.Name, e.Values[1] = t.name, t.parent
+			delete(o.tasks, a[0])
+		}
 	}
 	return true, nil
 }

@@ -70,7 +70,7 @@ type head struct {
 }
 
 // NewReader returns a reader of the format of Go 1.version, which is at least 22.
-// r stands at the begin of the file; the header's content is taken for granted.
+// r stands at the start of the file; the header's content is taken for granted.
 func NewReader(r *bufio.Reader, version Version, t Tables) (*Reader, error) {
 	n, err := r.Discard(16)
 	if err == io.EOF {
@@ -397,7 +397,7 @@ const minEffort = 1 << 22
 // others orders the next event of the first thread that can go on when the earliest
 // cannot.
 func (r *Reader) others(out *[3]Event) (int, error) {
-	// N.B. in sound traces it is less than one thread for an event.
+	// In sound traces it is less than one thread for an event.
 	if r.effort += int64(len(r.heap)); r.effort > minEffort+256*r.given {
 		return 0, corrupt("broken trace: events of %d threads wait for one another", len(r.heap))
 	}

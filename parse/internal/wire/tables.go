@@ -160,7 +160,7 @@ type pcs struct {
 }
 
 func (t *pcs) reset() {
-	// N.B. a small generation must not pay for a large one that came before it.
+	// A small generation must not pay for a large one that came before it.
 	if 16*int(t.n) < len(t.keys) {
 		t.keys, t.vals = nil, nil
 	}
@@ -241,7 +241,7 @@ func (t *table) add(id uint64, v uint32) bool {
 	if _, ok := t.get(id); ok {
 		return false
 	}
-	// N.B. never more than twice what the ids seen so far take.
+	// Never more than twice what the ids seen so far take.
 	if id < denseIDs && id < 1024+4*uint64(len(t.dense)) {
 		for uint64(len(t.dense)) <= id {
 			t.dense = append(t.dense, 0)

@@ -7,6 +7,7 @@ export CGO_ENABLED=0
 go124=go1.24.9
 go125=go1.25.3
 go126=go1.26.8
+go127=go1.27.3
 bin=$(mktemp -d)
 trap 'rm -rf "$bin"' EXIT
 only=" $* "
@@ -28,6 +29,7 @@ make mixed-go123 go1.23.12 4 mixed
 make mixed-go124 $go124 4 mixed
 make mixed-go125 $go125 4 mixed
 make mixed-go126 $go126 4 mixed
+make mixed-go127 $go127 4 mixed
 make procs-1 $go126 1 mixed
 make procs-2 $go126 2 mixed
 make procs-8 $go126 8 mixed

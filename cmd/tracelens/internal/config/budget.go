@@ -156,16 +156,9 @@ func (p *parser) oneBudget(item *yaml.Node, values map[string]string, lines map[
 		if text == "" {
 			return nil
 		}
-		u, ok := units[b.Unit]
-		if !ok {
-			u = unit{example: "1", parse: number}
-		}
-		v, ok := u.parse(text)
-		if text == "0" {
-			v, ok = 0, true
-		}
-		if !ok || v < 0 {
-			p.fault(lines[key], "%q is not a value of %s, which is in %s: write it as %s", text, b.Metric, b.Unit, u.example)
+		v, err := metricValue(b.Metric, b.Unit, text)
+		if err != nil {
+			p.fault(lines[key], "%v", err)
 		}
 		return &v
 	}

@@ -4,12 +4,14 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -85,27 +87,33 @@ func (e Errors) Error() string {
 	return strings.Join(lines, "\n")
 }
 
+// names are what the file may be called.
+var names = []string{FileName, strings.TrimSuffix(FileName, ".yaml") + ".yml"}
+
 // Find returns the path of the configuration for a directory: that in the nearest
-// directory above that has one, up to the root of the repository. It is "" where
-// there is none.
+// directory above that has one, up to the root of the repository, or to the home of the
+// user. It is "" where there is none.
 func Find(dir string) (string, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return "", err
 	}
+	home, _ := os.UserHomeDir()
 	for start := dir; ; {
-		path := filepath.Join(dir, FileName)
-		if info, err := os.Stat(path); err == nil && !info.IsDir() {
-			if rel, err := filepath.Rel(start, path); err == nil {
-				path = rel
+		for _, name := range names {
+			path := filepath.Join(dir, name)
+			if info, err := os.Stat(path); err == nil && !info.IsDir() {
+				if rel, err := filepath.Rel(start, path); err == nil {
+					path = rel
+				}
+				return path, nil
+			} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return "", err
 			}
-			return path, nil
-		} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return "", err
 		}
 		_, err := os.Stat(filepath.Join(dir, ".git"))
 		parent := filepath.Dir(dir)
-		if err == nil || parent == dir {
+		if err == nil || parent == dir || dir == home {
 			return "", nil
 		}
 		dir = parent
@@ -214,8 +222,23 @@ func (c *Config) Preset() (name, from string) {
 	return c.preset.Name, c.presetFrom
 }
 
-// Unknown is the error for a name that is not among names, with the likely ones.
+// mostListed is how many names an error lists.
+const mostListed = 10
+
+// lists are the commands that list all names of a kind.
+var lists = map[string]string{
+	"analyzer":           "tracelens explain",
+	"analyzer or metric": "tracelens explain",
+	"check":              "tracelens explain",
+	"figure":             "tracelens plot --list",
+	"metric":             "tracelens explain metrics",
+	"threshold":          "tracelens explain --thresholds",
+}
+
+// Unknown is the error for a name that is not among names: with the likely ones, or with
+// all of them, or with the nearest and the command that lists all.
 func Unknown(what, name string, names []string) error {
+	all := lists[what]
 	known := &cobra.Command{SuggestionsMinimumDistance: 2}
 	for _, n := range names {
 		known.AddCommand(&cobra.Command{Use: n, Run: func(*cobra.Command, []string) {}})
@@ -223,8 +246,35 @@ func Unknown(what, name string, names []string) error {
 	if len(name) > 100 {
 		name = name[:100] + "…" // to look for what is near takes its time
 	}
-	if near := known.SuggestionsFor(name); len(near) > 0 && name != "" {
+	near := known.SuggestionsFor(name)
+	switch {
+	case len(near) > 0 && len(near) <= mostListed && name != "":
 		return fmt.Errorf("unknown %s %q; did you mean %s?", what, name, strings.Join(near, " or "))
+	case len(names) <= mostListed || all == "":
+		return fmt.Errorf("unknown %s %q; there are: %s", what, name, strings.Join(names, ", "))
 	}
-	return fmt.Errorf("unknown %s %q; there are: %s", what, name, strings.Join(names, ", "))
+	near = slices.Clone(names)
+	slices.SortStableFunc(near, func(a, b string) int { return cmp.Compare(distance(name, a), distance(name, b)) })
+	return fmt.Errorf("unknown %s %q; the nearest of %d are %s, %s and %s: '%s' lists all", what, name, len(names), near[0], near[1], near[2], all)
+}
+
+// distance is how many bytes differ between two names (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		before := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := before
+			if a[i] != b[j] {
+				change++
+			}
+			before = row[j+1]
+			row[j+1] = min(change, before+1, row[j]+1)
+		}
+	}
+	return row[len(b)]
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -26,8 +27,8 @@ var update = flag.Bool("update", false, "rewrite the schema")
 
 // small is a catalogue with a threshold of each unit.
 var small = []*analysis.Analyzer{
-	{Name: "limits", Doc: "# limits: a measure"},
-	{Name: "gc", Doc: "# gc: a measure"},
+	{Name: "limits", Doc: "# limits: a check like any other", Thresholds: []analysis.Threshold{{Name: "limits.n", Unit: analysis.Count, Levels: analysis.Levels{Note: 10}}}},
+	{Name: "gc", Doc: "# gc: a measure", Metrics: passes.Metrics()},
 	{Name: "tail", Doc: "# tail: waits", Thresholds: []analysis.Threshold{
 		{Name: "tail.p99", Doc: "p99 of waits", Unit: analysis.NS, Levels: analysis.Levels{Warning: 1e6, Error: 1e7}, Source: "a time slice"},
 		{Name: "tail.n", Unit: analysis.Count, Levels: analysis.Levels{Note: 1000}},
@@ -43,7 +44,7 @@ var small = []*analysis.Analyzer{
 		{Name: "heap.rate", Unit: analysis.PerS, Levels: analysis.Levels{Warning: 50}},
 		{Name: "heap.cycles", Unit: analysis.Count, Levels: analysis.Levels{Warning: 3}},
 	}},
-	{Name: "saturated", Doc: "# saturated: all Ps run", Thresholds: []analysis.Threshold{
+	{Name: "saturated", Doc: "# saturated: all Ps run", Interactive: true, Thresholds: []analysis.Threshold{
 		{Name: "saturated.share", Unit: analysis.Ratio, Levels: analysis.Levels{Warning: .95}},
 	}},
 }
@@ -166,7 +167,7 @@ func TestErrors(t *testing.T) {
 		{"suppressions:\n- reason: why", `f.yaml:2: a suppression of everything: it needs a code, a function or a file`},
 		{"suppressions:\n- code: tail\n  reason: ' '", `f.yaml:3: reason is empty`},
 		{"suppressions:\n- code: tial\n  reason: r", `f.yaml:2: unknown check "tial"; did you mean tail?`},
-		{"suppressions:\n- code: z*\n  reason: r", `f.yaml:2: "z*" matches no check; there are: limits, tail, share, heap, saturated`},
+		{"suppressions:\n- code: z*\n  reason: r", `f.yaml:2: "z*" matches no check: 'tracelens explain' lists all`},
 		{"suppressions:\n- code: tail\n  reason: r\n  expires: tomorrow", `f.yaml:4: "tomorrow" is not a day; write it as 2027-01-31`},
 		{"suppressions:\n- code: tail\n  reason: r\n  func: f", `f.yaml:4: unknown key "func"; did you mean function?`},
 	} {
@@ -204,8 +205,39 @@ func TestFind(t *testing.T) {
 	check("")
 	write("repo")
 	check("../../tracelens.yaml")
+	t.Setenv("HOME", filepath.Join(root, "repo", "a"))
+	t.Setenv("USERPROFILE", filepath.Join(root, "repo", "a"))
+	check("") // above home
+	write("repo/a")
+	check("../tracelens.yaml")
+	if err := os.WriteFile(filepath.Join(deep, "tracelens.yml"), nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	check("tracelens.yml")
 	write("repo/a/b")
 	check("tracelens.yaml")
+}
+
+func TestUnknown(t *testing.T) {
+	var many []string
+	for i := range 40 {
+		many = append(many, fmt.Sprintf("name-%02d-of-many", i))
+	}
+	many = append(many, "latency", "stealing")
+	for _, c := range []struct {
+		what, name string
+		names      []string
+		want       string
+	}{
+		{"level", "x", []string{"note", "error"}, `unknown level "x"; there are: note, error`},
+		{"analyzer", "latncy", many, `unknown analyzer "latncy"; did you mean latency?`},
+		{"analyzer", "stalling-far", many, `unknown analyzer "stalling-far"; the nearest of 42 are stealing, `},
+		{"analyzer", "zzz", many, `: 'tracelens explain' lists all`},
+	} {
+		if got := Unknown(c.what, c.name, c.names).Error(); !strings.Contains(got, c.want) || len(got) > 200 {
+			t.Errorf("%s %s: %s, want %s", c.what, c.name, got, c.want)
+		}
+	}
 }
 
 // report has a finding of tail with a stack that explains one of share, one of
@@ -230,7 +262,7 @@ func TestApply(t *testing.T) {
 	for _, c := range []struct{ text, findings, suppressed string }{
 		{"", "tail=error(share/gc) limits/gc=warning limits/cpu=warning heap=note", ""},
 		{"severities: {tail: note, heap: error, limits/gc: off}", "heap=error limits/cpu=warning tail=note(share/gc)", ""},
-		{"severities: {limits: off}", "tail=error(share/gc) heap=note", ""},
+		{"severities: {limits: off}", "tail=error(share/gc) limits/gc=warning limits/cpu=warning heap=note", ""},
 		{"severities: {limits: error, limits/cpu: note}", "limits/gc=error tail=error(share/gc) limits/cpu=note heap=note", ""},
 		{"severities: {share: note}", "tail=error(share/gc) limits/gc=warning limits/cpu=warning heap=note", ""},
 		// A check that is off has findings only where it was asked for by name.
@@ -302,7 +334,7 @@ func TestOff(t *testing.T) {
 		text, off string
 	}{
 		{"", ""},
-		{"severities: {tail: off, heap/x: off, limits: off}", "tail"},
+		{"severities: {tail: off, heap/x: off, limits: off}", "limits tail"},
 		{"preset: batch", "saturated"},
 		{"preset: batch\nseverities: {saturated: note, heap: off}", "heap"},
 	} {

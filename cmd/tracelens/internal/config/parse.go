@@ -417,7 +417,7 @@ func (p *parser) checkCode(line int, pattern string) {
 	if strings.ContainsAny(check, "*?") {
 		match := glob(check)
 		if !slices.ContainsFunc(p.finders, match) {
-			p.fault(line, "%q matches no check; there are: %s", check, strings.Join(p.finders, ", "))
+			p.fault(line, "%q matches no check: '%s' lists all", check, lists["check"])
 		}
 	} else if !slices.Contains(p.finders, check) {
 		p.unknown(line, "check", check, p.finders)

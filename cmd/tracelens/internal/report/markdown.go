@@ -33,7 +33,9 @@ func Markdown(w io.Writer, rep *analysis.Report, opt Options) error {
 	room := markdownBytes - len(head) - len(foot) - 500 // for what is left out
 	var body strings.Builder
 	var left []string
+	said := make(map[string]bool)
 	for _, part := range m.parts() {
+		part.text = once(part.text, said)
 		if len(part.text) > room {
 			left = append(left, part.name)
 			continue
@@ -46,6 +48,21 @@ func Markdown(w io.Writer, rep *analysis.Report, opt Options) error {
 	}
 	_, err := io.WriteString(w, head+body.String()+foot)
 	return err
+}
+
+// marked stands around what a report says once: nothing from a trace holds it.
+const marked = "\x00"
+
+// once leaves out what is marked and has been said, and what is marked twice.
+func once(text string, said map[string]bool) string {
+	pieces := strings.Split(text, marked)
+	for i := 1; i < len(pieces); i += 2 {
+		if said[pieces[i]] {
+			pieces[i] = ""
+		}
+		said[pieces[i]] = true
+	}
+	return strings.Join(pieces, "")
 }
 
 type markdownWriter struct {
@@ -231,7 +248,7 @@ func (m *markdownWriter) proof(f *analysis.Finding) string {
 		for strings.Contains(how.String(), fence) {
 			fence += "`"
 		}
-		b.WriteString(m.folded("Open these moments", fence+"sh\n"+how.String()+fence+"\n"))
+		b.WriteString(marked + m.folded("Open these moments", fence+"sh\n"+how.String()+fence+"\n") + marked)
 	}
 	return b.String()
 }

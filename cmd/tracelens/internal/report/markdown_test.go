@@ -157,3 +157,19 @@ func TestMarkdownBounded(t *testing.T) {
 		}
 	}
 }
+
+// TestMarkdownOnce: the commands for the same moments stand there once.
+func TestMarkdownOnce(t *testing.T) {
+	at := func(from int64) []analysis.Evidence { return []analysis.Evidence{{From: from, To: from + 10}} }
+	rep := &analysis.Report{Trace: analysis.Summary{Name: "a.trace", Complete: true, To: 1e9}, Results: []*analysis.Result{{Name: "x", Outcome: analysis.Found}}}
+	for i, from := range []int64{100, 5e8, 100, 100, 5e8} {
+		rep.Results[0].Findings = append(rep.Results[0].Findings, analysis.Finding{Code: fmt.Sprintf("x/%d", i), Severity: analysis.Error, Summary: "s", Evidence: at(from)})
+	}
+	var b bytes.Buffer
+	if err := Markdown(&b, rep, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(b.String(), "Open these moments"); n != 2 || strings.Contains(b.String(), marked) {
+		t.Errorf("%d blocks of commands, want 2, in\n%s", n, b.String())
+	}
+}

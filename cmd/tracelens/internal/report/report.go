@@ -50,7 +50,7 @@ var Formats = []Format{
 	{"html", "one page for a browser, offline: findings, charts, tables, a timeline", HTML, 100_000},
 	{"json", "everything, for programs: times in ns, tables with their units", JSON, 0},
 	{"sarif", "findings at their place in the code, for code scanning", SARIF, 0},
-	{"junit", "a test for each check, for CI", JUnit, 0},
+	{"junit", "a test for each check, for CI; it fails by --fail-on, else by warnings", JUnit, 0},
 	{"csv", "every cell of the tables on a line, for spreadsheets", CSV, 0},
 	{"parquet", "the metrics, and every cell of the tables as a row, for SQL", Parquet, 0},
 	{"openmetrics", "metrics, or how they are distributed over traces, for Prometheus", OpenMetrics, 0},

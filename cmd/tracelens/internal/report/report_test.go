@@ -143,6 +143,37 @@ func TestTableWidth(t *testing.T) {
 	}
 }
 
+// TestAlike: rows that differ still do so when they are cut.
+func TestAlike(t *testing.T) {
+	names := []string{
+		"some-long-service-a/2026-11-29/host/one.trace", "some-long-service-b/2026-11-29/host/one.trace", "some-long-service-b/2026-11-30/host/one.trace",
+		"a-check-with-a-long-name/variant-of-it-one", "a-check-with-a-long-name/variant-of-it-two", "main.(*Server).handleRequestOfOneKind:120", "main.(*Client).handleRequestOfOneKind:120",
+	}
+	for width := 40; width < 120; width++ {
+		table := &analysis.Table{Name: "t", Title: "t", Columns: []analysis.Column{{Name: "name", Unit: analysis.Text}, {Name: "what", Unit: analysis.Text}, {Name: "n", Unit: analysis.Count}}}
+		for _, name := range names {
+			table.Add(name, "the same for all of them, and rather long", int64(1))
+		}
+		p := &printer{Options: Options{Width: width}, quantum: 1}
+		p.table(table)
+		rows := make(map[string]bool)
+		row := ""
+		for line := range strings.Lines(p.b.String()) {
+			if ansi.StringWidth(strings.TrimSuffix(line, "\n")) > width {
+				t.Fatalf("%d: too wide: %q", width, line)
+			}
+			row += line
+			if strings.HasSuffix(line, "  1\n") { // the first line of a row has its number
+				rows[row], row = true, ""
+			}
+		}
+		rows[row] = true
+		if len(rows) < len(names) {
+			t.Errorf("at width %d only %d of %d rows differ:\n%s", width, len(rows), len(names), p.b.String())
+		}
+	}
+}
+
 func TestShorten(t *testing.T) {
 	for _, c := range []struct {
 		in    string

@@ -32,8 +32,12 @@ func (p *printer) table(t *analysis.Table) {
 	for _, strip := range []func([]string){withoutCommonDirectories, withoutDirectories} {
 		for _, i := range widestFirst(cols) {
 			if total(cols) > room && cols[i].text {
-				strip(cols[i].cells)
-				cols[i].fit()
+				stripped := slices.Clone(cols[i].cells)
+				strip(stripped)
+				if different(stripped) == different(cols[i].cells) { // no two look alike now
+					cols[i].cells = stripped
+					cols[i].fit()
+				}
 			}
 		}
 	}
@@ -74,24 +78,25 @@ func (p *printer) table(t *analysis.Table) {
 		}
 		p.line("  " + p.style(bold, strings.TrimRight(b.String(), " ")))
 	}
-	last := &cols[len(cols)-1]
-	prose := last.prose()
+	shown := make([][][]string, len(cols)) // lines of cells, by column and row
+	for i := range cols {
+		shown[i] = cols[i].lines(i == len(cols)-1)
+	}
 	for r := range t.Rows {
-		var b strings.Builder
-		var rest []string // of a cell that takes several lines
+		high := 1
 		for i := range cols {
-			c := &cols[i]
-			cell := shorten(c.cells[r], c.width)
-			if c == last && prose {
-				if lines := wrap(c.cells[r], c.width); len(lines) > 0 {
-					cell, rest = lines[0], lines[1:]
-				}
-			}
-			b.WriteString(c.pad(cell, i == 0))
+			high = max(high, len(shown[i][r]))
 		}
-		p.line("  " + b.String())
-		for _, l := range rest {
-			p.line(strings.Repeat(" ", 2+total(cols)-last.width) + l)
+		for l := range high {
+			var b strings.Builder
+			for i := range cols {
+				cell := ""
+				if l < len(shown[i][r]) {
+					cell = shown[i][r][l]
+				}
+				b.WriteString(cols[i].pad(cell, i == 0))
+			}
+			p.line("  " + b.String())
 		}
 	}
 	var left []string
@@ -128,6 +133,41 @@ func (c *column) fit() {
 // prose says whether the column holds sentences, which are not shortened.
 func (c *column) prose() bool {
 	return c.text && slices.ContainsFunc(c.cells, func(cell string) bool { return strings.Count(cell, " ") > 6 })
+}
+
+// lines are those of each cell. One is enough where the cell is short, or can be made
+// so; sentences in the last column take several, and so do cells that would look like
+// others when they are cut.
+func (c *column) lines(last bool) [][]string {
+	out := make([][]string, len(c.cells))
+	if last && c.prose() {
+		for r, cell := range c.cells {
+			out[r] = wrap(cell, c.width)
+		}
+		return out
+	}
+	is := make(map[string]string) // what a short form stands for
+	alike := make(map[string]bool)
+	for _, cell := range c.cells {
+		short := shorten(cell, c.width)
+		if other, known := is[short]; known && other != cell {
+			alike[short] = true
+		}
+		is[short] = cell
+	}
+	for r, cell := range c.cells {
+		short := shorten(cell, c.width)
+		out[r] = []string{short}
+		if alike[short] {
+			out[r] = strings.Split(ansi.Wrap(cell, c.width, "/."), "\n")
+		}
+	}
+	return out
+}
+
+// different counts the different cells.
+func different(cells []string) int {
+	return len(slices.Compact(slices.Sorted(slices.Values(cells))))
 }
 
 // pad aligns a cell: text left, numbers right.

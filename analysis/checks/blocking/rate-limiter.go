@@ -1,0 +1,78 @@
+package blocking
+
+import (
+	"fmt"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
+	"github.com/tracelens/tracelens/analysis/internal/say"
+	"github.com/tracelens/tracelens/analysis/measures"
+	"github.com/tracelens/tracelens/parse"
+)
+
+var rateLimiter = &analysis.Analyzer{
+	Name:     "rate-limiter",
+	Doc:      say.Page(pages, "rate-limiter"),
+	Requires: []*analysis.Analyzer{measures.Kinds, measures.Holders},
+	Thresholds: []analysis.Threshold{
+		{
+			Name: "rate-limiter.share", Doc: "share of the lives of goroutines in a library function that waits for a timer", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Note: .25, Warning: .5},
+			Source: "with a quarter of the time in the limiter the program is a third slower than it need be, with half twice",
+		},
+		{
+			Name: "rate-limiter.waits", Doc: "waits in this function", Unit: analysis.Count,
+			Levels: analysis.Levels{Note: 10}, Source: "as lock-convoy.waits",
+		},
+		{
+			Name: "rate-limiter.timer", Doc: "share of the time in this function that a timer ended", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Note: .8}, Source: "else it is a wait with a timeout",
+		},
+		{
+			Name: "rate-limiter.time", Doc: "time in this function", Unit: analysis.NS,
+			Levels: analysis.Levels{Note: 100e6}, Source: "ten time slices (proc.go:forcePreemptNS)",
+		},
+	},
+	Run: func(p *analysis.Pass) error {
+		ks := measures.KindsOf(p)
+		found, any := 0, false
+		var near analysis.Gate
+		for _, k := range ks.All {
+			for _, s := range k.Stays {
+				inner := p.Trace.String(s.Place.Inner)
+				if s.State != parse.GoWaiting || s.Parked != "" || s.Place.Call == 0 || parse.IsStd(inner) && parse.IsStd(p.Trace.String(s.Place.Call)) || s.Place.Inner == s.Place.Site.Func {
+					continue
+				}
+				timed := s.Ready[parse.ReadyTimer]
+				if !p.Met("timer", say.Ratio(timed, s.NS)) {
+					continue
+				}
+				any = true
+				share := k.Share(s.NS)
+				g := p.Gate(analysis.Grades("share", share), analysis.Needs("waits", float64(s.N)), analysis.Needs("time", float64(s.NS)), analysis.Needs("timer", say.Ratio(timed, s.NS)))
+				if g.Severity == "" || found == evidence.MaxFindings {
+					near = near.Nearer(g.At(s.Label))
+					continue
+				}
+				found++
+				p.Find(analysis.Finding{
+					Severity: g.Severity,
+					Summary: fmt.Sprintf("A limit of the rate holds %s up: %s of %s waiting at %s (%s in %s, longest %s), until a timer ends it; not the CPU, not the network",
+						k.Title(), analysis.FormatRatio(share), lives(k), s.Label, p.Dur(s.NS), say.Counted(s.N, "wait", "waits"), p.Dur(s.Longest)),
+					Cost: evidence.WallTime(p, min(s.NS/max(k.Count, 1), p.Trace.Duration())), Confidence: analysis.Inferred,
+					Evidence: []analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: p.SiteName(s.Place.Stack), Note: analysis.FormatRatio(share) + " of the lives of " + k.Title(), Stack: p.Stack(s.Place.Stack)})},
+					Advice:   "The program waits on purpose: raise the limit if who is behind it can take more, ask less often (a cache, batches, watching instead of polling), or start fewer of these goroutines. kinds.busy should fall.",
+					Caveat:   "A retry that waits longer each time (backoff) looks the same: then what fails is the cause.",
+				})
+			}
+		}
+		switch {
+		case found > 0:
+		case !any:
+			p.NotApplicable("no goroutine waited for a timer in a function of a library")
+		default:
+			p.Clear(near)
+		}
+		return nil
+	},
+}

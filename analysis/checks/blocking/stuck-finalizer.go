@@ -1,0 +1,83 @@
+package blocking
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
+	"github.com/tracelens/tracelens/analysis/internal/say"
+	"github.com/tracelens/tracelens/analysis/measures"
+	"github.com/tracelens/tracelens/parse"
+)
+
+var stuckFinalizer = &analysis.Analyzer{
+	Name:     "stuck-finalizer",
+	Doc:      say.Page(pages, "stuck-finalizer"),
+	Requires: []*analysis.Analyzer{measures.Kinds, measures.GC},
+	Thresholds: []analysis.Threshold{
+		{
+			Name: "stuck-finalizer.blocked", Doc: "time that a finalizer or cleanup has been blocked at the end of the trace, or was at most", Unit: analysis.NS,
+			Levels: analysis.Levels{Note: 100e6, Warning: 500e6, Error: 1e9},
+			Source: "all finalizers run one after the other in one goroutine (mfinal.go: runFinalizers): a tenth of a second is a hundred short ones; as stuck-goroutines.lock",
+		},
+	},
+	Run: func(p *analysis.Pass) error {
+		any, found := false, 0
+		var near analysis.Gate
+		for _, k := range measures.KindsOf(p).All {
+			what := finalizes(k)
+			if what == "" {
+				continue
+			}
+			any = true
+			for _, s := range k.Stays {
+				if s.State != parse.GoWaiting && s.State != parse.GoSyscall || !s.Place.Own {
+					continue
+				}
+				g := p.Gate(analysis.Grades("blocked", float64(s.Longest)))
+				if g.Severity == "" || found == evidence.MaxFindings {
+					near = near.Nearer(g.At(s.Label))
+					continue
+				}
+				severity := g.Severity
+				state := fmt.Sprintf("was blocked for %s at most", p.Dur(s.Longest))
+				if s.Open > 0 && s.Oldest == s.Longest {
+					state = fmt.Sprintf("has been blocked for %s at the end of the trace", p.Dur(s.Oldest))
+				} else if severity == analysis.Error { // it went on
+					severity = analysis.Warning
+				}
+				found++
+				p.Find(analysis.Finding{
+					Severity: severity, Explains: []string{"live-heap-growth"},
+					Summary: fmt.Sprintf("A %s blocks the others: %s %s, at %s; no other runs meanwhile, and what waits for them stays in memory",
+						what, k.Name, state, s.Label),
+					Cost: evidence.WallTime(p, min(s.NS, p.Trace.Duration())), Confidence: analysis.Measured,
+					Evidence: []analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: p.SiteName(s.Place.Stack), Note: "in the runtime's goroutine for all of them", Stack: p.Stack(s.Place.Stack)})},
+					Advice:   "A finalizer must not wait: start a goroutine for what may block, or give the object a Close that its owner calls. heap.live.max should stop to grow.",
+					Caveat:   "How many finalizers wait behind it is not in the trace.",
+				})
+			}
+		}
+		switch {
+		case found > 0:
+		case !any:
+			p.NotApplicable("no finalizer or cleanup of the program was seen at work")
+		default:
+			evidence.Clear(p, "no wait in a finalizer or cleanup of the program", near)
+		}
+		return nil
+	},
+}
+
+// finalizes tells what goroutines of a kind run for the runtime: finalizers (runfinq
+// before Go 1.25), cleanups (mcleanup.go), "" for neither.
+func finalizes(k *measures.GoKind) string {
+	switch {
+	case k.Entry == "runtime.runFinalizers", k.Entry == "runtime.runfinq":
+		return "finalizer"
+	case strings.HasPrefix(k.Entry, "runtime.runCleanups"), strings.HasPrefix(k.Entry, "runtime.(*cleanupQueue)"):
+		return "cleanup"
+	}
+	return ""
+}

@@ -1,0 +1,164 @@
+package sched
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
+	"github.com/tracelens/tracelens/analysis/internal/say"
+	"github.com/tracelens/tracelens/analysis/measures"
+	"github.com/tracelens/tracelens/parse"
+)
+
+var busyPoll = &analysis.Analyzer{
+	Name:     "busy-poll",
+	Doc:      say.Page(pages, "busy-poll"),
+	Requires: []*analysis.Analyzer{measures.Timeline, measures.Goroutines, measures.Kinds, measures.Holders},
+	Thresholds: []analysis.Threshold{
+		{
+			Name: "busy-poll.running", Doc: "share of the lives of goroutines of one kind in which they run or could run", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Note: .98}, Source: "who waits for something else, if only for a lock, is no poll; 2 % are stops and the tracer's own",
+		},
+		{
+			Name: "busy-poll.ps", Doc: "Ps that they take, mean of the trace", Unit: analysis.Count,
+			Levels: analysis.Levels{Note: .5}, Source: "half of a CPU that others could have",
+		},
+		{
+			Name: "busy-poll.time", Doc: "time that they run", Unit: analysis.NS,
+			Levels: analysis.Levels{Note: 200e6}, Source: "twenty time slices (proc.go:forcePreemptNS): a computation of that length may still end",
+		},
+		{
+			Name: "busy-poll.waited", Doc: "share of the time in which others wait for them", Unit: analysis.Ratio, Below: true,
+			Levels: analysis.Levels{Note: .02}, Source: "with more it is a serial part: a lock that it holds for a moment now and then is none",
+		},
+		{
+			Name: "busy-poll.polls", Doc: "share of their runs that ended in a function that asks without waiting (a select with default, a lock that is free, an atomic, a yield)", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Note: .02, Warning: .2}, Source: "preemption strikes a loop where it is: one run in five in such a call says what the loop is about, one in fifty that it asks at all",
+		},
+	},
+	Run: func(p *analysis.Pass) error {
+		h := measures.HoldersOf(p)
+		polls := pollsOf(p)
+		found, any := 0, false
+		var near analysis.Gate
+		for _, k := range h.Kinds.All {
+			ran := k.State[parse.GoRunning]
+			if ran == 0 || k.Life == 0 {
+				continue
+			}
+			any = true
+			share := k.Share(ran + k.State[parse.GoRunnable])
+			if k.Name == "main.main" {
+				continue
+			}
+			ps, asks := say.Ratio(ran, p.Trace.Duration()), polls[k.Name]
+			g := p.Gate(analysis.Grades("polls", asks.share()), analysis.Needs("running", share), analysis.Needs("ps", ps), analysis.Needs("time", float64(ran)), analysis.Needs("waited", say.Ratio(waitedForBy(h, k), p.Trace.Duration())))
+			if g.Severity == "" || found == evidence.MaxFindings { // without polls it is a computation: what it is for is not in the trace
+				near = near.Nearer(g.At(k.Name))
+				continue
+			}
+			found++
+			p.Find(analysis.Finding{
+				Severity: g.Severity, Explains: []string{"serial-section", "limits/serial"},
+				Summary: fmt.Sprintf("%s polls: it runs all the time, %s Ps on average, never blocks, and nobody waits for it; %s of its runs end where it asks without waiting (%s)",
+					k.Title(), say.Number(ps), analysis.FormatRatio(asks.share()), asks.name),
+				Cost: evidence.ProcTime(p, float64(ran)), Confidence: analysis.Heuristic,
+				Evidence: []analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: k.Name, Note: fmt.Sprintf("ran for %s of %s", p.Dur(ran), p.Dur(k.Life)), Stack: p.Stack(asks.stack)})},
+				Advice:   "Wait instead of asking: receive without default, a sync.Cond, a context; where something outside must be asked, a ticker. procs.share.user should fall by what it took.",
+				Caveat:   "Told from where it was preempted. A computation that looks at a channel between its steps looks the same where the steps are short.",
+			})
+		}
+		switch {
+		case found > 0:
+		case !any:
+			p.NotApplicable("no goroutine of the program ran")
+		default:
+			evidence.Clear(p, "no goroutine but main that ran", near)
+		}
+		return nil
+	},
+}
+
+// waitedForBy is the time in which goroutines waited for one of a kind.
+func waitedForBy(h *measures.HeldPlaces, k *measures.GoKind) (ns int64) {
+	for _, place := range h.Places {
+		for _, by := range place.Holders {
+			if by.Kind == k && place.Busy() > 0 {
+				ns += by.NS
+			}
+		}
+	}
+	return ns
+}
+
+// asking is how often goroutines of a kind stopped running where they ask without
+// waiting.
+type asking struct {
+	runs, asks int64
+	most       int64
+	name       string
+	stack      parse.StackID
+}
+
+func (a *asking) share() float64 {
+	if a == nil {
+		return 0
+	}
+	return say.Ratio(a.asks, a.runs)
+}
+
+// pollFuncs are functions that ask whether something is so, and return at once.
+var pollFuncs = []string{
+	"runtime.selectnb", "runtime.Gosched", "runtime.procyield", "runtime.osyield",
+	"sync/atomic.", "internal/runtime/atomic.", "runtime/internal/atomic.", "sync.(*Mutex).", "internal/sync.(*Mutex).", "sync.(*RWMutex).",
+}
+
+// pollsOf counts by kind where runs ended, by those of the stacks that are long enough to
+// tell: the functions between the preemption and the program.
+func pollsOf(p *analysis.Pass) map[string]*asking {
+	ks := measures.KindsOf(p)
+	out := make(map[string]*asking)
+	for stack, runs := range measures.GoroutinesOf(p).Runs().ByKey() {
+		if stack == 0 {
+			continue
+		}
+		k := ks.OfStack(stack)
+		if k == nil {
+			continue
+		}
+		a := out[k.Name]
+		if a == nil {
+			a = new(asking)
+			out[k.Name] = a
+		}
+		a.runs += runs.N
+		if fn := asksAt(p.Trace, stack); fn != "" {
+			a.asks += runs.N
+			if runs.N > a.most || runs.N == a.most && stack < a.stack {
+				a.most, a.name, a.stack = runs.N, fn, stack
+			}
+		}
+	}
+	return out
+}
+
+// asksAt names the function of the runtime or library in which a stack asks, below where
+// it was preempted.
+func asksAt(tr *parse.Trace, stack parse.StackID) string {
+	for _, f := range tr.Stack(stack) {
+		fn := tr.String(f.Func)
+		if strings.HasPrefix(fn, "runtime.asyncPreempt") {
+			continue
+		}
+		for _, ask := range pollFuncs {
+			if strings.HasPrefix(fn, ask) {
+				return fn
+			}
+		}
+		if !parse.IsStd(fn) {
+			return ""
+		}
+	}
+	return ""
+}

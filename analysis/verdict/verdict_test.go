@@ -1,0 +1,138 @@
+package verdict_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/analysistest"
+	"github.com/tracelens/tracelens/analysis/passes"
+	"github.com/tracelens/tracelens/analysis/verdict"
+)
+
+// report is one of 1 s with results.
+func report(results ...*analysis.Result) *analysis.Report {
+	return &analysis.Report{
+		Trace:   analysis.Summary{Duration: 1e9, Complete: true, Quantum: 1},
+		Results: results,
+		Metrics: map[string]analysis.Metric{"procs.share.user": {Value: .1}, "sched.latency.user.total": {Value: 1e6}},
+	}
+}
+
+func finding(code string, s analysis.Severity, held int64, clock analysis.Clock) analysis.Finding {
+	return analysis.Finding{Code: code, Severity: s, Summary: code + " happens at main.f:1", Advice: "Stop it; or not. n should fall.", Cost: analysis.Cost{Value: held, Total: 10e9, Clock: clock}}
+}
+
+func kinds(v *analysis.Verdict) (out []string) {
+	for _, p := range v.Parts {
+		out = append(out, p.Kind)
+	}
+	return out
+}
+
+// TestLimits: the gravest first, then by one currency, three at most.
+func TestLimits(t *testing.T) {
+	v := verdict.Of(report(
+		&analysis.Result{Name: "a", Findings: []analysis.Finding{finding("a", analysis.Warning, 2e9, analysis.GTime), finding("a/note", analysis.Note, 9e9, analysis.GTime)}},
+		&analysis.Result{Name: "b", Findings: []analysis.Finding{finding("b", analysis.Warning, .5e9, analysis.Wall), finding("b/grave", analysis.Error, .1e9, analysis.PTime)}},
+		&analysis.Result{Name: "c", Findings: []analysis.Finding{finding("c", analysis.Warning, .3e9, analysis.PTime)}},
+		&analysis.Result{Name: "file", About: analysis.File, Findings: []analysis.Finding{finding("file", analysis.Error, 9e9, analysis.PTime)}},
+		&analysis.Result{Name: "host", About: analysis.Host, Findings: []analysis.Finding{finding("host", analysis.Warning, 1e9, analysis.PTime)}},
+	))
+	want := []string{
+		"b/grave happens at main.f:1 (0.1 Ps at any time). Stop it.",
+		"a happens at main.f:1 (2.0 goroutines held up at any time). Stop it.",
+		"b happens at main.f:1 (50 % of the time). Stop it.",
+		"host happens at main.f:1 (1.0 Ps at any time). Stop it.",
+		"Not the limit: CPU (user code has 10 % of P time), the scheduler (0.001 goroutines wait for a P on average), GC (0 % of P time).",
+	}
+	for i, p := range v.Parts {
+		if i >= len(want) || p.Text != want[i] {
+			t.Errorf("part %d: %q", i, p.Text)
+		}
+	}
+	if got := kinds(v); !slices.Equal(got, []string{analysis.VerdictLimit, analysis.VerdictLimit, analysis.VerdictLimit, analysis.VerdictHost, analysis.VerdictRuledOut}) {
+		t.Errorf("kinds %v", got)
+	}
+	if v.Text != strings.Join(want, " ") {
+		t.Errorf("the text is not that of the parts: %s", v.Text)
+	}
+}
+
+// TestChain: a finding that says why says it in the verdict, whole.
+func TestChain(t *testing.T) {
+	f := finding("lock", analysis.Warning, 5e9, analysis.GTime)
+	f.Summary = "Goroutines queue at main.get:94: 7 at once, longest 3 ms; why: sync.Mutex ← main.put holds it ← asleep at " + strings.Repeat("x", 300)
+	v := verdict.Of(report(&analysis.Result{Name: "lock", Findings: []analysis.Finding{f}}))
+	if got := v.Parts[0].Text; !strings.HasPrefix(got, "Goroutines queue at main.get:94: sync.Mutex ← main.put holds it ← asleep at xxx") || !strings.Contains(got, "xxx (5.0 goroutines") {
+		t.Error(got)
+	}
+}
+
+// TestNoFinding: without a finding it says where the time goes, and never praises.
+func TestNoFinding(t *testing.T) {
+	led := &analysis.Result{Name: "holders", Leading: []analysis.Leading{
+		{Kind: analysis.VerdictLimit, Text: "worker ×8 ← rate limiter", Place: "main.do:21", Held: 8e9, Lives: .9},
+		{Kind: analysis.VerdictLimit, Text: "client ← network", Place: "main.get:1", Held: 9e9, Lives: .5, Outside: true},
+		{Kind: analysis.VerdictLimit, Text: "little", Place: "main.x:1", Held: 1e6, Lives: .5},
+	}}
+	time := &analysis.Result{Name: "kinds", Leading: []analysis.Leading{{Kind: analysis.VerdictTime, Text: "worker: 90 % asleep", Place: "main.worker", Held: 8e9}}}
+	for _, c := range []struct {
+		results []*analysis.Result
+		want    []string
+	}{
+		{[]*analysis.Result{led, time}, []string{"Held up: worker ×8 ← rate limiter.", "Held up: client ← network."}},
+		{[]*analysis.Result{time}, []string{"Goroutine time goes to: worker: 90 % asleep."}},
+		{nil, nil},
+	} {
+		v := verdict.Of(report(c.results...))
+		var got []string
+		for _, p := range v.Parts {
+			if p.Kind == analysis.VerdictTime {
+				got = append(got, p.Text)
+			}
+		}
+		if !slices.Equal(got, c.want) || strings.Contains(strings.ToLower(v.Text), "nothing") {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+	short := report()
+	short.Trace.Duration = 31e3
+	if got := verdict.Of(short).Parts[0]; got.Kind != analysis.VerdictCaution || !strings.Contains(got.Text, "only 31 µs long") {
+		t.Errorf("%+v", got)
+	}
+	full := report()
+	full.Metrics["procs.share.user"] = analysis.Metric{Value: .985}
+	if got := verdict.Of(full).Text; !strings.HasPrefix(got, "The CPU is the limit: user code ran 98.5 % of P time.") {
+		t.Error(got)
+	}
+	if verdict.Of(&analysis.Report{Fleet: new(analysis.Fleet)}) != nil {
+		t.Error("a report over many traces has a verdict")
+	}
+}
+
+// TestSmall: what costs less than 2 % of the time is worth a look, once.
+func TestSmall(t *testing.T) {
+	v := verdict.Of(report(&analysis.Result{Name: "a", Findings: []analysis.Finding{finding("a", analysis.Error, 19e6, analysis.Wall), finding("a/b", analysis.Warning, 18e6, analysis.Wall)}}))
+	if got := kinds(v); !slices.Equal(got, []string{analysis.VerdictLook, analysis.VerdictRuledOut}) || !strings.HasPrefix(v.Text, "Worth a look: a happens") {
+		t.Errorf("%v %s", got, v.Text)
+	}
+}
+
+// TestPlanted: the planted cause stands in the verdict of real traces.
+func TestPlanted(t *testing.T) {
+	for name, want := range map[string][]string{
+		"lock-5ms":       {"main.holdLock5ms"},
+		"pool-too-small": {"main.takeConnection"},
+		"stw-kinds":      {"main."},
+	} {
+		rep := analysistest.Report(t, analysistest.Testdata(t, name), passes.All()...)
+		v := verdict.Of(rep)
+		for _, part := range want {
+			if !strings.Contains(v.Text, part) {
+				t.Errorf("%s: %q is not in %s", name, part, v.Text)
+			}
+		}
+	}
+}

@@ -53,8 +53,8 @@ func completeTrace(_ *cobra.Command, args []string, _ string) ([]string, cobra.S
 	return []string{"trace", "out", "gz", "zst"}, cobra.ShellCompDirectiveFilterFileExt
 }
 
-// check says what is wrong with the flags, whatever the input.
-func (f *inputFlags) check() error {
+// fits says what is wrong with the flags, whatever the input.
+func (f *inputFlags) fits() error {
 	if f.from < 0 || f.to < 0 || f.to > 0 && f.to <= f.from {
 		return fmt.Errorf("--from %v --to %v is not a window: need 0 ≤ from < to", f.from, f.to)
 	}
@@ -66,7 +66,7 @@ func (f *inputFlags) check() error {
 
 // analyze reads the trace of that name, which is no file that is to be written.
 func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers []*analysis.Analyzer) (rep *analysis.Report, err error) {
-	if err := f.check(); err != nil {
+	if err := f.fits(); err != nil {
 		return nil, err
 	}
 	if f.jobs > 0 && f.jobs < runtime.GOMAXPROCS(0) {

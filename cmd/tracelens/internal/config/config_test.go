@@ -27,8 +27,10 @@ var update = flag.Bool("update", false, "rewrite the schema")
 
 // small is a catalogue with a threshold of each unit.
 var small = []*analysis.Analyzer{
-	{Name: "limits", Doc: "# limits: a measure"},
-	{Name: "gc", Doc: "# gc: a measure"},
+	{Name: "limits", Doc: "# limits: what holds it up", Thresholds: []analysis.Threshold{
+		{Name: "limits.cpu", Unit: analysis.Ratio, Levels: analysis.Levels{Warning: .9}},
+	}},
+	{Name: "gc", Doc: "# gc: a measure", Metrics: []analysis.MetricDef{{ID: "gc.cycles", Unit: analysis.Count}}},
 	{Name: "tail", Doc: "# tail: waits", Thresholds: []analysis.Threshold{
 		{Name: "tail.p99", Doc: "p99 of waits", Unit: analysis.NS, Levels: analysis.Levels{Warning: 1e6, Error: 1e7}, Source: "a time slice"},
 		{Name: "tail.n", Unit: analysis.Count, Levels: analysis.Levels{Note: 1000}},
@@ -44,7 +46,7 @@ var small = []*analysis.Analyzer{
 		{Name: "heap.rate", Unit: analysis.PerS, Levels: analysis.Levels{Warning: 50}},
 		{Name: "heap.cycles", Unit: analysis.Count, Levels: analysis.Levels{Warning: 3}},
 	}},
-	{Name: "saturated", Doc: "# saturated: all Ps run", Thresholds: []analysis.Threshold{
+	{Name: "saturated", Doc: "# saturated: all Ps run", Interactive: true, Thresholds: []analysis.Threshold{
 		{Name: "saturated.share", Unit: analysis.Ratio, Levels: analysis.Levels{Warning: .95}},
 	}},
 }
@@ -85,12 +87,12 @@ func TestLevels(t *testing.T) {
 		{"thresholds: {heap.rate: 7}", levels{"heap.rate": {Warning: 7}}},
 		{"preset: strict", levels{
 			"tail.p99": {Error: 5e5}, "share.gc": {Note: .05, Error: .25}, "share.mmu": {Error: .75}, "share.factor": {Error: 2.5}, "share.spread": {Error: .04},
-			"heap.growth": {Error: 8 << 20}, "heap.rate": {Error: 25}, "heap.cycles": {Error: 2}, "saturated.share": {Error: .475},
+			"heap.growth": {Error: 8 << 20}, "heap.rate": {Error: 25}, "heap.cycles": {Error: 2}, "limits.cpu": {Error: .45}, "saturated.share": {Error: .475},
 		}},
 		// What is set counts over the preset, whichever comes first.
 		{"thresholds: {saturated.share: 90%}\npreset: strict", levels{
 			"tail.p99": {Error: 5e5}, "share.gc": {Note: .05, Error: .25}, "share.mmu": {Error: .75}, "share.factor": {Error: 2.5}, "share.spread": {Error: .04},
-			"heap.growth": {Error: 8 << 20}, "heap.rate": {Error: 25}, "heap.cycles": {Error: 2}, "saturated.share": {Error: .9},
+			"heap.growth": {Error: 8 << 20}, "heap.rate": {Error: 25}, "heap.cycles": {Error: 2}, "limits.cpu": {Error: .45}, "saturated.share": {Error: .9},
 		}},
 	} {
 		if diff := cmp.Diff(c.want, parse(t, c.text).Levels(small)); diff != "" {
@@ -262,7 +264,7 @@ func TestApply(t *testing.T) {
 	for _, c := range []struct{ text, findings, suppressed string }{
 		{"", "tail=error(share/gc) limits/gc=warning limits/cpu=warning heap=note", ""},
 		{"severities: {tail: note, heap: error, limits/gc: off}", "heap=error limits/cpu=warning tail=note(share/gc)", ""},
-		{"severities: {limits: off}", "tail=error(share/gc) heap=note", ""},
+		{"severities: {limits: off}", "tail=error(share/gc) limits/gc=warning limits/cpu=warning heap=note", ""},
 		{"severities: {limits: error, limits/cpu: note}", "limits/gc=error tail=error(share/gc) limits/cpu=note heap=note", ""},
 		{"severities: {share: note}", "tail=error(share/gc) limits/gc=warning limits/cpu=warning heap=note", ""},
 		// A check that is off has findings only where it was asked for by name.
@@ -334,7 +336,7 @@ func TestOff(t *testing.T) {
 		text, off string
 	}{
 		{"", ""},
-		{"severities: {tail: off, heap/x: off, limits: off}", "tail"},
+		{"severities: {tail: off, heap/x: off, limits: off}", "limits tail"},
 		{"preset: batch", "saturated"},
 		{"preset: batch\nseverities: {saturated: note, heap: off}", "heap"},
 	} {

@@ -1,7 +1,6 @@
 package measures
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/tracelens/tracelens/analysis"

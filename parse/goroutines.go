@@ -93,66 +93,6 @@ func (t *tracker) count(g *goroutine, by int32) {
 	}
 }
 
-// name learns g's entry function from one of its stacks.
-func (t *tracker) name(g *goroutine, s StackID) {
-	if s == 0 {
-		return
-	}
-	if s != g.bodyStack && g.bodyDepth != 1 {
-		t.learnBody(g, s)
-	}
-	if g.Func != 0 {
-		return
-	}
-	entry := t.stacks[s].entry
-	if entry == 0 {
-		return
-	}
-	g.Func = entry
-	t.reclass(g, t.class(entry))
-	if t.sink.Kinds.Has(KindGoNamed) && g.spent != [NumGoStates]int64{} {
-		t.tellLife(g, KindGoNamed, false)
-	}
-}
-
-// learnBody learns what g is about from one of its stacks.
-func (t *tracker) learnBody(g *goroutine, s StackID) {
-	info := &t.stacks[s]
-	if g.bodyStack == 0 {
-		b := info.body
-		if b.helper && g.Func != 0 && t.classes[g.Func]&wraps != 0 {
-			b = body{fn: info.entry, depth: 1} // stacks leave that wrapper out
-		}
-		if b.fn != 0 {
-			g.Body, g.bodyStack, g.bodyDepth = b.fn, s, b.depth
-		}
-		return
-	}
-	if info.body.fn == 0 {
-		return // the library that calls it, at its own work
-	}
-	first, frames := t.stacks[g.bodyStack].frames, info.frames
-	for d := range int(g.bodyDepth) {
-		if d >= len(frames) || frames[len(frames)-1-d].Func != first[len(first)-1-d].Func {
-			g.bodyDepth = uint8(d)
-			return
-		}
-	}
-}
-
-// common is the innermost function that all of g's stacks have in common, 0 if it is none
-// of the main module.
-func (t *tracker) common(g *goroutine) StringID {
-	if g.bodyDepth == 0 {
-		return 0
-	}
-	info := &t.stacks[g.bodyStack]
-	if int(g.bodyDepth) < info.body.own {
-		return 0
-	}
-	return info.frames[len(info.frames)-int(g.bodyDepth)].Func
-}
-
 func (t *tracker) reclass(g *goroutine, c Class) {
 	if c == g.Class {
 		return
@@ -194,6 +134,9 @@ func (t *tracker) goEvent(ev *wire.Event) {
 	if from == to || from == GoUndetermined {
 		t.goStatus(ev, id, to, g)
 		return
+	}
+	if by := t.contextOf(ev); by != nil && by.Func == 0 {
+		t.name(by, StackID(ev.Stack)) // which it has wherever it does something to another
 	}
 	if from == GoNotExist {
 		t.create(ev, id, to)

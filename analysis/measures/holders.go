@@ -1,10 +1,7 @@
 package measures
 
 import (
-	"cmp"
-	"maps"
-	"slices"
-	"strings"
+	"fmt"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/internal/say"
@@ -173,262 +170,165 @@ func (p *placeHolds) merge(o *placeHolds) {
 	p.holding.Merge(&o.holding)
 }
 
-// A HeldPlace is where goroutines wait for one another, with who held them up there.
-type HeldPlace struct {
-	ID      parse.PlaceID
-	Place   parse.Place
-	Label   string
-	Held    int64      // ns in which somebody waited there
-	Waited  int64      // ns that goroutines waited there in all
-	Parked  int64      // of Waited, of goroutines with nothing to do: see Stay.Parked
-	Waits   int64      // that ended in the trace
-	Open    int64      // goroutines that wait there at the end of the trace
-	Most    int64      // waiting at once
-	Last    parse.Time // when a goroutine ended a wait there last, 0 for never
-	Longest int64      // time from the end of one wait to the end of the next, the longest
-	Parts   []*HeldPart
-	Waiters []KindShare // the costliest first
-	Holders []KindShare // likewise
-	Permits int64       // distinct goroutines that ended waits: at least so many held it
-	Own     float64     // share of goroutines that both waited and ended waits, in all that did either
-
-	ended [parse.NumReady]holdSum
-	holds *placeHolds
-	kinds *GoKinds
-}
-
-// A KindShare is the part of a kind of goroutines in something.
-type KindShare struct {
-	Kind  *GoKind
-	N, NS int64
-}
-
-// A HeldPart is time of a place in which who ended the next wait was in one state.
-// Those of a place sum to its Held.
-type HeldPart struct {
-	Holder string // the kind; "" where no goroutine ended the wait
-	Ready  parse.Ready
-	Cause  parse.Cause   // GoRunnable: what most of the wait for a P was made of
-	State  parse.GoState // GoUndetermined: not known; GoNotExist: not created yet
-	Place  parse.Place   // where it waited, was in a call, ran
-	ID     parse.PlaceID
-	Label  string // that in words
-	NS     int64
-	Stack  parse.StackID // the costliest
-
-	most int64
-}
-
-// A WorstHold is the longest time that one goroutine was in the way at a place.
-type WorstHold struct {
-	Since, Until parse.Time
-	Holder       parse.GoID
-	Kind         string        // of the holder
-	Stack        parse.StackID // where it ended the wait
-	Waiters      int64         // then
-}
-
-// Worst is the longest hold at a place that a goroutine ended; ok is false without any.
-func (h *HeldPlace) Worst() (w WorstHold, ok bool) {
-	items := h.holds.worst.Items()
-	if len(items) == 0 {
-		return w, false
+func runHolders(p *analysis.Pass) error {
+	h := newHolders(p.Trace, analysis.Fold[*HoldersFold](p), KindsOf(p))
+	if len(h.Places) == 0 {
+		p.NotApplicable("no goroutine waited for another one in the trace; record one while the program does its work")
+		return nil
 	}
-	i := items[0].Item
-	return WorstHold{i.since, i.until, i.holder, h.kinds.Name(i.id.fn, i.id.body), i.holderStack, i.waiters}, true
-}
-
-// Busy is the waiting time of goroutines that were about something.
-func (h *HeldPlace) Busy() int64 { return h.Waited - h.Parked }
-
-// Timed is the share of the time that a timer ended.
-func (h *HeldPlace) Timed() float64 { return say.Ratio(h.ended[parse.ReadyTimer].ns, h.Held) }
-
-// By is the time in which the holder was as wanted says.
-func (h *HeldPlace) By(wanted func(*HeldPart) bool) (ns int64) {
-	for _, p := range h.Parts {
-		if wanted(p) {
-			ns += p.NS
-		}
-	}
-	return ns
-}
-
-// HeldPlaces are the places of a trace where goroutines waited for one another.
-type HeldPlaces struct {
-	Stalls []Stall      // the longest holds of goroutines that were about something, in the order of time
-	Places []*HeldPlace // the most waiting of busy goroutines first
-	Kinds  *GoKinds
-	byID   map[parse.PlaceID]*HeldPlace
-	tr     *parse.Trace
-}
-
-// A Stall is a stretch of time in which a goroutine held others up at a place, other than
-// those that wait for all to be done.
-type Stall struct {
-	Since, Until parse.Time
-	Place        *HeldPlace
-	Holder       string // its kind
-}
-
-// At returns a place, nil where nobody waited for another goroutine.
-func (h *HeldPlaces) At(id parse.PlaceID) *HeldPlace { return h.byID[id] }
-
-// HoldersOf returns the places of the trace of a pass that requires the measures kinds
-// and holders.
-func HoldersOf(p *analysis.Pass) *HeldPlaces {
-	return newHolders(p.Trace, analysis.FoldOf[*HoldersFold](p, Holders), KindsOf(p))
-}
-
-func newHolders(tr *parse.Trace, f *HoldersFold, ks *GoKinds) *HeldPlaces {
-	h := &HeldPlaces{Kinds: ks, byID: make(map[parse.PlaceID]*HeldPlace), tr: tr}
-	places := f.places.ByKey()
-	for _, pid := range slices.Sorted(maps.Keys(places)) {
-		v := places[pid]
-		place := &HeldPlace{
-			ID: pid, Place: tr.Place(pid), Label: PlaceName(tr, pid), Held: v.held, Waited: v.waited, Waits: v.waits, Open: v.open,
-			Most: v.most, Last: v.last, Longest: v.longest, Permits: int64(v.holding.Len()), Own: v.waiting.Common(&v.holding), ended: v.ended, holds: v, kinds: ks,
-		}
-		h.byID[pid] = place
-		h.Places = append(h.Places, place)
-	}
-	for _, k := range ks.All {
-		for _, s := range k.Stays {
-			place := h.byID[s.PlaceID]
-			if place == nil || s.State != parse.GoWaiting {
-				continue
-			}
-			place.Waiters = append(place.Waiters, KindShare{k, s.N, s.NS})
-			if s.Parked != "" {
-				place.Parked += s.NS
-			}
-		}
-	}
-	type partKey struct {
-		place         parse.PlaceID
-		holder, label string
-		state         parse.GoState
-		ready         parse.Ready
-	}
-	parts := make(map[partKey]*HeldPart)
-	holding := make(map[placeKind]*holdSum)
-	for _, e := range f.parts.Entries {
-		k := partKey{place: e.Key.place, state: e.Key.state}
-		if e.Key.holder != (kindID{}) {
-			k.holder = ks.Name(e.Key.holder.fn, e.Key.holder.body)
-			tally.At(holding, placeKind{e.Key.place, e.Key.holder}).add(&e.V)
-		} else {
-			k.ready = e.Key.ready
-		}
-		k.label = partLabel(tr, &e.Key)
-		place := h.byID[e.Key.place]
-		part := parts[k]
-		if part == nil {
-			part = &HeldPart{Holder: k.holder, Ready: k.ready, State: k.state, Cause: e.Key.cause, Label: k.label}
-			parts[k] = part
-			place.Parts = append(place.Parts, part)
-		}
-		part.NS += e.V.ns
-		if e.V.ns > part.most {
-			part.most, part.Stack = e.V.ns, e.Key.stack
-			part.ID = tr.PlaceOf(e.Key.stack)
-			part.Place = tr.Place(part.ID)
-		}
-	}
-	for k, v := range holding {
-		place := h.byID[k.place]
-		place.Holders = addShare(place.Holders, ks.Of(k.kind.fn, k.kind.body), v)
-	}
+	var n, held, waited int64
+	var parts [parse.NumGoStates]int64
 	for _, place := range h.Places {
-		sortShares(place.Waiters)
-		sortShares(place.Holders)
-		slices.SortStableFunc(place.Parts, func(a, b *HeldPart) int {
-			return cmp.Or(cmp.Compare(b.NS, a.NS), strings.Compare(a.Holder, b.Holder), strings.Compare(a.Label, b.Label), cmp.Compare(a.State, b.State))
+		n += place.holds.holds
+		held += place.Held
+		waited += place.Waited
+		for _, part := range place.Parts {
+			parts[part.State] += part.NS
+		}
+	}
+	p.Metric("hold.time", held, n)
+	p.Metric("hold.waited", waited, n)
+	p.Metric("hold.running", parts[parse.GoRunning], n)
+	p.Metric("hold.runnable", parts[parse.GoRunnable], n)
+	p.Metric("hold.waiting", parts[parse.GoWaiting], n)
+	p.Metric("hold.call", parts[parse.GoSyscall], n)
+	p.Metric("hold.unstarted", parts[parse.GoNotExist], n)
+	p.Metric("hold.unknown", parts[parse.GoUndetermined], n)
+
+	said := 0
+	for _, place := range h.Places {
+		if said == 3 || 50*place.Busy() < p.Trace.Duration() {
+			break
+		}
+		c := h.Chain(place)
+		p.Say("%s ← %s.", place.Waiting(), c.Text())
+		p.Lead(analysis.Leading{Kind: analysis.VerdictLimit, Text: place.Waiting() + " ← " + c.Text(), Place: place.Label, Held: place.Busy(), Lives: place.Lives(), Outside: c.Root.Kind == RootNetwork})
+		said++
+	}
+	if said == 0 {
+		p.Say("No goroutine of the program was held up by another for long: at no place 2 %% of the time, without those that had nothing to do.")
+	}
+	p.Table(chainsTable(h))
+	p.Table(holdersTable(h))
+	figure := holdersFigure(p, h)
+	p.Table(figure)
+	if len(figure.Rows) > 0 {
+		p.Figure(analysis.Figure{
+			Name: "holders.places", Title: holdersTitle(p, h), Mark: analysis.Bars, Table: figure.Name, X: "place",
+			Y: []string{"running", "runnable", "in calls", "network", "asleep", "blocked", "not known"},
 		})
 	}
-	for _, e := range f.stalls.Items() {
-		if place := h.byID[e.Item.place]; 2*place.Busy() >= place.Waited && place.Place.Prim != parse.PrimWaitGroup {
-			h.Stalls = append(h.Stalls, Stall{parse.Time(e.Time), e.Item.until, place, ks.Name(e.Item.holder.fn, e.Item.holder.body)})
+	return nil
+}
+
+// chainsTable is a row for each place with its chain, the costliest first.
+func chainsTable(h *HeldPlaces) *analysis.Table {
+	t := &analysis.Table{
+		Name: "holders.chains", Title: "why goroutines wait for one another: each place, who is in the way there and why; without those with nothing to do", N: int64(len(h.Places)),
+		Columns: []analysis.Column{
+			{Name: "waiting", Unit: analysis.Text}, {Name: "waited", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "of the time", Unit: analysis.Ratio, Polarity: analysis.Lower},
+			{Name: "share", Unit: analysis.Ratio}, {Name: "why", Unit: analysis.Text},
+		},
+	}
+	for _, place := range h.Places {
+		if place.Busy() == 0 {
+			continue
+		}
+		c := h.Chain(place)
+		t.Add(place.Waiting(), place.Busy(), say.RatioCell(place.Held, h.tr.Duration()), c.Share, c.Text())
+	}
+	t.Limit(10)
+	return t
+}
+
+// holdersTable is all that held places up.
+func holdersTable(h *HeldPlaces) *analysis.Table {
+	t := &analysis.Table{
+		Name: "holders.parts", Title: "time in which goroutines waited for another, by place and by what that other one did meanwhile", Detail: true,
+		Columns: []analysis.Column{
+			{Name: "place", Unit: analysis.Text}, {Name: "waits", Unit: analysis.Count}, {Name: "open", Unit: analysis.Count}, {Name: "held", Unit: analysis.NS}, {Name: "waited", Unit: analysis.NS},
+			{Name: "holder", Unit: analysis.Text}, {Name: "state", Unit: analysis.Text}, {Name: "where", Unit: analysis.Text},
+			{Name: "total", Unit: analysis.NS}, {Name: "of held", Unit: analysis.Ratio},
+		},
+	}
+	for _, place := range h.Places {
+		t.N += place.holds.holds
+		for _, part := range place.Parts {
+			var holder, where any
+			if part.Holder != "" {
+				holder = part.Holder
+			}
+			if part.Label != "" {
+				where = part.Label
+			}
+			t.Add(place.Label, place.Waits, place.Open, place.Held, place.Waited, holder, part.stateWord(), where, part.NS, say.RatioCell(part.NS, place.Held))
 		}
 	}
-	slices.SortStableFunc(h.Stalls, func(a, b Stall) int { return cmp.Compare(a.Since, b.Since) })
-	slices.SortStableFunc(h.Places, func(a, b *HeldPlace) int {
-		return cmp.Or(cmp.Compare(b.Busy(), a.Busy()), cmp.Compare(b.Held, a.Held), strings.Compare(a.Label, b.Label))
-	})
-	return h
+	t.Limit(1000)
+	return t
 }
 
-func addShare(shares []KindShare, k *GoKind, s *holdSum) []KindShare {
-	if k == nil {
-		return shares
+// stateWord is what a holder did, in words.
+func (p *HeldPart) stateWord() string {
+	switch {
+	case p.State == parse.GoNotExist:
+		return "not started yet"
+	case p.State == parse.GoUndetermined && p.Holder != "":
+		return "earlier than kept"
+	case p.State == parse.GoUndetermined && p.Ready == parse.ReadyUnknown:
+		return "not ended"
+	case p.State == parse.GoUndetermined:
+		return "ended by " + say.ReadyWord(p.Ready)
 	}
-	i := slices.IndexFunc(shares, func(s KindShare) bool { return s.Kind == k })
-	if i < 0 {
-		shares = append(shares, KindShare{Kind: k})
-		i = len(shares) - 1
+	return p.State.String()
+}
+
+// holdersFigure is the time of the costliest places by what their holders did.
+func holdersFigure(p *analysis.Pass, h *HeldPlaces) *analysis.Table {
+	t := &analysis.Table{
+		Name: "holders.states", Title: "time in which goroutines waited for another, by place and by what that other one did", Detail: true, N: int64(len(h.Places)),
+		Columns: []analysis.Column{{Name: "place", Unit: analysis.Text}},
 	}
-	shares[i].N += s.n
-	shares[i].NS += s.ns
-	return shares
-}
-
-func sortShares(shares []KindShare) {
-	slices.SortStableFunc(shares, func(a, b KindShare) int {
-		return cmp.Or(cmp.Compare(b.NS, a.NS), strings.Compare(a.Kind.Name, b.Kind.Name))
-	})
-}
-
-// partLabel is where a holder was, in words.
-func partLabel(tr *parse.Trace, k *holdPart) string {
-	place := tr.PlaceOf(k.stack)
-	switch k.state {
-	case parse.GoRunning:
-		return runName(tr, place)
-	case parse.GoRunnable:
-		return "for a P: " + waitedFor(k.cause)
-	case parse.GoWaiting, parse.GoSyscall:
-		if place == 0 {
-			return "(no stack)"
+	for _, c := range []string{"running", "runnable", "in calls", "network", "asleep", "blocked", "not known"} {
+		t.Columns = append(t.Columns, analysis.Column{Name: c, Unit: analysis.NS})
+	}
+	for _, place := range h.Places {
+		if place.Busy() == 0 || len(t.Rows) == 12 {
+			break
 		}
-		return PlaceName(tr, place)
-	case parse.GoNotExist:
-		if place == 0 {
-			return "(no stack)"
+		var ns [7]int64
+		for _, part := range place.Parts {
+			ns[part.column()] += part.NS
 		}
-		return SiteOf(tr, tr.Place(place))
+		row := []any{place.Label}
+		for _, v := range ns {
+			row = append(row, v)
+		}
+		t.Add(row...)
 	}
-	return ""
+	return t
 }
 
-// runName names the function of the program that runs with a stack of a place, and the
-// library function it calls.
-func runName(tr *parse.Trace, id parse.PlaceID) string {
-	pl := tr.Place(id)
-	if pl.Stack == 0 {
-		return "(no stack)"
+func (p *HeldPart) column() int {
+	switch rootOf(p).Kind {
+	case RootRunning:
+		return 0
+	case RootStarved:
+		return 1
+	case RootCall:
+		return 2
+	case RootNetwork, RootWrite:
+		return 3
+	case RootSleep, RootTimer:
+		return 4
+	case RootPlace:
+		return 5
 	}
-	name := funcName(tr, pl.Site.Func)
-	if call := funcName(tr, pl.Call); call != "" && pl.Prim == parse.PrimNone && !strings.HasPrefix(call, "runtime.") {
-		name += " → " + call
-	}
-	return name
+	return 6
 }
 
-// waitedFor is a cause in words: what kept the Ps.
-func waitedFor(c parse.Cause) string {
-	switch c {
-	case parse.CauseUser:
-		return "other goroutines ran"
-	case parse.CauseSystem:
-		return "the runtime ran"
-	case parse.CauseGC:
-		return "the GC ran"
-	case parse.CauseSTW:
-		return "the world was stopped"
-	case parse.CauseWakeup:
-		return "waking it took long"
-	case parse.CauseSyscall:
-		return "calls held the Ps"
-	}
-	return c.String()
+func holdersTitle(p *analysis.Pass, h *HeldPlaces) string {
+	place := h.Places[0]
+	c := h.Chain(place)
+	return fmt.Sprintf("Most waiting: %s, %s of the time; root: %s", say.Brief(place.Label), analysis.FormatRatio(say.Ratio(place.Held, p.Trace.Duration())), c.Root.Kind)
 }

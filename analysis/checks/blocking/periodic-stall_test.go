@@ -1,0 +1,47 @@
+package blocking
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/tracelens/tracelens/analysis/internal/checktest"
+)
+
+// stallStory is a second in which a lock is held for length ns every period, but for
+// those that are off by a third of it, by another function in the last others.
+func stallStory(t *testing.T, n int, length, period int64, off, others int) *checktest.Trace {
+	return checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
+		flush, other, waits := s.Go("main.flush"), s.Go("main.other"), s.Go("main.handle")
+		for i := range int64(n) {
+			at := ms + i*period
+			if i > 0 && i <= int64(off) {
+				at += period / 3 * (i % 2)
+			}
+			by := flush
+			if i >= int64(n-others) {
+				by = other
+			}
+			waits.Wait(at, at+length, by, "sync.(*Mutex).Unlock", locks...)
+		}
+	})
+}
+
+func TestPeriodicStall(t *testing.T) {
+	checktest.Run(t, periodicStall, func(t *testing.T) {
+		checktest.At(t, periodicStall, "no stall", func(int64) *checktest.Trace { return stallStory(t, 10, 900e3, 90*ms, 0, 0) }, checktest.Case{V: 0, Want: "n/a"})
+		checktest.At(t, periodicStall, "µs each", func(v int64) *checktest.Trace { return stallStory(t, 10, v*1000, 95*ms, 0, 0) },
+			checktest.Case{V: 1970, Want: "clear"}, checktest.Case{V: 2030, Want: "note"}, checktest.Case{V: 9800, Want: "note"}, checktest.Case{V: 10200, Want: "warning"})
+		checktest.At(t, periodicStall, "stalls", func(v int64) *checktest.Trace { return stallStory(t, int(v), 15*ms, 95*ms, 0, 0) },
+			checktest.Case{V: 7, Want: "clear"}, checktest.Case{V: 8, Want: "warning"})
+		checktest.At(t, periodicStall, "irregular of 26", func(v int64) *checktest.Trace { return stallStory(t, 26, 5*ms, 38*ms, int(v), 0) },
+			checktest.Case{V: 4, Want: "warning"}, checktest.Case{V: 6, Want: "clear"})
+		checktest.At(t, periodicStall, "µs of 30 ms", func(v int64) *checktest.Trace { return stallStory(t, 30, v*1000, 30*ms, 0, 0) },
+			checktest.Case{V: 9800, Want: "warning"}, checktest.Case{V: 10200, Want: "clear"})
+		checktest.At(t, periodicStall, "by another of 20", func(v int64) *checktest.Trace { return stallStory(t, 20, 6*ms, 48*ms, 0, int(v)) },
+			checktest.Case{V: 8, Want: "warning"}, checktest.Case{V: 9, Want: "clear"})
+	})
+	f := checktest.Report(t, periodicStall, stallStory(t, 10, 15*ms, 95*ms, 0, 0)).Results[0].Findings[0]
+	if !strings.Contains(f.Summary, "every 95 ms") || !strings.Contains(f.Summary, "main.flush is in the way") {
+		t.Error(f.Summary)
+	}
+}

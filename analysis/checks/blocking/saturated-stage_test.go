@@ -1,0 +1,80 @@
+package blocking
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/tracelens/tracelens/analysis/internal/checktest"
+)
+
+var (
+	sends    = []string{"runtime.chansend1", "main.submit:39"}
+	receives = []string{"runtime.chanrecv1"}
+)
+
+// A stage takes work in a second.
+type stage struct {
+	workers, idle int   // of the workers, that wait for work all the time
+	idleNS        int64 // that the first one waits for work
+	senders       int
+	sending       int64 // that each of them waits
+	waits         int   // of each
+	others        int64 // of that time, that goroutines of another kind end
+}
+
+func (x stage) tell(t *testing.T) *checktest.Trace {
+	return checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
+		var ws []*checktest.Actor
+		for i := range x.workers {
+			w := s.Go("main.worker")
+			ws = append(ws, w)
+			if i >= x.workers-x.idle {
+				w.Block(1000, receives...)
+			}
+		}
+		other := s.Go("main.drain")
+		for i := range int64(x.senders) {
+			from := s.Go("main.handle")
+			each := x.sending / int64(x.waits)
+			for k := range int64(x.waits) {
+				at := 40*ms + i*1000 + k*(950*ms/int64(x.waits))
+				by := ws[0]
+				if k*each < x.others {
+					by = other
+				}
+				from.Wait(at, at+each, by, "main.take:22", sends...)
+			}
+			if i == 0 && x.idleNS > 0 {
+				ws[0].Wait(1000, 1000+x.idleNS, from, "main.submit:39", receives...)
+			}
+		}
+		if x.senders == 0 {
+			other.Block(2000, "time.Sleep")
+		}
+	})
+}
+
+func TestSaturatedStage(t *testing.T) {
+	full := stage{workers: 1, senders: 3, sending: 900 * ms, waits: 20}
+	checktest.Run(t, saturatedStage, func(t *testing.T) {
+		at := func(what string, tell func(x *stage, v int64), cases ...checktest.Case) {
+			checktest.At(t, saturatedStage, what, func(v int64) *checktest.Trace {
+				x := full
+				tell(&x, v)
+				return x.tell(t)
+			}, cases...)
+		}
+		at("no senders", func(x *stage, v int64) { x.senders = 0 }, checktest.Case{V: 0, Want: "n/a"})
+		at("ms that each of 3 waits", func(x *stage, v int64) { x.sending = v * ms },
+			checktest.Case{V: 165, Want: "clear"}, checktest.Case{V: 168, Want: "note"}, checktest.Case{V: 660, Want: "note"}, checktest.Case{V: 670, Want: "warning"})
+		at("µs without work", func(x *stage, v int64) { x.idleNS = v * 1000 }, checktest.Case{V: 29500, Want: "warning"}, checktest.Case{V: 31500, Want: "clear"})
+		at("waits", func(x *stage, v int64) { x.senders, x.waits = 1, int(v) }, checktest.Case{V: 9, Want: "clear"}, checktest.Case{V: 10, Want: "note"})
+		at("ms that others end", func(x *stage, v int64) { x.others = v * ms }, checktest.Case{V: 340, Want: "warning"}, checktest.Case{V: 390, Want: "clear"})
+		at("workers without work of 20", func(x *stage, v int64) { x.workers, x.idle = 20, int(v) },
+			checktest.Case{V: 9, Want: "clear"}, checktest.Case{V: 10, Want: "warning/skewed"})
+	})
+	f := checktest.Report(t, saturatedStage, full.tell(t)).Results[0].Findings[0]
+	if !strings.Contains(f.Summary, "main.worker cannot keep up") || !strings.Contains(f.Summary, "main.submit:39") || !strings.Contains(f.Summary, "runs in main.take") {
+		t.Error(f.Summary)
+	}
+}

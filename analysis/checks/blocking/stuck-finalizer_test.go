@@ -1,0 +1,37 @@
+package blocking
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/tracelens/tracelens/analysis/internal/checktest"
+)
+
+// finalizer is a trace of two seconds in which a finalizer is blocked, until then or to
+// the end.
+func finalizer(t *testing.T, blocked int64, ends bool) *checktest.Trace {
+	return checktest.Tell(t, 2000*ms, func(s *checktest.Story) {
+		f, other := s.Go("runtime.runFinalizers"), s.Go("main.driver")
+		f.Preempt(1000, "main.(*gpu).finalize:19")
+		stack := []string{"runtime.chansend1", "main.(*gpu).finalize:20"}
+		if ends {
+			f.Wait(2000, 2000+blocked, other, "main.driver:9", stack...)
+		} else {
+			f.Block(2000*ms-blocked, stack...)
+		}
+	})
+}
+
+func TestStuckFinalizer(t *testing.T) {
+	checktest.Run(t, stuckFinalizer, func(t *testing.T) {
+		checktest.At(t, stuckFinalizer, "no finalizer", func(int64) *checktest.Trace { return stage{workers: 1, senders: 1, sending: ms, waits: 1}.tell(t) }, checktest.Case{V: 0, Want: "n/a"})
+		checktest.At(t, stuckFinalizer, "ms at the end", func(v int64) *checktest.Trace { return finalizer(t, v*ms, false) },
+			checktest.Case{V: 98, Want: "clear"}, checktest.Case{V: 102, Want: "note"}, checktest.Case{V: 490, Want: "note"}, checktest.Case{V: 510, Want: "warning"},
+			checktest.Case{V: 980, Want: "warning"}, checktest.Case{V: 1020, Want: "error"})
+		checktest.At(t, stuckFinalizer, "ms, and went on", func(v int64) *checktest.Trace { return finalizer(t, v*ms, true) }, checktest.Case{V: 1200, Want: "warning"})
+	})
+	f := checktest.Report(t, stuckFinalizer, finalizer(t, 1500*ms, false)).Results[0].Findings[0]
+	if !strings.Contains(f.Summary, "main.(*gpu).finalize has been blocked for 1.5 s") {
+		t.Error(f.Summary)
+	}
+}

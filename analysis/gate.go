@@ -1,68 +1,144 @@
 package analysis
 
 import (
+	"math"
 	"slices"
 	"strings"
 )
 
-// A Condition is one value that a check looked at, under the name of its threshold.
+// A Condition is a value that a check looked at, under the name of its threshold, or
+// several of which some or all must be met.
 type Condition struct {
 	name   string
 	value  float64
 	grades bool
+	any    bool
+	of     []Condition
 }
 
 // Grades is a condition whose levels say how much the finding matters.
-func Grades(name string, v float64) Condition { return Condition{name, v, true} }
+func Grades(name string, v float64) Condition { return Condition{name: name, value: v, grades: true} }
 
 // Needs is a condition that holds or not: a least population, a floor.
-func Needs(name string, v float64) Condition { return Condition{name, v, false} }
+func Needs(name string, v float64) Condition { return Condition{name: name, value: v} }
+
+// Either is a condition that is met where one of several is, as gravely as the gravest.
+func Either(of ...Condition) Condition { return Condition{grades: graded(of), any: true, of: of} }
+
+// Both is a condition that is met where all of several are: for one side of Either.
+func Both(of ...Condition) Condition { return Condition{grades: graded(of), of: of} }
+
+func graded(of []Condition) bool {
+	return slices.ContainsFunc(of, func(c Condition) bool { return c.grades })
+}
 
 // A Gate is all that must hold for a finding. Its severity and the sentence of what was
 // looked at come from the same conditions, so that neither forgets one.
 type Gate struct {
 	Severity Severity // the least of those that grade; "" where a condition is not met
-	Said     string   // "VALUE WHAT (limit LIMIT), …": those that are not met first
+	Said     string   // "WHAT: VALUE (limit LIMIT); …", those that are not met first
+	unmet    int
 }
 
 // Gate looks at all conditions of a finding at once.
-func (p *Pass) Gate(conditions ...Condition) (g Gate) {
-	var met, failed []string
-	graded := false
-	for _, c := range conditions {
-		t := p.threshold(c.name)
-		severity := p.Severity(c.name, c.value)
-		text := t.Doc + ": " + Format(c.value, t.Unit, p.Trace.Quantum) + " (limit " + Format(p.Limit(c.name), t.Unit, p.Trace.Quantum) + ")"
-		if severity == "" {
-			failed = append(failed, text)
-		} else {
-			met = append(met, text)
-		}
-		switch {
-		case !c.grades:
-		case graded:
-			g.Severity = Least(g.Severity, severity)
-		default:
-			g.Severity, graded = severity, true
+func (p *Pass) Gate(conditions ...Condition) Gate { return p.all(conditions, "; ") }
+
+// At is the gate with where its values were taken, for a check that looks at many places.
+func (g Gate) At(place string) Gate {
+	g.Said = place + ": " + g.Said
+	return g
+}
+
+// Nearer is the gate of two that lacks less to be open, the first of equals. The zero
+// Gate, which looked at nothing, lacks most.
+func (g Gate) Nearer(other Gate) Gate {
+	if g.Said == "" || other.Said != "" && other.unmet < g.unmet {
+		return other
+	}
+	return g
+}
+
+// Clear says what was looked at where that was not worth a finding. Zero Gates, which
+// looked at nothing, are left out: a check that had no other says so in its own words.
+func (p *Pass) Clear(gates ...Gate) {
+	var said []string
+	for _, g := range gates {
+		if g.Said != "" {
+			said = append(said, g.Said)
 		}
 	}
-	if !graded && len(conditions) > 0 {
+	if said != nil {
+		p.Say("looked at %s", strings.Join(said, "; and at "))
+	}
+}
+
+// all is the gate of conditions of which each must be met.
+func (p *Pass) all(conditions []Condition, and string) (g Gate) {
+	var met, failed []string
+	if g.Severity = Error; !graded(conditions) {
 		g.Severity = Note
+	}
+	for _, c := range conditions {
+		one := p.one(c)
+		g.unmet += one.unmet
+		if one.Severity == "" {
+			failed = append(failed, one.Said)
+		} else {
+			met = append(met, one.Said)
+		}
+		if c.grades && one.Severity.Rank() < g.Severity.Rank() {
+			g.Severity = one.Severity
+		}
 	}
 	if len(failed) > 0 {
 		g.Severity = ""
 	}
-	g.Said = strings.Join(slices.Concat(failed, met), "; ")
+	g.Said = strings.Join(slices.Concat(failed, met), and)
 	return g
 }
 
-// Or is the gate that is open where one of two is: the graver one, the first of equals.
-func (g Gate) Or(other Gate) Gate {
-	if other.Severity.Rank() > g.Severity.Rank() {
-		return other
+// one is the gate of a single condition.
+func (p *Pass) one(c Condition) (g Gate) {
+	switch {
+	case c.any:
+		var said []string
+		for i, alternative := range c.of {
+			a := p.one(alternative)
+			if a.Severity.Rank() > g.Severity.Rank() {
+				g.Severity = a.Severity
+			}
+			if i == 0 || a.unmet < g.unmet {
+				g.unmet = a.unmet
+			}
+			said = append(said, a.Said)
+		}
+		g.Said = strings.Join(said, ", or ")
+		return g
+	case c.of != nil:
+		return p.all(c.of, " and ")
 	}
-	if g.Severity == "" {
-		g.Said += "; or " + other.Said
+	t := p.threshold(c.name)
+	g.Severity = t.severity(c.value)
+	limit := p.number(t.limit(), t.Unit)
+	if t.Below {
+		limit += " or less"
 	}
+	if g.Severity != "" {
+		limit += ", reached"
+	} else {
+		g.unmet = 1
+	}
+	g.Said = t.Doc + ": " + p.number(c.value, t.Unit) + " (limit " + limit + ")"
 	return g
+}
+
+// number writes a value for a sentence. Counts that are means have fractions.
+func (p *Pass) number(v float64, u Unit) string {
+	switch {
+	case math.IsNaN(v) || math.IsInf(v, 0):
+		return Format(nil, u, 0)
+	case u == Count && math.Abs(v) < 1000:
+		return digits3(v)
+	}
+	return Format(v, u, p.Trace.Quantum)
 }

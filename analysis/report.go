@@ -197,17 +197,6 @@ var Severities = []Severity{Note, Warning, Error}
 // Rank is 1 for a Note to 3 for an Error, 0 for what is none.
 func (s Severity) Rank() int { return slices.Index(Severities, s) + 1 }
 
-// Least is the lowest of several severities: for a finding that needs all of its
-// conditions met.
-func Least(first Severity, others ...Severity) Severity {
-	for _, s := range others {
-		if s.Rank() < first.Rank() {
-			first = s
-		}
-	}
-	return first
-}
-
 // A Finding is something worth a person's attention, with its proof.
 type Finding struct {
 	Code       string     `json:"code"` // analyzer or analyzer/variant, stable

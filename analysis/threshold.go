@@ -15,8 +15,8 @@ type Threshold struct {
 	Source string // a constant of the runtime, a rule in the field, a measurement
 }
 
-// Levels are where each severity begins; 0 is never. A condition that either
-// holds or not has only a Note: together with others, see Least, it gives way.
+// Levels are from where on a value has each severity; 0 is never. A value that is only
+// needed, not graded, has a Note: see Needs.
 type Levels struct {
 	Note, Warning, Error float64
 }
@@ -45,9 +45,8 @@ func (p *Pass) threshold(name string) Threshold {
 	return t
 }
 
-// Severity is how much v matters by a threshold of the analyzer, "" for not at all.
-func (p *Pass) Severity(name string, v float64) (s Severity) {
-	t := p.threshold(name)
+// severity is how much v matters, "" for not at all.
+func (t *Threshold) severity(v float64) (s Severity) {
 	for _, level := range Severities {
 		if limit := t.Levels.at(level); limit != 0 && (v >= limit && !t.Below || v <= limit && t.Below) {
 			s = level
@@ -56,17 +55,25 @@ func (p *Pass) Severity(name string, v float64) (s Severity) {
 	return s
 }
 
-// Met tells whether v reaches the lowest level of a threshold: for a condition
-// that does not grade a finding, such as the least population.
-func (p *Pass) Met(name string, v float64) bool { return p.Severity(name, v) != "" }
-
-// Limit is the lowest level of a threshold, for sentences; 0 when it has none.
-func (p *Pass) Limit(name string) float64 {
-	t := p.threshold(name)
+// limit is the lowest level, 0 when there is none.
+func (t *Threshold) limit() float64 {
 	for _, level := range Severities {
 		if limit := t.Levels.at(level); limit != 0 {
 			return limit
 		}
 	}
 	return 0
+}
+
+// Met tells whether v reaches the lowest level of a threshold: for what a check must know
+// before it looks at all conditions at once, see Gate, or besides them.
+func (p *Pass) Met(name string, v float64) bool {
+	t := p.threshold(name)
+	return t.severity(v) != ""
+}
+
+// Limit is the lowest level of a threshold, 0 when it has none.
+func (p *Pass) Limit(name string) float64 {
+	t := p.threshold(name)
+	return t.limit()
 }

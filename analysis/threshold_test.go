@@ -28,16 +28,10 @@ func TestSeverity(t *testing.T) {
 		{"high", 10, map[string]Levels{"j.high": {Error: 10}}, Error}, {"high", 9, map[string]Levels{"j.high": {Error: 10}}, ""},
 		{"high", 10, map[string]Levels{"other.high": {Error: 10}}, Warning},
 	} {
-		p := &Pass{Analyzer: &Analyzer{Name: "j", Thresholds: []Threshold{up, down}}, levels: c.levels}
-		if got := p.Severity(c.name, c.v); got != c.want || p.Met(c.name, c.v) != (c.want != "") {
+		p := &Pass{Trace: &parse.Trace{}, Analyzer: &Analyzer{Name: "j", Thresholds: []Threshold{up, down}}, levels: c.levels}
+		if got := p.Gate(Grades(c.name, c.v)).Severity; got != c.want || p.Met(c.name, c.v) != (c.want != "") {
 			t.Errorf("%v of %s with %v: %q, want %q", c.v, c.name, c.levels, got, c.want)
 		}
-	}
-	if got := Least(Error, Warning, Error); got != Warning {
-		t.Errorf("least is %q, want warning", got)
-	}
-	if got := Least(Error, ""); got != "" {
-		t.Errorf("least is %q, want none: a condition is not met", got)
 	}
 }
 

@@ -62,11 +62,11 @@ type WaitingAt struct {
 	waiters, wakerIDs sketch.IDs // goroutines, where another one ended the wait
 }
 
-// InTurn reports whether goroutines wait there for what others of them give back,
-// each in its turn: a pool, a semaphore, a token. Workers that wait for work are woken
-// by goroutines that do not wait there.
-func (w *WaitingAt) InTurn(p *analysis.Pass) bool {
-	return p.Met("own", w.waiters.Common(&w.wakerIDs)) && p.Met("turns", say.Ratio(w.turns.late, w.turns.n))
+// Turns are the share of the goroutines that both wait there and end such waits, in all
+// that do either, and of the waits that began before the one that ended last: 1 and 0 in
+// the queue for what all give back, as of a pool.
+func (w *WaitingAt) Turns() (own, late float64) {
+	return w.waiters.Common(&w.wakerIDs), say.Ratio(w.turns.late, w.turns.n)
 }
 
 // WaitingSites returns the waits of user goroutines by place, the costliest first.

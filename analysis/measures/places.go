@@ -66,10 +66,3 @@ func callName(tr *parse.Trace, pl parse.Place) string {
 	}
 	return call
 }
-
-// shortFunc is a function without the path of its package: "(*cacher).get" of
-// "example.com/app/cache.(*cacher).get", "rate.(*Limiter).wait" of a library's.
-func shortFunc(tr *parse.Trace, id parse.StringID) string {
-	name := funcName(tr, id)
-	return name[strings.LastIndexByte(name, '/')+1:]
-}

@@ -53,13 +53,21 @@ func completeTrace(_ *cobra.Command, args []string, _ string) ([]string, cobra.S
 	return []string{"trace", "out", "gz", "zst"}, cobra.ShellCompDirectiveFilterFileExt
 }
 
-// analyze reads the trace of that name, which is no file that is to be written.
-func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers []*analysis.Analyzer) (rep *analysis.Report, err error) {
+// fits says what is wrong with the flags, whatever the input.
+func (f *inputFlags) fits() error {
 	if f.from < 0 || f.to < 0 || f.to > 0 && f.to <= f.from {
-		return nil, fmt.Errorf("--from %v --to %v is not a window: need 0 ≤ from < to", f.from, f.to)
+		return fmt.Errorf("--from %v --to %v is not a window: need 0 ≤ from < to", f.from, f.to)
 	}
 	if f.jobs < 0 {
-		return nil, fmt.Errorf("--jobs %d: need at least 1, or 0 for all CPUs", f.jobs)
+		return fmt.Errorf("--jobs %d: need at least 1, or 0 for all CPUs", f.jobs)
+	}
+	return nil
+}
+
+// analyze reads the trace of that name, which is no file that is to be written.
+func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers []*analysis.Analyzer) (rep *analysis.Report, err error) {
+	if err := f.fits(); err != nil {
+		return nil, err
 	}
 	if f.jobs > 0 && f.jobs < runtime.GOMAXPROCS(0) {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(f.jobs))

@@ -21,12 +21,12 @@ var channelPingPong = &analysis.Analyzer{
 	Requires: []*analysis.Analyzer{measures.Blocking, measures.Goroutines},
 	Thresholds: []analysis.Threshold{
 		{
-			Name: "channel-ping-pong.rate", Doc: "wakes per second from each side to the other", Unit: analysis.PerS,
+			Name: "channel-ping-pong.rate", Doc: "wakes per second from each of two functions to the other", Unit: analysis.PerS,
 			Levels: analysis.Levels{Note: 5000},
 			Source: "a wake costs 1 to 50 µs in the scheduler, more with a thread switch: from here on it is a good part of a P",
 		},
 		{
-			Name: "channel-ping-pong.work", Doc: "running time of both, system calls included, for each wait", Unit: analysis.NS, Below: true,
+			Name: "channel-ping-pong.work", Doc: "running time of the goroutines of both, system calls included, for each of their waits", Unit: analysis.NS, Below: true,
 			Levels: analysis.Levels{Note: 5000},
 			Source: "less work than the wake-up of a thread (5 to 50 µs) is better done by one goroutine",
 		},
@@ -35,7 +35,7 @@ var channelPingPong = &analysis.Analyzer{
 			Levels: analysis.Levels{Note: 100e6}, Source: "below it a rate says nothing",
 		},
 		{
-			Name: "channel-ping-pong.wakes", Doc: "wakes from each side to the other", Unit: analysis.Count,
+			Name: "channel-ping-pong.wakes", Doc: "wakes from each of two functions to the other", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 1000}, Source: "a rate of short bursts is none",
 		},
 	},
@@ -81,7 +81,7 @@ var channelPingPong = &analysis.Analyzer{
 		}
 		var pairs []wakePair
 		for pair := range wakes {
-			// N.B. by name, since ids are in the order in which a reader meets strings.
+			// By name, since ids are in the order in which a reader meets strings.
 			if p.FuncName(pair.a) <= p.FuncName(pair.b) && min(wakes[pair], wakes[wakePair{pair.b, pair.a}]) > 0 {
 				pairs = append(pairs, pair)
 			}
@@ -97,13 +97,15 @@ var channelPingPong = &analysis.Analyzer{
 			return cmp.Or(cmp.Compare(each(y), each(x)), cmp.Compare(p.FuncName(x.a), p.FuncName(y.a)), cmp.Compare(p.FuncName(x.b), p.FuncName(y.b)))
 		})
 		found := 0
+		var near analysis.Gate
 		for _, pair := range pairs {
 			back := wakePair{pair.b, pair.a}
 			n := each(pair)
 			ran, apiece := work(pair)
 			rate := say.PerSecond(n, tr.Duration())
-			s := analysis.Least(p.Severity("rate", rate), p.Severity("work", float64(apiece)))
-			if !p.Met("wakes", float64(n)) || s == "" || found == evidence.MaxFindings {
+			g := p.Gate(analysis.Grades("rate", rate), analysis.Grades("work", float64(apiece)), analysis.Needs("wakes", float64(n)), analysis.Needs("trace", float64(tr.Duration())))
+			if g.Severity == "" || found == evidence.MaxFindings {
+				near = near.Nearer(g.At(p.FuncName(pair.a) + " and " + p.FuncName(pair.b)))
 				continue
 			}
 			found++
@@ -116,7 +118,7 @@ var channelPingPong = &analysis.Analyzer{
 				shown = append(shown, other)
 			}
 			p.Find(analysis.Finding{
-				Severity: s,
+				Severity: g.Severity,
 				Summary: fmt.Sprintf("Goroutines in %s and %s hand work to and fro %s, and run %s for each wait",
 					p.FuncName(pair.a), p.FuncName(pair.b), analysis.FormatRate(rate), p.Dur(apiece)),
 				Cost:       evidence.GoTime(p, ran),
@@ -126,14 +128,7 @@ var channelPingPong = &analysis.Analyzer{
 			})
 		}
 		if found == 0 {
-			if len(pairs) == 0 {
-				p.Say("no two functions whose goroutines wake each other")
-				return nil
-			}
-			pair := pairs[0]
-			_, apiece := work(pair)
-			p.Say("%s and %s wake each other most: %s, and run %s for each wait; worth a note from %s on, below %s", p.FuncName(pair.a), p.FuncName(pair.b),
-				analysis.FormatRate(say.PerSecond(each(pair), tr.Duration())), p.Dur(apiece), analysis.FormatRate(p.Limit("rate")), p.Dur(int64(p.Limit("work"))))
+			evidence.Clear(p, "no pair of functions whose goroutines wake each other", near)
 		}
 		return nil
 	},

@@ -23,7 +23,7 @@ var deadlinesExpired = &analysis.Analyzer{
 			Source: "single ones are what deadlines are for",
 		},
 		{
-			Name: "deadlines-expired.rate", Doc: "of them per second", Unit: analysis.PerS, Levels: analysis.Levels{Note: 5},
+			Name: "deadlines-expired.rate", Doc: "context deadlines that expired, per second", Unit: analysis.PerS, Levels: analysis.Levels{Note: 5},
 			Source: "a program that gives up five times a second",
 		},
 	},
@@ -43,9 +43,9 @@ var deadlinesExpired = &analysis.Analyzer{
 			return nil
 		}
 		rate := say.PerSecond(n, p.Trace.Duration())
-		severity := analysis.Least(p.Severity("count", float64(n)), p.Severity("rate", rate))
-		if severity == "" {
-			p.Say("%s expired; limit %.0f and %s", say.Counted(n, "context deadline", "context deadlines"), p.Limit("count"), analysis.FormatRate(p.Limit("rate")))
+		g := p.Gate(analysis.Grades("count", float64(n)), analysis.Grades("rate", rate))
+		if g.Severity == "" {
+			p.Clear(g)
 			return nil
 		}
 		whole := window.All(p)
@@ -67,7 +67,7 @@ var deadlinesExpired = &analysis.Analyzer{
 			text += fmt.Sprintf("; they ended %s, most at %s", say.Counted(cut, "wait", "waits"), shown[0].Func)
 		}
 		p.Find(analysis.Finding{
-			Severity: severity, Confidence: analysis.Inferred, Summary: text,
+			Severity: g.Severity, Confidence: analysis.Inferred, Summary: text,
 			Cost:     evidence.GoTime(p, waited),
 			Evidence: shown,
 			Advice:   "Work that is given up was for nothing: find what makes it late (latency-tail, lock-convoy, netpoll-delay), do less of it at once, or allow it the time it takes. goroutines.created, which counts one for each, should fall.",

@@ -22,11 +22,11 @@ var exhaustedPool = &analysis.Analyzer{
 			Levels: analysis.Levels{Warning: 2, Error: 10}, Source: "one may be about to be served; ten that nobody serves are a program that hangs, as stuck-goroutines.grown",
 		},
 		{
-			Name: "exhausted-pool.time", Doc: "how long nobody has been served up to the end of the trace", Unit: analysis.NS,
+			Name: "exhausted-pool.time", Doc: "time in which the pool has served nobody, up to the end of the trace", Unit: analysis.NS,
 			Levels: analysis.Levels{Note: 500e6}, Source: "as stuck-goroutines.lock",
 		},
 		{
-			Name: "exhausted-pool.share", Doc: "that time as a share of the trace", Unit: analysis.Ratio,
+			Name: "exhausted-pool.share", Doc: "time in which the pool has served nobody, as a share of the trace", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .25}, Source: "as stuck-goroutines.share",
 		},
 	},
@@ -38,16 +38,16 @@ var exhaustedPool = &analysis.Analyzer{
 			return nil
 		}
 		found := 0
-		var most int64
+		var near analysis.Gate
 		for _, pool := range pools {
 			since := pool.last
 			if since == 0 {
 				since = p.Trace.From
 			}
 			stuck := min(int64(p.Trace.To-since), pool.oldest)
-			most = max(most, pool.open)
-			severity := p.Severity("open", float64(pool.open))
-			if severity == "" || !p.Met("time", float64(stuck)) || !p.Met("share", say.Ratio(stuck, p.Trace.Duration())) || found == evidence.MaxFindings {
+			g := p.Gate(analysis.Grades("open", float64(pool.open)), analysis.Needs("time", float64(stuck)), analysis.Needs("share", say.Ratio(stuck, p.Trace.Duration())))
+			if g.Severity == "" || found == evidence.MaxFindings {
+				near = near.Nearer(g.At(pool.name))
 				continue
 			}
 			found++
@@ -64,7 +64,7 @@ var exhaustedPool = &analysis.Analyzer{
 				taker = "; gave nothing back while others waited: " + kept
 			}
 			p.Find(analysis.Finding{
-				Severity: severity, Explains: []string{"stuck-goroutines", "lock-convoy/pool"},
+				Severity: g.Severity, Explains: []string{"stuck-goroutines", "lock-convoy/pool"},
 				Summary: fmt.Sprintf("A pool is exhausted for good: nobody was served for the last %s of %s, %s wait for %s: %s%s",
 					p.Dur(stuck), p.Dur(p.Trace.Duration()), say.Counted(pool.open, "goroutine", "goroutines"), pool.name, strings.Join(waiting, ", "), taker),
 				Cost: evidence.WallTime(p, stuck), Confidence: analysis.Inferred,
@@ -74,7 +74,7 @@ var exhaustedPool = &analysis.Analyzer{
 			})
 		}
 		if found == 0 {
-			p.Say("at most %s waited for one pool at the end, and it served others before; worth a finding from %s on, when it served nobody for %s", say.Counted(most, "goroutine", "goroutines"), analysis.FormatCount(int64(p.Limit("open"))), p.Dur(int64(p.Limit("time"))))
+			p.Clear(near)
 		}
 		return nil
 	},

@@ -23,16 +23,16 @@ var lockConvoy = &analysis.Analyzer{
 			Source: "a queue that grows to 8 and drains has a mean of 4; below 1 nobody waits most of the time",
 		},
 		{
-			Name: "lock-convoy.length", Doc: "length that the waits with the longest tenth of the waiting time reach", Unit: analysis.NS,
+			Name: "lock-convoy.length", Doc: "length that the waits there with the longest tenth of the waiting time reach", Unit: analysis.NS,
 			Levels: analysis.Levels{Note: 1e6, Warning: 4e6},
 			Source: "sync.Mutex goes into starvation mode after a wait of 1 ms (sync/mutex.go: starvationThresholdNs); behind a lock that is held for half a time slice, 5 ms, waits are 4 to 6 ms",
 		},
 		{
-			Name: "lock-convoy.waits", Doc: "waits at that place", Unit: analysis.Count,
+			Name: "lock-convoy.waits", Doc: "waits at this place", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 10}, Source: "ten values before a quantile is said",
 		},
 		{
-			Name: "lock-convoy.longest", Doc: "the longest wait, where there are fewer", Unit: analysis.NS,
+			Name: "lock-convoy.longest", Doc: "the longest wait for a lock at a place with fewer waits", Unit: analysis.NS,
 			Levels: analysis.Levels{Note: 100e6, Warning: 250e6},
 			Source: "ten time slices (proc.go:forcePreemptNS): no queue of short holders is that long with so few; a quarter of a second is a request that a person waits for",
 		},
@@ -46,11 +46,11 @@ var lockConvoy = &analysis.Analyzer{
 			Levels: analysis.Levels{Note: 1, Warning: 4}, Source: "as lock-convoy.waiters",
 		},
 		{
-			Name: "lock-convoy.own", Doc: "share of the goroutines that both wait there and end such waits, in all that do either", Unit: analysis.Ratio,
+			Name: "lock-convoy.own", Doc: "share of the goroutines that both wait there and end such waits in all that do either", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .5}, Source: "who takes from a pool gives back to it: 1; work comes from somebody else: 0",
 		},
 		{
-			Name: "lock-convoy.turns", Doc: "share of these waits that began before the one that ended last", Unit: analysis.Ratio, Below: true,
+			Name: "lock-convoy.turns", Doc: "share of the waits there that started before the one that ended last", Unit: analysis.Ratio, Below: true,
 			Levels: analysis.Levels{Note: .1}, Source: "0 in a queue (chan.go: waitq is first in, first out), half where each waits for its own",
 		},
 	},
@@ -60,21 +60,20 @@ var lockConvoy = &analysis.Analyzer{
 			return nil
 		}
 		h := measures.HoldersOf(p)
-		found, worstLock := 0, (*measures.WaitingAt)(nil)
-		var most window.Stretch
+		found := 0
+		var near, nearSender analysis.Gate
 		for _, w := range sites {
 			if w.Lock != measures.LockMutex && w.Lock != measures.LockOnce {
 				continue
 			}
 			at, long, n := window.Worst(p, w.OverTime, window.Moment, window.Mean(0)), w.Long(), w.Spans-w.Idle
-			if at.Score > most.Score {
-				most, worstLock = at, w
-			}
-			s := analysis.Least(p.Severity("waiters", at.Score), p.Severity("length", float64(long)))
+			queue := []analysis.Condition{analysis.Grades("waiters", at.Score), analysis.Grades("length", float64(long)), analysis.Needs("waits", float64(n))}
 			if !p.Met("waits", float64(n)) {
-				s = p.Severity("longest", float64(w.Max))
+				queue = []analysis.Condition{analysis.Either(analysis.Both(queue...), analysis.Grades("longest", float64(w.Max)))}
 			}
-			if s == "" || found == evidence.MaxFindings {
+			g := p.Gate(queue...)
+			if g.Severity == "" || found == evidence.MaxFindings {
+				near = near.Nearer(g.At(w.Label[1]))
 				continue
 			}
 			found++
@@ -88,7 +87,7 @@ var lockConvoy = &analysis.Analyzer{
 				explains = []string{"mutex-starvation"} // of the same lock
 			}
 			p.Find(held(p, h, w, analysis.Finding{
-				Severity: s, Explains: explains,
+				Severity: g.Severity, Explains: explains,
 				Summary: fmt.Sprintf("Goroutines queue for %s at %s: %s waited at once in the worst 100 ms (from %s), %s in %s, longest %s%s",
 					lock, w.Label[1], say.Number(at.Score), p.At(at.From), p.Dur(w.Busy()), say.Counted(n, "wait", "waits"), p.Dur(w.Max), w.WokenBy(p)),
 				Cost: evidence.GoTime(p, w.Busy()), Confidence: analysis.Measured,
@@ -97,18 +96,18 @@ var lockConvoy = &analysis.Analyzer{
 				Caveat:   "Which lock it is is not in the trace: waits are joined by where they are, and who ended them is where the lock was released.",
 			}))
 		}
-		pools := findPools(p, h, sites)
+		pools, nearPool := findPools(p, h, sites)
 		var full []*measures.WaitingAt
-		var sending float64
 		for _, w := range sites {
 			if slices.Contains(pools, w) {
 				continue
 			}
-			if w.Label[0] == "chan send" {
-				sending = max(sending, say.Ratio(w.Busy(), p.Trace.Duration()))
+			if w.Label[0] != "chan send" {
+				continue
 			}
-			if w.Label[0] == "chan send" && p.Met("waits", float64(w.Spans-w.Idle)) && len(full) < evidence.MaxFindings &&
-				p.Met("senders", say.Ratio(w.Busy(), p.Trace.Duration())) && p.Met("length", float64(w.Long())) {
+			if g := sendersGate(p, w); g.Severity == "" || len(full) == evidence.MaxFindings {
+				nearSender = nearSender.Nearer(g.At(w.Label[1]))
+			} else {
 				full = append(full, w)
 			}
 		}
@@ -124,7 +123,7 @@ var lockConvoy = &analysis.Analyzer{
 			mean, n := say.Ratio(w.Busy(), p.Trace.Duration()), w.Spans-w.Idle
 			senders++
 			p.Find(held(p, h, w, analysis.Finding{
-				Code: "lock-convoy/senders", Explains: explains, Severity: analysis.Least(p.Severity("senders", mean), p.Severity("length", float64(w.Long()))),
+				Code: "lock-convoy/senders", Explains: explains, Severity: sendersGate(p, w).Severity,
 				Summary: fmt.Sprintf("The receiver sets the pace at %s: %s waited to send at any time, %s in %s%s",
 					w.Label[1], say.Number(mean), p.Dur(w.Busy()), say.Counted(n, "wait", "waits"), w.WokenBy(p)),
 				Cost: evidence.GoTime(p, w.Busy()), Confidence: analysis.Measured,
@@ -133,16 +132,16 @@ var lockConvoy = &analysis.Analyzer{
 				Caveat:   "A channel that is used as a semaphore or to slow producers down looks the same.",
 			}))
 		}
-		switch {
-		case found+senders+len(pools) > 0:
-		case worstLock == nil:
-			p.Say("no user goroutine waited for a lock; waiting to send on a channel at one place: %s on average, worth a note from %s on", say.Number(sending), say.Number(p.Limit("senders")))
-		default:
-			p.Say("at most %s waited at once for a lock in the worst 100 ms, at %s, longest %s; worth a note from %s on, of %s",
-				say.Number(most.Score), worstLock.Label[1], p.Dur(worstLock.Max), say.Number(p.Limit("waiters")), p.Dur(int64(p.Limit("length"))))
+		if found+senders+len(pools) == 0 {
+			evidence.Clear(p, "no wait of a user goroutine for a lock, and none to send on a channel", near, nearSender, nearPool)
 		}
 		return nil
 	},
+}
+
+// sendersGate is whether goroutines wait at a place to send for long enough.
+func sendersGate(p *analysis.Pass, w *measures.WaitingAt) analysis.Gate {
+	return p.Gate(analysis.Grades("senders", say.Ratio(w.Busy(), p.Trace.Duration())), analysis.Grades("length", float64(w.Long())), analysis.Needs("waits", float64(w.Spans-w.Idle)))
 }
 
 // handedOver reports whether most lock handoffs were made where the waits were ended.
@@ -159,13 +158,18 @@ func handedOver(p *analysis.Pass, w *measures.WaitingAt) bool {
 }
 
 // findPools finds places where goroutines wait for their turn with what a channel
-// holds, and says so: connections, tokens, slots.
-func findPools(p *analysis.Pass, h *measures.HeldPlaces, sites []*measures.WaitingAt) (pools []*measures.WaitingAt) {
+// holds, and says so: connections, tokens, slots. Workers that wait for work are woken by
+// goroutines that do not wait there.
+func findPools(p *analysis.Pass, h *measures.HeldPlaces, sites []*measures.WaitingAt) (pools []*measures.WaitingAt, near analysis.Gate) {
 	for _, w := range sites {
 		mean, n := say.Ratio(w.Busy(), p.Trace.Duration()), w.Spans-w.Idle
-		s := analysis.Least(p.Severity("queue", mean), p.Severity("length", float64(w.Long())))
-		if r := w.Label[0]; r != "chan receive" && r != "chan send" && r != "select" ||
-			s == "" || !p.Met("waits", float64(n)) || !w.InTurn(p) || len(pools) == evidence.MaxFindings {
+		if r := w.Label[0]; r != "chan receive" && r != "chan send" && r != "select" {
+			continue
+		}
+		own, late := w.Turns()
+		g := p.Gate(analysis.Grades("queue", mean), analysis.Grades("length", float64(w.Long())), analysis.Needs("waits", float64(n)), analysis.Needs("own", own), analysis.Needs("turns", late))
+		if g.Severity == "" || len(pools) == evidence.MaxFindings {
+			near = near.Nearer(g.At(w.Label[1]))
 			continue
 		}
 		pools = append(pools, w)
@@ -174,7 +178,7 @@ func findPools(p *analysis.Pass, h *measures.HeldPlaces, sites []*measures.Waiti
 			what = "a pool or semaphore whose holders keep what they took for long"
 		}
 		p.Find(held(p, h, w, analysis.Finding{
-			Code: "lock-convoy/pool", Severity: s,
+			Code: "lock-convoy/pool", Severity: g.Severity,
 			Summary: fmt.Sprintf("Goroutines queue for what others of them give back at %s, %s: %s waited at any time, %s in %s, longest %s%s",
 				w.Label[1], what, say.Number(mean), p.Dur(w.Busy()), say.Counted(n, "wait", "waits"), p.Dur(w.Max), w.WokenBy(p)),
 			Cost: evidence.GoTime(p, w.Busy()), Confidence: analysis.Inferred,
@@ -183,5 +187,5 @@ func findPools(p *analysis.Pass, h *measures.HeldPlaces, sites []*measures.Waiti
 			Caveat:   "Told from who ends the waits and in which order. Workers that hand work to each other through one channel look the same.",
 		}))
 	}
-	return pools
+	return pools, near
 }

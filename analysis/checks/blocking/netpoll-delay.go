@@ -20,24 +20,24 @@ var netpollDelay = &analysis.Analyzer{
 	Requires:    []*analysis.Analyzer{measures.Netpoll, measures.Goroutines, measures.Waits},
 	Thresholds: []analysis.Threshold{
 		{
-			Name: "netpoll-delay.p99", Doc: "readied by the network poller to running, 99th percentile", Unit: analysis.NS,
+			Name: "netpoll-delay.p99", Doc: "p99 of the time from readied by the network poller to running", Unit: analysis.NS,
 			Levels: analysis.Levels{Note: 1e6, Warning: 5e6, Error: 20e6},
 			Source: "1 ms shows in a client's latency; 5 and 20 ms are half of a time slice and two of them (runtime/proc.go: forcePreemptNS); sound servers on two shared CPUs reach 1.3 ms",
 		},
 		{
-			Name: "netpoll-delay.stretch", Doc: "the same, mean of the worst 100 ms", Unit: analysis.NS,
+			Name: "netpoll-delay.stretch", Doc: "mean of the time from readied by the network poller to running in the worst 100 ms", Unit: analysis.NS,
 			Levels: analysis.Levels{Note: 1e6, Warning: 5e6}, Source: "a mean of half a time slice: nearly all had to wait for a preemption",
 		},
 		{
-			Name: "netpoll-delay.starts", Doc: "goroutines readied by the poller, for each of the above", Unit: analysis.Count,
+			Name: "netpoll-delay.starts", Doc: "goroutines readied by the network poller", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 20}, Source: "one late packet is not a delay",
 		},
 		{
-			Name: "netpoll-delay.share", Doc: "all such delay for each ns that user goroutines ran", Unit: analysis.Ratio,
+			Name: "netpoll-delay.share", Doc: "all time from readied by the network poller to running, as a share of the time that user goroutines ran", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .05, Warning: .2, Error: .5}, Source: "the queue of a server at half load adds less than a tenth to its work",
 		},
 		{
-			Name: "netpoll-delay.moment", Doc: "share of the worst 100 ms in all such delay, of traces of 1 s and more", Unit: analysis.Ratio, Below: true,
+			Name: "netpoll-delay.moment", Doc: "share of the worst 100 ms in all time from readied by the network poller to running, in traces of 1 s and more", Unit: analysis.Ratio, Below: true,
 			Levels: analysis.Levels{Note: 1, Warning: .8, Error: .8}, Source: "as latency-tail.moment",
 		},
 	},
@@ -61,36 +61,28 @@ var netpollDelay = &analysis.Analyzer{
 				running += v.States[parse.GoRunning]
 			}
 		}
-		var late analysis.Severity
-		more := func(s analysis.Severity) {
-			if s.Rank() > late.Rank() {
-				late = s
-			}
-		}
-		p99, known := all.Quantile(.99)
-		if known {
-			more(p.Severity("p99", float64(p99)))
-		}
 		at := worstDelay(p, f.Delays())
 		mean := int64(at.Score)
-		more(p.Severity("stretch", float64(mean)))
-		share := say.Ratio(all.Sum(), running)
-		s := analysis.Least(late, p.Severity("share", share))
+		late := []analysis.Condition{analysis.Grades("stretch", float64(mean))}
+		if p99, known := all.Quantile(.99); known {
+			late = append(late, analysis.Grades("p99", float64(p99)))
+		}
+		conditions := []analysis.Condition{analysis.Either(late...), analysis.Grades("share", say.Ratio(all.Sum(), running)), analysis.Needs("starts", float64(all.N()))}
 		if p.Trace.Duration() >= 10*window.Moment {
 			moment := window.Worst(p, f.Delays(), window.Moment, window.Mean(measures.DelayTotal))
-			s = analysis.Least(s, p.Severity("moment", say.Ratio(moment.Sums[measures.DelayTotal], all.Sum())))
+			conditions = append(conditions, analysis.Grades("moment", say.Ratio(moment.Sums[measures.DelayTotal], all.Sum())))
+		}
+		g := p.Gate(conditions...)
+		if g.Severity == "" {
+			p.Clear(g)
+			return nil
 		}
 		dist := fmt.Sprintf("%s; in the worst 100 ms mean %s", say.Spread(p, &all), p.Dur(mean))
 		if !p.Trace.V1() {
 			dist += "; without a P " + analysis.FormatRatio(say.Ratio(f.Wakeups()[measures.PollNoP], wakeups))
 		}
-		if s == "" || !p.Met("starts", float64(all.N())) {
-			p.Say("from the network poller to running: %s (n=%s); %s of the running time in all, worth a note from %s on and p99 %s",
-				dist, analysis.FormatCount(all.N()), analysis.FormatRatio(share), analysis.FormatRatio(p.Limit("share")), p.Dur(int64(p.Limit("p99"))))
-			return nil
-		}
 		finding := analysis.Finding{
-			Severity: s,
+			Severity: g.Severity,
 			Summary: fmt.Sprintf("Goroutines that the network made ready wait for a P: %s (n=%s); %s of delay for %s of running%s",
 				dist, analysis.FormatCount(all.N()), p.Dur(all.Sum()), p.Dur(running), evidence.MostlyBecause(measures.WaitsOf(p).Whole()[parse.ReadyNetpoll])),
 			Cost: analysis.Cost{Value: all.Sum(), Total: all.Sum() + running, Clock: analysis.GTime}, Confidence: analysis.Measured,

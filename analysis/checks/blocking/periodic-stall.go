@@ -23,19 +23,19 @@ var periodicStall = &analysis.Analyzer{
 			Source: "the least cost of a warning; a tenth of the time is every tenth request",
 		},
 		{
-			Name: "periodic-stall.stalls", Doc: "number of these stalls", Unit: analysis.Count,
+			Name: "periodic-stall.stalls", Doc: "stretches of 1 ms or longer in which goroutines are held up", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 8}, Source: "of seven distances six are not within a tenth of a multiple of their median by chance but in one of 20,000 traces",
 		},
 		{
-			Name: "periodic-stall.regular", Doc: "share of their distances within a tenth of a multiple of the median", Unit: analysis.Ratio,
+			Name: "periodic-stall.regular", Doc: "share of the distances between stalls that are within a tenth of a multiple of the median", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .8}, Source: "of distances at random a fifth is",
 		},
 		{
-			Name: "periodic-stall.apart", Doc: "their median distance over their median length", Unit: analysis.Count,
+			Name: "periodic-stall.apart", Doc: "median distance between stalls over their median length", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 3}, Source: "what takes more than a third of the time is how the program works, and no stall",
 		},
 		{
-			Name: "periodic-stall.same", Doc: "share of these stalls in which goroutines of one kind are in the way", Unit: analysis.Ratio,
+			Name: "periodic-stall.same", Doc: "share of the stalls in which goroutines of one kind are in the way", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .6}, Source: "as everywhere in this tool: what explains 60 % explains it",
 		},
 	},
@@ -57,15 +57,14 @@ var periodicStall = &analysis.Analyzer{
 			}
 		}
 		share := say.Ratio(total, p.Trace.Duration())
-		severity := p.Severity("share", share)
-		if severity == "" || !p.Met("stalls", float64(len(stalls))) || !p.Met("regular", regular) || !p.Met("apart", float64(period)/float64(length)) || !p.Met("same", say.Ratio(n, int64(len(stalls)))) {
-			p.Say("%s of a millisecond or longer, %s of the time; %s of their distances are near a multiple of the median, worth a note from %s on, of %s stalls",
-				say.Counted(int64(len(stalls)), "stall", "stalls"), analysis.FormatRatio(share), analysis.FormatRatio(regular), analysis.FormatRatio(p.Limit("regular")), analysis.FormatCount(int64(p.Limit("stalls"))))
+		g := p.Gate(analysis.Grades("share", share), analysis.Needs("stalls", float64(len(stalls))), analysis.Needs("regular", regular), analysis.Needs("apart", float64(period)/float64(length)), analysis.Needs("same", say.Ratio(n, int64(len(stalls)))))
+		if g.Severity == "" {
+			p.Clear(g)
 			return nil
 		}
 		chain := h.Chain(longest.Place)
 		p.Find(analysis.Finding{
-			Severity: severity,
+			Severity: g.Severity,
 			Summary: fmt.Sprintf("Stalls come every %s: %s of them, %s at most, %s of the time; %s is in the way in %s of them, at %s: %s",
 				p.Dur(period), analysis.FormatCount(int64(len(stalls))), p.Dur(int64(longest.Until-longest.Since)), analysis.FormatRatio(share), holder, analysis.FormatCount(n), longest.Place.Label, chain.Text()),
 			Cost: evidence.WallTime(p, min(total, p.Trace.Duration())), Confidence: analysis.Inferred,

@@ -22,17 +22,18 @@ var queueHead = &analysis.Analyzer{
 			Source: "the least cost of a warning; a tenth of the time shows in the tail of every tenth request",
 		},
 		{
-			Name: "queue-head.waiting", Doc: "goroutines that wait there, mean of the trace; a note only with less", Unit: analysis.Count,
+			Name: "queue-head.waiting", Doc: "goroutines that wait behind it, mean of the trace; with fewer the finding is a note", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 1}, Source: "as lock-convoy.queue: somebody always waits",
 		},
 		{
-			Name: "queue-head.waits", Doc: "number of their waits", Unit: analysis.Count,
+			Name: "queue-head.waits", Doc: "waits at this place", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 10}, Source: "as lock-convoy.waits",
 		},
 	},
 	Run: func(p *analysis.Pass) error {
 		h := measures.HoldersOf(p)
-		found, any, most := 0, false, 0.0
+		found, any := 0, false
+		var near analysis.Gate
 		for _, place := range h.Places {
 			if !queues(p.Trace, place) {
 				continue
@@ -46,13 +47,14 @@ var queueHead = &analysis.Analyzer{
 			head := chain.Steps[1].Place
 			ns := int64(float64(place.Held) * first.Share)
 			share, waiting := say.Ratio(ns, p.Trace.Duration()), say.Ratio(place.Busy(), p.Trace.Duration())
-			most = max(most, share)
-			severity := p.Severity("share", share)
-			if severity == "" || !p.Met("waits", float64(place.Waits)) || found == evidence.MaxFindings {
+			g := p.Gate(analysis.Grades("share", share), analysis.Needs("waits", float64(place.Waits)))
+			if g.Severity == "" || found == evidence.MaxFindings {
+				near = near.Nearer(g.At(place.Label))
 				continue
 			}
+			severity := g.Severity
 			if !p.Met("waiting", waiting) {
-				severity = analysis.Least(severity, analysis.Note)
+				severity = analysis.Note
 			}
 			found++
 			r := reason{place, chain}
@@ -72,7 +74,7 @@ var queueHead = &analysis.Analyzer{
 		case !any:
 			p.NotApplicable("no goroutine waited in a queue that a library keeps, such as a weighted semaphore")
 		default:
-			p.Say("for %s of the time goroutines waited behind one that waits in the same queue; worth a note from %s on", analysis.FormatRatio(most), analysis.FormatRatio(p.Limit("share")))
+			evidence.Clear(p, "no goroutine that waited behind one that waits in the same queue", near)
 		}
 		return nil
 	},

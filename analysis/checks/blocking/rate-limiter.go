@@ -21,21 +21,22 @@ var rateLimiter = &analysis.Analyzer{
 			Source: "with a quarter of the time in the limiter the program is a third slower than it need be, with half twice",
 		},
 		{
-			Name: "rate-limiter.waits", Doc: "number of these waits", Unit: analysis.Count,
+			Name: "rate-limiter.waits", Doc: "waits in this function", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 10}, Source: "as lock-convoy.waits",
 		},
 		{
-			Name: "rate-limiter.timer", Doc: "share of their time that a timer ended", Unit: analysis.Ratio,
+			Name: "rate-limiter.timer", Doc: "share of the time in this function that a timer ended", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .8}, Source: "else it is a wait with a timeout",
 		},
 		{
-			Name: "rate-limiter.time", Doc: "that time", Unit: analysis.NS,
+			Name: "rate-limiter.time", Doc: "time in this function", Unit: analysis.NS,
 			Levels: analysis.Levels{Note: 100e6}, Source: "ten time slices (proc.go:forcePreemptNS)",
 		},
 	},
 	Run: func(p *analysis.Pass) error {
 		ks := measures.KindsOf(p)
-		found, any, most := 0, false, 0.0
+		found, any := 0, false
+		var near analysis.Gate
 		for _, k := range ks.All {
 			for _, s := range k.Stays {
 				inner := p.Trace.String(s.Place.Inner)
@@ -48,14 +49,14 @@ var rateLimiter = &analysis.Analyzer{
 				}
 				any = true
 				share := k.Share(s.NS)
-				most = max(most, share)
-				severity := p.Severity("share", share)
-				if severity == "" || !p.Met("waits", float64(s.N)) || !p.Met("time", float64(s.NS)) || found == evidence.MaxFindings {
+				g := p.Gate(analysis.Grades("share", share), analysis.Needs("waits", float64(s.N)), analysis.Needs("time", float64(s.NS)), analysis.Needs("timer", say.Ratio(timed, s.NS)))
+				if g.Severity == "" || found == evidence.MaxFindings {
+					near = near.Nearer(g.At(s.Label))
 					continue
 				}
 				found++
 				p.Find(analysis.Finding{
-					Severity: severity,
+					Severity: g.Severity,
 					Summary: fmt.Sprintf("A limit of the rate holds %s up: %s of %s waiting at %s (%s in %s, longest %s), until a timer ends it; not the CPU, not the network",
 						k.Title(), analysis.FormatRatio(share), lives(k), s.Label, p.Dur(s.NS), say.Counted(s.N, "wait", "waits"), p.Dur(s.Longest)),
 					Cost: evidence.WallTime(p, min(s.NS/max(k.Count, 1), p.Trace.Duration())), Confidence: analysis.Inferred,
@@ -70,7 +71,7 @@ var rateLimiter = &analysis.Analyzer{
 		case !any:
 			p.NotApplicable("no goroutine waited for a timer in a function of a library")
 		default:
-			p.Say("at most %s of a kind's life in a library function that waits for a timer; worth a note from %s on", analysis.FormatRatio(most), analysis.FormatRatio(p.Limit("share")))
+			p.Clear(near)
 		}
 		return nil
 	},

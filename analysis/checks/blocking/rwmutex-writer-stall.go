@@ -23,7 +23,7 @@ var RwmutexWriterStall = &analysis.Analyzer{
 			Source: "as lock-convoy.waiters; a note from half of the time on, since readers are not meant to wait at all",
 		},
 		{
-			Name: "rwmutex-writer-stall.length", Doc: "length that the waits with the longest tenth of the waiting time reach", Unit: analysis.NS,
+			Name: "rwmutex-writer-stall.length", Doc: "length that the waits there with the longest tenth of the waiting time reach", Unit: analysis.NS,
 			Levels: analysis.Levels{Note: 1e6, Warning: 4e6}, Source: "as lock-convoy.length",
 		},
 		{
@@ -31,7 +31,7 @@ var RwmutexWriterStall = &analysis.Analyzer{
 			Levels: analysis.Levels{Note: 10}, Source: "ten values before a quantile is said",
 		},
 		{
-			Name: "rwmutex-writer-stall.behind", Doc: "share of the readers' waiting time while a writer waited for readers to leave", Unit: analysis.Ratio,
+			Name: "rwmutex-writer-stall.behind", Doc: "share of the readers' waiting time in which a writer waited for readers to leave; with more the finding names slow readers", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .25},
 			Source: "a writer that waits keeps new readers out (sync/rwmutex.go: Lock); tells slow readers from long writes, which need other advice",
 		},
@@ -42,19 +42,16 @@ var RwmutexWriterStall = &analysis.Analyzer{
 			return nil
 		}
 		h := measures.HoldersOf(p)
-		found, any := 0, false
-		var most window.Stretch
+		found := 0
+		var near analysis.Gate
 		for _, r := range sites {
 			if r.Lock != measures.LockRead {
 				continue
 			}
-			any = true
 			at, long, n := window.Worst(p, r.OverTime, window.Moment, window.Mean(0)), r.Long(), r.Spans-r.Idle
-			if at.Score > most.Score {
-				most = at
-			}
-			s := analysis.Least(p.Severity("readers", at.Score), p.Severity("length", float64(long)))
-			if !p.Met("waits", float64(n)) || s == "" || found == evidence.MaxFindings {
+			g := p.Gate(analysis.Grades("readers", at.Score), analysis.Grades("length", float64(long)), analysis.Needs("waits", float64(n)))
+			if g.Severity == "" || found == evidence.MaxFindings {
+				near = near.Nearer(g.At(r.Label[1]))
 				continue
 			}
 			found++
@@ -68,7 +65,7 @@ var RwmutexWriterStall = &analysis.Analyzer{
 				advice = "Shorten what readers do under the lock: one that is slow makes the writer wait, and a waiting writer keeps all new readers out. Or let readers load an atomic.Pointer. block.sync.total should fall."
 			}
 			p.Find(held(p, h, r, analysis.Finding{
-				Severity: s,
+				Severity: g.Severity,
 				Summary: fmt.Sprintf("Readers of a sync.RWMutex wait at %s: %s at once in the worst 100 ms (from %s), %s in %s, longest %s; %s",
 					r.Label[1], say.Number(at.Score), p.At(at.From), p.Dur(r.Busy()), say.Counted(n, "wait", "waits"), p.Dur(r.Max), why),
 				Cost: evidence.GoTime(p, r.Busy()), Confidence: analysis.Inferred,
@@ -76,13 +73,8 @@ var RwmutexWriterStall = &analysis.Analyzer{
 				Caveat: "Which lock it is is not in the trace: reader and writer are taken for a pair because the function of one ends the waits of the other.",
 			}))
 		}
-		switch {
-		case found > 0:
-		case !any:
-			p.Say("no user goroutine waited to read under a sync.RWMutex")
-		default:
-			p.Say("at most %s readers of a sync.RWMutex waited at once in the worst 100 ms; worth a note from %s on, of %s",
-				say.Number(most.Score), say.Number(p.Limit("readers")), p.Dur(int64(p.Limit("length"))))
+		if found == 0 {
+			evidence.Clear(p, "no wait of a user goroutine to read under a sync.RWMutex", near)
 		}
 		return nil
 	},

@@ -22,16 +22,16 @@ var saturatedStage = &analysis.Analyzer{
 			Levels: analysis.Levels{Note: .97}, Source: "a server that is busy for 97 % has 32 requests waiting on average (M/M/1: ρ/(1-ρ)); with less the next one is nearly free",
 		},
 		{
-			Name: "saturated-stage.waiting", Doc: "goroutines that wait to hand their work to it, mean of the trace", Unit: analysis.Count,
+			Name: "saturated-stage.waiting", Doc: "goroutines that wait to hand their work to a stage, mean of the trace", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: .5, Warning: 2},
 			Source: "every second moment somebody waits; with two at any time half of the work could go on beside",
 		},
 		{
-			Name: "saturated-stage.waits", Doc: "number of these waits", Unit: analysis.Count,
+			Name: "saturated-stage.waits", Doc: "waits to hand work to it", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 10}, Source: "as lock-convoy.waits",
 		},
 		{
-			Name: "saturated-stage.receiver", Doc: "share of the time of these waits that goroutines of that stage ended", Unit: analysis.Ratio,
+			Name: "saturated-stage.receiver", Doc: "share of the time of these waits that goroutines of the stage ended", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .6}, Source: "as everywhere in this tool: what explains 60 % explains it",
 		},
 		{
@@ -42,7 +42,8 @@ var saturatedStage = &analysis.Analyzer{
 	Run: func(p *analysis.Pass) error {
 		h := measures.HoldersOf(p)
 		wall := p.Trace.Duration()
-		found, any, most := 0, false, 0.0
+		found, any := 0, false
+		var near analysis.Gate
 		for _, place := range h.Places {
 			if place.Place.Prim != parse.PrimChanSend || len(place.Holders) == 0 {
 				continue
@@ -53,36 +54,37 @@ var saturatedStage = &analysis.Analyzer{
 			}
 			any = true
 			waiting := say.Ratio(place.Busy(), wall)
-			most = max(most, waiting)
-			severity := p.Severity("waiting", waiting)
-			if severity == "" || !p.Met("waits", float64(place.Waits)) || !p.Met("receiver", say.Ratio(k.NS, place.Held)) || passesOn(k.Kind) || found == evidence.MaxFindings {
-				continue
-			}
 			busy := 1 - k.Kind.Share(idleOf(k.Kind))
 			full, all, mean := fullOf(k.Kind)
+			either := []analysis.Condition{analysis.Needs("busy", busy)}
+			if full > 0 && all > 1 && mean < .6 {
+				either = append(either, analysis.Needs("skew", say.Ratio(full, all)))
+			}
+			g := p.Gate(analysis.Grades("waiting", waiting), analysis.Needs("waits", float64(place.Waits)), analysis.Needs("receiver", say.Ratio(k.NS, place.Held)), analysis.Either(either...))
+			if g.Severity == "" || passesOn(k.Kind) || found == evidence.MaxFindings {
+				near = near.Nearer(g.At(place.Label))
+				continue
+			}
 			r := reason{place, h.Chain(place)}
 			var explains []string
 			if leadsTo(h, place) {
 				explains = []string{"limits/contention"} // which names the costliest place
 			}
 			f := analysis.Finding{
-				Severity: severity, Explains: explains, Cost: evidence.WallTime(p, min(place.Held, wall)), Confidence: analysis.Measured,
+				Severity: g.Severity, Explains: explains, Cost: evidence.WallTime(p, min(place.Held, wall)), Confidence: analysis.Measured,
 				Evidence: append([]analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: p.SiteName(place.Place.Stack), Note: say.Number(waiting) + " wait to hand over work", Stack: p.Stack(place.Place.Stack)})}, r.evidence(p)...),
 				Advice:   r.advice("Add goroutines to the stage, or make its work shorter. hold.time should fall."),
 				Caveat:   "Work that waits in the buffer of a channel is not in the trace. A stage that is meant to limit the rate looks the same.",
 			}
-			switch {
-			case p.Met("busy", busy):
+			if p.Met("busy", busy) {
 				f.Summary = fmt.Sprintf("%s cannot keep up: busy for %s of %s, while %s at any time wait to hand over work at %s (%s in %s)%s",
 					k.Kind.Title(), analysis.FormatRatio(busy), lives(k.Kind), say.Number(waiting), place.Label, p.Dur(place.Busy()), say.Counted(place.Waits, "wait", "waits"), r.text())
-			case full > 0 && all > 1 && mean < .6 && p.Met("skew", say.Ratio(full, all)):
+			} else {
 				f.Code = "saturated-stage/skewed"
 				f.Summary = fmt.Sprintf("The work of %s is uneven: %s of %s are busy all the time, on average they are for %s, and %s at any time wait to hand over work at %s%s",
 					k.Kind.Name, analysis.FormatCount(full), analysis.FormatCount(all), analysis.FormatRatio(mean), say.Number(waiting), place.Label, r.text())
 				f.Advice = "Let all of them take from one queue, or spread the keys better: the busy ones hold up work that the idle ones could do. hold.time should fall."
 				f.Confidence = analysis.Inferred
-			default:
-				continue
 			}
 			found++
 			p.Find(f)
@@ -92,7 +94,7 @@ var saturatedStage = &analysis.Analyzer{
 		case !any:
 			p.NotApplicable("no goroutine waited to hand work to another on a channel; record while the program does its work")
 		default:
-			p.Say("at most %s goroutines waited at one place to hand work to a stage; worth a note from %s on, of a stage that is busy for %s", say.Number(most), say.Number(p.Limit("waiting")), analysis.FormatRatio(p.Limit("busy")))
+			p.Clear(near)
 		}
 		return nil
 	},

@@ -21,21 +21,22 @@ var slowHandover = &analysis.Analyzer{
 			Source: "the price of the hand-over itself: a tenth of the time shows, a quarter is worth another design",
 		},
 		{
-			Name: "slow-handover.waits", Doc: "number of these waits", Unit: analysis.Count,
+			Name: "slow-handover.waits", Doc: "waits at this place", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 100}, Source: "fewer are not a way of working",
 		},
 		{
-			Name: "slow-handover.work", Doc: "running time of the one waited for, for each of its waits for a P in that time", Unit: analysis.Ratio, Below: true,
+			Name: "slow-handover.work", Doc: "running time of the one waited for, as a share of its waits for a P", Unit: analysis.Ratio, Below: true,
 			Levels: analysis.Levels{Note: .5}, Source: "who works longer than half of what it costs to wake it is worth waking",
 		},
 		{
-			Name: "slow-handover.queue", Doc: "share of these waits for a P in which other goroutines ran", Unit: analysis.Ratio, Below: true,
+			Name: "slow-handover.queue", Doc: "share of its waits for a P in which other goroutines ran", Unit: analysis.Ratio, Below: true,
 			Levels: analysis.Levels{Note: .5}, Source: "else the Ps are the limit, and not the hand-over",
 		},
 	},
 	Run: func(p *analysis.Pass) error {
 		h := measures.HoldersOf(p)
-		found, any, most := 0, false, 0.0
+		found, any := 0, false
+		var near analysis.Gate
 		for _, place := range h.Places {
 			if place.Place.Prim.Lock() || place.Place.Prim == parse.PrimWaitGroup || 2*place.Busy() < place.Waited || !p.Met("waits", float64(place.Waits)) {
 				continue
@@ -47,9 +48,9 @@ var slowHandover = &analysis.Analyzer{
 			})
 			ran := place.By(func(x *measures.HeldPart) bool { return x.State == parse.GoRunning })
 			share := say.Ratio(hop, p.Trace.Duration())
-			most = max(most, share)
-			severity := p.Severity("share", share)
-			if severity == "" || !p.Met("work", say.Ratio(ran, hop)) || !p.Met("queue", say.Ratio(busy, hop)) || found == evidence.MaxFindings {
+			g := p.Gate(analysis.Grades("share", share), analysis.Needs("work", say.Ratio(ran, hop)), analysis.Needs("queue", say.Ratio(busy, hop)), analysis.Needs("waits", float64(place.Waits)))
+			if g.Severity == "" || found == evidence.MaxFindings {
+				near = near.Nearer(g.At(place.Label))
 				continue
 			}
 			found++
@@ -59,7 +60,7 @@ var slowHandover = &analysis.Analyzer{
 				other = place.Holders[0].Kind.Name
 			}
 			p.Find(analysis.Finding{
-				Severity: severity,
+				Severity: g.Severity,
 				Summary: fmt.Sprintf("Handing over costs more than the work: %s wait at %s for %s, which is only waiting to run for %s of the time (%s, %s each) and runs %s for each; %s hand-overs a second",
 					place.Waiting(), place.Label, other, analysis.FormatRatio(share), say.Counted(place.Waits, "time", "times"), p.Dur(hop/place.Waits), p.Dur(ran/place.Waits),
 					say.Number(say.PerSecond(place.Waits, p.Trace.Duration()))),
@@ -74,7 +75,7 @@ var slowHandover = &analysis.Analyzer{
 		case !any:
 			p.NotApplicable(fmt.Sprintf("at no place did goroutines wait %s times for another", analysis.FormatCount(int64(p.Limit("waits")))))
 		default:
-			p.Say("for %s of the time at most goroutines waited at one place for another that was only waiting for a P; worth a note from %s on", analysis.FormatRatio(most), analysis.FormatRatio(p.Limit("share")))
+			p.Clear(near)
 		}
 		return nil
 	},

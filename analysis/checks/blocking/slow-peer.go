@@ -22,15 +22,15 @@ var slowPeer = &analysis.Analyzer{
 			Source: "a write waits only when the peer is a whole socket buffer behind: a tenth and a quarter of the time are no moment of congestion",
 		},
 		{
-			Name: "slow-peer.length", Doc: "mean of these waits", Unit: analysis.NS,
+			Name: "slow-peer.length", Doc: "length of the waits there, on average", Unit: analysis.NS,
 			Levels: analysis.Levels{Note: 1e6}, Source: "within a millisecond a peer on the same network that reads has made room",
 		},
 		{
-			Name: "slow-peer.waits", Doc: "number of these waits", Unit: analysis.Count,
+			Name: "slow-peer.waits", Doc: "waits at this place", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 5}, Source: "fewer may be one slow moment",
 		},
 		{
-			Name: "slow-peer.behind", Doc: "share of the time in which other goroutines wait for who is blocked there; a note only with less", Unit: analysis.Ratio,
+			Name: "slow-peer.behind", Doc: "share of the time in which other goroutines wait for who is blocked there; with less the finding is a note", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .02}, Source: "the least cost of a warning; where nobody waits behind it, the slow peer is slow for itself",
 		},
 	},
@@ -52,19 +52,21 @@ var slowPeer = &analysis.Analyzer{
 			p.NotApplicable("no goroutine waited to write to the network; record while the program serves its peers")
 			return nil
 		}
-		found, most := 0, 0.0
+		found := 0
+		var near analysis.Gate
 		for _, w := range places {
 			s := w.stay
 			blocked, mean := say.Ratio(s.NS, p.Trace.Duration()), s.NS/max(s.N, 1)
-			most = max(most, blocked)
-			severity := p.Severity("blocked", blocked)
-			if severity == "" || !p.Met("length", float64(mean)) || !p.Met("waits", float64(s.N)) || found == evidence.MaxFindings {
+			g := p.Gate(analysis.Grades("blocked", blocked), analysis.Needs("length", float64(mean)), analysis.Needs("waits", float64(s.N)))
+			if g.Severity == "" || found == evidence.MaxFindings {
+				near = near.Nearer(g.At(s.Label))
 				continue
 			}
+			severity := g.Severity
 			found++
 			behind, ns := behindPlace(h, s.PlaceID)
 			if !p.Met("behind", say.Ratio(ns, p.Trace.Duration())) {
-				severity = analysis.Least(severity, analysis.Note)
+				severity = analysis.Note
 			}
 			cost := min(max(ns, s.NS/max(w.kind.Count, 1)), p.Trace.Duration())
 			shown := []analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: s.Label, Note: fmt.Sprintf("%s of the lives of %s", analysis.FormatRatio(w.kind.Share(s.NS)), w.kind.Title()), Stack: p.Stack(s.Place.Stack)})}
@@ -86,7 +88,7 @@ var slowPeer = &analysis.Analyzer{
 			})
 		}
 		if found == 0 {
-			p.Say("at most %s goroutines were blocked in writing to the network at one place on average; worth a note from %s on, of %s or longer", say.Number(most), say.Number(p.Limit("blocked")), p.Dur(int64(p.Limit("length"))))
+			p.Clear(near)
 		}
 		return nil
 	},

@@ -22,21 +22,21 @@ var straggler = &analysis.Analyzer{
 			Source: "half of the time somebody waits: with the slow ones as fast as the others most of that would be gone",
 		},
 		{
-			Name: "straggler.times", Doc: "length that those waited for with the longest tenth of the time reach, over their median; without waiting for a P", Unit: analysis.Count,
+			Name: "straggler.times", Doc: "length that those waited for with the longest tenth of the time reach, over their median (without waiting for a P)", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 3},
 			Source: "equal pieces of work with CPUs of their own come to 1.5; planted slow ones to 5 to 15",
 		},
 		{
-			Name: "straggler.ran", Doc: "the same where the slow ones ran all the time", Unit: analysis.Count,
+			Name: "straggler.ran", Doc: "length that those waited for with the longest tenth of the time reach, over their median, where the slow ones ran all the time; never a warning", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 5},
 			Source: "running is time on a P: on a machine with four times as much work as CPUs equal pieces came to 7. Never a warning",
 		},
 		{
-			Name: "straggler.length", Doc: "length that the waits with the longest tenth of the time reach", Unit: analysis.NS,
+			Name: "straggler.length", Doc: "length that the waits there with the longest tenth of the waiting time reach", Unit: analysis.NS,
 			Levels: analysis.Levels{Note: 5e6}, Source: "half a time slice (proc.go:forcePreemptNS): less is the scheduler's noise",
 		},
 		{
-			Name: "straggler.goroutines", Doc: "goroutines waited for that began and ended in the trace", Unit: analysis.Count,
+			Name: "straggler.goroutines", Doc: "goroutines waited for that started and ended in the trace", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 4}, Source: "of fewer the median is one of the slow ones",
 		},
 	},
@@ -56,7 +56,7 @@ type joinedKind struct {
 // those that wait there; ok is false if there are none. Of several kinds with one
 // entry function that could have been as slow, it is the one with the longest median.
 func waitedFor(p *analysis.Pass, w *measures.WaitingAt, long int64) (k joinedKind, ok bool) {
-	// N.B. Waits that are much shorter than the slow ones are not for them. Goroutines
+	// Waits that are much shorter than the slow ones are not for them. Goroutines
 	// that wait for their own kind are a tree, with all the work below the first ones.
 	ended := make(map[parse.StringID]int64)
 	for stack, n := range w.Wakers {
@@ -81,7 +81,7 @@ func runStraggler(p *analysis.Pass) error {
 	}
 	h := measures.HoldersOf(p)
 	found := 0
-	var most float64
+	var near analysis.Gate
 	for _, w := range sites {
 		op, _ := p.Trace.Operation(w.Stack)
 		if r := w.Label[0]; r != "chan receive" && r != "select" && (r != "sync" || p.Trace.String(op.Func) != "sync.(*WaitGroup).Wait") {
@@ -92,14 +92,15 @@ func runStraggler(p *analysis.Pass) error {
 		if !ok {
 			continue
 		}
-		most = max(most, mean)
 		times := say.Ratio(k.slow, max(k.median, 1))
-		s := p.Severity("waiting", mean)
 		where, slow, blocked := slowPlace(p, sites, k, long)
+		conditions := []analysis.Condition{analysis.Grades("waiting", mean), analysis.Needs("times", times), analysis.Needs("length", float64(long)), analysis.Needs("goroutines", float64(k.work.N))}
 		if !blocked {
-			s = analysis.Least(s, p.Severity("ran", times))
+			conditions = append(conditions, analysis.Grades("ran", times))
 		}
-		if s == "" || !p.Met("times", times) || !p.Met("length", float64(long)) || !p.Met("goroutines", float64(k.work.N)) || found == evidence.MaxFindings {
+		g := p.Gate(conditions...)
+		if g.Severity == "" || found == evidence.MaxFindings {
+			near = near.Nearer(g.At(w.Label[1]))
 			continue
 		}
 		found++
@@ -115,7 +116,7 @@ func runStraggler(p *analysis.Pass) error {
 			explains = []string{"serial-section", "limits/serial"} // the slow ones run on when the others have ended
 		}
 		p.Find(held(p, h, w, analysis.Finding{
-			Severity: s, Explains: explains,
+			Severity: g.Severity, Explains: explains,
 			Summary: fmt.Sprintf("A few slow goroutines keep the others waiting: at %s %s waited at any time, %s for each wait, for goroutines of %s, which take %s at the median, the slow ones %s (n=%s)%s",
 				w.Label[1], say.Number(mean), p.Dur(long), p.FuncName(k.fn), p.Dur(k.median), p.Dur(k.slow), analysis.FormatCount(k.work.N), where),
 			Cost: evidence.GoTime(p, w.Busy()), Confidence: analysis.Inferred,
@@ -125,8 +126,7 @@ func runStraggler(p *analysis.Pass) error {
 		}))
 	}
 	if found == 0 {
-		p.Say("goroutines that waited for others they had started: at most %s on average at one place; worth a note from %s on, when the last take %s times the median",
-			say.Number(most), say.Number(p.Limit("waiting")), say.Number(p.Limit("times")))
+		evidence.Clear(p, "no goroutine that waited for others it had started", near)
 	}
 	return nil
 }

@@ -17,14 +17,14 @@ var stuckFinalizer = &analysis.Analyzer{
 	Requires: []*analysis.Analyzer{measures.Kinds, measures.GC},
 	Thresholds: []analysis.Threshold{
 		{
-			Name: "stuck-finalizer.blocked", Doc: "how long a finalizer or cleanup has been blocked at the end of the trace, or was at most", Unit: analysis.NS,
+			Name: "stuck-finalizer.blocked", Doc: "time that a finalizer or cleanup has been blocked at the end of the trace, or was at most", Unit: analysis.NS,
 			Levels: analysis.Levels{Note: 100e6, Warning: 500e6, Error: 1e9},
 			Source: "all finalizers run one after the other in one goroutine (mfinal.go: runFinalizers): a tenth of a second is a hundred short ones; as stuck-goroutines.lock",
 		},
 	},
 	Run: func(p *analysis.Pass) error {
 		any, found := false, 0
-		var most int64
+		var near analysis.Gate
 		for _, k := range measures.KindsOf(p).All {
 			what := finalizes(k)
 			if what == "" {
@@ -35,16 +35,17 @@ var stuckFinalizer = &analysis.Analyzer{
 				if s.State != parse.GoWaiting && s.State != parse.GoSyscall || !s.Place.Own {
 					continue
 				}
-				most = max(most, s.Longest)
-				severity := p.Severity("blocked", float64(s.Longest))
-				if severity == "" || found == evidence.MaxFindings {
+				g := p.Gate(analysis.Grades("blocked", float64(s.Longest)))
+				if g.Severity == "" || found == evidence.MaxFindings {
+					near = near.Nearer(g.At(s.Label))
 					continue
 				}
+				severity := g.Severity
 				state := fmt.Sprintf("was blocked for %s at most", p.Dur(s.Longest))
 				if s.Open > 0 && s.Oldest == s.Longest {
 					state = fmt.Sprintf("has been blocked for %s at the end of the trace", p.Dur(s.Oldest))
-				} else { // it went on
-					severity = analysis.Least(severity, analysis.Warning)
+				} else if severity == analysis.Error { // it went on
+					severity = analysis.Warning
 				}
 				found++
 				p.Find(analysis.Finding{
@@ -63,7 +64,7 @@ var stuckFinalizer = &analysis.Analyzer{
 		case !any:
 			p.NotApplicable("no finalizer or cleanup of the program was seen at work")
 		default:
-			p.Say("finalizers and cleanups were blocked for %s at most; worth a note from %s on", p.Dur(most), p.Dur(int64(p.Limit("blocked"))))
+			evidence.Clear(p, "no wait in a finalizer or cleanup of the program", near)
 		}
 		return nil
 	},

@@ -23,27 +23,27 @@ var StuckGoroutines = &analysis.Analyzer{
 			Levels: analysis.Levels{Note: 500e6}, Source: "in less time a slow request and one that never ends look alike",
 		},
 		{
-			Name: "stuck-goroutines.grown", Doc: "goroutines that began to wait at one place in the trace and still do at its end", Unit: analysis.Count,
+			Name: "stuck-goroutines.grown", Doc: "goroutines that started to wait at one place in the trace and still do at its end", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 10, Warning: 20}, Source: "more than the workers of a pool that starts by and by",
 		},
 		{
-			Name: "stuck-goroutines.growth", Doc: "of them, for each that waited there since before the trace", Unit: analysis.Ratio,
+			Name: "stuck-goroutines.growth", Doc: "goroutines that started to wait at one place in the trace and still do, as a share of those that waited there before", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .1}, Source: "a large group that changes a little is a pool",
 		},
 		{
-			Name: "stuck-goroutines.ended", Doc: "share of the waits there that ended", Unit: analysis.Ratio, Below: true,
+			Name: "stuck-goroutines.ended", Doc: "share of the waits at this place that ended", Unit: analysis.Ratio, Below: true,
 			Levels: analysis.Levels{Note: .05}, Source: "where goroutines are woken, they wait for work",
 		},
 		{
-			Name: "stuck-goroutines.steady", Doc: "share of the growth in the lesser of the last two thirds of the trace", Unit: analysis.Ratio,
+			Name: "stuck-goroutines.steady", Doc: "share of the growth that lies in the lesser of the last two thirds of the trace", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .1}, Source: "an even leak has a third in each; a pool that starts has nearly all in one",
 		},
 		{
-			Name: "stuck-goroutines.lock", Doc: "how long the oldest wait for a lock has lasted at the end of the trace", Unit: analysis.NS,
+			Name: "stuck-goroutines.lock", Doc: "time that the oldest wait for a lock has lasted at the end of the trace", Unit: analysis.NS,
 			Levels: analysis.Levels{Note: 500e6, Warning: 1e9}, Source: "a lock that is held for a second is held over I/O, or for ever",
 		},
 		{
-			Name: "stuck-goroutines.share", Doc: "that time as a share of the trace", Unit: analysis.Ratio,
+			Name: "stuck-goroutines.share", Doc: "time that the oldest wait for a lock has lasted, as a share of the trace", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .25}, Source: "in a long trace the end of one slow request is not a deadlock",
 		},
 		{
@@ -69,9 +69,9 @@ func runStuckGoroutines(p *analysis.Pass) error {
 		return nil
 	}
 	total := evidence.UserTime(p)
-	var leaks, locks, forever, most int
-	var mostAt string
-	var oldest int64 // of the waits for a lock
+	var leaks, locks, forever int
+	var nearLeak, nearLock analysis.Gate
+	long := analysis.Needs("trace", float64(tr.Duration()))
 	slices.SortStableFunc(sites, func(a, b *measures.WaitingAt) int { return cmp.Compare(b.Open, a.Open) })
 	for _, w := range sites {
 		if w.Open == 0 {
@@ -85,15 +85,15 @@ func runStuckGoroutines(p *analysis.Pass) error {
 			}
 			continue
 		case w.Lock == measures.LockMutex || w.Lock == measures.LockRead || w.Lock == measures.LockWrite:
-			oldest = max(oldest, w.Oldest)
-			s := p.Severity("lock", float64(w.Oldest))
-			if s == "" || !p.Met("share", say.Ratio(w.Oldest, tr.Duration())) || locks == evidence.MaxFindings {
+			g := p.Gate(analysis.Grades("lock", float64(w.Oldest)), analysis.Needs("share", say.Ratio(w.Oldest, tr.Duration())), long)
+			if g.Severity == "" || locks == evidence.MaxFindings {
+				nearLock = nearLock.Nearer(g.At(w.Label[1]))
 				break
 			}
 			locks++
 			end.Note = fmt.Sprintf("%s waiting, the oldest for %s", say.Counted(w.Open, "goroutine", "goroutines"), p.Dur(w.Oldest))
 			p.Find(analysis.Finding{
-				Code: "stuck-goroutines/lock", Severity: s,
+				Code: "stuck-goroutines/lock", Severity: g.Severity,
 				Summary: fmt.Sprintf("%s at the end for a lock at %s, the oldest since %s (%s): a deadlock, or a lock held for very long",
 					say.Counted(w.Open, "goroutine waits", "goroutines wait"), w.Label[1], p.At(tr.To-parse.Time(w.Oldest)), p.Dur(w.Oldest)),
 				Cost: analysis.Cost{Value: w.Total, Total: total, Clock: analysis.GTime}, Confidence: analysis.Heuristic,
@@ -108,12 +108,10 @@ func runStuckGoroutines(p *analysis.Pass) error {
 		}
 		grown := w.Open - w.Idle
 		steady, growth := steadyGrowth(p, w)
-		if int(grown) > most {
-			most, mostAt = int(grown), w.Label[1]
-		}
-		s := p.Severity("grown", float64(grown))
-		if s == "" || leaks == evidence.MaxFindings || !p.Met("growth", float64(grown)/float64(max(w.Idle, 1))) ||
-			!p.Met("ended", say.Ratio(w.Spans-w.Open, w.Spans)) || !p.Met("steady", steady) || growth <= 0 {
+		g := p.Gate(analysis.Grades("grown", float64(grown)), analysis.Needs("growth", float64(grown)/float64(max(w.Idle, 1))),
+			analysis.Needs("ended", say.Ratio(w.Spans-w.Open, w.Spans)), analysis.Needs("steady", steady), long)
+		if g.Severity == "" || leaks == evidence.MaxFindings || growth <= 0 {
+			nearLeak = nearLeak.Nearer(g.At(w.Label[1]))
 			continue
 		}
 		leaks++
@@ -123,10 +121,10 @@ func runStuckGoroutines(p *analysis.Pass) error {
 			from = fmt.Sprintf("; %s of that function were started at %s and did not end", analysis.FormatCount(n), p.SiteName(site))
 			shown = append(shown, analysis.Evidence{From: p.Rel(tr.From), To: p.Rel(tr.To), Func: p.SiteName(site), Note: "where they were started", Stack: p.Stack(site)})
 		}
-		shown[0].Note = fmt.Sprintf("%s more than at the begin", analysis.FormatCount(grown))
+		shown[0].Note = fmt.Sprintf("%s more than at the start", analysis.FormatCount(grown))
 		p.Find(analysis.Finding{
-			Severity: s,
-			Summary: fmt.Sprintf("Goroutines pile up at %s (%s): %s more than at the begin (%s), %s of %s waits ended%s",
+			Severity: g.Severity,
+			Summary: fmt.Sprintf("Goroutines pile up at %s (%s): %s more than at the start (%s), %s of %s waits ended%s",
 				w.Label[1], w.Label[0], analysis.FormatCount(grown), analysis.FormatRate(say.PerSecond(grown, tr.Duration())), analysis.FormatCount(w.Spans-w.Open), analysis.FormatCount(w.Spans), from),
 			Cost: analysis.Cost{Value: w.Busy(), Total: total, Clock: analysis.GTime}, Confidence: analysis.Inferred,
 			Evidence: shown,
@@ -137,14 +135,7 @@ func runStuckGoroutines(p *analysis.Pass) error {
 	if leaks+locks+forever > 0 {
 		return nil
 	}
-	said := "no group of waiting goroutines grew"
-	if most > 0 {
-		said = fmt.Sprintf("most that began to wait and still do at the end: %s at %s", analysis.FormatCount(int64(most)), mostAt)
-	}
-	if oldest > 0 {
-		said += "; oldest wait for a lock at the end: " + p.Dur(oldest)
-	}
-	p.Say("%s; worth a note from %s that grow through the trace or %s for a lock on", said, analysis.FormatCount(int64(p.Limit("grown"))), p.Dur(int64(p.Limit("lock"))))
+	evidence.Clear(p, "no goroutine that waits for another one at the end", nearLeak, nearLock)
 	return nil
 }
 
@@ -192,7 +183,7 @@ func stuckForever(p *analysis.Pass, w *measures.WaitingAt, at analysis.Evidence,
 		}
 	}
 	f := analysis.Finding{
-		Code: "stuck-goroutines/forever", Severity: p.Severity("nil", float64(w.Open)),
+		Code: "stuck-goroutines/forever", Severity: p.Gate(analysis.Grades("nil", float64(w.Open))).Severity,
 		Summary: fmt.Sprintf("%s for ever on a nil channel at %s", say.Counted(w.Open, "goroutine waits", "goroutines wait"), w.Label[1]),
 		Cost:    analysis.Cost{Value: w.Total, Total: total, Clock: analysis.GTime}, Confidence: analysis.Measured,
 		Evidence: []analysis.Evidence{at},
@@ -200,7 +191,7 @@ func stuckForever(p *analysis.Pass, w *measures.WaitingAt, at analysis.Evidence,
 		Caveat:   "Nothing can wake them: all they refer to stays in memory.",
 	}
 	if empty {
-		f.Severity = p.Severity("parked", float64(w.Open))
+		f.Severity = p.Gate(analysis.Grades("parked", float64(w.Open))).Severity
 		f.Summary = fmt.Sprintf("%s for ever in select{} at %s", say.Counted(w.Open, "goroutine waits", "goroutines wait"), w.Label[1])
 		f.Advice = "If it only keeps the program alive, one in main is enough; else let the goroutine return. goroutines.max should fall."
 	}

@@ -25,15 +25,15 @@ var thunderingHerd = &analysis.Analyzer{
 			Source: "as channel-ping-pong: a wake costs 1 to 50 µs in the scheduler, so that 20,000 take a fifth of a P or more",
 		},
 		{
-			Name: "thundering-herd.waiting", Doc: "goroutines that wait there, on average", Unit: analysis.Count,
+			Name: "thundering-herd.waiting", Doc: "goroutines that wait at one sync.Cond.Wait, on average", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 8}, Source: "a few workers may all be needed",
 		},
 		{
-			Name: "thundering-herd.run", Doc: "mean of their runs until they wait there again", Unit: analysis.NS, Below: true,
+			Name: "thundering-herd.run", Doc: "mean of the runs of goroutines until they wait at this sync.Cond.Wait again", Unit: analysis.NS, Below: true,
 			Levels: analysis.Levels{Note: 20e3}, Source: "as ticker-storm.work: less work than it costs to wake up for it, as to look whether there is any",
 		},
 		{
-			Name: "thundering-herd.wakes", Doc: "such waits", Unit: analysis.Count,
+			Name: "thundering-herd.wakes", Doc: "waits at one sync.Cond.Wait that Broadcast ended", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 1000}, Source: "one Broadcast to many at the end is no herd",
 		},
 	},
@@ -50,7 +50,7 @@ func runThunderingHerd(p *analysis.Pass) error {
 		tally.At(ended, p.SiteName(stack)).Add(r)
 	}
 	found := 0
-	var most float64
+	var near analysis.Gate
 	for _, w := range sites {
 		if w.Label[0] != "sync.(*Cond).Wait" {
 			continue
@@ -68,14 +68,14 @@ func runThunderingHerd(p *analysis.Pass) error {
 			continue
 		}
 		rate, run, waiting := say.PerSecond(woken, p.Trace.Duration()), runs.Ran/runs.N, say.Ratio(w.Busy(), p.Trace.Duration())
-		most = max(most, rate)
-		s := p.Severity("rate", rate)
-		if s == "" || !p.Met("waiting", waiting) || !p.Met("run", float64(run)) || !p.Met("wakes", float64(woken)) || found == evidence.MaxFindings {
+		g := p.Gate(analysis.Grades("rate", rate), analysis.Needs("waiting", waiting), analysis.Needs("run", float64(run)), analysis.Needs("wakes", float64(woken)))
+		if g.Severity == "" || found == evidence.MaxFindings {
+			near = near.Nearer(g.At(w.Label[1]))
 			continue
 		}
 		found++
 		p.Find(analysis.Finding{
-			Severity: s,
+			Severity: g.Severity,
 			Summary: fmt.Sprintf("Broadcast wakes a herd for next to nothing: %s of %s goroutines that wait at %s, which run %s until they wait again%s",
 				analysis.FormatRate(rate), say.Number(waiting), w.Label[1], p.Dur(run), w.WokenBy(p)),
 			Cost: evidence.ProcTime(p, float64(runs.Ran)), Confidence: analysis.Inferred,
@@ -86,7 +86,7 @@ func runThunderingHerd(p *analysis.Pass) error {
 		})
 	}
 	if found == 0 {
-		p.Say("at most %s waits at one sync.Cond.Wait were ended by Broadcast; worth a note from %s on", analysis.FormatRate(most), analysis.FormatRate(p.Limit("rate")))
+		evidence.Clear(p, "no wait at a sync.Cond.Wait that Broadcast ended", near)
 	}
 	return nil
 }

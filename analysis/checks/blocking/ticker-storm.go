@@ -22,11 +22,11 @@ var tickerStorm = &analysis.Analyzer{
 			Levels: analysis.Levels{Note: 1000}, Source: "each is a wake-up of a P or thread at 5 to 50 µs: 0.5 to 5 % of a CPU",
 		},
 		{
-			Name: "ticker-storm.work", Doc: "running time of its goroutines, system calls included, for each of their waits", Unit: analysis.NS, Below: true,
+			Name: "ticker-storm.work", Doc: "running time of the goroutines there, system calls included, for each of their waits", Unit: analysis.NS, Below: true,
 			Levels: analysis.Levels{Note: 20e3}, Source: "less work than it costs to wake up for it",
 		},
 		{
-			Name: "ticker-storm.alone", Doc: "share of these waits in all waits of goroutines with that entry function", Unit: analysis.Ratio,
+			Name: "ticker-storm.alone", Doc: "share of the waits that a timer ended in all waits of goroutines with that entry function", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .95}, Source: "who also waits for other things pauses between pieces of work, and does not poll",
 		},
 		{
@@ -48,16 +48,20 @@ var tickerStorm = &analysis.Analyzer{
 		}
 		slices.SortStableFunc(sites, func(a, b *measures.WaitingAt) int { return cmp.Compare(b.Timers, a.Timers) })
 		found := 0
+		var near analysis.Gate
 		for _, w := range sites {
 			fn := p.Trace.Entry(w.Stack)
 			rate, work := say.PerSecond(w.Timers, p.Trace.Duration()), running[fn]/max(waited[fn], 1)
-			s := analysis.Least(p.Severity("rate", rate), p.Severity("work", float64(work)))
-			if s == "" || !p.Met("alone", say.Ratio(w.Timers, waited[fn])) || found == evidence.MaxFindings {
+			g := p.Gate(analysis.Grades("rate", rate), analysis.Grades("work", float64(work)), analysis.Needs("alone", say.Ratio(w.Timers, waited[fn])), analysis.Needs("trace", float64(p.Trace.Duration())))
+			if g.Severity == "" || found == evidence.MaxFindings {
+				if w.Timers > 0 {
+					near = near.Nearer(g.At(w.Label[1]))
+				}
 				continue
 			}
 			found++
 			p.Find(analysis.Finding{
-				Severity: s,
+				Severity: g.Severity,
 				Summary:  fmt.Sprintf("Timers wake goroutines %s at %s, to run %s each time", analysis.FormatRate(rate), w.Label[1], p.Dur(work)),
 				Cost:     analysis.Cost{Value: w.Timers * work, Total: int64(p.Trace.Procs) * p.Trace.Duration(), Clock: analysis.PTime}, Confidence: analysis.Inferred,
 				Evidence: []analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: w.Label[1], Note: fmt.Sprintf("%s timers", analysis.FormatCount(w.Timers)), Stack: p.Stack(w.Stack)})},
@@ -66,13 +70,7 @@ var tickerStorm = &analysis.Analyzer{
 			})
 		}
 		if found == 0 {
-			if w := sites[0]; w.Timers > 0 {
-				fn := p.Trace.Entry(w.Stack)
-				p.Say("most timers: %s at %s, to run %s each time; worth a note from %s on, below %s, where they wait for nothing else", analysis.FormatRate(say.PerSecond(w.Timers, p.Trace.Duration())), w.Label[1],
-					p.Dur(running[fn]/max(waited[fn], 1)), analysis.FormatRate(p.Limit("rate")), p.Dur(int64(p.Limit("work"))))
-			} else {
-				p.Say("no timer woke a user goroutine")
-			}
+			evidence.Clear(p, "no wait of a user goroutine that a timer ended", near)
 		}
 		return nil
 	},

@@ -28,9 +28,9 @@ var assistHeavy = &analysis.Analyzer{
 	Covers:   []string{"limits/gc"},
 	Requires: []*analysis.Analyzer{measures.GC, measures.Timeline, measures.Waits},
 	Thresholds: []analysis.Threshold{
-		{Name: "assist-heavy.share", Doc: "P time in mark assist, of that of user goroutines and assist, in the worst second", Unit: analysis.Ratio,
+		{Name: "assist-heavy.share", Doc: "P time in mark assist in the worst second, as a share of that of user goroutines and assist", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Warning: .05, Error: .15}, Source: "the pacer plans for none in the steady state (mgcpacer.go: gcController aims at the background share alone)"},
-		{Name: "assist-heavy.time", Doc: "such P time in it", Unit: analysis.NS,
+		{Name: "assist-heavy.time", Doc: "P time in mark assist in the worst second", Unit: analysis.NS,
 			Levels: analysis.Levels{Note: 20e6}, Source: "two time slices (forcePreemptNS): shorter bursts do no harm"},
 		{Name: "assist-heavy.assists", Doc: "mark assists in the trace", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 30}, Source: "the time of a few is that of threads which the operating system took from their CPU"},
@@ -42,16 +42,15 @@ var assistHeavy = &analysis.Analyzer{
 		}
 		assist := w.lanes[measures.GCLaneAssist]
 		share := say.Ratio(assist, assist+w.time[measures.ShareUser])
-		severity := p.Severity("share", share)
-		if severity == "" || !p.Met("time", float64(assist)) || !p.Met("assists", float64(c.Assist().N)) {
-			p.Say("mark assist took %s of the P time of user goroutines in the worst second (limit %s), which is %s (limit %s); %s in the trace (limit %.0f)", say.Percent(share), say.Percent(p.Limit("share")),
-				p.Dur(assist), p.Dur(int64(p.Limit("time"))), say.Counted(c.Assist().N, "assist", "assists"), p.Limit("assists"))
+		g := p.Gate(analysis.Grades("share", share), analysis.Needs("time", float64(assist)), analysis.Needs("assists", float64(c.Assist().N)))
+		if g.Severity == "" {
+			p.Clear(g)
 			return nil
 		}
 		all := newGCWindow(p, c, over, p.Trace.From, p.Trace.To)
 		sites := measures.GCAssistSites(p, c)
 		finding := analysis.Finding{
-			Severity: severity,
+			Severity: g.Severity,
 			Summary: fmt.Sprintf("User goroutines mark instead of work %s of their P time in the worst %s, from %s: %s took %s, %s of it running; most at %s",
 				say.Percent(share), p.Dur(w.wall()), p.At(w.from), say.Counted(c.Assist().N, "mark assist", "mark assists"), p.Dur(c.Assist().Wall), p.Dur(c.Assist().CPU), sites[0].Label[0]),
 			Cost:       analysis.Cost{Value: all.lanes[measures.GCLaneAssist], Total: all.lanes[measures.GCLaneAssist] + all.time[measures.ShareUser], Clock: analysis.PTime},

@@ -18,11 +18,11 @@ var assistQueueWait = &analysis.Analyzer{
 	Interactive: true,
 	Requires:    []*analysis.Analyzer{measures.Blocking, measures.GC},
 	Thresholds: []analysis.Threshold{
-		{Name: "assist-queue-wait.tail", Doc: "p99 (p90 of fewer than 1,000) of waits in the queue of mark assists", Unit: analysis.NS,
+		{Name: "assist-queue-wait.tail", Doc: "p99 (p90 of fewer than 1,000) of the waits in the queue of mark assists", Unit: analysis.NS,
 			Levels: analysis.Levels{Warning: 1e6, Error: 10e6}, Source: "as latency-tail: to the goroutine it is the same as waiting for a P (golang/go#22654)"},
-		{Name: "assist-queue-wait.waits", Doc: "number of these waits", Unit: analysis.Count,
+		{Name: "assist-queue-wait.waits", Doc: "waits in the queue of mark assists", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 100}, Source: "a p90 needs 100 values for ten beyond it"},
-		{Name: "assist-queue-wait.share", Doc: "their sum, of wall time", Unit: analysis.Ratio,
+		{Name: "assist-queue-wait.share", Doc: "all waits in the queue of mark assists together, as a share of the time", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .01, Warning: .05, Error: .05}, Source: "less is one goroutine waiting 1 % of the time"},
 		{Name: "assist-queue-wait.cycles", Doc: "GC cycles in the trace", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 1, Warning: 3, Error: 3}, Source: "one or two say nothing of what follows: programs start with them"},
@@ -46,18 +46,19 @@ var assistQueueWait = &analysis.Analyzer{
 			}
 		}
 		tail, name, ok := evidence.WaitTail(&h)
-		if !ok || !p.Met("waits", float64(h.N())) {
-			p.Say("%s in the queue of mark assists, longest %s (%.0f are needed for a quantile)", say.Counted(h.N(), "wait", "waits"), p.Dur(h.Max()), p.Limit("waits"))
+		waits := analysis.Needs("waits", float64(h.N()))
+		if !ok {
+			p.Clear(p.Gate(waits))
 			return nil
 		}
 		c := measures.GCOf(p)
-		severity := analysis.Least(p.Severity("tail", float64(tail)), p.Severity("share", say.Ratio(h.Sum(), p.Trace.Duration())), p.Severity("cycles", float64(c.Cycles()+c.Cut())))
-		if severity == "" {
-			p.Say("mark assists queued for work %s %s (n=%s, limit %s), %s in all", name, p.Dur(tail), analysis.FormatCount(h.N()), p.Dur(int64(p.Limit("tail"))), p.Dur(h.Sum()))
+		g := p.Gate(analysis.Grades("tail", float64(tail)), analysis.Grades("share", say.Ratio(h.Sum(), p.Trace.Duration())), analysis.Grades("cycles", float64(c.Cycles()+c.Cut())), waits)
+		if g.Severity == "" {
+			p.Clear(g)
 			return nil
 		}
 		p.Find(analysis.Finding{
-			Severity: severity,
+			Severity: g.Severity,
 			Summary: fmt.Sprintf("Goroutines that must assist the GC find no work and wait %s %s for it (n=%s, longest %s), %s in all",
 				name, p.Dur(tail), analysis.FormatCount(h.N()), p.Dur(h.Max()), p.Dur(h.Sum())),
 			Cost:       analysis.Cost{Value: h.Sum(), Total: max(h.Sum(), c.Assist().Wall), Clock: analysis.GTime},

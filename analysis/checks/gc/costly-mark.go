@@ -17,15 +17,15 @@ var costlyMark = &analysis.Analyzer{
 	Doc:      say.Page(pages, "costly-mark"),
 	Requires: []*analysis.Analyzer{measures.GC, measures.Goroutines, measures.Timeline},
 	Thresholds: []analysis.Threshold{
-		{Name: "costly-mark.rate", Doc: "P time of workers and assist for each MiB of live heap marked", Unit: analysis.NS,
+		{Name: "costly-mark.rate", Doc: "P time of GC workers and assist for each MiB of live heap", Unit: analysis.NS,
 			Levels: analysis.Levels{Note: 2.5e6, Warning: 10e6}, Source: "heaps full of pointers take 0.2 to 1.5 ms on the machines measured; a thousand stacks of 200 frames 3 to 5 ms"},
-		{Name: "costly-mark.cycle", Doc: "P time of workers and assist in a cycle, on average", Unit: analysis.NS,
+		{Name: "costly-mark.cycle", Doc: "P time of GC workers and assist in a cycle, on average", Unit: analysis.NS,
 			Levels: analysis.Levels{Note: 5e6}, Source: "a cycle has a fixed cost, which tiny heaps feel"},
-		{Name: "costly-mark.share", Doc: "P time of workers and assist, of all", Unit: analysis.Ratio,
+		{Name: "costly-mark.share", Doc: "P time of GC workers and assist, as a share of all P time", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .05, Warning: .15}, Source: "rare cycles cost little, however long they take"},
-		{Name: "costly-mark.goroutines", Doc: "goroutines at once, at most", Unit: analysis.Count,
+		{Name: "costly-mark.goroutines", Doc: "the most goroutines at once", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 100}, Source: "fewer stacks do not explain milliseconds; compilers and emulated machines take as long for their heaps alone"},
-		{Name: "costly-mark.cycles", Doc: "cycles whose live heap is known", Unit: analysis.Count,
+		{Name: "costly-mark.cycles", Doc: "GC cycles whose live heap is known", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 3}, Source: "population"},
 	},
 	Run: func(p *analysis.Pass) error {
@@ -54,14 +54,13 @@ var costlyMark = &analysis.Analyzer{
 		perMiB := float64(worked) / float64(cycles) / (float64(live) / float64(known) / (1 << 20))
 		total, _ := p.Value("procs.time")
 		peak, _ := p.Value("goroutines.max")
-		severity := analysis.Least(p.Severity("rate", perMiB), p.Severity("share", float64(worked)/total))
-		if severity == "" || !p.Met("cycle", float64(worked/cycles)) || !p.Met("cycles", float64(known)) || !p.Met("goroutines", peak) {
-			p.Say("marking takes %s of P time for each MiB of live heap, %s a cycle; limit %s, with %.0f goroutines",
-				p.Dur(int64(perMiB)), p.Dur(worked/cycles), p.Dur(int64(p.Limit("rate"))), p.Limit("goroutines"))
+		g := p.Gate(analysis.Grades("rate", perMiB), analysis.Grades("share", float64(worked)/total), analysis.Needs("cycle", float64(worked/cycles)), analysis.Needs("cycles", float64(known)), analysis.Needs("goroutines", peak))
+		if g.Severity == "" {
+			p.Clear(g)
 			return nil
 		}
 		p.Find(analysis.Finding{
-			Severity: severity, Confidence: analysis.Heuristic,
+			Severity: g.Severity, Confidence: analysis.Heuristic,
 			Summary: fmt.Sprintf("The GC works more than its heap explains: %s of P time a cycle for %s live, %s for each MiB; up to %s goroutines have stacks to scan",
 				p.Dur(worked/cycles), analysis.FormatBytes(live/known), p.Dur(int64(perMiB)), analysis.FormatCount(int64(peak))),
 			Cost:     evidence.ProcTime(p, float64(worked)),

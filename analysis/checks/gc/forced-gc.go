@@ -17,11 +17,11 @@ var forcedGC = &analysis.Analyzer{
 	Doc:      say.Page(pages, "forced-gc"),
 	Requires: []*analysis.Analyzer{measures.GC},
 	Thresholds: []analysis.Threshold{
-		{Name: "forced-gc.rate", Doc: "cycles per second that runtime.GC or debug.FreeOSMemory began", Unit: analysis.PerS,
+		{Name: "forced-gc.rate", Doc: "GC cycles per second that runtime.GC or debug.FreeOSMemory starts", Unit: analysis.PerS,
 			Levels: analysis.Levels{Warning: .1}, Source: "the runtime itself asks for one in two minutes (forcegcperiod); twelve times that is a habit"},
-		{Name: "forced-gc.cycles", Doc: "number of them", Unit: analysis.Count,
+		{Name: "forced-gc.cycles", Doc: "GC cycles that runtime.GC or debug.FreeOSMemory started", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 2}, Source: "a single one may be a start, a test or a heap profile"},
-		{Name: "forced-gc.share", Doc: "of the cycles that begin in the trace", Unit: analysis.Ratio,
+		{Name: "forced-gc.share", Doc: "share of the forced cycles in all GC cycles that start in the trace", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .1}, Source: "beside ten others one more does not matter"},
 	},
 	Run: func(p *analysis.Pass) error {
@@ -45,14 +45,14 @@ var forcedGC = &analysis.Analyzer{
 			sum.Add(s)
 		}
 		rate := say.PerSecond(sum.N, p.Trace.Duration())
-		severity := p.Severity("rate", rate)
-		if severity == "" || !p.Met("cycles", float64(sum.N)) || !p.Met("share", say.Ratio(sum.N, all)) {
-			p.Say("%s of %s were forced, %s (limits: %.0f cycles, %s)", analysis.FormatCount(sum.N), say.Counted(all, "GC cycle", "GC cycles"),
-				analysis.FormatRate(rate), p.Limit("cycles"), analysis.FormatRate(p.Limit("rate")))
+		g := p.Gate(analysis.Grades("rate", rate), analysis.Needs("cycles", float64(sum.N)), analysis.Needs("share", say.Ratio(sum.N, all)))
+		if g.Severity == "" {
+			p.Clear(g)
 			return nil
 		}
+		severity := g.Severity
 		if tests {
-			severity = analysis.Least(severity, analysis.Note)
+			severity = analysis.Note
 		}
 		sites := measures.RankSites(p, forced, func(s parse.StackID) parse.StackID { return s }, (*measures.GCSum).Add, func(s *measures.GCSum) int64 { return s.N })
 		var explains []string

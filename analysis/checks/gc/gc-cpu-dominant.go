@@ -20,17 +20,17 @@ var gcCPUDominant = &analysis.Analyzer{
 	Covers:   []string{"limits/gc"},
 	Requires: []*analysis.Analyzer{measures.GC, measures.Timeline, measures.Waits},
 	Thresholds: []analysis.Threshold{
-		{Name: "gc-cpu-dominant.marking", Doc: "wall time with a GC cycle under way, of the worst second", Unit: analysis.Ratio,
+		{Name: "gc-cpu-dominant.marking", Doc: "share of the worst second with a GC cycle under way", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Warning: .5, Error: .8}, Source: "marking takes a quarter of the Ps (gcBackgroundUtilization): half of the time is an eighth of the machine, and assist beside it"},
-		{Name: "gc-cpu-dominant.rate", Doc: "cycles ended per second in it", Unit: analysis.PerS,
+		{Name: "gc-cpu-dominant.rate", Doc: "GC cycles ended per second in the worst second", Unit: analysis.PerS,
 			Levels: analysis.Levels{Warning: 10}, Source: "two pauses and two flushes of every P each: 10 a second are seen in programs with a tiny heap or a low GOGC"},
-		{Name: "gc-cpu-dominant.cpu", Doc: "P time of GC pauses, assist and workers, without idle workers, of all that is used in it", Unit: analysis.Ratio,
+		{Name: "gc-cpu-dominant.cpu", Doc: "P time of GC pauses, assist and workers in the worst second, as a share of the P time used (without idle workers)", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Warning: .15, Error: .25}, Source: "tiny heaps cycle often and cheaply; a quarter is the GC's own goal at work without end"},
-		{Name: "gc-cpu-dominant.time", Doc: "such P time in it", Unit: analysis.NS,
+		{Name: "gc-cpu-dominant.time", Doc: "P time of GC pauses, assist and workers in the worst second", Unit: analysis.NS,
 			Levels: analysis.Levels{Note: 50e6}, Source: "5 % of a core for a second: a nearly idle program does not matter"},
-		{Name: "gc-cpu-dominant.cycles", Doc: "cycles in the trace", Unit: analysis.Count,
+		{Name: "gc-cpu-dominant.cycles", Doc: "GC cycles in the trace", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 5}, Source: "a few cycles say nothing of what follows: programs start with them"},
-		{Name: "gc-cpu-dominant.ended", Doc: "cycles ended in the worst second", Unit: analysis.Count,
+		{Name: "gc-cpu-dominant.ended", Doc: "GC cycles ended in the worst second", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 2}, Source: "one long mark of a large heap is no GC without end"},
 	},
 	Run: func(p *analysis.Pass) error {
@@ -39,15 +39,15 @@ var gcCPUDominant = &analysis.Analyzer{
 			return nil
 		}
 		share := say.Ratio(w.taken(), w.used())
-		severity := analysis.Least(evidence.Graded(p.Severity("marking", w.marking()), p.Severity("rate", w.cycleRate())), p.Severity("cpu", share))
-		if severity == "" || !p.Met("time", float64(w.taken())) || !p.Met("cycles", float64(c.Cycles()+c.Cut())) || !p.Met("ended", float64(w.lanes[measures.GCLaneCycles])) {
-			p.Say("the worst second has a GC cycle under way %s of the time (limit %s), %.3g cycles/s (limit %.0f); the GC has %s of the P time used (limit %s)",
-				say.Percent(w.marking()), say.Percent(p.Limit("marking")), w.cycleRate(), p.Limit("rate"), say.Percent(share), say.Percent(p.Limit("cpu")))
+		g := p.Gate(analysis.Either(analysis.Grades("marking", w.marking()), analysis.Grades("rate", w.cycleRate())), analysis.Grades("cpu", share),
+			analysis.Needs("time", float64(w.taken())), analysis.Needs("cycles", float64(c.Cycles()+c.Cut())), analysis.Needs("ended", float64(w.lanes[measures.GCLaneCycles])))
+		if g.Severity == "" {
+			p.Clear(g)
 			return nil
 		}
 		all := newGCWindow(p, c, over, p.Trace.From, p.Trace.To)
 		finding := analysis.Finding{
-			Severity: severity,
+			Severity: g.Severity,
 			Summary: fmt.Sprintf("The GC takes %s of the P time used in the worst %s, from %s: a cycle is under way %s of the time, %.3g a second end",
 				say.Percent(share), p.Dur(w.wall()), p.At(w.from), say.Percent(w.marking()), w.cycleRate()),
 			Cost:       analysis.Cost{Value: all.taken(), Total: all.used(), Clock: analysis.PTime},

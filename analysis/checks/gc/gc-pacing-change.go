@@ -18,22 +18,22 @@ var gcPacingChange = &analysis.Analyzer{
 	Doc:      say.Page(pages, "gc-pacing-change"),
 	Requires: []*analysis.Analyzer{measures.GC},
 	Thresholds: []analysis.Threshold{
-		{Name: "gc-pacing-change.factor", Doc: "heap goal for each byte live after the cycle before, against that of the phase before", Unit: analysis.Count,
+		{Name: "gc-pacing-change.factor", Doc: "change of the heap goal for each live byte from one phase of cycles to the next, as a factor", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 1.4}, Source: "stacks and globals move it by less; GOGC 100 to 50 is 2 to 1.5"},
-		{Name: "gc-pacing-change.live", Doc: "live heap", Unit: analysis.Bytes,
+		{Name: "gc-pacing-change.live", Doc: "live heap after the cycle before", Unit: analysis.Bytes,
 			Levels: analysis.Levels{Note: 8 << 20}, Source: "the least goal of 4 MiB (mgcpacer.go: defaultHeapMinimum) rules smaller heaps"},
-		{Name: "gc-pacing-change.cycles", Doc: "cycles in each of the two phases", Unit: analysis.Count,
+		{Name: "gc-pacing-change.cycles", Doc: "GC cycles in a phase", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 3}, Source: "goals lag behind a heap that changes: two in a row came by chance in a sort that allocates as fast as it can"},
 	},
 	Run: func(p *analysis.Pass) error {
 		c := measures.GCOf(p)
-		phases := pacingPhases(p, c)
+		phases, near := pacingPhases(p, c)
 		if len(phases) == 0 {
 			p.NotApplicable(fmt.Sprintf("no two GC cycles in a row with a heap goal and %s live or more; record longer", analysis.FormatBytes(int64(p.Limit("live")))))
 			return nil
 		}
 		if len(phases) == 1 {
-			p.Say("heap goals were %.2f times the live heap in %s; limit a change by %.1f", phases[0].mean(), say.Counted(phases[0].n, "cycle", "cycles"), p.Limit("factor"))
+			p.Clear(near.At(fmt.Sprintf("heap goals of %.2f times the live heap in %s", phases[0].mean(), say.Counted(phases[0].n, "cycle", "cycles"))))
 			return nil
 		}
 		var shown []analysis.Evidence
@@ -46,7 +46,7 @@ var gcPacingChange = &analysis.Analyzer{
 		all := c.Closed()
 		taken := all.Taken()
 		p.Find(analysis.Finding{
-			Severity: p.Severity("factor", phases[1].factor), Confidence: analysis.Inferred,
+			Severity: phases[1].gate.Severity, Confidence: analysis.Inferred,
 			Summary: fmt.Sprintf("The pacing of the GC changed at %s: heap goals went from %s times the live heap (GOGC or the memory limit was set, or the limit was reached)",
 				p.At(phases[1].from), strings.Join(text, " to ")),
 			Cost:     analysis.Cost{Value: taken, Total: all.Procs(), Clock: analysis.PTime},
@@ -63,29 +63,36 @@ var gcPacingChange = &analysis.Analyzer{
 type pacingPhase struct {
 	from, to parse.Time
 	n        int64
-	ratios   float64 // sum
-	factor   float64 // against the phase before, 1 or more
+	ratios   float64       // sum
+	live     int64         // the least
+	gate     analysis.Gate // against the phase before
 }
 
 func (f *pacingPhase) mean() float64 { return f.ratios / float64(f.n) }
 
-// pacingPhases are the phases with enough cycles. What lies between two is left out.
-func pacingPhases(p *analysis.Pass, c *measures.GCFold) (out []pacingPhase) {
+// pacingPhases are the phases with enough cycles, and what was nearest to be another one.
+// What lies between two is left out.
+func pacingPhases(p *analysis.Pass, c *measures.GCFold) (out []pacingPhase, near analysis.Gate) {
 	cycles := slices.SortedFunc(slices.Values(c.Details()), func(a, b *measures.GCCycle) int { return cmp.Compare(a.Since, b.Since) })
 	apart := func(a, b float64) float64 { return max(a/b, b/a) }
 	var now pacingPhase
 	end := func() {
-		if !p.Met("cycles", float64(now.n)) {
-			return
-		}
-		if len(out) > 0 {
+		enough := p.Met("cycles", float64(now.n))
+		if len(out) > 0 && now.n > 0 {
 			last := &out[len(out)-1]
-			if now.factor = apart(now.mean(), last.mean()); !p.Met("factor", now.factor) {
+			factor := apart(now.mean(), last.mean())
+			now.gate = p.Gate(analysis.Grades("factor", factor), analysis.Needs("cycles", float64(now.n)), analysis.Needs("live", float64(now.live)))
+			if now.gate.Severity == "" {
+				near = near.Nearer(now.gate)
+			}
+			if enough && !p.Met("factor", factor) {
 				last.to, last.n, last.ratios = now.to, last.n+now.n, last.ratios+now.ratios
 				return
 			}
 		}
-		out = append(out, now)
+		if enough {
+			out = append(out, now)
+		}
 	}
 	for i := 1; i < len(cycles); i++ {
 		before, d := cycles[i-1], cycles[i]
@@ -95,12 +102,16 @@ func pacingPhases(p *analysis.Pass, c *measures.GCFold) (out []pacingPhase) {
 		r := float64(d.Goal) / float64(before.LastLive)
 		if now.n == 0 || apart(r, now.mean()) >= p.Limit("factor") {
 			end()
-			now = pacingPhase{from: d.Since}
+			now = pacingPhase{from: d.Since, live: before.LastLive}
 		}
 		now.n++
+		now.live = min(now.live, before.LastLive)
 		now.ratios += r
 		now.to = d.Since
 	}
 	end()
-	return out
+	if len(out) == 1 && near.Said == "" { // there was no other phase
+		near = p.Gate(analysis.Grades("factor", 1), analysis.Needs("cycles", float64(out[0].n)), analysis.Needs("live", float64(out[0].live)))
+	}
+	return out, near
 }

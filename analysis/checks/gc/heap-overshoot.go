@@ -16,11 +16,11 @@ var heapOvershoot = &analysis.Analyzer{
 	Doc:      say.Page(pages, "heap-overshoot"),
 	Requires: []*analysis.Analyzer{measures.GC},
 	Thresholds: []analysis.Threshold{
-		{Name: "heap-overshoot.share", Doc: "by how much the heap in use exceeds the goal of its cycle", Unit: analysis.Ratio,
+		{Name: "heap-overshoot.share", Doc: "most by which the heap in use exceeds the goal of its cycle, as a share of the goal", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .1}, Source: "the pacer lets allocation pass the goal by 10 % before assists do all (mgcpacer.go: the hard goal)"},
-		{Name: "heap-overshoot.bytes", Doc: "the same in bytes", Unit: analysis.Bytes,
+		{Name: "heap-overshoot.bytes", Doc: "most by which the heap in use exceeds the goal of its cycle", Unit: analysis.Bytes,
 			Levels: analysis.Levels{Note: 1 << 20}, Source: "a quarter of a minimal heap (4 MiB): spans are counted whole, and 10 % of a tiny heap is a few of them"},
-		{Name: "heap-overshoot.cycles", Doc: "cycles in which it does", Unit: analysis.Count,
+		{Name: "heap-overshoot.cycles", Doc: "GC cycles whose heap exceeds its goal by both limits", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 3}, Source: "the pacer learns from a cycle or two"},
 	},
 	Run: func(p *analysis.Pass) error {
@@ -33,6 +33,7 @@ var heapOvershoot = &analysis.Analyzer{
 		}
 		var rows []row
 		var most, sum float64
+		var mostBytes int64
 		for _, it := range c.Longest().Items() {
 			i := slices.IndexFunc(c.Details(), func(d *measures.GCCycle) bool { return d.Since == it.Item.Since })
 			if i < 0 || it.Item.Partial || it.Item.Unfinished {
@@ -44,7 +45,7 @@ var heapOvershoot = &analysis.Analyzer{
 			}
 			checked++
 			by := d.Peak - d.Goal
-			most = max(most, say.Ratio(by, d.Goal))
+			most, mostBytes = max(most, say.Ratio(by, d.Goal)), max(mostBytes, by)
 			if p.Met("share", say.Ratio(by, d.Goal)) && p.Met("bytes", float64(by)) {
 				over++
 				sum += say.Ratio(by, d.Goal)
@@ -56,15 +57,14 @@ var heapOvershoot = &analysis.Analyzer{
 			p.NotApplicable("no whole GC cycle whose goal is in the trace; record longer, with the GC on")
 			return nil
 		}
-		severity := p.Severity("cycles", float64(over))
-		if severity == "" {
-			p.Say("the heap passed its goal by %s and %s or more in %s of %s (limit %.0f), by %s at most",
-				say.Percent(p.Limit("share")), analysis.FormatBytes(int64(p.Limit("bytes"))), analysis.FormatCount(over), say.Counted(checked, "cycle", "cycles"), p.Limit("cycles"), say.Percent(max(0, most)))
+		g := p.Gate(analysis.Grades("cycles", float64(over)), analysis.Needs("share", most), analysis.Needs("bytes", float64(mostBytes))).At(say.Counted(checked, "GC cycle", "GC cycles"))
+		if g.Severity == "" {
+			p.Clear(g)
 			return nil
 		}
 		slices.SortStableFunc(rows, func(a, b row) int { return cmp.Or(cmp.Compare(b.by, a.by), cmp.Compare(a.e.From, b.e.From)) })
 		finding := analysis.Finding{
-			Severity: severity,
+			Severity: g.Severity,
 			Summary: fmt.Sprintf("The heap passes its goal in %s of %s, by %s in the mean and %s at most",
 				analysis.FormatCount(over), say.Counted(checked, "cycle", "cycles"), say.Percent(sum/float64(over)), say.Percent(most)),
 			Confidence: analysis.Measured,

@@ -15,11 +15,11 @@ var idleMarking = &analysis.Analyzer{
 	Doc:      say.Page(pages, "idle-marking"),
 	Requires: []*analysis.Analyzer{measures.GC, measures.Timeline},
 	Thresholds: []analysis.Threshold{
-		{Name: "idle-marking.share", Doc: "P time of idle GC workers, of all", Unit: analysis.Ratio,
+		{Name: "idle-marking.share", Doc: "P time of idle GC workers, as a share of all P time", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .1}, Source: "a tenth of the machine that the program does not see it use"},
-		{Name: "idle-marking.times", Doc: "that time, against all other P time of the GC", Unit: analysis.Ratio,
+		{Name: "idle-marking.times", Doc: "P time of idle GC workers, as a share of that of all other GC work", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: 1}, Source: "most of the marking is then done beside the GC's own quarter of the Ps"},
-		{Name: "idle-marking.time", Doc: "that time", Unit: analysis.NS,
+		{Name: "idle-marking.time", Doc: "P time of idle GC workers", Unit: analysis.NS,
 			Levels: analysis.Levels{Note: 100e6}, Source: "population"},
 	},
 	Run: func(p *analysis.Pass) error {
@@ -31,13 +31,13 @@ var idleMarking = &analysis.Analyzer{
 		idle := c.Workers()[parse.ModeIdle].CPU
 		total, _ := p.Value("procs.time")
 		share, rest := float64(idle)/total, c.Marked()+c.Assist().CPU+c.Pauses().CPU
-		severity := p.Severity("share", share)
-		if severity == "" || !p.Met("times", float64(idle)/float64(max(1, rest))) || !p.Met("time", float64(idle)) {
-			p.Say("idle Ps marked for %s, %s of P time, all other GC work took %s; limit %s", p.Dur(idle), say.Percent(share), p.Dur(rest), say.Percent(p.Limit("share")))
+		g := p.Gate(analysis.Grades("share", share), analysis.Needs("times", float64(idle)/float64(max(1, rest))), analysis.Needs("time", float64(idle)))
+		if g.Severity == "" {
+			p.Clear(g)
 			return nil
 		}
 		p.Find(analysis.Finding{
-			Severity: severity, Confidence: analysis.Measured,
+			Severity: g.Severity, Confidence: analysis.Measured,
 			Summary: fmt.Sprintf("Idle Ps mark: GC idle workers have %s of P time (%s in %s), all other GC work %s",
 				say.Percent(share), p.Dur(idle), say.Counted(c.Cycles()+c.Cut(), "cycle", "cycles"), p.Dur(rest)),
 			Cost:     evidence.ProcTime(p, float64(idle)),

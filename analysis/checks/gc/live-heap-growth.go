@@ -18,15 +18,15 @@ var liveHeapGrowth = &analysis.Analyzer{
 	Doc:      say.Page(pages, "live-heap-growth"),
 	Requires: []*analysis.Analyzer{measures.GC},
 	Thresholds: []analysis.Threshold{
-		{Name: "live-heap-growth.cycles", Doc: "cycles in a row after which more was live than after the one before, up to the end of the trace", Unit: analysis.Count,
+		{Name: "live-heap-growth.cycles", Doc: "GC cycles in the last rise of the live heap, one after the other up to the end of the trace", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 5}, Source: "by chance one in 720 orders of six values rises throughout"},
-		{Name: "live-heap-growth.trend", Doc: "Mann–Kendall's z of the live heap after all cycles kept", Unit: analysis.Count,
+		{Name: "live-heap-growth.trend", Doc: "trend of the live heap after all cycles kept (z of Mann and Kendall's test)", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 1.96}, Source: "two-sided 5 %: the interval of Theil and Sen's slope is above 0"},
-		{Name: "live-heap-growth.share", Doc: "by how much the heap after the last of them is larger than before the first", Unit: analysis.Ratio,
+		{Name: "live-heap-growth.share", Doc: "growth of the live heap in its last rise", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .2}, Source: "a fifth: GOGC=100 pays it twice, in memory"},
-		{Name: "live-heap-growth.bytes", Doc: "the same in bytes", Unit: analysis.Bytes,
+		{Name: "live-heap-growth.bytes", Doc: "growth of the live heap in its last rise, in bytes", Unit: analysis.Bytes,
 			Levels: analysis.Levels{Note: 16 << 20}, Source: "four minimal heaps (4 MiB): less is a program that starts"},
-		{Name: "live-heap-growth.time", Doc: "how long it rose", Unit: analysis.NS,
+		{Name: "live-heap-growth.time", Doc: "length of the last rise of the live heap", Unit: analysis.NS,
 			Levels: analysis.Levels{Note: 100e6, Warning: 10e9}, Source: "caches and batches fill for seconds; a leak goes on"},
 	},
 	Run: func(p *analysis.Pass) error {
@@ -43,15 +43,14 @@ var liveHeapGrowth = &analysis.Analyzer{
 		from, to := floors[first], floors[len(floors)-1]
 		rises := int64(len(floors) - 1 - first)
 		grown, z := to.bytes-from.bytes, mannKendall(floors)
-		severity := p.Severity("time", float64(to.at-from.at))
-		if severity == "" || !p.Met("cycles", float64(rises)) || !p.Met("trend", z) || !p.Met("share", say.Ratio(grown, from.bytes)) || !p.Met("bytes", float64(grown)) {
-			p.Say("the heap left by GC cycles went from %s to %s; it rose in the last %s (limit %.0f)", analysis.FormatBytes(floors[0].bytes),
-				analysis.FormatBytes(to.bytes), say.Counted(rises, "cycle", "cycles"), p.Limit("cycles"))
+		g := p.Gate(analysis.Grades("time", float64(to.at-from.at)), analysis.Needs("cycles", float64(rises)), analysis.Needs("trend", z), analysis.Needs("share", say.Ratio(grown, from.bytes)), analysis.Needs("bytes", float64(grown)))
+		if g.Severity == "" {
+			p.Clear(g)
 			return nil
 		}
 		slope := senSlope(floors[first:])
 		finding := analysis.Finding{
-			Severity: severity,
+			Severity: g.Severity,
 			Summary: fmt.Sprintf("The live heap grew from %s to %s over the last %s of the trace, in %s; at this rate it doubles in %s",
 				analysis.FormatBytes(from.bytes), analysis.FormatBytes(to.bytes), say.Counted(rises, "cycle", "cycles"), p.Dur(int64(to.at-from.at)), p.Dur(int64(float64(to.bytes)/max(slope, 1e-9)))),
 			Confidence: analysis.Inferred,

@@ -17,13 +17,13 @@ var markStarvesUsers = &analysis.Analyzer{
 	Interactive: true,
 	Requires:    []*analysis.Analyzer{measures.Latency, measures.Waits, measures.GC},
 	Thresholds: []analysis.Threshold{
-		{Name: "mark-starves-users.p99", Doc: "p99 of waits of user goroutines for a P that end in a GC cycle or saw it mark", Unit: analysis.NS,
+		{Name: "mark-starves-users.p99", Doc: "p99 of the waits of user goroutines for a P that touch a GC cycle (end in one, or saw it mark)", Unit: analysis.NS,
 			Levels: analysis.Levels{Warning: 500e3, Error: 10e6}, Source: "half of latency-tail's warning; 10 ms is a whole time slice (forcePreemptNS)"},
-		{Name: "mark-starves-users.factor", Doc: "over the p99 of the others", Unit: analysis.Ratio,
+		{Name: "mark-starves-users.factor", Doc: "p99 of the waits for a P that touch a GC cycle, as a share of the p99 of all others", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Warning: 3, Error: 3}, Source: "a quarter of the Ps less makes queues a third longer; three times as long is another regime"},
-		{Name: "mark-starves-users.waits", Doc: "waits on either side", Unit: analysis.Count,
+		{Name: "mark-starves-users.waits", Doc: "waits for a P that touch a GC cycle, or those that do not, whichever are fewer", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 1000}, Source: "a p99 needs 1,000 values for ten beyond it"},
-		{Name: "mark-starves-users.gc", Doc: "time of waits for which Ps busy with GC marking or a stopped world are to blame, of those waits", Unit: analysis.Ratio,
+		{Name: "mark-starves-users.gc", Doc: "share of the waits that touch a GC cycle for which Ps busy with GC marking or a stopped world are to blame", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .5}, Source: "below, load that comes with the GC is the likelier reason"},
 	},
 	Run: func(p *analysis.Pass) error {
@@ -47,14 +47,13 @@ var markStarvesUsers = &analysis.Analyzer{
 			blamed += f.Whole()[r].Parts[parse.CauseGC] + f.Whole()[r].Parts[parse.CauseSTW]
 		}
 		share := min(1, say.Ratio(blamed, during.Sum()))
-		severity := analysis.Least(p.Severity("p99", float64(in)), p.Severity("factor", factor))
-		if severity == "" || !p.Met("gc", share) {
-			p.Say("user goroutines wait p99 %s for a P in GC cycles (limit %s) and %s outside (limit %.0f times that); the GC is to blame for %s of the former",
-				p.Dur(in), p.Dur(int64(p.Limit("p99"))), p.Dur(out), p.Limit("factor"), say.Percent(share))
+		g := p.Gate(analysis.Grades("p99", float64(in)), analysis.Grades("factor", factor), analysis.Needs("gc", share), analysis.Needs("waits", float64(min(during.N(), outside))))
+		if g.Severity == "" {
+			p.Clear(g)
 			return nil
 		}
 		finding := analysis.Finding{
-			Severity: severity,
+			Severity: g.Severity,
 			Summary: fmt.Sprintf("User goroutines wait for a P %.3g times as long while the GC marks: p99 %s in cycles (n=%s), %s outside (n=%s); %s of it is blamed on the GC",
 				factor, p.Dur(in), analysis.FormatCount(during.N()), p.Dur(out), analysis.FormatCount(outside), say.Percent(share)),
 			Cost:       analysis.Cost{Value: min(blamed, all.Sum()), Total: all.Sum(), Clock: analysis.GTime},

@@ -18,21 +18,21 @@ var memoryLimitThrash = &analysis.Analyzer{
 	Doc:      say.Page(pages, "memory-limit-thrash"),
 	Requires: []*analysis.Analyzer{measures.GC, measures.Timeline},
 	Thresholds: []analysis.Threshold{
-		{Name: "memory-limit-thrash.marking", Doc: "wall time with a GC cycle under way, of the worst second", Unit: analysis.Ratio,
+		{Name: "memory-limit-thrash.marking", Doc: "share of the worst second with a GC cycle under way", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Error: .83}, Source: "gaps below a fifth of the mark: the next cycle begins as soon as one ends"},
-		{Name: "memory-limit-thrash.cpu", Doc: "P time of the GC in it, of all that is used, without idle workers", Unit: analysis.Ratio,
+		{Name: "memory-limit-thrash.cpu", Doc: "P time of the GC in the worst second, as a share of the P time used (without idle workers)", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Error: .4}, Source: "the runtime itself limits the GC to half of the CPU (mgclimit.go, gcCPULimiter), which ends in a heap beyond the limit"},
-		{Name: "memory-limit-thrash.goal", Doc: "spread of the heap goal in it: largest less smallest, of the largest", Unit: analysis.Ratio, Below: true,
+		{Name: "memory-limit-thrash.goal", Doc: "spread of the heap goal in the worst second (largest less smallest, as a share of the largest)", Unit: analysis.Ratio, Below: true,
 			Levels: analysis.Levels{Error: .02}, Source: "a goal that GOGC sets moves with the live heap; one that the limit sets does not. With GOGC=off it is told as 0 (traceruntime.go: HeapGoal), and the limit alone begins cycles"},
-		{Name: "memory-limit-thrash.room", Doc: "heap goal for each byte live after the cycle before, median of the longest cycles; in place of the three above, with the two below", Unit: analysis.Ratio, Below: true,
+		{Name: "memory-limit-thrash.room", Doc: "heap goal for each byte live after the cycle before, median of the longest cycles", Unit: analysis.Ratio, Below: true,
 			Levels: analysis.Levels{Error: 1.05}, Source: "a GOGC of 10 gives 1.1 and more, with stacks and globals: only a limit that is reached sets a goal at what lives (mgcpacer.go: heapGoalInternal)"},
-		{Name: "memory-limit-thrash.room-marking", Doc: "wall time with a GC cycle under way, of the worst second, with such goals", Unit: analysis.Ratio,
+		{Name: "memory-limit-thrash.room-marking", Doc: "share of the worst second with a GC cycle under way, where heap goals are at what lives", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Error: .5}, Source: "as gc-cpu-dominant.marking: gaps are those of a machine whose CPUs others use"},
-		{Name: "memory-limit-thrash.room-cpu", Doc: "P time of the GC in it, of all that is used, without idle workers, with such goals", Unit: analysis.Ratio,
+		{Name: "memory-limit-thrash.room-cpu", Doc: "P time of the GC in the worst second, as a share of the P time used (without idle workers), where heap goals are at what lives", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Error: .25}, Source: "as gc-cpu-dominant.cpu"},
-		{Name: "memory-limit-thrash.allocation", Doc: "cycles that allocation began, of those that begin in the trace", Unit: analysis.Ratio,
+		{Name: "memory-limit-thrash.allocation", Doc: "share of the cycles that allocation started in all that start in the trace", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .6}, Source: "what runtime.GC begins is no thrash: see forced-gc"},
-		{Name: "memory-limit-thrash.cycles", Doc: "cycles that ended in it", Unit: analysis.Count,
+		{Name: "memory-limit-thrash.cycles", Doc: "GC cycles ended in the worst second", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 5}, Source: "so many goals can differ by chance"},
 	},
 	Run: func(p *analysis.Pass) error {
@@ -46,11 +46,11 @@ var memoryLimitThrash = &analysis.Analyzer{
 			return nil
 		}
 		share, cycles := say.Ratio(w.taken(), w.used()), w.lanes[measures.GCLaneCycles]
-		severity := analysis.Least(p.Severity("marking", w.marking()), p.Severity("cpu", share), p.Severity("goal", spread))
+		ways := []analysis.Condition{analysis.Both(analysis.Grades("marking", w.marking()), analysis.Grades("cpu", share), analysis.Grades("goal", spread))}
 		room, tight := heapRoom(c)
-		tight = tight && p.Met("room", room)
 		if tight {
-			severity = evidence.Graded(severity, analysis.Least(p.Severity("room-marking", w.marking()), p.Severity("room-cpu", share)))
+			ways = append(ways, analysis.Both(analysis.Grades("room-marking", w.marking()), analysis.Grades("room-cpu", share), analysis.Needs("room", room)))
+			tight = p.Met("room", room)
 		}
 		var begun, forced int64
 		for id, s := range c.Starts() {
@@ -59,9 +59,9 @@ var memoryLimitThrash = &analysis.Analyzer{
 				forced += s.N
 			}
 		}
-		if severity == "" || !p.Met("cycles", float64(cycles)) || !p.Met("allocation", say.Ratio(begun-forced, begun)) {
-			p.Say("the worst second has a GC cycle under way %s of the time (limit %s) with %s of the P time used (limit %s); its heap goals differ by %s (limit %s)",
-				say.Percent(w.marking()), say.Percent(p.Limit("marking")), say.Percent(share), say.Percent(p.Limit("cpu")), say.Percent(spread), say.Percent(p.Limit("goal")))
+		g := p.Gate(analysis.Either(ways...), analysis.Needs("cycles", float64(cycles)), analysis.Needs("allocation", say.Ratio(begun-forced, begun)))
+		if g.Severity == "" {
+			p.Clear(g)
 			return nil
 		}
 		all := newGCWindow(p, c, over, p.Trace.From, p.Trace.To)
@@ -73,7 +73,7 @@ var memoryLimitThrash = &analysis.Analyzer{
 			why, caveat = "though GOGC is off", "The trace does not hold GOMEMLIMIT; with GOGC off nothing else begins these cycles."
 		}
 		p.Find(analysis.Finding{
-			Severity: severity,
+			Severity: g.Severity,
 			Summary: fmt.Sprintf("GC cycles follow each other closely (%s of the time, %s) and take %s of the P time used, %s: the memory limit leaves no room",
 				say.Percent(w.marking()), say.Counted(cycles, "cycle", "cycles"), say.Percent(share), why),
 			Cost:       analysis.Cost{Value: all.taken(), Total: all.used(), Clock: analysis.PTime},

@@ -23,9 +23,9 @@ var mmuLow = &analysis.Analyzer{
 	Thresholds: []analysis.Threshold{
 		{Name: "mmu-low.10ms", Doc: "least share of P time left to the program in any 10 ms", Unit: analysis.Ratio, Below: true,
 			Levels: analysis.Levels{Note: .49, Warning: .2}, Source: "background marking leaves three quarters, on two Ps with one dedicated worker half"},
-		{Name: "mmu-low.100ms", Doc: "the same of any 100 ms", Unit: analysis.Ratio, Below: true,
+		{Name: "mmu-low.100ms", Doc: "least share of P time left to the program in any 100 ms", Unit: analysis.Ratio, Below: true,
 			Levels: analysis.Levels{Warning: .4}, Source: "over a tenth of a second, what a person notices, assists have taken more than the GC's own share"},
-		{Name: "mmu-low.taken", Doc: "P time that the GC took in the worst second, of what was used", Unit: analysis.Ratio,
+		{Name: "mmu-low.taken", Doc: "P time that the GC took in the worst second, as a share of the P time used", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .02, Warning: .1}, Source: "a rare dip is a note: it costs a request at most"},
 	},
 	Run: func(p *analysis.Pass) error {
@@ -39,16 +39,13 @@ var mmuLow = &analysis.Analyzer{
 			p.NotApplicable(fmt.Sprintf("the trace is shorter than 10 ms (%s); record longer", p.Dur(p.Trace.Duration())))
 			return nil
 		}
-		severity := p.Severity("10ms", short.Utilization)
-		text := fmt.Sprintf("the GC leaves the program at least %s of the P time of any 10 ms (limit %s)", say.Percent(short.Utilization), say.Percent(p.Limit("10ms")))
+		left := []analysis.Condition{analysis.Grades("10ms", short.Utilization)}
 		if long.Ok {
-			severity = evidence.Graded(severity, p.Severity("100ms", long.Utilization))
-			text += fmt.Sprintf(" and %s of any 100 ms (limit %s)", say.Percent(long.Utilization), say.Percent(p.Limit("100ms")))
+			left = append(left, analysis.Grades("100ms", long.Utilization))
 		}
-		taken := say.Ratio(w.taken(), w.used())
-		severity = analysis.Least(severity, p.Severity("taken", taken))
-		if severity == "" {
-			p.Say("%s", text)
+		g := p.Gate(analysis.Either(left...), analysis.Grades("taken", say.Ratio(w.taken(), w.used())))
+		if g.Severity == "" {
+			p.Clear(g)
 			return nil
 		}
 		all := newGCWindow(p, c, over, p.Trace.From, p.Trace.To)
@@ -59,7 +56,7 @@ var mmuLow = &analysis.Analyzer{
 			shown = append(shown, gcMoment(p, c, long.At, 100e6))
 		}
 		p.Find(analysis.Finding{
-			Severity:   severity,
+			Severity:   g.Severity,
 			Summary:    summary,
 			Cost:       analysis.Cost{Value: all.taken(), Total: all.lanes[measures.GCLaneProcs], Clock: analysis.PTime},
 			Confidence: analysis.Measured,

@@ -14,17 +14,17 @@ var serialMark = &analysis.Analyzer{
 	Doc:      say.Page(pages, "serial-mark"),
 	Requires: []*analysis.Analyzer{measures.GC, measures.Timeline},
 	Thresholds: []analysis.Threshold{
-		{Name: "serial-mark.marking", Doc: "wall time of concurrent mark, of the trace", Unit: analysis.Ratio,
+		{Name: "serial-mark.marking", Doc: "share of the time in concurrent mark", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .1, Warning: .3}, Source: "marks that are rare cost little, however long they take"},
-		{Name: "serial-mark.time", Doc: "that time", Unit: analysis.NS,
+		{Name: "serial-mark.time", Doc: "wall time in concurrent mark", Unit: analysis.NS,
 			Levels: analysis.Levels{Note: 200e6}, Source: "in less a few marks that waited for a CPU make the mean"},
-		{Name: "serial-mark.cycle", Doc: "concurrent mark of a cycle, on average", Unit: analysis.NS,
+		{Name: "serial-mark.cycle", Doc: "concurrent mark of a GC cycle, on average", Unit: analysis.NS,
 			Levels: analysis.Levels{Note: 5e6}, Source: "a short mark ends before idle Ps have woken up for it"},
-		{Name: "serial-mark.parallel", Doc: "Ps that mark or assist, on average while a cycle marks", Unit: analysis.Count, Below: true,
+		{Name: "serial-mark.parallel", Doc: "Ps that mark or assist while a cycle marks, on average", Unit: analysis.Count, Below: true,
 			Levels: analysis.Levels{Note: 1.4}, Source: "idle Ps join the mark as long as there is work to share (mgcpacer.go: needIdleMarkWorker). Measured: 1.2 of 2 Ps for one linked list, 1.7 to 1.9 of 2 and 5.5 of 8 for other large heaps"},
-		{Name: "serial-mark.idle", Doc: "idle Ps, on average while a cycle marks", Unit: analysis.Count,
+		{Name: "serial-mark.idle", Doc: "idle Ps while a cycle marks, on average", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: .3}, Source: "without an idle P the mark has no more to take"},
-		{Name: "serial-mark.stuck", Doc: "share of the time a P's thread took 1 ms or longer between goroutines; with more it is a note and explains nothing", Unit: analysis.Ratio,
+		{Name: "serial-mark.stuck", Doc: "share of the time that Ps' threads took 1 ms or longer between goroutines; with more the finding is a note and explains nothing", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .03}, Source: "as oversubscribed-host.stuck: workers that wait for a CPU do not mark"},
 	},
 	Run: func(p *analysis.Pass) error {
@@ -44,12 +44,12 @@ var serialMark = &analysis.Analyzer{
 		}
 		parallel, idle := say.Ratio(worked+c.Assist().CPU, c.Mark()), say.Ratio(c.Idle(), c.Mark())
 		marking := say.Ratio(c.Mark(), p.Trace.Duration())
-		severity := p.Severity("marking", marking)
-		if severity == "" || !p.Met("parallel", parallel) || !p.Met("idle", idle) || !p.Met("time", float64(c.Mark())) || !p.Met("cycle", float64(c.Mark()/cycles)) {
-			p.Say("while cycles mark, %s of the time and %s each, %.2f Ps mark and %.2f are idle; limit %s, %.1f or fewer and %.1f",
-				say.Percent(marking), p.Dur(c.Mark()/cycles), parallel, idle, say.Percent(p.Limit("marking")), p.Limit("parallel"), p.Limit("idle"))
+		g := p.Gate(analysis.Grades("marking", marking), analysis.Needs("parallel", parallel), analysis.Needs("idle", idle), analysis.Needs("time", float64(c.Mark())), analysis.Needs("cycle", float64(c.Mark()/cycles)))
+		if g.Severity == "" {
+			p.Clear(g)
 			return nil
 		}
+		severity := g.Severity
 		var rows []analysis.Evidence
 		for _, e := range c.Longest().Items() {
 			if r := e.Item; len(rows) < 5 {

@@ -15,9 +15,9 @@ var sweepOnAllocation = &analysis.Analyzer{
 	Doc:      say.Page(pages, "sweep-on-allocation"),
 	Requires: []*analysis.Analyzer{measures.GC, measures.Timeline},
 	Thresholds: []analysis.Threshold{
-		{Name: "sweep-on-allocation.share", Doc: "P time of user goroutines in which they swept spans in order to allocate", Unit: analysis.Ratio,
+		{Name: "sweep-on-allocation.share", Doc: "P time in which user goroutines swept spans in order to allocate, as a share of their P time", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .03}, Source: "sweeping is bought with each allocation; 3 % is twice what programs with a healthy heap pay"},
-		{Name: "sweep-on-allocation.time", Doc: "such P time in the trace", Unit: analysis.NS,
+		{Name: "sweep-on-allocation.time", Doc: "P time in which user goroutines swept spans in order to allocate", Unit: analysis.NS,
 			Levels: analysis.Levels{Note: 5e6}, Source: "half a time slice (forcePreemptNS)"},
 	},
 	Run: func(p *analysis.Pass) error {
@@ -29,14 +29,14 @@ var sweepOnAllocation = &analysis.Analyzer{
 		total := measures.TimelineOf(p).Sums().Total
 		user := max(c.Sweep().CPU, total[measures.ShareUser])
 		share := say.Ratio(c.Sweep().CPU, user)
-		severity := p.Severity("share", share)
-		if severity == "" || !p.Met("time", float64(c.Sweep().CPU)) {
-			p.Say("user goroutines swept %s in order to allocate, %s of their P time (limit %s)", p.Dur(c.Sweep().CPU), say.Percent(share), say.Percent(p.Limit("share")))
+		g := p.Gate(analysis.Grades("share", share), analysis.Needs("time", float64(c.Sweep().CPU)))
+		if g.Severity == "" {
+			p.Clear(g)
 			return nil
 		}
 		sites := measures.RankSites(p, c.Sweeps(), func(s parse.StackID) parse.StackID { return s }, (*measures.GCSum).Add, func(s *measures.GCSum) int64 { return s.CPU })
 		p.Find(analysis.Finding{
-			Severity: severity,
+			Severity: g.Severity,
 			Summary: fmt.Sprintf("User goroutines spend %s of their P time sweeping spans in order to allocate: %s in %s, most at %s",
 				say.Percent(share), p.Dur(c.Sweep().CPU), say.Counted(c.Sweep().N, "sweep", "sweeps"), sites[0].Site),
 			Cost:       analysis.Cost{Value: c.Sweep().CPU, Total: user, Clock: analysis.PTime},

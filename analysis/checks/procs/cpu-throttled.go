@@ -19,16 +19,16 @@ var cpuThrottled = &analysis.Analyzer{
 	About: analysis.Host,
 	Thresholds: []analysis.Threshold{
 		{
-			Name: "cpu-throttled.share", Doc: "share of the time in holes that end at the same phase of 100 ms", Unit: analysis.Ratio,
+			Name: "cpu-throttled.share", Doc: "share of the time in holes (no event on any P though some had work) that end at the same phase of 100 ms", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Warning: .01, Error: .1},
 			Source: "1 % is 10 ms lost in a second, a whole time slice; 10 % is the catalogue's limit for a quota that is too small",
 		},
 		{
-			Name: "cpu-throttled.holes", Doc: "such holes", Unit: analysis.Count, Levels: analysis.Levels{Note: 5},
+			Name: "cpu-throttled.holes", Doc: "holes that end at the same phase of 100 ms", Unit: analysis.Count, Levels: analysis.Levels{Note: 5},
 			Source: "the chance that five holes end within 6 ms of 100 by accident is below 1 in 1,000",
 		},
 		{
-			Name: "cpu-throttled.phase", Doc: "share of all holes of 20 ms or longer, or of all from 5 ms on, that end at that phase", Unit: analysis.Ratio,
+			Name: "cpu-throttled.phase", Doc: "share of the holes that end at the most common phase of 100 ms", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .8},
 			Source: "a quota of cgroup v1 and v2 is refilled by a timer each cpu.cfs_period_us (100 ms); 18 of 19 were in phase with a planted quota, at most 4 of 20 without",
 		},
@@ -40,31 +40,27 @@ var cpuThrottled = &analysis.Analyzer{
 		}
 		f := measures.ParallelismOf(p)
 		wall := p.Trace.Duration()
-		var severity analysis.Severity
+		var best, near analysis.Gate
 		var of *measures.Holes
 		var inPhase int64
 		for i := range f.Holes() {
 			h := &f.Holes()[i]
 			n := commonestPhase(h)
 			share := say.Ratio(n, h.N)
-			if !p.Met("holes", float64(n)) || !p.Met("phase", share) {
-				continue
-			}
 			// Holes out of phase are taken out by their number.
-			if s := p.Severity("share", share*say.Ratio(h.NS, wall)); s.Rank() > severity.Rank() {
-				severity, of, inPhase = s, h, n
+			g := p.Gate(analysis.Grades("share", share*say.Ratio(h.NS, wall)), analysis.Needs("holes", float64(n)), analysis.Needs("phase", share))
+			if g.Severity.Rank() > best.Severity.Rank() {
+				best, of, inPhase = g, h, n
 			}
+			near = near.Nearer(g.At("holes of " + []string{"5 to 20 ms", "20 ms or longer"}[i]))
 		}
 		if of == nil {
-			long := &f.Holes()[1]
-			n := commonestPhase(long)
-			p.Say("%s of 20 ms or longer with no event on any P though some had work, at most %d at one phase of 100 ms; limit %.0f",
-				say.Counted(long.N, "hole", "holes"), n, p.Limit("holes"))
+			p.Clear(near)
 			return nil
 		}
 		cost := int64(float64(of.NS) * say.Ratio(inPhase, of.N))
 		finding := analysis.Finding{
-			Severity: severity, Confidence: analysis.Inferred,
+			Severity: best.Severity, Confidence: analysis.Inferred,
 			Summary: fmt.Sprintf("A CPU quota stopped the program: %s times, %s in all (%s of the time), nothing happened on any P though some had work, and each time it went on at the same moment of a period of 100 ms",
 				analysis.FormatCount(inPhase), p.Dur(cost), analysis.FormatRatio(say.Ratio(cost, wall))),
 			Cost:     evidence.WallTime(p, cost),

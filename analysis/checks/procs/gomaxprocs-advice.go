@@ -19,11 +19,11 @@ var gomaxprocsAdvice = &analysis.Analyzer{
 			Levels: analysis.Levels{Note: 4}, Source: "fewer are room for a peak",
 		},
 		{
-			Name: "gomaxprocs-advice.spare", Doc: "share of those in all Ps", Unit: analysis.Ratio, Levels: analysis.Levels{Note: .5},
+			Name: "gomaxprocs-advice.spare", Doc: "share of these unused Ps in all Ps", Unit: analysis.Ratio, Levels: analysis.Levels{Note: .5},
 			Source: "half of the Ps is twice what was ever needed",
 		},
 		{
-			Name: "gomaxprocs-advice.used", Doc: "user goroutines running, on average", Unit: analysis.Count,
+			Name: "gomaxprocs-advice.used", Doc: "running user goroutines, on average", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: .02}, Source: "for a program that sleeps, the number of Ps does not matter: sched/idle has 0.001",
 		},
 		{
@@ -55,29 +55,29 @@ var gomaxprocsAdvice = &analysis.Analyzer{
 		need := min(levelQuantile(f.Demand(), 999, 1000), procs)
 		mean := measures.WeightedMean(f.Running())
 		short := say.Ratio(f.Saturated(), wall)
-		long := p.Met("duration", float64(wall))
-		fewer := analysis.Least(p.Severity("unused", float64(procs-need)), p.Severity("spare", say.Ratio(procs-need, procs)))
-		more := p.Severity("short", short)
+		duration := analysis.Needs("duration", float64(wall))
+		more := p.Gate(analysis.Grades("short", short), duration)
+		fewer := p.Gate(analysis.Grades("unused", float64(procs-need)), analysis.Grades("spare", say.Ratio(procs-need, procs)), analysis.Needs("used", mean), duration)
 		window := []analysis.Evidence{evidence.Whole(p, analysis.Evidence{
 			Note: fmt.Sprintf("user goroutines running %s on average, running or runnable at most %d for 99.9 %% of the time, %s at the peak",
 				measures.MeanCount(mean), levelQuantile(f.Demand(), 999, 1000), analysis.FormatCount(f.Demand().Max()))})}
 		_, js := p.Trace.Lookup("runtime.handleEvent") // lock_js.go: WebAssembly has one thread
 		byGC := evidence.CauseShare(p, parse.CauseGC, parse.CauseSTW)
 		switch {
-		case long && more != "" && !js && byGC < evidence.ExplainsFrom:
+		case more.Severity != "" && !js && byGC < evidence.ExplainsFrom:
 			over, twice := unmet(f.Demand(), procs), unmet(f.Demand(), 2*procs)
 			p.Find(analysis.Finding{
-				Code: "gomaxprocs-advice/more", Severity: more, Confidence: analysis.Inferred,
+				Code: "gomaxprocs-advice/more", Severity: more.Severity, Confidence: analysis.Inferred,
 				Summary: fmt.Sprintf("More Ps could help: for %s of the time all were busy (GOMAXPROCS %d) and as many goroutines or more waited; of %d, %s of the waiting would have found one",
 					analysis.FormatRatio(short), procs, 2*procs, analysis.FormatRatio(1-say.Ratio(twice, over))),
 				Cost: evidence.WallTime(p, f.Saturated()), Evidence: window,
 				Advice: "Raise GOMAXPROCS if there are CPUs for it; goroutines.runnable.mean should fall.",
 				Caveat: "It only helps when the machine has CPUs to spare, and when the goroutines do not wait for each other.",
 			})
-		case long && fewer != "" && p.Met("used", mean):
+		case fewer.Severity != "":
 			idle, _ := p.Value("procs.share.idle")
 			p.Find(analysis.Finding{
-				Code: "gomaxprocs-advice/fewer", Severity: fewer, Confidence: analysis.Inferred,
+				Code: "gomaxprocs-advice/fewer", Severity: fewer.Severity, Confidence: analysis.Inferred,
 				Summary: fmt.Sprintf("%d of %d Ps would do: user goroutines used %s on average, and for 99.9 %% of the time at most %d ran or could have run",
 					max(need, 1), procs, measures.MeanCount(mean), need),
 				Cost: evidence.ProcTime(p, idle*float64(procs*wall)), Evidence: window,
@@ -85,9 +85,16 @@ var gomaxprocsAdvice = &analysis.Analyzer{
 				Caveat: "The GC uses idle Ps for marking: fewer Ps make its cycles longer.",
 			})
 		default:
-			full := analysis.FormatRatio(say.Ratio(f.Full(), wall))
-			p.Say("user goroutines used %s of %d Ps on average, at most %d could have run at once for 99.9 %% of the time; all Ps were busy for %s of it, with a goroutine waiting for each for %s (more Ps help from %s on)",
-				measures.MeanCount(mean), procs, levelQuantile(f.Demand(), 999, 1000), full, analysis.FormatRatio(short), analysis.FormatRatio(p.Limit("short")))
+			text := fmt.Sprintf("user goroutines used %s of %d Ps on average, at most %d could have run at once for 99.9 %% of the time; all Ps were busy for %s of it",
+				measures.MeanCount(mean), procs, levelQuantile(f.Demand(), 999, 1000), analysis.FormatRatio(say.Ratio(f.Full(), wall)))
+			switch {
+			case more.Severity == "":
+			case js:
+				text += "; WebAssembly has one thread"
+			default:
+				text += "; most of the waiting was for the GC, which takes its part of more Ps too"
+			}
+			p.Say("%s; looked at %s; and at %s", text, more.Said, fewer.Said)
 		}
 		return nil
 	},

@@ -28,8 +28,9 @@ var gomaxprocsChange = &analysis.Analyzer{
 			p.NotApplicable("the trace does not tell GOMAXPROCS; record with Go 1.22 or later")
 			return nil
 		}
-		if !p.Met("count", float64(steps.N-1)) {
-			p.Say("GOMAXPROCS was %d all the time", steps.Last)
+		g := p.Gate(analysis.Grades("count", float64(steps.N-1))).At(fmt.Sprintf("GOMAXPROCS %d", steps.Last))
+		if g.Severity == "" {
+			p.Clear(g)
 			return nil
 		}
 		var values []string
@@ -67,7 +68,7 @@ var gomaxprocsChange = &analysis.Analyzer{
 			}), 3)...)
 		}
 		finding := analysis.Finding{
-			Severity: p.Severity("count", float64(steps.N-1)), Confidence: analysis.Measured,
+			Severity: g.Severity, Confidence: analysis.Measured,
 			Summary: fmt.Sprintf("GOMAXPROCS changed %s (%s)%s; it was below %d for %s",
 				say.Counted(steps.N-1, "time", "times"), firstSteps(values), where, steps.Max, p.Dur(fewer)),
 			Cost:     evidence.WallTime(p, fewer),

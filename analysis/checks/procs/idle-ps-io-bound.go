@@ -18,7 +18,7 @@ var idlePsIOBound = &analysis.Analyzer{
 			Source: "with 70 % idle a queue for Ps is short at any number of them",
 		},
 		{
-			Name: "idle-ps-io-bound.waiting", Doc: "share of the network and of sleeping in the time of user goroutines", Unit: analysis.Ratio,
+			Name: "idle-ps-io-bound.waiting", Doc: "share of the time of user goroutines spent on the network or sleeping", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .8}, Source: "the rest is too little to matter",
 		},
 		{
@@ -26,7 +26,7 @@ var idlePsIOBound = &analysis.Analyzer{
 			Levels: analysis.Levels{Note: 100}, Source: "a program that does nothing is not bound by anything",
 		},
 		{
-			Name: "idle-ps-io-bound.wakeups", Doc: "such wake-ups", Unit: analysis.Count, Levels: analysis.Levels{Note: 100}, Source: "population",
+			Name: "idle-ps-io-bound.wakeups", Doc: "wake-ups of goroutines by the network poller", Unit: analysis.Count, Levels: analysis.Levels{Note: 100}, Source: "population",
 		},
 	},
 	Requires: []*analysis.Analyzer{measures.Timeline, measures.Netpoll, measures.Goroutines, measures.Blocking},
@@ -46,15 +46,13 @@ var idlePsIOBound = &analysis.Analyzer{
 		wakeups, _ := p.Value("netpoll.wakeups")
 		rate := wakeups / float64(wall) * 1e9
 		share := (network + sleep) / float64(of)
-		severity := analysis.Least(p.Severity("idle", idle), p.Severity("waiting", share))
-		if severity == "" || !p.Met("rate", rate) || !p.Met("wakeups", wakeups) {
-			p.Say("Ps were idle for %s of their time and user goroutines spent %s of theirs on the network or sleeping, at %s wake-ups by the poller; limit %s and %s from %s on",
-				analysis.FormatRatio(idle), analysis.FormatRatio(share), analysis.FormatRate(rate),
-				analysis.FormatRatio(p.Limit("idle")), analysis.FormatRatio(p.Limit("waiting")), analysis.FormatRate(p.Limit("rate")))
+		g := p.Gate(analysis.Grades("idle", idle), analysis.Grades("waiting", share), analysis.Needs("rate", rate), analysis.Needs("wakeups", wakeups))
+		if g.Severity == "" {
+			p.Clear(g)
 			return nil
 		}
 		p.Find(analysis.Finding{
-			Severity: severity, Confidence: analysis.Measured,
+			Severity: g.Severity, Confidence: analysis.Measured,
 			Summary: fmt.Sprintf("CPU is not the limit: Ps were idle for %s of their time, and user goroutines spent %s of theirs waiting for the network or sleeping",
 				analysis.FormatRatio(idle), analysis.FormatRatio(share)),
 			Cost:     evidence.GoTime(p, int64(network+sleep)),

@@ -36,10 +36,10 @@ var limitThresholds = []analysis.Threshold{
 	warnAt("limits.waits", 5, analysis.Count, "long waits in all, when too few for a p99", "fewer may be chance"),
 	{Name: "limits.moment", Doc: "share of the waits of 1 ms or longer that ended in the worst 100 ms, of traces of 1 s and more; with more, waits is left out", Unit: analysis.Ratio, Below: true, Levels: analysis.Levels{Warning: .8}, Source: "as latency-tail.moment"},
 	warnAt("limits.serial", .75, analysis.Ratio, "share of wall time with exactly one running user goroutine and none that could run, on 2 Ps or more", "more Ps can then give a quarter at most"),
-	warnAt("limits.serial-time", 50e6, analysis.NS, "such wall time", "five time slices: shorter traces tell nothing"),
+	warnAt("limits.serial-time", 50e6, analysis.NS, "wall time with exactly one running user goroutine and none that could run", "five time slices: shorter traces tell nothing"),
 	warnAt("limits.contention", .5, analysis.Count, "goroutines waiting on average at one lock or channel", "every second moment somebody waits"),
-	warnAt("limits.contention-wait", 1e6, analysis.NS, "mean wait there", "the time after which a mutex starves (internal/sync/mutex.go: starvationThresholdNs)"),
-	warnAt("limits.contention-count", 20, analysis.Count, "waits there", "fewer may be chance"),
+	warnAt("limits.contention-wait", 1e6, analysis.NS, "mean wait at this lock or channel", "the time after which a mutex starves (internal/sync/mutex.go: starvationThresholdNs)"),
+	warnAt("limits.contention-count", 20, analysis.Count, "waits at this lock or channel", "fewer may be chance"),
 	{Name: "limits.outside", Doc: "waits of user goroutines that timers and the network ended; with fewer, cpu and waits are notes", Unit: analysis.Count, Levels: analysis.Levels{Note: 10}, Source: "as latency-tail.outside: a batch job is meant to keep all Ps busy"},
 	warnAt("limits.hostage", .10, analysis.Ratio, "share of P time in calls while others were runnable", "measured on this project's own and the corpus's loads"),
 }
@@ -116,7 +116,8 @@ func limitedByCPU(p *analysis.Pass, wall int64) *limit {
 	runnable, _ := p.Value("goroutines.runnable.mean")
 	total, _ := p.Value("procs.time")
 	procs := total / float64(wall)
-	if !p.Met("cpu", user) || !p.Met("cpu-queue", runnable/procs) {
+	g := p.Gate(analysis.Grades("cpu", user), analysis.Grades("cpu-queue", runnable/procs))
+	if g.Severity == "" {
 		return nil
 	}
 	s := fmt.Sprintf("CPU: the %s ran user code %s of the time while %s user goroutines waited for one on average",
@@ -124,7 +125,7 @@ func limitedByCPU(p *analysis.Pass, wall int64) *limit {
 	if fn, share := evidence.Busiest(p); fn != "" {
 		s += fmt.Sprintf("; %s of the running time is that of %s", analysis.FormatRatio(share), fn) + evidence.RanMostly(p)
 	}
-	severity := analysis.Least(p.Severity("cpu", user), p.Severity("cpu-queue", runnable/procs))
+	severity := g.Severity
 	if !p.Met("outside", evidence.WokenFromOutside(p)) {
 		severity = analysis.Note
 	}
@@ -143,13 +144,14 @@ func limitedByGC(p *analysis.Pass, wall int64) *limit {
 	}
 	total, _ := p.Value("procs.time")
 	sum := work[0] + work[1] + work[2] + work[3]
-	if total == 0 || !p.Met("gc", sum/total) {
+	g := p.Gate(analysis.Grades("gc", sum/total))
+	if total == 0 || g.Severity == "" {
 		return nil
 	}
 	of := func(ns float64) string { return analysis.FormatRatio(ns / total) }
 	cycles, _ := p.Value("gc.cycles")
 	return &limit{analysis.Finding{
-		Code: "limits/gc", Severity: p.Severity("gc", sum/total), Cost: evidence.ProcTime(p, sum), Confidence: analysis.Measured,
+		Code: "limits/gc", Severity: g.Severity, Cost: evidence.ProcTime(p, sum), Confidence: analysis.Measured,
 		Evidence: evidence.LimitRows(evidence.AllocationSites(p, measures.GCOf(p), p.Trace.From, p.Trace.To), 10),
 		Summary: fmt.Sprintf("GC: the collector took %s of P time (workers %s, mark assist %s, pauses %s) in %s",
 			of(sum), of(work[0]+work[1]), of(work[2]), of(work[3]), say.Counted(int64(cycles), "cycle", "cycles")),
@@ -171,7 +173,8 @@ func limitedByStops(p *analysis.Pass, wall int64) *limit {
 	}
 	r := worst[0].Item
 	longest := measures.STWHalt(&r)
-	if !p.Met("stops", say.Ratio(halt, wall)) && !p.Met("stop", float64(longest)) {
+	g := p.Gate(analysis.Either(analysis.Grades("stops", say.Ratio(halt, wall)), analysis.Grades("stop", float64(longest))))
+	if g.Severity == "" {
 		return nil
 	}
 	s := fmt.Sprintf("Stops: the world was stopped %s for %s (%s of the time), longest %s (%s), of which %s passed until the last P stopped",
@@ -182,7 +185,7 @@ func limitedByStops(p *analysis.Pass, wall int64) *limit {
 	e := analysis.Evidence{From: p.Rel(r.Since), To: p.Rel(r.Since) + longest, Func: p.FuncName(r.Func), Note: "longest stop, requested here", Stack: p.Stack(r.Stack)}
 	procs, _ := p.Value("procs.time")
 	return &limit{analysis.Finding{
-		Code: "limits/stops", Summary: s, Severity: evidence.Graded(p.Severity("stops", say.Ratio(halt, wall)), p.Severity("stop", float64(longest))), Confidence: analysis.Measured, Evidence: []analysis.Evidence{e},
+		Code: "limits/stops", Summary: s, Severity: g.Severity, Confidence: analysis.Measured, Evidence: []analysis.Evidence{e},
 		Cost:   evidence.WallTime(p, halt),
 		Advice: "For GC pauses see what the last P to stop was doing; for others stop asking (runtime/metrics instead of runtime.ReadMemStats). stw.gc.total and stw.other.total should fall.",
 		Caveat: "On an oversubscribed machine a descheduled thread makes a stop long.",
@@ -192,7 +195,8 @@ func limitedByStops(p *analysis.Pass, wall int64) *limit {
 func limitedBySyscalls(p *analysis.Pass, wall int64) *limit {
 	hostage, ok := p.Value("syscall.hostage")
 	total, _ := p.Value("procs.time")
-	if !ok || total == 0 || !p.Met("hostage", hostage/total) {
+	g := p.Gate(analysis.Grades("hostage", hostage/total))
+	if !ok || total == 0 || g.Severity == "" {
 		return nil
 	}
 	s := fmt.Sprintf("System calls: goroutines in calls held Ps for %s (%s of P time) while other user goroutines were runnable",
@@ -201,7 +205,7 @@ func limitedBySyscalls(p *analysis.Pass, wall int64) *limit {
 		s += "; most at " + sites[0].Site
 	}
 	return &limit{analysis.Finding{
-		Code: "limits/syscalls", Summary: s, Severity: p.Severity("hostage", hostage/total), Cost: evidence.ProcTime(p, hostage), Confidence: analysis.Inferred,
+		Code: "limits/syscalls", Summary: s, Severity: g.Severity, Cost: evidence.ProcTime(p, hostage), Confidence: analysis.Inferred,
 		Advice: "Bound how many goroutines are in blocking calls at once, or use descriptors the poller can wait for; syscall.hostage should fall.",
 		Caveat: "An upper bound, by at most 20 µs for each call.",
 	}, hostage / float64(wall)}
@@ -213,7 +217,8 @@ func limitedBySerial(p *analysis.Pass, wall int64) *limit {
 	procs := total / float64(wall)
 	alone := f.Alone()
 	one := say.Ratio(alone, wall)
-	if procs < 1.5 || !p.Met("serial", one) || !p.Met("serial-time", float64(alone)) {
+	g := p.Gate(analysis.Grades("serial", one), analysis.Grades("serial-time", float64(alone)))
+	if procs < 1.5 || g.Severity == "" {
 		return nil
 	}
 	s := fmt.Sprintf("Serial: exactly one user goroutine ran, and no other could, for %s of the time, though there are %s", analysis.FormatRatio(one), say.Counted(int64(procs+.5), "P", "Ps"))
@@ -221,7 +226,7 @@ func limitedBySerial(p *analysis.Pass, wall int64) *limit {
 		s += fmt.Sprintf("; %s of the running time is that of %s", analysis.FormatRatio(share), fn) + evidence.RanMostly(p)
 	}
 	return &limit{analysis.Finding{
-		Code: "limits/serial", Summary: s, Severity: analysis.Least(p.Severity("serial", one), p.Severity("serial-time", float64(alone))), Confidence: analysis.Measured,
+		Code: "limits/serial", Summary: s, Severity: g.Severity, Confidence: analysis.Measured,
 		Cost:     evidence.WallTime(p, alone),
 		Evidence: evidence.RunningEvidence(p),
 		Advice:   "Split that work over goroutines, or make it shorter; more Ps alone change nothing. goroutines.running.mean should rise above 1.",
@@ -232,9 +237,11 @@ func limitedBySerial(p *analysis.Pass, wall int64) *limit {
 func limitedByContention(p *analysis.Pass, wall int64) *limit {
 	// The costliest that is contended; waiting for assist credit is the GC's.
 	sites := measures.WaitingSites(p)
+	contended := func(w *measures.WaitingAt) analysis.Gate {
+		return p.Gate(analysis.Grades("contention", say.Ratio(w.Busy(), wall)), analysis.Grades("contention-wait", float64(w.Mean())), analysis.Grades("contention-count", float64(w.N)))
+	}
 	i := slices.IndexFunc(sites, func(w *measures.WaitingAt) bool {
-		return measures.BlockContends(p.Trace, w.Label[0], w.Stack) && w.Label[0] != "GC mark assist wait for work" &&
-			p.Met("contention", say.Ratio(w.Busy(), wall)) && p.Met("contention-wait", float64(w.Mean())) && p.Met("contention-count", float64(w.N))
+		return measures.BlockContends(p.Trace, w.Label[0], w.Stack) && w.Label[0] != "GC mark assist wait for work" && contended(w).Severity != ""
 	})
 	if i < 0 {
 		return nil
@@ -246,7 +253,7 @@ func limitedByContention(p *analysis.Pass, wall int64) *limit {
 	shown := w.Evidence(p, window.All(p), say.Counted(n, "wait", "waits")+", "+p.Dur(total)+" in all")
 	return &limit{analysis.Finding{
 		Code: "limits/contention", Summary: s,
-		Severity:   analysis.Least(p.Severity("contention", queued), p.Severity("contention-wait", float64(mean)), p.Severity("contention-count", float64(n))),
+		Severity:   contended(w).Severity,
 		Confidence: analysis.Measured,
 		Cost:       evidence.GoTime(p, total),
 		Evidence:   shown,
@@ -259,10 +266,13 @@ func limitedByWaits(p *analysis.Pass, wall int64) *limit {
 	user := measures.LatencyOf(p).Headline()
 	p99, ok := user.Quantile(.99)
 	long := user.Above(int64(p.Limit("wait")))
-	if ok && !p.Met("wait", float64(p99)) || !ok && !p.Met("waits", float64(long)) {
-		return nil
+	late := analysis.Grades("waits", float64(long))
+	if ok {
+		late = analysis.Grades("wait", float64(p99))
 	}
-	if _, inMoment := evidence.WorstMoment(p, measures.LatencyOf(p)); inMoment > p.Limit("moment") {
+	_, inMoment := evidence.WorstMoment(p, measures.LatencyOf(p))
+	g := p.Gate(late, analysis.Needs("moment", inMoment))
+	if g.Severity == "" {
 		return nil
 	}
 	s := fmt.Sprintf("Scheduling: user goroutines waited %s for a P, %s of %s waits for %s or longer, at most %s",
@@ -274,10 +284,7 @@ func limitedByWaits(p *analysis.Pass, wall int64) *limit {
 		at := p.Rel(e.Item.Since)
 		shown = append(shown, analysis.Evidence{From: at, To: at + e.Value, G: evidence.IDOf(e.Item.G), Func: p.FuncName(e.Item.Fn), Note: "waited for a P"})
 	}
-	severity := p.Severity("waits", float64(long))
-	if ok {
-		severity = p.Severity("wait", float64(p99))
-	}
+	severity := g.Severity
 	if !p.Met("outside", evidence.WokenFromOutside(p)) {
 		severity = analysis.Note
 	}

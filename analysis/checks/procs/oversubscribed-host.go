@@ -16,17 +16,17 @@ var oversubscribedHost = &analysis.Analyzer{
 	About: analysis.Host,
 	Thresholds: []analysis.Threshold{
 		{
-			Name: "oversubscribed-host.stuck", Doc: "share of the time a P's thread took 1 ms or longer between goroutines", Unit: analysis.Ratio,
+			Name: "oversubscribed-host.stuck", Doc: "share of the time that Ps' threads took 1 ms or longer between goroutines", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .01, Warning: .03},
 			Source: "planted programs and their kernel schedstat: all but one with 3 % and more waited for a CPU for 38 % of their time or longer; the one fails the share of the scheduler",
 		},
 		{
-			Name: "oversubscribed-host.scheduler", Doc: "share of that in all time of Ps in the scheduler", Unit: analysis.Ratio,
+			Name: "oversubscribed-host.scheduler", Doc: "time that Ps' threads took 1 ms or longer between goroutines, as a share of all time of Ps in the scheduler", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .3, Warning: .6},
 			Source: "as before; the scheduler neither blocks nor spins for a ms (proc.go:findRunnable)",
 		},
 		{
-			Name: "oversubscribed-host.count", Doc: "such times", Unit: analysis.Count, Levels: analysis.Levels{Note: 20},
+			Name: "oversubscribed-host.count", Doc: "stretches of 1 ms or longer that Ps' threads took between goroutines", Unit: analysis.Count, Levels: analysis.Levels{Note: 20},
 			Source: "a few happen on any machine",
 		},
 		{
@@ -35,11 +35,11 @@ var oversubscribedHost = &analysis.Analyzer{
 			Source: "0.78 to 1.01 in traces with a CPU profile on a busy machine",
 		},
 		{
-			Name: "oversubscribed-host.samples", Doc: "samples expected for that", Unit: analysis.Count, Levels: analysis.Levels{Note: 200},
+			Name: "oversubscribed-host.samples", Doc: "CPU samples due for the time Ps ran goroutines", Unit: analysis.Count, Levels: analysis.Levels{Note: 200},
 			Source: "7 % standard error",
 		},
 		{
-			Name: "oversubscribed-host.stall", Doc: "longest hole: no event on any P though some had work", Unit: analysis.NS,
+			Name: "oversubscribed-host.stall", Doc: "longest hole (no event on any P though some had work)", Unit: analysis.NS,
 			Levels: analysis.Levels{Warning: 100e6, Error: 1e9},
 			Source: "sysmon ends runs after 10 to 20 ms (proc.go:retake); five times that, and longer than a period of a CPU quota",
 		},
@@ -64,37 +64,38 @@ func runOversubscribedHost(p *analysis.Pass) error {
 		return nil
 	}
 
-	stalled := false
+	hole, work := int64(0), int64(0)
+	var at parse.Time
 	if worst := f.WorstHole().Items(); len(worst) > 0 {
-		hole := worst[0]
-		if severity := p.Severity("stall", float64(hole.Value)); severity != "" {
-			stalled = true
-			finding := analysis.Finding{
-				Code: "oversubscribed-host/stalled", Severity: severity, Confidence: analysis.Heuristic,
-				Summary: fmt.Sprintf("The program stood still for %s at %s: no event on any P, though %s had work",
-					p.Dur(hole.Value), p.At(parse.Time(hole.Time)), say.Counted(int64(hole.Item), "P", "Ps")),
-				Cost:     evidence.WallTime(p, hole.Value),
-				Evidence: holeEvidence(p, f),
-				Advice:   "Look for what stopped the process then: SIGSTOP, a suspended or migrated machine, a debugger, swapping, a CPU quota. preempt.overrun.max should fall below 20 ms.",
-				Caveat:   "A loop that cannot be preempted (asyncpreemptoff=1, a huge copy) looks the same when nothing else has work.",
-			}
-			// The stall is the overrun when it is most of the longest one.
-			if over := measures.PreemptionOf(p).Worst().Items(); len(over) > 0 && evidence.Causes(hole.Value, over[0].Value) {
-				finding.Explains = append(finding.Explains, "slice-overrun")
-			}
-			p.Find(finding)
+		hole, work, at = worst[0].Value, int64(worst[0].Item), parse.Time(worst[0].Time)
+	}
+	stall := p.Gate(analysis.Grades("stall", float64(hole)))
+	if stall.Severity != "" {
+		finding := analysis.Finding{
+			Code: "oversubscribed-host/stalled", Severity: stall.Severity, Confidence: analysis.Heuristic,
+			Summary: fmt.Sprintf("The program stood still for %s at %s: no event on any P, though %s had work",
+				p.Dur(hole), p.At(at), say.Counted(work, "P", "Ps")),
+			Cost:     evidence.WallTime(p, hole),
+			Evidence: holeEvidence(p, f),
+			Advice:   "Look for what stopped the process then: SIGSTOP, a suspended or migrated machine, a debugger, swapping, a CPU quota. preempt.overrun.max should fall below 20 ms.",
+			Caveat:   "A loop that cannot be preempted (asyncpreemptoff=1, a huge copy) looks the same when nothing else has work.",
 		}
+		// The stall is the overrun when it is most of the longest one.
+		if over := measures.PreemptionOf(p).Worst().Items(); len(over) > 0 && evidence.Causes(hole, over[0].Value) {
+			finding.Explains = append(finding.Explains, "slice-overrun")
+		}
+		p.Find(finding)
 	}
 
+	var g analysis.Gate
 	switch {
 	case sampled:
 		share := float64(tr.Samples()) / expected
-		severity := p.Severity("sampled", share)
-		if severity == "" {
+		if g = p.Gate(analysis.Grades("sampled", share), analysis.Needs("samples", expected)); g.Severity == "" {
 			break
 		}
 		finding := analysis.Finding{
-			Severity: severity, Confidence: analysis.Inferred,
+			Severity: g.Severity, Confidence: analysis.Inferred,
 			Summary: fmt.Sprintf("Ps ran goroutines for %s, but CPU samples cover only %s of it (n=%s): for the rest their threads waited for a CPU",
 				p.Dur(tr.ProcsRan()), analysis.FormatRatio(share), analysis.FormatCount(tr.Samples())),
 			Cost:     analysis.Cost{Value: tr.ProcsRan() - tr.Samples()*measures.SamplePeriod, Total: tr.ProcsRan(), Clock: analysis.PTime},
@@ -105,12 +106,12 @@ func runOversubscribedHost(p *analysis.Pass) error {
 		return nil
 	default:
 		stuck := tl.Stuck()
-		severity := analysis.Least(p.Severity("stuck", say.Ratio(stuck.NS, wall)), p.Severity("scheduler", say.Ratio(stuck.NS, inScheduler)))
-		if severity == "" || !p.Met("count", float64(stuck.N)) {
+		g = p.Gate(analysis.Grades("stuck", say.Ratio(stuck.NS, wall)), analysis.Grades("scheduler", say.Ratio(stuck.NS, inScheduler)), analysis.Needs("count", float64(stuck.N)))
+		if g.Severity == "" {
 			break
 		}
 		finding := analysis.Finding{
-			Severity: severity, Confidence: analysis.Heuristic,
+			Severity: g.Severity, Confidence: analysis.Heuristic,
 			Summary: fmt.Sprintf("Threads waited for a CPU: %s times one that looked for a goroutine took 1 ms or longer, %s of the time in all (%s of the time in the scheduler), longest %s",
 				analysis.FormatCount(stuck.N), analysis.FormatRatio(say.Ratio(stuck.NS, wall)), analysis.FormatRatio(say.Ratio(stuck.NS, inScheduler)), p.Dur(stuck.Longest)),
 			Cost:     evidence.ProcTime(p, float64(stuck.NS)),
@@ -120,15 +121,9 @@ func runOversubscribedHost(p *analysis.Pass) error {
 		oversubscribed(p, &finding)
 		return nil
 	}
-	if stalled {
-		return nil
+	if stall.Severity == "" {
+		p.Clear(g, stall)
 	}
-	if sampled {
-		p.Say("CPU samples cover %s of the time Ps ran goroutines; limit %s", analysis.FormatRatio(float64(tr.Samples())/expected), analysis.FormatRatio(p.Limit("sampled")))
-		return nil
-	}
-	p.Say("threads took 1 ms or longer between goroutines %s, %s of the time; limit %s and %.0f times",
-		say.Counted(tl.Stuck().N, "time", "times"), analysis.FormatRatio(say.Ratio(tl.Stuck().NS, wall)), analysis.FormatRatio(p.Limit("stuck")), p.Limit("count"))
 	return nil
 }
 

@@ -22,24 +22,24 @@ var pImbalance = &analysis.Analyzer{
 	Doc:  say.Page(pages, "p-imbalance"),
 	Thresholds: []analysis.Threshold{
 		{
-			Name: "p-imbalance.ratio", Doc: "running time of the busiest P over the mean of all, in each of the windows", Unit: analysis.Count,
+			Name: "p-imbalance.ratio", Doc: "running time of the busiest P over the mean of all, in each of several windows", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 1.5, Warning: 2},
 			Source: "the catalogue's; stealing keeps it near 1 when there is work for all",
 		},
 		{
-			Name: "p-imbalance.windows", Doc: "windows of 0.5 s in a row", Unit: analysis.Count, Levels: analysis.Levels{Note: 3},
+			Name: "p-imbalance.windows", Doc: "windows of 0.5 s in a row in which all of this holds", Unit: analysis.Count, Levels: analysis.Levels{Note: 3},
 			Source: "less is chance",
 		},
 		{
-			Name: "p-imbalance.used", Doc: "mean share of running in P time", Unit: analysis.Ratio, Levels: analysis.Levels{Note: .2},
+			Name: "p-imbalance.used", Doc: "share of P time running, in each window", Unit: analysis.Ratio, Levels: analysis.Levels{Note: .2},
 			Source: "with less to do a few Ps do it all, and should",
 		},
 		{
-			Name: "p-imbalance.unused", Doc: "mean share of the rest", Unit: analysis.Ratio, Levels: analysis.Levels{Note: .1},
+			Name: "p-imbalance.unused", Doc: "share of P time not running, in each window", Unit: analysis.Ratio, Levels: analysis.Levels{Note: .1},
 			Source: "with less unused there is nothing to share better",
 		},
 		{
-			Name: "p-imbalance.runnable", Doc: "runnable user goroutines per P on average", Unit: analysis.Count, Levels: analysis.Levels{Note: .25},
+			Name: "p-imbalance.runnable", Doc: "runnable user goroutines per P on average, in each window", Unit: analysis.Count, Levels: analysis.Levels{Note: .25},
 			Source: "an uneven load hurts only who waits beside idle Ps",
 		},
 	},
@@ -58,33 +58,33 @@ var pImbalance = &analysis.Analyzer{
 			return nil
 		}
 		windows := imbalances(tl, f.Over())
+		// uneven is whether a window, the best of a row of so many, is worth a finding.
+		uneven := func(w imbalance, row ...analysis.Condition) analysis.Gate {
+			return p.Gate(append([]analysis.Condition{analysis.Grades("ratio", w.ratio), analysis.Needs("used", w.used),
+				analysis.Needs("unused", 1-w.used), analysis.Needs("runnable", w.runnable)}, row...)...)
+		}
 		var row, best []imbalance
+		var g analysis.Gate
 		for _, w := range windows {
-			if p.Met("ratio", w.ratio) && p.Met("used", w.used) && p.Met("unused", 1-w.used) && p.Met("runnable", w.runnable) {
+			if uneven(w).Severity != "" {
 				row = append(row, w)
 			} else {
 				row = nil
+				g = g.Nearer(uneven(w, analysis.Needs("windows", 0)))
 			}
 			if len(row) > len(best) {
 				best = slices.Clone(row)
 			}
 		}
-		if !p.Met("windows", float64(len(best))) {
-			var most imbalance
-			for _, w := range windows {
-				if p.Met("used", w.used) && w.ratio > most.ratio {
-					most = w
-				}
-			}
-			if most.ratio == 0 {
-				p.Say("Ps ran goroutines for less than %s of their time in every 0.5 s", analysis.FormatRatio(p.Limit("used")))
-			} else {
-				p.Say("the busiest P ran %.2f times the mean in the worst 0.5 s, with %s goroutines waiting per P; limit %.1f and %.2f in %.0f in a row",
-					most.ratio, measures.MeanCount(most.runnable), p.Limit("ratio"), p.Limit("runnable"), p.Limit("windows"))
-			}
+		var least imbalance
+		if len(best) > 0 {
+			least = slices.MinFunc(best, func(a, b imbalance) int { return int(1e6 * (a.ratio - b.ratio)) })
+			g = uneven(least, analysis.Needs("windows", float64(len(best))))
+		}
+		if g.Severity == "" {
+			p.Clear(g)
 			return nil
 		}
-		least := slices.MinFunc(best, func(a, b imbalance) int { return int(1e6 * (a.ratio - b.ratio)) })
 		from, to := best[0].from, best[len(best)-1].to
 		lost := int64(0)
 		var shown []analysis.Evidence
@@ -96,7 +96,7 @@ var pImbalance = &analysis.Analyzer{
 			}
 		}
 		p.Find(analysis.Finding{
-			Severity: p.Severity("ratio", least.ratio), Confidence: analysis.Measured,
+			Severity: g.Severity, Confidence: analysis.Measured,
 			Summary: fmt.Sprintf("The Ps are unevenly loaded: for %s the busiest ran %.2f times the mean or more, while others were idle and user goroutines waited",
 				p.Dur(to-from), least.ratio),
 			Cost: evidence.ProcTime(p, float64(lost)), Evidence: shown,

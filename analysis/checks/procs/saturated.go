@@ -23,19 +23,19 @@ var SaturatedPs = &analysis.Analyzer{
 			Source: "half of the time every goroutine that wakes up waits for a whole run of another one; at 90 % the queue never drains",
 		},
 		{
-			Name: "saturated.second", Doc: "the same in the worst second", Unit: analysis.Ratio, Levels: analysis.Levels{Note: .9},
+			Name: "saturated.second", Doc: "share of the worst second with all Ps busy and a runnable user goroutine or more for each", Unit: analysis.Ratio, Levels: analysis.Levels{Note: .9},
 			Source: "as before; a second of it is a burst of work, worth knowing",
 		},
 		{
-			Name: "saturated.user", Doc: "share of user code in P time", Unit: analysis.Ratio, Levels: analysis.Levels{Note: .5},
+			Name: "saturated.user", Doc: "share of P time in user code", Unit: analysis.Ratio, Levels: analysis.Levels{Note: .5},
 			Source: "else GC or system calls keep the Ps busy",
 		},
 		{
-			Name: "saturated.time", Doc: "time of it", Unit: analysis.NS, Levels: analysis.Levels{Note: 100e6},
+			Name: "saturated.time", Doc: "time with all Ps busy and a runnable user goroutine or more for each", Unit: analysis.NS, Levels: analysis.Levels{Note: 100e6},
 			Source: "ten time slices (proc.go:forcePreemptNS)",
 		},
 		{
-			Name: "saturated.outside", Doc: "waits of user goroutines that timers and the network ended; with fewer it is a note", Unit: analysis.Count, Levels: analysis.Levels{Note: 10},
+			Name: "saturated.outside", Doc: "waits of user goroutines that timers and the network ended; with fewer the finding is a note", Unit: analysis.Count, Levels: analysis.Levels{Note: 10},
 			Source: "as latency-tail.outside: a batch job is meant to keep all Ps busy",
 		},
 	},
@@ -47,17 +47,13 @@ var SaturatedPs = &analysis.Analyzer{
 		wall := p.Trace.Duration()
 		f := measures.ParallelismOf(p)
 		w := window.Worst(p, f.Over(), window.Second, window.Mean(measures.OverSaturated))
-		severity := p.Severity("share", say.Ratio(f.Saturated(), wall))
-		if s := p.Severity("second", w.Score); s.Rank() > severity.Rank() {
-			severity = s
-		}
 		user, _ := p.Value("procs.share.user")
-		if severity == "" || !p.Met("time", float64(f.Saturated())) || !p.Met("user", user) {
-			p.Say("all Ps were busy with a goroutine or more waiting for each for %s of the time, %s in the worst second, with %s of P time in user code; limit %s, %s and %s",
-				analysis.FormatRatio(say.Ratio(f.Saturated(), wall)), analysis.FormatRatio(w.Score), analysis.FormatRatio(user),
-				analysis.FormatRatio(p.Limit("share")), analysis.FormatRatio(p.Limit("second")), analysis.FormatRatio(p.Limit("user")))
+		g := p.Gate(analysis.Either(analysis.Grades("share", say.Ratio(f.Saturated(), wall)), analysis.Grades("second", w.Score)), analysis.Needs("time", float64(f.Saturated())), analysis.Needs("user", user))
+		if g.Severity == "" {
+			p.Clear(g)
 			return nil
 		}
+		severity := g.Severity
 		if !p.Met("outside", evidence.WokenFromOutside(p)) {
 			severity = analysis.Note
 		}

@@ -15,7 +15,7 @@ var serialSection = &analysis.Analyzer{
 	Covers: []string{"limits/serial"},
 	Thresholds: []analysis.Threshold{
 		{
-			Name: "serial-section.alone", Doc: "share of the time in which exactly one user goroutine ran, none was runnable and no P in a system call", Unit: analysis.Ratio,
+			Name: "serial-section.alone", Doc: "share of the time in which exactly one user goroutine ran, none was runnable and no P was in a system call", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .5, Warning: .75},
 			Source: "Amdahl: with half of the time serial no number of Ps more than doubles the speed, with three quarters none gains a third",
 		},
@@ -30,12 +30,12 @@ var serialSection = &analysis.Analyzer{
 			Source: "else the part that ran alone is a different one each time: light load",
 		},
 		{
-			Name: "serial-section.time", Doc: "that time", Unit: analysis.NS,
+			Name: "serial-section.time", Doc: "time in which exactly one user goroutine ran, none was runnable and no P was in a system call", Unit: analysis.NS,
 			Levels: analysis.Levels{Note: 100e6},
 			Source: "ten time slices (proc.go:forcePreemptNS)",
 		},
 		{
-			Name: "serial-section.procs", Doc: "GOMAXPROCS on average", Unit: analysis.Count, Levels: analysis.Levels{Note: 1.5},
+			Name: "serial-section.procs", Doc: "GOMAXPROCS, on average", Unit: analysis.Count, Levels: analysis.Levels{Note: 1.5},
 			Source: "on one P everything is serial",
 		},
 	},
@@ -59,14 +59,13 @@ var serialSection = &analysis.Analyzer{
 		}
 		blocked /= float64(wall)
 		owner, share := evidence.Busiest(p)
-		severity := analysis.Least(p.Severity("alone", say.Ratio(alone, wall)), p.Severity("waiting", blocked))
-		if severity == "" || !p.Met("owner", share) || !p.Met("time", float64(alone)) {
-			p.Say("exactly one user goroutine ran, and no other could, for %s of the time, %s others were blocked on locks and channels on average; limit %s and %.2f",
-				analysis.FormatRatio(say.Ratio(alone, wall)), measures.MeanCount(blocked), analysis.FormatRatio(p.Limit("alone")), p.Limit("waiting"))
+		g := p.Gate(analysis.Grades("alone", say.Ratio(alone, wall)), analysis.Grades("waiting", blocked), analysis.Needs("owner", share), analysis.Needs("time", float64(alone)), analysis.Needs("procs", procs))
+		if g.Severity == "" {
+			p.Clear(g)
 			return nil
 		}
 		finding := analysis.Finding{
-			Severity: severity, Confidence: analysis.Inferred,
+			Severity: g.Severity, Confidence: analysis.Inferred,
 			Summary: fmt.Sprintf("A serial part limits the program: exactly one user goroutine ran, and no other could, for %s of the time on %s, while %s others were blocked on locks and channels on average; %s of all running is that of %s%s",
 				analysis.FormatRatio(say.Ratio(alone, wall)), say.Counted(int64(procs+.5), "P", "Ps"), measures.MeanCount(blocked), analysis.FormatRatio(share), owner, evidence.RanMostly(p)),
 			Cost:     evidence.WallTime(p, alone),

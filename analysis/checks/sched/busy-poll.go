@@ -17,7 +17,7 @@ var busyPoll = &analysis.Analyzer{
 	Requires: []*analysis.Analyzer{measures.Timeline, measures.Goroutines, measures.Kinds, measures.Holders},
 	Thresholds: []analysis.Threshold{
 		{
-			Name: "busy-poll.running", Doc: "share of the lives of goroutines that run, or could, and never block", Unit: analysis.Ratio,
+			Name: "busy-poll.running", Doc: "share of the lives of goroutines of one kind in which they run or could run", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .98}, Source: "who waits for something else, if only for a lock, is no poll; 2 % are stops and the tracer's own",
 		},
 		{
@@ -25,22 +25,23 @@ var busyPoll = &analysis.Analyzer{
 			Levels: analysis.Levels{Note: .5}, Source: "half of a CPU that others could have",
 		},
 		{
-			Name: "busy-poll.time", Doc: "that time", Unit: analysis.NS,
+			Name: "busy-poll.time", Doc: "time that they run", Unit: analysis.NS,
 			Levels: analysis.Levels{Note: 200e6}, Source: "twenty time slices (proc.go:forcePreemptNS): a computation of that length may still end",
 		},
 		{
-			Name: "busy-poll.waited", Doc: "share of the time in which others wait for what they do", Unit: analysis.Ratio, Below: true,
+			Name: "busy-poll.waited", Doc: "share of the time in which others wait for them", Unit: analysis.Ratio, Below: true,
 			Levels: analysis.Levels{Note: .02}, Source: "with more it is a serial part: a lock that it holds for a moment now and then is none",
 		},
 		{
-			Name: "busy-poll.polls", Doc: "share of their runs that ended in a function that asks without waiting: a select with default, a lock that is free, an atomic, a yield", Unit: analysis.Ratio,
+			Name: "busy-poll.polls", Doc: "share of their runs that ended in a function that asks without waiting (a select with default, a lock that is free, an atomic, a yield)", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .02, Warning: .2}, Source: "preemption strikes a loop where it is: one run in five in such a call says what the loop is about, one in fifty that it asks at all",
 		},
 	},
 	Run: func(p *analysis.Pass) error {
 		h := measures.HoldersOf(p)
 		polls := pollsOf(p)
-		found, any, most := 0, false, 0.0
+		found, any := 0, false
+		var near analysis.Gate
 		for _, k := range h.Kinds.All {
 			ran := k.State[parse.GoRunning]
 			if ran == 0 || k.Life == 0 {
@@ -48,22 +49,18 @@ var busyPoll = &analysis.Analyzer{
 			}
 			any = true
 			share := k.Share(ran + k.State[parse.GoRunnable])
-			if k.Name == "main.main" || !p.Met("waited", say.Ratio(waitedForBy(h, k), p.Trace.Duration())) {
+			if k.Name == "main.main" {
 				continue
 			}
-			ps := say.Ratio(ran, p.Trace.Duration())
-			most = max(most, ps)
-			if !p.Met("running", share) || !p.Met("ps", ps) || !p.Met("time", float64(ran)) || found == evidence.MaxFindings {
+			ps, asks := say.Ratio(ran, p.Trace.Duration()), polls[k.Name]
+			g := p.Gate(analysis.Grades("polls", asks.share()), analysis.Needs("running", share), analysis.Needs("ps", ps), analysis.Needs("time", float64(ran)), analysis.Needs("waited", say.Ratio(waitedForBy(h, k), p.Trace.Duration())))
+			if g.Severity == "" || found == evidence.MaxFindings { // without polls it is a computation: what it is for is not in the trace
+				near = near.Nearer(g.At(k.Name))
 				continue
-			}
-			asks := polls[k.Name]
-			severity := p.Severity("polls", asks.share())
-			if severity == "" {
-				continue // a computation: what it is for is not in the trace
 			}
 			found++
 			p.Find(analysis.Finding{
-				Severity: severity, Explains: []string{"serial-section", "limits/serial"},
+				Severity: g.Severity, Explains: []string{"serial-section", "limits/serial"},
 				Summary: fmt.Sprintf("%s polls: it runs all the time, %s Ps on average, never blocks, and nobody waits for it; %s of its runs end where it asks without waiting (%s)",
 					k.Title(), say.Number(ps), analysis.FormatRatio(asks.share()), asks.name),
 				Cost: evidence.ProcTime(p, float64(ran)), Confidence: analysis.Heuristic,
@@ -77,7 +74,7 @@ var busyPoll = &analysis.Analyzer{
 		case !any:
 			p.NotApplicable("no goroutine of the program ran")
 		default:
-			p.Say("goroutines that never block and that nobody waits for took %s Ps on average, and did not poll; worth a note from %s on", say.Number(most), say.Number(p.Limit("ps")))
+			evidence.Clear(p, "no goroutine but main that ran", near)
 		}
 		return nil
 	},

@@ -20,7 +20,7 @@ var connectionChurn = &analysis.Analyzer{
 			Source: "clients that reuse connections dial a few at their start; each costs a handshake, three to four goroutines and an ephemeral port for a minute (TIME_WAIT): 28,232 of them (Linux, ip_local_port_range) last for 470 a second",
 		},
 		{
-			Name: "connection-churn.count", Doc: "such connections", Unit: analysis.Count, Levels: analysis.Levels{Note: 50}, Source: "a pool that fills up",
+			Name: "connection-churn.count", Doc: "connections that net/http dials", Unit: analysis.Count, Levels: analysis.Levels{Note: 50}, Source: "a pool that fills up",
 		},
 	},
 	Requires: []*analysis.Analyzer{measures.Timeline, measures.Goroutines},
@@ -54,9 +54,9 @@ var connectionChurn = &analysis.Analyzer{
 			return nil
 		}
 		rate := say.PerSecond(dials, p.Trace.Duration())
-		severity := p.Severity("rate", rate)
-		if severity == "" || !p.Met("count", float64(dials)) {
-			p.Say("net/http dialled %s, %s; limit %s", say.Counted(dials, "connection", "connections"), analysis.FormatRate(rate), analysis.FormatRate(p.Limit("rate")))
+		g := p.Gate(analysis.Grades("rate", rate), analysis.Needs("count", float64(dials)))
+		if g.Severity == "" {
+			p.Clear(g)
 			return nil
 		}
 		shown := []analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: p.SiteName(site), Note: "dials are begun here", Stack: p.Stack(site)})}
@@ -65,7 +65,7 @@ var connectionChurn = &analysis.Analyzer{
 				Note: fmt.Sprintf("%s of %s started here", analysis.FormatCount(made), p.FuncName(loop)), Stack: p.Stack(maker)}))
 		}
 		p.Find(analysis.Finding{
-			Severity: severity, Confidence: analysis.Measured,
+			Severity: g.Severity, Confidence: analysis.Measured,
 			Summary: fmt.Sprintf("HTTP connections are not reused: %s dials (%s), %s of %s goroutines created",
 				analysis.FormatCount(dials), analysis.FormatRate(rate), analysis.FormatRatio(say.Ratio(dials, all)), analysis.FormatCount(all)),
 			Cost:     evidence.ProcTime(p, float64(spent)),

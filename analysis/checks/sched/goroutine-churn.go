@@ -22,11 +22,11 @@ var goroutineChurn = &analysis.Analyzer{
 			Source: "the catalogue's 50,000; a planted program has 16,000, servers with a goroutine per request some 1,000",
 		},
 		{
-			Name: "goroutine-churn.run", Doc: "running time of each, on average", Unit: analysis.NS, Below: true, Levels: analysis.Levels{Note: 20e3, Warning: 10e3},
+			Name: "goroutine-churn.run", Doc: "running time of a goroutine created there, on average", Unit: analysis.NS, Below: true, Levels: analysis.Levels{Note: 20e3, Warning: 10e3},
 			Source: "creating, starting and ending a goroutine costs 0.5 to 1 µs: 5 to 10 % of that",
 		},
 		{
-			Name: "goroutine-churn.count", Doc: "goroutines created there", Unit: analysis.Count, Levels: analysis.Levels{Note: 1000}, Source: "population",
+			Name: "goroutine-churn.count", Doc: "goroutines created at one place", Unit: analysis.Count, Levels: analysis.Levels{Note: 1000}, Source: "population",
 		},
 	},
 	Requires: []*analysis.Analyzer{measures.Timeline, measures.Goroutines},
@@ -54,14 +54,13 @@ var goroutineChurn = &analysis.Analyzer{
 			return nil
 		}
 		rate, mean := say.PerSecond(worst.Created, p.Trace.Duration()), worst.States[parse.GoRunning]/max(worst.Count, 1)
-		severity := analysis.Least(p.Severity("rate", rate), p.Severity("run", float64(mean)))
-		if severity == "" || !p.Met("count", float64(worst.Created)) {
-			p.Say("at most %s goroutines were created at one place, which ran for %s each; limit %s that run for %s or less",
-				analysis.FormatRate(rate), p.Dur(mean), analysis.FormatRate(p.Limit("rate")), p.Dur(int64(p.Limit("run"))))
+		g := p.Gate(analysis.Grades("rate", rate), analysis.Grades("run", float64(mean)), analysis.Needs("count", float64(worst.Created))).At(p.SiteName(top.Site))
+		if g.Severity == "" {
+			p.Clear(g)
 			return nil
 		}
 		p.Find(analysis.Finding{
-			Severity: severity, Confidence: analysis.Measured,
+			Severity: g.Severity, Confidence: analysis.Measured,
 			Summary: fmt.Sprintf("Goroutines are made for tiny work: %s of %s (%s), which ran for %s each and waited %s for a P",
 				analysis.FormatCount(worst.Created), p.FuncName(top.Fn), analysis.FormatRate(rate), p.Dur(mean), p.Dur(worst.States[parse.GoRunnable]/max(worst.Count, 1))),
 			Cost:     evidence.ProcTime(p, float64(worst.Created*churnCost)),

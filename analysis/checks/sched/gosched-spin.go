@@ -17,20 +17,20 @@ var goschedSpin = &analysis.Analyzer{
 	Doc:  say.Page(pages, "gosched-spin"),
 	Thresholds: []analysis.Threshold{
 		{
-			Name: "gosched-spin.rate", Doc: "runtime.Gosched of user goroutines at one place, per second", Unit: analysis.PerS,
+			Name: "gosched-spin.rate", Doc: "calls of runtime.Gosched by user goroutines at one place, per second", Unit: analysis.PerS,
 			Levels: analysis.Levels{Note: 5e3, Warning: 20e3},
 			Source: "20,000 come every 50 µs, faster than a thread is woken: nobody waits in earnest; a planted spin lock has 97,000, etcd 7,100",
 		},
 		{
-			Name: "gosched-spin.share", Doc: "share of those in all starts of user goroutines", Unit: analysis.Ratio, Levels: analysis.Levels{Note: .1, Warning: .25},
+			Name: "gosched-spin.share", Doc: "share of one place's runtime.Gosched in all starts of user goroutines", Unit: analysis.Ratio, Levels: analysis.Levels{Note: .1, Warning: .25},
 			Source: "less is lost in the work around it",
 		},
 		{
-			Name: "gosched-spin.time", Doc: "time run between them, as a share of P time", Unit: analysis.Ratio, Levels: analysis.Levels{Note: .02, Warning: .1},
+			Name: "gosched-spin.time", Doc: "time run between the calls of runtime.Gosched at one place, as a share of P time", Unit: analysis.Ratio, Levels: analysis.Levels{Note: .02, Warning: .1},
 			Source: "a loop in runtime.GC that yields while it sweeps has 0.3 % and less, a planted spin lock 98 %",
 		},
 		{
-			Name: "gosched-spin.count", Doc: "of those, in all", Unit: analysis.Count, Levels: analysis.Levels{Note: 1000}, Source: "population",
+			Name: "gosched-spin.count", Doc: "calls of runtime.Gosched by user goroutines at one place", Unit: analysis.Count, Levels: analysis.Levels{Note: 1000}, Source: "population",
 		},
 	},
 	Requires: []*analysis.Analyzer{measures.Timeline, measures.Latency, measures.Preemption},
@@ -63,14 +63,13 @@ var goschedSpin = &analysis.Analyzer{
 		}
 		rate, share := say.PerSecond(worst.N, p.Trace.Duration()), float64(worst.N)/starts
 		total, _ := p.Value("procs.time")
-		severity := analysis.Least(p.Severity("rate", rate), p.Severity("share", share), p.Severity("time", float64(worst.Ran)/total))
-		if severity == "" || !p.Met("count", float64(worst.N)) {
-			p.Say("runtime.Gosched at one place by user goroutines: at most %s, with %s of P time between them; limit %s and %s",
-				analysis.FormatRate(rate), analysis.FormatRatio(float64(worst.Ran)/total), analysis.FormatRate(p.Limit("rate")), analysis.FormatRatio(p.Limit("time")))
+		g := p.Gate(analysis.Grades("rate", rate), analysis.Grades("share", share), analysis.Grades("time", float64(worst.Ran)/total), analysis.Needs("count", float64(worst.N)))
+		if g.Severity == "" {
+			p.Clear(g)
 			return nil
 		}
 		p.Find(analysis.Finding{
-			Severity: severity, Confidence: analysis.Measured,
+			Severity: g.Severity, Confidence: analysis.Measured,
 			Summary: fmt.Sprintf("%s yields in a loop: %s runtime.Gosched (%s) at %s, %s of all starts of user goroutines",
 				p.FuncName(top.Fn), analysis.FormatCount(worst.N), analysis.FormatRate(rate), p.SiteName(top.Stack), analysis.FormatRatio(share)),
 			Cost:     evidence.ProcTime(p, float64(worst.Ran)),

@@ -15,7 +15,7 @@ var hotFunction = &analysis.Analyzer{
 	Doc:  say.Page(pages, "hot-function"),
 	Thresholds: []analysis.Threshold{
 		{
-			Name: "hot-function.share", Doc: "CPU samples of one of the program's own functions and what it calls, as a share of all", Unit: analysis.Ratio, Levels: analysis.Levels{Note: .3},
+			Name: "hot-function.share", Doc: "share of one of the program's own functions, with the library that it calls, in the CPU samples", Unit: analysis.Ratio, Levels: analysis.Levels{Note: .3},
 			Source: "to make it twice as fast saves 15 % of the CPU time",
 		},
 		{
@@ -38,9 +38,9 @@ var hotFunction = &analysis.Analyzer{
 			p.Say("none of %s is in the program's own code", say.Counted(n, "CPU sample", "CPU samples"))
 			return nil
 		}
-		severity := p.Severity("share", say.Ratio(own[0].N, n))
-		if severity == "" || !p.Met("samples", float64(n)) {
-			p.Say("%s has %s of %s; limit %s of %.0f", own[0].Name, analysis.FormatRatio(say.Ratio(own[0].N, n)), say.Counted(n, "CPU sample", "CPU samples"), analysis.FormatRatio(p.Limit("share")), p.Limit("samples"))
+		g := p.Gate(analysis.Grades("share", say.Ratio(own[0].N, n)), analysis.Needs("samples", float64(n))).At(own[0].Name)
+		if g.Severity == "" {
+			p.Clear(g)
 			return nil
 		}
 		window := evidence.Whole(p, analysis.Evidence{})
@@ -63,7 +63,7 @@ var hotFunction = &analysis.Analyzer{
 			text += ", called by " + strings.Join(callers, ", ")
 		}
 		p.Find(analysis.Finding{
-			Severity: severity, Confidence: analysis.Measured, Summary: text,
+			Severity: g.Severity, Confidence: analysis.Measured, Summary: text,
 			Cost:     analysis.Cost{Value: own[0].N * measures.SamplePeriod, Total: n * measures.SamplePeriod, Clock: analysis.PTime},
 			Evidence: shown,
 			Advice:   "Start there when the program is to use less CPU; a CPU profile shows its lines. procs.share.user should fall.",

@@ -20,11 +20,11 @@ var idlePWhileRunnable = &analysis.Analyzer{
 			Source: "at most 0.5 % in planted programs that leave CPUs free, 3 % in a healthy service, up to 26 % where threads wait for CPUs",
 		},
 		{
-			Name: "idle-p-while-runnable.waited", Doc: "share of that in all waiting of user goroutines for a P", Unit: analysis.Ratio,
+			Name: "idle-p-while-runnable.waited", Doc: "waiting of user goroutines beside an idle P for 200 µs or longer, as a share of all their waiting for a P", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .05, Warning: .5}, Source: "less hides behind other causes",
 		},
 		{
-			Name: "idle-p-while-runnable.count", Doc: "such stretches", Unit: analysis.Count, Levels: analysis.Levels{Note: 20},
+			Name: "idle-p-while-runnable.count", Doc: "stretches of 200 µs or longer with a P idle beside a runnable user goroutine", Unit: analysis.Count, Levels: analysis.Levels{Note: 20},
 			Source: "a few happen on any machine",
 		},
 	},
@@ -41,16 +41,15 @@ var idlePWhileRunnable = &analysis.Analyzer{
 		}
 		count, length, mass, longest, at := f.Stalled().Result()
 		share := say.Ratio(length, p.Trace.Duration())
-		severity := analysis.Least(p.Severity("share", share), p.Severity("waited", say.Ratio(mass, waited)))
-		if severity == "" || !p.Met("count", float64(count)) {
-			p.Say("a P was idle beside a runnable user goroutine for 200 µs or longer during %s of the time (%s, longest %s); limit %s",
-				analysis.FormatRatio(share), say.Counted(count, "stretch", "stretches"), p.Dur(longest), analysis.FormatRatio(p.Limit("share")))
+		g := p.Gate(analysis.Grades("share", share), analysis.Grades("waited", say.Ratio(mass, waited)), analysis.Needs("count", float64(count)))
+		if g.Severity == "" {
+			p.Clear(g)
 			return nil
 		}
 		from := p.Rel(parse.Time(at))
 		shown, _ := wakerEvidence(p, 3)
 		p.Find(analysis.Finding{
-			Severity: severity, Confidence: analysis.Measured,
+			Severity: g.Severity, Confidence: analysis.Measured,
 			Summary: fmt.Sprintf("Ps were idle while user goroutines waited for one: during %s of the time, in %s of 200 µs or longer (longest %s at %s); %s of all waiting for a P",
 				analysis.FormatRatio(share), say.Counted(count, "stretch", "stretches"), p.Dur(longest), p.At(parse.Time(at)), analysis.FormatRatio(say.Ratio(mass, waited))),
 			Cost:     evidence.ProcTime(p, float64(mass)),

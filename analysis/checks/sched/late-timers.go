@@ -17,11 +17,11 @@ var lateTimers = &analysis.Analyzer{
 	Doc:  say.Page(pages, "late-timers"),
 	Thresholds: []analysis.Threshold{
 		{
-			Name: "late-timers.run", Doc: "length of the time slices of user goroutines that make up most of the P time in them", Unit: analysis.NS, Levels: analysis.Levels{Note: 5e6},
+			Name: "late-timers.run", Doc: "length from which on a time slice of a user goroutine counts as long", Unit: analysis.NS, Levels: analysis.Levels{Note: 5e6},
 			Source: "a timer that comes due in one is late by half of it on average: 2.5 ms and more are felt",
 		},
 		{
-			Name: "late-timers.share", Doc: "P time in time slices of that length or longer, as a share of all P time", Unit: analysis.Ratio, Levels: analysis.Levels{Note: .5},
+			Name: "late-timers.share", Doc: "share of long time slices in all P time", Unit: analysis.Ratio, Levels: analysis.Levels{Note: .5},
 			Source: "below, every second timer is looked at in time",
 		},
 		{
@@ -57,16 +57,15 @@ var lateTimers = &analysis.Analyzer{
 		total, _ := p.Value("procs.time")
 		share := float64(long) / total
 		full := say.Ratio(measures.ParallelismOf(p).Full(), p.Trace.Duration())
-		severity := analysis.Least(p.Severity("share", share), p.Severity("full", full), p.Severity("wakeups", float64(woken)))
-		if severity == "" || n == 0 {
-			p.Say("time slices of %s or longer have %s of P time, and no P was idle for %s of the time; limit %s and %s",
-				p.Dur(int64(p.Limit("run"))), analysis.FormatRatio(share), analysis.FormatRatio(full), analysis.FormatRatio(p.Limit("share")), analysis.FormatRatio(p.Limit("full")))
+		g := p.Gate(analysis.Grades("share", share), analysis.Grades("full", full), analysis.Grades("wakeups", float64(woken)))
+		if g.Severity == "" || n == 0 {
+			p.Clear(g.At(fmt.Sprintf("time slices of user goroutines of %s or longer", p.Dur(int64(p.Limit("run"))))))
 			return nil
 		}
 		mean := long / n
 		places, by := longSlices(p, f)
 		p.Find(analysis.Finding{
-			Severity: severity, Confidence: analysis.Inferred,
+			Severity: g.Severity, Confidence: analysis.Inferred,
 			Summary: fmt.Sprintf("Timers and the network are looked at late: time slices of %s on average have %s of P time, most in %s%s, and no P was idle for %s of the time; what came due in one was noticed up to that much later",
 				p.Dur(mean), analysis.FormatRatio(share), places[0].Func, by, analysis.FormatRatio(full)),
 			Cost: evidence.ProcTime(p, float64(long)), Evidence: places,

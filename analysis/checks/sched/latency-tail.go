@@ -37,19 +37,19 @@ var LatencyTail = &analysis.Analyzer{
 			Source: "10 ms is a whole time slice (proc.go:forcePreemptNS), 5 ms half of one; 1 ms the runtime's own limit for a starving mutex. Healthy services on a machine with too few CPUs have 1.2 ms, a sound mixed load on one P 3.3 ms",
 		},
 		{
-			Name: "latency-tail.share", Doc: "waiting for a P, as a share of running and waiting for one, of user goroutines", Unit: analysis.Ratio,
+			Name: "latency-tail.share", Doc: "waiting for a P, as a share of the running and waiting of user goroutines", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .01}, Source: "less is not felt",
 		},
 		{
-			Name: "latency-tail.waits", Doc: "waits, of the trace or of its worst second", Unit: analysis.Count, Levels: analysis.Levels{Note: 1000},
+			Name: "latency-tail.waits", Doc: "waits of user goroutines for a P", Unit: analysis.Count, Levels: analysis.Levels{Note: 1000},
 			Source: "ten values lie beyond the p99",
 		},
 		{
-			Name: "latency-tail.outside", Doc: "waits of user goroutines that timers and the network ended; with fewer it is a note", Unit: analysis.Count,
+			Name: "latency-tail.outside", Doc: "waits of user goroutines that timers and the network ended; with fewer the finding is a note", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 10}, Source: "where next to nobody comes from outside, as in a batch job, nobody minds who waits",
 		},
 		{
-			Name: "latency-tail.moment", Doc: "share of the waits of 1 ms or longer that ended in the worst 100 ms, of traces of 1 s and more", Unit: analysis.Ratio, Below: true,
+			Name: "latency-tail.moment", Doc: "share of the waits of 1 ms or longer that ended in the worst 100 ms, 0 in traces shorter than 1 s", Unit: analysis.Ratio, Below: true,
 			Levels: analysis.Levels{Note: 1, Warning: .8, Error: .8}, Source: "what happens once, such as a start, makes no tail for those who come later",
 		},
 	},
@@ -68,20 +68,16 @@ var LatencyTail = &analysis.Analyzer{
 		p99 := user.QuantileAny(.99)
 		worst := worstSecond(p, f)
 		least := int64(worst.Score)
-		severity := p.Severity("p99", float64(p99))
-		if s := p.Severity("p99", float64(least)); s.Rank() > severity.Rank() {
-			severity = s
-		}
 		moment, inMoment := evidence.WorstMoment(p, f)
-		severity = analysis.Least(severity, p.Severity("moment", inMoment))
-		if severity != "" && !p.Met("outside", evidence.WokenFromOutside(p)) {
-			severity = analysis.Note
-		}
 		cost := evidence.ActiveTime(p, user.Sum())
-		if severity == "" || !p.Met("share", cost.Share()) {
-			p.Say("p99 %s of %s waits for a P, %s or more in the worst second; limit %s",
-				p.Dur(p99), analysis.FormatCount(n), p.Dur(least), p.Dur(int64(p.Limit("p99"))))
+		g := p.Gate(analysis.Grades("p99", float64(max(p99, least))), analysis.Grades("moment", inMoment), analysis.Needs("share", cost.Share()), analysis.Needs("waits", float64(n)))
+		if g.Severity == "" {
+			p.Clear(g)
 			return nil
+		}
+		severity := g.Severity
+		if !p.Met("outside", evidence.WokenFromOutside(p)) {
+			severity = analysis.Note
 		}
 		text := fmt.Sprintf("User goroutines waited long for a P: p99 %s, longest %s (n=%s); waiting is %s of their running and waiting",
 			p.Dur(p99), p.Dur(user.Max()), analysis.FormatCount(n), analysis.FormatRatio(cost.Share()))

@@ -22,15 +22,15 @@ var lockedThreadPenalty = &analysis.Analyzer{
 			Source: "two classes of a power of two; a handover to a locked thread costs a switch of threads (proc.go:startlockedm), 50 µs where others take 1",
 		},
 		{
-			Name: "locked-thread-penalty.wait", Doc: "that median", Unit: analysis.NS, Levels: analysis.Levels{Note: 8192},
+			Name: "locked-thread-penalty.wait", Doc: "median wait for a P of goroutines that always ran on one thread", Unit: analysis.NS, Levels: analysis.Levels{Note: 8192},
 			Source: "a wake-up of a thread takes 5 to 50 µs",
 		},
 		{
-			Name: "locked-thread-penalty.waits", Doc: "waits of each side", Unit: analysis.Count, Levels: analysis.Levels{Note: 100},
+			Name: "locked-thread-penalty.waits", Doc: "waits at a place after which goroutines always ran on one thread", Unit: analysis.Count, Levels: analysis.Levels{Note: 100},
 			Source: "a hundred starts on one thread by accident are not to be expected where others change threads",
 		},
 		{
-			Name: "locked-thread-penalty.rate", Doc: "such waits per second", Unit: analysis.PerS, Levels: analysis.Levels{Note: 100},
+			Name: "locked-thread-penalty.rate", Doc: "waits of such goroutines per second", Unit: analysis.PerS, Levels: analysis.Levels{Note: 100},
 			Source: "fewer cost less than 1 % of the time",
 		},
 	},
@@ -42,17 +42,20 @@ var lockedThreadPenalty = &analysis.Analyzer{
 		f := measures.LatencyOf(p)
 		var locked, others measures.ThreadUse
 		var sites []parse.StackID
+		var most int64
 		for stack, use := range f.Threads().ByKey() {
 			switch {
 			case use.Mixed:
 				others.Add(use)
-			case p.Met("waits", float64(use.N)):
+			case !p.Met("waits", float64(use.N)):
+				most = max(most, use.N)
+			default:
 				locked.Add(use)
 				sites = append(sites, stack)
 			}
 		}
 		if len(sites) == 0 {
-			p.Say("no place where goroutines waited %.0f times or more and then always ran on the same thread", p.Limit("waits"))
+			p.Clear(p.Gate(analysis.Needs("waits", float64(most))))
 			return nil
 		}
 		// With one thread there is no other to compare with.
@@ -67,11 +70,9 @@ var lockedThreadPenalty = &analysis.Analyzer{
 			p.NotApplicable("no goroutine changed threads, so that there is none to compare with; record with GOMAXPROCS 2 or more")
 			return nil
 		}
-		times := float64(own) / float64(than)
-		severity := p.Severity("ratio", times)
-		if severity == "" || !p.Met("wait", float64(own)) || !p.Met("rate", say.PerSecond(locked.N, p.Trace.Duration())) {
-			p.Say("goroutines that always ran on one thread waited %s for a P (median of %s), others %s; limit %.0f times",
-				p.Dur(own), analysis.FormatCount(locked.N), p.Dur(than), p.Limit("ratio"))
+		g := p.Gate(analysis.Grades("ratio", float64(own)/float64(than)), analysis.Needs("wait", float64(own)), analysis.Needs("rate", say.PerSecond(locked.N, p.Trace.Duration())), analysis.Needs("waits", float64(locked.N)))
+		if g.Severity == "" {
+			p.Clear(g)
 			return nil
 		}
 		slices.SortFunc(sites, func(a, b parse.StackID) int {
@@ -84,7 +85,7 @@ var lockedThreadPenalty = &analysis.Analyzer{
 				Note: fmt.Sprintf("waited here, then always ran on thread %d (%s, median wait %s)", use.M, say.Counted(use.N, "time", "times"), p.Dur(medianWait(use))), Stack: p.Stack(stack)}))
 		}
 		p.Find(analysis.Finding{
-			Severity: severity, Confidence: analysis.Heuristic,
+			Severity: g.Severity, Confidence: analysis.Heuristic,
 			Summary: fmt.Sprintf("Goroutines that seem to be locked to a thread pay for it: they waited %s for a P (median of %s), others %s; first of all at %s",
 				p.Dur(own), analysis.FormatCount(locked.N), p.Dur(than), p.SiteName(sites[0])),
 			Cost:     evidence.ActiveTime(p, max(own-than, 0)*locked.N),

@@ -18,7 +18,7 @@ var migrationChurn = &analysis.Analyzer{
 			Source: "a migration costs some µs of cache misses: 20,000 a few percent of a CPU, 100,000 a whole one",
 		},
 		{
-			Name: "migration-churn.share", Doc: "share of those in all starts of goroutines that ran before", Unit: analysis.Ratio, Levels: analysis.Levels{Note: .3},
+			Name: "migration-churn.share", Doc: "share of starts on another P in all starts of goroutines that ran before", Unit: analysis.Ratio, Levels: analysis.Levels{Note: .3},
 			Source: "with work for all Ps most goroutines stay: planted busy programs have 0.01 to 0.25",
 		},
 		{
@@ -26,7 +26,7 @@ var migrationChurn = &analysis.Analyzer{
 			Source: "idle Ps must steal, which is migration",
 		},
 		{
-			Name: "migration-churn.count", Doc: "such starts", Unit: analysis.Count, Levels: analysis.Levels{Note: 1000}, Source: "population",
+			Name: "migration-churn.count", Doc: "starts of goroutines on another P than before", Unit: analysis.Count, Levels: analysis.Levels{Note: 1000}, Source: "population",
 		},
 	},
 	Requires: []*analysis.Analyzer{measures.Timeline, measures.Latency, measures.Stealing},
@@ -41,15 +41,14 @@ var migrationChurn = &analysis.Analyzer{
 		}
 		idle, _ := p.Value("procs.share.idle")
 		rate, share := say.PerSecond(f.Migrations(), p.Trace.Duration()), say.Ratio(f.Migrations(), f.Placed())
-		severity := p.Severity("rate", rate)
-		if severity == "" || !p.Met("share", share) || !p.Met("busy", 1-idle) || !p.Met("count", float64(f.Migrations())) {
-			p.Say("goroutines started on another P than before %s (%s of starts) with Ps busy for %s of their time; limit %s, %s and %s",
-				analysis.FormatRate(rate), analysis.FormatRatio(share), analysis.FormatRatio(1-idle), analysis.FormatRate(p.Limit("rate")), analysis.FormatRatio(p.Limit("share")), analysis.FormatRatio(p.Limit("busy")))
+		g := p.Gate(analysis.Grades("rate", rate), analysis.Needs("share", share), analysis.Needs("busy", 1-idle), analysis.Needs("count", float64(f.Migrations())))
+		if g.Severity == "" {
+			p.Clear(g)
 			return nil
 		}
 		shown := stealEvidence(p)
 		p.Find(analysis.Finding{
-			Severity: severity, Confidence: analysis.Measured,
+			Severity: g.Severity, Confidence: analysis.Measured,
 			Summary: fmt.Sprintf("Goroutines move between Ps all the time: %s starts on another P than before (%s, %s of all) though the Ps are busy for %s of their time",
 				analysis.FormatCount(f.Migrations()), analysis.FormatRate(rate), analysis.FormatRatio(share), analysis.FormatRatio(1-idle)),
 			Cost:     evidence.ProcTime(p, float64(f.Migrations()*migrationCost)),

@@ -22,7 +22,7 @@ var mutexStarvation = &analysis.Analyzer{
 			Source: "for each somebody waited 1 ms or longer (sync/mutex.go:starvationThresholdNs): 10 are 1 % of the time, 50 are 5 %",
 		},
 		{
-			Name: "mutex-starvation.count", Doc: "lock handoffs there", Unit: analysis.Count, Levels: analysis.Levels{Note: 10}, Source: "population",
+			Name: "mutex-starvation.count", Doc: "lock handoffs at one place", Unit: analysis.Count, Levels: analysis.Levels{Note: 10}, Source: "population",
 		},
 	},
 	Requires: []*analysis.Analyzer{measures.Preemption, measures.Goroutines, measures.Blocking},
@@ -43,9 +43,9 @@ var mutexStarvation = &analysis.Analyzer{
 		}
 		top := sites[0]
 		rate := say.PerSecond(top.V.N, p.Trace.Duration())
-		severity := p.Severity("rate", rate)
-		if severity == "" || !p.Met("count", float64(top.V.N)) {
-			p.Say("lock handoffs at one place: at most %d, %s; limit %s", top.V.N, analysis.FormatRate(rate), analysis.FormatRate(p.Limit("rate")))
+		g := p.Gate(analysis.Grades("rate", rate), analysis.Needs("count", float64(top.V.N))).At(top.Label[0])
+		if g.Severity == "" {
+			p.Clear(g)
 			return nil
 		}
 		var stacks []parse.StackID
@@ -61,7 +61,7 @@ var mutexStarvation = &analysis.Analyzer{
 				Note: fmt.Sprintf("unlocked here %s for a waiter of 1 ms or longer", say.Counted(byStack[s].N, "time", "times")), Stack: p.Stack(s)}))
 		}
 		p.Find(analysis.Finding{
-			Severity: severity, Confidence: analysis.Measured,
+			Severity: g.Severity, Confidence: analysis.Measured,
 			Summary: fmt.Sprintf("A mutex is in starvation mode: it was handed over %s at %s (%s), each time to a goroutine that had waited 1 ms or longer",
 				say.Counted(top.V.N, "time", "times"), top.Label[0], analysis.FormatRate(rate)),
 			Cost:     evidence.GoTime(p, top.V.N*starving),

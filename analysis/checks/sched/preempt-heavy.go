@@ -18,19 +18,19 @@ var preemptHeavy = &analysis.Analyzer{
 	Interactive: true,
 	Thresholds: []analysis.Threshold{
 		{
-			Name: "preempt-heavy.share", Doc: "P time of user goroutines' time slices that sysmon ended after 10 ms, as a share of all P time", Unit: analysis.Ratio,
+			Name: "preempt-heavy.share", Doc: "share of P time in time slices of user goroutines that sysmon ended after 10 ms", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .4},
 			Source: "when most of the Ps' time goes by in whole time slices, whoever wakes up waits for one",
 		},
 		{
-			Name: "preempt-heavy.rate", Doc: "such time slices per second and P", Unit: analysis.PerS, Levels: analysis.Levels{Note: 20},
+			Name: "preempt-heavy.rate", Doc: "time slices that sysmon ended, per second and P", Unit: analysis.PerS, Levels: analysis.Levels{Note: 20},
 			Source: "at most 100 fit into a second, and 50 to 100 come when sysmon looks late",
 		},
 		{
-			Name: "preempt-heavy.count", Doc: "such time slices", Unit: analysis.Count, Levels: analysis.Levels{Note: 20}, Source: "population",
+			Name: "preempt-heavy.count", Doc: "time slices that sysmon ended", Unit: analysis.Count, Levels: analysis.Levels{Note: 20}, Source: "population",
 		},
 		{
-			Name: "preempt-heavy.runnable", Doc: "runnable user goroutines per P on average", Unit: analysis.Count, Levels: analysis.Levels{Note: .1},
+			Name: "preempt-heavy.runnable", Doc: "runnable user goroutines per P, on average", Unit: analysis.Count, Levels: analysis.Levels{Note: .1},
 			Source: "a computation that nobody waits for may run on",
 		},
 	},
@@ -50,10 +50,9 @@ var preemptHeavy = &analysis.Analyzer{
 		total, _ := p.Value("procs.time")
 		share, rate := float64(used.Sum())/total, say.PerSecond(used.N(), p.Trace.Duration())/procs
 		runnable := float64(par.Runnable().Sum()) / total
-		severity := p.Severity("share", share)
-		if severity == "" || !p.Met("rate", rate) || !p.Met("count", float64(used.N())) || !p.Met("runnable", runnable) {
-			p.Say("%s of user goroutines ended by preemption after 10 ms, %s of P time, with %s goroutines waiting per P; limit %s and %.2f",
-				say.Counted(used.N(), "time slice", "time slices"), analysis.FormatRatio(share), measures.MeanCount(runnable), analysis.FormatRatio(p.Limit("share")), p.Limit("runnable"))
+		g := p.Gate(analysis.Grades("share", share), analysis.Needs("rate", rate), analysis.Needs("count", float64(used.N())), analysis.Needs("runnable", runnable))
+		if g.Severity == "" {
+			p.Clear(g)
 			return nil
 		}
 		type place struct {
@@ -76,7 +75,7 @@ var preemptHeavy = &analysis.Analyzer{
 				Note: fmt.Sprintf("preempted here %s", say.Counted(at.n, "time", "times")), Stack: p.Stack(at.site.Stack)}))
 		}
 		p.Find(analysis.Finding{
-			Severity: severity, Confidence: analysis.Measured,
+			Severity: g.Severity, Confidence: analysis.Measured,
 			Summary: fmt.Sprintf("Long computations share the Ps: %s used up 10 ms or more and were preempted, %s of P time, while %s goroutines waited per P",
 				say.Counted(used.N(), "time slice", "time slices"), analysis.FormatRatio(share), measures.MeanCount(runnable)),
 			Cost: evidence.ProcTime(p, float64(used.Sum())), Evidence: shown,

@@ -16,12 +16,12 @@ var runnableBurst = &analysis.Analyzer{
 	Interactive: true,
 	Thresholds: []analysis.Threshold{
 		{
-			Name: "runnable-burst.waited", Doc: "time of goroutines waiting in bursts (five runnable for each P, 2 ms or longer), as a share of all their waiting for a P", Unit: analysis.Ratio,
+			Name: "runnable-burst.waited", Doc: "share of the waiting in bursts (2 ms or longer with five runnable user goroutines for each P) in all waiting of user goroutines for a P", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .25, Warning: .6},
 			Source: "60 % is what makes a cause",
 		},
 		{
-			Name: "runnable-burst.time", Doc: "the same, goroutines × time", Unit: analysis.NS, Levels: analysis.Levels{Note: 100e6, Warning: 1e9},
+			Name: "runnable-burst.time", Doc: "waiting in bursts, goroutines × time", Unit: analysis.NS, Levels: analysis.Levels{Note: 100e6, Warning: 1e9},
 			Source: "a thousand goroutines that wait a ms each",
 		},
 		{
@@ -29,7 +29,7 @@ var runnableBurst = &analysis.Analyzer{
 			Source: "one is enough when most of the waiting is in it",
 		},
 		{
-			Name: "runnable-burst.once", Doc: "the longest burst, as a share of the time in all, where most that waited had just been created", Unit: analysis.Ratio, Below: true,
+			Name: "runnable-burst.once", Doc: "share of the longest burst in the time in bursts, where most that waited had just been created", Unit: analysis.Ratio, Below: true,
 			Levels: analysis.Levels{Note: 1, Warning: .6}, Source: "one burst of new goroutines is a start or a fan-out",
 		},
 		{
@@ -50,16 +50,17 @@ var runnableBurst = &analysis.Analyzer{
 			p.NotApplicable("no user goroutine waited for a P; record under load")
 			return nil
 		}
-		severity := analysis.Least(p.Severity("waited", say.Ratio(mass, waited)), p.Severity("time", float64(mass)))
+		conditions := []analysis.Condition{analysis.Grades("waited", say.Ratio(mass, waited)), analysis.Grades("time", float64(mass)),
+			analysis.Needs("count", float64(count)), analysis.Needs("standing", say.Ratio(length, wall))}
 		if mostlyCreated(measures.LatencyOf(p)) {
-			severity = analysis.Least(severity, p.Severity("once", say.Ratio(longest, length)))
+			conditions = append(conditions, analysis.Grades("once", say.Ratio(longest, length)))
 		}
-		standing := say.Ratio(length, wall)
-		if severity == "" || !p.Met("count", float64(count)) || !p.Met("standing", standing) {
-			p.Say("%s with five runnable user goroutines or more for each P for 2 ms: %s of the time, %s of all waiting for a P; limit %s",
-				say.Counted(count, "stretch", "stretches"), analysis.FormatRatio(standing), analysis.FormatRatio(say.Ratio(mass, waited)), analysis.FormatRatio(p.Limit("waited")))
+		g := p.Gate(conditions...)
+		if g.Severity == "" {
+			p.Clear(g)
 			return nil
 		}
+		severity := g.Severity
 		from := p.Rel(parse.Time(at))
 		shown, top := wakerEvidence(p, 5)
 		shown = append([]analysis.Evidence{{From: from, To: from + longest, Note: "the longest burst"}}, shown...)

@@ -19,17 +19,17 @@ var singleProducerSteal = &analysis.Analyzer{
 			Levels: analysis.Levels{Note: .8}, Source: "the catalogue's",
 		},
 		{
-			Name: "single-producer-steal.wait", Doc: "their wait for a P on average", Unit: analysis.NS, Levels: analysis.Levels{Note: 20e3},
+			Name: "single-producer-steal.wait", Doc: "wait for a P of the goroutines stolen from there, on average", Unit: analysis.NS, Levels: analysis.Levels{Note: 20e3},
 			Source: "longer than a thief takes to wake up and look (5 to 20 µs)",
 		},
 		{
-			Name: "single-producer-steal.rate", Doc: "of them per second", Unit: analysis.PerS, Levels: analysis.Levels{Note: 500}, Source: "fewer wait for a few ms a second in all",
+			Name: "single-producer-steal.rate", Doc: "goroutines stolen from there per second", Unit: analysis.PerS, Levels: analysis.Levels{Note: 500}, Source: "fewer wait for a few ms a second in all",
 		},
 		{
-			Name: "single-producer-steal.count", Doc: "of them", Unit: analysis.Count, Levels: analysis.Levels{Note: 200}, Source: "population",
+			Name: "single-producer-steal.count", Doc: "goroutines stolen from there", Unit: analysis.Count, Levels: analysis.Levels{Note: 200}, Source: "population",
 		},
 		{
-			Name: "single-producer-steal.eligible", Doc: "share of all steals in the starts from run queues", Unit: analysis.Ratio, Levels: analysis.Levels{Note: .1},
+			Name: "single-producer-steal.eligible", Doc: "share of steals in the starts from run queues", Unit: analysis.Ratio, Levels: analysis.Levels{Note: .1},
 			Source: "below that most goroutines start where they became runnable",
 		},
 	},
@@ -61,15 +61,13 @@ var singleProducerSteal = &analysis.Analyzer{
 		}
 		eligible, _ := p.Value("steal.share")
 		share, mean, rate := say.Ratio(top.V.N, all), top.V.Wait/top.V.N, say.PerSecond(top.V.N, p.Trace.Duration())
-		severity := p.Severity("share", share)
-		if severity == "" || !p.Met("wait", float64(mean)) || !p.Met("rate", rate) || !p.Met("count", float64(top.V.N)) || !p.Met("eligible", eligible) {
-			p.Say("%s of %s stolen starts come from one place, %s after a mean wait of %s; limit %s, %s and %s",
-				analysis.FormatRatio(share), analysis.FormatCount(all), analysis.FormatRate(rate), p.Dur(mean),
-				analysis.FormatRatio(p.Limit("share")), analysis.FormatRate(p.Limit("rate")), p.Dur(int64(p.Limit("wait"))))
+		g := p.Gate(analysis.Grades("share", share), analysis.Needs("wait", float64(mean)), analysis.Needs("rate", rate), analysis.Needs("count", float64(top.V.N)), analysis.Needs("eligible", eligible)).At(p.SiteName(top.Key.Stack))
+		if g.Severity == "" {
+			p.Clear(g)
 			return nil
 		}
 		p.Find(analysis.Finding{
-			Severity: severity, Confidence: analysis.Inferred,
+			Severity: g.Severity, Confidence: analysis.Inferred,
 			Summary: fmt.Sprintf("One producer feeds the other Ps by stealing: %s of %s stolen goroutines were made runnable at %s, and waited %s on average",
 				analysis.FormatRatio(share), analysis.FormatCount(all), p.SiteName(top.Key.Stack), p.Dur(mean)),
 			Cost:     evidence.ActiveTime(p, top.V.Wait),

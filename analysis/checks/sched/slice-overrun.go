@@ -23,15 +23,15 @@ var sliceOverrun = &analysis.Analyzer{
 			Source: "sysmon and a busy machine explain one; spinning programs have none, those that cannot be preempted 90",
 		},
 		{
-			Name: "slice-overrun.share", Doc: "share of those over 30 ms in the ones over 10 ms while work was runnable", Unit: analysis.Ratio, Levels: analysis.Levels{Note: .01, Warning: .05},
+			Name: "slice-overrun.share", Doc: "share of time slices over 30 ms in those over 10 ms, while work was runnable", Unit: analysis.Ratio, Levels: analysis.Levels{Note: .01, Warning: .05},
 			Source: "where preemption works, later ones are rare",
 		},
 		{
-			Name: "slice-overrun.waited", Doc: "time with work runnable of those over 20 ms, beyond 10 ms each", Unit: analysis.NS, Levels: analysis.Levels{Note: 1e6, Warning: 10e6},
+			Name: "slice-overrun.waited", Doc: "time that work was runnable beyond the first 10 ms of time slices over 20 ms", Unit: analysis.NS, Levels: analysis.Levels{Note: 1e6, Warning: 10e6},
 			Source: "a ms of waiting is felt, 10 ms are a whole time slice",
 		},
 		{
-			Name: "slice-overrun.outside", Doc: "waits of user goroutines that timers and the network ended; with fewer it is a note", Unit: analysis.Count, Levels: analysis.Levels{Note: 10},
+			Name: "slice-overrun.outside", Doc: "waits of user goroutines that timers and the network ended; with fewer the finding is a note", Unit: analysis.Count, Levels: analysis.Levels{Note: 10},
 			Source: "as latency-tail.outside",
 		},
 	},
@@ -52,12 +52,12 @@ var sliceOverrun = &analysis.Analyzer{
 		}
 		share := say.Ratio(f.Far(), f.Late()+f.Over())
 		lost := f.OverWait()
-		severity := analysis.Least(p.Severity("length", float64(longest)), p.Severity("far", float64(f.Far())), p.Severity("share", share), p.Severity("waited", float64(lost)))
-		if severity == "" {
-			p.Say("%s of %s over 30 ms while work was runnable, longest %s, which others waited %s for; limit %.0f, %s and %s",
-				analysis.FormatCount(f.Far()), say.Counted(f.All(), "time slice", "time slices"), p.Dur(longest), p.Dur(lost), p.Limit("far"), p.Dur(int64(p.Limit("length"))), p.Dur(int64(p.Limit("waited"))))
+		g := p.Gate(analysis.Grades("length", float64(longest)), analysis.Grades("far", float64(f.Far())), analysis.Grades("share", share), analysis.Grades("waited", float64(lost)))
+		if g.Severity == "" {
+			p.Clear(g)
 			return nil
 		}
+		severity := g.Severity
 		if !p.Met("outside", evidence.WokenFromOutside(p)) {
 			severity = analysis.Note
 		}

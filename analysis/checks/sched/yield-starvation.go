@@ -17,14 +17,14 @@ var yieldStarvation = &analysis.Analyzer{
 	Doc:  say.Page(pages, "yield-starvation"),
 	Thresholds: []analysis.Threshold{
 		{
-			Name: "yield-starvation.wait", Doc: "median wait for a P after runtime.Gosched, of user goroutines", Unit: analysis.NS, Levels: analysis.Levels{Note: 1e6, Warning: 10e6},
+			Name: "yield-starvation.wait", Doc: "median wait of user goroutines for a P after runtime.Gosched", Unit: analysis.NS, Levels: analysis.Levels{Note: 1e6, Warning: 10e6},
 			Source: "a ms is felt; 10 ms are a whole time slice of others (proc.go:forcePreemptNS)",
 		},
 		{
-			Name: "yield-starvation.count", Doc: "such waits", Unit: analysis.Count, Levels: analysis.Levels{Note: 20}, Source: "population",
+			Name: "yield-starvation.count", Doc: "waits of user goroutines for a P after runtime.Gosched", Unit: analysis.Count, Levels: analysis.Levels{Note: 20}, Source: "population",
 		},
 		{
-			Name: "yield-starvation.share", Doc: "such waits in all, as a share of the trace", Unit: analysis.Ratio, Levels: analysis.Levels{Note: .1, Warning: .25},
+			Name: "yield-starvation.share", Doc: "all waits after runtime.Gosched together, as a share of the time", Unit: analysis.Ratio, Levels: analysis.Levels{Note: .1, Warning: .25},
 			Source: "a goroutine that loses a tenth of its life by being polite, or a quarter",
 		},
 	},
@@ -39,9 +39,9 @@ var yieldStarvation = &analysis.Analyzer{
 			return nil
 		}
 		p50, share := h.QuantileAny(.5), float64(h.Sum())/float64(p.Trace.Duration())
-		severity := analysis.Least(p.Severity("wait", float64(p50)), p.Severity("share", share))
-		if severity == "" || !p.Met("count", float64(h.N())) {
-			p.Say("%s waited p50 %s for a P, %s in all; limit %s", say.Counted(h.N(), "yield", "yields"), p.Dur(p50), p.Dur(h.Sum()), p.Dur(int64(p.Limit("wait"))))
+		g := p.Gate(analysis.Grades("wait", float64(p50)), analysis.Grades("share", share), analysis.Needs("count", float64(h.N())))
+		if g.Severity == "" {
+			p.Clear(g)
 			return nil
 		}
 		sites := make(map[measures.PreemptSite]*measures.Preempted)
@@ -66,7 +66,7 @@ var yieldStarvation = &analysis.Analyzer{
 			}
 		}
 		p.Find(analysis.Finding{
-			Severity: severity, Confidence: analysis.Measured,
+			Severity: g.Severity, Confidence: analysis.Measured,
 			Summary: fmt.Sprintf("Who yields is starved: after runtime.Gosched goroutines wait p50 %s for a P, longest %s (n=%s), %s in all; most at %s",
 				p.Dur(p50), p.Dur(h.Max()), analysis.FormatCount(h.N()), p.Dur(h.Sum()), top),
 			Cost: analysis.Cost{Value: h.Sum(), Total: evidence.ActiveTime(p, 0).Total + h.Sum(), Clock: analysis.GTime}, Evidence: shown,

@@ -18,13 +18,13 @@ var stwByTooling = &analysis.Analyzer{
 	Covers:   []string{"limits/stops"},
 	Requires: []*analysis.Analyzer{measures.STW},
 	Thresholds: []analysis.Threshold{
-		{Name: "stw-by-tooling.rate", Doc: "stops per second that are neither the GC's nor the tracer's", Unit: analysis.PerS,
+		{Name: "stw-by-tooling.rate", Doc: "stops of the world per second that are neither the GC's nor the tracer's", Unit: analysis.PerS,
 			Levels: analysis.Levels{Warning: 1}, Source: "metrics are scraped every 10 s and more; once a second is a monitor out of hand"},
-		{Name: "stw-by-tooling.share", Doc: "wall time in them, of the worst second", Unit: analysis.Ratio,
+		{Name: "stw-by-tooling.share", Doc: "share of the worst second in stops of the world that are neither the GC's nor the tracer's", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .001, Warning: .005, Error: .05}, Source: "0.1 % is one stop of 1 ms in a second; half a percent halts every core for 5 ms"},
-		{Name: "stw-by-tooling.stops", Doc: "number of them", Unit: analysis.Count,
+		{Name: "stw-by-tooling.stops", Doc: "stops of the world that are neither the GC's nor the tracer's", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 3}, Source: "one or two make no rate"},
-		{Name: "stw-by-tooling.longest", Doc: "the longest", Unit: analysis.NS,
+		{Name: "stw-by-tooling.longest", Doc: "the longest stop of the world that is neither the GC's nor the tracer's", Unit: analysis.NS,
 			Levels: analysis.Levels{Note: 1e6, Warning: 10e6}, Source: "as stw-long, but one that is asked for on purpose (a heap dump, say) weighs less"},
 	},
 	Run: func(p *analysis.Pass) error {
@@ -52,15 +52,12 @@ var stwByTooling = &analysis.Analyzer{
 				longest = max(longest, s.MaxHalt)
 			}
 		}
-		severity := p.Severity("longest", float64(longest))
-		if often := analysis.Least(raised(p.Severity("rate", rate)), p.Severity("share", worst.Score)); p.Met("stops", float64(n)) {
-			severity = evidence.Graded(severity, often)
-		}
-		if severity == "" {
-			p.Say("%s but the GC's and the tracer's, %s (limit %s), %s of the worst second (limit %s), the longest %s (limit %s)", say.Counted(n, "stop", "stops"),
-				analysis.FormatRate(rate), analysis.FormatRate(p.Limit("rate")), say.Percent(worst.Score), say.Percent(p.Limit("share")), p.Dur(longest), p.Dur(int64(p.Limit("longest"))))
+		g := p.Gate(analysis.Either(analysis.Grades("longest", float64(longest)), analysis.Both(analysis.Needs("rate", rate), analysis.Grades("share", worst.Score), analysis.Needs("stops", float64(n)))))
+		if g.Severity == "" {
+			p.Clear(g)
 			return nil
 		}
+		severity := g.Severity
 		ranked := measures.RankSites(p, sites, func(k measures.STWSite) parse.StackID { return k.Stack }, (*measures.STWSum).Add, func(s *measures.STWSum) int64 { return max(1, s.Halt) })
 		names := make(map[string]string)
 		for k := range sites {
@@ -83,13 +80,4 @@ var stwByTooling = &analysis.Analyzer{
 		})
 		return nil
 	},
-}
-
-// raised makes a condition that is met the gravest, so that others grade the
-// finding.
-func raised(s analysis.Severity) analysis.Severity {
-	if s != "" {
-		return analysis.Error
-	}
-	return s
 }

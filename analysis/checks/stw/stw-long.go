@@ -23,7 +23,7 @@ var stwLong = &analysis.Analyzer{
 	Thresholds: []analysis.Threshold{
 		{Name: "stw-long.longest", Doc: "longest GC pause, until the world restarted", Unit: analysis.NS,
 			Levels: analysis.Levels{Note: 1e6, Warning: 5e6, Error: 20e6}, Source: "a pause takes 10 to 100 µs; on busy hosts healthy services were measured with single ones of 1 to 5 ms"},
-		{Name: "stw-long.share", Doc: "wall time in GC pauses, of the worst second", Unit: analysis.Ratio,
+		{Name: "stw-long.share", Doc: "share of the worst second in GC pauses", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .005, Warning: .01, Error: .05}, Source: "1 % of every core; a measured program of 133 cycles/s had 12.6 %"},
 		{Name: "stw-long.pauses", Doc: "GC pauses in the trace", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 2}, Source: "a single one may be the operating system's doing"},
@@ -50,12 +50,12 @@ var stwLong = &analysis.Analyzer{
 				longest = max(longest, s.MaxHalt)
 			}
 		}
-		severity := analysis.Least(p.Severity("longest", float64(longest)), p.Severity("share", worst.Score))
-		if severity == "" || !p.Met("pauses", float64(n)) {
-			p.Say("GC pauses take %s of the worst second (limit %s), the longest %s (limit %s, n=%s)", say.Percent(worst.Score), say.Percent(p.Limit("share")),
-				p.Dur(longest), p.Dur(int64(p.Limit("longest"))), analysis.FormatCount(n))
+		g := p.Gate(analysis.Grades("longest", float64(longest)), analysis.Grades("share", worst.Score), analysis.Needs("pauses", float64(n)))
+		if g.Severity == "" {
+			p.Clear(g)
 			return nil
 		}
+		severity := g.Severity
 		stopping := say.Ratio(sum.Stopping.Sum(), sum.Halt)
 		advice := "The work in the pauses is long: fewer cycles (a higher GOGC, fewer allocations), fewer Ps."
 		if stopping >= .5 {

@@ -16,11 +16,11 @@ var stwStraggler = &analysis.Analyzer{
 	Doc:      say.Page(pages, "stw-straggler"),
 	Requires: []*analysis.Analyzer{measures.STW},
 	Thresholds: []analysis.Threshold{
-		{Name: "stw-straggler.longest", Doc: "longest time from the request to the last P stopped, with this code on it", Unit: analysis.NS,
+		{Name: "stw-straggler.longest", Doc: "longest time from the request of a stop to the last P stopped, with this function on it", Unit: analysis.NS,
 			Levels: analysis.Levels{Warning: 1e6, Error: 10e6}, Source: "a signal and a wake-up take 10 to 20 µs; 10 ms is a whole time slice (forcePreemptNS)"},
-		{Name: "stw-straggler.stops", Doc: "stops of 200 µs of stopping or more that this function was the last to stop for", Unit: analysis.Count,
+		{Name: "stw-straggler.stops", Doc: "stops of 200 µs of stopping or more that this function was likely the last to stop for", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 3}, Source: "once or twice may be the operating system, which took the thread from the CPU"},
-		{Name: "stw-straggler.share", Doc: "its part of the stopping time of all such stops", Unit: analysis.Ratio,
+		{Name: "stw-straggler.share", Doc: "share of this function in the stopping time of all such stops", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .5}, Source: "when many functions are late in turn, it is the machine"},
 	},
 	Run: func(p *analysis.Pass) error {
@@ -44,14 +44,13 @@ var stwStraggler = &analysis.Analyzer{
 				worst, sum = fn, s
 			}
 		}
-		severity := p.Severity("longest", float64(sum.MaxHalt))
-		if severity == "" || !p.Met("stops", float64(sum.N)) || !p.Met("share", say.Ratio(sum.Halt, all)) {
-			line := fmt.Sprintf("no stop took %s or more until the program's own code stopped", p.Dur(measures.STWSlow))
-			if sum.N > 0 {
-				line = fmt.Sprintf("%s was likely the last to stop in %s of %s or more (limit %.0f), the longest %s (limit %s)", worst,
-					say.Counted(sum.N, "stop", "stops"), p.Dur(measures.STWSlow), p.Limit("stops"), p.Dur(sum.MaxHalt), p.Dur(int64(p.Limit("longest"))))
-			}
-			p.Say("%s", line)
+		if sum.N == 0 {
+			p.Say("no stop took %s or more until the program's own code stopped", p.Dur(measures.STWSlow))
+			return nil
+		}
+		g := p.Gate(analysis.Grades("longest", float64(sum.MaxHalt)), analysis.Needs("stops", float64(sum.N)), analysis.Needs("share", say.Ratio(sum.Halt, all))).At(worst)
+		if g.Severity == "" {
+			p.Clear(g)
 			return nil
 		}
 		var halt int64
@@ -69,7 +68,7 @@ var stwStraggler = &analysis.Analyzer{
 			return fmt.Sprintf("last to stop in %s, %s in all, the longest %s", say.Counted(s.N, "stop", "stops"), p.Dur(s.Halt), p.Dur(s.MaxHalt))
 		})
 		finding := analysis.Finding{
-			Severity: severity,
+			Severity: g.Severity,
 			Summary: fmt.Sprintf("%s stops late when the world must stop: likely the last in %s that took 200 µs or more until then, the longest %s, %s in all (%s of such time)",
 				worst, say.Counted(sum.N, "stop", "stops"), p.Dur(sum.MaxHalt), p.Dur(sum.Halt), say.Percent(say.Ratio(sum.Halt, all))),
 			Cost:       evidence.WallTime(p, sum.Halt),

@@ -56,11 +56,11 @@ var blockedCalls = &analysis.Analyzer{
 	Thresholds: []analysis.Threshold{
 		{Name: "blocked-calls.files", Doc: "goroutines in calls on files and their locks, or into C, at one place, mean of the trace; never a warning for C", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: .5, Warning: 4}, Source: "as limits.contention and lock-convoy.waiters: every second moment somebody waits there; a queue of four"},
-		{Name: "blocked-calls.outside", Doc: "the same of calls that wait for input, a process or time", Unit: analysis.Count,
+		{Name: "blocked-calls.outside", Doc: "goroutines in calls that wait for input, a process or time, at one place, mean of the trace", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 2}, Source: "one goroutine that reads a terminal, a pipe or a signal is how programs wait"},
-		{Name: "blocked-calls.length", Doc: "mean of these calls", Unit: analysis.NS,
+		{Name: "blocked-calls.length", Doc: "length of the calls there, on average", Unit: analysis.NS,
 			Levels: analysis.Levels{Note: 1e6}, Source: "as limits.contention-wait; what takes less is chatty-syscalls's"},
-		{Name: "blocked-calls.calls", Doc: "number of these calls", Unit: analysis.Count,
+		{Name: "blocked-calls.calls", Doc: "calls there", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 10}, Source: "as lock-convoy.waits"},
 	},
 	Run: func(p *analysis.Pass) error {
@@ -68,7 +68,8 @@ var blockedCalls = &analysis.Analyzer{
 		if evidence.NoCalls(p, f.Calls() > 0) {
 			return nil
 		}
-		found, most := 0, 0.0
+		found := 0
+		var near analysis.Gate
 		for _, s := range evidence.CallSitesBy(p, f, func(s *measures.CallSite) int64 { return s.Total }) {
 			name, kind := callOf(p.Trace, s.Stack)
 			inCall, mean := say.Ratio(s.V.Total, p.Trace.Duration()), s.V.Total/max(s.V.Timed, 1)
@@ -82,13 +83,14 @@ var blockedCalls = &analysis.Analyzer{
 				what = "in C code (" + name + ")"
 				advice = "Look at the C code with a profiler of its own (perf); bound how many goroutines call it at once, and pass more at once if calls wait. syscall.duration.total should fall."
 			}
-			most = max(most, inCall)
-			severity := p.Severity(limit, inCall)
-			if kind == callC { // whether it works or waits is not in the trace
-				severity = analysis.Least(severity, analysis.Note)
-			}
-			if severity == "" || !p.Met("length", float64(mean)) || !p.Met("calls", float64(s.V.Timed)) || found == evidence.MaxFindings {
+			g := p.Gate(analysis.Grades(limit, inCall), analysis.Needs("length", float64(mean)), analysis.Needs("calls", float64(s.V.Timed)))
+			if g.Severity == "" || found == evidence.MaxFindings {
+				near = near.Nearer(g.At(s.Site))
 				continue
+			}
+			severity := g.Severity
+			if kind == callC { // whether it works or waits is not in the trace
+				severity = analysis.Note
 			}
 			found++
 			var explains []string
@@ -108,7 +110,7 @@ var blockedCalls = &analysis.Analyzer{
 			})
 		}
 		if found == 0 {
-			p.Say("at most %s goroutines were in calls at one place on average; worth a note from %s on, of %s or longer", say.Number(most), say.Number(p.Limit("files")), p.Dur(int64(p.Limit("length"))))
+			evidence.Clear(p, "no place with a call", near)
 		}
 		return nil
 	},

@@ -18,11 +18,11 @@ var blockingHandoffs = &analysis.Analyzer{
 	Thresholds: []analysis.Threshold{
 		{Name: "blocking-p-handoffs.rate", Doc: "Ps that sysmon took from calls, per second and P, in the worst second", Unit: analysis.PerS,
 			Levels: analysis.Levels{Warning: 50}, Source: "a P that runs 10 ms slices changes hands 100 times a second: half as much again only because of calls"},
-		{Name: "blocking-p-handoffs.share", Doc: "share of the calls at one site that lose their P to sysmon", Unit: analysis.Ratio,
+		{Name: "blocking-p-handoffs.share", Doc: "share of the calls at one place that lose their P to sysmon", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Warning: .05}, Source: "a call must outlast two ticks of sysmon (20 µs or more, proc.go:retake); calls that rarely block stay below 1 % in measured services"},
-		{Name: "blocking-p-handoffs.handoffs", Doc: "Ps that sysmon took at that site", Unit: analysis.Count,
+		{Name: "blocking-p-handoffs.handoffs", Doc: "Ps that sysmon took from calls at this place", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 20}, Source: "fewer are a few chances, and at 5 % already 400 calls"},
-		{Name: "blocking-p-handoffs.cost", Doc: "P time held by calls beyond 20 µs while user goroutines were runnable, of all P time", Unit: analysis.Ratio,
+		{Name: "blocking-p-handoffs.cost", Doc: "P time held by calls beyond 20 µs while user goroutines were runnable, as a share of all P time", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .001, Warning: .01}, Source: "1 % is what other checks take for noticeable; calls that block beside idle Ps cost nothing and are healthy"},
 	},
 	Run: func(p *analysis.Pass) error {
@@ -38,22 +38,16 @@ var blockingHandoffs = &analysis.Analyzer{
 		})
 		costShare := min(1, say.Ratio(f.Hostage(), procTimeIn(p, over, p.Trace.From, p.Trace.To)))
 		sites := evidence.CallSitesBy(p, f, func(s *measures.CallSite) int64 { return s.Lost[parse.TakerSysmon] })
-		var severity analysis.Severity
-		var worst measures.SiteSum[measures.CallSite]
-		var share float64
+		worst, share := measures.SiteSum[measures.CallSite]{V: new(measures.CallSite)}, 0.0
 		if len(sites) > 0 {
-			worst = sites[0]
-			share = lostShare(worst.V)
-			severity = analysis.Least(p.Severity("rate", second.Score), p.Severity("share", share), p.Severity("cost", costShare))
+			worst, share = sites[0], lostShare(sites[0].V)
 		}
-		if severity == "" || !p.Met("handoffs", float64(worst.V.Lost[parse.TakerSysmon])) {
-			where := ""
-			if worst.V != nil {
-				where = fmt.Sprintf("; most at %s, %s (limit %.0f) and %s of the calls (limit %s)", worst.Site,
-					analysis.FormatCount(worst.V.Lost[parse.TakerSysmon]), p.Limit("handoffs"), say.Percent(share), say.Percent(p.Limit("share")))
+		g := p.Gate(analysis.Grades("rate", second.Score), analysis.Grades("share", share), analysis.Grades("cost", costShare), analysis.Needs("handoffs", float64(worst.V.Lost[parse.TakerSysmon])))
+		if g.Severity == "" {
+			if worst.Site != "" {
+				g = g.At("most at " + worst.Site)
 			}
-			p.Say("sysmon took %s from calls, %s per P in the worst second (limit %s), at a cost of %s of P time (limit %s)%s",
-				say.Counted(f.Lost()[parse.TakerSysmon], "P", "Ps"), analysis.FormatRate(second.Score), analysis.FormatRate(p.Limit("rate")), say.Percent(costShare), say.Percent(p.Limit("cost")), where)
+			p.Clear(g)
 			return nil
 		}
 		// What calls held and how long goroutines waited after them, at sites that lose their P.
@@ -73,7 +67,7 @@ var blockingHandoffs = &analysis.Analyzer{
 			explains = append(explains, "syscall-return-wait")
 		}
 		p.Find(analysis.Finding{
-			Severity: severity,
+			Severity: g.Severity,
 			Summary: fmt.Sprintf("Calls that block made sysmon take %s, %s per P in the worst second; most at %s, where %s of %s lost their P",
 				say.Counted(f.Lost()[parse.TakerSysmon], "P", "Ps"), analysis.FormatRate(second.Score), worst.Site, say.Percent(share), say.Counted(worst.V.Calls, "call", "calls")),
 			Cost:       analysis.Cost{Value: f.Hostage(), Total: int64(procs), Clock: analysis.PTime},

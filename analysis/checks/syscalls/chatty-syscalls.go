@@ -14,13 +14,13 @@ var chattySyscalls = &analysis.Analyzer{
 	Doc:      say.Page(pages, "chatty-syscalls"),
 	Requires: []*analysis.Analyzer{measures.Syscalls, measures.Timeline},
 	Thresholds: []analysis.Threshold{
-		{Name: "chatty-syscalls.rate", Doc: "calls per second at one site, in the whole trace", Unit: analysis.PerS,
+		{Name: "chatty-syscalls.rate", Doc: "calls per second at one place, in the whole trace", Unit: analysis.PerS,
 			Levels: analysis.Levels{Note: 50e3}, Source: "at about 0.3 µs of entry and exit each, 50,000 cost 1.5 % of a core"},
-		{Name: "chatty-syscalls.median", Doc: "p50 of their durations", Unit: analysis.NS, Below: true,
+		{Name: "chatty-syscalls.median", Doc: "median length of the calls at one place", Unit: analysis.NS, Below: true,
 			Levels: analysis.Levels{Note: 5e3}, Source: "below a few µs the way into the kernel and back is what is paid for"},
-		{Name: "chatty-syscalls.share", Doc: "time in these calls, of the P time of user goroutines and their calls", Unit: analysis.Ratio,
+		{Name: "chatty-syscalls.share", Doc: "time in the calls at one place, as a share of the P time of user goroutines and their calls", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .2}, Source: "a fifth of what the program uses"},
-		{Name: "chatty-syscalls.calls", Doc: "calls at that site", Unit: analysis.Count,
+		{Name: "chatty-syscalls.calls", Doc: "calls at one place", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 1000}, Source: "a rate needs a second of it, or many"},
 	},
 	Run: func(p *analysis.Pass) error {
@@ -34,21 +34,31 @@ var chattySyscalls = &analysis.Analyzer{
 		sites := evidence.CallSitesBy(p, f, func(s *measures.CallSite) int64 { return s.Calls })
 		var chatty []measures.SiteSum[measures.CallSite]
 		var sum int64
+		var near analysis.Gate
+		var severity analysis.Severity
 		for _, s := range sites {
 			median, ok := s.V.Durations.Quantile(50, s.V.Longest).(int64)
-			if ok && p.Met("calls", float64(s.V.Calls)) && p.Met("rate", perS(s.V.Calls)) && p.Met("median", float64(median)) && p.Met("share", say.Ratio(s.V.Total, used)) {
+			conditions := []analysis.Condition{analysis.Grades("rate", perS(s.V.Calls)), analysis.Needs("share", say.Ratio(s.V.Total, used)), analysis.Needs("calls", float64(s.V.Calls))}
+			if ok {
+				conditions = append(conditions, analysis.Needs("median", float64(median)))
+			}
+			g := p.Gate(conditions...)
+			near = near.Nearer(g.At(s.Site))
+			if ok && g.Severity != "" {
+				if chatty == nil {
+					severity = g.Severity
+				}
 				chatty = append(chatty, s)
 				sum += s.V.Total
 			}
 		}
 		if len(chatty) == 0 {
-			p.Say("the most frequent call, at %s, is made %s (limit %s) and takes %s of the time of user goroutines and their calls (limit %s)", sites[0].Site,
-				analysis.FormatRate(perS(sites[0].V.Calls)), analysis.FormatRate(p.Limit("rate")), say.Percent(min(1, say.Ratio(sites[0].V.Total, used))), say.Percent(p.Limit("share")))
+			p.Clear(near)
 			return nil
 		}
 		worst := chatty[0]
 		p.Find(analysis.Finding{
-			Severity: p.Severity("rate", perS(worst.V.Calls)),
+			Severity: severity,
 			Summary: fmt.Sprintf("%s makes %s short calls, which take %s of the time of user goroutines and their calls",
 				worst.Site, analysis.FormatRate(perS(worst.V.Calls)), say.Percent(min(1, say.Ratio(worst.V.Total, used)))),
 			Cost:       analysis.Cost{Value: min(sum, used), Total: used, Clock: analysis.PTime},

@@ -16,9 +16,9 @@ var pHostage = &analysis.Analyzer{
 	Covers:   []string{"limits/syscalls"},
 	Requires: []*analysis.Analyzer{measures.Syscalls, measures.Timeline},
 	Thresholds: []analysis.Threshold{
-		{Name: "p-hostage.share", Doc: "P time in calls beyond 20 µs while user goroutines were runnable, of all P time of the worst second", Unit: analysis.Ratio,
+		{Name: "p-hostage.share", Doc: "share of P time of the worst second in calls beyond 20 µs while user goroutines were runnable", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .01, Warning: .03, Error: .1}, Source: "servers whose calls do not block were measured at up to 2.5 %, for the kernel works in them too; with 10 % a P in ten is missing while work waits"},
-		{Name: "p-hostage.time", Doc: "such P time in that second", Unit: analysis.NS,
+		{Name: "p-hostage.time", Doc: "P time of the worst second in calls beyond 20 µs while user goroutines were runnable", Unit: analysis.NS,
 			Levels: analysis.Levels{Note: 5e6}, Source: "half a time slice (forcePreemptNS, 10 ms): less is noise of sysmon's ticks, which back off to 10 ms"},
 	},
 	Run: func(p *analysis.Pass) error {
@@ -30,12 +30,12 @@ var pHostage = &analysis.Analyzer{
 		worst := window.Worst(p, f.Load(), window.Second, window.Mean(measures.LoadHostage))
 		held, all := worst.Sums[measures.LoadHostage], procTimeIn(p, over, worst.From, worst.To)
 		share := min(1, say.Ratio(held, all))
-		severity := p.Severity("share", share)
-		if severity == "" || !p.Met("time", float64(held)) {
-			p.Say("calls held Ps beyond 20 µs for %s while user goroutines were runnable, %s of P time in the worst second (limit %s)",
-				p.Dur(f.Hostage()), say.Percent(share), say.Percent(p.Limit("share")))
+		g := p.Gate(analysis.Grades("share", share), analysis.Needs("time", float64(held)))
+		if g.Severity == "" {
+			p.Clear(g)
 			return nil
 		}
+		severity := g.Severity
 		sites := evidence.CallSitesBy(p, f, func(s *measures.CallSite) int64 { return s.Hostage })
 		var explains []string
 		if severity.Rank() >= analysis.Warning.Rank() {

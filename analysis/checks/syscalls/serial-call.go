@@ -23,15 +23,15 @@ var serialCall = &analysis.Analyzer{
 			Source: "what is gone if the call takes no time: a tenth shows, a quarter is the first thing to look at",
 		},
 		{
-			Name: "serial-call.time", Doc: "that time", Unit: analysis.NS,
+			Name: "serial-call.time", Doc: "time in which a goroutine is in a call there and no goroutine of the program runs or could run", Unit: analysis.NS,
 			Levels: analysis.Levels{Note: 10e6}, Source: "a time slice (proc.go:forcePreemptNS)",
 		},
 		{
-			Name: "serial-call.length", Doc: "mean of these calls", Unit: analysis.NS,
+			Name: "serial-call.length", Doc: "length of the calls there, on average", Unit: analysis.NS,
 			Levels: analysis.Levels{Note: 100e3}, Source: "what fast disks take for a sync; shorter ones are the kernel's own work, and chatty-syscalls's",
 		},
 		{
-			Name: "serial-call.calls", Doc: "number of these calls; with fewer, the longest must be as long as that time", Unit: analysis.Count,
+			Name: "serial-call.calls", Doc: "calls there; not needed where one of them lasts as long as the time above", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 10}, Source: "as lock-convoy.waits",
 		},
 	},
@@ -40,7 +40,8 @@ var serialCall = &analysis.Analyzer{
 			return nil
 		}
 		wall := p.Trace.Duration()
-		found, most := 0, 0.0
+		found := 0
+		var near analysis.Gate
 		for _, k := range measures.KindsOf(p).All {
 			for _, s := range k.Stays {
 				if s.State != parse.GoSyscall || s.Whole > 0 || s.PlaceID == 0 {
@@ -52,13 +53,18 @@ var serialCall = &analysis.Analyzer{
 				if kind == callOutside || name == "" || kind == callC && waitsForInput(name) {
 					continue
 				}
-				most = max(most, share)
-				severity := p.Severity("alone", share)
-				if kind == callC { // whether it works or waits is not in the trace
-					severity = analysis.Least(severity, analysis.Note)
+				conditions := []analysis.Condition{analysis.Grades("alone", share), analysis.Needs("length", float64(s.NS/max(s.N, 1))), analysis.Needs("time", float64(alone))}
+				if !p.Met("time", float64(s.Longest)) {
+					conditions = append(conditions, analysis.Needs("calls", float64(s.N)))
 				}
-				if severity == "" || !p.Met("length", float64(s.NS/max(s.N, 1))) || !p.Met("time", float64(alone)) || !p.Met("calls", float64(s.N)) && !p.Met("time", float64(s.Longest)) || found == evidence.MaxFindings {
+				g := p.Gate(conditions...)
+				if g.Severity == "" || found == evidence.MaxFindings {
+					near = near.Nearer(g.At(s.Label))
 					continue
+				}
+				severity := g.Severity
+				if kind == callC { // whether it works or waits is not in the trace
+					severity = analysis.Note
 				}
 				found++
 				p.Find(analysis.Finding{
@@ -74,7 +80,7 @@ var serialCall = &analysis.Analyzer{
 			}
 		}
 		if found == 0 {
-			p.Say("for %s of the time at most a goroutine was in a call at one place and nothing else could run; worth a note from %s on", analysis.FormatRatio(most), analysis.FormatRatio(p.Limit("alone")))
+			evidence.Clear(p, "no call that the program makes for itself", near)
 		}
 		return nil
 	},

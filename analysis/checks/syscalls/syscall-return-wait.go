@@ -29,9 +29,9 @@ var syscallReturnWait = &analysis.Analyzer{
 	Thresholds: []analysis.Threshold{
 		{Name: "syscall-return-wait.tail", Doc: "p99 (p90 of fewer than 1,000) of the waits of user goroutines whose call returned without a P", Unit: analysis.NS,
 			Levels: analysis.Levels{Warning: 1e6, Error: 10e6}, Source: "as latency-tail: 1 ms is the usual limit of scheduling monitors, 10 ms a whole time slice (forcePreemptNS)"},
-		{Name: "syscall-return-wait.waits", Doc: "number of these waits", Unit: analysis.Count,
+		{Name: "syscall-return-wait.waits", Doc: "waits of user goroutines whose call returned without a P", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 100}, Source: "a p90 needs 100 values for ten beyond it"},
-		{Name: "syscall-return-wait.share", Doc: "their sum, of wall time", Unit: analysis.Ratio,
+		{Name: "syscall-return-wait.share", Doc: "all waits of user goroutines whose call returned without a P together, as a share of the time", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .01, Warning: .05, Error: .05}, Source: "less is one goroutine waiting 1 % of the time"},
 	},
 	Run: func(p *analysis.Pass) error {
@@ -44,14 +44,13 @@ var syscallReturnWait = &analysis.Analyzer{
 			return nil
 		}
 		share := say.Ratio(h.Sum(), p.Trace.Duration())
-		severity := analysis.Least(p.Severity("tail", float64(tail)), p.Severity("share", share))
-		if severity == "" {
-			p.Say("user goroutines that returned from a call without a P waited %s %s for one (n=%s, limit %s), %s in all",
-				name, p.Dur(tail), analysis.FormatCount(n), p.Dur(int64(p.Limit("tail"))), p.Dur(h.Sum()))
+		g := p.Gate(analysis.Grades("tail", float64(tail)), analysis.Grades("share", share), analysis.Needs("waits", float64(n)))
+		if g.Severity == "" {
+			p.Clear(g)
 			return nil
 		}
 		finding := analysis.Finding{
-			Severity: severity,
+			Severity: g.Severity,
 			Summary: fmt.Sprintf("User goroutines wait %s %s for a P when their call returns (n=%s, longest %s), %s in all",
 				name, p.Dur(tail), analysis.FormatCount(n), p.Dur(h.Max()), p.Dur(h.Sum())),
 			Cost:       analysis.Cost{Value: h.Sum(), Total: h.Sum() + f.Durations().Sum(), Clock: analysis.GTime},

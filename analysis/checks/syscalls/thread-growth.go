@@ -19,11 +19,11 @@ var threadGrowth = &analysis.Analyzer{
 	Thresholds: []analysis.Threshold{
 		{Name: "thread-growth.calls", Doc: "goroutines in system or cgo calls at once, mean of the worst 100 ms", Unit: analysis.Count,
 			Levels: analysis.Levels{Warning: 64, Error: 5000}, Source: "each needs a thread; the program dies at 10,000 (runtime/debug.SetMaxThreads), the Error is half of it"},
-		{Name: "thread-growth.perp", Doc: "of them, per P", Unit: analysis.Count,
+		{Name: "thread-growth.perp", Doc: "goroutines in system or cgo calls at once per P, mean of the worst 100 ms", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 4}, Source: "four threads per core are common in programs of blocking I/O"},
 		{Name: "thread-growth.rising", Doc: "goroutines in calls in the last quarter of the trace, when each quarter has more than the one before it", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 32}, Source: "half of the Warning: at this pace it is near"},
-		{Name: "thread-growth.factor", Doc: "last quarter over the first", Unit: analysis.Ratio,
+		{Name: "thread-growth.factor", Doc: "goroutines in calls in the last quarter of the trace, as a share of those in the first", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: 2}, Source: "doubled in the trace"},
 	},
 	Run: func(p *analysis.Pass) error {
@@ -38,16 +38,13 @@ var threadGrowth = &analysis.Analyzer{
 		procs := procTimeIn(p, measures.TimelineOf(p).Sums().Over, p.Trace.From, p.Trace.To)
 		perP := most * float64(p.Trace.Duration()) / float64(max(1, procs))
 		quarters, rising := callQuarters(p, f)
-		var severity analysis.Severity
-		if p.Met("perp", perP) {
-			severity = p.Severity("calls", most)
-			if severity == "" && rising && p.Met("factor", quarters[3]/max(quarters[0], 1)) {
-				severity = p.Severity("rising", quarters[3])
-			}
+		many := []analysis.Condition{analysis.Grades("calls", most)}
+		if rising {
+			many = append(many, analysis.Both(analysis.Grades("rising", quarters[3]), analysis.Needs("factor", quarters[3]/max(quarters[0], 1))))
 		}
-		if severity == "" {
-			p.Say("up to %.3g goroutines were in calls at once (mean of the worst %s; limit %.0f, and %.0f per P); %s seen",
-				most, p.Dur(int64(worst.To-worst.From)), p.Limit("calls"), p.Limit("perp"), say.Counted(int64(p.Trace.Threads), "thread", "threads"))
+		g := p.Gate(analysis.Either(many...), analysis.Needs("perp", perP))
+		if g.Severity == "" {
+			p.Clear(g)
 			return nil
 		}
 		sites := evidence.CallSitesBy(p, f, func(s *measures.CallSite) int64 { return s.Total })
@@ -64,7 +61,7 @@ var threadGrowth = &analysis.Analyzer{
 			explains = []string{"blocking-p-handoffs", "blocked-calls"}
 		}
 		p.Find(analysis.Finding{
-			Severity: severity, Explains: explains,
+			Severity: g.Severity, Explains: explains,
 			Summary: fmt.Sprintf("%.3g goroutines at once are in calls, each on a thread of its own (mean of the worst %s, %.3g per P%s)%s",
 				most, p.Dur(int64(worst.To-worst.From)), perP, trend, where),
 			Cost:       analysis.Cost{Value: inCalls, Total: max(inCalls, measures.GoroutinesOf(p).UserTime()), Clock: analysis.GTime},

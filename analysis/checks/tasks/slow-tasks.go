@@ -36,40 +36,39 @@ var SlowTasks = &analysis.Analyzer{
 			Levels: analysis.Levels{Note: 5}, Source: "a queue at half load has a tail of 3 to 4 medians",
 		},
 		{
-			Name: "slow-tasks.excess", Doc: "p99 less p50", Unit: analysis.NS,
+			Name: "slow-tasks.excess", Doc: "p99 of the tasks of a type less their p50", Unit: analysis.NS,
 			Levels: analysis.Levels{Note: 1e6, Warning: 10e6}, Source: "1 ms is within the noise of a shared machine; 10 ms are a time slice",
 		},
 		{
-			Name: "slow-tasks.tasks", Doc: "tasks of the type that began and ended in the trace", Unit: analysis.Count,
+			Name: "slow-tasks.tasks", Doc: "tasks of a type that started and ended in the trace", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 100}, Source: "at least one task beyond the p99",
 		},
 		{
-			Name: "slow-tasks.share", Doc: "share of the excess spent blocked, in system calls or waiting for a P, the largest of them", Unit: analysis.Ratio,
+			Name: "slow-tasks.share", Doc: "share of the excess (p99 less p50) spent blocked, in system calls or waiting for a P, the largest of them", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .2, Warning: .5}, Source: "one component makes half of it: there is one thing to change",
 		},
 		{
-			Name: "slow-tasks.running", Doc: "share of the excess spent running", Unit: analysis.Ratio,
+			Name: "slow-tasks.running", Doc: "share of the excess (p99 less p50) spent running", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .2}, Source: "slow tasks that do more work are of another kind: never a warning",
 		},
 		{
-			Name: "slow-tasks.longest", Doc: "longest task of a type over its p50, where the p99 is not slow", Unit: analysis.Count,
+			Name: "slow-tasks.longest", Doc: "longest task of a type over the p50, where the p99 is not slow", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 20}, Source: "four times slow-tasks.ratio for what is seen once: why a flight recorder was read",
 		},
 		{
-			Name: "slow-tasks.beyond", Doc: "longest task less p50", Unit: analysis.NS,
+			Name: "slow-tasks.beyond", Doc: "longest task of a type less the p50", Unit: analysis.NS,
 			Levels: analysis.Levels{Note: 10e6}, Source: "as slow-tasks.excess: a time slice",
 		},
 		{
-			Name: "slow-tasks.few", Doc: "tasks of the type that began and ended in the trace, for the longest", Unit: analysis.Count,
+			Name: "slow-tasks.few", Doc: "tasks of a type that started and ended in the trace, for its longest", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 20}, Source: "ten values on either side of the p50",
 		},
 	},
 	Run: runSlowTasks,
 }
 
-// addLongest says that a single task of a type was much slower than usual, and
-// reports whether one was.
-func addLongest(p *analysis.Pass, f *measures.TasksFold, name string, a *measures.Annotated) bool {
+// addLongest says that a single task of a type was much slower than usual, where one was.
+func addLongest(p *analysis.Pass, f *measures.TasksFold, name string, a *measures.Annotated) analysis.Gate {
 	p50, longest := a.Lengths.QuantileAny(.5), a.Lengths.Max()
 	excess, slow := taskExcess(a.BySpan, p50, longest)
 	var total int64
@@ -82,9 +81,9 @@ func addLongest(p *analysis.Pass, f *measures.TasksFold, name string, a *measure
 			part = i
 		}
 	}
-	s := analysis.Least(p.Severity("longest", float64(longest)/float64(max(p50, 1))), p.Severity("beyond", float64(longest-p50)))
-	if s == "" || !p.Met("few", float64(a.Lengths.N())) {
-		return false
+	g := p.Gate(analysis.Grades("longest", float64(longest)/float64(max(p50, 1))), analysis.Grades("beyond", float64(longest-p50)), analysis.Needs("few", float64(a.Lengths.N()))).At(name)
+	if g.Severity == "" {
+		return g
 	}
 	var shown []analysis.Evidence
 	for _, e := range f.Slowest().Items() {
@@ -94,7 +93,7 @@ func addLongest(p *analysis.Pass, f *measures.TasksFold, name string, a *measure
 		}
 	}
 	p.Find(analysis.Finding{
-		Code: "slow-tasks/single", Severity: s,
+		Code: "slow-tasks/single", Severity: g.Severity,
 		Summary: fmt.Sprintf("A task of type %s took %s, %s times as long as usual (p50 %s, n=%s), %s of the excess %s",
 			name, p.Dur(longest), say.Number(float64(longest)/float64(max(p50, 1))), p.Dur(p50), analysis.FormatCount(a.Lengths.N()), analysis.FormatRatio(say.Ratio(excess[part], total)), taskParts[part].words),
 		Cost:       analysis.Cost{Value: slow, Total: a.Total, Clock: analysis.GTime},
@@ -103,7 +102,7 @@ func addLongest(p *analysis.Pass, f *measures.TasksFold, name string, a *measure
 		Advice:     "Look at that moment (--from, --to): " + taskAdvice[taskParts[part].state],
 		Caveat:     "One task is no tail: whether it comes again only a longer trace tells. What else the machine does stretches running, and waiting for a P, once in a while.",
 	})
-	return true
+	return g
 }
 
 func runSlowTasks(p *analysis.Pass) error {
@@ -118,7 +117,15 @@ func runSlowTasks(p *analysis.Pass) error {
 		}
 		return tally.Label{measures.UserText(p, a.Name)}
 	}, (*measures.Annotated).Add, func(a *measures.Annotated) int64 { return a.Total })
-	found, clear := 0, ""
+	found, known := 0, false
+	var near, nearLongest analysis.Gate
+	// single looks at the longest task of a type whose p99 is not slow.
+	single := func(name string, a *measures.Annotated) {
+		g := addLongest(p, f, name, a)
+		if nearLongest = nearLongest.Nearer(g); g.Severity != "" {
+			found++
+		}
+	}
 	var enough int64
 	for _, r := range types {
 		h := &r.V.Lengths
@@ -127,16 +134,14 @@ func runSlowTasks(p *analysis.Pass) error {
 			continue
 		}
 		if !p.Met("tasks", float64(h.N())) {
-			if h.N() > 0 && addLongest(p, f, r.Label[0], r.V) {
-				found++
+			if h.N() > 0 {
+				single(r.Label[0], r.V)
 			}
 			continue
 		}
 		p50, p99 := h.QuantileAny(.5), h.QuantileAny(.99)
 		tail := float64(p99) / float64(max(p50, 1))
-		if clear == "" {
-			clear = fmt.Sprintf("tasks %s: p99 %s, p50 %s (n=%s); worth a note from %s times on", r.Label[0], p.Dur(p99), p.Dur(p50), analysis.FormatCount(h.N()), say.Number(p.Limit("ratio")))
-		}
+		known = true
 		excess, slow := taskExcess(r.V.BySpan, p50, p99)
 		var total int64
 		for _, ns := range excess {
@@ -149,11 +154,10 @@ func runSlowTasks(p *analysis.Pass) error {
 			}
 		}
 		share := say.Ratio(excess[part], max(total, 1))
-		s := analysis.Least(p.Severity("excess", float64(p99-p50)), p.Severity(taskParts[part].limit, share))
-		if s == "" || !p.Met("ratio", tail) {
-			if addLongest(p, f, r.Label[0], r.V) {
-				found++
-			}
+		g := p.Gate(analysis.Grades("excess", float64(p99-p50)), analysis.Grades(taskParts[part].limit, share), analysis.Needs("ratio", tail), analysis.Needs("tasks", float64(h.N())))
+		if g.Severity == "" {
+			near = near.Nearer(g.At(r.Label[0]))
+			single(r.Label[0], r.V)
 			continue
 		}
 		found++
@@ -168,7 +172,7 @@ func runSlowTasks(p *analysis.Pass) error {
 		}
 		region, regionRow := slowRegion(p, f, p99-p50)
 		finding := analysis.Finding{
-			Severity: s,
+			Severity: g.Severity,
 			Summary: fmt.Sprintf("Slow tasks of type %s take %s (p99), %s times as long as usual (p50 %s, n=%s), most of the excess %s: %s%s",
 				r.Label[0], p.Dur(p99), say.Number(tail), p.Dur(p50), analysis.FormatCount(h.N()), taskParts[part].words, strings.Join(texts, ", "), region),
 			Evidence:   regionRow,
@@ -188,8 +192,8 @@ func runSlowTasks(p *analysis.Pass) error {
 	}
 	switch {
 	case found > 0:
-	case clear != "":
-		p.Say("%s", clear)
+	case known:
+		p.Clear(near, nearLongest)
 	default:
 		p.NotApplicable(fmt.Sprintf("only %s of one type began and ended in the trace; record until there are %s", say.Counted(enough, "task", "tasks"), analysis.FormatCount(int64(p.Limit("tasks")))))
 	}

@@ -18,11 +18,11 @@ var UnfinishedTasks = &analysis.Analyzer{
 	Requires:    []*analysis.Analyzer{measures.Tasks},
 	Thresholds: []analysis.Threshold{
 		{
-			Name: "unfinished-tasks.share", Doc: "tasks of a type open at the end for longer than 99 % of its others took, of those that began in the trace", Unit: analysis.Ratio,
+			Name: "unfinished-tasks.share", Doc: "share of the tasks of a type, of those that started in the trace, that are open at the end for longer than 99 % of the others took", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .05}, Source: "by definition 1 % take longer than p99",
 		},
 		{
-			Name: "unfinished-tasks.open", Doc: "how many these are", Unit: analysis.Count,
+			Name: "unfinished-tasks.open", Doc: "tasks of a type that are open at the end for longer than 99 % of the others took", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 5}, Source: "a program may have some tasks that last as long as itself",
 		},
 	},
@@ -33,7 +33,7 @@ var UnfinishedTasks = &analysis.Analyzer{
 			return nil
 		}
 		found := 0
-		var most, begunAll int64
+		var near analysis.Gate
 		for _, r := range tally.Rank(f.Tasks(), func(a measures.Annotation) tally.Label { return tally.Label{measures.UserText(p, a.Name)} }, (*measures.Annotated).Add, func(a *measures.Annotated) int64 { return a.Unfinished }) {
 			h := &r.V.Lengths
 			usual := h.QuantileAny(.99) // 0 when none ended
@@ -46,10 +46,9 @@ var UnfinishedTasks = &analysis.Analyzer{
 				}
 			}
 			begun := h.N() + open
-			begunAll += begun
-			most = max(most, old)
-			s := analysis.Least(p.Severity("share", say.Ratio(old, begun)), p.Severity("open", float64(old)))
-			if s == "" || found == evidence.MaxFindings {
+			g := p.Gate(analysis.Grades("share", say.Ratio(old, begun)), analysis.Grades("open", float64(old)))
+			near = near.Nearer(g.At(r.Label[0]))
+			if g.Severity == "" || found == evidence.MaxFindings {
 				continue
 			}
 			found++
@@ -58,7 +57,7 @@ var UnfinishedTasks = &analysis.Analyzer{
 				than = "99 % of the others took at most " + p.Dur(usual)
 			}
 			finding := analysis.Finding{
-				Severity: s,
+				Severity: g.Severity,
 				Summary: fmt.Sprintf("%s of %s tasks of type %s did not end (%s); %s",
 					analysis.FormatCount(old), analysis.FormatCount(begun), r.Label[0], analysis.FormatRatio(say.Ratio(old, begun)), than),
 				Cost:       analysis.Cost{Value: oldNS, Total: r.V.Total, Clock: analysis.GTime},
@@ -76,8 +75,7 @@ var UnfinishedTasks = &analysis.Analyzer{
 			p.Find(finding)
 		}
 		if found == 0 {
-			p.Say("of %s, open for longer than usual at the end: at most %s of a type; worth a note from %s and %s of its type on",
-				say.Counted(begunAll, "task", "tasks"), analysis.FormatCount(most), analysis.FormatCount(int64(p.Limit("open"))), analysis.FormatRatio(p.Limit("share")))
+			p.Clear(near)
 		}
 		return nil
 	},

@@ -23,7 +23,7 @@ var incompleteTrace = &analysis.Analyzer{
 		}
 		end := p.Rel(p.Trace.To)
 		p.Find(analysis.Finding{
-			Severity:   p.Severity("lost", 1),
+			Severity:   p.Gate(analysis.Grades("lost", 1)).Severity,
 			Summary:    fmt.Sprintf("The trace is incomplete after %s: %v", p.At(p.Trace.To), p.Trace.Fault),
 			Confidence: analysis.Measured,
 			Evidence:   []analysis.Evidence{{From: end, To: end, Note: "the last time that could be read"}},

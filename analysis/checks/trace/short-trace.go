@@ -33,14 +33,13 @@ var shortTrace = &analysis.Analyzer{
 			return nil
 		}
 		n := measures.LatencyOf(p).Headline().N()
-		severity := analysis.Least(p.Severity("duration", float64(wall)), p.Severity("waits", float64(n)))
-		if severity == "" {
-			p.Say("%s with %s of user goroutines for a P: short is below %s and fewer than 1,000",
-				p.Dur(wall), say.Counted(n, "wait", "waits"), p.Dur(int64(p.Limit("duration"))))
+		g := p.Gate(analysis.Grades("duration", float64(wall)), analysis.Grades("waits", float64(n)))
+		if g.Severity == "" {
+			p.Clear(g)
 			return nil
 		}
 		p.Find(analysis.Finding{
-			Severity: severity, Confidence: analysis.Measured,
+			Severity: g.Severity, Confidence: analysis.Measured,
 			Summary: fmt.Sprintf("The trace is short: %s with %s of user goroutines for a P, too few for a p99 and for what happens once a second",
 				p.Dur(wall), say.Counted(n, "wait", "waits")),
 			Evidence: []analysis.Evidence{evidence.Whole(p, analysis.Evidence{Note: "all that was analysed"})},

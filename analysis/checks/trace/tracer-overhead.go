@@ -24,8 +24,8 @@ var tracerOverhead = &analysis.Analyzer{
 			Source: "half a percent of one P: below that nothing is to be gained",
 		},
 		{
-			Name: "tracer-overhead.events", Doc: "events", Unit: analysis.Count, Levels: analysis.Levels{Note: 10e3},
-			Source: "fewer are the begin of the trace, which lists all goroutines",
+			Name: "tracer-overhead.events", Doc: "events in the trace", Unit: analysis.Count, Levels: analysis.Levels{Note: 10e3},
+			Source: "fewer are the start of the trace, which lists all goroutines",
 		},
 	},
 	Requires: []*analysis.Analyzer{measures.Trust, measures.Latency},
@@ -42,15 +42,13 @@ var tracerOverhead = &analysis.Analyzer{
 		perNS := float64(n) / float64(read)
 		cost := perNS * float64(p.Trace.Duration()) * measures.TrustEventLow
 		share := min(cost/float64(f.Busy()), 1)
-		met := p.Met("rate", perNS*1e9) && p.Met("events", float64(n))
-		severity := p.Severity("share", share)
-		if !met || severity == "" {
-			p.Say("tracing took about %s of the time of busy Ps (%s, guess: 100 ns each); limit %s from %s on",
-				analysis.FormatRatio(share), analysis.FormatRate(perNS*1e9)+" events", analysis.FormatRatio(p.Limit("share")), analysis.FormatRate(p.Limit("rate")))
+		g := p.Gate(analysis.Grades("share", share), analysis.Needs("rate", perNS*1e9), analysis.Needs("events", float64(n)))
+		if g.Severity == "" {
+			p.Clear(g)
 			return nil
 		}
 		p.Find(analysis.Finding{
-			Severity: severity, Confidence: analysis.Heuristic,
+			Severity: g.Severity, Confidence: analysis.Heuristic,
 			Summary: fmt.Sprintf("Tracing itself took about %s to %s of the time of busy Ps: %s events in %s, %s",
 				analysis.FormatRatio(share), analysis.FormatRatio(min(share*measures.TrustEventHigh/measures.TrustEventLow, 1)),
 				analysis.FormatCount(n), p.Dur(int64(read)), analysis.FormatRate(perNS*1e9)),

@@ -115,7 +115,7 @@ func frames(stack []string, entry string) (out []tracetest.Frame) {
 		f := tracetest.Frame{Func: fn, File: "/src/app/main.go", Line: max(line, 1)}
 		switch {
 		case strings.HasPrefix(fn, "golang.org/"):
-			f.File = "/gopath/pkg/mod/golang.org/x@v1.0.0/x.go"
+			f.File = "/go/pkg/mod/golang.org/x@v1.0.0/x.go"
 		case parse.IsStd(fn):
 			f.File = "/usr/local/go/src/x.go"
 		}

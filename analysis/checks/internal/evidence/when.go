@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/internal/say"
@@ -31,7 +32,7 @@ func TooShort(p *analysis.Pass) bool {
 
 const MaxFindings = 5 // of one kind by one check: the costliest
 
-const NoTasks = "the program marks no tasks; call runtime/trace.NewTask at the begin of each request and its End, and record again"
+const NoTasks = "the program marks no tasks; call runtime/trace.NewTask at the start of each request and its End, and record again"
 
 // NoGC is why a trace without a cycle cannot be checked.
 func NoGC(p *analysis.Pass) string {
@@ -106,12 +107,13 @@ func WokenFromOutside(p *analysis.Pass) float64 {
 	return float64(f.Hist()[parse.ClassUser][parse.ReadyTimer].N() + f.Hist()[parse.ClassUser][parse.ReadyNetpoll].N())
 }
 
-// Graded returns the graver of two severities: for conditions of which one is enough.
-func Graded(a, b analysis.Severity) analysis.Severity {
-	if b.Rank() > a.Rank() {
-		return b
+// Clear says what was looked at of the places that were nearest to a finding, or that
+// there was none.
+func Clear(p *analysis.Pass, none string, near ...analysis.Gate) {
+	if !slices.ContainsFunc(near, func(g analysis.Gate) bool { return g.Said != "" }) {
+		p.Say("there was %s", none)
 	}
-	return a
+	p.Clear(near...)
 }
 
 // NoCalls ends a check of calls on a trace that cannot tell how long calls took, or in

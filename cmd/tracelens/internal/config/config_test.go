@@ -27,8 +27,10 @@ var update = flag.Bool("update", false, "rewrite the schema")
 
 // small is a catalogue with a threshold of each unit.
 var small = []*analysis.Analyzer{
-	{Name: "limits", Doc: "# limits: a check like any other", Thresholds: []analysis.Threshold{{Name: "limits.n", Unit: analysis.Count, Levels: analysis.Levels{Note: 10}}}},
-	{Name: "gc", Doc: "# gc: a measure", Metrics: passes.Metrics()},
+	{Name: "limits", Doc: "# limits: what holds it up", Thresholds: []analysis.Threshold{
+		{Name: "limits.cpu", Unit: analysis.Ratio, Levels: analysis.Levels{Warning: .9}},
+	}},
+	{Name: "gc", Doc: "# gc: a measure", Metrics: []analysis.MetricDef{{ID: "gc.cycles", Unit: analysis.Count}}},
 	{Name: "tail", Doc: "# tail: waits", Thresholds: []analysis.Threshold{
 		{Name: "tail.p99", Doc: "p99 of waits", Unit: analysis.NS, Levels: analysis.Levels{Warning: 1e6, Error: 1e7}, Source: "a time slice"},
 		{Name: "tail.n", Unit: analysis.Count, Levels: analysis.Levels{Note: 1000}},
@@ -85,12 +87,12 @@ func TestLevels(t *testing.T) {
 		{"thresholds: {heap.rate: 7}", levels{"heap.rate": {Warning: 7}}},
 		{"preset: strict", levels{
 			"tail.p99": {Error: 5e5}, "share.gc": {Note: .05, Error: .25}, "share.mmu": {Error: .75}, "share.factor": {Error: 2.5}, "share.spread": {Error: .04},
-			"heap.growth": {Error: 8 << 20}, "heap.rate": {Error: 25}, "heap.cycles": {Error: 2}, "saturated.share": {Error: .475},
+			"heap.growth": {Error: 8 << 20}, "heap.rate": {Error: 25}, "heap.cycles": {Error: 2}, "limits.cpu": {Error: .45}, "saturated.share": {Error: .475},
 		}},
 		// What is set counts over the preset, whichever comes first.
 		{"thresholds: {saturated.share: 90%}\npreset: strict", levels{
 			"tail.p99": {Error: 5e5}, "share.gc": {Note: .05, Error: .25}, "share.mmu": {Error: .75}, "share.factor": {Error: 2.5}, "share.spread": {Error: .04},
-			"heap.growth": {Error: 8 << 20}, "heap.rate": {Error: 25}, "heap.cycles": {Error: 2}, "saturated.share": {Error: .9},
+			"heap.growth": {Error: 8 << 20}, "heap.rate": {Error: 25}, "heap.cycles": {Error: 2}, "limits.cpu": {Error: .45}, "saturated.share": {Error: .9},
 		}},
 	} {
 		if diff := cmp.Diff(c.want, parse(t, c.text).Levels(small)); diff != "" {

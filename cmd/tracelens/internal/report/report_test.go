@@ -293,27 +293,17 @@ https://go.dev/doc, a <b>tag</b> and
 	}
 }
 
-// TestVerdict: findings about the program make the verdict, notes and what is wrong
-// with the trace do not.
+// TestVerdict: the sentences of the verdict come first, then the state of the program.
 func TestVerdict(t *testing.T) {
-	costly := analysis.Cost{Value: 1e6, Total: 4e6, Clock: analysis.Wall}
-	for _, c := range []struct {
-		name     string
-		findings []analysis.Finding
-		want     string
-	}{
-		{"none", nil, "Nothing in this trace limits the program: Ps idled."},
-		{"a note", []analysis.Finding{{Code: "a", Severity: analysis.Note, Cost: costly}}, "Nothing in this trace limits the program: Ps idled."},
-		{"of the trace", []analysis.Finding{{Code: "incomplete-trace", Severity: analysis.Error}}, "Nothing in this trace limits the program: Ps idled."},
-		{"a warning", []analysis.Finding{{Code: "a", Severity: analysis.Warning, Cost: costly}}, "What matters most: a (cost 1 ms wall, 25 % of 4 ms).\nIn numbers: Ps idled."},
-	} {
-		rep := &analysis.Report{Results: []*analysis.Result{{Name: "limits", Leads: true, Summary: []string{"Ps idled."}}, {Name: "x", Findings: c.findings}}}
-		if got := strings.Join(verdictLines(rep), "\n"); got != c.want {
-			t.Errorf("%s: %q, want %q", c.name, got, c.want)
-		}
+	rep := &analysis.Report{
+		Verdict: &analysis.Verdict{Parts: []analysis.VerdictPart{{Text: "One."}, {Text: "Two."}}},
+		Results: []*analysis.Result{{Name: "limits", Leads: true, Summary: []string{"Ps idled.", "Nobody waited."}}, {Name: "x", Summary: []string{"no"}}},
+	}
+	if got, want := strings.Join(verdictLines(rep), "\n"), "One.\nTwo.\nIn numbers: Ps idled. Nobody waited."; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 	if got := verdictLines(&analysis.Report{}); got != nil {
-		t.Errorf("without the numbers: %q", got)
+		t.Errorf("without a verdict: %q", got)
 	}
 }
 

@@ -28,7 +28,7 @@ func TestSparks(t *testing.T) {
 		false: "",
 	} {
 		var b bytes.Buffer
-		if err := Text(&b, rep, Options{Width: 100, Brief: true, Terminal: terminal}); err != nil {
+		if err := Text(&b, rep, Options{Width: 100, Terminal: terminal}); err != nil {
 			t.Fatal(err)
 		}
 		if !strings.Contains(b.String(), want) || strings.Contains(b.String(), "█") != terminal {

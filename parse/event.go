@@ -467,6 +467,7 @@ type Interval struct {
 	GCPs     int32              // Ps the GC took from the program: all in a GC stop-the-world; else those in assist, dedicated and fractional workers
 	STW      bool               // the world is stopped or stopping
 	Marking  bool               // a GC cycle is under way
+	Switch   bool               // a generation begins in it: that nothing is recorded may be the tracer's doing
 }
 
 // RangeKind is the kind of a Range.

@@ -390,9 +390,11 @@ func (t *tracker) sync(ev *wire.Event) {
 		t.tr.Wall = time.Unix(0, int64(ev.Values[1])-int64(ev.Values[0]))
 	}
 	t.tr.Quality.ClockChanges += int64(ev.Mode)
+	t.tr.Quality.Moved, t.tr.Quality.LargestMove = int64(ev.Slot), ev.Res
 	if t.first {
 		return
 	}
+	t.iv.Switch = true
 	t.ev.Time = t.now
 	t.restartQueues()
 	t.send(KindGeneration)
@@ -424,7 +426,7 @@ func (t *tracker) touch() {
 		iv.Marking = t.gcOn && !t.gcEnded
 		t.send(KindInterval)
 	}
-	t.iv.Since = t.now
+	t.iv.Since, t.iv.Switch = t.now, false
 }
 
 // finish closes every open span at the end of the trace or window.

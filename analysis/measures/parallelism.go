@@ -59,7 +59,7 @@ const (
 	burstMin     = 2_000_000
 
 	// A hole is an interval of holeMin or longer (ns) in which goroutines run and
-	// nothing at all is recorded. With all threads on CPUs sysmon ends those of
+	// nothing at all is recorded, away from the switches of generations. With all threads on CPUs sysmon ends those of
 	// holeLong or longer (proc.go:retake).
 	holeMin    = 5_000_000
 	holeLong   = 20_000_000
@@ -168,7 +168,7 @@ func (f *ParallelismFold) Event(e *parse.Event) {
 	f.stalled.Add(from, to, min(idle, ready) > 0 && !iv.STW, min(idle, ready))
 	f.bursts.Add(from, to, ready >= burstPerProc*procs && procs > 0, ready)
 	f.over.AddSpans(from, to, []int64{running, runnable, idle, int64(iv.Procs), 1, saturated})
-	if held >= holeMin && !iv.STW {
+	if held >= holeMin && !iv.STW && !iv.Switch {
 		f.hole(iv, from, to, ready)
 	}
 }

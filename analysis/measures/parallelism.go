@@ -24,7 +24,7 @@ var Parallelism = &analysis.Analyzer{
 		{ID: "procs.idle_while_runnable", Unit: analysis.NS, Polarity: analysis.Lower, Clock: analysis.PTime, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "integral of min(idle Ps, runnable user goroutines) outside stop-the-world, in stretches of 10 µs or more"},
 		{ID: "goroutines.runnable.{mean,max}", Unit: analysis.Count, Polarity: analysis.Lower, Clock: analysis.Wall, Confidence: analysis.Measured, Doc: "runnable user goroutines"},
 		{ID: "sched.pressure.{some,full}", Unit: analysis.Ratio, Polarity: analysis.Lower, Clock: analysis.Wall, Confidence: analysis.Measured, Doc: "share of the time in which a user goroutine was runnable; in which one was and no P ran user code"},
-		{ID: "goroutines.running.mean", Unit: analysis.Count, Polarity: analysis.Neutral, Clock: analysis.Wall, Confidence: analysis.Measured, Doc: "running user goroutines"},
+		{ID: "goroutines.running.mean", Unit: analysis.Count, Polarity: analysis.Neutral, Clock: analysis.Wall, Confidence: analysis.Measured, Doc: "running user goroutines, without one that has the world stopped"},
 	},
 	Figures: []analysis.FigureDef{
 		{Name: "parallelism.profile", Doc: "how many user goroutines ran at once"},
@@ -124,7 +124,7 @@ func newParallelismFold() *ParallelismFold {
 func (f *ParallelismFold) Event(e *parse.Event) {
 	iv := e.Interval
 	held := int64(e.Time - iv.Since)
-	running, runnable, idle := int64(iv.User[parse.GoRunning]), int64(iv.User[parse.GoRunnable]), int64(iv.P[parse.ProcIdle])
+	running, runnable, idle := int64(iv.User[parse.GoRunning]-iv.Stoppers), int64(iv.User[parse.GoRunnable]), int64(iv.P[parse.ProcIdle])
 	f.n++
 	f.running.AddN(running, held)
 	f.runnable.AddN(runnable, held)

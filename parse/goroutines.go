@@ -135,8 +135,10 @@ func (t *tracker) goEvent(ev *wire.Event) {
 		t.goStatus(ev, id, to, g)
 		return
 	}
-	if by := t.contextOf(ev); by != nil && by.Func == 0 {
-		t.name(by, StackID(ev.Stack)) // which it has wherever it does something to another
+	if from == GoWaiting || from == GoNotExist {
+		if by := t.contextOf(ev); by != nil && by.Func == 0 {
+			t.name(by, StackID(ev.Stack)) // which it has wherever it does something to another
+		}
 	}
 	if from == GoNotExist {
 		t.create(ev, id, to)

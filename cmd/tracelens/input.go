@@ -53,60 +53,74 @@ func completeTrace(_ *cobra.Command, args []string, _ string) ([]string, cobra.S
 	return []string{"trace", "out", "gz", "zst"}, cobra.ShellCompDirectiveFilterFileExt
 }
 
-// fits says what is wrong with the flags, whatever the input.
-func (f *inputFlags) fits() error {
-	if f.from < 0 || f.to < 0 || f.to > 0 && f.to <= f.from {
-		return fmt.Errorf("--from %v --to %v is not a window: need 0 ≤ from < to", f.from, f.to)
-	}
-	if f.jobs < 0 {
-		return fmt.Errorf("--jobs %d: need at least 1, or 0 for all CPUs", f.jobs)
-	}
-	return nil
+// opened is a trace to read.
+type opened struct {
+	in      io.Reader
+	name    string // for people
+	file    bool   // it has a name
+	implied bool   // standard input, without a word
+	size    int64  // 0 where it is not known
+	close   func() error
 }
 
-// analyze reads the trace of that name, which is no file that is to be written.
-func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers []*analysis.Analyzer) (rep *analysis.Report, err error) {
-	if err := f.fits(); err != nil {
-		return nil, err
-	}
-	if f.jobs > 0 && f.jobs < runtime.GOMAXPROCS(0) {
-		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(f.jobs))
-	}
-	in := cmd.InOrStdin()
-	implied, isFile := name == "", false
-	if name == "-" || implied {
-		name = "standard input"
-		if file, ok := in.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+// open finds the trace of that name.
+func (f *inputFlags) open(cmd *cobra.Command, name string) (o *opened, err error) {
+	o = &opened{in: cmd.InOrStdin(), name: name, implied: name == "", close: func() error { return nil }}
+	switch {
+	case name == "-" || o.implied:
+		o.name = "standard input"
+		if file, ok := o.in.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
 			return nil, errors.New("TRACE is -, but standard input is a terminal")
 		}
-	} else if isURL(name) {
+	case isURL(name):
 		header, err := headers(f.headers)
 		if err != nil {
 			return nil, err
 		}
 		body, public, err := (&source{url: name, header: header}).fetch(cmd.Context())
-		if name = public; err != nil {
-			return nil, &failure{name, err}
+		if err != nil {
+			return nil, &failure{public, err}
 		}
-		defer body.Close()
-		in = body
-	} else {
+		o.name, o.in, o.close = public, body, body.Close
+	default:
 		file, err := os.Open(name)
 		if err != nil {
 			return nil, &failure{name, err}
 		}
-		defer file.Close()
-		if info, err := file.Stat(); err == nil && info.IsDir() {
-			return nil, fmt.Errorf("%s is a folder: 'tracelens audit %s' reads all traces below it", name, report.ShellQuoted(name))
-		}
-		in, isFile = file, true
+		o.in, o.file, o.close = file, true, file.Close
 	}
+	if info, ok := fileOf(o.in); ok && info.IsDir() {
+		o.close()
+		return nil, fmt.Errorf("%s is a folder: 'tracelens audit %s' reads all traces below it", name, report.ShellQuoted(name))
+	} else if ok && info.Mode().IsRegular() {
+		o.size = info.Size()
+	}
+	return o, nil
+}
+
+// analyze reads the trace of that name, which is no file that is to be written.
+func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers []*analysis.Analyzer) (rep *analysis.Report, err error) {
+	if f.from < 0 || f.to < 0 || f.to > 0 && f.to <= f.from {
+		return nil, fmt.Errorf("--from %v --to %v is not a window: need 0 ≤ from < to", f.from, f.to)
+	}
+	if f.jobs < 0 {
+		return nil, fmt.Errorf("--jobs %d: need at least 1, or 0 for all CPUs", f.jobs)
+	}
+	if f.jobs > 0 && f.jobs < runtime.GOMAXPROCS(0) {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(f.jobs))
+	}
+	o, err := f.open(cmd, name)
+	if err != nil {
+		return nil, err
+	}
+	defer o.close()
+	name = o.name
+	in := o.in
 	if file, ok := in.(*os.File); ok && output != "" && output != "-" && sameFile(file, output) {
 		return nil, fmt.Errorf("--output %s is the trace itself", output)
 	}
-
 	if f.save != "" {
-		if isFile {
+		if o.file {
 			return nil, fmt.Errorf("--save is for a URL or standard input; %s is a file already", name)
 		}
 		kept, err := newSaved(f.save)
@@ -121,10 +135,10 @@ func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers 
 			}
 		}()
 	}
-	again, begin, canSeek := in, int64(0), false // for a second reading
+	again, start, canSeek := in, int64(0), false // for a second reading
 	if s, ok := in.(io.Seeker); ok {
 		at, err := s.Seek(0, io.SeekCurrent)
-		begin, canSeek = at, err == nil
+		start, canSeek = at, err == nil
 	}
 	if f.spans > 0 && !canSeek {
 		spool, err := os.CreateTemp("", "tracelens-*.trace")
@@ -134,47 +148,19 @@ func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers 
 		os.Remove(spool.Name())       // at once, so that a killed process leaves none
 		defer os.Remove(spool.Name()) // where a file that is open cannot be removed
 		defer spool.Close()
-		in, again, begin = io.TeeReader(in, copied{spool}), spool, 0
+		in, again, start = io.TeeReader(in, copied{spool}), spool, 0
 	}
-	opt := analysis.Options{Options: parse.Options{From: f.from, To: f.to}, Jobs: f.jobs, Levels: f.levels}
-	once := func(in io.Reader, analyzers []*analysis.Analyzer) (*analysis.Report, error) {
-		in, stop := progress(in, cmd.ErrOrStderr())
-		defer stop()
-		begins := &headed{r: in}
-		rep, err := read(cmd.Context(), begins, name, opt, analyzers)
-		if errors.Is(err, context.Canceled) {
-			of := ""
-			if file, ok := again.(*os.File); ok {
-				if info, err := file.Stat(); err == nil && info.Mode().IsRegular() && canSeek {
-					of = " of " + analysis.FormatBytes(info.Size())
-				}
-			}
-			fmt.Fprintf(cmd.ErrOrStderr(), "tracelens: interrupted after %s%s of %s; nothing is written\n", analysis.FormatBytes(begins.n.Load()), of, report.Clean(name))
-		}
-		if errors.Is(err, parse.ErrUnsupported) {
-			if implied && len(begins.head) == 0 {
-				return nil, errNoArgument
-			}
-			if k, ok := sniff.Look(begins.head); ok {
-				err = fmt.Errorf("this is %s, not a Go execution trace: %s", k.Name, k.For(report.ShellQuoted(name)))
-			}
-		}
-		return rep, err
-	}
-	rep, err = once(in, analyzers)
-	if errors.Is(err, errNoArgument) {
-		return nil, takes(1, 1, "TRACE")(cmd, nil)
-	}
+	rep, err = f.once(cmd, o, in, analyzers)
 	if err != nil {
-		return nil, &failure{name, err}
+		return nil, err
 	}
 	if windows := measures.Windows(rep, f.spans); len(windows) > 0 && rep.Trace.FaultKind != "io" {
-		if _, err := again.(io.Seeker).Seek(begin, io.SeekStart); err != nil {
+		if _, err := again.(io.Seeker).Seek(start, io.SeekStart); err != nil {
 			return nil, &failure{name, err}
 		}
-		spans, err := once(again, []*analysis.Analyzer{measures.Spans(windows, f.spans)})
+		spans, err := f.once(cmd, o, again, []*analysis.Analyzer{measures.Spans(windows, f.spans)})
 		if err != nil {
-			return nil, &failure{name, err}
+			return nil, err
 		}
 		rep.Results = append(rep.Results, spans.Results...)
 	}
@@ -186,8 +172,32 @@ func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers 
 	return rep, nil
 }
 
-// errNoArgument is the error of standard input that nobody has put a trace into.
-var errNoArgument = errors.New("no argument")
+// once reads a trace from in, and says what it is that holds none, or how far an
+// interrupt let it come.
+func (f *inputFlags) once(cmd *cobra.Command, o *opened, in io.Reader, analyzers []*analysis.Analyzer) (*analysis.Report, error) {
+	in, stop := progress(in, cmd.ErrOrStderr())
+	defer stop()
+	begins := &headed{r: in}
+	opt := analysis.Options{Options: parse.Options{From: f.from, To: f.to}, Jobs: f.jobs, Levels: f.levels}
+	rep, err := read(cmd.Context(), begins, o.name, opt, analyzers)
+	switch {
+	case err == nil:
+		return rep, nil
+	case errors.Is(err, context.Canceled):
+		of := ""
+		if o.size > 0 {
+			of = " of " + analysis.FormatBytes(o.size)
+		}
+		fmt.Fprintf(cmd.ErrOrStderr(), "tracelens: interrupted after %s%s of %s; nothing is written\n", analysis.FormatBytes(begins.n.Load()), of, report.Clean(o.name))
+	case errors.Is(err, parse.ErrUnsupported) && o.implied && len(begins.head) == 0:
+		return nil, takes(1, 1, "TRACE")(cmd, nil)
+	case errors.Is(err, parse.ErrUnsupported):
+		if k, ok := sniff.Look(begins.head); ok {
+			err = fmt.Errorf("this is %s, not a Go execution trace: %s", k.Name, k.For(report.ShellQuoted(o.name)))
+		}
+	}
+	return nil, &failure{o.name, err}
+}
 
 // headed keeps the first bytes of what is read, and counts all.
 type headed struct {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -28,6 +29,7 @@ type outputFlags struct {
 	full               bool
 	assets             string
 	failOn, sourceRoot string
+	table              string
 	formats            []report.Format
 	links              map[string]string          // of texts in tables
 	inForce            map[string]analysis.Levels // of thresholds, for the pages
@@ -50,6 +52,7 @@ func (f *outputFlags) add(cmd *cobra.Command, formats ...report.Format) {
 		flags.StringVar(&f.format, "format", "", "`FORMAT` of the report; without it that of --output's suffix, or "+formats[0].Name)
 		flags.StringVarP(&f.out, "output", "o", "-", "write the report to `FILE`, which is replaced only by a whole one")
 		flags.BoolVar(&f.full, "full", false, "text, markdown: also the tables")
+		flags.StringVar(&f.table, "table", "", "csv: write the table `NAME`; with -o DIR/ csv writes all")
 		flags.StringVar(&f.assets, "assets", "", "markdown: draw the charts into `DIR`, and show them")
 		flags.StringVar(&f.sourceRoot, "source-root", "", "sarif: make paths below `DIR` relative, a folder or a prefix")
 		flags.StringVar(&f.color, "color", "auto", "mark text up: `WHEN` is auto, always or never")
@@ -120,6 +123,8 @@ func (f *outputFlags) check(cmd *cobra.Command) (report.Format, error) {
 	switch {
 	case err != nil:
 		return format, err
+	case f.table != "" && f.format != "csv":
+		return report.Format{}, fmt.Errorf("--table is for --format csv; %s has no use for it", f.format)
 	case f.assets != "" && f.format != "markdown":
 		return report.Format{}, fmt.Errorf("--assets is for --format markdown; %s has no use for it", f.format)
 	case f.failOn != "" && analysis.Severity(f.failOn).Rank() == 0:
@@ -149,7 +154,39 @@ func (f *outputFlags) write(cmd *cobra.Command, format report.Format, rep *analy
 	if opt.Charts, err = f.charts(rep); err != nil {
 		return err
 	}
+	if format.Name == "csv" {
+		if f.table != "" {
+			var names []string
+			for _, t := range report.Tables(rep) {
+				names = append(names, t.Name)
+			}
+			if opt.Table = f.table; !slices.Contains(names, f.table) {
+				return unknown("table", f.table, names)
+			}
+		} else if strings.HasSuffix(filepath.ToSlash(f.out), "/") {
+			return f.tables(rep, format, opt)
+		}
+	}
 	return f.into(cmd, func(w io.Writer) error { return format.Write(w, rep, opt) })
+}
+
+// tables writes the metrics and each table into a file of a folder.
+func (f *outputFlags) tables(rep *analysis.Report, format report.Format, opt report.Options) error {
+	if err := os.MkdirAll(f.out, 0o777); err != nil {
+		return &failure{f.out, err}
+	}
+	names := []string{""}
+	for _, t := range report.Tables(rep) {
+		names = append(names, t.Name)
+	}
+	for _, name := range names {
+		opt.Table = name
+		file := filepath.Join(f.out, fileName(cmp.Or(name, "metrics"))+".csv")
+		if err := writeFile(file, func(w io.Writer) error { return format.Write(w, rep, opt) }); err != nil {
+			return &failure{file, err}
+		}
+	}
+	return nil
 }
 
 // toStdout says whether the output is no file.

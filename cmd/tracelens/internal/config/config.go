@@ -232,6 +232,7 @@ var lists = map[string]string{
 	"check":              "tracelens explain",
 	"figure":             "tracelens plot --list",
 	"metric":             "tracelens explain metrics",
+	"table":              "tracelens analyze --format csv -o DIR/",
 	"threshold":          "tracelens explain --thresholds",
 }
 

@@ -4,6 +4,9 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
+	"maps"
+	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -36,23 +39,67 @@ func field(s string) string {
 	return s
 }
 
-// CSV writes every cell of the tables on a line: table, row from 1, column, unit, value.
-func CSV(w io.Writer, rep *analysis.Report, _ Options) error {
+// CSV writes the metrics, a row each: id, value, unit, n; of many traces, which have none,
+// the table that ranks them. With a Table in the options it writes that one. Values are in
+// base units, which the names of columns end in.
+func CSV(w io.Writer, rep *analysis.Report, opt Options) error {
 	out := csv.NewWriter(w)
-	out.Write([]string{"table", "row", "column", "unit", "value"})
-	for _, res := range rep.Results {
-		for _, t := range res.Tables {
-			for i, row := range t.Rows {
-				for k, col := range t.Columns {
-					value := plain(row[k])
-					if col.Unit == analysis.Text {
-						value = field(value)
-					}
-					out.Write([]string{field(t.Name), strconv.Itoa(i + 1), field(col.Name), field(string(col.Unit)), value})
-				}
+	tables := Tables(rep)
+	i := slices.IndexFunc(tables, func(t *analysis.Table) bool { return t.Name == opt.Table })
+	switch {
+	case opt.Table != "" && i < 0:
+		return fmt.Errorf("the report has no table %q", opt.Table)
+	case opt.Table == "" && (rep.Fleet == nil || len(tables) == 0):
+		out.Write([]string{"metric", "value", "unit", "n"})
+		for _, id := range slices.Sorted(maps.Keys(rep.Metrics)) {
+			m := rep.Metrics[id]
+			value := ""
+			if v := float64(m.Value); !math.IsNaN(v) && !math.IsInf(v, 0) {
+				value = strconv.FormatFloat(v, 'f', -1, 64)
 			}
+			out.Write([]string{field(id), value, field(string(m.Unit)), strconv.FormatInt(m.N, 10)})
 		}
+	default:
+		tableCSV(out, tables[max(i, 0)])
 	}
 	out.Flush()
 	return out.Error() // also of the writes
+}
+
+// Tables are all tables of a report.
+func Tables(rep *analysis.Report) (all []*analysis.Table) {
+	for _, res := range rep.Results {
+		all = append(all, res.Tables...)
+	}
+	return all
+}
+
+func tableCSV(out *csv.Writer, t *analysis.Table) {
+	var names []string
+	for _, c := range t.Columns {
+		name := field(strings.ReplaceAll(c.Name, " ", "_"))
+		switch c.Unit {
+		case analysis.NS, analysis.Moment:
+			name += "_ns"
+		case analysis.Bytes:
+			name += "_bytes"
+		case analysis.Ratio:
+			name += "_ratio"
+		case analysis.PerS:
+			name += "_per_second"
+		}
+		names = append(names, name)
+	}
+	out.Write(names)
+	for _, row := range t.Rows {
+		var cells []string
+		for k, c := range t.Columns {
+			cell := plain(row[k])
+			if c.Unit == analysis.Text {
+				cell = field(cell)
+			}
+			cells = append(cells, cell)
+		}
+		out.Write(cells)
+	}
 }

@@ -23,7 +23,7 @@ func TestFleetUntrusted(t *testing.T) {
 		name, want string
 		never      []string
 	}{
-		{"csv", "findings,1,finding,text,\"'=cmd", []string{",=cmd", ",\"=cmd"}},
+		{"csv", "\n\"'=cmd", []string{"\n=cmd", "\n\"=cmd"}},
 		{"openmetrics", `tracelens_finding_traces{finding="=cmd`, []string{"\n# EOF ", `[31m"} 1`}},
 		{"markdown", "&#60;script", []string{"<script", "@someone", "**&#64;", "](http", "\n# EOF"}},
 		{"html", "&lt;script&gt;alert", []string{"<script>alert"}},

@@ -22,6 +22,7 @@ type Options struct {
 	Terminal bool
 
 	Charts     []Chart           // markdown: files that show the figures
+	Table      string            // csv: the table to write, "" for the metrics
 	Links      map[string]string // html: where the texts of cells lead
 	FailOn     analysis.Severity // junit: the level of a failure; "" is Warning
 	SourceRoot string            // sarif: paths below it are relative to it
@@ -51,7 +52,7 @@ var Formats = []Format{
 	{"json", "everything, for programs: times in ns, tables with their units", JSON, 0},
 	{"sarif", "findings at their place in the code, for code scanning", SARIF, 0},
 	{"junit", "a test for each check, for CI; it fails by --fail-on, else by warnings", JUnit, 0},
-	{"csv", "every cell of the tables on a line, for spreadsheets", CSV, 0},
+	{"csv", "the metrics, or with --table one of the tables, for spreadsheets", CSV, 0},
 	{"parquet", "the metrics, and every cell of the tables as a row, for SQL", Parquet, 0},
 	{"openmetrics", "metrics, or how they are distributed over traces, for Prometheus", OpenMetrics, 0},
 }

@@ -14,7 +14,7 @@ func (a *Analyzer) Page(describe func(Threshold) string) string {
 		return a.Doc
 	}
 	var b strings.Builder
-	b.WriteString("\n## When it fires\n\nThese values decide, each from the level shown on.\n\n")
+	b.WriteString("\n## When it fires\n\nA finding needs all of these values to reach a level, unless this page says otherwise.\n\n")
 	for _, t := range a.Thresholds {
 		levels := t.Describe(nil)
 		if describe != nil {

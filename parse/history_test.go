@@ -10,6 +10,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/tracelens/tracelens/internal/corpus"
 	"github.com/tracelens/tracelens/parse"
 	"github.com/tracelens/tracelens/parse/tracetest"
 )
@@ -217,10 +218,7 @@ func (l *life) check(t *testing.T, e *parse.Event, pieces []waited) {
 // the part of a wait that none covers which ended before it; what the holder did is what
 // a search over all its spans gives.
 func TestHolds(t *testing.T) {
-	paths, _ := filepath.Glob("../testdata/traces/*.trace")
-	if len(paths) == 0 {
-		t.Fatal("no traces")
-	}
+	paths := corpus.Own(t)
 	for _, path := range paths {
 		data, err := os.ReadFile(path)
 		if err != nil {

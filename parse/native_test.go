@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tracelens/tracelens/internal/corpus"
 	"github.com/tracelens/tracelens/parse/internal/wire"
 	"github.com/tracelens/tracelens/parse/tracetest"
 )
@@ -44,10 +45,7 @@ func spellStack(sym *Symbols, id StackID) string {
 // TestNative compares package wire with the reference reader, event by event, over
 // every trace at hand, sound or not.
 func TestNative(t *testing.T) {
-	paths, _ := filepath.Glob("../testdata/traces/*.trace")
-	if more, _ := filepath.Glob("../../shared/corpus/*/*.trace"); !testing.Short() {
-		paths = append(paths, more...)
-	}
+	paths := append(corpus.Own(t), corpus.More(t, "*/*.trace")...)
 	compared := 0
 	for _, path := range paths {
 		data, err := os.ReadFile(path)

@@ -23,24 +23,18 @@ import (
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/analysistest"
 	"github.com/tracelens/tracelens/analysis/passes"
+	"github.com/tracelens/tracelens/internal/corpus"
 	"github.com/tracelens/tracelens/parse"
 )
 
-const (
-	testdata = "../testdata/traces"
-	corpus   = "../../shared/corpus"
-)
+const testdata = "../testdata/traces"
 
 // traces returns the module's own traces and those of the corpus that hold a
 // readable trace.
 func traces(t testing.TB) []string {
 	t.Helper()
-	own, _ := filepath.Glob(testdata + "/*.trace")
-	if len(own) == 0 {
-		t.Fatal("no traces in " + testdata)
-	}
-	all, _ := filepath.Glob(corpus + "/*/*.trace")
-	for _, p := range all {
+	own := corpus.Own(t)
+	for _, p := range corpus.More(t, "*/*.trace") {
 		if !strings.Contains(p, "/damaged/") && !strings.Contains(p, "/std-golden/") {
 			own = append(own, p)
 		}
@@ -269,13 +263,13 @@ func TestReference(t *testing.T) {
 func TestReferenceReport(t *testing.T) {
 	ctx := context.Background()
 	all := passes.All()
-	compared := 0
-	for _, path := range traces(t) {
+	compared, own := 0, len(corpus.Own(t))
+	for i, path := range traces(t) {
 		data, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if strings.HasPrefix(path, corpus) && compared > 40 {
+		if i >= own && compared > 40 {
 			break // of each kind there is one among our own
 		}
 		report := func(read func(parse.Sink) (*parse.Trace, error)) []byte {
@@ -635,11 +629,9 @@ func TestDamaged(t *testing.T) {
 		"../edge/sigkill":           {parse.ErrTruncated, 2},
 		"../edge/exit-without-stop": {parse.ErrTruncated, 2},
 	}
-	if _, err := os.Stat(filepath.Join(corpus, "damaged")); err != nil {
-		t.Skip("no corpus: ", err)
-	}
+	dir := corpus.Dir(t)
 	for name, w := range want {
-		f, err := os.Open(filepath.Join(corpus, "damaged", name+".trace"))
+		f, err := os.Open(filepath.Join(dir, "damaged", name+".trace"))
 		if err != nil {
 			t.Error(err)
 			continue

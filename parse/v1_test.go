@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tracelens/tracelens/internal/corpus"
 	"github.com/tracelens/tracelens/parse/internal/v1"
 	"github.com/tracelens/tracelens/parse/internal/wire"
 )
@@ -19,19 +20,8 @@ import (
 // v1Traces returns the traces of Go 1.7 to 1.21 at hand, by name.
 func v1Traces(t testing.TB) map[string][]byte {
 	t.Helper()
-	corpus := os.Getenv("TRACELENS_CORPUS")
-	if corpus == "" {
-		corpus = "../../shared/corpus"
-	} else if !filepath.IsAbs(corpus) {
-		corpus = filepath.Join("..", corpus)
-	}
-	paths, _ := filepath.Glob(filepath.Join(corpus, "*", "*.trace"))
-	if len(paths) == 0 {
-		t.Log("no corpus in ", corpus, ": only the traces of testdata")
-	}
-	own, _ := filepath.Glob("../testdata/traces/*go121.trace")
 	traces := make(map[string][]byte)
-	for _, path := range append(paths, own...) {
+	for _, path := range append(corpus.Own(t), corpus.More(t, "*/*.trace")...) {
 		data, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
@@ -48,7 +38,7 @@ func v1Corpus(t testing.TB, name string) []byte {
 	t.Helper()
 	data, ok := v1Traces(t)[name]
 	if !ok {
-		t.Skip("no corpus: set TRACELENS_CORPUS")
+		t.Skipf("the corpus has no %s (see %s)", name, corpus.Variable)
 	}
 	return data
 }

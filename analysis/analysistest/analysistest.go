@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/internal/corpus"
 	"github.com/tracelens/tracelens/parse"
 )
 
@@ -34,42 +35,10 @@ func Events(t testing.TB, path string) (*parse.Trace, []parse.Event) {
 	return tr, evs
 }
 
-// Corpus returns the path of a trace of the shared corpus ("sched/idle"), or
-// skips the test where the corpus is not installed, and in short mode.
-func Corpus(t testing.TB, name string) string {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("the corpus is left out in short mode")
-	}
-	path := filepath.Join(Root(t), "..", "shared", "corpus", filepath.FromSlash(name)+".trace")
-	if _, err := os.Stat(path); err != nil {
-		t.Skipf("no corpus: %v", err)
-	}
-	return path
-}
-
 // Testdata returns the path of one of the module's own traces ("mark-assist").
 func Testdata(t testing.TB, name string) string {
 	t.Helper()
-	return filepath.Join(Root(t), "testdata", "traces", name+".trace")
-}
-
-// Root returns the module's root directory.
-func Root(t testing.TB) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir
-		}
-		if filepath.Dir(dir) == dir {
-			t.Fatal("not inside the module")
-		}
-		dir = filepath.Dir(dir)
-	}
+	return filepath.Join(corpus.Root(t), "testdata", "traces", name+".trace")
 }
 
 // Report analyses a trace file. It fails the test when an analyzer failed, the report

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/internal/corpus"
 	"github.com/tracelens/tracelens/parse"
 )
 
@@ -123,12 +124,8 @@ func ProcSpan(id parse.ProcID, prior, from, to parse.ProcState, since, until int
 // OwnTraces returns the names of the module's own traces.
 func OwnTraces(t *testing.T) []string {
 	t.Helper()
-	paths, err := filepath.Glob(filepath.Join(Root(t), "testdata", "traces", "*.trace"))
-	if err != nil || len(paths) == 0 {
-		t.Fatalf("no traces: %v", err)
-	}
 	var names []string
-	for _, p := range paths {
+	for _, p := range corpus.Own(t) {
 		names = append(names, strings.TrimSuffix(filepath.Base(p), ".trace"))
 	}
 	return names

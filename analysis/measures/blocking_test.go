@@ -7,6 +7,7 @@ import (
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/analysistest"
+	"github.com/tracelens/tracelens/internal/corpus"
 	"github.com/tracelens/tracelens/parse"
 )
 
@@ -86,13 +87,13 @@ func TestBlockingCoroutines(t *testing.T) {
 func TestBlockingCorpus(t *testing.T) {
 	t.Run("mutex", func(t *testing.T) {
 		// Series wait of sync/mutex-hold-sleep.truth.json: sum 18,352,042,989 ns.
-		rep := analysistest.Report(t, analysistest.Corpus(t, "sync/mutex-hold-sleep"), Blocking)
+		rep := analysistest.Report(t, corpus.Trace(t, "sync/mutex-hold-sleep"), Blocking)
 		contention := analysistest.ResultTable(t, rep, "blocking.contention")
 		i := analysistest.RowOf(t, contention, "site", "main.mutexWaiter:")
 		analysistest.Within(t, "waits for the lock", analysistest.Cells[int64](t, contention, "total")[i], 18_352_042_989, .02)
 	})
 	t.Run("channel", func(t *testing.T) {
-		rep := analysistest.Report(t, analysistest.Corpus(t, "sync/chan-slow-stage"), Blocking)
+		rep := analysistest.Report(t, corpus.Trace(t, "sync/chan-slow-stage"), Blocking)
 		contention := analysistest.ResultTable(t, rep, "blocking.contention")
 		i := analysistest.RowOf(t, contention, "site", "main.stageFast:")
 		if got := analysistest.Cells[string](t, contention, "woken by")[i]; !strings.HasPrefix(got, "main.stageSlow:") {
@@ -101,7 +102,7 @@ func TestBlockingCorpus(t *testing.T) {
 	})
 	t.Run("idle", func(t *testing.T) {
 		// Their reasons are told by their stacks only.
-		rep := analysistest.Report(t, analysistest.Corpus(t, "real/etcd-embed"), Blocking)
+		rep := analysistest.Report(t, corpus.Trace(t, "real/etcd-embed"), Blocking)
 		idle := analysistest.ResultTable(t, rep, "blocking.idle")
 		for site, want := range map[string]string{
 			"go.etcd.io/etcd/client/pkg/v3/transport.(*keepaliveListener).Accept:": "network",
@@ -114,7 +115,7 @@ func TestBlockingCorpus(t *testing.T) {
 		}
 	})
 	t.Run("deadlock", func(t *testing.T) {
-		rep := analysistest.Report(t, analysistest.Corpus(t, "sync/deadlock-abba"), Blocking)
+		rep := analysistest.Report(t, corpus.Trace(t, "sync/deadlock-abba"), Blocking)
 		contention := analysistest.ResultTable(t, rep, "blocking.contention")
 		open := analysistest.Cells[int64](t, contention, "open at end")
 		for fn, want := range map[string]int64{"main.deadWaiter:": 10, "main.lockAB:": 1, "main.lockBA:": 1} {

@@ -2,13 +2,13 @@ package measures
 
 import (
 	"math"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/analysistest"
+	"github.com/tracelens/tracelens/internal/corpus"
 	"github.com/tracelens/tracelens/parse"
 )
 
@@ -21,14 +21,14 @@ func TestGCLaw(t *testing.T) {
 // With more cycles than are kept, and a cycle cut by the begin of the trace.
 func TestGCLawCorpus(t *testing.T) {
 	for _, name := range []string{"std-golden/v1-stress_1_19_good", "edge/stop-in-busy"} {
-		analysistest.Law(t, analysistest.Corpus(t, name), []*analysis.Analyzer{GC, STW})
+		analysistest.Law(t, corpus.Trace(t, name), []*analysis.Analyzer{GC, STW})
 	}
 }
 
 func TestGCCycles(t *testing.T) {
-	paths, err := filepath.Glob(filepath.Join(analysistest.Root(t), "testdata", "traces", "*.trace"))
-	if err != nil || len(paths) < 30 {
-		t.Fatalf("%d traces, %v", len(paths), err)
+	paths := corpus.Own(t)
+	if len(paths) < 30 {
+		t.Fatalf("%d traces", len(paths))
 	}
 	cycles := int64(0)
 	for _, path := range paths {
@@ -54,7 +54,7 @@ func TestGCCycles(t *testing.T) {
 // trace are wider than the runtime's own bookkeeping, so ours are a little more.
 func TestGCAgainstCPUClasses(t *testing.T) {
 	for _, name := range []string{"gc/assist-gogc10", "gc/linked-list", "gc/idle-workers", "gc/deep-stacks"} {
-		path := analysistest.Corpus(t, name)
+		path := corpus.Trace(t, name)
 		var truth struct {
 			Metrics map[string]struct {
 				Delta float64
@@ -112,7 +112,7 @@ func TestGCTriggers(t *testing.T) {
 }
 
 func TestGCFreeOSMemory(t *testing.T) {
-	starts := tableNamed(t, analysistest.Report(t, analysistest.Corpus(t, "gc/debug-freeosmemory"), GC), "gc.starts")
+	starts := tableNamed(t, analysistest.Report(t, corpus.Trace(t, "gc/debug-freeosmemory"), GC), "gc.starts")
 	for i := range starts.Rows {
 		if cellAt(t, starts, i, "trigger") == "debug.FreeOSMemory" {
 			return

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/analysistest"
+	"github.com/tracelens/tracelens/internal/corpus"
 	"github.com/tracelens/tracelens/parse"
 )
 
@@ -21,7 +22,7 @@ func TestGoroutinesLaw(t *testing.T) {
 // Every trace of testdata: the number created is the runtime's own count, and
 // those of main.* functions are as many as the program says.
 func TestGoroutinesCreated(t *testing.T) {
-	paths, err := filepath.Glob(filepath.Join(analysistest.Root(t), "testdata", "traces", "*.json"))
+	paths, err := filepath.Glob(filepath.Join(corpus.Root(t), "testdata", "traces", "*.json"))
 	if err != nil || len(paths) == 0 {
 		t.Fatal("no traces", err)
 	}
@@ -107,7 +108,7 @@ func TestGoroutinesConservation(t *testing.T) {
 
 func TestGoroutinesCorpus(t *testing.T) {
 	t.Run("leak", func(t *testing.T) {
-		rep := analysistest.Report(t, analysistest.Corpus(t, "sync/goroutine-leak"), Goroutines)
+		rep := analysistest.Report(t, corpus.Trace(t, "sync/goroutine-leak"), Goroutines)
 		sites := analysistest.ResultTable(t, rep, "goroutines.sites")
 		names, alive := analysistest.Cells[string](t, sites, "site"), analysistest.Cells[int64](t, sites, "alive at end")
 		var leaked int64
@@ -122,7 +123,7 @@ func TestGoroutinesCorpus(t *testing.T) {
 		}
 	})
 	t.Run("churn", func(t *testing.T) {
-		rep := analysistest.Report(t, analysistest.Corpus(t, "sched/goroutine-churn"), Goroutines)
+		rep := analysistest.Report(t, corpus.Trace(t, "sched/goroutine-churn"), Goroutines)
 		sites := analysistest.ResultTable(t, rep, "goroutines.sites")
 		if got, want := analysistest.Cells[string](t, sites, "site")[0], "main.churner:595 (sync.(*WaitGroup).Go)"; got != want {
 			t.Errorf("most goroutines are from %q, want %q", got, want)

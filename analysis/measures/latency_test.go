@@ -11,6 +11,7 @@ import (
 	"github.com/tracelens/tracelens/analysis/analysistest"
 	"github.com/tracelens/tracelens/analysis/internal/say"
 	"github.com/tracelens/tracelens/analysis/sketch"
+	"github.com/tracelens/tracelens/internal/corpus"
 	"github.com/tracelens/tracelens/parse"
 )
 
@@ -207,7 +208,7 @@ func TestLatencyMetric(t *testing.T) {
 		"sync/spinlock", "sched/goroutine-churn", "sched/lockosthread-pingpong",
 	} {
 		t.Run(name, func(t *testing.T) {
-			path := analysistest.Corpus(t, name)
+			path := corpus.Trace(t, name)
 			data, err := os.ReadFile(strings.TrimSuffix(path, ".trace") + ".truth.json")
 			if err != nil {
 				t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/analysistest"
+	"github.com/tracelens/tracelens/internal/corpus"
 	"github.com/tracelens/tracelens/parse"
 )
 
@@ -96,7 +97,7 @@ func TestParallelismOfKnownPrograms(t *testing.T) {
 		return analysistest.Cell(t, rep, "parallelism.profile", fmt.Sprint(k), "share").(float64)
 	}
 	// One goroutine works for 120 ms, then two for 60 ms each, and so on.
-	rep := analysistest.Report(t, analysistest.Corpus(t, "sched/serial-phase"), Parallelism)
+	rep := analysistest.Report(t, corpus.Trace(t, "sched/serial-phase"), Parallelism)
 	if m := float64(rep.Metrics["goroutines.running.mean"].Value); math.Abs(m-4./3) > .02 {
 		t.Errorf("serial-phase: %v running on average, planted 1.33", m)
 	}
@@ -104,7 +105,7 @@ func TestParallelismOfKnownPrograms(t *testing.T) {
 		t.Errorf("serial-phase: serial for %v of the time, planted 0.67", s)
 	}
 	// One goroutine has more work than time.
-	rep = analysistest.Report(t, analysistest.Corpus(t, "sched/single-hot-goroutine"), Parallelism)
+	rep = analysistest.Report(t, corpus.Trace(t, "sched/single-hot-goroutine"), Parallelism)
 	if s := share(rep, 1); s < .98 {
 		t.Errorf("single-hot-goroutine: one ran for %v of the time", s)
 	}

@@ -4,12 +4,12 @@ import (
 	"context"
 	"math"
 	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/analysistest"
+	"github.com/tracelens/tracelens/internal/corpus"
 	"github.com/tracelens/tracelens/parse"
 )
 
@@ -135,10 +135,7 @@ func TestWindows(t *testing.T) {
 
 // TestAboutSpans: a trace taken for small has not many more spans than its estimate.
 func TestAboutSpans(t *testing.T) {
-	paths, err := filepath.Glob(filepath.Join(analysistest.Root(t), "testdata", "traces", "*.trace"))
-	if err != nil || len(paths) == 0 {
-		t.Fatal(err, len(paths))
-	}
+	paths := corpus.Own(t)
 	for _, path := range paths {
 		_, events := analysistest.Events(t, path)
 		var spans int64

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/analysistest"
+	"github.com/tracelens/tracelens/internal/corpus"
 	"github.com/tracelens/tracelens/parse"
 )
 
@@ -89,9 +90,9 @@ func TestSTWKinds(t *testing.T) {
 // and not in ours), the sum of GC pauses as far as its buckets, up to 25 % wide,
 // tell, and 25 µs a pause.
 func TestSTWAgainstRuntimeMetrics(t *testing.T) {
-	paths, err := filepath.Glob(filepath.Join(analysistest.Root(t), "testdata", "traces", "*.trace"))
-	if err != nil || len(paths) < 30 {
-		t.Fatalf("%d traces, %v", len(paths), err)
+	paths := corpus.Own(t)
+	if len(paths) < 30 {
+		t.Fatalf("%d traces", len(paths))
 	}
 	pauses := int64(0)
 	for _, path := range paths {
@@ -131,7 +132,7 @@ func TestSTWAgainstRuntimeMetrics(t *testing.T) {
 // list are those in the trace; the first may precede it.
 func TestSTWAgainstPauseNs(t *testing.T) {
 	for _, name := range []string{"gc/assist-gogc10", "gc/idle-workers", "gc/deep-stacks", "gc/debug-freeosmemory", "gc/gogc-change"} {
-		path := analysistest.Corpus(t, name)
+		path := corpus.Trace(t, name)
 		var truth struct {
 			Pauses []struct {
 				PauseNs int64 `json:"pause_ns"`

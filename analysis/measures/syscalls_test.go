@@ -9,6 +9,7 @@ import (
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/analysistest"
+	"github.com/tracelens/tracelens/internal/corpus"
 	"github.com/tracelens/tracelens/parse"
 )
 
@@ -167,9 +168,9 @@ func TestSyscallsTruth(t *testing.T) {
 }
 
 func TestSyscallsCgo(t *testing.T) {
-	rep := analysistest.Report(t, analysistest.Corpus(t, "cgo/cgo-calls"), Syscalls)
+	rep := analysistest.Report(t, corpus.Trace(t, "cgo/cgo-calls"), Syscalls)
 	analysistest.WantMetrics(t, rep, map[string]float64{"syscall.count": 20200}) // 20,000 quick ones, and each 100th sleeps
 	// 3,300 calls with a callback each: the way back into C is a begin too.
-	rep = analysistest.Report(t, analysistest.Corpus(t, "cgo/cgo-callback"), Syscalls)
+	rep = analysistest.Report(t, corpus.Trace(t, "cgo/cgo-callback"), Syscalls)
 	analysistest.WantMetrics(t, rep, map[string]float64{"syscall.count": 6600})
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/tracelens/tracelens/analysis/analysistest"
 	"github.com/tracelens/tracelens/analysis/internal/checktest"
 	"github.com/tracelens/tracelens/analysis/sketch"
+	"github.com/tracelens/tracelens/internal/corpus"
 	"github.com/tracelens/tracelens/parse"
 )
 
@@ -81,7 +82,7 @@ func TestTasksAnnotations(t *testing.T) {
 
 func TestTasksCorpus(t *testing.T) {
 	// user/tasks-regions.truth.json: 306 tasks, 714 regions, 204 logs without marks.
-	rep := analysistest.Report(t, analysistest.Corpus(t, "user/tasks-regions"), Tasks)
+	rep := analysistest.Report(t, corpus.Trace(t, "user/tasks-regions"), Tasks)
 	var tasksN, regionsN, logsN int64
 	for _, n := range analysistest.Cells[int64](t, analysistest.ResultTable(t, rep, "tasks.tasks"), "whole") {
 		tasksN += n

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/analysistest"
+	"github.com/tracelens/tracelens/internal/corpus"
 	"github.com/tracelens/tracelens/parse"
 )
 
@@ -191,7 +192,7 @@ func TestWaitsBlame(t *testing.T) {
 	}
 	t.Run("corpus", func(t *testing.T) {
 		for _, name := range []string{"sched/mix-procs2", "gc/assist-gogc10", "versions/go1.25.10"} {
-			check(analysistest.Corpus(t, name))
+			check(corpus.Trace(t, name))
 		}
 	})
 }
@@ -206,7 +207,7 @@ func TestWaitsPlanted(t *testing.T) {
 		t.Errorf("spin-30ms: %v of the waits are for user work", got)
 	}
 
-	path := analysistest.Corpus(t, "cgo/cgo-thread-explosion")
+	path := corpus.Trace(t, "cgo/cgo-thread-explosion")
 	rep = analysistest.Report(t, path, Waits)
 	if got := analysistest.Cell(t, rep, "waits.cause", CauseTexts[parse.CauseSyscall], "share").(float64); got < .8 {
 		t.Errorf("cgo-thread-explosion: %v of the waits are for Ps held by calls", got)

@@ -14,6 +14,7 @@ import (
 	"github.com/tracelens/tracelens/analysis/checks/syscalls"
 	"github.com/tracelens/tracelens/analysis/checks/trace"
 	"github.com/tracelens/tracelens/analysis/internal/checktest"
+	"github.com/tracelens/tracelens/internal/corpus"
 	"github.com/tracelens/tracelens/parse"
 )
 
@@ -94,7 +95,7 @@ func TestGCChecksSilent(t *testing.T) { checktest.Silent(t, slices.Concat(gc.All
 
 // TestThrottlingExplains: the quota is the finding, its effects are symptoms.
 func TestThrottlingExplains(t *testing.T) {
-	rep := analysistest.Report(t, analysistest.Corpus(t, "sched/cpu-throttle"), Checks()...)
+	rep := analysistest.Report(t, corpus.Trace(t, "sched/cpu-throttle"), Checks()...)
 	for _, f := range rep.Findings() {
 		switch f.Code {
 		case "oversubscribed-host", "slice-overrun", "latency-tail":
@@ -144,7 +145,7 @@ func TestHealthyIsQuiet(t *testing.T) {
 			"sched/mix-procs1", "sched/mix-procs2", "sched/mix-procs8", "edge/slow-writer", "edge/short-20ms", "flight/flightrec-with-trace",
 			"gc/gogc-off", "versions/go1.16.15", "versions/go1.22.12", "versions/go1.26.8", "versions/go1.27.1",
 		} {
-			paths = append(paths, analysistest.Corpus(t, name))
+			paths = append(paths, corpus.Trace(t, name))
 		}
 	}
 	for _, path := range paths {
@@ -175,7 +176,7 @@ func TestSyscallChecksOnTraces(t *testing.T) {
 func TestSyscallChecksSilent(t *testing.T) { checktest.Silent(t, syscalls.All) }
 
 func TestGOMAXPROCSChangeExplains(t *testing.T) {
-	rep := analysistest.Report(t, analysistest.Corpus(t, "sched/gomaxprocs-change"), Checks()...)
+	rep := analysistest.Report(t, corpus.Trace(t, "sched/gomaxprocs-change"), Checks()...)
 	if f := rep.Findings()[0]; f.Code != "gomaxprocs-change" || f.Severity != analysis.Error || f.Symptoms == nil {
 		t.Errorf("the first finding is %s %s", f.Severity, f.Code)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/analysistest"
+	"github.com/tracelens/tracelens/internal/corpus"
 )
 
 var update = flag.Bool("update", false, "rewrite the goldens")
@@ -20,15 +21,15 @@ var update = flag.Bool("update", false, "rewrite the goldens")
 // each, as the report orders it, symptoms in brackets. Read every change of it
 // against what is planted in the trace.
 func TestFirings(t *testing.T) {
-	for _, c := range []struct{ golden, traces string }{
-		{"firings.txt", filepath.Join(analysistest.Root(t), "testdata", "traces", "*.trace")},
-		{"firings-corpus.txt", filepath.Join(analysistest.Root(t), "..", "shared", "corpus", "*", "*.trace")},
+	for _, c := range []struct {
+		golden string
+		traces func(testing.TB) []string
+	}{
+		{"firings.txt", corpus.Own},
+		{"firings-corpus.txt", func(t testing.TB) []string { return corpus.Files(t, "*/*.trace") }},
 	} {
 		t.Run(c.golden, func(t *testing.T) {
-			paths, _ := filepath.Glob(c.traces)
-			if len(paths) == 0 || testing.Short() && c.golden != "firings.txt" {
-				t.Skip("no corpus, or left out in short mode")
-			}
+			paths := c.traces(t)
 			var lines []string
 			for _, path := range paths {
 				name := strings.TrimSuffix(filepath.Base(path), ".trace")

@@ -14,6 +14,7 @@ import (
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/analysistest"
 	"github.com/tracelens/tracelens/analysis/measures"
+	"github.com/tracelens/tracelens/internal/corpus"
 	"github.com/tracelens/tracelens/parse"
 	"github.com/tracelens/tracelens/parse/tracetest"
 )
@@ -21,7 +22,7 @@ import (
 // FuzzAnalyze: of a trace that is damaged in any way there is a report that fits
 // together, or an error that says whose fault it is, in bounded memory.
 func FuzzAnalyze(f *testing.F) {
-	samples, err := tracetest.Samples(filepath.Join(analysistest.Root(f), "testdata", "traces"))
+	samples, err := tracetest.Samples(filepath.Join(corpus.Root(f), "testdata", "traces"))
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/analysistest"
+	"github.com/tracelens/tracelens/internal/corpus"
 	"github.com/tracelens/tracelens/parse"
 )
 
@@ -159,12 +160,7 @@ func TestMetricsListed(t *testing.T) {
 // TestEveryTrace: each trace gives a full report or an error that says whose
 // fault it is, byte for byte the same with any number of jobs; no analyzer fails.
 func TestEveryTrace(t *testing.T) {
-	paths, _ := filepath.Glob(filepath.Join(analysistest.Root(t), "testdata", "traces", "*.trace"))
-	more, _ := filepath.Glob(filepath.Join(analysistest.Root(t), "..", "shared", "corpus", "*", "*.trace"))
-	if testing.Short() {
-		more = nil
-	}
-	for _, path := range append(paths, more...) {
+	for _, path := range append(corpus.Own(t), corpus.More(t, "*/*.trace")...) {
 		data, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)

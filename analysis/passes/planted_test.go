@@ -12,6 +12,7 @@ import (
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/analysistest"
+	"github.com/tracelens/tracelens/internal/corpus"
 )
 
 // plantedAs are the findings that name each kind of cause that the corpus plants.
@@ -77,11 +78,7 @@ var notShown = map[string]string{
 // findings, or in what they explain, and one of them names the function when the
 // trace holds its name. The workload of versions and arch is a healthy mix but for its lock.
 func TestPlanted(t *testing.T) {
-	paths, _ := filepath.Glob(filepath.Join(analysistest.Root(t), "..", "shared", "corpus", "*", "*.truth.json"))
-	if len(paths) == 0 || testing.Short() {
-		t.Skip("no corpus, or left out in short mode")
-	}
-	for _, path := range paths {
+	for _, path := range corpus.Files(t, "*/*.truth.json") {
 		group := filepath.Base(filepath.Dir(path))
 		name := group + "/" + strings.TrimSuffix(filepath.Base(path), ".truth.json")
 		b, err := os.ReadFile(path)

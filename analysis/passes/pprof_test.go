@@ -11,8 +11,8 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/tracelens/tracelens/analysis"
-	"github.com/tracelens/tracelens/analysis/analysistest"
 	"github.com/tracelens/tracelens/analysis/passes"
+	"github.com/tracelens/tracelens/internal/corpus"
 	"github.com/tracelens/tracelens/parse"
 )
 
@@ -174,15 +174,10 @@ func TestToolTrace(t *testing.T) {
 		t.Skip("no go tool trace: ", err)
 	}
 	tool := strings.TrimSpace(string(out))
-	root := analysistest.Root(t)
 	seen := make(map[string]int64)
-	paths, err := filepath.Glob(filepath.Join(root, "testdata", "traces", "*.trace"))
-	if err != nil || len(paths) == 0 {
-		t.Fatal("no traces", err)
-	}
+	paths := corpus.Own(t)
 	for _, some := range []string{"versions/go1.1[67].*", "versions/go1.2[17].*", "cgo/cgo-callback.*"} {
-		more, _ := filepath.Glob(filepath.Join(root, "..", "shared", "corpus", some+"trace"))
-		paths = append(paths, more...)
+		paths = append(paths, corpus.More(t, some+"trace")...)
 	}
 	for _, path := range paths {
 		name := strings.TrimSuffix(filepath.Base(path), ".trace")

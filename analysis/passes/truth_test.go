@@ -12,6 +12,7 @@ import (
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/analysistest"
 	"github.com/tracelens/tracelens/analysis/passes"
+	"github.com/tracelens/tracelens/internal/corpus"
 	"github.com/tracelens/tracelens/parse"
 )
 
@@ -135,17 +136,14 @@ var healthy = map[string]bool{
 }
 
 func TestTruth(t *testing.T) {
-	root := analysistest.Root(t)
+	root := corpus.Root(t)
 	own, err := filepath.Glob(filepath.Join(root, "testdata", "traces", "*.json"))
 	if err != nil || len(own) == 0 {
 		t.Fatal("no traces", err)
 	}
-	corpus, _ := filepath.Glob(filepath.Join(root, "..", "shared", "corpus", "*", "*.truth.json"))
 	compared := make(map[string]int)
-	if testing.Short() {
-		corpus = nil
-	}
-	for _, path := range append(own, corpus...) {
+	more := corpus.More(t, "*/*.truth.json")
+	for _, path := range append(own, more...) {
 		tr := readTruth(t, path)
 		path = strings.TrimSuffix(strings.TrimSuffix(path, ".json"), ".truth")
 		name := filepath.Base(filepath.Dir(path)) + "/" + filepath.Base(path)
@@ -186,7 +184,7 @@ func TestTruth(t *testing.T) {
 	}
 	for _, c := range counts {
 		least := 20
-		if len(corpus) > 0 {
+		if len(more) > 0 {
 			least = 90
 		}
 		if compared[c.id] < least {

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/tracelens/tracelens/analysis"
-	"github.com/tracelens/tracelens/analysis/analysistest"
+	"github.com/tracelens/tracelens/internal/corpus"
 )
 
 // audited is the output of a command line that must end with a code.
@@ -42,7 +42,7 @@ func put(t *testing.T, name string, data []byte) {
 // testdataTrace is one of the module's traces.
 func testdataTrace(t *testing.T, name string) []byte {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join(analysistest.Root(t), "testdata", "traces", name))
+	data, err := os.ReadFile(filepath.Join(corpus.Root(t), "testdata", "traces", name))
 	if err != nil {
 		t.Fatal(err)
 	}

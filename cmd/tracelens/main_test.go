@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 
 func TestScripts(t *testing.T) {
 	t.Parallel()
-	root := analysistest.Root(t)
+	root := corpus.Root(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
@@ -271,7 +271,7 @@ func TestEveryTrace(t *testing.T) {
 			})
 		}
 	}
-	own, err := filepath.Glob(filepath.Join(analysistest.Root(t), "testdata", "traces", "*.trace"))
+	own, err := filepath.Glob(filepath.Join(corpus.Root(t), "testdata", "traces", "*.trace"))
 	if err != nil || len(own) == 0 {
 		t.Fatalf("no traces: %v", err)
 	}
@@ -384,7 +384,7 @@ func TestImprecise(t *testing.T) {
 // of their output: a block that begins with "$ tracelens …"; "| head -n N" ends
 // the output early.
 func TestREADME(t *testing.T) {
-	root := analysistest.Root(t)
+	root := corpus.Root(t)
 	path := filepath.Join(root, "README.md")
 	data, err := os.ReadFile(path)
 	if err != nil {

@@ -1,4 +1,5 @@
-// Package corpus finds, for tests, the traces that are too large for the repository.
+// Package corpus finds the traces for tests: those of the repository, and those that are
+// too large for it.
 package corpus
 
 import (
@@ -16,18 +17,28 @@ const Variable = "TRACELENS_CORPUS"
 // short mode; a folder that Variable names must be there.
 func Dir(t testing.TB) string {
 	t.Helper()
+	dir := find(t)
+	if dir == "" {
+		t.Skipf("no corpus of traces, or left out in short mode: %s may name its folder", Variable)
+	}
+	return dir
+}
+
+// find is Dir, and "" where that skips the test.
+func find(t testing.TB) string {
+	t.Helper()
 	if testing.Short() {
-		t.Skip("the corpus is left out in short mode")
+		return ""
 	}
 	dir, named := os.LookupEnv(Variable)
 	if !named || dir == "" {
-		dir, named = filepath.Join(root(t), "..", "shared", "corpus"), false
+		dir, named = filepath.Join(Root(t), "..", "shared", "corpus"), false
 	}
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		if named {
 			t.Fatalf("%s=%s is no folder", Variable, dir)
 		}
-		t.Skipf("no corpus of traces: %s may name its folder", Variable)
+		return ""
 	}
 	return dir
 }
@@ -54,8 +65,33 @@ func Files(t testing.TB, pattern string) []string {
 	return paths
 }
 
-// root is the folder of the go.mod above the working directory, which is a package's.
-func root(t testing.TB) string {
+// Own returns the paths of the traces in the repository, at least one.
+func Own(t testing.TB) []string {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(Root(t), "testdata", "traces", "*.trace"))
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no traces in testdata (%v)", err)
+	}
+	return paths
+}
+
+// More returns the paths of its files that match a pattern, for tests that have traces of
+// their own: none where Dir would skip the test.
+func More(t testing.TB, pattern string) []string {
+	t.Helper()
+	dir := find(t)
+	if dir == "" {
+		return nil
+	}
+	paths, err := filepath.Glob(filepath.Join(dir, filepath.FromSlash(pattern)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return paths
+}
+
+// Root is the folder of the go.mod above the working directory, which is a package's.
+func Root(t testing.TB) string {
 	t.Helper()
 	dir, err := os.Getwd()
 	if err != nil {

@@ -3,15 +3,16 @@ package tracetest
 import (
 	"bytes"
 	"os"
-	"path/filepath"
 	"reflect"
 	"testing"
+
+	"github.com/tracelens/tracelens/internal/corpus"
 )
 
 // TestSplit: what Split takes apart is written as it was, but for the padding of
 // sizes.
 func TestSplit(t *testing.T) {
-	paths, _ := filepath.Glob("../../testdata/traces/*.trace")
+	paths := corpus.Own(t)
 	n := 0
 	for _, path := range paths {
 		data, err := os.ReadFile(path)

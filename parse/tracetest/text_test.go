@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tracelens/tracelens/internal/corpus"
 	"github.com/tracelens/tracelens/parse/internal/wire"
 	"github.com/tracelens/tracelens/parse/tracetest"
 )
@@ -52,10 +53,7 @@ func events(t *testing.T, data []byte, version int, in tables) (all []wire.Event
 // TestText: a trace as text and back has the same events.
 func TestText(t *testing.T) {
 	samples := make(map[string][]byte)
-	paths, err := filepath.Glob("../../testdata/traces/*.trace")
-	if err != nil || len(paths) == 0 {
-		t.Fatal(err, paths)
-	}
+	paths := corpus.Own(t)
 	for _, path := range paths {
 		data, err := os.ReadFile(path)
 		if err != nil {

@@ -4,8 +4,8 @@ import (
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis"
-	"github.com/tracelens/tracelens/analysis/analysistest"
 	"github.com/tracelens/tracelens/analysis/internal/checktest"
+	"github.com/tracelens/tracelens/internal/corpus"
 	"github.com/tracelens/tracelens/parse"
 )
 
@@ -44,7 +44,7 @@ func casesChannelPingPong(t *testing.T) {
 	}
 	for _, name := range []string{"sched/lockosthread-pingpong", "sync/chan-slow-stage", "io/net-echo"} { // 3,000 a second each way at most
 		t.Run(name, func(t *testing.T) {
-			if r := checktest.On(t, analysistest.Corpus(t, name), channelPingPong); r.Outcome != analysis.Clear {
+			if r := checktest.On(t, corpus.Trace(t, name), channelPingPong); r.Outcome != analysis.Clear {
 				t.Errorf("%+v", r)
 			}
 		})

@@ -6,13 +6,14 @@ import (
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/analysistest"
 	"github.com/tracelens/tracelens/analysis/internal/checktest"
+	"github.com/tracelens/tracelens/internal/corpus"
 	"github.com/tracelens/tracelens/parse"
 )
 
 func TestDeadlinesExpired(t *testing.T) { checktest.Run(t, deadlinesExpired, casesDeadlinesExpired) }
 
 func casesDeadlinesExpired(t *testing.T) {
-	real, events := analysistest.Events(t, analysistest.Corpus(t, "sync/context-cancel"))
+	real, events := analysistest.Events(t, corpus.Trace(t, "sync/context-cancel"))
 	expires, ok := real.Lookup("context.WithDeadlineCause.func2")
 	if !ok {
 		t.Fatal("no deadline expires in the corpus trace")

@@ -7,6 +7,7 @@ import (
 	"github.com/tracelens/tracelens/analysis/analysistest"
 	"github.com/tracelens/tracelens/analysis/internal/checktest"
 	"github.com/tracelens/tracelens/analysis/internal/window"
+	"github.com/tracelens/tracelens/internal/corpus"
 	"github.com/tracelens/tracelens/parse"
 )
 
@@ -106,7 +107,7 @@ func TestLockConvoyTraces(t *testing.T) {
 		"io/http-mix": "", "real/victoria-metrics": "", "real/etcd-embed": "", "real/nats-server": "", "sched/mix-procs2": "",
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := checktest.On(t, analysistest.Corpus(t, name), lockConvoy)
+			r := checktest.On(t, corpus.Trace(t, name), lockConvoy)
 			holder := map[string]string{"sync/mutex-hold-sleep": "main.mutexHolder", "sync/mutex-hold-cpu": "main.mutexHolder", "flight/flightrec-slow-request": "main.lockHog", "versions/go1.26.8": "main.holder"}[name]
 			if len(r.Findings) > 0 && !strings.Contains(r.Findings[0].Summary, holder) {
 				t.Errorf("%s does not name %s", r.Findings[0].Summary, holder)

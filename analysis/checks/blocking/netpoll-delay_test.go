@@ -5,6 +5,7 @@ import (
 
 	"github.com/tracelens/tracelens/analysis/analysistest"
 	"github.com/tracelens/tracelens/analysis/internal/checktest"
+	"github.com/tracelens/tracelens/internal/corpus"
 	"github.com/tracelens/tracelens/parse"
 )
 
@@ -72,7 +73,7 @@ func casesNetpollDelay(t *testing.T) {
 	}
 	for name, want := range map[string]string{"arch/linux-s390x": "netpoll-delay note", "io/http-mix": "", "io/net-echo": "", "real/etcd-embed": ""} {
 		t.Run(name, func(t *testing.T) {
-			if got := checktest.Found(checktest.On(t, analysistest.Corpus(t, name), netpollDelay)); got != want {
+			if got := checktest.Found(checktest.On(t, corpus.Trace(t, name), netpollDelay)); got != want {
 				t.Errorf("%q, want %q", got, want)
 			}
 		})

@@ -5,8 +5,8 @@ import (
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis"
-	"github.com/tracelens/tracelens/analysis/analysistest"
 	"github.com/tracelens/tracelens/analysis/internal/checktest"
+	"github.com/tracelens/tracelens/internal/corpus"
 	"github.com/tracelens/tracelens/parse"
 )
 
@@ -55,7 +55,7 @@ func casesRWMutexWriterStall(t *testing.T) {
 	}
 	for _, name := range []string{"real/etcd-embed", "io/http-mix"} {
 		t.Run(name, func(t *testing.T) {
-			if r := checktest.On(t, analysistest.Corpus(t, name), RwmutexWriterStall); r.Outcome != analysis.Clear {
+			if r := checktest.On(t, corpus.Trace(t, name), RwmutexWriterStall); r.Outcome != analysis.Clear {
 				t.Errorf("%+v", r)
 			}
 		})

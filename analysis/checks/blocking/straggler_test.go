@@ -7,6 +7,7 @@ import (
 
 	"github.com/tracelens/tracelens/analysis/analysistest"
 	"github.com/tracelens/tracelens/analysis/internal/checktest"
+	"github.com/tracelens/tracelens/internal/corpus"
 	"github.com/tracelens/tracelens/parse"
 )
 
@@ -58,7 +59,7 @@ func casesStraggler(t *testing.T) {
 	for name, want := range map[string]string{"annotations": "main.query20ms", "mixed-go126": "", "steal-bursts": "", "http-healthy": "", "real/compile": "", "real/cmdgo": "", "io/http-mix": "", "sched/serial-phase": ""} {
 		path := analysistest.Testdata
 		if strings.Contains(name, "/") {
-			path = analysistest.Corpus
+			path = corpus.Trace
 		}
 		t.Run(name, func(t *testing.T) {
 			r := checktest.On(t, path(t, name), straggler)

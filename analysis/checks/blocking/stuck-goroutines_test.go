@@ -6,6 +6,7 @@ import (
 
 	"github.com/tracelens/tracelens/analysis/analysistest"
 	"github.com/tracelens/tracelens/analysis/internal/checktest"
+	"github.com/tracelens/tracelens/internal/corpus"
 	"github.com/tracelens/tracelens/parse"
 )
 
@@ -97,7 +98,7 @@ func TestStuckGoroutinesTraces(t *testing.T) {
 		"io/http-mix":               "", "sched/goroutines-50k-parked": "", "sched/goroutine-churn": "", "io/net-conn-churn": "", "real/etcd-embed": "", "real/geth-startup": "",
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := checktest.Found(checktest.On(t, analysistest.Corpus(t, name), StuckGoroutines))
+			got := checktest.Found(checktest.On(t, corpus.Trace(t, name), StuckGoroutines))
 			if !strings.HasPrefix(got, want) || want == "" && got != "" {
 				t.Errorf("%q, want %q", got, want)
 			}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/tracelens/tracelens/analysis/analysistest"
 	"github.com/tracelens/tracelens/analysis/internal/checktest"
+	"github.com/tracelens/tracelens/internal/corpus"
 	"github.com/tracelens/tracelens/parse"
 )
 
@@ -52,7 +53,7 @@ func casesTickerStorm(t *testing.T) {
 	}
 	for _, name := range []string{"io/net-echo", "io/file-fsync", "cgo/cgo-thread-explosion", "sync/mutex-hold-sleep", "real/victoria-metrics"} {
 		t.Run(name, func(t *testing.T) {
-			if got := checktest.Found(checktest.On(t, analysistest.Corpus(t, name), tickerStorm)); got != "" {
+			if got := checktest.Found(checktest.On(t, corpus.Trace(t, name), tickerStorm)); got != "" {
 				t.Error(got)
 			}
 		})

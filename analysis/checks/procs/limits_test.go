@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis/analysistest"
+	"github.com/tracelens/tracelens/internal/corpus"
 )
 
 // limitsOf returns the codes of the limits found in a trace, the costliest first,
@@ -50,13 +51,13 @@ func TestHealthyCorpus(t *testing.T) {
 		"flight/flightrec-with-trace", "gc/gogc-off", "gc/traceallocfree", "sched/lockosthread-pingpong",
 		"edge/long-idle-gens", "edge/short-1ms", "edge/start-stop", "edge/many-start-stop",
 	} {
-		if codes, said := limitsOf(t, analysistest.Corpus(t, name)); len(codes) > 0 || !strings.HasPrefix(said, nothing) {
+		if codes, said := limitsOf(t, corpus.Trace(t, name)); len(codes) > 0 || !strings.HasPrefix(said, nothing) {
 			t.Errorf("%s: %s", name, said)
 		}
 	}
 	// The workload of versions/ holds a lock for 4 ms, by plan.
 	for _, name := range []string{"go1.16.15", "go1.17.13", "go1.19.8", "go1.20.14", "go1.21.13", "go1.22.12", "go1.23.12", "go1.25.10", "go1.26.8", "go1.27.1"} {
-		codes, said := limitsOf(t, analysistest.Corpus(t, "versions/"+name))
+		codes, said := limitsOf(t, corpus.Trace(t, "versions/"+name))
 		for _, c := range codes {
 			if c != "contention" || !strings.Contains(said, "main.holder") && !strings.Contains(said, "main.waiter") && !strings.Contains(said, "sync.(*Mutex)") {
 				t.Errorf("versions/%s: %s", name, said)
@@ -94,7 +95,7 @@ func TestLimitsCorpus(t *testing.T) {
 		{"io/syscall-threads", "syscalls", "main.sysSleeper"},
 		{"cgo/cgo-thread-explosion", "syscalls", ""},
 	} {
-		codes, said := limitsOf(t, analysistest.Corpus(t, c.name))
+		codes, said := limitsOf(t, corpus.Trace(t, c.name))
 		if !slices.Contains(codes, c.code) || !strings.Contains(said, c.names) {
 			t.Errorf("%s: want %s (%s), got %v: %s", c.name, c.code, c.names, codes, said)
 		}

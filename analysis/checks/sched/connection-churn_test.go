@@ -6,6 +6,7 @@ import (
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/analysistest"
 	"github.com/tracelens/tracelens/analysis/internal/checktest"
+	"github.com/tracelens/tracelens/internal/corpus"
 	"github.com/tracelens/tracelens/parse"
 )
 
@@ -30,7 +31,7 @@ func casesConnectionChurn(t *testing.T) {
 		tr.Lives(int(v), 1, parse.GoRunning, 1000, tr.NthStack(0))
 		return tr
 	}, checktest.Case{V: 0, Want: "n/a"}, checktest.Case{V: 5000, Want: "clear"})
-	real, _ := analysistest.Events(t, analysistest.Corpus(t, "io/net-conn-churn"))
+	real, _ := analysistest.Events(t, corpus.Trace(t, "io/net-conn-churn"))
 	dial, ok := real.Lookup("net/http.(*Transport).startDialConnForLocked.func1")
 	if !ok {
 		t.Fatal("the corpus trace does not dial")

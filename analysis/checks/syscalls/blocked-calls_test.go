@@ -6,6 +6,7 @@ import (
 
 	"github.com/tracelens/tracelens/analysis/analysistest"
 	"github.com/tracelens/tracelens/analysis/internal/checktest"
+	"github.com/tracelens/tracelens/internal/corpus"
 	"github.com/tracelens/tracelens/parse"
 )
 
@@ -52,7 +53,7 @@ func casesBlockedCalls(t *testing.T) {
 	for _, name := range []string{"http-healthy", "netpoll-echo", "syscall-handoff", "mixed-go126", "io/pipe-stdin", "io/file-fsync", "real/victoria-metrics", "real/etcd-embed"} {
 		path := analysistest.Testdata
 		if strings.Contains(name, "/") {
-			path = analysistest.Corpus
+			path = corpus.Trace
 		}
 		t.Run(name, func(t *testing.T) {
 			if got := checktest.Found(checktest.On(t, path(t, name), blockedCalls)); got != "" {

@@ -1,22 +1,20 @@
 package checktest
 
 import (
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/analysistest"
+	"github.com/tracelens/tracelens/internal/corpus"
 	"github.com/tracelens/tracelens/parse"
 )
 
 // GcjPaths are all traces there are.
 func GcjPaths(t *testing.T) []string {
 	t.Helper()
-	own, _ := filepath.Glob(filepath.Join(analysistest.Root(t), "testdata", "traces", "*.trace"))
-	more, _ := filepath.Glob(filepath.Join(analysistest.Root(t), "..", "shared", "corpus", "*", "*.trace"))
-	return append(own, more...)
+	return append(corpus.Own(t), corpus.More(t, "*/*.trace")...)
 }
 
 // EventCase is a trace by hand, and what its check must say of it: the severity of its
@@ -218,7 +216,7 @@ func Fired(t *testing.T, path string, checks []*analysis.Analyzer) map[string]an
 func PathOf(t *testing.T, name string) string {
 	t.Helper()
 	if strings.Contains(name, "/") {
-		return analysistest.Corpus(t, name)
+		return corpus.Trace(t, name)
 	}
 	return analysistest.Testdata(t, name)
 }

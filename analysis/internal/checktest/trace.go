@@ -8,6 +8,7 @@ import (
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/analysistest"
+	"github.com/tracelens/tracelens/internal/corpus"
 	"github.com/tracelens/tracelens/parse"
 )
 
@@ -230,7 +231,7 @@ func Real(t *testing.T, name string, want map[*analysis.Analyzer]string) {
 	t.Run(name, func(t *testing.T) {
 		path := ""
 		if strings.Contains(name, "/") {
-			path = analysistest.Corpus(t, name)
+			path = corpus.Trace(t, name)
 		} else {
 			path = analysistest.Testdata(t, name)
 		}

@@ -10,8 +10,8 @@ import (
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis"
-	"github.com/tracelens/tracelens/analysis/analysistest"
 	"github.com/tracelens/tracelens/analysis/passes"
+	"github.com/tracelens/tracelens/internal/corpus"
 )
 
 // TestDashboard: the dashboard, and what is said of monitoring, name metrics that
@@ -27,7 +27,7 @@ func TestDashboard(t *testing.T) {
 	if err := OpenMetrics(&b, rep, Options{}); err != nil {
 		t.Fatal(err)
 	}
-	root := analysistest.Root(t)
+	root := corpus.Root(t)
 	name := regexp.MustCompile(`\btracelens_[a-z0-9_]+`)
 	for file, least := range map[string]int{"examples/grafana-dashboard.json": 15, "docs/MONITORING.md": 2} {
 		data, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(file)))

@@ -15,9 +15,9 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/tracelens/tracelens/analysis"
-	"github.com/tracelens/tracelens/analysis/analysistest"
 	"github.com/tracelens/tracelens/analysis/fleet"
 	"github.com/tracelens/tracelens/analysis/passes"
+	"github.com/tracelens/tracelens/internal/corpus"
 )
 
 // enums are the types whose values are a closed list.
@@ -46,7 +46,7 @@ func schemaOf(t *testing.T) []byte {
 			return nil
 		},
 	}
-	root := analysistest.Root(t)
+	root := corpus.Root(t)
 	t.Chdir(root)
 	if err := r.AddGoComments("github.com/tracelens/tracelens", "./analysis", reflected.WithFullComment()); err != nil {
 		t.Fatal(err)
@@ -85,7 +85,7 @@ func TestSchema(t *testing.T) {
 		}
 		return schema.Validate(v)
 	}
-	root := analysistest.Root(t)
+	root := corpus.Root(t)
 	saved, err := filepath.Glob(filepath.Join(root, "cmd/tracelens/internal/report/testdata/*.json"))
 	if err != nil || len(saved) == 0 {
 		t.Fatal("no saved reports", err)

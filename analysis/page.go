@@ -38,7 +38,7 @@ func (t *Threshold) Describe(from map[Severity]string) string {
 	var parts []string
 	for _, s := range Severities {
 		part := string(s)
-		switch v := t.Levels.at(s); {
+		switch v := *t.Levels.At(s); {
 		case v != 0:
 			part += sign + formatLevel(v, t.Unit, 1)
 		case from[s] != "":

@@ -22,15 +22,15 @@ type Levels struct {
 	Note, Warning, Error float64
 }
 
-// at returns the level of a severity.
-func (l Levels) at(s Severity) float64 {
+// At is the level of a severity, to be read or set.
+func (l *Levels) At(s Severity) *float64 {
 	switch s {
 	case Note:
-		return l.Note
+		return &l.Note
 	case Warning:
-		return l.Warning
+		return &l.Warning
 	}
-	return l.Error
+	return &l.Error
 }
 
 // threshold returns a threshold of the pass's analyzer with the levels in force.
@@ -49,7 +49,7 @@ func (p *Pass) threshold(name string) Threshold {
 // severity is how much v matters, "" for not at all.
 func (t *Threshold) severity(v float64) (s Severity) {
 	for _, level := range Severities {
-		if limit := t.Levels.at(level); limit != 0 && (v >= limit && !t.Below || v <= limit && t.Below) {
+		if limit := *t.Levels.At(level); limit != 0 && (v >= limit && !t.Below || v <= limit && t.Below) {
 			s = level
 		}
 	}
@@ -59,7 +59,7 @@ func (t *Threshold) severity(v float64) (s Severity) {
 // limit is the lowest level, 0 when there is none.
 func (t *Threshold) limit() float64 {
 	for _, level := range Severities {
-		if limit := t.Levels.at(level); limit != 0 {
+		if limit := *t.Levels.At(level); limit != 0 {
 			return limit
 		}
 	}

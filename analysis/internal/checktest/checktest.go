@@ -117,22 +117,12 @@ func sideOf(th *analysis.Threshold, up bool) string {
 	return "that misses it"
 }
 
-func levelOf(l *analysis.Levels, s analysis.Severity) *float64 {
-	switch s {
-	case analysis.Note:
-		return &l.Note
-	case analysis.Warning:
-		return &l.Warning
-	}
-	return &l.Error
-}
-
 // levelTried reports whether some case ends otherwise when a level is moved by a
 // share of it, counts and rates by one at least. Where another threshold hides that,
 // it does with the other one out of the way.
 func levelTried(check *analysis.Analyzer, th *analysis.Threshold, s analysis.Severity, up bool, all []handmade) bool {
 	moved := th.Levels
-	level := levelOf(&moved, s)
+	level := moved.At(s)
 	if *level == 0 {
 		return false
 	}
@@ -165,12 +155,12 @@ func levelTried(check *analysis.Analyzer, th *analysis.Threshold, s analysis.Sev
 // alwaysMet are levels of a threshold that every value meets.
 func alwaysMet(th *analysis.Threshold) (l analysis.Levels) {
 	for _, s := range analysis.Severities {
-		if *levelOf(&th.Levels, s) == 0 {
+		if *th.Levels.At(s) == 0 {
 			continue
 		}
-		*levelOf(&l, s) = -1e-9
+		*l.At(s) = -1e-9
 		if th.Below {
-			*levelOf(&l, s) = math.MaxFloat64
+			*l.At(s) = math.MaxFloat64
 		}
 	}
 	return l

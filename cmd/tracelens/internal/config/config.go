@@ -161,25 +161,15 @@ func (c *Config) Thresholds(a *analysis.Analyzer) []InForce {
 		}
 		for _, s := range analysis.Severities {
 			if set, ok := c.levels[t.Name][s]; ok {
-				*level(&f.Levels, s) = set.value
+				*f.Levels.At(s) = set.value
 				f.From[s] = set.from
-			} else if *level(&f.Levels, s) != 0 {
+			} else if *f.Levels.At(s) != 0 {
 				f.From[s] = from
 			}
 		}
 		out = append(out, f)
 	}
 	return out
-}
-
-func level(l *analysis.Levels, s analysis.Severity) *float64 {
-	switch s {
-	case analysis.Note:
-		return &l.Note
-	case analysis.Warning:
-		return &l.Warning
-	}
-	return &l.Error
 }
 
 // Levels are those of the catalogue's thresholds that are not the default: what

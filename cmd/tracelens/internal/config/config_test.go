@@ -21,6 +21,7 @@ import (
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/analysistest"
 	"github.com/tracelens/tracelens/analysis/passes"
+	"github.com/tracelens/tracelens/internal/corpus"
 )
 
 var update = flag.Bool("update", false, "rewrite the schema")
@@ -368,7 +369,7 @@ func TestFinders(t *testing.T) {
 // TestSchema: the committed schema is that of the catalogue, and agrees with the
 // parser.
 func TestSchema(t *testing.T) {
-	path := filepath.Join(analysistest.Root(t), "tracelens.schema.json")
+	path := filepath.Join(corpus.Root(t), "tracelens.schema.json")
 	got, err := Schema(passes.All())
 	if err != nil {
 		t.Fatal(err)
@@ -448,7 +449,7 @@ func compile(t *testing.T, text []byte) *jsonschema.Schema {
 
 // TestREADME: the configurations that the README shows are right.
 func TestREADME(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join(analysistest.Root(t), "README.md"))
+	text, err := os.ReadFile(filepath.Join(corpus.Root(t), "README.md"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -271,7 +271,7 @@ func (p *parser) threshold(t *InForce, k, v *yaml.Node) {
 	case yaml.ScalarNode:
 		lowest := analysis.Note
 		for _, s := range analysis.Severities {
-			if *level(&t.Levels, s) != 0 {
+			if *t.Levels.At(s) != 0 {
 				lowest = s
 				break
 			}
@@ -308,7 +308,7 @@ func (p *parser) order(t *InForce, line int) {
 	}
 	var last *step
 	for _, s := range analysis.Severities {
-		now := step{s, *level(&t.Levels, s), t.From[s]}
+		now := step{s, *t.Levels.At(s), t.From[s]}
 		if set, ok := p.c.levels[t.Name][s]; ok {
 			now.v, now.from = set.value, set.from
 		}

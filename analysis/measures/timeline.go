@@ -247,6 +247,20 @@ func (f *TimelineFold) Sums() *TimelineSums {
 	return t
 }
 
+// ProcShares says how P time was spent: parts that sum to all of it, procs.share.ID each.
+func ProcShares(of func(id string) float64) string {
+	share := func(parts ...Share) string {
+		var sum float64
+		for _, s := range parts {
+			sum += of(shareIDs[s])
+		}
+		return analysis.FormatRatio(sum)
+	}
+	return fmt.Sprintf("user %s, GC %s, other runtime %s, scheduler %s, in system calls %s, stopped %s, idle %s",
+		share(ShareUser), share(ShareWorker, ShareAssist), share(ShareSystem), share(shareScheduler),
+		share(ShareSyscall), share(shareSTW), share(ShareIdle))
+}
+
 func runTimeline(p *analysis.Pass) error {
 	f := analysis.Fold[*TimelineFold](p).Sums()
 	all, n := f.Total.Sum(), int64(len(f.Ps))
@@ -257,15 +271,13 @@ func runTimeline(p *analysis.Pass) error {
 		return nil
 	}
 	p.Metric("procs.time", all, n)
+	shares := make(map[string]float64)
 	for s, v := range f.Total {
-		p.Ratio("procs.share."+shareIDs[s], float64(v)/float64(all), n)
+		shares[shareIDs[s]] = float64(v) / float64(all)
+		p.Ratio("procs.share."+shareIDs[s], shares[shareIDs[s]], n)
 	}
 
-	part := func(s Share) string { return analysis.FormatRatio(float64(f.Total[s]) / float64(all)) }
-	p.Say("P time %s (Ps: %s): user %s, GC %s, other runtime %s, scheduler %s, in system calls %s, stopped %s, idle %s",
-		p.Dur(all), analysis.FormatCount(n), part(ShareUser),
-		analysis.FormatRatio(float64(f.Total[ShareWorker]+f.Total[ShareAssist])/float64(all)),
-		part(ShareSystem), part(shareScheduler), part(ShareSyscall), part(shareSTW), part(ShareIdle))
+	p.Say("P time %s (Ps: %s): %s", p.Dur(all), analysis.FormatCount(n), ProcShares(func(id string) float64 { return shares[id] }))
 	if f.wakeups == 0 {
 		p.Say("no P was woken in %s", p.Dur(p.Trace.Duration()))
 	} else {

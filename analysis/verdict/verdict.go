@@ -104,8 +104,12 @@ func sentence(f *analysis.Finding, wall int64) string {
 	} else {
 		text = clauses(text, longest)
 	}
-	if held := cost(f.Cost, wall); held != "" {
-		text += " (" + held + ")"
+	if held := cost(f.Cost, wall); held != "" && !strings.Contains(text, held) {
+		if open, ok := strings.CutSuffix(text, ")"); ok {
+			text = open + "; " + held + ")"
+		} else {
+			text += " (" + held + ")"
+		}
 	}
 	do, _, _ := strings.Cut(f.Advice, ". ")
 	do, _, _ = strings.Cut(do, "; ")
@@ -209,7 +213,7 @@ func ruledOut(rep *analysis.Report) string {
 	assist, _ := value("procs.share.assist")
 	stopped, _ := value("procs.share.stw")
 	if gc := worker + assist + stopped; gc < .05 {
-		out = append(out, fmt.Sprintf("GC (%s of P time)", analysis.FormatRatio(gc)))
+		out = append(out, fmt.Sprintf("GC (%s of P time, with all stops of the world)", analysis.FormatRatio(gc)))
 	}
 	if len(out) == 0 {
 		return strings.TrimSpace(full)

@@ -45,7 +45,7 @@ func TestLimits(t *testing.T) {
 		"a happens at main.f:1 (2.0 goroutines held up at any time). Stop it.",
 		"b happens at main.f:1 (50 % of the time). Stop it.",
 		"host happens at main.f:1 (1.0 Ps at any time). Stop it.",
-		"Not the limit: CPU (user code has 10 % of P time), the scheduler (0.001 goroutines wait for a P on average), GC (0 % of P time).",
+		"Not the limit: CPU (user code has 10 % of P time), the scheduler (0.001 goroutines wait for a P on average), GC (0 % of P time, with all stops of the world).",
 	}
 	for i, p := range v.Parts {
 		if i >= len(want) || p.Text != want[i] {
@@ -57,6 +57,20 @@ func TestLimits(t *testing.T) {
 	}
 	if v.Text != strings.Join(want, " ") {
 		t.Errorf("the text is not that of the parts: %s", v.Text)
+	}
+}
+
+// TestCost: the cost joins the remark that a sentence ends with, and is not said twice.
+func TestCost(t *testing.T) {
+	for summary, want := range map[string]string{
+		"It waits (3 of 4)":                  "It waits (3 of 4; 50 % of the time). ",
+		"It waits 50 % of the time (3 of 4)": "It waits 50 % of the time (3 of 4). ",
+	} {
+		f := finding("a", analysis.Warning, .5e9, analysis.Wall)
+		f.Summary = summary
+		if got := verdict.Of(report(&analysis.Result{Name: "a", Findings: []analysis.Finding{f}})).Parts[0].Text; !strings.HasPrefix(got, want) {
+			t.Errorf("%q: %q", summary, got)
+		}
 	}
 }
 

@@ -87,9 +87,10 @@ func runLimits(p *analysis.Pass) error {
 // limitNumbers is the state of the program in one line.
 func limitNumbers(p *analysis.Pass) string {
 	share := func(id string) float64 { v, _ := p.Value("procs.share." + id); return v }
-	parts := []string{fmt.Sprintf("Ps ran user code %s of the time, GC %s, were in calls %s, idle %s",
-		analysis.FormatRatio(share("user")), analysis.FormatRatio(share("gcworker")+share("assist")),
-		analysis.FormatRatio(share("syscall")), analysis.FormatRatio(share("idle")))}
+	var parts []string
+	if _, known := p.Value("procs.time"); known {
+		parts = append(parts, "P time was "+measures.ProcShares(share))
+	}
 	user := measures.LatencyOf(p).Headline()
 	switch p50, ok := user.Quantile(.5); {
 	case user.N() == 0:
@@ -106,7 +107,7 @@ func limitNumbers(p *analysis.Pass) string {
 		r := worst[0].Item
 		parts = append(parts, "longest stop of the world "+p.Dur(measures.STWHalt(&r)))
 	} else {
-		parts = append(parts, "no stop of the world")
+		parts = append(parts, "no stop of the world was seen whole")
 	}
 	return strings.Join(parts, "; ")
 }

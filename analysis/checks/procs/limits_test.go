@@ -30,7 +30,7 @@ func limitsOf(t *testing.T, path string) (codes []string, said string) {
 	return codes, said
 }
 
-const nothing = "Ps ran user code "
+const nothing = "P time was user "
 
 // TestHealthy: sound programs read as healthy, with the numbers that say so.
 func TestHealthy(t *testing.T) {

@@ -13,6 +13,7 @@ package analysis
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 
 	"github.com/tracelens/tracelens/analysis/sketch"
@@ -79,6 +80,7 @@ type Pass struct {
 	defs    map[string]MetricDef         // of the analyzer's own metrics
 	pools   map[string]*sketch.Histogram // likewise
 	levels  map[string]Levels            // where they are not the default
+	models  map[reflect.Type]any         // of the report, see Model
 	brief   bool
 }
 
@@ -92,6 +94,18 @@ func FoldOf[C Collector](p *Pass, a *Analyzer) C {
 
 // Fold returns the pass's own fold.
 func Fold[C Collector](p *Pass) C { return FoldOf[C](p, p.Analyzer) }
+
+// Model returns what build makes of folds, built once in a report and shared by the passes
+// that want a model of that type: they do not change it.
+func Model[M any](p *Pass, build func() M) M {
+	t := reflect.TypeFor[M]()
+	m, ok := p.models[t].(M)
+	if !ok {
+		m = build()
+		p.models[t] = m
+	}
+	return m
+}
 
 // Say adds one line to the analyzer's summary: a statement with its numbers.
 func (p *Pass) Say(format string, args ...any) {

@@ -3,6 +3,7 @@ package analysis
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -127,6 +128,24 @@ func TestOutcomes(t *testing.T) {
 	}
 	if r := conclude1(1, measure, greedy).Results[1]; r.Outcome != Failed || !strings.Contains(r.Reason, "without requiring it") {
 		t.Errorf("reading an undeclared fold: %s (%s)", r.Outcome, r.Reason)
+	}
+}
+
+// TestModel: a model is built once in a report, whoever asks, and anew in the next one.
+func TestModel(t *testing.T) {
+	built := 0
+	wants := func(name string) *Analyzer {
+		return &Analyzer{Name: name, Doc: "# " + name + ": x\n", Run: func(p *Pass) error {
+			p.Say("%d", *Model(p, func() *int { built++; n := 10 * built; return &n }))
+			return nil
+		}}
+	}
+	for report := 1; report <= 2; report++ {
+		for _, r := range conclude1(1, wants("a"), wants("b")).Results {
+			if want := fmt.Sprint(10 * report); built != report || !slices.Equal(r.Summary, []string{want}) {
+				t.Errorf("report %d, %s: %v (%s), built %d times", report, r.Name, r.Summary, r.Reason, built)
+			}
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"reflect"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -180,9 +181,9 @@ func (p *Partial) read(ctx context.Context, r io.Reader, opt Options) (*parse.Tr
 // Conclude turns folds into a report.
 func Conclude(tr *parse.Trace, name string, p *Partial, analyzers []*Analyzer, levels map[string]Levels) *Report {
 	rep := &Report{Schema: Schema, Trace: summarize(tr, name), Metrics: make(map[string]Metric), Pools: make(map[string]*sketch.Histogram)}
-	results := make(map[*Analyzer]*Result)
+	results, models := make(map[*Analyzer]*Result), make(map[reflect.Type]any)
 	for _, a := range Closure(analyzers) {
-		results[a] = conclude(&Pass{Analyzer: a, Trace: tr, folds: p.Folds, results: results, report: rep, levels: levels, brief: p.brief})
+		results[a] = conclude(&Pass{Analyzer: a, Trace: tr, folds: p.Folds, results: results, report: rep, levels: levels, brief: p.brief, models: models})
 	}
 	for _, a := range analyzers {
 		rep.Results = append(rep.Results, results[a])

@@ -71,7 +71,12 @@ func (w *WaitingAt) Turns() (own, late float64) {
 
 // WaitingSites returns the waits of user goroutines by place, the costliest first.
 func WaitingSites(p *analysis.Pass) []*WaitingAt {
-	f, tr := analysis.FoldOf[*BlockingFold](p, Blocking), p.Trace
+	f := analysis.FoldOf[*BlockingFold](p, Blocking)
+	return slices.Clone(analysis.Model(p, func() []*WaitingAt { return newWaitingSites(p, f) }))
+}
+
+func newWaitingSites(p *analysis.Pass, f *BlockingFold) []*WaitingAt {
+	tr := p.Trace
 	byLabel := make(map[tally.Label]*WaitingAt)
 	of := make(map[BlockSite]*WaitingAt)
 	var out []*WaitingAt

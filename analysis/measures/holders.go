@@ -171,7 +171,7 @@ func (p *placeHolds) merge(o *placeHolds) {
 }
 
 func runHolders(p *analysis.Pass) error {
-	h := newHolders(p.Trace, analysis.Fold[*HoldersFold](p), KindsOf(p))
+	h := holdersOf(p, analysis.Fold[*HoldersFold](p))
 	if len(h.Places) == 0 {
 		p.NotApplicable("no goroutine waited for another one in the trace; record one while the program does its work")
 		return nil

@@ -116,7 +116,12 @@ func (h *HeldPlaces) At(id parse.PlaceID) *HeldPlace { return h.byID[id] }
 // HoldersOf returns the places of the trace of a pass that requires the measures kinds
 // and holders.
 func HoldersOf(p *analysis.Pass) *HeldPlaces {
-	return newHolders(p.Trace, analysis.FoldOf[*HoldersFold](p, Holders), KindsOf(p))
+	return holdersOf(p, analysis.FoldOf[*HoldersFold](p, Holders))
+}
+
+func holdersOf(p *analysis.Pass, f *HoldersFold) *HeldPlaces {
+	ks := KindsOf(p)
+	return analysis.Model(p, func() *HeldPlaces { return newHolders(p.Trace, f, ks) })
 }
 
 func newHolders(tr *parse.Trace, f *HoldersFold, ks *GoKinds) *HeldPlaces {

@@ -89,7 +89,11 @@ type GoKinds struct {
 
 // KindsOf returns the kinds of the trace of a pass that requires the measure kinds.
 func KindsOf(p *analysis.Pass) *GoKinds {
-	return newKinds(p.Trace, analysis.FoldOf[*KindsFold](p, Kinds))
+	return kindsOf(p, analysis.FoldOf[*KindsFold](p, Kinds))
+}
+
+func kindsOf(p *analysis.Pass, f *KindsFold) *GoKinds {
+	return analysis.Model(p, func() *GoKinds { return newKinds(p.Trace, f) })
 }
 
 func newKinds(tr *parse.Trace, f *KindsFold) *GoKinds {

@@ -9,7 +9,7 @@ import (
 )
 
 func runKinds(p *analysis.Pass) error {
-	ks := newKinds(p.Trace, analysis.Fold[*KindsFold](p))
+	ks := kindsOf(p, analysis.Fold[*KindsFold](p))
 	var life, busy, parked int64
 	for _, k := range ks.All {
 		life += k.Life

@@ -78,7 +78,7 @@ func TestGCChecksOnTraces(t *testing.T) {
 		{Trace: "gc/assist-gogc10", Code: "gc-cpu-dominant", Severity: analysis.Error, Names: "main.hardAllocator"},
 		{Trace: "gc/assist-gogc10", Code: "assist-heavy", Severity: analysis.Error, Names: "main.hardAllocator"},
 		{Trace: "gc/assist-gogc10", Code: "heap-overshoot", Severity: analysis.Note, Names: ""},
-		{Trace: "gc/linked-list", Code: "assist-heavy", Severity: analysis.Error, Names: "main.linkedList"},
+		{Trace: "gc/linked-list", Code: "assist-heavy", Severity: analysis.Warning, Names: "main.linkedList"},
 		{Trace: "gc/debug-freeosmemory", Code: "forced-gc", Severity: analysis.Warning, Names: "main.freeOS"},
 		{Trace: "gc/gcstoptheworld", Code: "forced-gc", Severity: analysis.Warning, Names: "main.gcSTW"},
 		{Trace: "gc/gcstoptheworld", Code: "mmu-low", Severity: analysis.Warning, Names: ""},

@@ -222,10 +222,10 @@ func (p *Pass) Value(id string) (v float64, ok bool) {
 // Dur formats ns for people, never finer than the trace's clock.
 func (p *Pass) Dur(ns int64) string { return FormatDuration(ns, p.Trace.Quantum) }
 
-// At formats a moment as time since the begin of the trace.
+// At formats a moment as time since the start of the trace.
 func (p *Pass) At(t parse.Time) string { return FormatMoment(int64(t - p.Trace.First)) }
 
-// Rel is a moment as the report's tables and evidence hold it: ns since the begin
+// Rel is a moment as the report's tables and evidence hold it: ns since the start
 // of the trace.
 func (p *Pass) Rel(t parse.Time) int64 { return int64(t - p.Trace.First) }
 

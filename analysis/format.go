@@ -29,7 +29,7 @@ func FormatDuration(ns, quantum int64) string {
 	return sign + digits3(v) + " " + units[i]
 }
 
-// FormatMoment writes a time since the begin of the trace, fine enough to find
+// FormatMoment writes a time since the start of the trace, fine enough to find
 // it: µs below a second, else 10 µs.
 func FormatMoment(ns int64) string {
 	switch {

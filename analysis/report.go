@@ -15,7 +15,7 @@ import (
 const Schema = 2
 
 // A Report is everything that is said of one trace: the JSON output, and all
-// that any other format sees. Times are ns since the begin of the trace.
+// that any other format sees. Times are ns since the start of the trace.
 type Report struct {
 	Schema  int               `json:"schema"`
 	Tool    string            `json:"tool"`
@@ -85,13 +85,13 @@ type Summary struct {
 	FaultKind   string `json:"fault_kind,omitempty"` // "truncated", "corrupt", "io"
 	Duration    int64  `json:"duration_ns"`          // analysed
 	Window      bool   `json:"window,omitempty"`     // only a part was analysed, as asked: From to To
-	From        int64  `json:"from_ns"`              // since the begin of the trace
+	From        int64  `json:"from_ns"`              // since the start of the trace
 	To          int64  `json:"to_ns"`
-	Start       string `json:"start,omitempty"` // wall clock at the begin, RFC 3339 with ns
+	Start       string `json:"start,omitempty"` // wall clock at the start, RFC 3339 with ns
 	Quantum     int64  `json:"clock_quantum_ns"`
 	Procs       int    `json:"gomaxprocs,omitempty"` // at the end
 
-	First parse.Time `json:"-"` // the begin on the trace's clock, for another reading of it
+	First parse.Time `json:"-"` // the start on the trace's clock, for another reading of it
 }
 
 // A Verdict is what a report comes to, in sentences: at most three limits, the costliest
@@ -265,7 +265,7 @@ const (
 	Count  Unit = "count"
 	PerS   Unit = "per_s"
 	Ratio  Unit = "ratio"  // 0…1
-	Moment Unit = "moment" // ns since the begin of the trace
+	Moment Unit = "moment" // ns since the start of the trace
 	Text   Unit = "text"
 	P      Unit = "p" // a P's id; -1 for none
 	G      Unit = "g" // a goroutine's id; -1 for none
@@ -392,7 +392,7 @@ type Figure struct {
 	X      string   `json:"x"`
 	Y      []string `json:"y"`                // value columns
 	Series string   `json:"series,omitempty"` // column that tells series apart
-	End    string   `json:"end,omitempty"`    // column of the end; X is the begin
+	End    string   `json:"end,omitempty"`    // column of the end; X is the start
 	Refs   []Ref    `json:"refs,omitempty"`
 
 	Weight   Number `json:"weight,omitempty"`   // how much it matters in this report; see FigureDef

@@ -236,7 +236,7 @@ func (a *Accounts) Unbalanced(tr *parse.Trace) (faults []string) {
 	if a.goRuns != a.procRuns {
 		faults = append(faults, fmt.Sprintf("goroutines ran %d ns, Ps ran goroutines %d ns", a.goRuns, a.procRuns))
 	}
-	// Ps that show themselves late count from the begin of the trace in their spans,
+	// Ps that show themselves late count from the start of the trace in their spans,
 	// but not in the intervals before.
 	if d := a.procTime - a.counted; d < 0 || float64(d) > 0.001*float64(a.procTime)+float64(tr.Duration()) && !tr.V1() {
 		faults = append(faults, fmt.Sprintf("Ps lived %d ns, intervals counted %d", a.procTime, a.counted))

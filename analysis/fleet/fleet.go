@@ -199,7 +199,7 @@ func spread(deviations []float64) float64 {
 		return 1.4826 * m
 	}
 	sum := 0.0
-	for _, d := range deviations { // N.B. sorted: the sum does not depend on an order
+	for _, d := range deviations { // sorted: the sum does not depend on an order
 		sum += d
 	}
 	return 1.2533 * sum / float64(len(deviations))

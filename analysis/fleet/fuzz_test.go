@@ -10,7 +10,7 @@ import (
 // FuzzDecode: an entry by whomever is an error or a part of a fleet.
 func FuzzDecode(f *testing.F) {
 	for i := range 3 {
-		text, err := json.Marshal(entry(i)) // N.B. of a real trace it is too long to mutate
+		text, err := json.Marshal(entry(i)) // of a real trace it is too long to mutate
 		if err != nil {
 			f.Fatal(err)
 		}

@@ -58,7 +58,7 @@ type blockWaker struct {
 
 type BlockWaits struct {
 	Spans, Total int64 // all, and their time in the trace
-	N, Sum, Max  int64 // of those with begin and end in the trace
+	N, Sum, Max  int64 // of those with start and end in the trace
 	Open, Oldest int64 // that the end of the trace cut, and the longest of them
 	Idle, idleNS int64 // of them, that lasted through the whole trace
 }

@@ -57,7 +57,7 @@ func runBlocking(p *analysis.Pass) error {
 	blockSay(p, &total, groups)
 	blockReasons(p, f, waits, reasonOf)
 
-	// N.B. Waiting for work is most of the waiting time of a sound program, so
+	// Waiting for work is most of the waiting time of a sound program, so
 	// what goroutines wait for in each other's way has a table of its own.
 	contended, others := make(map[BlockSite]*BlockWaits), make(map[BlockSite]*BlockWaits)
 	for k, w := range waits {

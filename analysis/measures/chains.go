@@ -97,7 +97,7 @@ func (h *HeldPlaces) Chain(place *HeldPlace) Chain {
 			return c
 		}
 		if i := slices.IndexFunc(c.Steps, func(s ChainStep) bool { return s.Place == next }); i >= 0 {
-			// N.B. what its places do to each other is left out from here on.
+			// What its places do to each other is left out from here on.
 			c.Cycle = i
 			var cycle []*HeldPlace
 			for _, s := range c.Steps[i:] {

@@ -4,10 +4,10 @@ import (
 	"github.com/tracelens/tracelens/parse"
 )
 
-// ended is the range of begin times of the windows (stops of the world, GC
+// ended is the range of start times of the windows (stops of the world, GC
 // cycles) whose end is in a fold. Such windows do not overlap and end in order,
 // so one that began inside the range has ended, and one outside began or ends
-// in another part. A fold that keeps details by begin time for the windows of
+// in another part. A fold that keeps details by start time for the windows of
 // its Top and for those outside the range keeps the same ones however it is cut.
 type ended struct {
 	any         bool

@@ -18,7 +18,7 @@ var GC = &analysis.Analyzer{
 	Run:   runGC,
 	Metrics: []analysis.MetricDef{
 		{ID: "gc.cycles", Unit: analysis.Count, Polarity: analysis.Neutral, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "GC cycles ended"},
-		{ID: "gc.mark.wall", Unit: analysis.NS, Polarity: analysis.Lower, Clock: analysis.Wall, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "concurrent mark: restart after the first pause to the begin of the last"},
+		{ID: "gc.mark.wall", Unit: analysis.NS, Polarity: analysis.Lower, Clock: analysis.Wall, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "concurrent mark: restart after the first pause to the start of the last"},
 		{ID: "gc.worker.{dedicated,fractional,idle}", Unit: analysis.NS, Polarity: analysis.Neutral, Clock: analysis.PTime, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "P time of mark workers by mode; an upper bound of /cpu/classes/gc/mark"},
 		{ID: "gc.assist.cpu", Unit: analysis.NS, Polarity: analysis.Lower, Clock: analysis.PTime, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "running time in mark assist; an upper bound of /cpu/classes/gc/mark/assist"},
 		{ID: "gc.assist.wall", Unit: analysis.NS, Polarity: analysis.Lower, Clock: analysis.GTime, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "time in mark assist, waiting and all"},
@@ -52,7 +52,7 @@ const (
 
 type GCFold struct {
 	cycles int64 // ended in the trace
-	cut    int64 // not seen from begin to end
+	cut    int64 // not seen from start to end
 	mark   int64 // concurrent mark of all
 
 	workers [parse.NumModes]GCSum
@@ -116,9 +116,9 @@ func (s *GCSum) Add(o *GCSum) {
 
 // GCCycle is what happened in one cycle.
 type GCCycle struct {
-	Since parse.Time // its begin
+	Since parse.Time // its start
 
-	begun      bool // its begin is in this part of the trace
+	begun      bool // its start is in this part of the trace
 	live, Goal int64
 	// whether a live heap and a goal were told before it
 	liveKnown, GoalKnown bool

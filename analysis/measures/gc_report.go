@@ -205,7 +205,7 @@ func known(v int64, ok bool) any {
 
 func gcAssistTables(p *analysis.Pass, c *GCFold, sites []tally.Ranked[GCSum]) {
 	lengths := &analysis.Table{
-		Name: "gc.assist", Title: "length of mark assists seen from begin to end: as the goroutine waits, and its running part",
+		Name: "gc.assist", Title: "length of mark assists seen from start to end: as the goroutine waits, and its running part",
 		Columns: []analysis.Column{
 			{Name: "measure", Unit: analysis.Text}, {Name: "count", Unit: analysis.Count},
 			{Name: "p50", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "p90", Unit: analysis.NS, Polarity: analysis.Lower},

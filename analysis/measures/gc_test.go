@@ -18,7 +18,7 @@ func TestGCLaw(t *testing.T) {
 	}
 }
 
-// With more cycles than are kept, and a cycle cut by the begin of the trace.
+// With more cycles than are kept, and a cycle cut by the start of the trace.
 func TestGCLawCorpus(t *testing.T) {
 	for _, name := range []string{"std-golden/v1-stress_1_19_good", "edge/stop-in-busy"} {
 		analysistest.Law(t, corpus.Trace(t, name), []*analysis.Analyzer{GC, STW})

@@ -18,13 +18,13 @@ const (
 	cycleAssists = 128
 )
 
-// gcWorst keeps the spans of the longest cycle that is seen from begin to end, and
+// gcWorst keeps the spans of the longest cycle that is seen from start to end, and
 // of cycles whose end is elsewhere.
 type gcWorst struct {
 	found  bool
 	length sketch.Key
 	cycle  parse.Range
-	spans  map[parse.Time]*gcSpans // by begin of the cycle
+	spans  map[parse.Time]*gcSpans // by start of the cycle
 }
 
 // gcSpans are spans of one cycle.
@@ -144,7 +144,7 @@ func gcWorstCycle(p *analysis.Pass, c *GCFold) {
 		return
 	}
 	t := &analysis.Table{
-		Name: "gc.cycle", Title: "the longest GC cycle seen from begin to end: its phases, and what Ps did for it", Detail: true,
+		Name: "gc.cycle", Title: "the longest GC cycle seen from start to end: its phases, and what Ps did for it", Detail: true,
 		Columns: []analysis.Column{
 			{Name: "row", Unit: analysis.Text}, {Name: "what", Unit: analysis.Text},
 			{Name: "from", Unit: analysis.Moment}, {Name: "to", Unit: analysis.Moment}, {Name: "g", Unit: analysis.G},

@@ -171,7 +171,7 @@ func (f *GoroutinesFold) Merge(next analysis.Collector) {
 	f.runs.Merge(&o.runs, (*GoRuns).Add)
 }
 
-// aliveCount follows how many are alive, relative to the begin: by how much the
+// aliveCount follows how many are alive, relative to the start: by how much the
 // number changed, the largest change so far, and when it was first reached.
 type aliveCount struct {
 	net, max int64
@@ -250,7 +250,7 @@ func runGoroutines(p *analysis.Pass) error {
 			users[o] = v
 		}
 	}
-	// Every goroutine closes one last span, so those there were at the begin are
+	// Every goroutine closes one last span, so those there were at the start are
 	// those that were not created.
 	begin := max(total.Count-f.created-f.callbacks, 0)
 	most := begin + f.all.max
@@ -280,7 +280,7 @@ func runGoroutines(p *analysis.Pass) error {
 	if f.all.max > 0 {
 		when = " (at " + p.At(f.all.at) + ")"
 	}
-	p.Say("All goroutines: %s at the begin, %s created%s, %s ended, %s at the end; at most %s at once%s.", analysis.FormatCount(begin), analysis.FormatCount(f.created+f.callbacks), rate,
+	p.Say("All goroutines: %s at the start, %s created%s, %s ended, %s at the end; at most %s at once%s.", analysis.FormatCount(begin), analysis.FormatCount(f.created+f.callbacks), rate,
 		analysis.FormatCount(total.Ended), analysis.FormatCount(total.Count-total.Ended), analysis.FormatCount(most), when)
 	ofThem := func(n, all int64) string {
 		if n == all {

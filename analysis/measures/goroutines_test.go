@@ -101,7 +101,7 @@ func TestGoroutinesConservation(t *testing.T) {
 			t.Errorf("%s: goroutines lived for %d ns, states sum to %d, the time alive to %d", name, lived, states, alive)
 		}
 		if begin := count - f.created - f.callbacks; begin != int64(tr.Initial) {
-			t.Errorf("%s: %d goroutines at the begin, want %d", name, begin, tr.Initial)
+			t.Errorf("%s: %d goroutines at the start, want %d", name, begin, tr.Initial)
 		}
 	}
 }

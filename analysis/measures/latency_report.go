@@ -80,7 +80,7 @@ func runLatency(p *analysis.Pass) error {
 	})
 	p.Figure(analysis.Figure{
 		Name: "latency.time", Title: latencyTimeTitle(p, f, user),
-		Mark: analysis.HeatTime, Table: "latency.time", X: "begin", Y: []string{"waits", "to"}, Series: "from", End: "end",
+		Mark: analysis.HeatTime, Table: "latency.time", X: "start", Y: []string{"waits", "to"}, Series: "from", End: "end",
 	})
 	return nil
 }
@@ -305,7 +305,7 @@ func latencyOverTime(p *analysis.Pass, f *LatencyFold, n int64) *analysis.Table 
 	t := &analysis.Table{
 		Name: "latency.time", Title: "user goroutines: waits for a P by when they ended and how long they were, without yields", N: n, Detail: true,
 		Columns: []analysis.Column{
-			{Name: "begin", Unit: analysis.Moment}, {Name: "end", Unit: analysis.Moment},
+			{Name: "start", Unit: analysis.Moment}, {Name: "end", Unit: analysis.Moment},
 			{Name: "from", Unit: analysis.NS}, {Name: "to", Unit: analysis.NS}, {Name: "waits", Unit: analysis.Count},
 		},
 	}

@@ -22,7 +22,7 @@ const mmuWhole = 2882880
 // keeps are the steps of the first and of the last second.
 type mmu struct {
 	some bool
-	from int64     // begin of the first step
+	from int64     // start of the first step
 	head []mmuStep // closed steps from there, cut at from+mmuLongest
 	tail []mmuStep // closed steps up to cur, cut at cur.from-mmuLongest
 	cur  mmuStep   // the last one, which may still grow; in no window yet
@@ -38,7 +38,7 @@ type mmuWindow struct {
 	sum  int64 // busy·ns in it, or since mmu.from where that is less
 	left int   // index in tail of the step with its left edge
 	full bool  // the steps are as long as the window: worst and at are set
-	// The largest sum and the earliest begin of such a window.
+	// The largest sum and the earliest start of such a window.
 	worst, at int64
 }
 
@@ -85,11 +85,11 @@ func (m *mmu) close() {
 	}
 }
 
-// slide moves the right edge of a window of size w from the begin of the last
+// slide moves the right edge of a window of size w from the start of the last
 // step s to its end.
 func (m *mmu) slide(win *mmuWindow, w int64, s mmuStep) {
 	right := s.from
-	if right < m.from+w { // the left edge waits at the begin
+	if right < m.from+w { // the left edge waits at the start
 		end := min(s.to, m.from+w)
 		win.sum += s.busy * (end - right)
 		right = end
@@ -152,7 +152,7 @@ func (m *mmu) merge(o *mmu) {
 	}
 }
 
-// mmuWorst is the smallest mutator utilization of each window size and the begin
+// mmuWorst is the smallest mutator utilization of each window size and the start
 // of the earliest such window; ok is false when the steps are shorter.
 type mmuWorst [len(MMUWindows)]struct {
 	Utilization float64

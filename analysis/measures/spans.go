@@ -93,7 +93,7 @@ func Windows(rep *analysis.Report, limit int) []Window {
 		}
 		return sum
 	}
-	more = max(budget/all()/2, 1) // N.B. findings are where more happens than elsewhere
+	more = max(budget/all()/2, 1) // findings are where more happens than elsewhere
 	for all() > budget {
 		longest *= .9
 	}

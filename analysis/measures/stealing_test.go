@@ -69,7 +69,7 @@ func TestStealingRules(t *testing.T) {
 			t.Errorf("%s, %s: %s is %v, want %v", c.table, c.row, c.column, got, c.want)
 		}
 	}
-	// Waits of the runtime's own goroutines, yields and waits without begin are in no curve.
+	// Waits of the runtime's own goroutines, yields and waits without start are in no curve.
 	curves := tableNamed(t, rep, "stealing.latency").Rows
 	if want := [][]any{
 		{"runnext", int64(10), 1.}, {"local", int64(10), 1.}, {"stolen", int64(100), .5}, {"stolen", int64(200), 1.},

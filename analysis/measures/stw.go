@@ -51,7 +51,7 @@ type STWFold struct {
 
 	// What each P did in the longest stop, and in stops whose end is elsewhere.
 	ended   ended
-	whole   bool // a stop was seen from begin to end
+	whole   bool // a stop was seen from start to end
 	longest sketch.Key
 	rows    map[stwRow]stwProc
 }
@@ -65,7 +65,7 @@ type stwPeak struct {
 // STWKind is the stops of one reason.
 type STWKind struct {
 	GC              bool
-	cut             int64 // not seen from begin to end; in no other number but cpu
+	cut             int64 // not seen from start to end; in no other number but cpu
 	cpu             int64
 	Halt            int64 // until the world restarted
 	Total, Stopping sketch.Histogram
@@ -120,7 +120,7 @@ func (s *STWSum) Add(o *STWSum) {
 }
 
 type stwRow struct {
-	stop parse.Time // its begin
+	stop parse.Time // its start
 	p    parse.ProcID
 }
 

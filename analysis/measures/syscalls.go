@@ -23,11 +23,11 @@ var Syscalls = &analysis.Analyzer{
 	Run: runSyscalls,
 	Metrics: []analysis.MetricDef{
 		{ID: "syscall.count", Unit: analysis.Count, Polarity: analysis.Neutral, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "system and cgo calls begun, without the tracer's own"},
-		{ID: "syscall.duration.{p50,p99,max}", Unit: analysis.NS, Polarity: analysis.Lower, Clock: analysis.GTime, Confidence: analysis.Measured, Doc: "begin to end of calls"},
-		{ID: "syscall.duration.total", Unit: analysis.NS, Polarity: analysis.Lower, Clock: analysis.GTime, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "begin to end of calls"},
+		{ID: "syscall.duration.{p50,p99,max}", Unit: analysis.NS, Polarity: analysis.Lower, Clock: analysis.GTime, Confidence: analysis.Measured, Doc: "start to end of calls"},
+		{ID: "syscall.duration.total", Unit: analysis.NS, Polarity: analysis.Lower, Clock: analysis.GTime, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "start to end of calls"},
 		{ID: "syscall.phandoff.count", Unit: analysis.Count, Polarity: analysis.Lower, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "Ps lost in a call"},
 		{ID: "syscall.phandoff.{sysmon,stw,safepoint,exiting,self,other}", Unit: analysis.Count, Polarity: analysis.Neutral, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "Ps lost in a call, by who took them"},
-		{ID: "syscall.phandoff.latency.{p50,p99,max}", Unit: analysis.NS, Polarity: analysis.Neutral, Clock: analysis.PTime, Confidence: analysis.Measured, Doc: "begin of call to loss of the P, taken by sysmon"},
+		{ID: "syscall.phandoff.latency.{p50,p99,max}", Unit: analysis.NS, Polarity: analysis.Neutral, Clock: analysis.PTime, Confidence: analysis.Measured, Doc: "start of call to loss of the P, taken by sysmon"},
 		{ID: "syscall.hostage", Unit: analysis.NS, Polarity: analysis.Lower, Clock: analysis.PTime, Confidence: analysis.Inferred, Scale: analysis.Sum, Doc: "P time in calls beyond 20 µs while user work was runnable; an upper bound by at most 20 µs per call"},
 		{ID: "syscall.reacquire.{p50,p99,max}", Unit: analysis.NS, Polarity: analysis.Lower, Clock: analysis.GTime, Confidence: analysis.Measured, Doc: "return from a blocking call to running"},
 	},
@@ -64,7 +64,7 @@ type SyscallsFold struct {
 	durations sketch.Histogram // of whole calls that returned
 
 	lost      [parse.NumTakers]int64            // Ps, by who took them
-	untilLost [parse.NumTakers]sketch.Histogram // begin of the call to the loss, where the begin is in the trace
+	untilLost [parse.NumTakers]sketch.Histogram // start of the call to the loss, where the start is in the trace
 	hostage   int64
 	pTime     int64 // of Ps in calls
 
@@ -366,7 +366,7 @@ func callSites(p *analysis.Pass, sites []tally.Ranked[CallSite]) {
 func handoffTables(p *analysis.Pass, f *SyscallsFold, lost int64, sites []tally.Ranked[CallSite]) {
 	t := &analysis.Table{
 		Name:  "syscalls.handoffs",
-		Title: "P handoffs by who took the P, and how long after the begin of the call; all goroutines but the tracer's",
+		Title: "P handoffs by who took the P, and how long after the start of the call; all goroutines but the tracer's",
 		N:     lost,
 		Columns: []analysis.Column{
 			{Name: "taken by", Unit: analysis.Text}, {Name: "P handoffs", Unit: analysis.Count}, {Name: "share", Unit: analysis.Ratio},
@@ -407,7 +407,7 @@ func handoffTables(p *analysis.Pass, f *SyscallsFold, lost int64, sites []tally.
 // handoffECDF has how long the retaking of a P takes, and what the goroutine then
 // waits.
 func handoffECDF(p *analysis.Pass, f *SyscallsFold) {
-	t := say.ECDFTable("syscalls.handoff", "share up to a latency: from the begin of a call to sysmon taking its P, all goroutines but the tracer's; "+
+	t := say.ECDFTable("syscalls.handoff", "share up to a latency: from the start of a call to sysmon taking its P, all goroutines but the tracer's; "+
 		"from the return to running, user goroutines that had lost their P", "latency of", 0)
 	var parts []string
 	for _, row := range []struct {

@@ -170,7 +170,7 @@ func TestSyscallsTruth(t *testing.T) {
 func TestSyscallsCgo(t *testing.T) {
 	rep := analysistest.Report(t, corpus.Trace(t, "cgo/cgo-calls"), Syscalls)
 	analysistest.WantMetrics(t, rep, map[string]float64{"syscall.count": 20200}) // 20,000 quick ones, and each 100th sleeps
-	// 3,300 calls with a callback each: the way back into C is a begin too.
+	// 3,300 calls with a callback each: the way back into C is a start too.
 	rep = analysistest.Report(t, corpus.Trace(t, "cgo/cgo-callback"), Syscalls)
 	analysistest.WantMetrics(t, rep, map[string]float64{"syscall.count": 6600})
 }

@@ -47,7 +47,7 @@ type Annotation struct {
 type Annotated struct {
 	all, Total, cpu int64            // all of them, and their time in the trace; cpu of regions
 	Unfinished      int64            // open at the end of the trace
-	Lengths         sketch.Histogram // of those with begin and end in the trace
+	Lengths         sketch.Histogram // of those with start and end in the trace
 	Open            tally.Coarse     // how long those open at the end, but begun in the trace, lasted so far
 	BySpan          *TaskSpans       // tasks of lengths; nil while empty
 }

@@ -67,7 +67,7 @@ type trustGo struct {
 	fn parse.StringID
 }
 
-// trustProc is what one P's spans cover, and its ends minus its begins, in ns.
+// trustProc is what one P's spans cover, and its ends minus its starts, in ns.
 type trustProc struct{ spans, lives int64 }
 
 func newTrustFold() *TrustFold {
@@ -347,9 +347,9 @@ func trustFacts(p *analysis.Pass, f *TrustFold) {
 	}
 	t.Add("begins with", begin)
 	if tr.Wall.IsZero() {
-		t.Add("wall clock at begin", "not told (Go 1.25 and later do)")
+		t.Add("wall clock at start", "not told (Go 1.25 and later do)")
 	} else {
-		t.Add("wall clock at begin", tr.Wall.UTC().Format("2006-01-02T15:04:05.000000Z07:00"))
+		t.Add("wall clock at start", tr.Wall.UTC().Format("2006-01-02T15:04:05.000000Z07:00"))
 	}
 	procs := "not told (Go 1.21 and older do at a stop-the-world)"
 	if f.steps.N > 0 {
@@ -360,7 +360,7 @@ func trustFacts(p *analysis.Pass, f *TrustFold) {
 	}
 	t.Add("GOMAXPROCS", procs)
 	t.Add("threads seen", analysis.FormatCount(int64(tr.Threads)))
-	t.Add("goroutines at begin", analysis.FormatCount(int64(tr.Initial)))
+	t.Add("goroutines at start", analysis.FormatCount(int64(tr.Initial)))
 	t.Add("clock", fmt.Sprintf("steps of %s; nothing shorter than about 0.5 µs is meaningful", exactNS(tr.Quantum)))
 	if read, all := int64(tr.Last-tr.First), tr.Duration(); read > 0 && all > 0 && f.busy > 0 {
 		// Events of the whole reading, scaled to the window.
@@ -387,8 +387,8 @@ func trustOdd(tr *parse.Trace) []trustCounter {
 	all := []trustCounter{
 		{"state_mismatch", "goroutines left a state they were not in", q.StateMismatch},
 		{"proc_mismatch", "events on a P in an unfitting state", q.ProcMismatch},
-		{"unpaired_ends", "ends of ranges without begin", q.UnpairedEnds},
-		{"nested_begins", "begins of ranges already open", q.NestedBegins},
+		{"unpaired_ends", "ends of ranges without start", q.UnpairedEnds},
+		{"nested_begins", "starts of ranges already open", q.NestedBegins},
 		{"unnamed_goroutines", "goroutines without a name, counted as user", q.Unnamed},
 		{"clock_jumps", "jumps of the clock by over an hour", q.ClockJumps},
 		{"clock_changes", "changes of the clock's frequency: times cannot be trusted", q.ClockChanges},

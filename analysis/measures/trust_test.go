@@ -136,7 +136,7 @@ func TestTrustSaysWhatIsLost(t *testing.T) {
 	rep := analysis.Conclude(tr, "lost", analysis.NewPartial(as), as, nil)
 	analysistest.WantMetrics(t, rep, map[string]float64{"trace.complete": .75, "trace.generations": 3, "procs.gomaxprocs.max": -1, "trace.duration": 2e9 - 5000})
 	s := rep.Results[0].Summary
-	if len(s) != 3 || s[0] != "INCOMPLETE: cut here" || !strings.Contains(s[1], "3 of 4 generations") || !strings.Contains(s[2], "ends of ranges without begin: 2") {
+	if len(s) != 3 || s[0] != "INCOMPLETE: cut here" || !strings.Contains(s[1], "3 of 4 generations") || !strings.Contains(s[2], "ends of ranges without start: 2") {
 		t.Errorf("summary: %q", s)
 	}
 	if got := analysistest.Cell(t, rep, "trust.quality", "unpaired_ends", "count"); got != int64(2) {

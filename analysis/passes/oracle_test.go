@@ -681,7 +681,7 @@ func TestOracleGoroutines(t *testing.T) {
 			least int32
 		}{{parse.GoWaiting, parked}, {parse.GoRunnable, 3}, {parse.GoSyscall, inCalls}} {
 			if n := first.User[s.state]; n < s.least {
-				t.Errorf("%d %s user goroutines at the begin, %d were made so", n, s.state, s.least)
+				t.Errorf("%d %s user goroutines at the start, %d were made so", n, s.state, s.least)
 			}
 		}
 		if most := value(t, rep, "goroutines.max"); most < parked+spinning+inCalls {

@@ -63,7 +63,7 @@ func bucketRange(i int) (lo, hi int64) {
 type Histogram struct {
 	n, sum, min, max int64
 	few              [inline]int64 // the values in ascending order while n ≤ inline, else zero
-	// N.B. not hdrhistogram-go, which takes more than twice as long to count a
+	// Not hdrhistogram-go, which takes more than twice as long to count a
 	// value. Its PackedHistogram is smaller, but remembers the bucket it hit last,
 	// so that equal contents are not equal values.
 	counts *octaves // nil while n ≤ inline

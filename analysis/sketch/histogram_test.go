@@ -134,7 +134,7 @@ func TestQuantilePopulation(t *testing.T) {
 	}
 }
 
-// N.B. 0.07*100 and 0.29*100 are not whole numbers in float64.
+// 0.07*100 and 0.29*100 are not whole numbers in float64.
 func TestQuantileRank(t *testing.T) {
 	for _, n := range []int{10, 20, 30, 100, 200} {
 		var h Histogram

@@ -143,7 +143,7 @@ func (s *Stretch) Merge(o *Stretch) {
 }
 
 // Result returns the number of runs, their total length and mass, and the length
-// and begin of the longest one (the earliest of equals); all 0 when no run is
+// and start of the longest one (the earliest of equals); all 0 when no run is
 // long enough.
 func (s *Stretch) Result() (count, length, mass, longest, longestStart int64) {
 	all := s.inner

@@ -71,7 +71,7 @@ var deadlinesExpired = &analysis.Analyzer{
 			Cost:     evidence.GoTime(p, waited),
 			Evidence: shown,
 			Advice:   "Work that is given up was for nothing: find what makes it late (latency-tail, lock-convoy, netpoll-delay), do less of it at once, or allow it the time it takes. goroutines.created, which counts one for each, should fall.",
-			Caveat:   "Told from the goroutines that the context package starts for a timer. Deadlines of connections (SetReadDeadline) do not show in a trace, nor do those that expired with nobody waiting.",
+			Caveat:   "It is told from the goroutines that the context package starts for a timer. Deadlines of connections (SetReadDeadline) do not show in a trace, nor do those that expired with nobody waiting.",
 		})
 		return nil
 	},

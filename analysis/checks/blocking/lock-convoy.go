@@ -184,7 +184,7 @@ func findPools(p *analysis.Pass, h *measures.HeldPlaces, sites []*measures.Waiti
 			Cost: evidence.GoTime(p, w.Busy()), Confidence: analysis.Inferred,
 			Evidence: w.Evidence(p, window.Worst(p, w.OverTime, window.Moment, window.Mean(0)), "the longest queue in 100 ms"),
 			Advice:   "Hold what is taken for less time, or have more of it (connections, tokens), unless it is a limit on purpose: then admit fewer goroutines. The waits there, in blocking.waits or blocking.contention, should fall.",
-			Caveat:   "Told from who ends the waits and in which order. Workers that hand work to each other through one channel look the same.",
+			Caveat:   "It is told from who ends the waits and in which order. Workers that hand work to each other through one channel look the same.",
 		}))
 	}
 	return pools, near

@@ -77,7 +77,7 @@ var periodicStall = &analysis.Analyzer{
 }
 
 // joined puts stalls that overlap, at several places or of several waiters, into one: the
-// longest of them from the begin of the first to the end of the last.
+// longest of them from the start of the first to the end of the last.
 func joined(stalls []measures.Stall) (out []measures.Stall) {
 	var longest parse.Time
 	for _, s := range stalls {
@@ -95,7 +95,7 @@ func joined(stalls []measures.Stall) (out []measures.Stall) {
 	return out
 }
 
-// periodOf is the median distance of the begins of stalls, the share of all that are
+// periodOf is the median distance of the starts of stalls, the share of all that are
 // within a tenth of it of a multiple, up to three times (one may be too short to be seen),
 // and their median length.
 func periodOf(stalls []measures.Stall) (period int64, regular float64, length int64) {

@@ -62,7 +62,10 @@ var saturatedStage = &analysis.Analyzer{
 			}
 			g := p.Gate(analysis.Grades("waiting", waiting), analysis.Needs("waits", float64(place.Waits)), analysis.Needs("receiver", say.Ratio(k.NS, place.Held)), analysis.Either(either...))
 			if g.Severity == "" || passesOn(k.Kind) || found == evidence.MaxFindings {
-				near = near.Nearer(g.At(place.Label))
+				if g = g.At(place.Label); g.Severity != "" {
+					g.Said += "; but the stage itself waits for the next one"
+				}
+				near = near.Nearer(g)
 				continue
 			}
 			r := reason{place, h.Chain(place)}

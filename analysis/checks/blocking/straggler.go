@@ -27,7 +27,7 @@ var straggler = &analysis.Analyzer{
 			Source: "equal pieces of work with CPUs of their own come to 1.5; planted slow ones to 5 to 15",
 		},
 		{
-			Name: "straggler.ran", Doc: "length that those waited for with the longest tenth of the time reach, over their median, where the slow ones ran all the time; never a warning", Unit: analysis.Count,
+			Name: "straggler.ran", Doc: "length that those waited for with the longest tenth of the time reach, over their median, where the slow ones ran all the time (never a warning)", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 5},
 			Source: "running is time on a P: on a machine with four times as much work as CPUs equal pieces came to 7. Never a warning",
 		},

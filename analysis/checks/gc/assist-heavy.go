@@ -59,7 +59,7 @@ var assistHeavy = &analysis.Analyzer{
 			Confidence: analysis.Measured,
 			Evidence:   evidence.AllocationSites(p, c, w.from, w.to),
 			Advice:     lessGarbage + " Spread allocation over time and over fewer goroutines while the GC marks. gc.assist.cpu and gc.assist.wall should fall.",
-			Caveat:     "An upper bound: the runtime counts 6 to 36 % less, more in short assists.",
+			Caveat:     "It is an upper bound: the runtime counts 6 to 36 % less, more in short assists.",
 			Figure:     "gc.share",
 			Explains:   []string{"assist-queue-wait"}, // a part of these assists
 		}

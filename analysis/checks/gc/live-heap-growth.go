@@ -55,7 +55,7 @@ var liveHeapGrowth = &analysis.Analyzer{
 				analysis.FormatBytes(from.bytes), analysis.FormatBytes(to.bytes), say.Counted(rises, "cycle", "cycles"), p.Dur(int64(to.at-from.at)), p.Dur(int64(float64(to.bytes)/max(slope, 1e-9)))),
 			Confidence: analysis.Inferred,
 			Advice:     "Compare two heap profiles (inuse_space) some minutes apart; look for maps and caches without bound and for goroutines that never end. heap.live.max should stop rising.",
-			Caveat:     "In this trace: caches that warm up and batches that build a result look the same. What was allocated while a cycle marked counts as live. Sites are where cycles began and goroutines assisted: where much is allocated, not what holds it. It costs memory, no time: the finding has no cost.",
+			Caveat:     "It is so in this trace: caches that warm up and batches that build a result look the same. What was allocated while a cycle marked counts as live. Sites are where cycles began and goroutines assisted: where much is allocated, not what holds it. It costs memory, no time: the finding has no cost.",
 			Figure:     "gc.heap",
 		}
 		rows := floors[first:]

@@ -208,7 +208,7 @@ func limitedBySyscalls(p *analysis.Pass, wall int64) *limit {
 	return &limit{analysis.Finding{
 		Code: "limits/syscalls", Summary: s, Severity: g.Severity, Cost: evidence.ProcTime(p, hostage), Confidence: analysis.Inferred,
 		Advice: "Bound how many goroutines are in blocking calls at once, or use descriptors the poller can wait for; syscall.hostage should fall.",
-		Caveat: "An upper bound, by at most 20 µs for each call.",
+		Caveat: "It is an upper bound, by at most 20 µs for each call.",
 	}, hostage / float64(wall)}
 }
 

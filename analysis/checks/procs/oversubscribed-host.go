@@ -100,7 +100,7 @@ func runOversubscribedHost(p *analysis.Pass) error {
 				p.Dur(tr.ProcsRan()), analysis.FormatRatio(share), analysis.FormatCount(tr.Samples())),
 			Cost:     analysis.Cost{Value: tr.ProcsRan() - tr.Samples()*measures.SamplePeriod, Total: tr.ProcsRan(), Clock: analysis.PTime},
 			Evidence: append([]analysis.Evidence{evidence.Whole(p, analysis.Evidence{Note: fmt.Sprintf("%s samples where %.0f are due at 100 Hz", analysis.FormatCount(tr.Samples()), expected)})}, evidence.RunningEvidence(p)...),
-			Caveat:   "Taken at 100 samples a second; a lower rate, or a profile of a part of the trace only, looks the same.",
+			Caveat:   "Samples are taken for 100 a second; a lower rate, or a profile of a part of the trace only, looks the same.",
 		}
 		oversubscribed(p, &finding)
 		return nil

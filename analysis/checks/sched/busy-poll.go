@@ -66,7 +66,7 @@ var busyPoll = &analysis.Analyzer{
 				Cost: evidence.ProcTime(p, float64(ran)), Confidence: analysis.Heuristic,
 				Evidence: []analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: k.Name, Note: fmt.Sprintf("ran for %s of %s", p.Dur(ran), p.Dur(k.Life)), Stack: p.Stack(asks.stack)})},
 				Advice:   "Wait instead of asking: receive without default, a sync.Cond, a context; where something outside must be asked, a ticker. procs.share.user should fall by what it took.",
-				Caveat:   "Told from where it was preempted. A computation that looks at a channel between its steps looks the same where the steps are short.",
+				Caveat:   "It is told from where the goroutine was preempted. A computation that looks at a channel between its steps looks the same where the steps are short.",
 			})
 		}
 		switch {

@@ -55,7 +55,7 @@ func TestBusyPoll(t *testing.T) {
 	}
 }
 
-// late is a trace of that length in which a goroutine polls for so long at the begin.
+// late is a trace of that length in which a goroutine polls for so long at the start.
 func late(t *testing.T, length, polls int64) *checktest.Trace {
 	tr := pollStory(t, polls, 100, 60, 0, 0)
 	tr.To, tr.Last = tr.From+parse.Time(length), tr.From+parse.Time(length)

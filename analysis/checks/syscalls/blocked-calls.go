@@ -54,7 +54,7 @@ var blockedCalls = &analysis.Analyzer{
 	Doc:      say.Page(pages, "blocked-calls"),
 	Requires: []*analysis.Analyzer{measures.Syscalls, measures.Goroutines},
 	Thresholds: []analysis.Threshold{
-		{Name: "blocked-calls.files", Doc: "goroutines in calls on files and their locks, or into C, at one place, mean of the trace; never a warning for C", Unit: analysis.Count,
+		{Name: "blocked-calls.files", Doc: "goroutines in calls on files and their locks, or into C, at one place, mean of the trace (never a warning for C)", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: .5, Warning: 4}, Source: "as limits.contention and lock-convoy.waiters: every second moment somebody waits there; a queue of four"},
 		{Name: "blocked-calls.outside", Doc: "goroutines in calls that wait for input, a process or time, at one place, mean of the trace", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 2}, Source: "one goroutine that reads a terminal, a pipe or a signal is how programs wait"},

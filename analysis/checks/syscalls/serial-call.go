@@ -31,7 +31,7 @@ var serialCall = &analysis.Analyzer{
 			Levels: analysis.Levels{Note: 100e3}, Source: "what fast disks take for a sync; shorter ones are the kernel's own work, and chatty-syscalls's",
 		},
 		{
-			Name: "serial-call.calls", Doc: "calls there; not needed where one of them lasts as long as the time above", Unit: analysis.Count,
+			Name: "serial-call.calls", Doc: "calls there (not needed where one of them lasts as long as the time above)", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 10}, Source: "as lock-convoy.waits",
 		},
 	},

@@ -96,7 +96,7 @@ func Times(n int, evs ...parse.Event) (out []parse.Event) {
 	return out
 }
 
-// Procs are n Ps in a state from begin to end.
+// Procs are n Ps in a state from start to end.
 func Procs(n int, s parse.ProcState, length int64) (out []parse.Event) {
 	for id := range n {
 		out = append(out, analysistest.ProcSpan(parse.ProcID(id), parse.ProcScheduler, s, parse.ProcUndetermined, 0, length))

@@ -21,7 +21,7 @@ type Story struct {
 	acts   []act
 }
 
-// An Actor is a goroutine that runs from the begin of the trace on, but for what it is
+// An Actor is a goroutine that runs from the start of the trace on, but for what it is
 // told to do else.
 type Actor struct {
 	story *Story

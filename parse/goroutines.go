@@ -520,8 +520,6 @@ func (t *tracker) goStatus(ev *wire.Event, id GoID, state GoState, g *goroutine)
 	}
 	p.g, g.p, g.P = g, p, p.ID
 	if state == GoRunning {
-		p.sliced = true
-		p.slice = Slice{P: p.ID, Start: p.Since, Partial: true, Runs: 1}
-		p.sliceC = t.waits.crowded
+		t.openSlice(p, Slice{P: p.ID, Start: p.Since, Partial: true, Runs: 1})
 	}
 }

@@ -18,7 +18,7 @@ import (
 )
 
 // TestDocumented: every threshold says what it is and where it comes from, and every page what a
-// page must say.
+// page must say, and each threshold once.
 func TestDocumented(t *testing.T) {
 	for _, a := range Checks() {
 		for _, th := range a.Thresholds {
@@ -26,9 +26,15 @@ func TestDocumented(t *testing.T) {
 				t.Errorf("threshold %+v", th)
 			}
 		}
+		page := a.Page(nil)
 		for _, section := range []string{"## When it fires", "## What to do", "## False alarms"} {
-			if !strings.Contains(a.Doc, "\n\n"+section+"\n\n") {
-				t.Errorf("%s: its page lacks %q", a.Name, section)
+			if strings.Count(page, "\n\n"+section+"\n\n") != 1 {
+				t.Errorf("%s: its page has %q not once", a.Name, section)
+			}
+		}
+		for _, th := range a.Thresholds {
+			if strings.Count(page, "`"+th.Name+"`") != 1 || !strings.Contains(page, ": "+th.Describe(nil)+"\n") {
+				t.Errorf("%s: its page does not say %s, %s", a.Name, th.Name, th.Describe(nil))
 			}
 		}
 	}

@@ -25,6 +25,9 @@ func (t *tracker) name(g *goroutine, s StackID) {
 // learnBody learns what g is about from one of its stacks.
 func (t *tracker) learnBody(g *goroutine, s StackID) {
 	info := &t.stacks[s]
+	if len(info.frames) == 1 {
+		return // where it began, by the go statement: a wait has more frames
+	}
 	if g.bodyStack == 0 {
 		b := info.body
 		if b.helper && g.Func != 0 && t.classes[g.Func]&wraps != 0 {

@@ -296,15 +296,18 @@ func parkedAs(k *GoKind, s *Stay, wall int64) Parked {
 	if s.State == parse.GoWaiting && (s.PlaceID == 0 || s.N > 0 && s.Whole == s.N) {
 		return ParkedBefore
 	}
+	if s.State == parse.GoSyscall && (s.N > 0 && s.Whole == s.N || k.Name == "os/signal.loop" || k.Name == "runtime/pprof.profileWriter") {
+		return ParkedInput // the runtime's own waits (sigqueue.go: signal_recv; cpuprof.go)
+	}
 	if s.State != parse.GoWaiting {
 		return ""
 	}
 	switch p := s.Place.Prim; p {
 	case parse.PrimWaitGroup, parse.PrimChanReceive, parse.PrimSelect, parse.PrimCond, parse.PrimSleep:
-		if 10*s.Longest >= 9*wall {
+		if 10*s.Longest >= 9*wall || strings.HasPrefix(s.call, "testing.(*M).") {
 			return ParkedWhole
 		}
-		if p != parse.PrimWaitGroup && s.Place.Own && s.call == "" && 5*s.Ready[parse.ReadyTimer] >= 4*s.NS && p != parse.PrimSleep {
+		if p != parse.PrimWaitGroup && s.Place.Own && s.call == "" && 5*s.Ready[parse.ReadyTimer] >= 4*(s.NS-s.Ready[parse.ReadyUnknown]) && s.Ready[parse.ReadyTimer] > 0 && p != parse.PrimSleep {
 			return ParkedTicker
 		}
 	}

@@ -21,9 +21,12 @@
 //     its lifetime.
 //   - Status events are no transitions. The goroutine or P they name was in that
 //     state since the trace began.
-//   - Times are those of the reference: strictly increasing; where
-//     generations overlap in raw time (up to 72 ms seen) an event is moved to 1 ns
-//     after the one before.
+//   - Times are those of the reference, and strictly increasing, but for the statuses
+//     at the end of a generation. These are written up to 154 ms after the next has
+//     begun, say what was so all along, and do not move the clock: they have the time
+//     of the event before. What events say does not overlap but by the few
+//     instructions in which a thread records one, or as long as it is kept from them;
+//     then an event is moved to 1 ns after the one before (Quality.Moved).
 //   - A P that GOMAXPROCS allows and that has not shown itself is idle.
 //   - A coroutine switch is three events without time between; Ready and Origin
 //     say Coroutine, so that no latency counts it.

@@ -442,8 +442,12 @@ type Slice struct {
 	Start, End Time
 	Runs       int32 // goroutine runs in it
 	Partial    bool
-	Contended  int64 // ns of it during which user goroutines were runnable and no P idle
-	LateWait   bool  // such a moment lay more than 20 ms after Start
+	// Cut is not 0 when its goroutine stopped the world: ns of it outside the longest
+	// stretch without such a stop. Sysmon passes over the P meanwhile (_Pgcstop,
+	// proc.go:stopTheWorldWithSema), and begins to count anew.
+	Cut       int64
+	Contended int64 // ns of it, but for such stops, during which user goroutines were runnable and no P idle
+	LateWait  bool  // such a moment lay more than 20 ms after Start, or the last stop before it
 
 	// The last run: who, and how it ended.
 	G       GoID
@@ -464,9 +468,11 @@ type Interval struct {
 	User     [NumGoStates]int32 // user goroutines
 	Runtime  [NumGoStates]int32 // all others
 	Yielding int32              // of User[GoRunnable]: by runtime.Gosched
+	Stoppers int32              // of User[GoRunning]: 1 while a user goroutine has the world stopped, or stops it
 	GCPs     int32              // Ps the GC took from the program: all in a GC stop-the-world; else those in assist, dedicated and fractional workers
 	STW      bool               // the world is stopped or stopping
 	Marking  bool               // a GC cycle is under way
+	Switch   bool               // a generation begins in it: that nothing is recorded may be the tracer's doing
 }
 
 // RangeKind is the kind of a Range.

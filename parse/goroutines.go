@@ -135,8 +135,10 @@ func (t *tracker) goEvent(ev *wire.Event) {
 		t.goStatus(ev, id, to, g)
 		return
 	}
-	if by := t.contextOf(ev); by != nil && by.Func == 0 {
-		t.name(by, StackID(ev.Stack)) // which it has wherever it does something to another
+	if from == GoWaiting || from == GoNotExist {
+		if by := t.contextOf(ev); by != nil && by.Func == 0 {
+			t.name(by, StackID(ev.Stack)) // which it has wherever it does something to another
+		}
 	}
 	if from == GoNotExist {
 		t.create(ev, id, to)
@@ -518,8 +520,6 @@ func (t *tracker) goStatus(ev *wire.Event, id GoID, state GoState, g *goroutine)
 	}
 	p.g, g.p, g.P = g, p, p.ID
 	if state == GoRunning {
-		p.sliced = true
-		p.slice = Slice{P: p.ID, Start: p.Since, Partial: true, Runs: 1}
-		p.sliceC = t.waits.crowded
+		t.openSlice(p, Slice{P: p.ID, Start: p.Since, Partial: true, Runs: 1})
 	}
 }

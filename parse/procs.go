@@ -218,9 +218,24 @@ func (t *tracker) startSlice(p *proc, g *goroutine, o Origin) {
 		return
 	}
 	t.endSlice(p)
-	p.sliced = true
-	p.slice = Slice{P: p.ID, Start: t.now, Runs: 1, G: g.ID, Class: g.Class, Func: g.Func}
-	p.sliceC = t.waits.crowded
+	t.openSlice(p, Slice{P: p.ID, Start: t.now, Runs: 1, G: g.ID, Class: g.Class, Func: g.Func})
+}
+
+func (t *tracker) openSlice(p *proc, s Slice) {
+	p.sliced, p.slice, p.sliceC, p.stretch = true, s, t.waits.crowded, stretch{from: s.Start}
+}
+
+// cutSlice notes that the goroutine of p's time slice stops the world.
+func (t *tracker) cutSlice(p *proc) {
+	s := &p.stretch
+	s.longest = max(s.longest, int64(t.now-s.from))
+	s.late = s.late || t.lateWait(p)
+	s.crowded = t.waits.crowded
+}
+
+// lateWait is Slice.LateWait of the stretch under way.
+func (t *tracker) lateWait(p *proc) bool {
+	return t.waits.crowded > p.sliceC && t.waits.lastCrowded > p.stretch.from+20e6
 }
 
 func (t *tracker) endSlice(p *proc) {
@@ -241,6 +256,13 @@ func (t *tracker) stampSlice(p *proc, g *goroutine, stack StackID, to GoState, h
 	s := &p.slice
 	s.End, s.G, s.Class, s.Func, s.Stack = t.now, g.ID, g.Class, g.Func, stack
 	s.To, s.Preempt, s.STW = to, how, t.stw.active && !t.stw.restarted
-	s.Contended = t.waits.crowded - p.sliceC
-	s.LateWait = s.Contended > 0 && t.waits.lastCrowded > s.Start+20e6
+	s.Contended, s.LateWait = t.waits.crowded-p.sliceC, p.stretch.late
+	now := int64(0) // the stretch under way
+	if p.From != ProcStopper {
+		now = int64(t.now - p.stretch.from)
+		s.LateWait = s.LateWait || t.lateWait(p)
+	}
+	if p.stretch.from > s.Start || p.From == ProcStopper {
+		s.Cut = int64(t.now-s.Start) - max(p.stretch.longest, now)
+	}
 }

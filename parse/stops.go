@@ -55,6 +55,7 @@ func (t *tracker) beginSTW(ev *wire.Event) {
 		switch {
 		case p == t.stw.p:
 			p.stopped, p.STW = t.now, t.now
+			t.cutSlice(p)
 			t.setProc(p, ProcStopper)
 		case p.From == ProcIdle:
 			t.stopProc(p, TakerNone)
@@ -78,6 +79,10 @@ func (t *tracker) restart() {
 			t.setProc(p, ProcIdle)
 		case ProcStopper:
 			s.CPU += int64(t.now - p.stopped)
+			if p.sliced {
+				p.stretch.from = t.now
+				p.sliceC += t.waits.crowded - p.stretch.crowded
+			}
 			if g := p.g; g != nil {
 				g.tail = s.Mark && (g.Class == ClassWorker || g.assist)
 				t.setProc(p, t.runState(g))

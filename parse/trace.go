@@ -50,4 +50,9 @@ type Quality struct {
 	ImplausibleClock int64 `json:"implausible_clock"`  // more than 1 event per 10 ns of trace time: the number of events
 	CrossedRegions   int64 `json:"crossed_regions"`    // regions that ended before one begun inside them: legal, but most likely not meant
 	ImplausibleProcs int64 `json:"implausible_procs"`  // P numbers beyond any GOMAXPROCS
+
+	// Where generations overlap in time, events of the later one were moved behind the
+	// earlier: how many, and by how many ns at most.
+	Moved       int64 `json:"moved_events"`
+	LargestMove int64 `json:"largest_move"`
 }

@@ -84,9 +84,10 @@ type proc struct {
 	asked   ProcState // what it did when the current stop-the-world was requested
 	stopped Time      // STW is the start of the stop-the-world it stopped for last
 
-	slice  Slice // the open time slice
-	sliceC int64 // tracker.waits.crowded when it began
-	sliced bool  // a slice is open
+	slice   Slice   // the open time slice
+	sliceC  int64   // tracker.waits.crowded when it began, and what its goroutine's stops of the world added
+	stretch stretch // of it, since the last such stop
+	sliced  bool    // a slice is open
 
 	queue *procQueue
 
@@ -96,6 +97,15 @@ type proc struct {
 	sweepFrom  Time
 	sweepPart  bool
 	sweepStack StackID
+}
+
+// stretch is the part of a time slice since its goroutine last stopped the world, or
+// since the slice began.
+type stretch struct {
+	from    Time
+	longest int64 // of those before it, in ns
+	late    bool  // Slice.LateWait of one of those
+	crowded int64 // tracker.waits.crowded when the stop under way began
 }
 
 // stopping is the stop-the-world under way.
@@ -360,6 +370,7 @@ func (t *tracker) openWindow() {
 		p.contended, p.blame = t.waits.contended, t.waits.blamed
 		if p.sliced {
 			p.slice.Start, p.slice.Partial, p.sliceC = t.now, true, t.waits.crowded
+			p.slice.Cut, p.stretch = 0, stretch{from: t.now, crowded: t.waits.crowded}
 		}
 		if p.sweeping {
 			p.sweepFrom, p.sweepPart = t.now, true
@@ -390,9 +401,11 @@ func (t *tracker) sync(ev *wire.Event) {
 		t.tr.Wall = time.Unix(0, int64(ev.Values[1])-int64(ev.Values[0]))
 	}
 	t.tr.Quality.ClockChanges += int64(ev.Mode)
+	t.tr.Quality.Moved, t.tr.Quality.LargestMove = int64(ev.Slot), ev.Res
 	if t.first {
 		return
 	}
+	t.iv.Switch = true
 	t.ev.Time = t.now
 	t.restartQueues()
 	t.send(KindGeneration)
@@ -422,9 +435,13 @@ func (t *tracker) touch() {
 			iv.GCPs = iv.P[ProcAssist] + iv.P[ProcWorker] - t.modes[ModeIdle]
 		}
 		iv.Marking = t.gcOn && !t.gcEnded
+		iv.Stoppers = 0
+		if g := t.stw.g; t.stw.active && !t.stw.restarted && g != nil && g.Class == ClassUser && g.From == GoRunning {
+			iv.Stoppers = 1
+		}
 		t.send(KindInterval)
 	}
-	t.iv.Since = t.now
+	t.iv.Since, t.iv.Switch = t.now, false
 }
 
 // finish closes every open span at the end of the trace or window.

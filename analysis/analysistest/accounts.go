@@ -7,8 +7,8 @@ import (
 )
 
 // Accounts checks on the events of one trace what package parse promises of spans:
-// they follow each other without gap and sum to lifetimes, the parts of a wait sum to
-// it, intervals cover the trace.
+// they follow each other without gap and sum to lifetimes, the parts of a wait and
+// of what held others up sum to it, intervals cover the trace.
 type Accounts struct {
 	gos   map[goKey]*goAccount
 	procs map[parse.ProcID]*procAccount
@@ -85,6 +85,17 @@ func (a *Accounts) Event(e *parse.Event) {
 			a.fault("at %d: P %d from %d: spans %v, spent %v", e.Time, l.ID, l.Begin, x.spent, l.Spent)
 		}
 		x.spent, x.open = [parse.NumProcStates]int64{}, false
+	case parse.KindHold:
+		h := e.Hold
+		left := h.Held
+		for _, p := range h.Parts {
+			if left -= p.NS; p.NS <= 0 {
+				a.fault("at %d: a holder for %d ns", e.Time, p.NS)
+			}
+		}
+		if left != 0 || h.Held < 0 || h.Waited < 0 || h.Waiters < 0 || int64(e.Time-h.Since) < h.Held {
+			a.fault("at %d: a hold of %d ns since %d, %d more than its parts, %d waiting", e.Time, h.Held, h.Since, left, h.Waiters)
+		}
 	case parse.KindInterval:
 		iv := e.Interval
 		if a.interval != 0 && iv.Since != a.interval {

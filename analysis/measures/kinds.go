@@ -16,7 +16,7 @@ var Kinds = &analysis.Analyzer{
 		{ID: "kinds.{busy,parked}", Unit: analysis.NS, Polarity: analysis.Neutral, Clock: analysis.GTime, Confidence: analysis.Inferred, Scale: analysis.Sum, Doc: "lives of the program's goroutines: about something they began; waiting for something to do"},
 	},
 	Figures: []analysis.FigureDef{{Name: "kinds.life", Doc: "where the lives of the program's goroutines go, by what they are about"}},
-	Kinds:   parse.KindsGo | parse.KindsOf(parse.KindGoLife, parse.KindGoNamed),
+	Kinds:   parse.KindsOf(parse.KindGoWaiting, parse.KindGoSyscall, parse.KindGoLife, parse.KindGoNamed),
 	New:     func() analysis.Collector { return new(KindsFold) },
 	Run:     runKinds,
 }
@@ -41,9 +41,9 @@ type kindLife struct {
 
 type kindSpan struct {
 	kindID
-	state parse.GoState
+	state parse.GoState // GoWaiting or GoSyscall
 	ready parse.Ready   // GoWaiting: what ended it; 0 for the end of the trace
-	stack parse.StackID // GoWaiting, GoSyscall
+	stack parse.StackID
 }
 
 type spent struct {
@@ -72,8 +72,9 @@ const (
 )
 
 type kindLives struct {
-	n, created, ended int64                    // goroutines
-	unnamed           [parse.NumGoStates]int64 // what they did before they were named
+	n, created, ended int64 // goroutines
+	ran, runnable     int64
+	unnamed           [parse.NumGoStates]int64 // what else they did before they were named
 	busy              [busySteps]int64         // those that lived for busyLife and longer, by the share of it not waiting for work
 }
 
@@ -81,6 +82,8 @@ func (l *kindLives) add(o *kindLives) {
 	l.n += o.n
 	l.created += o.created
 	l.ended += o.ended
+	l.ran += o.ran
+	l.runnable += o.runnable
 	for s, ns := range o.unnamed {
 		l.unnamed[s] += ns
 	}
@@ -93,7 +96,7 @@ func (f *KindsFold) Event(e *parse.Event) {
 	if e.Kind == parse.KindGoNamed {
 		if l := e.GoLife; l.Class == parse.ClassUser {
 			id := kindID{l.Func, l.Body}
-			f.lives.At(kindLife{id, l.Common}, tally.Mix(id.hash(), uint32(l.Common))).add(&kindLives{unnamed: l.Spent})
+			f.lives.At(kindLife{id, l.Common}, tally.Mix(id.hash(), uint32(l.Common))).add(&kindLives{unnamed: waitingOf(l)})
 		}
 		return
 	}
@@ -103,9 +106,9 @@ func (f *KindsFold) Event(e *parse.Event) {
 			return
 		}
 		id := kindID{l.Func, l.Body}
-		add := kindLives{n: 1}
+		add := kindLives{n: 1, ran: l.Spent[parse.GoRunning], runnable: l.Spent[parse.GoRunnable]}
 		if l.Func == 0 {
-			add.unnamed = l.Spent
+			add.unnamed = waitingOf(l)
 		}
 		if l.BornSeen {
 			add.created = 1
@@ -120,13 +123,10 @@ func (f *KindsFold) Event(e *parse.Event) {
 		return
 	}
 	g := e.Go
-	if g.From == parse.GoNotExist || g.Func == 0 || g.Class != parse.ClassUser && g.Body == 0 {
+	if g.Func == 0 || g.Class != parse.ClassUser && g.Body == 0 {
 		return // what was told before the name comes with the life
 	}
-	k := kindSpan{kindID: kindID{g.Func, g.Body}, state: g.From}
-	if g.From == parse.GoWaiting || g.From == parse.GoSyscall {
-		k.stack = g.FromStack
-	}
+	k := kindSpan{kindID: kindID{g.Func, g.Body}, state: g.From, stack: g.FromStack}
 	if g.From == parse.GoWaiting {
 		k.ready = g.Ready
 	}
@@ -146,6 +146,13 @@ func (f *KindsFold) Event(e *parse.Event) {
 			s.wholeNS += held
 		}
 	}
+}
+
+// waitingOf is what a goroutine has done so far but for running and waiting to run, which
+// its life tells.
+func waitingOf(l *parse.GoLife) (ns [parse.NumGoStates]int64) {
+	ns[parse.GoWaiting], ns[parse.GoSyscall] = l.Spent[parse.GoWaiting], l.Spent[parse.GoSyscall]
+	return ns
 }
 
 func (f *KindsFold) Merge(next analysis.Collector) {

@@ -121,20 +121,18 @@ func newKinds(tr *parse.Trace, f *KindsFold) *GoKinds {
 			k.BusyBy[i] += n
 		}
 		for s, ns := range e.V.unnamed {
-			if ns > 0 {
-				k.stay(stayKey{parse.GoState(s), "before it was named"}).NS += ns
-				k.State[s] += ns
-				k.Life += ns
-			}
+			k.spend(stayKey{parse.GoState(s), "before it was named"}, ns)
 		}
+		k.spend(stayKey{parse.GoRunning, "running"}, e.V.ran)
+		k.spend(stayKey{parse.GoRunnable, "runnable"}, e.V.runnable)
 	}
 	for _, e := range f.spans.Entries {
 		k := kind(e.Key.kindID)
-		k.State[e.Key.state] += e.V.ns
-		k.Life += e.V.ns
-		s := k.stay(stayOf(tr, e.Key))
+		s := k.spend(stayOf(tr, e.Key), e.V.ns)
+		if s == nil {
+			continue
+		}
 		s.N += e.V.n
-		s.NS += e.V.ns
 		s.Alone += e.V.alone
 		s.Longest = max(s.Longest, e.V.longest)
 		s.Whole += e.V.whole
@@ -177,6 +175,18 @@ type stayKey struct {
 	label string
 }
 
+// spend adds ns to a part of the life of a kind, and returns it; nil for nothing.
+func (k *GoKind) spend(key stayKey, ns int64) *Stay {
+	if ns == 0 {
+		return nil
+	}
+	k.State[key.state] += ns
+	k.Life += ns
+	s := k.stay(key)
+	s.NS += ns
+	return s
+}
+
 func (k *GoKind) stay(key stayKey) *Stay {
 	s := k.stays[key]
 	if s == nil {
@@ -189,20 +199,13 @@ func (k *GoKind) stay(key stayKey) *Stay {
 
 // stayOf is under which name a span stands.
 func stayOf(tr *parse.Trace, s kindSpan) stayKey {
-	switch s.state {
-	case parse.GoRunning:
-		return stayKey{s.state, "running"}
-	case parse.GoRunnable:
-		return stayKey{s.state, "runnable"}
-	case parse.GoSyscall:
-		if s.stack == 0 {
-			return stayKey{s.state, "in a call"}
-		}
+	switch {
+	case s.stack != 0:
+		return stayKey{s.state, PlaceName(tr, tr.PlaceOf(s.stack))}
+	case s.state == parse.GoSyscall:
+		return stayKey{s.state, "in a call"}
 	}
-	if s.stack == 0 {
-		return stayKey{s.state, "waiting since before the trace"}
-	}
-	return stayKey{s.state, PlaceName(tr, tr.PlaceOf(s.stack))}
+	return stayKey{s.state, "waiting since before the trace"}
 }
 
 // unwrapped are the functions that goroutines are about whose entry function only calls

@@ -27,8 +27,8 @@ func TestKindsSum(t *testing.T) {
 				}
 			case e.Kind == parse.KindGoLife && e.GoLife.Body != 0:
 				n++
-				want += bodied[e.GoLife.ID]
-			case e.Kind.IsGo() && e.Go.Class != parse.ClassUser && e.Go.Body != 0:
+				want += bodied[e.GoLife.ID] + e.GoLife.Spent[parse.GoRunning] + e.GoLife.Spent[parse.GoRunnable]
+			case (e.Kind == parse.KindGoWaiting || e.Kind == parse.KindGoSyscall) && e.Go.Class != parse.ClassUser && e.Go.Body != 0:
 				bodied[e.Go.ID] += e.Held()
 			}
 		}

@@ -24,7 +24,7 @@ var Parallelism = &analysis.Analyzer{
 		{ID: "procs.idle_while_runnable", Unit: analysis.NS, Polarity: analysis.Lower, Clock: analysis.PTime, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "integral of min(idle Ps, runnable user goroutines) outside stop-the-world, in stretches of 10 µs or more"},
 		{ID: "goroutines.runnable.{mean,max}", Unit: analysis.Count, Polarity: analysis.Lower, Clock: analysis.Wall, Confidence: analysis.Measured, Doc: "runnable user goroutines"},
 		{ID: "sched.pressure.{some,full}", Unit: analysis.Ratio, Polarity: analysis.Lower, Clock: analysis.Wall, Confidence: analysis.Measured, Doc: "share of the time in which a user goroutine was runnable; in which one was and no P ran user code"},
-		{ID: "goroutines.running.mean", Unit: analysis.Count, Polarity: analysis.Neutral, Clock: analysis.Wall, Confidence: analysis.Measured, Doc: "running user goroutines"},
+		{ID: "goroutines.running.mean", Unit: analysis.Count, Polarity: analysis.Neutral, Clock: analysis.Wall, Confidence: analysis.Measured, Doc: "running user goroutines, without one that has the world stopped"},
 	},
 	Figures: []analysis.FigureDef{
 		{Name: "parallelism.profile", Doc: "how many user goroutines ran at once"},
@@ -59,7 +59,7 @@ const (
 	burstMin     = 2_000_000
 
 	// A hole is an interval of holeMin or longer (ns) in which goroutines run and
-	// nothing at all is recorded. With all threads on CPUs sysmon ends those of
+	// nothing at all is recorded, away from the switches of generations. With all threads on CPUs sysmon ends those of
 	// holeLong or longer (proc.go:retake).
 	holeMin    = 5_000_000
 	holeLong   = 20_000_000
@@ -124,7 +124,7 @@ func newParallelismFold() *ParallelismFold {
 func (f *ParallelismFold) Event(e *parse.Event) {
 	iv := e.Interval
 	held := int64(e.Time - iv.Since)
-	running, runnable, idle := int64(iv.User[parse.GoRunning]), int64(iv.User[parse.GoRunnable]), int64(iv.P[parse.ProcIdle])
+	running, runnable, idle := int64(iv.User[parse.GoRunning]-iv.Stoppers), int64(iv.User[parse.GoRunnable]), int64(iv.P[parse.ProcIdle])
 	f.n++
 	f.running.AddN(running, held)
 	f.runnable.AddN(runnable, held)
@@ -168,7 +168,7 @@ func (f *ParallelismFold) Event(e *parse.Event) {
 	f.stalled.Add(from, to, min(idle, ready) > 0 && !iv.STW, min(idle, ready))
 	f.bursts.Add(from, to, ready >= burstPerProc*procs && procs > 0, ready)
 	f.over.AddSpans(from, to, []int64{running, runnable, idle, int64(iv.Procs), 1, saturated})
-	if held >= holeMin && !iv.STW {
+	if held >= holeMin && !iv.STW && !iv.Switch {
 		f.hole(iv, from, to, ready)
 	}
 }

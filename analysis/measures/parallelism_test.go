@@ -120,3 +120,16 @@ func TestPressure(t *testing.T) {
 	rep := analysistest.Synthetic(t, 26, Parallelism, at(0, 4, 2, 0), at(4, 8, 1, 3), at(8, 10, 0, 1))
 	analysistest.WantMetrics(t, rep, map[string]float64{"sched.pressure.some": .6, "sched.pressure.full": .2})
 }
+
+// Nothing is recorded for 6 ms twice; the second time a generation begins in it.
+func TestHolesAtSwitches(t *testing.T) {
+	f := newParallelismFold()
+	for i, from := range []parse.Time{0, 6e6} {
+		iv := &parse.Interval{Since: from, Procs: 2, Switch: i == 1}
+		iv.P[parse.ProcUser], iv.User[parse.GoRunning] = 1, 1
+		f.Event(&parse.Event{Time: from + 6e6, Kind: parse.KindInterval, Interval: iv})
+	}
+	if f.holes[0].N != 1 || f.holes[0].NS != 6e6 {
+		t.Errorf("%d holes of %d ns, want one of 6 ms", f.holes[0].N, f.holes[0].NS)
+	}
+}

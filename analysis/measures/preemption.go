@@ -114,7 +114,7 @@ func EndOf(s *parse.Slice) sliceEnd {
 		switch {
 		case s.STW:
 			return endSTW
-		case s.End-s.Start >= timeSlice:
+		case sliceLength(s) >= timeSlice:
 			return EndUsedUp
 		}
 		return endSafepoint
@@ -135,6 +135,10 @@ func EndOf(s *parse.Slice) sliceEnd {
 	}
 	return endOther
 }
+
+// sliceLength is how long s lasted (ns), or its longest stretch between stops of the
+// world by its own goroutine.
+func sliceLength(s *parse.Slice) int64 { return int64(s.End-s.Start) - s.Cut }
 
 type longRunSite struct {
 	stack parse.StackID
@@ -191,7 +195,7 @@ func (f *PreemptionFold) slice(s *parse.Slice) {
 		return
 	}
 	f.all++
-	length := int64(s.End - s.Start)
+	length := sliceLength(s)
 	if s.Class == parse.ClassUser && !s.Partial {
 		f.slices[EndOf(s)].Add(length)
 	}
@@ -417,7 +421,7 @@ func worstSlices(p *analysis.Pass, f *PreemptionFold) {
 	}
 	for _, e := range f.worst.Items() {
 		s := e.Item
-		worst.Add(p.Rel(s.Start), p.Rel(s.End), int64(s.P), int64(s.G), p.FuncName(s.Func), int64(s.End-s.Start),
+		worst.Add(p.Rel(s.Start), p.Rel(s.End), int64(s.P), int64(s.G), p.FuncName(s.Func), sliceLength(&s),
 			int64(s.Runs), s.Contended, EndOf(&s).String(), p.SiteName(s.Stack))
 	}
 	p.Table(worst)

@@ -377,6 +377,10 @@ type trustCounter struct {
 	n    int64
 }
 
+// trustMove is the largest move (ns) of events at a switch of generations that is not
+// worth a word.
+const trustMove = 100_000
+
 // trustOdd returns the quality counters that are not 0.
 func trustOdd(tr *parse.Trace) []trustCounter {
 	q := &tr.Quality
@@ -391,6 +395,9 @@ func trustOdd(tr *parse.Trace) []trustCounter {
 		{"implausible_clock", "events in less time than they can take", q.ImplausibleClock},
 		{"crossed_regions", "regions that ended before one begun inside them", q.CrossedRegions},
 		{"implausible_procs", "P numbers beyond any GOMAXPROCS", q.ImplausibleProcs},
+	}
+	if q.LargestMove > trustMove {
+		all = append(all, trustCounter{"moved_events", "events moved at switches of generations, by up to " + exactNS(q.LargestMove), q.Moved})
 	}
 	return slices.DeleteFunc(all, func(c trustCounter) bool { return c.n == 0 })
 }

@@ -144,6 +144,21 @@ func TestTrustSaysWhatIsLost(t *testing.T) {
 	}
 }
 
+func TestTrustSaysWhatWasMoved(t *testing.T) {
+	for _, c := range []struct {
+		most int64
+		want string
+	}{{100_000, ""}, {18_400_000, "odd: events moved at switches of generations, by up to 18.4 ms: 7"}} {
+		tr := &parse.Trace{Symbols: &parse.Symbols{}, Version: 26, To: 1e9, Last: 1e9, Events: 100, Quality: parse.Quality{Moved: 7, LargestMove: c.most}}
+		as := []*analysis.Analyzer{Trust}
+		rep := analysis.Conclude(tr, "moved", analysis.NewPartial(as), as, nil)
+		s := rep.Results[0].Summary
+		if got := strings.Join(s[1:], "\n"); got != c.want {
+			t.Errorf("moved by up to %d ns: %q, want %q", c.most, got, c.want)
+		}
+	}
+}
+
 // The tracer's price is that of the events per time of busy Ps.
 func TestTrustCost(t *testing.T) {
 	tr := &parse.Trace{Symbols: &parse.Symbols{}, Version: 26, To: 1e9, Last: 1e9, Events: 100_000}

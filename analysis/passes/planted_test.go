@@ -16,7 +16,7 @@ import (
 
 // plantedAs are the findings that name each kind of cause that the corpus plants.
 var plantedAs = map[string][]string{
-	"backpressure":      {"lock-convoy/senders"},
+	"backpressure":      {"lock-convoy/senders", "saturated-stage"},
 	"cgo-calls":         {},
 	"cgo-callback":      {},
 	"coroutine":         {},
@@ -46,14 +46,14 @@ var plantedAs = map[string][]string{
 	"thundering-herd":   {"thundering-herd", "runnable-burst"},
 	"syscall-block":     {"blocked-calls", "blocking-p-handoffs"},
 	"serial-bottleneck": {"serial-section", "limits/serial"},
-	"slow-consumer":     {"lock-convoy/senders"},
+	"slow-consumer":     {"lock-convoy/senders", "saturated-stage"},
 	"slow-init":         {"lock-convoy"},
-	"slow-stage":        {"lock-convoy/senders", "serial-section"},
+	"slow-stage":        {"lock-convoy/senders", "saturated-stage", "serial-section"},
 	"spin-wait":         {"gosched-spin"},
 	"starvation":        {"yield-starvation"},
 	"stw-storm":         {"stw-by-tooling"},
 	"thread-explosion":  {"thread-growth"},
-	"thread-handoff":    {"locked-thread-penalty"},
+	"thread-handoff":    {"locked-thread-penalty", "slow-handover"},
 	"timeout":           {"deadlines-expired"},
 	"user-annotations":  {},
 }

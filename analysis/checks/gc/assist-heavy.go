@@ -30,6 +30,8 @@ var assistHeavy = &analysis.Analyzer{
 	Thresholds: []analysis.Threshold{
 		{Name: "assist-heavy.share", Doc: "P time in mark assist in the worst second, as a share of that of user goroutines and assist", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Warning: .05, Error: .15}, Source: "the pacer plans for none in the steady state (mgcpacer.go: gcController aims at the background share alone)"},
+		{Name: "assist-heavy.whole", Doc: "goroutines in assist on average, over the whole time", Unit: analysis.Count,
+			Levels: analysis.Levels{Note: .001, Warning: .02, Error: .1}, Source: "a warning is worth 2 % of the time of somebody"},
 		{Name: "assist-heavy.time", Doc: "P time in mark assist in the worst second", Unit: analysis.NS,
 			Levels: analysis.Levels{Note: 20e6}, Source: "two time slices (forcePreemptNS): shorter bursts do no harm"},
 		{Name: "assist-heavy.assists", Doc: "mark assists in the trace", Unit: analysis.Count,
@@ -42,12 +44,12 @@ var assistHeavy = &analysis.Analyzer{
 		}
 		assist := w.lanes[measures.GCLaneAssist]
 		share := say.Ratio(assist, assist+w.time[measures.ShareUser])
-		g := p.Gate(analysis.Grades("share", share), analysis.Needs("time", float64(assist)), analysis.Needs("assists", float64(c.Assist().N)))
+		all := newGCWindow(p, c, over, p.Trace.From, p.Trace.To)
+		g := p.Gate(analysis.Grades("share", share), analysis.Grades("whole", say.Ratio(all.lanes[measures.GCLaneAssist], p.Trace.Duration())), analysis.Needs("time", float64(assist)), analysis.Needs("assists", float64(c.Assist().N)))
 		if g.Severity == "" {
 			p.Clear(g)
 			return nil
 		}
-		all := newGCWindow(p, c, over, p.Trace.From, p.Trace.To)
 		sites := measures.GCAssistSites(p, c)
 		finding := analysis.Finding{
 			Severity: g.Severity,

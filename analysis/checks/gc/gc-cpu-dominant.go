@@ -26,6 +26,8 @@ var gcCPUDominant = &analysis.Analyzer{
 			Levels: analysis.Levels{Warning: 10}, Source: "two pauses and two flushes of every P each: 10 a second are seen in programs with a tiny heap or a low GOGC"},
 		{Name: "gc-cpu-dominant.cpu", Doc: "P time of GC pauses, assist and workers in the worst second, as a share of the P time used (without idle workers)", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Warning: .15, Error: .25}, Source: "tiny heaps cycle often and cheaply; a quarter is the GC's own goal at work without end"},
+		{Name: "gc-cpu-dominant.procs", Doc: "that P time, as a share of all P time in the worst second", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Note: .05}, Source: "a GC that works beside idle Ps holds nobody up: a fifth of the machine's quarter while it marks (gcBackgroundUtilization)"},
 		{Name: "gc-cpu-dominant.time", Doc: "P time of GC pauses, assist and workers in the worst second", Unit: analysis.NS,
 			Levels: analysis.Levels{Note: 50e6}, Source: "5 % of a core for a second: a nearly idle program does not matter"},
 		{Name: "gc-cpu-dominant.cycles", Doc: "GC cycles in the trace", Unit: analysis.Count,
@@ -40,6 +42,7 @@ var gcCPUDominant = &analysis.Analyzer{
 		}
 		share := say.Ratio(w.taken(), w.used())
 		g := p.Gate(analysis.Either(analysis.Grades("marking", w.marking()), analysis.Grades("rate", w.cycleRate())), analysis.Grades("cpu", share),
+			analysis.Needs("procs", say.Ratio(w.taken(), w.lanes[measures.GCLaneProcs])),
 			analysis.Needs("time", float64(w.taken())), analysis.Needs("cycles", float64(c.Cycles()+c.Cut())), analysis.Needs("ended", float64(w.lanes[measures.GCLaneCycles])))
 		if g.Severity == "" {
 			p.Clear(g)
@@ -49,7 +52,7 @@ var gcCPUDominant = &analysis.Analyzer{
 		finding := analysis.Finding{
 			Severity: g.Severity,
 			Summary: fmt.Sprintf("The GC takes %s of the P time used in the worst %s, from %s: a cycle is under way %s of the time, %.3g a second end",
-				say.Percent(share), p.Dur(w.wall()), p.At(w.from), say.Percent(w.marking()), w.cycleRate()),
+				say.Percent(share), p.Dur(w.wall()), p.At(w.from), say.Percent(w.marking()), w.cycleRate()) + assistPart(all) + smallGOGC(c),
 			Cost:       analysis.Cost{Value: all.taken(), Total: all.used(), Clock: analysis.PTime},
 			Confidence: analysis.Measured,
 			Evidence:   evidence.AllocationSites(p, c, w.from, w.to),
@@ -65,4 +68,20 @@ var gcCPUDominant = &analysis.Analyzer{
 		p.Find(finding)
 		return nil
 	},
+}
+
+// assistPart says how much of what the GC took was mark assist, where it is a lot.
+func assistPart(w *gcWindow) string {
+	if share := say.Ratio(w.lanes[measures.GCLaneAssist], w.taken()); share >= .1 {
+		return fmt.Sprintf("; %s of it is mark assist, done by the goroutines that allocate", say.Percent(share))
+	}
+	return ""
+}
+
+// smallGOGC says what GOGC is about where heap goals leave little room above what lives.
+func smallGOGC(c *measures.GCFold) string {
+	if room, ok := heapRoom(c); ok && room > 1.02 && room < 1.6 {
+		return fmt.Sprintf("; heap goals are %.2f times what lives, as with GOGC=%.0f", room, 100*(room-1))
+	}
+	return ""
 }

@@ -37,6 +37,8 @@ func casesGCCPUDominant(t *testing.T) {
 		{Name: "one long mark", Want: "clear", Events: append(run(L*81/100, 4, 1), unfinished)},
 		{Name: "two marks", Want: "error", Events: append(run(L*81/100, 4, 2), unfinished)},
 		{Name: "less than a quarter", Want: "warning", Events: run(L*82/100, 1, 30)},
+		{Name: "a twentieth of the Ps", Want: "error", Events: [][]parse.Event{user, checktest.Marking(L, L, 38, 2, parse.ProcWorker), checktest.Cycles(30, 0)}},
+		{Name: "just less of the Ps", Want: "clear", Events: [][]parse.Event{user, checktest.Marking(L, L, 42, 2, parse.ProcWorker), checktest.Cycles(30, 0)}},
 		{Name: "healthy", Want: "clear", Events: run(L/50, 1, 2)},
 		{Name: "no cycle", Want: "not applicable", Events: run(0, 0, 0)},
 	})

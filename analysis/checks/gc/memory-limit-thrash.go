@@ -24,6 +24,8 @@ var memoryLimitThrash = &analysis.Analyzer{
 			Levels: analysis.Levels{Error: .4}, Source: "the runtime itself limits the GC to half of the CPU (mgclimit.go, gcCPULimiter), which ends in a heap beyond the limit"},
 		{Name: "memory-limit-thrash.goal", Doc: "spread of the heap goal in the worst second (largest less smallest, as a share of the largest)", Unit: analysis.Ratio, Below: true,
 			Levels: analysis.Levels{Error: .02}, Source: "a goal that GOGC sets moves with the live heap; one that the limit sets does not. With GOGC=off it is told as 0 (traceruntime.go: HeapGoal), and the limit alone begins cycles"},
+		{Name: "memory-limit-thrash.gogc", Doc: "heap goal for each byte live after the cycle before, where goals do not move", Unit: analysis.Ratio, Below: true,
+			Levels: analysis.Levels{Note: 1.1}, Source: "a GOGC of 10 or more beside a live heap that does not change: that is no limit (mgcpacer.go: heapGoalInternal)"},
 		{Name: "memory-limit-thrash.room", Doc: "heap goal for each byte live after the cycle before, median of the longest cycles", Unit: analysis.Ratio, Below: true,
 			Levels: analysis.Levels{Error: 1.05}, Source: "a GOGC of 10 gives 1.1 and more, with stacks and globals: only a limit that is reached sets a goal at what lives (mgcpacer.go: heapGoalInternal)"},
 		{Name: "memory-limit-thrash.room-marking", Doc: "share of the worst second with a GC cycle under way, where heap goals are at what lives", Unit: analysis.Ratio,
@@ -46,8 +48,12 @@ var memoryLimitThrash = &analysis.Analyzer{
 			return nil
 		}
 		share, cycles := say.Ratio(w.taken(), w.used()), w.lanes[measures.GCLaneCycles]
-		ways := []analysis.Condition{analysis.Both(analysis.Grades("marking", w.marking()), analysis.Grades("cpu", share), analysis.Grades("goal", spread))}
 		room, tight := heapRoom(c)
+		flat := []analysis.Condition{analysis.Grades("marking", w.marking()), analysis.Grades("cpu", share), analysis.Grades("goal", spread)}
+		if tight {
+			flat = append(flat, analysis.Needs("gogc", room))
+		}
+		ways := []analysis.Condition{analysis.Both(flat...)}
 		if tight {
 			ways = append(ways, analysis.Both(analysis.Grades("room-marking", w.marking()), analysis.Grades("room-cpu", share), analysis.Needs("room", room)))
 			tight = p.Met("room", room)

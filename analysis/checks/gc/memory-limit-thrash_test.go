@@ -30,6 +30,14 @@ func casesMemoryLimitThrash(t *testing.T) {
 		}
 		return out
 	}
+	// Goals that do not move beside a live heap that does not either.
+	flat := func(goal int64) (out [][]parse.Event) {
+		out = run(L*84/100, 2, 0)
+		for i := range int64(6) {
+			out = append(out, checktest.Heap(1000+i*checktest.MSNS, goal, 1200, 1000), checktest.Cycles(1, 0))
+		}
+		return out
+	}
 	sym, forced := gcjForced(t)
 	checktest.Check(t, memoryLimitThrash, sym, []checktest.EventCase{
 		{Name: "no room", Want: "error", Events: run(L*84/100, 2, 5, 1000, 980, 1000)},
@@ -46,6 +54,8 @@ func casesMemoryLimitThrash(t *testing.T) {
 		{Name: "goals at what lives, less marking", Want: "clear", Events: tight(L*49/100, 2, 1000)},
 		{Name: "goals at what lives, less of the CPU", Want: "clear", Events: tight(L*96/100, 1, 1000)},
 		{Name: "goals at what lives, just enough", Want: "error", Events: tight(L, 1, 1000)},
+		{Name: "goals of GOGC=10", Want: "error", Events: flat(1099)},
+		{Name: "goals of GOGC=11", Want: "clear", Events: flat(1101)},
 		{Name: "forced", Want: "clear", Events: append(run(L*84/100, 2, 3, 1000), checktest.Cycles(3, forced))},
 		{Name: "a part of them forced", Want: "error", Events: append(run(L*84/100, 2, 6, 1000), checktest.Cycles(4, forced))},
 		{Name: "no goal", Want: "not applicable", Events: run(L*84/100, 2, 5)},

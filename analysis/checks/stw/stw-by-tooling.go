@@ -16,7 +16,7 @@ var stwByTooling = &analysis.Analyzer{
 	Name:     "stw-by-tooling",
 	Doc:      say.Page(pages, "stw-by-tooling"),
 	Covers:   []string{"limits/stops"},
-	Requires: []*analysis.Analyzer{measures.STW},
+	Requires: []*analysis.Analyzer{measures.Waits, measures.STW},
 	Thresholds: []analysis.Threshold{
 		{Name: "stw-by-tooling.rate", Doc: "stops of the world per second that are neither the GC's nor the tracer's", Unit: analysis.PerS,
 			Levels: analysis.Levels{Warning: 1}, Source: "metrics are scraped every 10 s and more; once a second is a monitor out of hand"},
@@ -65,8 +65,12 @@ var stwByTooling = &analysis.Analyzer{
 				names[p.SiteName(k.Stack)] = name
 			}
 		}
+		explains := gc.StopsExplained(c, severity, false)
+		if evidence.CauseShare(p, parse.CauseSTW) >= evidence.ExplainsFrom {
+			explains = append(explains, "latency-tail", "netpoll-delay")
+		}
 		p.Find(analysis.Finding{
-			Severity: severity, Explains: gc.StopsExplained(c, severity, false),
+			Severity: severity, Explains: explains,
 			Summary: fmt.Sprintf("The program stops the world itself: %s (%s), %s of the worst second, the longest %s; most at %s (%s)", say.Counted(n, "time", "times"),
 				analysis.FormatRate(rate), say.Percent(worst.Score), p.Dur(longest), ranked[0].Site, names[ranked[0].Site]),
 			Cost:       evidence.WallTime(p, sum.Halt),
@@ -74,10 +78,27 @@ var stwByTooling = &analysis.Analyzer{
 			Evidence: append(evidence.SiteEvidence(p, ranked, worst.From, worst.To, func(s *measures.STWSum) string {
 				return fmt.Sprintf("%s, %s in all, the longest %s", say.Counted(s.N, "stop", "stops"), p.Dur(s.Halt), p.Dur(s.MaxHalt))
 			}), evidence.StopEvidence(p, c.Worst().Items(), func(r *parse.Range) bool { return !r.Stop.GC }, true)...),
-			Advice: "Read runtime/metrics instead of runtime.ReadMemStats, which needs no stop; lower the rate of scrapes and of goroutine profiles; set GOMAXPROCS once. stw.other.count and stw.other.total.total should fall.",
+			Advice: insteadOf(names[ranked[0].Site]) + " stw.other.count and stw.other.total.total should fall.",
 			Caveat: "Stops by the start of the trace are left out; those of tools that ran only because of the trace are not.",
 			Figure: "stw.pauses",
 		})
 		return nil
 	},
+}
+
+// insteadOf is what to do instead of a stop of that kind (runtime2.go: stwReasonStrings).
+func insteadOf(kind string) string {
+	switch kind {
+	case "read mem stats":
+		return "Read runtime/metrics instead of runtime.ReadMemStats: that needs no stop."
+	case "all goroutines stack trace":
+		return "Dump the stacks of all goroutines only when something is wrong (pprof.Lookup(\"goroutine\") with debug=0 stops for a moment only; debug=2 and runtime.Stack(all) for all of the dump)."
+	case "goroutine profile", "goroutine profile cleanup":
+		return "Take goroutine profiles less often."
+	case "GOMAXPROCS":
+		return "Set GOMAXPROCS once, at the start."
+	case "write heap dump":
+		return "Write heap dumps of a copy of the service, or not at all: a heap profile needs no stop."
+	}
+	return "Ask for it less often."
 }

@@ -25,6 +25,8 @@ var stwLong = &analysis.Analyzer{
 			Levels: analysis.Levels{Note: 1e6, Warning: 5e6, Error: 20e6}, Source: "a pause takes 10 to 100 µs; on busy hosts healthy services were measured with single ones of 1 to 5 ms"},
 		{Name: "stw-long.share", Doc: "share of the worst second in GC pauses", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .005, Warning: .01, Error: .05}, Source: "1 % of every core; a measured program of 133 cycles/s had 12.6 %"},
+		{Name: "stw-long.whole", Doc: "share of the whole time in which the GC stops the world", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Note: .001, Warning: .02, Error: .05}, Source: "a warning is worth 2 % of the time; one bad second of many is worth a note"},
 		{Name: "stw-long.pauses", Doc: "GC pauses in the trace", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 2}, Source: "a single one may be the operating system's doing"},
 	},
@@ -50,7 +52,7 @@ var stwLong = &analysis.Analyzer{
 				longest = max(longest, s.MaxHalt)
 			}
 		}
-		g := p.Gate(analysis.Grades("longest", float64(longest)), analysis.Grades("share", worst.Score), analysis.Needs("pauses", float64(n)))
+		g := p.Gate(analysis.Grades("longest", float64(longest)), analysis.Grades("share", worst.Score), analysis.Grades("whole", say.Ratio(sum.Halt, p.Trace.Duration())), analysis.Needs("pauses", float64(n)))
 		if g.Severity == "" {
 			p.Clear(g)
 			return nil

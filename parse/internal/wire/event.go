@@ -83,6 +83,9 @@ type Event struct {
 
 	Name, Text uint32 // range reason, task and region type; log category and message
 
+	// OpSync: Slot is how many events so far were moved because they say an earlier time
+	// than the generation before their own, Res by how many ns at most.
+
 	// Values are, by Op: the task and its parent (tasks; 0 for none), the task (regions,
 	// logs), the metric's value, the bytes swept and reclaimed (end of a sweep), when
 	// the wall clock was read and what it said in Unix ns (OpSync; 0 for not read).

@@ -8,6 +8,10 @@
 //   - Regions that end in crossed order, which is legal to call, stop the
 //     reference for the rest of the trace. Here they pass.
 //   - The three events of a coroutine switch are marked.
+//   - What a generation's last statuses say was so all along. They are written late, up
+//     to 154 ms after the next generation has begun (trace.go:traceAdvance), and take
+//     the time of the event before them. The reference moves all that the next
+//     generation recorded meanwhile behind them.
 //
 // # How
 //
@@ -38,10 +42,16 @@ type Reader struct {
 	heap    []head
 	samples int // next CPU sample
 	last    int64
-	open    bool // a generation is being delivered
-	done    bool
-	err     error // to be returned after the Sync that precedes it
-	atEnd   bool  // no generation follows the one that is read
+
+	// Where generations overlap.
+	floor    int64  // last when the generation began
+	moved    uint32 // events that say an earlier time than floor
+	farthest int64  // by how many ns they were moved at most
+
+	open  bool // a generation is being delivered
+	done  bool
+	err   error // to be returned after the Sync that precedes it
+	atEnd bool  // no generation follows the one that is read
 
 	// What was met of the trace.
 	gen           uint64 // of the batch before, 0 between generations
@@ -131,15 +141,43 @@ func (r *Reader) tick(events []Event) {
 	for i := range events {
 		e := &events[i]
 		if e.Time <= r.last {
-			e.Time = r.last + 1
+			r.late(e)
 		}
 		r.last = e.Time
 	}
 }
 
+// late moves e, which says no later time than the event before it.
+func (r *Reader) late(e *Event) {
+	at := r.last + 1
+	if e.Time < r.floor && e.Op != OpSync && !e.status() {
+		r.moved += min(1, math.MaxUint32-r.moved)
+		r.farthest = max(r.farthest, at-e.Time)
+	}
+	e.Time = at
+}
+
+// status reports whether e says what is, not what happens.
+func (e *Event) status() bool {
+	switch e.Op {
+	case OpGo:
+		return e.From == e.To || e.From == GoUndetermined
+	case OpProc:
+		return e.From == e.To || e.From == ProcUndetermined || e.From == ProcNotExist
+	}
+	return e.Op == OpRangeActive
+}
+
+// trailing reports whether no thread has an event left, so that what remains of the
+// generation are the statuses of what did nothing in it.
+func (r *Reader) trailing() bool {
+	return len(r.heap) == 1 && r.heap[0].t.id == None && (r.floor != 0 || len(r.g.threads) > 1)
+}
+
 // sync is the event between two generations.
 func (r *Reader) sync(e *Event, at int64) {
 	*e = Event{Time: at, Op: OpSync, G: None, P: None, M: None}
+	e.Slot, e.Res = r.moved, r.farthest
 	if r.open && r.g.wall != 0 {
 		e.Values = [2]uint64{uint64(r.g.ns(r.g.snapTime)), uint64(r.g.wall)}
 	}
@@ -166,7 +204,7 @@ func (r *Reader) nextGeneration(e *Event) error {
 		r.sync(e, r.last)
 		return nil
 	}
-	r.open = true
+	r.open, r.floor = true, r.last
 	r.o.gen = r.g.gen
 	r.heap, r.samples = r.heap[:0], 0
 	for _, t := range r.g.threads {
@@ -356,7 +394,7 @@ func (r *Reader) steps(buf []Event) (n int, err error) {
 		if len(buf)-n >= len(out) {
 			out = (*[3]Event)(buf[n:])
 		}
-		t := r.heap[0].t
+		t, trailing := r.heap[0].t, r.trailing()
 		k, err := r.o.advance(r.bound(t), &t.evs[t.at], out)
 		if err != nil {
 			return n, err
@@ -374,8 +412,10 @@ func (r *Reader) steps(buf []Event) (n int, err error) {
 		if err != nil {
 			return n, err
 		}
-		if out[0].Time <= r.last {
-			out[0].Time = r.last + 1
+		if trailing && out[0].status() {
+			out[0].Time = r.last
+		} else if out[0].Time <= r.last {
+			r.late(&out[0])
 		}
 		r.last = out[0].Time
 		if k > 1 {

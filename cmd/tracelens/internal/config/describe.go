@@ -12,6 +12,9 @@ import (
 // "warning ≥ 1 ms (default), error ≥ 20 ms (tracelens.yaml:4)".
 func (t *InForce) Describe() string { return t.describe(true) }
 
+// Short is Describe without where the levels come from.
+func (t *InForce) Short() string { return t.describe(false) }
+
 // describe is Describe, if need be without where the levels come from.
 func (t *InForce) describe(origin bool) string {
 	sign := "≥ "

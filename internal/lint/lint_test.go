@@ -73,6 +73,8 @@ var confined = map[string]string{
 	"golang.org/x/exp/trace": "parse/...", // tests elsewhere may use it as an oracle
 	"github.com/spf13/cobra": "cmd/...",
 	"gonum.org/v1/plot":      "plots/...",
+
+	"github.com/modelcontextprotocol/go-sdk": "cmd/tracelens",
 	"go.yaml.in/yaml/v3":     "cmd/tracelens/internal/config",
 }
 

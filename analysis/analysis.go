@@ -1,7 +1,8 @@
 // Package analysis is the contract between what is measured and how it is
 // shown: an Analyzer folds the events of a trace and concludes findings, tables,
 // figures and metrics from its fold; a Report holds them in shapes that every
-// output understands. The analyzers themselves are in package passes.
+// output understands. The analyzers themselves are in packages measures and
+// checks, their catalogue in passes.
 //
 // The one law: folds merge exactly. For any cut of a trace's events into a and
 // b, fold(a+b) equals fold(a).Merge(fold(b)). It gives audits of many traces and

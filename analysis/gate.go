@@ -1,7 +1,6 @@
 package analysis
 
 import (
-	"math"
 	"slices"
 	"strings"
 )
@@ -119,7 +118,7 @@ func (p *Pass) one(c Condition) (g Gate) {
 	}
 	t := p.threshold(c.name)
 	g.Severity = t.severity(c.value)
-	limit := p.number(t.limit(), t.Unit)
+	limit := formatLevel(t.limit(), t.Unit, p.Trace.Quantum)
 	if t.Below {
 		limit += " or less"
 	}
@@ -128,17 +127,6 @@ func (p *Pass) one(c Condition) (g Gate) {
 	} else {
 		g.unmet = 1
 	}
-	g.Said = t.Doc + ": " + p.number(c.value, t.Unit) + " (limit " + limit + ")"
+	g.Said = t.Doc + ": " + formatLevel(c.value, t.Unit, p.Trace.Quantum) + " (limit " + limit + ")"
 	return g
-}
-
-// number writes a value for a sentence. Counts that are means have fractions.
-func (p *Pass) number(v float64, u Unit) string {
-	switch {
-	case math.IsNaN(v) || math.IsInf(v, 0):
-		return Format(nil, u, 0)
-	case u == Count && math.Abs(v) < 1000:
-		return digits3(v)
-	}
-	return Format(v, u, p.Trace.Quantum)
 }

@@ -2,6 +2,7 @@ package analysis
 
 import (
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -76,4 +77,16 @@ func (p *Pass) Met(name string, v float64) bool {
 func (p *Pass) Limit(name string) float64 {
 	t := p.threshold(name)
 	return t.limit()
+}
+
+// formatLevel writes a level, or a value to compare with it, for sentences. Counts that
+// are means have fractions.
+func formatLevel(v float64, u Unit, quantum int64) string {
+	switch {
+	case math.IsNaN(v) || math.IsInf(v, 0):
+		return Format(nil, u, quantum)
+	case u == Count && math.Abs(v) < 1000:
+		return digits3(v)
+	}
+	return Format(v, u, quantum)
 }

@@ -18,7 +18,7 @@ import (
 )
 
 // TestDocumented: every threshold says what it is and where it comes from, and every page what a
-// page must say.
+// page must say, and each threshold once.
 func TestDocumented(t *testing.T) {
 	for _, a := range Checks() {
 		for _, th := range a.Thresholds {
@@ -26,9 +26,15 @@ func TestDocumented(t *testing.T) {
 				t.Errorf("threshold %+v", th)
 			}
 		}
+		page := a.Page(nil)
 		for _, section := range []string{"## When it fires", "## What to do", "## False alarms"} {
-			if !strings.Contains(a.Doc, "\n\n"+section+"\n\n") {
-				t.Errorf("%s: its page lacks %q", a.Name, section)
+			if strings.Count(page, "\n\n"+section+"\n\n") != 1 {
+				t.Errorf("%s: its page has %q not once", a.Name, section)
+			}
+		}
+		for _, th := range a.Thresholds {
+			if strings.Count(page, "`"+th.Name+"`") != 1 || !strings.Contains(page, ": "+th.Describe(nil)+"\n") {
+				t.Errorf("%s: its page does not say %s, %s", a.Name, th.Name, th.Describe(nil))
 			}
 		}
 	}
@@ -72,7 +78,7 @@ func TestGCChecksOnTraces(t *testing.T) {
 		{Trace: "gc/assist-gogc10", Code: "gc-cpu-dominant", Severity: analysis.Error, Names: "main.hardAllocator"},
 		{Trace: "gc/assist-gogc10", Code: "assist-heavy", Severity: analysis.Error, Names: "main.hardAllocator"},
 		{Trace: "gc/assist-gogc10", Code: "heap-overshoot", Severity: analysis.Note, Names: ""},
-		{Trace: "gc/linked-list", Code: "assist-heavy", Severity: analysis.Error, Names: "main.linkedList"},
+		{Trace: "gc/linked-list", Code: "assist-heavy", Severity: analysis.Warning, Names: "main.linkedList"},
 		{Trace: "gc/debug-freeosmemory", Code: "forced-gc", Severity: analysis.Warning, Names: "main.freeOS"},
 		{Trace: "gc/gcstoptheworld", Code: "forced-gc", Severity: analysis.Warning, Names: "main.gcSTW"},
 		{Trace: "gc/gcstoptheworld", Code: "mmu-low", Severity: analysis.Warning, Names: ""},
@@ -126,7 +132,9 @@ func TestSaturationExplains(t *testing.T) {
 
 // TestHealthyIsQuiet: sound programs get no warning.
 func TestHealthyIsQuiet(t *testing.T) {
-	checks := append(append(append([]*analysis.Analyzer{}, trace.All...), procs.All...), sched.All...)
+	checks := slices.Concat(trace.All, procs.All, sched.All)
+	// The programs of versions hold a lock for 4 ms, by plan, which limits says.
+	checks = slices.DeleteFunc(checks, func(a *analysis.Analyzer) bool { return a.Leads })
 	paths := []string{
 		analysistest.Testdata(t, "idle"), analysistest.Testdata(t, "http-healthy"), analysistest.Testdata(t, "heartbeat"), analysistest.Testdata(t, "netpoll-echo"),
 	}

@@ -82,6 +82,7 @@ func analyze(cmd *cobra.Command, f *analyzeFlags, name string) error {
 		return fmt.Errorf("%s switches off all that --only and --skip leave", cfg.File)
 	}
 	f.levels = cfg.Levels(passes.All())
+	f.inForce = f.levels
 	if f.spans < -1 {
 		return fmt.Errorf("--spans %d: need at least 0, or -1 for what the format shows", f.spans)
 	}

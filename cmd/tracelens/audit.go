@@ -134,6 +134,7 @@ func auditTraces(cmd *cobra.Command, f *auditFlags, args []string) error {
 	}
 	opt.Settings = audit.Digest(cfg.Settings(passes.All(), today), strings.Join(names, ","), f.maxBytes)
 	levels := cfg.Levels(passes.All())
+	f.pages.inForce = levels
 	opt.Analyze = func(ctx context.Context, r io.Reader, name string, jobs int) (*analysis.Report, error) {
 		rep, err := analysis.Analyze(ctx, r, name, analysis.Options{Options: parse.Options{MaxBytes: opt.MaxBytes}, Jobs: jobs, Levels: levels, Brief: f.reports == ""}, analyzers)
 		if err == nil {

@@ -124,7 +124,7 @@ func explanation(cfg *config.Config, name string, opt report.Options) (string, e
 		if name != a.Name {
 			continue
 		}
-		if err := report.Page(&b, a.Doc+inForce(cfg, a), opt); err != nil {
+		if err := report.Page(&b, page(cfg, a), opt); err != nil {
 			return "", err
 		}
 		return b.String(), nil
@@ -153,21 +153,22 @@ func explanation(cfg *config.Config, name string, opt report.Options) (string, e
 	return "", unknown("analyzer or metric", name, names)
 }
 
-// inForce is the end of a check's page: what counts here, in Markdown.
-func inForce(cfg *config.Config, a *analysis.Analyzer) string {
-	var b strings.Builder
-	if level, from := cfg.Severity(a); level == "off" {
-		fmt.Fprintf(&b, "\n## Severity\n\nIts findings are off (%s).\n", inPage(from))
-	} else if level != "" {
-		fmt.Fprintf(&b, "\n## Severity\n\nIts findings are of level %s, whatever the thresholds say (%s).\n", level, inPage(from))
-	}
-	if len(a.Thresholds) > 0 {
-		b.WriteString("\n## Thresholds in force\n\n")
-	}
+// page is the page of an analyzer, with the levels that count here and where they come
+// from, in Markdown.
+func page(cfg *config.Config, a *analysis.Analyzer) string {
+	levels := make(map[string]string)
 	for _, t := range cfg.Thresholds(a) {
-		fmt.Fprintf(&b, "* %s: %s\n  * %s\n  * Source: %s\n", t.Name, inPage(t.Describe()), inPage(sentence(t.Doc)), inPage(sentence(t.Source)))
+		levels[t.Name] = t.Describe()
 	}
-	return b.String()
+	text := a.Page(func(t analysis.Threshold) string { return levels[t.Name] })
+	switch level, from := cfg.Severity(a); level {
+	case "":
+	case "off":
+		text += fmt.Sprintf("\n## Severity\n\nIts findings are off (%s).\n", inPage(from))
+	default:
+		text += fmt.Sprintf("\n## Severity\n\nIts findings are of level %s, whatever the thresholds say (%s).\n", level, inPage(from))
+	}
+	return text
 }
 
 // inPage makes text stand as it is in Markdown, also the name of a file.

@@ -114,7 +114,7 @@ func TestBrokenPipe(t *testing.T) {
 }
 
 func TestInterrupt(t *testing.T) {
-	far := regexp.MustCompile(`^tracelens: interrupted after [0-9.]+ [KM]?i?B of standard input; nothing is written\n$`)
+	far := regexp.MustCompile(`^tracelens: interrupted after [0-9.]+ (B|KiB) of standard input; nothing is written\n$`)
 	data, err := os.ReadFile(analysistest.Testdata(t, "gc-sweep"))
 	if err != nil {
 		t.Fatal(err)

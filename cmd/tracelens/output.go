@@ -31,7 +31,8 @@ type outputFlags struct {
 	failOn, sourceRoot string
 	table              string
 	formats            []report.Format
-	links              map[string]string // of texts in tables
+	links              map[string]string          // of texts in tables
+	inForce            map[string]analysis.Levels // of thresholds, for the pages
 }
 
 func (f *outputFlags) add(cmd *cobra.Command, formats ...report.Format) {
@@ -152,7 +153,7 @@ func (f *outputFlags) write(cmd *cobra.Command, format report.Format, rep *analy
 	if rep.Config == nil { // else it is not known here what was in force
 		opt.Limits = defaultLimits()
 	}
-	opt.FailOn, opt.SourceRoot, opt.Pages, opt.Links = analysis.Severity(f.failOn), sourceRoot(f.sourceRoot), analyzerPages(), f.links
+	opt.FailOn, opt.SourceRoot, opt.Pages, opt.Links = analysis.Severity(f.failOn), sourceRoot(f.sourceRoot), analyzerPages(f.inForce), f.links
 	if opt.Charts, err = f.charts(rep); err != nil {
 		return err
 	}
@@ -280,11 +281,17 @@ func sourceRoot(dir string) string {
 	return dir
 }
 
-// analyzerPages are those of the analyzers, by name.
-func analyzerPages() map[string]string {
+// analyzerPages are those of the analyzers, by name, with the levels in force.
+func analyzerPages(inForce map[string]analysis.Levels) map[string]string {
+	describe := func(t analysis.Threshold) string {
+		if l, ok := inForce[t.Name]; ok {
+			t.Levels = l
+		}
+		return t.Describe(nil)
+	}
 	out := make(map[string]string)
 	for _, a := range passes.All() {
-		out[a.Name] = a.Doc
+		out[a.Name] = a.Page(describe)
 	}
 	return out
 }

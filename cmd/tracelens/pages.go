@@ -19,14 +19,15 @@ func pageName(path string) string {
 
 // pages writes the reports of single traces.
 type pages struct {
-	mu  sync.Mutex
-	err error // the first one
+	mu      sync.Mutex
+	err     error                      // the first one
+	inForce map[string]analysis.Levels // of thresholds
 }
 
 func (p *pages) put(file string, rep *analysis.Report, tool string) {
 	rep.Tool, rep.Verdict = tool, verdict.Of(rep)
 	err := writeFile(file, func(w io.Writer) error {
-		return report.HTML(w, rep, report.Options{Pages: analyzerPages(), MetricDocs: metricDocs()})
+		return report.HTML(w, rep, report.Options{Pages: analyzerPages(p.inForce), MetricDocs: metricDocs()})
 	})
 	p.mu.Lock()
 	defer p.mu.Unlock()

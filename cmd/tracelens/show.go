@@ -122,15 +122,15 @@ func (f *showFlags) report(cmd *cobra.Command, name string) (*analysis.Report, e
 
 var handle = regexp.MustCompile(`^([fw])([1-9][0-9]{0,8})$`)
 
-// A page is a part of a list, with what it leaves out.
-type page struct {
+// A listing is a part of a list, with what it leaves out.
+type listing struct {
 	b             strings.Builder
 	offset, limit int
 	n, shown      int
 }
 
-// add takes a line if it is on the page.
-func (p *page) add(format string, args ...any) {
+// add takes a line if it is of the part.
+func (p *listing) add(format string, args ...any) {
 	if p.n >= p.offset && p.shown < p.limit {
 		fmt.Fprintf(&p.b, format+"\n", args...)
 		p.shown++
@@ -139,7 +139,7 @@ func (p *page) add(format string, args ...any) {
 }
 
 // end says what is left out, and how to get it.
-func (p *page) end() string {
+func (p *listing) end() string {
 	if p.offset > 0 {
 		fmt.Fprintf(&p.b, "(from number %d of %d)\n", p.offset+1, p.n)
 	}
@@ -154,7 +154,7 @@ const quotedMost = 600
 
 // show is WHAT of a report as text.
 func show(rep *analysis.Report, what string, offset, limit int) (string, error) {
-	p := &page{offset: offset, limit: limit}
+	p := &listing{offset: offset, limit: limit}
 	if m := handle.FindStringSubmatch(what); m != nil {
 		i, err := strconv.Atoi(m[2])
 		if err != nil {
@@ -207,7 +207,7 @@ func show(rep *analysis.Report, what string, offset, limit int) (string, error) 
 	return "", unknown("WHAT", what, names)
 }
 
-func showFinding(rep *analysis.Report, i int, p *page) (string, error) {
+func showFinding(rep *analysis.Report, i int, p *listing) (string, error) {
 	findings := rep.Findings()
 	if i > len(findings) {
 		return "", fmt.Errorf("no f%d: there are %s", i, plural(len(findings), "finding"))
@@ -279,7 +279,7 @@ func showWindow(rep *analysis.Report, i int) (string, error) {
 	return "", fmt.Errorf("no w%d: the findings have %s", i, plural(n, "window"))
 }
 
-func showTable(rep *analysis.Report, t *analysis.Table, p *page) string {
+func showTable(rep *analysis.Report, t *analysis.Table, p *listing) string {
 	var heads []string
 	for _, c := range t.Columns {
 		heads = append(heads, report.Clean(c.Name))

@@ -52,6 +52,7 @@ type Truth struct {
 	// until the last P stopped. StopCPU is of GC stops.
 	STW, Stopping map[string]*Dist
 	StopCPU       int64
+	Stoppers      int64 // ns that user goroutines spent in stops they asked for, until the restart
 
 	// GC.
 	Cycles     int64            // that ended

@@ -96,6 +96,9 @@ func (s *schedule) stopTheWorld(p *proc) {
 		end = restart
 	}
 	addTo(t.STW, kind, end-from)
+	if g.class == user {
+		t.Stoppers += int64(restart - from) // from the restart on it runs
+	}
 	addTo(t.Stopping, kind, last-from)
 	for _, o := range s.ps {
 		s.restart(o)

@@ -26,7 +26,7 @@ var gcCPUDominant = &analysis.Analyzer{
 			Levels: analysis.Levels{Warning: 10}, Source: "two pauses and two flushes of every P each: 10 a second are seen in programs with a tiny heap or a low GOGC"},
 		{Name: "gc-cpu-dominant.cpu", Doc: "P time of GC pauses, assist and workers in the worst second, as a share of the P time used (without idle workers)", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Warning: .15, Error: .25}, Source: "tiny heaps cycle often and cheaply; a quarter is the GC's own goal at work without end"},
-		{Name: "gc-cpu-dominant.procs", Doc: "that P time, as a share of all P time in the worst second", Unit: analysis.Ratio,
+		{Name: "gc-cpu-dominant.procs", Doc: "P time of GC pauses, assist and workers in the worst second, as a share of all P time", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .05}, Source: "a GC that works beside idle Ps holds nobody up: a fifth of the machine's quarter while it marks (gcBackgroundUtilization)"},
 		{Name: "gc-cpu-dominant.time", Doc: "P time of GC pauses, assist and workers in the worst second", Unit: analysis.NS,
 			Levels: analysis.Levels{Note: 50e6}, Source: "5 % of a core for a second: a nearly idle program does not matter"},

@@ -25,7 +25,7 @@ var mmuLow = &analysis.Analyzer{
 			Levels: analysis.Levels{Note: .49, Warning: .2}, Source: "background marking leaves three quarters, on two Ps with one dedicated worker half"},
 		{Name: "mmu-low.100ms", Doc: "least share of P time left to the program in any 100 ms", Unit: analysis.Ratio, Below: true,
 			Levels: analysis.Levels{Warning: .4}, Source: "over a tenth of a second, what a person notices, assists have taken more than the GC's own share"},
-		{Name: "mmu-low.taken", Doc: "P time that the GC took in the worst second, as a share of the P time used", Unit: analysis.Ratio,
+		{Name: "mmu-low.taken", Doc: "P time that the GC took in the worst second, as a share of all P time", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .02, Warning: .1}, Source: "a rare dip is a note: it costs a request at most"},
 	},
 	Run: func(p *analysis.Pass) error {
@@ -43,7 +43,7 @@ var mmuLow = &analysis.Analyzer{
 		if long.Ok {
 			left = append(left, analysis.Grades("100ms", long.Utilization))
 		}
-		g := p.Gate(analysis.Either(left...), analysis.Grades("taken", say.Ratio(w.taken(), w.used())))
+		g := p.Gate(analysis.Either(left...), analysis.Grades("taken", say.Ratio(w.taken(), w.lanes[measures.GCLaneProcs])))
 		if g.Severity == "" {
 			p.Clear(g)
 			return nil

@@ -22,7 +22,7 @@ var hotFunction = &analysis.Analyzer{
 			Name: "hot-function.samples", Doc: "CPU samples", Unit: analysis.Count, Levels: analysis.Levels{Note: 100}, Source: "a share of .3 is then known to ±.09 (95 %)",
 		},
 	},
-	Requires: []*analysis.Analyzer{measures.Samples},
+	Requires: []*analysis.Analyzer{measures.Timeline, measures.Samples},
 	Run: func(p *analysis.Pass) error {
 		f := analysis.FoldOf[measures.SamplesFold](p, measures.Samples)
 		var n int64

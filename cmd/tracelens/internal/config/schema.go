@@ -61,7 +61,7 @@ func thresholdsSchema(s *schemas) object {
 	for _, a := range s.catalogue {
 		for _, t := range Default().Thresholds(a) {
 			properties[t.Name] = object{
-				"description": fmt.Sprintf("%s. Default: %s. Source: %s.", strings.TrimSuffix(t.Doc, "."), t.describe(false), strings.TrimSuffix(t.Source, ".")),
+				"description": fmt.Sprintf("%s. Default: %s. Source: %s.", strings.TrimSuffix(t.Doc, "."), t.Threshold.Describe(nil), strings.TrimSuffix(t.Source, ".")),
 				"allOf":       []object{{"$ref": "#/definitions/levels_" + string(t.Unit)}}, // beside a $ref nothing else counts
 			}
 		}

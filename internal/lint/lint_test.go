@@ -75,7 +75,7 @@ var confined = map[string]string{
 	"gonum.org/v1/plot":      "plots/...",
 
 	"github.com/modelcontextprotocol/go-sdk": "cmd/tracelens",
-	"go.yaml.in/yaml/v3":     "cmd/tracelens/internal/config",
+	"go.yaml.in/yaml/v3":                     "cmd/tracelens/internal/config",
 }
 
 // pure are packages that import the standard library only, so that a service can link

@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/gzip"
@@ -329,6 +330,15 @@ func everyTrace(t *testing.T, path string) {
 	var text bytes.Buffer
 	if err := report.Text(&text, &rep, report.Options{Width: defaultWidth}); err != nil {
 		t.Error(err)
+	}
+	var brief, again bytes.Buffer
+	for _, w := range []*bytes.Buffer{&brief, &again} {
+		if err := report.Agent(w, &rep, report.Options{Limits: defaultLimits()}); err != nil {
+			t.Error(err)
+		}
+	}
+	if n := utf8.RuneCount(brief.Bytes()); n > 8_000 || !bytes.Equal(brief.Bytes(), again.Bytes()) {
+		t.Errorf("brief: %d characters, the same twice: %v", n, bytes.Equal(brief.Bytes(), again.Bytes()))
 	}
 	for line := range strings.Lines(text.String()) {
 		if bad := imprecise(line, rep.Trace.Quantum); bad != "" {

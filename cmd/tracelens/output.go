@@ -150,6 +150,9 @@ func (f *outputFlags) write(cmd *cobra.Command, format report.Format, rep *analy
 	}
 	opt.Brief, opt.Full = brief && !f.full, f.full
 	opt.MetricDocs = metricDocs()
+	if rep.Config == nil { // else it is not known here what was in force
+		opt.Limits = defaultLimits()
+	}
 	opt.FailOn, opt.SourceRoot, opt.Pages, opt.Links = analysis.Severity(f.failOn), sourceRoot(f.sourceRoot), analyzerPages(f.inForce), f.links
 	if opt.Charts, err = f.charts(rep); err != nil {
 		return err
@@ -187,6 +190,19 @@ func (f *outputFlags) tables(rep *analysis.Report, format report.Format, opt rep
 		}
 	}
 	return nil
+}
+
+// defaultLimits are the thresholds of checks, by name.
+func defaultLimits() map[string]string {
+	limits := make(map[string]string)
+	for _, a := range passes.Checks() {
+		var all []string
+		for _, t := range config.Default().Thresholds(a) {
+			all = append(all, strings.TrimPrefix(t.Name, a.Name+".")+" "+t.Short())
+		}
+		limits[a.Name] = strings.Join(all, "; ")
+	}
+	return limits
 }
 
 // toStdout says whether the output is no file.

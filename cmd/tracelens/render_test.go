@@ -42,6 +42,11 @@ func TestRenderSame(t *testing.T) {
 			}
 			saved := string(output(t, "", "analyze", "--format", "json", "--spans", spans, trace))
 			for _, format := range report.Formats {
+				// What a report is read back as does not depend on the format: a few traces
+				// in all of them, and all traces in those that show most.
+				if i%6 != 0 && format.Name != "html" && format.Name != "json" {
+					continue
+				}
 				direct := output(t, "", "analyze", "--format", format.Name, "--spans", spans, trace)
 				if again := output(t, saved, "render", "--format", format.Name, "-"); !bytes.Equal(direct, again) {
 					t.Errorf("%s differs: %s", format.Name, firstDifference(direct, again))

@@ -63,6 +63,7 @@ var layers = []layer{
 	{"capture", nil},
 	{"internal/bench/...", nil},
 	{"internal/corpus", nil},
+	{"internal/site", []string{"analysis", "analysis/passes"}},
 	{"cmd/tracelens/internal/config", []string{"analysis", "analysis/fleet", "analysis/verdict"}}, // a catalogue is given to it
 	{"cmd/tracelens/internal/report", []string{"analysis", "analysis/fleet", "parse", "plots/...", "cmd/..."}},
 	{"cmd/...", []string{"analysis", "analysis/fleet", "analysis/measures", "analysis/passes", "analysis/verdict", "cmd/...", "parse", "plots/..."}},
@@ -73,7 +74,9 @@ var confined = map[string]string{
 	"golang.org/x/exp/trace": "parse/...", // tests elsewhere may use it as an oracle
 	"github.com/spf13/cobra": "cmd/...",
 	"gonum.org/v1/plot":      "plots/...",
-	"go.yaml.in/yaml/v3":     "cmd/tracelens/internal/config",
+
+	"github.com/modelcontextprotocol/go-sdk": "cmd/tracelens",
+	"go.yaml.in/yaml/v3":                     "cmd/tracelens/internal/config",
 }
 
 // pure are packages that import the standard library only, so that a service can link

@@ -1,6 +1,7 @@
 // Command release makes the files of a release from the commit that is checked out: the
-// program for each platform in an archive, the licences of what is in it, a list of its
-// modules (CycloneDX), and the sums of all files. The same commit and Go give the same
+// program for each platform in an archive, packages for Debian, a formula for Homebrew,
+// the licences of what is in it, a list of its modules (CycloneDX), and the sums of all
+// files. The same commit and Go give the same
 // bytes, whatever the folder, the machine and its settings.
 //
 //	go -C tools run ./release [-o DIR] [-again]
@@ -90,12 +91,33 @@ func release(out string, again bool) error {
 		return err
 	}
 	version := programs[0].info.Main.Version
+	more, err := extras(source, temp)
+	if err != nil {
+		return err
+	}
+	var licences bytes.Buffer
+	for _, d := range beside {
+		if d.name != "README.md" {
+			licences.Write(d.data)
+			licences.WriteByte('\n')
+		}
+	}
 	for _, p := range programs {
 		name, archive, err := p.pack(version, at, beside)
 		if err != nil {
 			return err
 		}
 		files[name] = archive
+		if strings.HasPrefix(p.platform, "linux/") {
+			name, pkg, err := p.deb(version, at, more, licences.Bytes())
+			if err != nil {
+				return err
+			}
+			files[name] = pkg
+		}
+	}
+	if files["tracelens.rb"], err = homebrew(version, files); err != nil {
+		return err
 	}
 	bom, err := billOfMaterials(programs[0].info, modules, at)
 	if err != nil {

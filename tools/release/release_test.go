@@ -5,6 +5,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"compress/gzip"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -12,6 +13,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -177,6 +179,88 @@ func TestNotices(t *testing.T) {
 	for _, want := range []string{"a v1 (MIT)", "\n\nCopyright A\n", "b v2 (MIT)", "LICENSE: as that of a", "by B"} {
 		if strings.Count(text, want) != 1 {
 			t.Errorf("%q is not there once in\n%s", want, text)
+		}
+	}
+}
+
+// TestDeb: the package is the same twice, and what dpkg takes, where it is installed.
+func TestDeb(t *testing.T) {
+	at := time.Unix(1_700_000_001, 0).UTC()
+	p := &program{platform: "linux/arm64", data: []byte("program")}
+	more := []file{{"usr/share/man/man1/tracelens.1.gz", 0o644, []byte("page!")}}
+	name, first, err := p.deb("v1.2.3-0.20261129-abc", at, more, []byte("as you like"))
+	_, second, err2 := p.deb("v1.2.3-0.20261129-abc", at, more, []byte("as you like"))
+	if err != nil || err2 != nil || !bytes.Equal(first, second) || name != "tracelens_1.2.3~0.20261129~abc_arm64.deb" {
+		t.Fatalf("%s, the same: %v; %v, %v", name, bytes.Equal(first, second), err, err2)
+	}
+	dpkg, err := exec.LookPath("dpkg-deb")
+	if err != nil {
+		t.Skip(err)
+	}
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, first, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	info, err := exec.Command(dpkg, "--info", path).CombinedOutput()
+	if err != nil || !strings.Contains(string(info), "Version: 1.2.3~0.20261129~abc") || !strings.Contains(string(info), "Architecture: arm64") {
+		t.Errorf("%v\n%s", err, info)
+	}
+	list, err := exec.Command(dpkg, "--contents", path).CombinedOutput()
+	if err != nil || !strings.Contains(string(list), "-rwxr-xr-x root/root         7 2023-11-14 ") || !strings.Contains(string(list), "./usr/share/man/man1/tracelens.1.gz") {
+		t.Errorf("%v\n%s", err, list)
+	}
+	out := t.TempDir()
+	if said, err := exec.Command(dpkg, "--extract", path, out).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, said)
+	}
+	if data, err := os.ReadFile(filepath.Join(out, "usr/bin/tracelens")); err != nil || string(data) != "program" {
+		t.Errorf("%q, %v", data, err)
+	}
+}
+
+// TestHomebrew: the formula names each archive with its sum, and a missing one is an error.
+func TestHomebrew(t *testing.T) {
+	archives := make(map[string][]byte)
+	for _, platform := range []string{"darwin_arm64", "darwin_amd64", "linux_arm64", "linux_amd64"} {
+		archives["tracelens_v1.2.3_"+platform+".tar.gz"] = []byte(platform)
+	}
+	text, err := homebrew("v1.2.3", archives)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range archives {
+		if want := fmt.Sprintf("/releases/download/v1.2.3/%s\"\n      sha256 \"%x\"", name, sha256.Sum256(data)); !strings.Contains(string(text), want) {
+			t.Errorf("no %s in\n%s", want, text)
+		}
+	}
+	if !strings.Contains(string(text), `version "1.2.3"`) || strings.Count(string(text), "\n    on_") != 4 {
+		t.Errorf("%s", text)
+	}
+	delete(archives, "tracelens_v1.2.3_linux_arm64.tar.gz")
+	if _, err := homebrew("v1.2.3", archives); err == nil {
+		t.Error("an archive that is not there is in the formula")
+	}
+}
+
+// TestExtras: each command has its page, and each shell its completion.
+func TestExtras(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds the program")
+	}
+	files, err := extras(filepath.Join("..", ".."), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, f := range files {
+		names = append(names, f.path)
+		if len(f.data) < 100 {
+			t.Errorf("%s has %d bytes", f.path, len(f.data))
+		}
+	}
+	for _, want := range []string{"usr/share/man/man1/tracelens.1.gz", "usr/share/man/man1/tracelens-analyze.1.gz", "usr/share/bash-completion/completions/tracelens", "usr/share/zsh/vendor-completions/_tracelens"} {
+		if !slices.Contains(names, want) {
+			t.Errorf("no %s in %q", want, names)
 		}
 	}
 }

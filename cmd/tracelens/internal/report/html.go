@@ -185,7 +185,7 @@ type htmlEvidence struct {
 	When, Long, P, G string
 	analysis.Evidence
 	Link      string
-	Elsewhere []opening
+	Elsewhere []Opening
 }
 
 type htmlChart struct {
@@ -295,7 +295,7 @@ func (p *htmlPage) finding(id string, f *analysis.Finding) htmlFinding {
 		}
 	}
 	for _, e := range f.Evidence {
-		row := htmlEvidence{When: analysis.FormatMoment(e.From), Evidence: e, Link: p.link(e.From, e.To, e.P), Elsewhere: openings(p.rep, e.From, e.To)}
+		row := htmlEvidence{When: analysis.FormatMoment(e.From), Evidence: e, Link: p.link(e.From, e.To, e.P), Elsewhere: Openings(p.rep, e.From, e.To)}
 		if e.To > e.From {
 			row.Long = p.dur(e.To - e.From)
 		}

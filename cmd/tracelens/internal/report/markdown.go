@@ -236,7 +236,7 @@ func (m *markdownWriter) proof(f *analysis.Finding) string {
 	m.evidence(&b, shown)
 	var how strings.Builder
 	for _, e := range shown {
-		for i, o := range openings(m.rep, e.From, e.To) {
+		for i, o := range Openings(m.rep, e.From, e.To) {
 			if i == 0 {
 				fmt.Fprintf(&how, "# %s\n", analysis.FormatMoment(e.From))
 			}

@@ -121,7 +121,7 @@ func TestMarkdownFits(t *testing.T) {
 func TestOpenings(t *testing.T) {
 	rep := &analysis.Report{Trace: analysis.Summary{Name: "a b's.trace.gz", Compression: "gzip", To: 10e9}}
 	var got []string
-	for _, o := range openings(rep, 1_500_000_000, 1_500_070_000) {
+	for _, o := range Openings(rep, 1_500_000_000, 1_500_070_000) {
 		got = append(got, o.Command+"  # "+o.Then)
 	}
 	want := []string{
@@ -134,7 +134,7 @@ func TestOpenings(t *testing.T) {
 	}
 	for _, name := range []string{"standard input", "http://host/trace"} {
 		rep.Trace.Name = name
-		if openings(rep, 1, 2) != nil {
+		if Openings(rep, 1, 2) != nil {
 			t.Errorf("%s: it is no file", name)
 		}
 	}

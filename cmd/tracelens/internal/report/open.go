@@ -8,8 +8,8 @@ import (
 	"github.com/tracelens/tracelens/analysis"
 )
 
-// An opening is how to look at one moment of a trace in some tool.
-type opening struct {
+// An Opening is how to look at one moment of a trace in some tool.
+type Opening struct {
 	Tool    string
 	Command string // for a shell
 	Then    string // where it is then
@@ -18,13 +18,13 @@ type opening struct {
 // traceAddress is where `go tool trace` is told to serve, so that links to it hold.
 const traceAddress = "localhost:6061"
 
-// openings are the ways to look at what happened from one time to another; none
+// Openings are the ways to look at what happened from one time to another; none
 // where that is all of the trace, or the trace is no file.
 //
 // Of `go tool trace`, internal/trace/traceviewer/http.go says that its viewer marks
 // the #start:end of its address, in ms; it splits traces from about 100 MiB of JSON
 // on. gotraceui takes the name of a file only. Neither reads compressed files.
-func openings(rep *analysis.Report, from, to int64) []opening {
+func Openings(rep *analysis.Report, from, to int64) []Opening {
 	t := &rep.Trace
 	if !isFile(rep) || from <= t.From && to >= t.To {
 		return nil
@@ -36,7 +36,7 @@ func openings(rep *analysis.Report, from, to int64) []opening {
 		plain = "plain.trace"
 		unpack = fmt.Sprintf("%s -dc %s >%s && ", t.Compression, name, plain)
 	}
-	return []opening{
+	return []Opening{
 		{
 			Tool:    "tracelens",
 			Command: fmt.Sprintf("tracelens analyze --from %s --to %s --format html -o moment.html %s", seconds(a), seconds(b), name),

@@ -27,6 +27,7 @@ type Options struct {
 	FailOn     analysis.Severity // junit: the level of a failure; "" is Warning
 	SourceRoot string            // sarif: paths below it are relative to it
 	Pages      map[string]string // sarif, html: the analyzers' pages in Markdown, by name
+	Limits     map[string]string // brief: the thresholds in force of checks, by name
 	MetricDocs map[string]string // html, openmetrics: what metrics are, by id
 }
 
@@ -47,6 +48,7 @@ type Format struct {
 // Formats is the list of formats; the first is the default.
 var Formats = []Format{
 	{"text", "for people: the verdict, then what each analyzer says", Text, 0},
+	{"brief", "for assistants: at most 8,000 characters, with handles for show", Agent, 0},
 	{"markdown", "for a comment on a review: the verdict, its proof, the rest folded", Markdown, 0},
 	{"html", "one page for a browser, offline: findings, charts, tables, a timeline", HTML, 100_000},
 	{"json", "everything, for programs: times in ns, tables with their units", JSON, 0},

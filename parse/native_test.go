@@ -163,6 +163,9 @@ func compareReaders(t *testing.T, name string, data []byte, version int) {
 			} else if e := (*wire.Error)(nil); errA == io.EOF && errors.As(errB, &e) && e.Kind == wire.Truncated {
 				// The reference takes for whole what is cut between two batches, or after
 				// the first byte of an experimental one.
+			} else if errA == io.EOF && errB != nil && strings.Contains(errB.Error(), "in a varint of a table") {
+				// It returns the io.EOF of binary.ReadUvarint where a table ends before a
+				// number (generation.go: addStrings, addStacks, addCPUSamples).
 			} else if (errA == io.EOF) != (errB == io.EOF) {
 				t.Errorf("%s: after %d events: reference %v, ours %v", name, n, errA, errB)
 			}

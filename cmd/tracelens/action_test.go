@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tracelens/tracelens/analysis/analysistest"
+	"github.com/tracelens/tracelens/internal/corpus"
 )
 
 // TestAction runs the step of the GitHub action that audits.
@@ -18,7 +18,7 @@ func TestAction(t *testing.T) {
 	if err != nil {
 		t.Skip(err)
 	}
-	root := analysistest.Root(t)
+	root := corpus.Root(t)
 	text, err := os.ReadFile(filepath.Join(root, "action.yml"))
 	if err != nil {
 		t.Fatal(err)

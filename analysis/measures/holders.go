@@ -261,15 +261,15 @@ func holdersTable(h *HeldPlaces) *analysis.Table {
 			if part.Label != "" {
 				where = part.Label
 			}
-			t.Add(place.Label, place.Waits, place.Open, place.Held, place.Waited, holder, part.stateWord(), where, part.NS, say.RatioCell(part.NS, place.Held))
+			t.Add(place.Label, place.Waits, place.Open, place.Held, place.Waited, holder, part.StateWord(), where, part.NS, say.RatioCell(part.NS, place.Held))
 		}
 	}
 	t.Limit(1000)
 	return t
 }
 
-// stateWord is what a holder did, in words.
-func (p *HeldPart) stateWord() string {
+// StateWord is what a holder did, in words.
+func (p *HeldPart) StateWord() string {
 	switch {
 	case p.State == parse.GoNotExist:
 		return "not started yet"

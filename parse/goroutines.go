@@ -452,6 +452,7 @@ func (t *tracker) create(ev *wire.Event, id GoID, to GoState) {
 			g.Class = t.class(g.Func)
 		}
 	}
+	t.foretell(g, StackID(ev.Values[0]))
 	if to == GoRunnable {
 		g.Ready, g.Home, g.Waker, g.WakerStack = ReadyCreated, ProcID(ev.P), GoID(ev.G), StackID(ev.Stack)
 	}
@@ -500,6 +501,7 @@ func (t *tracker) goStatus(ev *wire.Event, id GoID, state GoState, g *goroutine)
 		t.tr.Quality.StateMismatch++
 	}
 	t.name(g, StackID(ev.ResStack))
+	t.foretell(g, StackID(ev.Values[0]))
 	if !known && state == GoWaiting && t.holds.on {
 		t.beginWait(g)
 	}

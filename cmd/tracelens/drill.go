@@ -22,7 +22,7 @@ import (
 // drillFlags say of which one thing of a trace everything is to be shown.
 type drillFlags struct {
 	goroutine     int64
-	at            time.Duration
+	moment        time.Duration
 	place, log    string
 	format, table string
 }
@@ -32,7 +32,9 @@ var drillNames = []string{"goroutine", "at", "place", "log"}
 
 func (f *drillFlags) add(flags *pflag.FlagSet) {
 	flags.Int64Var(&f.goroutine, "goroutine", -1, "the spans of goroutine `N`, and its critical path")
-	flags.DurationVar(&f.at, "at", -1, "who ran and who waited for what at the moment `T`, such as 3.2s")
+	f.moment = -1
+	flags.Var((*moment)(&f.moment), "at", "who ran and who waited for what at the moment `T`, such as 3.2s")
+	flags.Lookup("at").DefValue = ""
 	flags.StringVar(&f.place, "place", "", "what happened at a `PLACE`: a function, with :LINE or not, or a part of its name")
 	flags.StringVar(&f.log, "log", "", "messages of runtime/trace.Log that match the regular expression `PATTERN`")
 	flags.StringVar(&f.format, "format", "text", "of these four: text, json or csv as `FORMAT`")
@@ -41,7 +43,7 @@ func (f *drillFlags) add(flags *pflag.FlagSet) {
 
 // drills reports whether one of them is asked for.
 func (f *drillFlags) drills() bool {
-	return f.goroutine != -1 || f.at != -1 || f.place != "" || f.log != "" || f.format != "text" || f.table != ""
+	return f.goroutine != -1 || f.moment != -1 || f.place != "" || f.log != "" || f.format != "text" || f.table != ""
 }
 
 // keptSpans is how many spans a critical path may keep in memory: 200 MB.
@@ -76,10 +78,10 @@ func (f *showFlags) drill(cmd *cobra.Command, args []string) error {
 	case "--goroutine":
 		a = drill.Goroutine(parse.GoID(f.goroutine), page, &names)
 	case "--at":
-		if f.at < 0 || f.from > 0 || f.to > 0 {
-			return fmt.Errorf("--at %v is a moment from the start of the trace, 0 or more, without --from and --to", f.at)
+		if f.moment < 0 || f.from > 0 || f.to > 0 {
+			return fmt.Errorf("--at %v is a moment from the start of the trace, 0 or more, without --from and --to", f.moment)
 		}
-		a = drill.Moment(f.at, page)
+		a = drill.Moment(f.moment, page)
 	case "--place":
 		if f.place == "" {
 			return errors.New("--place needs a name, or a part of it")

@@ -186,6 +186,8 @@ func (t *tracker) goEvent(ev *wire.Event) {
 		t.keep(g)
 		if g.place != 0 {
 			t.endWait(g, t.contextOf(ev), StackID(ev.Stack))
+		} else if from == GoWaiting && g.Ready == ReadyNetpoll {
+			t.endPoll(g)
 		}
 	}
 	how, origin := g.Preempt, g.Origin
@@ -214,6 +216,9 @@ func (t *tracker) goEvent(ev *wire.Event) {
 		t.destroy(g)
 	case to == GoSyscall:
 		g.quiet = t.quiet
+		if t.holds.on {
+			t.noteCall(g)
+		}
 	case to == GoWaiting && t.holds.on && !ev.Coro:
 		t.beginWait(g)
 	}

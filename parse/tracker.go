@@ -122,7 +122,8 @@ type stopping struct {
 type tracker struct {
 	tr       *Trace
 	version  wire.Version
-	strings  []string // of the trace, as far as the current events refer to them
+	strings  []string   // of the trace, as far as the current events refer to them
+	groups   []StringID // likewise
 	stacks   []stackInfo
 	opt      Options
 	sink     Sink
@@ -202,7 +203,7 @@ read:
 			t.opt.Progress(b.bytes, t.now)
 		}
 		err = b.err
-		t.strings, t.stacks = b.strings, b.stacks
+		t.strings, t.groups, t.stacks = b.strings, b.groups, b.stacks
 		for i := range b.events {
 			ev := &b.events[i]
 			if uint64(ev.Time) > t.latest && ev.Op != wire.OpSync {
@@ -283,7 +284,7 @@ func (t *tracker) event(ev *wire.Event) {
 	case wire.OpLabel:
 		t.label(ev)
 	case wire.OpLog:
-		t.ev.Log = Log{ev.Values[0], StringID(ev.Name), StringID(ev.Text)}
+		t.ev.Log = Log{ev.Values[0], StringID(ev.Name), t.group(StringID(ev.Name)), StringID(ev.Text)}
 		t.send(KindLog)
 	case wire.OpSample:
 		t.send(KindSample)
@@ -506,7 +507,8 @@ func (t *tracker) finish() {
 	}
 	slices.Sort(ids)
 	for _, id := range ids {
-		t.rng = t.tasks[id].end(RangeTask, t.now)
+		o := t.tasks[id]
+		t.rng = t.ended(&o.openRange, RangeTask, t.now)
 		t.rng.Unfinished = true
 		t.send(KindRangeEnd)
 	}

@@ -106,5 +106,6 @@ type Frame struct {
 type Tables interface {
 	String(b []byte) uint32
 	Log(b []byte) uint32 // a string that only a user log refers to
+	Name(id uint32)      // a string is what the program calls a task, a region or logs
 	Stack(frames []Frame) uint32
 }

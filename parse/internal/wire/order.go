@@ -861,6 +861,7 @@ func (o *order) fill(ev *raw, e *Event) error {
 		if !ok1 || !ok2 {
 			return corrupt("found invalid string ID for event %s", Specs[ev.typ].Name).with(noEntry)
 		}
+		o.in.tables.Name(e.Name)
 		return nil
 	}
 	id, ok := o.in.text(ev.args[s.string1])
@@ -872,12 +873,16 @@ func (o *order) fill(ev *raw, e *Event) error {
 		e.Mode = o.labels[id]
 	case EvTaskBegin:
 		e.Name = id
+		o.in.tables.Name(id)
 		if o.tasks == nil {
 			o.tasks = make(map[uint64]task)
 		}
 		o.tasks[e.Values[0]] = task{id, e.Values[1]}
 	default:
 		e.Name = id
+		if e.Op == OpRegionBegin || e.Op == OpRegionEnd {
+			o.in.tables.Name(id)
+		}
 	}
 	return nil
 }

@@ -24,7 +24,7 @@ func headerVersion(head []byte) (int, error) {
 	case 5:
 		return 0, &Error{Kind: ErrUnsupported, Detail: "a trace of Go 1.5 or 1.6, which names no functions; build the program with Go 1.7 or later and record it again"}
 	}
-	return 0, &Error{Kind: ErrUnsupported, Detail: fmt.Sprintf("format go 1.%d is not known to this version, which reads traces of Go 1.7 to 1.27; a newer tracelens may", v)}
+	return 0, &Error{Kind: ErrUnsupported, Detail: fmt.Sprintf("format go 1.%d is not known to this version, which reads traces of Go 1.7 to 1.27; a newer tracelens may: go install github.com/tracelens/tracelens/cmd/tracelens@latest", v)}
 }
 
 // foreign says what input that is not a Go execution trace looks like.

@@ -88,3 +88,35 @@ func referenceNames(data []byte) map[parse.GoID]int {
 		name(ev.Goroutine(), ev.Stack())
 	}
 }
+
+// TestGCTime: the Ps that intervals count in each state of the GC sum to the spans of
+// Ps in it, so that whoever reads either has the same share.
+func TestGCTime(t *testing.T) {
+	for _, path := range corpus.Own(t) {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var spans, intervals [parse.NumProcStates]int64
+		_, err = parse.ReadTo(context.Background(), bytes.NewReader(data), parse.Options{}, parse.Sink{
+			Kinds: parse.KindsOf(parse.KindProc, parse.KindInterval),
+			Event: func(e *parse.Event) {
+				if e.Kind == parse.KindProc {
+					spans[e.Proc.From] += e.Held()
+					return
+				}
+				for s, n := range e.Interval.P {
+					intervals[s] += int64(n) * e.Held()
+				}
+			},
+		})
+		if err != nil {
+			continue
+		}
+		for _, s := range []parse.ProcState{parse.ProcWorker, parse.ProcAssist} {
+			if spans[s] != intervals[s] {
+				t.Errorf("%s: %v: spans of %d ns, intervals of %d", filepath.Base(path), s, spans[s], intervals[s])
+			}
+		}
+	}
+}

@@ -16,15 +16,18 @@ type Trace struct {
 	Generations int    // that were delivered whole
 	Begun       int    // generations that the file begins
 
-	First, Last Time // first and last event
-	From, To    Time // what was analysed: First and Last, or the window
-	Quantum     int64
-	Wall        time.Time // wall clock at First; zero before Go 1.25
-	Procs       int       // GOMAXPROCS at the end; 0 when never told
-	Threads     int       // distinct thread ids seen
-	Quiet       int64     // ns analysed in which no goroutine of the program ran or could run
-	Initial     int       // goroutines that existed when the trace began
-	Start       bool      // it begins with trace.Start, not in mid-flight as a flight recorder's does
+	First, Last Time  // first and last event
+	From, To    Time  // what was analysed: First and Last, or the window
+	Quantum     int64 // ns between times the clock can tell apart
+	// TickEstimated: the clock counts ticks of the CPU, whose length the runtime estimated
+	// (runtime/tracetime.go: traceClockNow, on Windows; all systems up to Go 1.21).
+	TickEstimated bool
+	Wall          time.Time // wall clock at First; zero before Go 1.25
+	Procs         int       // GOMAXPROCS at the end; 0 when never told
+	Threads       int       // distinct thread ids seen
+	Quiet         int64     // ns analysed in which no goroutine of the program ran or could run
+	Initial       int       // goroutines that existed when the trace began
+	Start         bool      // it begins with trace.Start, not in mid-flight as a flight recorder's does
 
 	// Fault is why the trace is not complete: an *Error, or an I/O error. What
 	// was read before it is analysed.

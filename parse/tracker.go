@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"math/bits"
 	"slices"
 	"time"
 
@@ -145,7 +144,6 @@ type tracker struct {
 	syncs      int
 	generation int
 	events     int64
-	zeros      [8]int64 // events not moved by the reader, by the number of trailing zero bits of their time
 
 	gs                 []*goroutine // by slot; nil where none lives
 	freeGs             []*goroutine
@@ -249,9 +247,6 @@ func (t *tracker) event(ev *wire.Event) {
 	t.events++
 	if ev.Coro && !(ev.Op == wire.OpGo && GoState(ev.From) == GoWaiting) {
 		at = t.now // the three events of a switch happen at once
-	}
-	if at > t.now+1 {
-		t.zeros[bits.TrailingZeros8(uint8(at)|1<<7)]++ // not moved by the reader
 	}
 	for at >= t.edge {
 		if t.on {
@@ -404,6 +399,9 @@ func (t *tracker) sync(ev *wire.Event) {
 		// Relative to the reading; moved to First when the trace ends.
 		t.tr.Wall = time.Unix(0, int64(ev.Values[1])-int64(ev.Values[0]))
 	}
+	if t.tr.Quantum == 0 {
+		t.tr.Quantum, t.tr.TickEstimated = int64(ev.Name), ev.Text != 0
+	}
 	t.tr.Quality.ClockChanges += int64(ev.Mode)
 	t.tr.Quality.Moved, t.tr.Quality.LargestMove = int64(ev.Slot), ev.Res
 	if t.first {
@@ -459,7 +457,7 @@ func (t *tracker) finish() {
 	if !tr.Wall.IsZero() {
 		tr.Wall = tr.Wall.Add(time.Duration(tr.First))
 	}
-	tr.Quantum = t.quantum()
+	tr.Quantum = max(1, tr.Quantum)
 	if d := int64(tr.Last - tr.First); t.events > 1000 && t.events*10 > d {
 		tr.Quality.ImplausibleClock = t.events
 	}
@@ -536,19 +534,4 @@ func (t *tracker) sorted(keep func(*goroutine) bool) []*goroutine {
 		return cmp.Or(cmp.Compare(a.Since, b.Since), cmp.Compare(a.ID, b.ID))
 	})
 	return gs
-}
-
-// quantum is the power of two, up to 128 ns, that nine of ten event times are
-// multiples of. The reader moves some times by 1 ns to keep them apart.
-func (t *tracker) quantum() int64 {
-	var n, unmoved int64
-	for _, z := range t.zeros {
-		unmoved += z
-	}
-	for k := len(t.zeros) - 1; k > 0; k-- {
-		if n += t.zeros[k]; n*10 >= unmoved*9 && n > 0 {
-			return 1 << k
-		}
-	}
-	return 1
 }

@@ -151,6 +151,7 @@ func compareV1(t *testing.T, name string, want, got []spelled) {
 	}
 	begun := got[first].Time
 	got = slices.Delete(slices.Clone(got), first, first+1)
+	got[0].nameText, got[0].textText = "", "" // the clock's tick, and how it is known
 	if len(got) != len(want) {
 		t.Errorf("%s: %d events, reference %d", name, len(got), len(want))
 		return

@@ -277,6 +277,10 @@ func gcSiteTables(p *analysis.Pass, c *GCFold) {
 	p.Table(sweeps)
 }
 
+// LeakProfile is the trigger of cycles that look for leaked goroutines (Go 1.26 and
+// later, runtime/pprof.writeGoroutineLeak).
+const LeakProfile = "goroutine-leak profile"
+
 // GCTrigger tells by its stack why a cycle began (mgc.go:gcTrigger).
 func GCTrigger(p *analysis.Pass, s parse.StackID) string {
 	frames := p.Trace.Stack(s)
@@ -290,6 +294,8 @@ func GCTrigger(p *analysis.Pass, s parse.StackID) string {
 			trigger = "runtime.GC"
 		case "runtime/debug.FreeOSMemory", "runtime/debug.freeOSMemory": // calls runtime.GC
 			trigger = "debug.FreeOSMemory"
+		case "runtime/pprof.writeGoroutineLeak": // asks for it in the manner of runtime.GC
+			trigger = LeakProfile
 		case "runtime.forcegchelper":
 			trigger = "two minutes without one"
 		}

@@ -293,11 +293,15 @@ func trustSay(p *analysis.Pass, f *TrustFold, accounts []account) {
 	if tr.From != tr.First || tr.To != tr.Last {
 		what += fmt.Sprintf(" (window %s to %s)", p.At(tr.From), p.At(tr.To))
 	}
+	clock := exactNS(tr.Quantum) + " clock"
+	if tr.TickEstimated {
+		clock = "clock with an estimated tick of " + exactNS(tr.Quantum)
+	}
 	if tr.Fault != nil {
 		p.Say("INCOMPLETE: %v", tr.Fault)
-		p.Say("%s, %s whole; %s; %s clock", what, trustGenerations(tr), books, exactNS(tr.Quantum))
+		p.Say("%s, %s whole; %s; %s", what, trustGenerations(tr), books, clock)
 	} else {
-		p.Say("%s, %s, complete; %s; %s clock", what, trustGenerations(tr), books, exactNS(tr.Quantum))
+		p.Say("%s, %s, complete; %s; %s", what, trustGenerations(tr), books, clock)
 	}
 	if odd := trustOdd(tr); len(odd) > 0 {
 		var parts []string
@@ -361,7 +365,11 @@ func trustFacts(p *analysis.Pass, f *TrustFold) {
 	t.Add("GOMAXPROCS", procs)
 	t.Add("threads seen", analysis.FormatCount(int64(tr.Threads)))
 	t.Add("goroutines at start", analysis.FormatCount(int64(tr.Initial)))
-	t.Add("clock", fmt.Sprintf("steps of %s; nothing shorter than about 0.5 µs is meaningful", exactNS(tr.Quantum)))
+	steps := "steps of " + exactNS(tr.Quantum)
+	if tr.TickEstimated {
+		steps = fmt.Sprintf("ticks of about %s, whose length the runtime estimated", exactNS(tr.Quantum))
+	}
+	t.Add("clock", steps+"; nothing shorter than about 0.5 µs is meaningful")
 	if read, all := int64(tr.Last-tr.First), tr.Duration(); read > 0 && all > 0 && f.busy > 0 {
 		// Events of the whole reading, scaled to the window.
 		perNS := float64(tr.Events) / float64(read) * float64(all) / float64(f.busy)

@@ -29,9 +29,14 @@ var forcedGC = &analysis.Analyzer{
 		var all int64
 		forced := make(map[parse.StackID]*measures.GCSum)
 		tests := true
+		var leak int64 // begun by goroutine-leak profiles
 		for id, s := range c.Starts() {
 			all += s.N
-			if evidence.IsForced(measures.GCTrigger(p, id)) {
+			trigger := measures.GCTrigger(p, id)
+			if trigger == measures.LeakProfile {
+				leak += s.N
+			}
+			if evidence.IsForced(trigger) {
 				forced[id] = s
 				tests = tests && slices.ContainsFunc(p.Trace.Stack(id), func(f parse.Frame) bool { return strings.HasPrefix(p.Trace.String(f.Func), "testing.") })
 			}
@@ -59,6 +64,13 @@ var forcedGC = &analysis.Analyzer{
 		if float64(sum.N) >= evidence.ExplainsFrom*float64(all) && severity != analysis.Note {
 			explains = []string{"gc-cpu-dominant"}
 		}
+		advice := "Leave the pace to the runtime: remove the calls of runtime.GC and debug.FreeOSMemory, and bound memory by GOMEMLIMIT instead. gc.cycles should fall."
+		switch {
+		case leak == sum.N:
+			advice = "Collect the goroutine-leak profile (/debug/pprof/goroutineleak) less often: each one marks the whole heap and stops the world four times. gc.cycles should fall."
+		case leak > 0:
+			advice += fmt.Sprintf(" %s of them are goroutine-leak profiles (/debug/pprof/goroutineleak): collect these less often.", analysis.FormatCount(leak))
+		}
 		p.Find(analysis.Finding{
 			Severity: severity, Explains: explains,
 			Summary: fmt.Sprintf("The program forces GC cycles: %s of %s, %s, most at %s",
@@ -68,7 +80,7 @@ var forcedGC = &analysis.Analyzer{
 			Evidence: evidence.SiteEvidence(p, sites, p.Trace.From, p.Trace.To, func(s *measures.GCSum) string {
 				return fmt.Sprintf("began %s, %s of mark in all", say.Counted(s.N, "cycle", "cycles"), p.Dur(s.Wall))
 			}),
-			Advice: "Leave the pace to the runtime: remove the calls of runtime.GC and debug.FreeOSMemory, and bound memory by GOMEMLIMIT instead. gc.cycles should fall.",
+			Advice: advice,
 			Caveat: "A call that joins a cycle already under way, or waits for one, begins none and is not counted. Calls in benchmarks (testing frames) are a note only.",
 			Figure: "gc.heap",
 		})

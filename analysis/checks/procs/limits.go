@@ -106,6 +106,8 @@ func limitNumbers(p *analysis.Pass) string {
 	if worst := measures.STWOf(p).Worst().Items(); len(worst) > 0 {
 		r := worst[0].Item
 		parts = append(parts, "longest stop of the world "+p.Dur(measures.STWHalt(&r)))
+	} else if p.Trace.Version < 10 {
+		parts = append(parts, "traces of Go 1.9 and older do not tell stops of the world")
 	} else {
 		parts = append(parts, "no stop of the world was seen whole")
 	}

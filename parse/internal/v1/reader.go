@@ -196,6 +196,7 @@ func (r *Reader) Read(buf []wire.Event) (n int, err error) {
 		case r.state == unread:
 			r.state, r.first = reading, now
 			*e = wire.Event{Time: -1, Op: wire.OpSync, G: none, P: none, M: none}
+			e.Tick(r.nsPer, true)
 			n++
 			continue
 		case next <= sample && next <= exit:

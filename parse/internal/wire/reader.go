@@ -168,6 +168,16 @@ func (e *Event) status() bool {
 	return e.Op == OpRangeActive
 }
 
+// Tick tells in e, an OpSync, the length of a tick in ns.
+func (e *Event) Tick(ns float64, estimated bool) {
+	if ns >= 0 && ns < math.MaxUint32 {
+		e.Name = uint32(math.Round(ns))
+		if estimated {
+			e.Text = 1
+		}
+	}
+}
+
 // trailing reports whether no thread has an event left, so that what remains of the
 // generation are the statuses of what did nothing in it.
 func (r *Reader) trailing() bool {
@@ -226,6 +236,7 @@ func (r *Reader) nextGeneration(e *Event) error {
 		e.Mode = 1
 	}
 	r.nsPer = r.g.nsPer
+	e.Tick(r.nsPer, r.g.whole != 64) // what all but Windows have
 	return nil
 }
 

@@ -40,7 +40,9 @@ func NoGC(p *analysis.Pass) string {
 }
 
 // IsForced reports whether the program asked for a cycle with that trigger.
-func IsForced(trigger string) bool { return trigger == "runtime.GC" || trigger == "debug.FreeOSMemory" }
+func IsForced(trigger string) bool {
+	return trigger == "runtime.GC" || trigger == "debug.FreeOSMemory" || trigger == measures.LeakProfile
+}
 
 // NoTime ends a check on a trace in which no time passes.
 func NoTime(p *analysis.Pass) bool {

@@ -143,6 +143,8 @@ type tracker struct {
 	edge       Time   // begin or end of the window, what comes next
 	first      bool   // the first event is still to come
 	syncs      int
+	wallAt     int64 // of the latest snapshot, on the trace's clock, and on the wall clock
+	wall       int64
 	generation int
 	events     int64
 	zeros      [8]int64 // events not moved by the reader, by the number of trailing zero bits of their time
@@ -401,6 +403,7 @@ func (t *tracker) sync(ev *wire.Event) {
 		// Relative to the reading; moved to First when the trace ends.
 		t.tr.Wall = time.Unix(0, int64(ev.Values[1])-int64(ev.Values[0]))
 	}
+	t.clock(int64(ev.Values[0]), int64(ev.Values[1]))
 	t.tr.Quality.ClockChanges += int64(ev.Mode)
 	t.tr.Quality.Moved, t.tr.Quality.LargestMove = int64(ev.Slot), ev.Res
 	if t.first {
@@ -410,6 +413,25 @@ func (t *tracker) sync(ev *wire.Event) {
 	t.ev.Time = t.now
 	t.restartQueues()
 	t.send(KindGeneration)
+}
+
+// clock compares how far two snapshots are apart on the trace's clock and on the wall
+// clock, which may be set meanwhile, but hardly by a tenth.
+func (t *tracker) clock(at, wall int64) {
+	if wall == 0 {
+		return
+	}
+	if t.wall != 0 {
+		ran, took := at-t.wallAt, wall-t.wall
+		off := took - ran
+		if off < 0 {
+			off = -off
+		}
+		if off > 50e6 && off > max(ran, took)/10 {
+			t.tr.Quality.ClockDisagrees++
+		}
+	}
+	t.wallAt, t.wall = at, wall
 }
 
 // advance moves the clock and the integrals to now.

@@ -56,6 +56,9 @@ func (e *Entry) keep(f analysis.Finding) {
 	}
 }
 
+// sound reports whether e counts among the values of traces.
+func (e *Entry) sound() bool { return e.Failure == "" && e.Trace.Sound() }
+
 // Encode writes e, compressed.
 func (e *Entry) Encode(w io.Writer) error {
 	text, err := json.Marshal(e)

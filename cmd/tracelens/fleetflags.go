@@ -137,8 +137,8 @@ func (f *fleetFlags) conclude(cmd *cobra.Command, fl *fleet.Fleet) error {
 		return &brokenBudgets{broken}
 	case grave != nil:
 		return grave
-	case f.strict && rep.Fleet.Failed+rep.Fleet.Partial > 0:
-		return &failure{"audit", fmt.Errorf("%d inputs cannot be read, %d only in part", rep.Fleet.Failed, rep.Fleet.Partial)}
+	case f.strict && rep.Fleet.Failed+rep.Fleet.Partial+rep.Fleet.Odd > 0:
+		return &failure{"audit", fmt.Errorf("%d inputs cannot be read, %d only in part, %d contradict themselves", rep.Fleet.Failed, rep.Fleet.Partial, rep.Fleet.Odd)}
 	case len(open) > 0:
 		return inconclusive(open)
 	}

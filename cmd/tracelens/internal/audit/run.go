@@ -241,6 +241,9 @@ func (o *Options) trace(ctx context.Context, r io.Reader, path string, jobs int)
 	if err != nil {
 		return o.failed(path, err)
 	}
+	if rep.Trace.Wrecked() {
+		return o.failed(path, fmt.Errorf("no generation could be read whole: %s", rep.Trace.Fault))
+	}
 	rep.Tool = o.Tool
 	if rep.Trace.FaultKind == "io" {
 		return fleet.NewEntry(rep, o.Settings, "")

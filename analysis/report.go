@@ -72,6 +72,18 @@ type Fleet struct {
 	Bytes    int64 `json:"bytes"`    // of the traces
 	Events   int64 `json:"events"`   // in all
 	Duration int64 `json:"total_ns"` // of all traces, one after the other
+
+	Interrupted *Interrupted `json:"interrupted,omitempty"` // the report is about a part of the inputs
+}
+
+// Interrupted says how far a run came that was ended.
+type Interrupted struct {
+	Done int `json:"done"`
+	Of   int `json:"of"`
+}
+
+func (i *Interrupted) String() string {
+	return fmt.Sprintf("interrupted: it is about %d of %d inputs", i.Done, i.Of)
 }
 
 // Summary says which trace, and how far it can be trusted.

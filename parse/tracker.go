@@ -328,7 +328,7 @@ func (t *tracker) start(at Time) {
 	t.limit()
 	t.iv.Since = at
 	t.ev.Time, t.ev.G, t.ev.P, t.ev.M = at, NoGo, NoProc, NoThread
-	t.edge = at + Time(t.opt.From)
+	t.edge = at + min(Time(t.opt.From), math.MaxInt64-at)
 	if t.opt.From <= 0 {
 		t.on = true
 		t.setEnd()
@@ -340,7 +340,7 @@ func (t *tracker) start(at Time) {
 func (t *tracker) setEnd() {
 	t.edge = math.MaxInt64
 	if t.opt.To > 0 {
-		t.edge = t.tr.First + Time(t.opt.To) + 1
+		t.edge = t.tr.First + min(Time(t.opt.To), math.MaxInt64-1-t.tr.First) + 1
 	}
 }
 

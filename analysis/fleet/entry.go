@@ -99,5 +99,10 @@ func Decode(data []byte) (*Entry, error) {
 	if err := json.Unmarshal(text, e); err != nil {
 		return nil, fmt.Errorf("no audit entry: %w", err)
 	}
+	for id, h := range e.Pools {
+		if h == nil {
+			return nil, fmt.Errorf("no audit entry: pool %s is null", id)
+		}
+	}
 	return e, nil
 }

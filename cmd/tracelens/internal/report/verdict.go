@@ -12,10 +12,14 @@ import (
 // lost says what is missing of the trace, or of the fleet, "" if nothing.
 func lost(rep *analysis.Report) string {
 	if f := rep.Fleet; f != nil {
-		if f.Failed+f.Partial+f.Odd == 0 {
-			return ""
+		stopped := ""
+		if f.Interrupted != nil {
+			stopped = "INTERRUPTED: this report is about " + fmt.Sprintf("%d of %s. ", f.Interrupted.Done, counted(int64(f.Interrupted.Of), "input"))
 		}
-		return fmt.Sprintf("%s could not be read, %s in part only, %s themselves: see the failures.", counted(int64(f.Failed), "input"), counted(int64(f.Partial), "trace"), contradict(f.Odd))
+		if f.Failed+f.Partial+f.Odd == 0 {
+			return strings.TrimSpace(stopped)
+		}
+		return stopped + fmt.Sprintf("%s could not be read, %s in part only, %s themselves: see the failures.", counted(int64(f.Failed), "input"), counted(int64(f.Partial), "trace"), contradict(f.Odd))
 	}
 	s := &rep.Trace
 	if s.Fault == "" {

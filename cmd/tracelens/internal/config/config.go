@@ -91,7 +91,7 @@ func (e Errors) Error() string {
 var names = []string{FileName, strings.TrimSuffix(FileName, ".yaml") + ".yml"}
 
 // Find returns the path of the configuration for a directory: that in the nearest
-// directory above that has one, up to the root of the repository; outside of one that in
+// directory above that has one, up to the root of the repository or to the home of the user; outside of one that in
 // the directory alone. A file of another user is an error. It is "" where there is none.
 func Find(dir string) (string, error) {
 	dir, err := filepath.Abs(dir)
@@ -99,6 +99,7 @@ func Find(dir string) (string, error) {
 		return "", err
 	}
 	top := repository(dir)
+	home, _ := os.UserHomeDir()
 	for start := dir; ; {
 		for _, name := range names {
 			path := filepath.Join(dir, name)
@@ -114,7 +115,7 @@ func Find(dir string) (string, error) {
 				return "", err
 			}
 		}
-		if dir == top {
+		if dir == top || dir == home {
 			return "", nil
 		}
 		dir = filepath.Dir(dir)

@@ -196,7 +196,7 @@ func (o *Options) read(ctx context.Context, in Input, jobs int) Done {
 	}
 	defer f.Close()
 	if archive {
-		entries, skipped := o.archive(ctx, until{ctx, f}, in.Path)
+		entries, skipped := o.archive(ctx, until{ctx, f}, in.Path, before.Size())
 		return Done{Entries: entries, Skipped: skipped, Bytes: in.Size}
 	}
 	head := make([]byte, sniff.HeadSize)
@@ -291,7 +291,7 @@ var archiveName = regexp.MustCompile(`(?i)\.(tar|tar\.gz|tgz|tar\.zst)$`)
 
 // archive makes the Entries of the members of a tar file. What cannot be read of it is
 // an Entry as well.
-func (o *Options) archive(ctx context.Context, f io.Reader, path string) (out []*fleet.Entry, skipped int) {
+func (o *Options) archive(ctx context.Context, f io.Reader, path string, size int64) (out []*fleet.Entry, skipped int) {
 	fail := func(err error) ([]*fleet.Entry, int) {
 		return append(out, o.failed(path, fmt.Errorf("archive: %w", err))), skipped
 	}
@@ -313,13 +313,17 @@ func (o *Options) archive(ctx context.Context, f io.Reader, path string) (out []
 		defer z.Close()
 		plain = z
 	}
-	bounded := &io.LimitedReader{R: plain, N: 8 * o.MaxBytes}
+	limit := 8 * o.MaxBytes
+	if plain != io.Reader(r) {
+		limit = min(limit, 64<<20+100*size) // as of a single trace: parse/decompress.go
+	}
+	bounded := &io.LimitedReader{R: plain, N: limit}
 	members := tar.NewReader(bounded)
 	for {
 		head, err := members.Next()
 		switch {
 		case bounded.N <= 0:
-			return fail(fmt.Errorf("more than %s when decompressed", analysis.FormatBytes(8*o.MaxBytes)))
+			return fail(fmt.Errorf("more than %s when decompressed", analysis.FormatBytes(limit)))
 		case err == io.EOF && len(out)+skipped == 0:
 			return fail(errors.New("it is empty"))
 		case err == io.EOF:

@@ -180,6 +180,16 @@ func (p *Partial) read(ctx context.Context, r io.Reader, opt Options) (*parse.Tr
 
 // Conclude turns folds into a report.
 func Conclude(tr *parse.Trace, name string, p *Partial, analyzers []*Analyzer, levels map[string]Levels) *Report {
+	rep := ByThresholds(tr, name, p, analyzers, levels)
+	rep.grade()
+	rep.cover(analyzers)
+	rep.Fold()
+	return rep
+}
+
+// ByThresholds is the report in which each check stands for itself: findings have the
+// severity of its thresholds, whatever they cost, and none is folded into another.
+func ByThresholds(tr *parse.Trace, name string, p *Partial, analyzers []*Analyzer, levels map[string]Levels) *Report {
 	rep := &Report{Schema: Schema, Trace: summarize(tr, name), Metrics: make(map[string]Metric), Pools: make(map[string]*sketch.Histogram)}
 	results, models := make(map[*Analyzer]*Result), make(map[reflect.Type]any)
 	for _, a := range Closure(analyzers) {
@@ -193,8 +203,6 @@ func Conclude(tr *parse.Trace, name string, p *Partial, analyzers []*Analyzer, l
 			a.weigh(&rep.Results[i].Figures[k], rep.Metrics)
 		}
 	}
-	rep.cover(analyzers)
-	rep.Fold()
 	return rep
 }
 

@@ -1,8 +1,46 @@
 package analysis
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
-// Findings are all findings of the report, the gravest and costliest first.
+// What a finding must cost to be more than a note, or more than a warning: a share of
+// wall time, or of the lives of those who wait, and so much time. It is the same for all
+// checks, whatever their thresholds are about.
+const (
+	warningShare = .02  // less is within what two runs of one program differ by
+	errorShare   = .05  // one second in twenty is lost: what stops of the world may take before they are an error (stw-long)
+	leastCost    = 10e6 // ns: a time slice (proc.go:forcePreemptNS)
+)
+
+// grade lowers the severities of findings to what their cost and their confidence bear.
+// A finding that has no cost, or that is about the file, keeps its own.
+func (r *Report) grade() {
+	for _, res := range r.Results {
+		for i := range res.Findings {
+			f := &res.Findings[i]
+			most := Error
+			if f.Confidence == Heuristic {
+				most = Warning
+			}
+			if share := max(f.Cost.Rate(r.Trace.Duration), f.Cost.Share()); f.Cost.Total > 0 && res.About != File {
+				switch {
+				case share < warningShare || f.Cost.Value < leastCost:
+					most = Note
+				case share < errorShare:
+					most = Warning
+				}
+			}
+			if f.Severity.Rank() > most.Rank() {
+				f.Severity = most
+			}
+		}
+	}
+}
+
+// Findings are all findings of the report, the gravest first; of equals what costs most,
+// in the one currency of all costs.
 func (r *Report) Findings() []*Finding {
 	var all []*Finding
 	for _, res := range r.Results {
@@ -11,16 +49,7 @@ func (r *Report) Findings() []*Finding {
 		}
 	}
 	slices.SortStableFunc(all, func(a, b *Finding) int {
-		if d := b.Severity.Rank() - a.Severity.Rank(); d != 0 {
-			return d
-		}
-		switch x, y := a.Cost.Share(), b.Cost.Share(); {
-		case x > y:
-			return -1
-		case x < y:
-			return 1
-		}
-		return 0
+		return cmp.Or(b.Severity.Rank()-a.Severity.Rank(), cmp.Compare(b.Cost.Rate(r.Trace.Duration), a.Cost.Rate(r.Trace.Duration)))
 	})
 	return all
 }

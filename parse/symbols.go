@@ -51,6 +51,8 @@ type stackInfo struct {
 	mutual bool // see Primitive.Mutual
 	idle   bool // see GoLife.Idle
 	top    topFrame
+
+	descriptor descriptor
 }
 
 // topFrame is a leaf function that gives a stop its meaning.

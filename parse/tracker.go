@@ -391,6 +391,9 @@ func (t *tracker) openWindow() {
 	}
 	if t.gcOn {
 		t.gc.Since, t.gc.Partial = t.now, true
+		if t.gc.MarkBegin != 0 {
+			t.gc.MarkBegin = t.now
+		}
 		t.ev.GC = t.now
 	}
 	t.ev.Time = t.now

@@ -17,6 +17,7 @@ const (
 	tooShort = 100e6 // ns: ten time slices (proc.go:forcePreemptNS)
 	longest  = 260   // characters of what a sentence takes over from a finding
 	worth    = .02   // of wall: the floor of a warning
+	felt     = .1    // of the lives of those who wait: if they never had to, they would be done a tenth earlier
 )
 
 // Of makes the verdict of a report over one trace, nil for a report over many. It is to
@@ -60,20 +61,7 @@ func limits(rep *analysis.Report) (parts []analysis.VerdictPart, host string) {
 		about[res.Name] = res.About
 	}
 	var look *analysis.VerdictPart
-	findings := rep.Findings()
-	slices.SortStableFunc(findings, func(a, b *analysis.Finding) int {
-		if d := b.Severity.Rank() - a.Severity.Rank(); d != 0 {
-			return d
-		}
-		switch x, y := a.Cost.Rate(wall), b.Cost.Rate(wall); {
-		case x > y:
-			return -1
-		case x < y:
-			return 1
-		}
-		return 0
-	})
-	for _, f := range findings {
+	for _, f := range rep.Findings() {
 		check, _, _ := strings.Cut(f.Code, "/")
 		switch {
 		case f.Severity.Rank() < analysis.Warning.Rank():
@@ -81,7 +69,7 @@ func limits(rep *analysis.Report) (parts []analysis.VerdictPart, host string) {
 			host = sentence(f, wall)
 		case about[check] != "" || len(parts) == most:
 		default:
-			part := analysis.VerdictPart{Kind: analysis.VerdictLimit, Text: sentence(f, wall), Code: f.Code, Held: f.Cost.Rate(wall)}
+			part := analysis.VerdictPart{Kind: analysis.VerdictLimit, Text: sentence(f, wall), Code: f.Code, Held: held(f, wall)}
 			if part.Held < worth {
 				if look == nil {
 					part.Kind, part.Text = analysis.VerdictLook, "Worth a look: "+part.Text
@@ -96,6 +84,15 @@ func limits(rep *analysis.Report) (parts []analysis.VerdictPart, host string) {
 		parts = append(parts, *look)
 	}
 	return parts, host
+}
+
+// held is what a finding costs, or the costliest of what it explains.
+func held(f *analysis.Finding, wall int64) float64 {
+	rate := max(f.Cost.Rate(wall), f.Cost.Share())
+	for i := range f.Symptoms {
+		rate = max(rate, held(&f.Symptoms[i], wall))
+	}
+	return rate
 }
 
 // sentence says what a finding says, what it costs, and what to do.
@@ -172,6 +169,7 @@ func leading(rep *analysis.Report, room int, limits []analysis.VerdictPart) (tex
 			case said(l.Place) || float64(l.Held) < worth*float64(wall):
 			case l.Kind != analysis.VerdictLimit:
 				spent = append(spent, l.Text)
+			case l.Lives < felt:
 			case limited && (l.Outside || l.Lives < .5): // less than what is said already
 			case l.Outside:
 				outside = append(outside, l.Text)

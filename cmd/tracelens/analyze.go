@@ -54,11 +54,13 @@ has too little data for is 4.`,
 	f.outputFlags.add(cmd, report.Formats...)
 	grouped(cmd, "What to look at", func() {
 		f.window(flags)
+		f.at(flags)
 		chosen(flags, &f.only, &f.skip)
 		flags.IntVar(&f.spans, "spans", -1, "keep `N` exact spans of Ps where the findings are; html: 100000")
 	})
 	grouped(cmd, "How to read", func() { f.reading(flags) })
 	f.configFlags.add(cmd)
+	exclusive(cmd)
 	complete(cmd, "only", completeAnalyzers)
 	complete(cmd, "skip", completeAnalyzers)
 	return cmd
@@ -138,24 +140,25 @@ func budgets(cfg *config.Config, rep *analysis.Report, whole bool) (broken, open
 
 // chosen are the flags that choose analyzers.
 func chosen(flags *pflag.FlagSet, only, skip *[]string) {
-	flags.StringSliceVar(only, "only", nil, "run only these `ANALYZERS`, separated by commas")
+	flags.StringSliceVar(only, "only", nil, "run only `ANALYZERS`: names, codes or figures, by commas")
 	flags.StringSliceVar(skip, "skip", nil, "leave out these `ANALYZERS`")
 }
 
-// choose returns the analyzers of the catalogue that --only and --skip leave.
+// choose returns the analyzers of the catalogue that --only and --skip leave. Both take
+// codes and figures as well.
 func choose(only, skip []string) ([]*analysis.Analyzer, error) {
-	all := passes.All()
-	var names []string
-	for _, a := range all {
-		names = append(names, a.Name)
-	}
-	for _, name := range slices.Concat(only, skip) {
-		if !slices.Contains(names, name) {
-			return nil, unknown("analyzer", name, names)
+	var named [2][]*analysis.Analyzer
+	for i, names := range [][]string{only, skip} {
+		for _, name := range names {
+			a := analyzerOf(name)
+			if a == nil {
+				return nil, unknown("analyzer", name, analyzerNames())
+			}
+			named[i] = append(named[i], a)
 		}
 	}
-	chosen := slices.DeleteFunc(all, func(a *analysis.Analyzer) bool {
-		return len(only) > 0 && !slices.Contains(only, a.Name) || slices.Contains(skip, a.Name)
+	chosen := slices.DeleteFunc(passes.All(), func(a *analysis.Analyzer) bool {
+		return len(only) > 0 && !slices.Contains(named[0], a) || slices.Contains(named[1], a)
 	})
 	if len(chosen) == 0 {
 		return nil, errors.New("--only and --skip leave no analyzer")

@@ -68,7 +68,7 @@ func (f *configFlags) load(cmd *cobra.Command) (*config.Config, error) {
 // configuration switches off. Those that --only names run nevertheless.
 func switchOff(c *config.Config, analyzers []*analysis.Analyzer, only []string) (run []*analysis.Analyzer, off []string) {
 	for _, a := range analyzers {
-		if c.Off(a) && !slices.Contains(only, a.Name) {
+		if c.Off(a) && !slices.ContainsFunc(only, func(name string) bool { return analyzerOf(name) == a }) {
 			off = append(off, a.Name)
 		} else {
 			run = append(run, a)

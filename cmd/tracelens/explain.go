@@ -19,7 +19,7 @@ func newExplain() *cobra.Command {
 	var thresholds bool
 	var cf configFlags
 	cmd := &cobra.Command{
-		Use:   "explain [NAME | METRIC]",
+		Use:   "explain [NAME | CODE | FIGURE | METRIC | TERM]",
 		Short: "Say what an analyzer or metric is, how it counts, and what to do about it",
 		Long: `Explain prints the page of a measure or a check: what it looks at, how it
 counts, what to trust, and what to do; for a check also the values at which
@@ -27,10 +27,13 @@ it fires, where each level comes from (the default, a preset, a line of
 ` + config.FileName + `), and why the default is what it is.
 
 With the id of a metric of the JSON report, or the start of some, such as
-sched.latency, it says what those are. Without argument it lists measures,
-checks and metrics.`,
+sched.latency, it says what those are; with 'terms' what P time, held up,
+stopping and the other words of reports mean. Without argument it lists
+measures, checks and metrics.`,
 		Example: `  tracelens explain latency
+  tracelens explain limits/contention
   tracelens explain sched.latency
+  tracelens explain terms
   tracelens explain --thresholds --config strict.yaml`,
 		Args: takes(0, 1, "NAME"),
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
@@ -42,6 +45,10 @@ checks and metrics.`,
 				for _, m := range passes.Metrics() {
 					out = append(out, m.ID+"\t"+m.Doc)
 				}
+				for _, d := range passes.Figures() {
+					out = append(out, d.Name+"\t"+d.Doc)
+				}
+				out = append(out, "terms\twhat the words of reports mean")
 			}
 			return out, cobra.ShellCompDirectiveNoFileComp
 		},
@@ -111,23 +118,30 @@ func catalogue(cfg *config.Config) string {
 	for _, m := range passes.Metrics() {
 		fmt.Fprintf(&b, "  %-*s  %s\n", width, m.ID, m.Doc)
 	}
-	b.WriteString("\n'tracelens explain NAME' prints the page of a measure or check, or says more of metrics; --thresholds prints the values at which checks fire.\n")
+	b.WriteString("\n'tracelens explain NAME' prints the page of a measure or check, or says more of metrics; 'tracelens explain terms' says what words mean; --thresholds prints the values at which checks fire.\n")
 	return b.String()
 }
 
-// explanation is the page of an analyzer, or what metrics are.
+// explanation is the page of an analyzer, the meaning of a term, or what figures and
+// metrics are.
 func explanation(cfg *config.Config, name string, opt report.Options) (string, error) {
 	var b strings.Builder
-	var names []string
-	for _, a := range passes.All() {
-		names = append(names, a.Name)
-		if name != a.Name {
-			continue
-		}
+	if a := analyzerOf(name); a != nil && !strings.Contains(name, ".") {
 		if err := report.Page(&b, page(cfg, a), opt); err != nil {
 			return "", err
 		}
 		return b.String(), nil
+	}
+	if text := meaning(name); text != "" {
+		if err := report.Page(&b, text, opt); err != nil {
+			return "", err
+		}
+		return b.String(), nil
+	}
+	for _, d := range passes.Figures() {
+		if name == d.Name {
+			fmt.Fprintf(&b, "%s  (figure of %s)\n    %s\n", d.Name, d.Analyzer(), sentence(d.Doc))
+		}
 	}
 	for _, m := range passes.Metrics() {
 		if name == "metrics" || m.ID == name || strings.HasPrefix(m.ID, strings.TrimSuffix(name, ".")+".") {
@@ -144,11 +158,14 @@ func explanation(cfg *config.Config, name string, opt report.Options) (string, e
 	if b.Len() > 0 {
 		return b.String(), nil
 	}
-	for _, m := range passes.Metrics() {
-		names = append(names, m.ID)
-	}
-	if !strings.Contains(name, ".") {
-		names = append(names[:len(passes.All())], "metrics")
+	names := append(analyzerNames(), "metrics", "terms")
+	if strings.Contains(name, ".") {
+		for _, m := range passes.Metrics() {
+			names = append(names, m.ID)
+		}
+		for _, d := range passes.Figures() {
+			names = append(names, d.Name)
+		}
 	}
 	return "", unknown("analyzer or metric", name, names)
 }

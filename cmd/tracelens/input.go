@@ -34,11 +34,6 @@ type inputFlags struct {
 	headers  []string // for a URL
 }
 
-func (f *inputFlags) window(flags *pflag.FlagSet) {
-	flags.DurationVar(&f.from, "from", 0, "start at `TIME` after the start of the trace, such as 1.5s")
-	flags.DurationVar(&f.to, "to", 0, "end at `TIME` after the start of the trace")
-}
-
 func (f *inputFlags) reading(flags *pflag.FlagSet) {
 	flags.StringVar(&f.save, "save", "", "keep what comes from a URL or standard input in `FILE`")
 	flags.StringSliceVar(&f.headers, "header", nil, "ask a URL with `HEADER`, such as 'Authorization: Bearer …'")

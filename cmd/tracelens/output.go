@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -26,7 +27,7 @@ import (
 // outputFlags say how a report is written.
 type outputFlags struct {
 	format, out, color string
-	full               bool
+	full, noPager      bool
 	assets             string
 	failOn, sourceRoot string
 	table              string
@@ -55,6 +56,7 @@ func (f *outputFlags) add(cmd *cobra.Command, formats ...report.Format) {
 		flags.StringVar(&f.table, "table", "", "csv: write the table `NAME`; with -o DIR/ csv writes all")
 		flags.StringVar(&f.assets, "assets", "", "markdown: draw the charts into `DIR`, and show them")
 		flags.StringVar(&f.sourceRoot, "source-root", "", "sarif: make paths below `DIR` relative, a folder or a prefix")
+		flags.BoolVar(&f.noPager, "no-pager", false, "on a terminal, show what is longer than it without $PAGER")
 		flags.StringVar(&f.color, "color", "auto", "mark text up: `WHEN` is auto, always or never")
 		flags.StringVar(&f.failOn, "fail-on", "", "exit with 1 for findings at or above `LEVEL`: note, warning, error")
 	})
@@ -219,7 +221,17 @@ func (f *outputFlags) reported() string {
 // into writes to the output.
 func (f *outputFlags) into(cmd *cobra.Command, write func(io.Writer) error) error {
 	if f.toStdout() {
-		if err := write(cmd.OutOrStdout()); err != nil {
+		out := cmd.OutOrStdout()
+		var err error
+		if lines := height(out); lines > 0 && !f.noPager {
+			var text bytes.Buffer
+			if err = write(&text); err == nil {
+				err = paged(out, text.Bytes(), lines)
+			}
+		} else {
+			err = write(out)
+		}
+		if err != nil {
 			return &failure{"standard output", err}
 		}
 	} else if err := writeFile(f.out, write); err != nil {

@@ -69,7 +69,11 @@ can be compared. The same trace gives the same bytes.`,
 			panic(err)
 		}
 	})
-	grouped(cmd, "What to look at", func() { f.window(flags) })
+	grouped(cmd, "What to look at", func() {
+		f.window(flags)
+		f.at(flags)
+	})
+	exclusive(cmd)
 	grouped(cmd, "How to read", func() { f.reading(flags) })
 	complete(cmd, "format", cobra.FixedCompletions(plots.Formats, cobra.ShellCompDirectiveNoFileComp))
 	complete(cmd, "theme", cobra.FixedCompletions([]string{"light", "dark"}, cobra.ShellCompDirectiveNoFileComp))

@@ -19,13 +19,13 @@ var lockConvoy = &analysis.Analyzer{
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "lock-convoy.waiters", Doc: "goroutines waiting at one place for a lock, mean of the worst 100 ms", Unit: analysis.Count,
-			Levels: analysis.Levels{Note: 1, Warning: 4},
-			Source: "a queue that grows to 8 and drains has a mean of 4; below 1 nobody waits most of the time",
+			Levels: analysis.Levels{Note: 1, Warning: 4, Error: 16},
+			Source: "a queue that grows to 8 and drains has a mean of 4; below 1 nobody waits most of the time; four times the warning",
 		},
 		{
 			Name: "lock-convoy.length", Doc: "length that the waits there with the longest tenth of the waiting time reach", Unit: analysis.NS,
-			Levels: analysis.Levels{Note: 1e6, Warning: 4e6},
-			Source: "sync.Mutex goes into starvation mode after a wait of 1 ms (sync/mutex.go: starvationThresholdNs); behind a lock that is held for half a time slice, 5 ms, waits are 4 to 6 ms",
+			Levels: analysis.Levels{Note: 1e6, Warning: 4e6, Error: 100e6},
+			Source: "sync.Mutex goes into starvation mode after a wait of 1 ms (sync/mutex.go: starvationThresholdNs); behind a lock that is held for half a time slice, 5 ms, waits are 4 to 6 ms; a person notices a tenth of a second",
 		},
 		{
 			Name: "lock-convoy.waits", Doc: "waits at this place", Unit: analysis.Count,
@@ -43,7 +43,7 @@ var lockConvoy = &analysis.Analyzer{
 		},
 		{
 			Name: "lock-convoy.queue", Doc: "goroutines waiting at one place for their turn with a channel's tokens, mean of the trace", Unit: analysis.Count,
-			Levels: analysis.Levels{Note: 1, Warning: 4}, Source: "as lock-convoy.waiters",
+			Levels: analysis.Levels{Note: 1, Warning: 4, Error: 16}, Source: "as lock-convoy.waiters",
 		},
 		{
 			Name: "lock-convoy.own", Doc: "share of the goroutines that both wait there and end such waits in all that do either", Unit: analysis.Ratio,

@@ -19,12 +19,12 @@ var RwmutexWriterStall = &analysis.Analyzer{
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "rwmutex-writer-stall.readers", Doc: "readers waiting at one place, mean of the worst 100 ms", Unit: analysis.Count,
-			Levels: analysis.Levels{Note: .5, Warning: 4},
+			Levels: analysis.Levels{Note: .5, Warning: 4, Error: 16},
 			Source: "as lock-convoy.waiters; a note from half of the time on, since readers are not meant to wait at all",
 		},
 		{
 			Name: "rwmutex-writer-stall.length", Doc: "length that the waits there with the longest tenth of the waiting time reach", Unit: analysis.NS,
-			Levels: analysis.Levels{Note: 1e6, Warning: 4e6}, Source: "as lock-convoy.length",
+			Levels: analysis.Levels{Note: 1e6, Warning: 4e6, Error: 100e6}, Source: "as lock-convoy.length",
 		},
 		{
 			Name: "rwmutex-writer-stall.waits", Doc: "waits of readers at that place", Unit: analysis.Count,

@@ -24,7 +24,7 @@ var StuckGoroutines = &analysis.Analyzer{
 		},
 		{
 			Name: "stuck-goroutines.grown", Doc: "goroutines that started to wait at one place in the trace and still do at its end", Unit: analysis.Count,
-			Levels: analysis.Levels{Note: 10, Warning: 20}, Source: "more than the workers of a pool that starts by and by",
+			Levels: analysis.Levels{Note: 10, Warning: 20, Error: 1000}, Source: "more than the workers of a pool that starts by and by; a thousand in a trace use up the memory of any machine",
 		},
 		{
 			Name: "stuck-goroutines.growth", Doc: "goroutines that started to wait at one place in the trace and still do, as a share of those that waited there before", Unit: analysis.Ratio,
@@ -40,15 +40,15 @@ var StuckGoroutines = &analysis.Analyzer{
 		},
 		{
 			Name: "stuck-goroutines.lock", Doc: "time that the oldest wait for a lock has lasted at the end of the trace", Unit: analysis.NS,
-			Levels: analysis.Levels{Note: 500e6, Warning: 1e9}, Source: "a lock that is held for a second is held over I/O, or for ever",
+			Levels: analysis.Levels{Note: 500e6, Warning: 1e9, Error: 1e9}, Source: "a lock that is held for a second is held over I/O, or for ever",
 		},
 		{
 			Name: "stuck-goroutines.share", Doc: "time that the oldest wait for a lock has lasted, as a share of the trace", Unit: analysis.Ratio,
-			Levels: analysis.Levels{Note: .25}, Source: "in a long trace the end of one slow request is not a deadlock",
+			Levels: analysis.Levels{Note: .25, Warning: .25, Error: .5}, Source: "in a long trace the end of one slow request is not a deadlock; half of it is a program that hangs: who has waited for 1 ms is served in turn (sync/mutex.go), so nobody got the lock since",
 		},
 		{
 			Name: "stuck-goroutines.nil", Doc: "goroutines that use a nil channel", Unit: analysis.Count,
-			Levels: analysis.Levels{Warning: 1}, Source: "they can never go on (runtime/chan.go: chansend, chanrecv)",
+			Levels: analysis.Levels{Warning: 1, Error: 10}, Source: "they can never go on (runtime/chan.go: chansend, chanrecv); ten are as exhausted-pool.waiting",
 		},
 		{
 			Name: "stuck-goroutines.parked", Doc: "goroutines in a select without cases, but for main", Unit: analysis.Count,
@@ -85,7 +85,7 @@ func runStuckGoroutines(p *analysis.Pass) error {
 			}
 			continue
 		case w.Lock == measures.LockMutex || w.Lock == measures.LockRead || w.Lock == measures.LockWrite:
-			g := p.Gate(analysis.Grades("lock", float64(w.Oldest)), analysis.Needs("share", say.Ratio(w.Oldest, tr.Duration())), long)
+			g := p.Gate(analysis.Grades("lock", float64(w.Oldest)), analysis.Grades("share", say.Ratio(w.Oldest, tr.Duration())), long)
 			if g.Severity == "" || locks == evidence.MaxFindings {
 				nearLock = nearLock.Nearer(g.At(w.Label[1]))
 				break
@@ -96,7 +96,7 @@ func runStuckGoroutines(p *analysis.Pass) error {
 				Code: "stuck-goroutines/lock", Severity: g.Severity,
 				Summary: fmt.Sprintf("%s at the end for a lock at %s, the oldest since %s (%s): a deadlock, or a lock held for very long",
 					say.Counted(w.Open, "goroutine waits", "goroutines wait"), w.Label[1], p.At(tr.To-parse.Time(w.Oldest)), p.Dur(w.Oldest)),
-				Cost: analysis.Cost{Value: w.Total, Total: total, Clock: analysis.GTime}, Confidence: analysis.Heuristic,
+				Cost: analysis.Cost{Value: w.Total, Total: total, Clock: analysis.GTime}, Confidence: analysis.Inferred,
 				Evidence: []analysis.Evidence{end},
 				Advice:   "Look for goroutines that take the same locks in another order, and for a return without Unlock; a goroutine profile (debug=2) shows who holds what now. block.sync.total should fall.",
 				Caveat:   "Who holds a lock is not in the trace.",

@@ -1,6 +1,7 @@
 package blocking
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -53,7 +54,9 @@ func casesStuckGoroutines(t *testing.T) {
 		{"more ended", join(grow(38, 0, 1e9), checktest.Waits(recv, 0, 1e6, 3, 1)), ""},
 		{"a tenth more", join(grow(20, 0, 1e9), idle(200)), "stuck-goroutines warning"},
 		{"less than a tenth more", join(grow(20, 0, 1e9), idle(201)), ""},
-		{"deadlock", []parse.Event{checktest.Open(lock, 0, true)}, "stuck-goroutines/lock warning"},
+		{"deadlock", []parse.Event{checktest.Open(lock, 0, true)}, "stuck-goroutines/lock error"},
+		{"ten on a nil channel", slices.Repeat([]parse.Event{checktest.Open(w["blkNil"], 0, false)}, 10), "stuck-goroutines/forever error"},
+		{"nine on a nil channel", slices.Repeat([]parse.Event{checktest.Open(w["blkNil"], 0, false)}, 9), "stuck-goroutines/forever warning"},
 		{"lock for half a second", []parse.Event{checktest.Open(lock, 500e6, false)}, "stuck-goroutines/lock note"},
 		{"lock for less", []parse.Event{checktest.Open(lock, 501e6, false)}, ""},
 		{"nil channel", []parse.Event{checktest.Open(w["blkNil"], 0, false)}, "stuck-goroutines/forever warning"},
@@ -93,7 +96,7 @@ func TestStuckGoroutinesTraces(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{
-		"sync/goroutine-leak": "stuck-goroutines warning", "sync/deadlock-abba": "stuck-goroutines/lock warning",
+		"sync/goroutine-leak": "stuck-goroutines warning", "sync/deadlock-abba": "stuck-goroutines/lock error",
 		"sync/nil-and-empty-select": "stuck-goroutines/forever warning",
 		"io/http-mix":               "", "sched/goroutines-50k-parked": "", "sched/goroutine-churn": "", "io/net-conn-churn": "", "real/etcd-embed": "", "real/geth-startup": "",
 	} {

@@ -57,7 +57,7 @@ func (h *handmade) report(check *analysis.Analyzer, levels map[string]analysis.L
 	for i := range h.events {
 		p.Event(&h.events[i])
 	}
-	return analysis.Conclude(&h.trace, "synthetic", p, []*analysis.Analyzer{check}, levels)
+	return analysis.ByThresholds(&h.trace, "synthetic", p, []*analysis.Analyzer{check}, levels)
 }
 
 // verdict is how a check ends with these levels in force.

@@ -15,6 +15,7 @@ var procStateOf = [numProcStatus]uint8{procRunning: ProcRunning, procIdle: ProcI
 // mState is what is bound to a thread.
 type mState struct {
 	id int64
+	t  *thread // what it wrote in this generation
 	g  *gState
 	p  *pState
 }
@@ -73,6 +74,7 @@ type order struct {
 	labels  map[uint32]uint8 // modes of GC workers by label
 	gc      uint8
 	gcSeq   uint64
+	told    told
 }
 
 const nearPs = 1 << 12
@@ -434,6 +436,7 @@ func (o *order) rare(m *mState, ev *raw, e *Event) (bool, error) {
 		g := o.gs.put(id)
 		g.status, g.gen = goSyscall, uint32(o.gen)
 		e.goes(g, GoNotExist, GoSyscall)
+		e.Values[0] = uint64(o.in.ahead(m.t))
 		m.g = g
 
 	case EvGoStatus, EvGoStatusStack:
@@ -573,6 +576,9 @@ func (o *order) goStatus(m *mState, ev *raw, e *Event) (bool, error) {
 	g.gen, g.seq = uint32(o.gen), 0
 
 	e.set(m, ev, OpGo).goes(g, from, goStateOf[status])
+	if ev.typ == EvGoStatus {
+		e.Values[0] = uint64(o.told.take(id, o.gen == o.initial))
+	}
 	switch status {
 	case goRunning:
 		m.g = g

@@ -28,6 +28,9 @@ func Of(rep *analysis.Report) *analysis.Verdict {
 	}
 	v := new(analysis.Verdict)
 	say := func(kind, text string) { v.Parts = append(v.Parts, analysis.VerdictPart{Kind: kind, Text: text}) }
+	if wrong := rep.Trace.Odd.Wrong(); wrong != "" {
+		say(analysis.VerdictCaution, "The trace contradicts itself, so that numbers may be wrong: "+wrong+".")
+	}
 	if d := rep.Trace.Duration; d < tooShort {
 		say(analysis.VerdictCaution, fmt.Sprintf("The trace is only %s long: rates and worst cases in it may be chance.", analysis.FormatDuration(d, rep.Trace.Quantum)))
 	}

@@ -16,6 +16,7 @@ type batch struct {
 	events  []wire.Event
 	err     error // after the events
 	strings []string
+	groups  []StringID
 	stacks  []stackInfo
 	bytes   int64        // read so far
 	readers atomic.Int32 // trackers that have still to follow it
@@ -33,7 +34,7 @@ func (b *batch) fill(src source, sym *Symbols, in *counted) {
 	n, err := src.Read(b.events)
 	b.events, b.err = b.events[:n], err
 	sym.settle()
-	b.strings, b.stacks, b.bytes = sym.strings, sym.stacks, in.n
+	b.strings, b.groups, b.stacks, b.bytes = sym.strings, sym.groups, sym.stacks, in.n
 }
 
 // followInPlace reads src to its end and gives it to t.

@@ -497,6 +497,7 @@ func (k RangeKind) String() string {
 type Range struct {
 	Kind       RangeKind
 	Name       StringID // STW reason, task type, region type
+	Group      StringID // of tasks and regions, see Symbols.Group
 	Since      Time
 	Until      Time   // on KindRangeEnd; the event's time, but for RangeGC
 	Partial    bool   // began before the trace or window
@@ -575,6 +576,7 @@ type Metric struct {
 
 // Log is a runtime/trace.Log call.
 type Log struct {
-	Task              uint64
-	Category, Message StringID
+	Task            uint64
+	Category, Group StringID // see Symbols.Group
+	Message         StringID
 }

@@ -2,6 +2,7 @@ package parse
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"io"
 
@@ -13,5 +14,34 @@ func NewTables() wire.Tables { return tables{newSymbols()} }
 
 // ReadReference is ReadTo with the events of the reference reader.
 func ReadReference(ctx context.Context, r io.Reader, sink Sink) (*Trace, error) {
-	return readTo(ctx, r, Options{}, func(r *bufio.Reader, _ int, sym *Symbols) (source, error) { return newXReader(r, sym) }, sink)
+	return readTo(ctx, r, Options{}, func(r *bufio.Reader, version int, sym *Symbols) (source, error) {
+		data, err := io.ReadAll(r)
+		if err != nil {
+			return nil, err
+		}
+		ref, err := newXReader(bytes.NewReader(data), sym)
+		if err != nil || !wire.Version(version).ByThread() {
+			return ref, err
+		}
+		own, err := wire.NewReader(bufio.NewReader(bytes.NewReader(data)), wire.Version(version), tables{sym})
+		return &foretelling{ref, own}, err
+	}, sink)
+}
+
+// foretelling is the reference with what it does not look for: stacks that goroutines
+// show only later.
+type foretelling struct {
+	source
+	own source
+}
+
+func (f *foretelling) Read(buf []wire.Event) (n int, err error) {
+	n, err = f.source.Read(buf)
+	for i := range buf[:n] {
+		var e wire.Event
+		if one(f.own, &e); e.Op == wire.OpGo {
+			buf[i].Values = e.Values
+		}
+	}
+	return n, err
 }

@@ -186,6 +186,8 @@ func (t *tracker) goEvent(ev *wire.Event) {
 		t.keep(g)
 		if g.place != 0 {
 			t.endWait(g, t.contextOf(ev), StackID(ev.Stack))
+		} else if from == GoWaiting && g.Ready == ReadyNetpoll {
+			t.endPoll(g)
 		}
 	}
 	how, origin := g.Preempt, g.Origin
@@ -214,6 +216,9 @@ func (t *tracker) goEvent(ev *wire.Event) {
 		t.destroy(g)
 	case to == GoSyscall:
 		g.quiet = t.quiet
+		if t.holds.on {
+			t.noteCall(g)
+		}
 	case to == GoWaiting && t.holds.on && !ev.Coro:
 		t.beginWait(g)
 	}
@@ -447,6 +452,7 @@ func (t *tracker) create(ev *wire.Event, id GoID, to GoState) {
 			g.Class = t.class(g.Func)
 		}
 	}
+	t.foretell(g, StackID(ev.Values[0]))
 	if to == GoRunnable {
 		g.Ready, g.Home, g.Waker, g.WakerStack = ReadyCreated, ProcID(ev.P), GoID(ev.G), StackID(ev.Stack)
 	}
@@ -495,6 +501,7 @@ func (t *tracker) goStatus(ev *wire.Event, id GoID, state GoState, g *goroutine)
 		t.tr.Quality.StateMismatch++
 	}
 	t.name(g, StackID(ev.ResStack))
+	t.foretell(g, StackID(ev.Values[0]))
 	if !known && state == GoWaiting && t.holds.on {
 		t.beginWait(g)
 	}

@@ -44,6 +44,12 @@ type Hold struct {
 	HolderBody  StringID
 	HolderStack StackID
 
+	// Peer: the network poller ended a wait for a connection or pipe right after Holder, it
+	// seems at the other end, wrote or read at HolderStack: inferred. These are apart from
+	// all other holds: Held is the whole wait, whoever waits there besides.
+	Peer  bool
+	Calls int64 // such reads or writes of the program so far
+
 	// Parts are what the holder did meanwhile, the latest first. They sum to Held.
 	Parts []HoldPart
 }
@@ -117,6 +123,7 @@ type holding struct {
 	places []waiting
 	hold   Hold
 	spans  [keptLeft + 1]timeSpan // of the hold, the latest first
+	calls  [writes + 1]peerCalls
 	parts  [(keptSpans + 2) + (keptLeft + 1) + 1]HoldPart
 }
 

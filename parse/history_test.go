@@ -81,6 +81,14 @@ func checkHolds(t *testing.T, data []byte, opt parse.Options) {
 		switch {
 		case e.Kind == parse.KindHold:
 			h := e.Hold
+			if h.Peer {
+				l := lives[h.Holder]
+				if l == nil {
+					l = &life{id: h.Holder}
+				}
+				l.check(t, e, []waited{{from: h.Since, to: e.Time}})
+				return
+			}
 			p := at(h.Place)
 			p.held += h.Held
 			p.sum += h.Waited

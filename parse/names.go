@@ -8,13 +8,15 @@ func (t *tracker) name(g *goroutine, s StackID) {
 	if s != g.bodyStack && g.bodyDepth != 1 {
 		t.learnBody(g, s)
 	}
-	if g.Func != 0 {
+	t.foretell(g, s)
+}
+
+// foretell learns g's entry function from a stack that it may have only later.
+func (t *tracker) foretell(g *goroutine, s StackID) {
+	if g.Func != 0 || t.stacks[s].entry == 0 {
 		return
 	}
 	entry := t.stacks[s].entry
-	if entry == 0 {
-		return
-	}
 	g.Func = entry
 	t.reclass(g, t.class(entry))
 	if t.sink.Kinds.Has(KindGoNamed) && g.spent != [NumGoStates]int64{} {

@@ -177,6 +177,9 @@ func compareReaders(t *testing.T, name string, data []byte, version int) {
 		if a.Op == wire.OpSync {
 			b.Mode, b.Res = 0, 0 // it does not say so
 		}
+		if a.Op == wire.OpGo {
+			b.Values = [2]uint64{} // nor look ahead
+		}
 		if !times.agree(&a, &b) {
 			t.Errorf("%s: event %d: the reference says %d, we %d: %+v", name, n, a.Time, b.Time, spell(sym, b))
 			return

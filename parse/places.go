@@ -168,6 +168,7 @@ func (s *Symbols) settle() {
 		info.place, info.body = s.placeOf(info.frames, StackID(s.settled-len(fresh)+i))
 		p := &s.places[info.place]
 		info.mutual = p.Prim.Mutual()
+		info.descriptor = s.descriptorOf(info.frames)
 		info.idle = (p.Prim == PrimChanReceive || p.Prim == PrimSelect || p.Prim == PrimCond) && p.Site.Func == info.body.fn && p.Own
 	}
 }

@@ -163,7 +163,7 @@ func (t *tracker) task(ev *wire.Event) {
 			o.by, o.incarnation, o.spent = g, g.Incarnation, t.spent(g)
 		}
 		t.tasks[ev.Values[0]] = o
-		t.rng = o.end(RangeTask, 0)
+		t.rng = t.ended(&o.openRange, RangeTask, 0)
 		t.send(KindRangeBegin)
 		return
 	}
@@ -172,7 +172,7 @@ func (t *tracker) task(ev *wire.Event) {
 		o = openTask{openRange: openRange{id: ev.Values[0], parent: ev.Values[1], name: StringID(ev.Name), since: t.begin, partial: true, stack: StackID(ev.Stack), p: ProcID(ev.P), g: GoID(ev.G)}}
 	}
 	delete(t.tasks, ev.Values[0])
-	t.rng = o.end(RangeTask, t.now)
+	t.rng = t.ended(&o.openRange, RangeTask, t.now)
 	// Goroutines are used again when they end.
 	if g := o.by; g != nil && !o.partial && g.ID == o.g && g.Incarnation == o.incarnation && t.gs[g.slot] == g {
 		t.rng.Spent = t.spent(g)
@@ -183,6 +183,14 @@ func (t *tracker) task(ev *wire.Event) {
 	t.send(KindRangeEnd)
 }
 
+// group is the Group of a name.
+func (t *tracker) group(name StringID) StringID {
+	if int(name) < len(t.groups) {
+		return t.groups[name]
+	}
+	return name
+}
+
 // spent is what g did in the trace so far.
 func (t *tracker) spent(g *goroutine) [NumGoStates]int64 {
 	s := g.spent
@@ -190,9 +198,10 @@ func (t *tracker) spent(g *goroutine) [NumGoStates]int64 {
 	return s
 }
 
-func (o openRange) end(k RangeKind, until Time) Range {
+// ended is the Range of o; until is 0 at its begin.
+func (t *tracker) ended(o *openRange, k RangeKind, until Time) Range {
 	return Range{
-		Kind: k, Name: o.name, Since: o.since, Until: until, Partial: o.partial, ID: o.id, Parent: o.parent,
+		Kind: k, Name: o.name, Group: t.group(o.name), Since: o.since, Until: until, Partial: o.partial, ID: o.id, Parent: o.parent,
 		G: o.g, P: o.p, Class: o.class, Func: o.fn, Stack: o.stack,
 	}
 }
@@ -206,7 +215,7 @@ func (t *tracker) region(ev *wire.Event) {
 	if ev.Op == wire.OpRegionBegin {
 		o := openRange{id: ev.Values[0], name: StringID(ev.Name), since: t.now, stack: StackID(ev.Stack), p: ProcID(ev.P), g: g.ID, class: g.Class, fn: g.Func, cpu: t.cpu(g)}
 		g.regions = append(g.regions, o)
-		t.rng = o.end(RangeRegion, 0)
+		t.rng = t.ended(&o, RangeRegion, 0)
 		t.send(KindRangeBegin)
 		return
 	}
@@ -227,7 +236,7 @@ func (t *tracker) region(ev *wire.Event) {
 }
 
 func (t *tracker) endRegion(g *goroutine, o openRange, unfinished bool) {
-	t.rng = o.end(RangeRegion, t.now)
+	t.rng = t.ended(&o, RangeRegion, t.now)
 	t.rng.CPU = t.cpu(g) - o.cpu
 	t.rng.Unfinished = unfinished
 	t.send(KindRangeEnd)

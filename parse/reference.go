@@ -238,6 +238,7 @@ func (x *xreader) convert(ev *trace.Event, out *wire.Event) {
 			out.Op = wire.OpTaskEnd
 		}
 		out.Name, out.Values[0] = uint32(x.sym.intern(t.Type)), uint64(t.ID)
+		x.sym.learnGroup(StringID(out.Name))
 		if t.Parent != trace.NoTask {
 			out.Values[1] = uint64(t.Parent)
 		}
@@ -248,10 +249,12 @@ func (x *xreader) convert(ev *trace.Event, out *wire.Event) {
 			out.Op = wire.OpRegionEnd
 		}
 		out.Name, out.Values[0] = uint32(x.sym.intern(r.Type)), uint64(r.Task)
+		x.sym.learnGroup(StringID(out.Name))
 	case trace.EventLog:
 		l := ev.Log()
 		out.Op = wire.OpLog
 		out.Name, out.Text = uint32(x.sym.internLog(l.Category)), uint32(x.sym.internLog(l.Message))
+		x.sym.learnGroup(StringID(out.Name))
 		out.Values[0] = uint64(l.Task)
 	case trace.EventMetric:
 		m := ev.Metric()

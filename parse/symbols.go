@@ -26,6 +26,7 @@ type Frame struct {
 type Symbols struct {
 	strings   []string
 	stringIDs map[string]StringID
+	groups    []StringID // by StringID: see Group; 0 where it is no name
 	stacks    []stackInfo
 	stackIDs  map[string]StackID
 	settled   int    // stacks whose places are known
@@ -47,6 +48,8 @@ type stackInfo struct {
 	mutual bool // see Primitive.Mutual
 	idle   bool // see GoLife.Idle
 	top    topFrame
+
+	descriptor descriptor
 }
 
 // topFrame is a leaf function that gives a stop its meaning.

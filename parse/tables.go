@@ -26,6 +26,8 @@ func (t tables) Log(b []byte) uint32 {
 	return uint32(t.internLog(string(b)))
 }
 
+func (t tables) Name(id uint32) { t.learnGroup(StringID(id)) }
+
 func (t tables) Stack(frames []wire.Frame) uint32 {
 	fs := t.frames[:0]
 	for _, f := range frames {

@@ -123,7 +123,8 @@ type stopping struct {
 type tracker struct {
 	tr       *Trace
 	version  wire.Version
-	strings  []string // of the trace, as far as the current events refer to them
+	strings  []string   // of the trace, as far as the current events refer to them
+	groups   []StringID // likewise
 	stacks   []stackInfo
 	opt      Options
 	sink     Sink
@@ -204,7 +205,7 @@ read:
 			t.opt.Progress(b.bytes, t.now)
 		}
 		err = b.err
-		t.strings, t.stacks = b.strings, b.stacks
+		t.strings, t.groups, t.stacks = b.strings, b.groups, b.stacks
 		for i := range b.events {
 			ev := &b.events[i]
 			if uint64(ev.Time) > t.latest && ev.Op != wire.OpSync {
@@ -288,7 +289,7 @@ func (t *tracker) event(ev *wire.Event) {
 	case wire.OpLabel:
 		t.label(ev)
 	case wire.OpLog:
-		t.ev.Log = Log{ev.Values[0], StringID(ev.Name), StringID(ev.Text)}
+		t.ev.Log = Log{ev.Values[0], StringID(ev.Name), t.group(StringID(ev.Name)), StringID(ev.Text)}
 		t.send(KindLog)
 	case wire.OpSample:
 		t.send(KindSample)
@@ -388,6 +389,9 @@ func (t *tracker) openWindow() {
 	}
 	if t.gcOn {
 		t.gc.Since, t.gc.Partial = t.now, true
+		if t.gc.MarkBegin != 0 {
+			t.gc.MarkBegin = t.now
+		}
 		t.ev.GC = t.now
 	}
 	t.ev.Time = t.now
@@ -505,7 +509,8 @@ func (t *tracker) finish() {
 	}
 	slices.Sort(ids)
 	for _, id := range ids {
-		t.rng = t.tasks[id].end(RangeTask, t.now)
+		o := t.tasks[id]
+		t.rng = t.ended(&o.openRange, RangeTask, t.now)
 		t.rng.Unfinished = true
 		t.send(KindRangeEnd)
 	}

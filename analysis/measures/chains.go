@@ -61,6 +61,7 @@ type Root struct {
 	Place  parse.Place
 	Stack  parse.StackID
 	Part   *HeldPart
+	Reader string // RootWrite: in words, who of the program reads at the other end and what that one does; inferred
 }
 
 // Keeps reports whether who is in the way waits for something outside the program's
@@ -88,15 +89,25 @@ func (h *HeldPlaces) Chain(place *HeldPlace) Chain {
 		c.Steps = append(c.Steps, step)
 		c.Share *= step.Share
 		next := h.byID[part.ID]
+		if next != nil && next.Peer && rootOf(part).Kind == RootWrite {
+			c.Root = rootOf(part)
+			c.Root.Reader = h.readerOf(next)
+			return c
+		}
 		if part.unknown() {
 			c.Root = rootOf(part)
 			return c
 		}
-		if part.State != parse.GoWaiting || next == nil || !part.Place.Prim.Mutual() || len(c.Steps) == maxChain {
+		if part.State != parse.GoWaiting || next == nil || !part.Place.Prim.Mutual() && !next.Peer || len(c.Steps) == maxChain {
 			c.Root = rootOf(part)
 			return c
 		}
 		if i := slices.IndexFunc(c.Steps, func(s ChainStep) bool { return s.Place == next }); i >= 0 {
+			if k := lastPeer(c.Steps[i:]); k >= 0 {
+				// Connections of one place lead to different ones: no circle.
+				c.endAt(i+k, next, part)
+				return c
+			}
 			// What its places do to each other is left out from here on.
 			c.Cycle = i
 			var cycle []*HeldPlace
@@ -113,6 +124,35 @@ func (h *HeldPlaces) Chain(place *HeldPlace) Chain {
 			continue
 		}
 		group = []*HeldPlace{next}
+	}
+}
+
+// lastPeer is the last step that is a connection or pipe of the program, -1 for none.
+func lastPeer(steps []ChainStep) int {
+	for i := len(steps) - 1; i >= 0; i-- {
+		if steps[i].Place.Peer {
+			return i
+		}
+	}
+	return -1
+}
+
+// endAt ends a chain that comes to next, one of its places, once more by part, at the step
+// i of it, which waits for the network: before it, or where the chain comes to it again.
+func (c *Chain) endAt(i int, next *HeldPlace, part *HeldPart) {
+	switch {
+	case next == c.Steps[i].Place:
+		c.Root = rootOf(part)
+	case i == 0:
+		c.Share, c.Steps = 1, c.Steps[:1]
+		c.Steps[0].Share, c.Steps[0].Holder, c.Steps[0].Part = 1, "", nil
+		c.Root = Root{Kind: RootNetwork, Label: next.Label, Place: next.Place}
+	default:
+		c.Steps, c.Share = c.Steps[:i], 1
+		for _, s := range c.Steps {
+			c.Share *= s.Share
+		}
+		c.Root = rootOf(c.Steps[i-1].Part)
 	}
 }
 
@@ -250,12 +290,27 @@ func (c *Chain) Text() string {
 // waitText is a place as what goroutines wait at there: "sync.Mutex at main.get:12".
 func (h *HeldPlace) waitText() string {
 	at, _, _ := strings.Cut(h.Label, " (")
+	if h.Peer {
+		return "a connection or pipe of the program at " + at
+	}
 	return h.Place.Prim.String() + " at " + at
+}
+
+// readerOf says who reads what is written at a place, and what most holds that one up.
+func (h *HeldPlaces) readerOf(place *HeldPlace) string {
+	part, ns, all := dominant([]*HeldPlace{place})
+	if part == nil || part.Holder == "" {
+		return ""
+	}
+	r := rootOf(part)
+	return fmt.Sprintf("its reader %s (%s, inferred) ← %s", part.Holder, analysis.FormatRatio(say.Ratio(ns, all)), r.text())
 }
 
 // holderText says how a goroutine of a kind is in the way at a place.
 func (h *HeldPlace) holderText(kind string) string {
 	switch p := h.Place.Prim; {
+	case h.Peer:
+		return "the other end " + kind + ", it seems"
 	case p.Lock():
 		return kind + " holds it"
 	case p == parse.PrimChanSend:
@@ -279,6 +334,9 @@ func (r *Root) text() string {
 	case RootNetwork:
 		return "waits for the network at " + at
 	case RootWrite:
+		if r.Reader != "" {
+			return "writes at " + at + " ← " + r.Reader
+		}
 		return "writes to the network at " + at
 	case RootSleep:
 		return "asleep at " + at

@@ -31,6 +31,21 @@ type HoldersFold struct {
 	places tally.ByID[parse.PlaceID, placeHolds]
 	parts  tally.Keyed[holdPart, holdSum]
 	stalls *sketch.Top[stall] // the longest holds of all places
+	peers  tally.ByID[parse.PlaceID, peerHolds]
+}
+
+// peerHolds are waits at a place for connections and pipes that another goroutine of the
+// program seems to have ended.
+type peerHolds struct {
+	n, ns, longest int64
+	calls          int64 // of the program at the other ends of all, up to the last of them
+}
+
+func (p *peerHolds) merge(o *peerHolds) {
+	p.n += o.n
+	p.ns += o.ns
+	p.longest = max(p.longest, o.longest)
+	p.calls = max(p.calls, o.calls)
 }
 
 // stall is a hold by a goroutine.
@@ -100,6 +115,11 @@ func (f *HoldersFold) place(id parse.PlaceID) *placeHolds {
 
 func (f *HoldersFold) Event(e *parse.Event) {
 	h := e.Hold
+	if h.Peer {
+		f.peers.At(h.Place).merge(&peerHolds{1, h.Held, h.Held, h.Calls})
+		f.addParts(h)
+		return
+	}
 	p := f.place(h.Place)
 	p.holds++
 	p.held += h.Held
@@ -126,12 +146,17 @@ func (f *HoldersFold) Event(e *parse.Event) {
 		p.worst.Add(sketch.Key{Value: h.Held, Time: int64(h.Since), ID: int64(h.G)}, holdInstance{
 			h.Since, e.Time, h.Holder, kindID{h.HolderFunc, h.HolderBody}, h.HolderStack, int64(h.Waiters)})
 	}
+	if h.Holder != parse.NoGo && h.Held >= longHold && f.stalls.Wants(h.Held) {
+		f.stalls.Add(sketch.Key{Value: h.Held, Time: int64(h.Since), ID: int64(h.G)}, stall{e.Time, h.Place, kindID{h.HolderFunc, h.HolderBody}})
+	}
+	f.addParts(h)
+}
+
+// addParts adds what the holder did.
+func (f *HoldersFold) addParts(h *parse.Hold) {
 	k := holdPart{place: h.Place, ready: h.Ready}
 	if h.Holder != parse.NoGo {
 		k.holder = kindID{h.HolderFunc, h.HolderBody}
-		if h.Held >= longHold && f.stalls.Wants(h.Held) {
-			f.stalls.Add(sketch.Key{Value: h.Held, Time: int64(h.Since), ID: int64(h.G)}, stall{e.Time, h.Place, k.holder})
-		}
 	}
 	hash := tally.Mix(k.holder.hash(), uint32(h.Place))
 	for i := range h.Parts {
@@ -148,6 +173,7 @@ func (f *HoldersFold) Merge(next analysis.Collector) {
 	f.places.Merge(&o.places, (*placeHolds).merge)
 	f.parts.Merge(&o.parts, (*holdSum).add)
 	f.stalls.Merge(o.stalls)
+	f.peers.Merge(&o.peers, (*peerHolds).merge)
 }
 
 func (p *placeHolds) merge(o *placeHolds) {
@@ -196,7 +222,7 @@ func runHolders(p *analysis.Pass) error {
 	p.Metric("hold.unknown", parts[parse.GoUndetermined], n)
 
 	said := 0
-	for _, place := range h.Places {
+	for _, place := range h.busiest() {
 		if said == 3 || 50*place.Busy() < p.Trace.Duration() {
 			break
 		}
@@ -230,7 +256,7 @@ func chainsTable(h *HeldPlaces) *analysis.Table {
 			{Name: "share", Unit: analysis.Ratio}, {Name: "why", Unit: analysis.Text},
 		},
 	}
-	for _, place := range h.Places {
+	for _, place := range h.busiest() {
 		if place.Busy() == 0 {
 			continue
 		}
@@ -261,15 +287,15 @@ func holdersTable(h *HeldPlaces) *analysis.Table {
 			if part.Label != "" {
 				where = part.Label
 			}
-			t.Add(place.Label, place.Waits, place.Open, place.Held, place.Waited, holder, part.stateWord(), where, part.NS, say.RatioCell(part.NS, place.Held))
+			t.Add(place.Label, place.Waits, place.Open, place.Held, place.Waited, holder, part.StateWord(), where, part.NS, say.RatioCell(part.NS, place.Held))
 		}
 	}
 	t.Limit(1000)
 	return t
 }
 
-// stateWord is what a holder did, in words.
-func (p *HeldPart) stateWord() string {
+// StateWord is what a holder did, in words.
+func (p *HeldPart) StateWord() string {
 	switch {
 	case p.State == parse.GoNotExist:
 		return "not started yet"

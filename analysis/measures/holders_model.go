@@ -9,6 +9,7 @@ import (
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/internal/say"
 	"github.com/tracelens/tracelens/analysis/internal/tally"
+	"github.com/tracelens/tracelens/analysis/sketch"
 	"github.com/tracelens/tracelens/parse"
 )
 
@@ -30,6 +31,10 @@ type HeldPlace struct {
 	Holders []KindShare // likewise
 	Permits int64       // distinct goroutines that ended waits: at least so many held it
 	Own     float64     // share of goroutines that both waited and ended waits, in all that did either
+
+	// Peer: goroutines wait there for connections or pipes whose other end is one of the
+	// program's, it seems: inferred.
+	Peer bool
 
 	ended [parse.NumReady]holdSum
 	holds *placeHolds
@@ -98,6 +103,7 @@ type HeldPlaces struct {
 	Stalls []Stall      // the longest holds of goroutines that were about something, in the order of time
 	Places []*HeldPlace // the most waiting of busy goroutines first
 	Kinds  *GoKinds
+	Peers  []*HeldPlace // where they wait for connections and pipes to each other, likewise; not in Places
 	byID   map[parse.PlaceID]*HeldPlace
 	tr     *parse.Trace
 }
@@ -136,6 +142,7 @@ func newHolders(tr *parse.Trace, f *HoldersFold, ks *GoKinds) *HeldPlaces {
 		h.byID[pid] = place
 		h.Places = append(h.Places, place)
 	}
+	h.addPeers(f)
 	for _, k := range ks.All {
 		for _, s := range k.Stays {
 			place := h.byID[s.PlaceID]
@@ -143,6 +150,9 @@ func newHolders(tr *parse.Trace, f *HoldersFold, ks *GoKinds) *HeldPlaces {
 				continue
 			}
 			place.Waiters = append(place.Waiters, KindShare{k, s.N, s.NS})
+			if place.Peer {
+				place.Waited += s.NS // also what no goroutine of the program seems to have ended
+			}
 			if s.Parked != "" {
 				place.Parked += s.NS
 			}
@@ -166,6 +176,9 @@ func newHolders(tr *parse.Trace, f *HoldersFold, ks *GoKinds) *HeldPlaces {
 		}
 		k.label = partLabel(tr, &e.Key)
 		place := h.byID[e.Key.place]
+		if place == nil {
+			continue // it seems to be chance
+		}
 		part := parts[k]
 		if part == nil {
 			part = &HeldPart{Holder: k.holder, Ready: k.ready, State: k.state, Cause: e.Key.cause, Label: k.label}
@@ -181,9 +194,12 @@ func newHolders(tr *parse.Trace, f *HoldersFold, ks *GoKinds) *HeldPlaces {
 	}
 	for k, v := range holding {
 		place := h.byID[k.place]
+		if place == nil {
+			continue
+		}
 		place.Holders = addShare(place.Holders, ks.Of(k.kind.fn, k.kind.body), v)
 	}
-	for _, place := range h.Places {
+	for _, place := range slices.Concat(h.Places, h.Peers) {
 		sortShares(place.Waiters)
 		sortShares(place.Holders)
 		slices.SortStableFunc(place.Parts, func(a, b *HeldPart) int {
@@ -196,10 +212,52 @@ func newHolders(tr *parse.Trace, f *HoldersFold, ks *GoKinds) *HeldPlaces {
 		}
 	}
 	slices.SortStableFunc(h.Stalls, func(a, b Stall) int { return cmp.Compare(a.Since, b.Since) })
-	slices.SortStableFunc(h.Places, func(a, b *HeldPlace) int {
-		return cmp.Or(cmp.Compare(b.Busy(), a.Busy()), cmp.Compare(b.Held, a.Held), strings.Compare(a.Label, b.Label))
-	})
+	slices.SortStableFunc(h.Places, busier)
+	slices.SortStableFunc(h.Peers, busier)
 	return h
+}
+
+// busier orders places, the most waiting of busy goroutines first.
+func busier(a, b *HeldPlace) int {
+	return cmp.Or(cmp.Compare(b.Busy(), a.Busy()), cmp.Compare(b.Held, a.Held), strings.Compare(a.Label, b.Label))
+}
+
+// busiest are all places in that order.
+func (h *HeldPlaces) busiest() []*HeldPlace {
+	all := slices.Concat(h.Places, h.Peers)
+	slices.SortStableFunc(all, busier)
+	return all
+}
+
+// peerShare is the share of the waiting for the network poller at a place that another
+// goroutine must seem to have ended for the place to be one where the program waits for
+// itself, peerChance the most that may be by chance: the share of all time that lies less
+// than parse.PeerLag after some call.
+const peerShare, peerChance = .7, .35
+
+// addPeers finds the places where goroutines wait for connections and pipes whose other
+// end is the program's.
+func (h *HeldPlaces) addPeers(f *HoldersFold) {
+	polled := make(map[parse.PlaceID]int64)
+	for _, k := range h.Kinds.All {
+		for _, s := range k.Stays {
+			polled[s.PlaceID] += s.Ready[parse.ReadyNetpoll]
+		}
+	}
+	peers := f.peers.ByKey()
+	for _, id := range slices.Sorted(maps.Keys(peers)) {
+		v := peers[id]
+		chance := float64(v.calls*parse.PeerLag) / float64(max(h.tr.Duration(), 1))
+		if float64(v.ns) < peerShare*float64(polled[id]) || chance > peerChance || h.byID[id] != nil {
+			continue
+		}
+		place := &HeldPlace{
+			ID: id, Place: h.tr.Place(id), Label: PlaceName(h.tr, id), Held: v.ns, Waits: v.n, Longest: v.longest,
+			Peer: true, holds: &placeHolds{worst: sketch.NewTop[holdInstance](0)}, kinds: h.Kinds,
+		}
+		h.byID[id] = place
+		h.Peers = append(h.Peers, place)
+	}
 }
 
 func addShare(shares []KindShare, k *GoKind, s *holdSum) []KindShare {

@@ -1,6 +1,8 @@
 package measures
 
 import (
+	"maps"
+	"slices"
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis"
@@ -13,10 +15,12 @@ func TestHoldersSum(t *testing.T) {
 	for _, name := range []string{"mixed-go121", "mixed-go122", "mixed-go126", "http-healthy", "heartbeat", "lock-5ms", "pool-too-small"} {
 		tr, evs := analysistest.Events(t, analysistest.Testdata(t, name))
 		p := analysis.NewPartial([]*analysis.Analyzer{Holders})
-		held := make(map[parse.PlaceID]int64)
+		held, peers := make(map[parse.PlaceID]int64), make(map[parse.PlaceID]int64)
 		for i := range evs {
 			p.Event(&evs[i])
-			if e := &evs[i]; e.Kind == parse.KindHold {
+			if e := &evs[i]; e.Kind == parse.KindHold && e.Hold.Peer {
+				peers[e.Hold.Place] += e.Hold.Held
+			} else if e.Kind == parse.KindHold {
 				held[e.Hold.Place] += e.Hold.Held
 			}
 		}
@@ -24,7 +28,8 @@ func TestHoldersSum(t *testing.T) {
 		if len(h.Places) != len(held) || len(held) == 0 {
 			t.Errorf("%s: %d places of %d", name, len(h.Places), len(held))
 		}
-		for _, place := range h.Places {
+		maps.Copy(held, peers)
+		for _, place := range slices.Concat(h.Places, h.Peers) {
 			var parts int64
 			for _, part := range place.Parts {
 				parts += part.NS

@@ -20,9 +20,9 @@ var Tasks = &analysis.Analyzer{
 	Kinds: parse.KindsOf(parse.KindRangeEnd, parse.KindLog),
 	New: func() analysis.Collector {
 		return &TasksFold{
-			tasks:   make(map[Annotation]*Annotated),
-			regions: make(map[Annotation]*Annotated),
-			logs:    make(map[parse.StringID]*int64),
+			tasks:   newNames[Annotated](),
+			regions: newNames[Annotated](),
+			logs:    newNames[int64](),
 			slowest: sketch.NewTop[slowTask](10),
 			oldest:  sketch.NewTop[slowTask](10),
 		}
@@ -32,16 +32,10 @@ var Tasks = &analysis.Analyzer{
 
 // TasksFold holds what the program says of itself with package runtime/trace.
 type TasksFold struct {
-	tasks, regions map[Annotation]*Annotated
-	logs           map[parse.StringID]*int64 // by category
-	slowest        *sketch.Top[slowTask]     // of the whole tasks
-	oldest         *sketch.Top[slowTask]     // of those open at the end, but begun in the trace
-}
-
-// Annotation is a type of task or region.
-type Annotation struct {
-	Name   parse.StringID
-	Untold bool // it began before the trace, which does not repeat its type
+	tasks, regions names[Annotated]
+	logs           names[int64]          // by category
+	slowest        *sketch.Top[slowTask] // of the whole tasks
+	oldest         *sketch.Top[slowTask] // of those open at the end, but begun in the trace
 }
 
 type Annotated struct {
@@ -49,32 +43,34 @@ type Annotated struct {
 	Unfinished      int64            // open at the end of the trace
 	Lengths         sketch.Histogram // of those with start and end in the trace
 	Open            tally.Coarse     // how long those open at the end, but begun in the trace, lasted so far
-	BySpan          *TaskSpans       // tasks of lengths; nil while empty
+	BySpan          TaskSpans        // tasks of lengths
 }
 
 // TaskSpans are sums over the tasks of each bucket of coarse by length, so that
 // slow ones can be told from usual ones when it is known what is usual.
-type TaskSpans [tally.CoarseLen]struct {
+type TaskSpans struct{ tally.Buckets[TaskSpan] }
+
+// TaskSpan sums tasks of about the same length.
+type TaskSpan struct {
 	N, Total int64
 	Spent    [parse.NumGoStates]int64
 }
 
-func (s *TaskSpans) add(r *parse.Range, held int64) {
-	b := &s[tally.CoarseIndex(held)]
-	b.N++
-	b.Total += held
-	for state, ns := range &r.Spent {
+func (b *TaskSpan) add(o *TaskSpan) {
+	b.N += o.N
+	b.Total += o.Total
+	for state, ns := range &o.Spent {
 		b.Spent[state] += ns
 	}
 }
 
+func (s *TaskSpans) add(r *parse.Range, held int64) {
+	s.At(tally.CoarseIndex(held)).add(&TaskSpan{1, held, r.Spent})
+}
+
 func (s *TaskSpans) merge(o *TaskSpans) {
-	for i := range o {
-		s[i].N += o[i].N
-		s[i].Total += o[i].Total
-		for state, ns := range &o[i].Spent {
-			s[i].Spent[state] += ns
-		}
+	for i, b := range o.All() {
+		s.At(i).add(b)
 	}
 }
 
@@ -85,12 +81,7 @@ func (a *Annotated) Add(o *Annotated) {
 	a.Unfinished += o.Unfinished
 	a.Lengths.Merge(&o.Lengths)
 	a.Open.Merge(&o.Open)
-	if o.BySpan != nil {
-		if a.BySpan == nil {
-			a.BySpan = new(TaskSpans)
-		}
-		a.BySpan.merge(o.BySpan)
-	}
+	a.BySpan.merge(&o.BySpan)
 }
 
 type slowTask struct {
@@ -105,20 +96,20 @@ func newSlowTask(r *parse.Range) slowTask { return slowTask{r.Name, r.Parent, r.
 
 func (f *TasksFold) Event(e *parse.Event) {
 	if e.Kind == parse.KindLog {
-		*tally.At(f.logs, e.Log.Category)++
+		*f.logs.at(e.Log.Category, Annotation{Name: e.Log.Group}, addCount)++
 		return
 	}
 	r := e.Range
-	m := f.tasks
+	m := &f.tasks
 	switch r.Kind {
 	case parse.RangeTask:
 	case parse.RangeRegion:
-		m = f.regions
+		m = &f.regions
 	default:
 		return
 	}
 	held := e.Held()
-	a := tally.At(m, Annotation{r.Name, r.Partial && r.Name == 0})
+	a := m.at(r.Name, Annotation{Name: r.Group, Untold: r.Partial && r.Name == 0}, (*Annotated).Add)
 	a.all++
 	a.Total += held
 	a.cpu += r.CPU
@@ -136,9 +127,6 @@ func (f *TasksFold) Event(e *parse.Event) {
 	}
 	a.Lengths.Add(held)
 	if r.Kind == parse.RangeTask {
-		if a.BySpan == nil {
-			a.BySpan = new(TaskSpans)
-		}
 		a.BySpan.add(r, held)
 	}
 	if r.Kind == parse.RangeTask && f.slowest.Wants(held) {
@@ -148,29 +136,27 @@ func (f *TasksFold) Event(e *parse.Event) {
 
 func (f *TasksFold) Merge(next analysis.Collector) {
 	o := next.(*TasksFold)
-	tally.MergeKeyed(f.tasks, o.tasks, (*Annotated).Add)
-	tally.MergeKeyed(f.regions, o.regions, (*Annotated).Add)
-	tally.MergeKeyed(f.logs, o.logs, func(n, m *int64) { *n += *m })
+	f.tasks.merge(&o.tasks, (*Annotated).Add)
+	f.regions.merge(&o.regions, (*Annotated).Add)
+	f.logs.merge(&o.logs, addCount)
 	f.slowest.Merge(o.slowest)
 	f.oldest.Merge(o.oldest)
 }
 
+func addCount(n, m *int64) { *n += *m }
+
 func runTasks(p *analysis.Pass) error {
 	f := analysis.Fold[*TasksFold](p)
-	if len(f.tasks)+len(f.regions)+len(f.logs) == 0 {
+	tasks, regions, logs := f.Tasks(), f.Regions(), f.logs.byName()
+	if len(tasks)+len(regions)+len(logs) == 0 {
 		p.NotApplicable("the program has no runtime/trace annotations; mark its requests with trace.NewTask, trace.WithRegion and trace.Log to see them here")
 		return nil
 	}
-	name := func(a Annotation) tally.Label {
-		if a.Untold {
-			return tally.Label{BeforeTrace}
-		}
-		return tally.Label{UserText(p, a.Name)}
-	}
+	name := func(a Annotation) tally.Label { return a.Label(p) }
 	total := func(a *Annotated) int64 { return a.Total }
-	byTask := tally.Rank(f.tasks, name, (*Annotated).Add, total)
-	byRegion := tally.Rank(f.regions, name, (*Annotated).Add, total)
-	byCategory := tally.Rank(f.logs, func(c parse.StringID) tally.Label { return tally.Label{UserText(p, c)} }, func(n, m *int64) { *n += *m }, func(n *int64) int64 { return *n })
+	byTask := tally.Rank(tasks, name, (*Annotated).Add, total)
+	byRegion := tally.Rank(regions, name, (*Annotated).Add, total)
+	byCategory := tally.Rank(logs, name, addCount, func(n *int64) int64 { return *n })
 
 	if len(byTask) > 0 {
 		p.Say("%s.", annotationLine(p, "Tasks", byTask)+slowestTask(p, f))
@@ -189,6 +175,7 @@ func runTasks(p *analysis.Pass) error {
 		}
 		p.Say("Logs: %s, most (%s) of category %s.", analysis.FormatCount(n), analysis.FormatCount(*byCategory[0].V), byCategory[0].Label[0])
 	}
+	sayJoined(p, f)
 
 	tt := &analysis.Table{
 		Name: "tasks.tasks", Title: "tasks by type, most time first; quantiles of those that began and ended in the trace",

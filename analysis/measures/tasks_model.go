@@ -9,10 +9,10 @@ import (
 func TasksOf(p *analysis.Pass) *TasksFold { return analysis.FoldOf[*TasksFold](p, Tasks) }
 
 // Tasks are the user tasks by type.
-func (f *TasksFold) Tasks() map[Annotation]*Annotated { return f.tasks }
+func (f *TasksFold) Tasks() map[Annotation]*Annotated { return f.tasks.byName() }
 
 // Regions are the user regions by type.
-func (f *TasksFold) Regions() map[Annotation]*Annotated { return f.regions }
+func (f *TasksFold) Regions() map[Annotation]*Annotated { return f.regions.byName() }
 
 // Slowest are the longest whole tasks.
 func (f *TasksFold) Slowest() *sketch.Top[slowTask] { return f.slowest }

@@ -1,6 +1,7 @@
 package measures
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 
@@ -26,7 +27,7 @@ func TestTaskSpans(t *testing.T) {
 			b.add(r, held)
 		}
 	}
-	if a.merge(&b); a != whole {
+	if a.merge(&b); !reflect.DeepEqual(a, whole) {
 		t.Error("merged sums differ from the sequential ones")
 	}
 }
@@ -123,20 +124,21 @@ func TestTasksEvents(t *testing.T) {
 	end(parse.Range{Kind: parse.RangeSTW, Name: 1, Since: 10, Until: 20})
 	f.Event(&parse.Event{Kind: parse.KindLog, Log: parse.Log{Category: 3}})
 
-	a := f.tasks[Annotation{Name: 1}]
+	tasks, regions := f.Tasks(), f.Regions()
+	a := tasks[Annotation{Name: 1}]
 	if a == nil || a.all != 3 || a.Total != 20+70+40 || a.Unfinished != 1 || a.Lengths.N() != 1 || a.Lengths.Max() != 20 {
 		t.Errorf("tasks of type 1: %+v", a)
 	}
-	if before, unnamed := f.tasks[Annotation{Untold: true}], f.tasks[Annotation{}]; before == nil || unnamed == nil || before.Total != 50 || unnamed.Total != 5 {
+	if before, unnamed := tasks[Annotation{Untold: true}], tasks[Annotation{}]; before == nil || unnamed == nil || before.Total != 50 || unnamed.Total != 5 {
 		t.Errorf("begun before the trace %+v, named \"\" %+v", before, unnamed)
 	}
-	if r := f.regions[Annotation{Name: 1}]; len(f.regions) != 1 || r == nil || r.cpu != 4 || r.Total != 10 {
+	if r := regions[Annotation{Name: 1}]; len(regions) != 1 || r == nil || r.cpu != 4 || r.Total != 10 {
 		t.Errorf("regions %+v", r)
 	}
 	if top := f.slowest.Items(); len(top) != 2 || top[0].ID != 7 || top[1].ID != 9 {
 		t.Errorf("slowest %+v", top)
 	}
-	if n := f.logs[3]; n == nil || *n != 1 {
+	if n := f.logs.byName()[Annotation{Name: 3}]; n == nil || *n != 1 {
 		t.Errorf("logs %v", n)
 	}
 }

@@ -21,6 +21,7 @@ import (
 type showFlags struct {
 	inputFlags
 	configFlags
+	drillFlags
 	offset, limit int
 }
 
@@ -41,8 +42,18 @@ func newShow() *cobra.Command {
 
 The handles are those of --format brief; the same trace, version and flags give
 the same. What is left out is said, with the --offset that shows it. Text in
-double quotes is data from the trace.`,
+double quotes is data from the trace.
+
+Of a trace it also shows, in place of WHAT, what happened:
+
+  --goroutine 42        what that goroutine did, span by span, and its critical
+                        path: whom it waited for, and what that one did meanwhile
+  --at 3.2s             what each P and goroutine did at that moment
+  --place main.get:94   waits, holders and the longest times at a place of the code
+  --log PATTERN         messages of runtime/trace.Log`,
 		Example: `  tracelens show cpu.trace f1
+  tracelens show cpu.trace --goroutine 42 --from 1.2s --to 1.3s
+  tracelens show cpu.trace --place main.order --format json
   tracelens show cpu.trace metrics
   tracelens show --offset 20 report.json latency.function`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -58,6 +69,9 @@ double quotes is data from the trace.`,
 			return completeTrace(cmd, args, typed)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.drills() {
+				return f.drill(cmd, args)
+			}
 			what := "findings"
 			if len(args) == 2 {
 				what = args[1]
@@ -85,7 +99,10 @@ double quotes is data from the trace.`,
 		flags.IntVar(&f.offset, "offset", 0, "leave out the first `N` of a list")
 		flags.IntVar(&f.limit, "limit", 20, "show at most `N` of a list")
 	})
-	grouped(cmd, "What to look at", func() { f.window(flags) })
+	grouped(cmd, "What to look at", func() {
+		f.drillFlags.add(flags)
+		f.window(flags)
+	})
 	grouped(cmd, "How to read", func() { f.reading(flags) })
 	f.configFlags.add(cmd)
 	return cmd
@@ -289,7 +306,7 @@ func showTable(rep *analysis.Report, t *analysis.Table, p *listing) string {
 		var cells []string
 		for i, c := range row {
 			cell := analysis.Format(c, t.Columns[i].Unit, rep.Trace.Quantum)
-			if t.Columns[i].Unit == analysis.Text {
+			if t.Columns[i].Unit == analysis.Text && c != nil {
 				cell = report.Quoted(cell, 200)
 			}
 			cells = append(cells, cell)

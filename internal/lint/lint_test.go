@@ -55,6 +55,7 @@ var layers = []layer{
 	{"analysis/checks/internal/evidence", []string{"analysis", "analysis/sketch", "analysis/internal/...", "analysis/measures", "parse"}},
 	{"analysis/checks/stw", []string{"analysis", "analysis/sketch", "analysis/internal/...", "analysis/measures", "analysis/checks/internal/...", "analysis/checks/gc", "parse"}}, // pauses are the GC's
 	{"analysis/checks/...", []string{"analysis", "analysis/sketch", "analysis/internal/...", "analysis/measures", "analysis/checks/internal/...", "parse"}},
+	{"analysis/drill", []string{"analysis", "analysis/sketch", "analysis/measures", "parse"}},
 	{"analysis/passes", []string{"analysis", "analysis/measures", "analysis/checks/..."}},
 	{"analysis/verdict", []string{"analysis"}},
 	{"analysis/fleet", []string{"analysis", "analysis/sketch"}}, // entries are given to it
@@ -66,7 +67,7 @@ var layers = []layer{
 	{"internal/site", []string{"analysis", "analysis/passes"}},
 	{"cmd/tracelens/internal/config", []string{"analysis", "analysis/fleet", "analysis/verdict"}}, // a catalogue is given to it
 	{"cmd/tracelens/internal/report", []string{"analysis", "analysis/fleet", "parse", "plots/...", "cmd/..."}},
-	{"cmd/...", []string{"analysis", "analysis/fleet", "analysis/measures", "analysis/passes", "analysis/verdict", "cmd/...", "parse", "plots/..."}},
+	{"cmd/...", []string{"analysis", "analysis/drill", "analysis/fleet", "analysis/measures", "analysis/passes", "analysis/verdict", "cmd/...", "parse", "plots/..."}},
 }
 
 // confined names the directory that alone may import a library in non-test code.

@@ -29,6 +29,7 @@ func (t tables) id(key string) uint32 {
 
 func (t tables) String(b []byte) uint32           { return t.id(string(b)) }
 func (t tables) Log(b []byte) uint32              { return t.id(string(b)) }
+func (t tables) Name(uint32)                      {}
 func (t tables) Stack(frames []wire.Frame) uint32 { return t.id(fmt.Sprint(frames)) }
 
 func events(t *testing.T, data []byte, version int, in tables) (all []wire.Event) {

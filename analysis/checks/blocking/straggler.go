@@ -2,6 +2,7 @@ package blocking
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
@@ -64,6 +65,9 @@ func waitedFor(p *analysis.Pass, w *measures.WaitingAt, long int64) (k joinedKin
 	}
 	for o, v := range measures.GoroutinesOf(p).Populations().ByKey() {
 		slow := v.Work.Buckets.Long(v.Work.Max)
+		if strings.HasPrefix(p.Trace.String(o.Fn), "testing.") {
+			continue // the harness waits for one test or benchmark after the other
+		}
 		if !o.Seen || o.Class != parse.ClassUser || o.Fn == p.Trace.Entry(w.Stack) || 2*ended[o.Fn] < w.Spans-w.Open || p.Trace.Entry(o.Site) != p.Trace.Entry(w.Stack) || 2*slow < long || slow > 2*long {
 			continue
 		}

@@ -70,7 +70,7 @@ var SlowTasks = &analysis.Analyzer{
 // addLongest says that a single task of a type was much slower than usual, where one was.
 func addLongest(p *analysis.Pass, f *measures.TasksFold, name string, a *measures.Annotated) analysis.Gate {
 	p50, longest := a.Lengths.QuantileAny(.5), a.Lengths.Max()
-	excess, slow := taskExcess(a.BySpan, p50, longest)
+	excess, slow := taskExcess(&a.BySpan, p50, longest)
 	var total int64
 	for _, ns := range excess {
 		total += ns
@@ -87,7 +87,7 @@ func addLongest(p *analysis.Pass, f *measures.TasksFold, name string, a *measure
 	}
 	var shown []analysis.Evidence
 	for _, e := range f.Slowest().Items() {
-		if measures.UserText(p, e.Item.Name) == name && len(shown) == 0 {
+		if measures.IsOf(p, e.Item.Name, name) && len(shown) == 0 {
 			from := p.Rel(parse.Time(e.Time))
 			shown = append(shown, analysis.Evidence{From: from, To: from + e.Value, G: evidence.IDOf(e.Item.G), Func: p.FuncName(e.Item.Fn), Note: "took " + p.Dur(e.Value), Stack: p.Stack(e.Item.Stack)})
 		}
@@ -111,12 +111,7 @@ func runSlowTasks(p *analysis.Pass) error {
 		p.NotApplicable(evidence.NoTasks)
 		return nil
 	}
-	types := tally.Rank(f.Tasks(), func(a measures.Annotation) tally.Label {
-		if a.Untold {
-			return tally.Label{measures.BeforeTrace}
-		}
-		return tally.Label{measures.UserText(p, a.Name)}
-	}, (*measures.Annotated).Add, func(a *measures.Annotated) int64 { return a.Total })
+	types := tally.Rank(f.Tasks(), func(a measures.Annotation) tally.Label { return a.Label(p) }, (*measures.Annotated).Add, func(a *measures.Annotated) int64 { return a.Total })
 	found, known := 0, false
 	var near, nearLongest analysis.Gate
 	// single looks at the longest task of a type whose p99 is not slow.
@@ -142,7 +137,7 @@ func runSlowTasks(p *analysis.Pass) error {
 		p50, p99 := h.QuantileAny(.5), h.QuantileAny(.99)
 		tail := float64(p99) / float64(max(p50, 1))
 		known = true
-		excess, slow := taskExcess(r.V.BySpan, p50, p99)
+		excess, slow := taskExcess(&r.V.BySpan, p50, p99)
 		var total int64
 		for _, ns := range excess {
 			total += ns
@@ -182,7 +177,7 @@ func runSlowTasks(p *analysis.Pass) error {
 			Caveat:     "It is the time of the goroutine that began the task: what others do for it counts as blocked. Requests of different kinds under one type also look like this: give them types of their own.",
 		}
 		for _, e := range f.Slowest().Items() {
-			if measures.UserText(p, e.Item.Name) == r.Label[0] && len(finding.Evidence) < 6 {
+			if measures.IsOf(p, e.Item.Name, r.Label[0]) && len(finding.Evidence) < 6 {
 				g := int64(e.Item.G)
 				from := p.Rel(parse.Time(e.Time))
 				finding.Evidence = append(finding.Evidence, analysis.Evidence{From: from, To: from + e.Value, G: &g, Func: p.FuncName(e.Item.Fn), Note: "took " + p.Dur(e.Value), Stack: p.Stack(e.Item.Stack)})
@@ -204,7 +199,7 @@ func runSlowTasks(p *analysis.Pass) error {
 // enough to make slow tasks that much slower than usual.
 func slowRegion(p *analysis.Pass, f *measures.TasksFold, excess int64) (words string, row []analysis.Evidence) {
 	var most int64
-	for _, r := range tally.Rank(f.Regions(), func(a measures.Annotation) tally.Label { return tally.Label{measures.UserText(p, a.Name)} }, (*measures.Annotated).Add, func(a *measures.Annotated) int64 { return a.Total }) {
+	for _, r := range tally.Rank(f.Regions(), func(a measures.Annotation) tally.Label { return a.Label(p) }, (*measures.Annotated).Add, func(a *measures.Annotated) int64 { return a.Total }) {
 		h := &r.V.Lengths
 		p50, p99 := h.QuantileAny(.5), h.QuantileAny(.99)
 		if more := p99 - p50; !p.Met("tasks", float64(h.N())) || !evidence.Causes(more, excess) || more <= most {
@@ -232,7 +227,7 @@ func taskExcess(s *measures.TaskSpans, p50, p99 int64) (excess []int64, slow int
 		spent    [parse.NumGoStates]int64
 	}
 	var usual, tail sums
-	for i, b := range s {
+	for i, b := range s.All() {
 		for _, side := range []struct {
 			in bool
 			s  *sums

@@ -34,11 +34,11 @@ var UnfinishedTasks = &analysis.Analyzer{
 		}
 		found := 0
 		var near analysis.Gate
-		for _, r := range tally.Rank(f.Tasks(), func(a measures.Annotation) tally.Label { return tally.Label{measures.UserText(p, a.Name)} }, (*measures.Annotated).Add, func(a *measures.Annotated) int64 { return a.Unfinished }) {
+		for _, r := range tally.Rank(f.Tasks(), func(a measures.Annotation) tally.Label { return a.Label(p) }, (*measures.Annotated).Add, func(a *measures.Annotated) int64 { return a.Unfinished }) {
 			h := &r.V.Lengths
 			usual := h.QuantileAny(.99) // 0 when none ended
 			var open, old, oldNS int64
-			for i, n := range r.V.Open {
+			for i, n := range r.V.Open.Bins() {
 				open += n
 				if tally.CoarseBottom(i) > usual {
 					old += n
@@ -66,7 +66,7 @@ var UnfinishedTasks = &analysis.Analyzer{
 				Caveat:     "Tasks of very different length under one type look the same.",
 			}
 			for _, e := range f.Oldest().Items() {
-				if measures.UserText(p, e.Item.Name) == r.Label[0] && len(finding.Evidence) < 5 {
+				if measures.IsOf(p, e.Item.Name, r.Label[0]) && len(finding.Evidence) < 5 {
 					g := int64(e.Item.G)
 					from := p.Rel(parse.Time(e.Time))
 					finding.Evidence = append(finding.Evidence, analysis.Evidence{From: from, To: from + e.Value, G: &g, Func: p.FuncName(e.Item.Fn), Note: "open for " + p.Dur(e.Value), Stack: p.Stack(e.Item.Stack)})

@@ -59,13 +59,11 @@ func HistogramTable(p *analysis.Pass, h *sketch.Histogram, name, title string) {
 		Columns: []analysis.Column{{Name: "from", Unit: analysis.NS}, {Name: "to", Unit: analysis.NS}, {Name: "count", Unit: analysis.Count}}}
 	var c tally.Coarse
 	h.Bins(func(lo, _, n int64) bool {
-		c[tally.CoarseIndex(lo)] += n
+		c.AddN(lo, n)
 		return true
 	})
-	for i, n := range c {
-		if n > 0 {
-			t.Add(tally.CoarseBottom(i), tally.CoarseTop(i), n)
-		}
+	for i, n := range c.Bins() {
+		t.Add(tally.CoarseBottom(i), tally.CoarseTop(i), n)
 	}
 	p.Table(t)
 }

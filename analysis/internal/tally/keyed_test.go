@@ -31,6 +31,18 @@ func TestCoarse(t *testing.T) {
 	if got := c.Quantile(99, 1000); got != any(int64(1000)) {
 		t.Errorf("p99 of 1…1000 is %v, want the largest value", got)
 	}
+	parts, whole := [2]Coarse{}, Coarse{}
+	for i := range int64(40) { // few buckets and many
+		v := i * i * i * 100
+		whole.Add(v)
+		parts[i%2].Add(v)
+		merged := Coarse{}
+		merged.Merge(&parts[1])
+		merged.Merge(&parts[0])
+		if !reflect.DeepEqual(merged, whole) {
+			t.Fatalf("%d values: merged parts differ from the whole", i+1)
+		}
+	}
 	var few Coarse
 	for range 19 {
 		few.Add(7)

@@ -141,6 +141,7 @@ func (r *Reader) user(ev *raw, e *wire.Event) {
 	switch ev.typ {
 	case evTaskCreate:
 		e.Op, e.Name, e.Values[1] = wire.OpTaskBegin, r.stringOf(ev.args[2]), ev.args[1]
+		r.tables.Name(e.Name)
 		if r.tasks == nil {
 			r.tasks = make(map[uint64]task)
 		}
@@ -154,12 +155,14 @@ func (r *Reader) user(ev *raw, e *wire.Event) {
 			e.Op = wire.OpRegionEnd
 		}
 		e.Name = r.stringOf(ev.args[2])
+		r.tables.Name(e.Name)
 	case evLog:
 		size, off := number(r.data, int(ev.args[2]))
 		e.Op = wire.OpLog
 		e.Text = r.tables.Log(r.data[off : off+int(size)])
 		if t := r.x.strings.get(ev.args[1]); t != nil {
 			e.Name = r.tables.Log(r.data[t.off : t.off+t.len])
+			r.tables.Name(e.Name)
 		}
 	}
 }

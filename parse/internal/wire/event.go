@@ -86,9 +86,11 @@ type Event struct {
 	// OpSync: Slot is how many events so far were moved because they say an earlier time
 	// than the generation before their own, Res by how many ns at most.
 
-	// Values are, by Op: the task and its parent (tasks; 0 for none), the task (regions,
-	// logs), the metric's value, the bytes swept and reclaimed (end of a sweep), when
-	// the wall clock was read and what it said in Unix ns (OpSync; 0 for not read).
+	// Values are, by Op: a stack that the goroutine shows only later (OpGo, statuses and
+	// callbacks from C that begin; 0 for none), the task and its parent (tasks; 0 for
+	// none), the task (regions, logs), the metric's value, the bytes swept and reclaimed
+	// (end of a sweep), when the wall clock was read and what it said in Unix ns (OpSync;
+	// 0 for not read).
 	Values [2]uint64
 }
 
@@ -103,5 +105,6 @@ type Frame struct {
 type Tables interface {
 	String(b []byte) uint32
 	Log(b []byte) uint32 // a string that only a user log refers to
+	Name(id uint32)      // a string is what the program calls a task, a region or logs
 	Stack(frames []Frame) uint32
 }

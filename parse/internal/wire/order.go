@@ -15,6 +15,7 @@ var procStateOf = [numProcStatus]uint8{procRunning: ProcRunning, procIdle: ProcI
 // mState is what is bound to a thread.
 type mState struct {
 	id int64
+	t  *thread // what it wrote in this generation
 	g  *gState
 	p  *pState
 }
@@ -73,6 +74,7 @@ type order struct {
 	labels  map[uint32]uint8 // modes of GC workers by label
 	gc      uint8
 	gcSeq   uint64
+	told    told
 }
 
 const nearPs = 1 << 12
@@ -434,6 +436,7 @@ func (o *order) rare(m *mState, ev *raw, e *Event) (bool, error) {
 		g := o.gs.put(id)
 		g.status, g.gen = goSyscall, uint32(o.gen)
 		e.goes(g, GoNotExist, GoSyscall)
+		e.Values[0] = uint64(o.in.ahead(m.t))
 		m.g = g
 
 	case EvGoStatus, EvGoStatusStack:
@@ -573,6 +576,9 @@ func (o *order) goStatus(m *mState, ev *raw, e *Event) (bool, error) {
 	g.gen, g.seq = uint32(o.gen), 0
 
 	e.set(m, ev, OpGo).goes(g, from, goStateOf[status])
+	if ev.typ == EvGoStatus {
+		e.Values[0] = uint64(o.told.take(id, o.gen == o.initial))
+	}
 	switch status {
 	case goRunning:
 		m.g = g
@@ -855,6 +861,7 @@ func (o *order) fill(ev *raw, e *Event) error {
 		if !ok1 || !ok2 {
 			return corrupt("found invalid string ID for event %s", Specs[ev.typ].Name).with(noEntry)
 		}
+		o.in.tables.Name(e.Name)
 		return nil
 	}
 	id, ok := o.in.text(ev.args[s.string1])
@@ -866,12 +873,16 @@ func (o *order) fill(ev *raw, e *Event) error {
 		e.Mode = o.labels[id]
 	case EvTaskBegin:
 		e.Name = id
+		o.in.tables.Name(id)
 		if o.tasks == nil {
 			o.tasks = make(map[uint64]task)
 		}
 		o.tasks[e.Values[0]] = task{id, e.Values[1]}
 	default:
 		e.Name = id
+		if e.Op == OpRegionBegin || e.Op == OpRegionEnd {
+			o.in.tables.Name(id)
+		}
 	}
 	return nil
 }

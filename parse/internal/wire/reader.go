@@ -206,6 +206,7 @@ func (r *Reader) nextGeneration(e *Event) error {
 	}
 	r.open, r.floor = true, r.last
 	r.o.gen = r.g.gen
+	r.o.lookUp(&r.g)
 	r.heap, r.samples = r.heap[:0], 0
 	for _, t := range r.g.threads {
 		ok, err := r.refill(t)
@@ -468,6 +469,7 @@ func (r *Reader) bind(t *thread) {
 	switch {
 	case t.id != None:
 		t.ms = r.o.thread(t.id)
+		t.ms.t = t
 	case t.ms == nil:
 		t.ms = &mState{id: None}
 	default:

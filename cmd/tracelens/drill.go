@@ -1,0 +1,206 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/drill"
+	"github.com/tracelens/tracelens/cmd/tracelens/internal/report"
+	"github.com/tracelens/tracelens/parse"
+)
+
+// drillFlags say of which one thing of a trace everything is to be shown.
+type drillFlags struct {
+	goroutine     int64
+	moment        time.Duration
+	place, log    string
+	format, table string
+}
+
+// drillNames are the flags of which one is given.
+var drillNames = []string{"goroutine", "at", "place", "log"}
+
+func (f *drillFlags) add(flags *pflag.FlagSet) {
+	flags.Int64Var(&f.goroutine, "goroutine", -1, "the spans of goroutine `N`, and its critical path")
+	f.moment = -1
+	flags.Var((*moment)(&f.moment), "at", "who ran and who waited for what at the moment `T`, such as 3.2s")
+	flags.Lookup("at").DefValue = ""
+	flags.StringVar(&f.place, "place", "", "what happened at a `PLACE`: a function, with :LINE or not, or a part of its name")
+	flags.StringVar(&f.log, "log", "", "messages of runtime/trace.Log that match the regular expression `PATTERN`")
+	flags.StringVar(&f.format, "format", "text", "of these four: text, json or csv as `FORMAT`")
+	flags.StringVar(&f.table, "table", "", "csv: write the table `NAME`, not the first")
+}
+
+// drills reports whether one of them is asked for.
+func (f *drillFlags) drills() bool {
+	return f.goroutine != -1 || f.moment != -1 || f.place != "" || f.log != "" || f.format != "text" || f.table != ""
+}
+
+// keptSpans is how many spans a critical path may keep in memory: 200 MB.
+const keptSpans = 4 << 20
+
+// drill shows one thing of a trace.
+func (f *showFlags) drill(cmd *cobra.Command, args []string) error {
+	var given []string
+	for _, name := range drillNames {
+		if cmd.Flags().Changed(name) {
+			given = append(given, "--"+name)
+		}
+	}
+	page := drill.Page{Offset: f.offset, Limit: f.limit}
+	switch {
+	case len(given) == 0:
+		return fmt.Errorf("--format and --table are for one of --%s", strings.Join(drillNames, ", --"))
+	case len(given) > 1:
+		return fmt.Errorf("%s: only one of them at a time", strings.Join(given, " and "))
+	case len(args) > 1:
+		return fmt.Errorf("%s stands in place of WHAT: leave out %q", given[0], args[1])
+	case f.offset < 0 || f.limit < 1 || f.offset > 1<<30 || f.limit > 1<<20:
+		return fmt.Errorf("--offset %d --limit %d: need at least 0 and 1, at most %d and %d", f.offset, f.limit, 1<<30, 1<<20)
+	case !slices.Contains([]string{"text", "json", "csv"}, f.format):
+		return unknown("format", f.format, []string{"text", "json", "csv"})
+	case f.table != "" && f.format != "csv":
+		return errors.New("--table is for --format csv")
+	}
+	var names drill.Names
+	var a *analysis.Analyzer
+	switch given[0] {
+	case "--goroutine":
+		a = drill.Goroutine(parse.GoID(f.goroutine), page, &names)
+	case "--at":
+		if f.moment < 0 || f.from > 0 || f.to > 0 {
+			return fmt.Errorf("--at %v is a moment from the start of the trace, 0 or more, without --from and --to", f.moment)
+		}
+		a = drill.Moment(f.moment, page)
+	case "--place":
+		if f.place == "" {
+			return errors.New("--place needs a name, or a part of it")
+		}
+		a = drill.Place(f.place, page)
+	case "--log":
+		pattern, err := regexp.Compile(f.log)
+		if err != nil {
+			return fmt.Errorf("--log %q is no regular expression: %v", f.log, err)
+		}
+		a = drill.Logs(pattern, page)
+	}
+	name := args[0]
+	if given[0] == "--goroutine" {
+		copied, err := f.reread(cmd, name)
+		if err != nil {
+			return err
+		}
+		if copied != "" {
+			defer os.Remove(copied)
+			name = copied
+		}
+	}
+	rep, err := f.inputFlags.analyze(cmd, name, "", []*analysis.Analyzer{a})
+	if err != nil {
+		return err
+	}
+	rep.Trace.Name, rep.Verdict = args[0], nil
+	res := rep.Results[0]
+	switch res.Outcome {
+	case analysis.NotApplicable:
+		return fmt.Errorf("%s: %s", report.Clean(args[0]), report.Clean(res.Reason))
+	case analysis.Failed:
+		return fmt.Errorf("internal error: %s", res.Reason)
+	}
+	if given[0] == "--goroutine" {
+		if err := f.path(cmd, name, res, page, names); err != nil {
+			return &failure{args[0], err}
+		}
+	}
+	if err := f.writeDrilled(cmd.OutOrStdout(), rep); err != nil {
+		return &failure{"standard output", err}
+	}
+	return f.fault(rep)
+}
+
+// reread makes a copy of what can be read only once, and returns its name; "" for a file.
+func (f *showFlags) reread(cmd *cobra.Command, name string) (string, error) {
+	o, err := f.open(cmd, name)
+	if err != nil {
+		return "", err
+	}
+	defer o.close()
+	if _, regular := o.in.(io.Seeker); o.file && regular && o.size > 0 {
+		return "", nil
+	}
+	spool, err := os.CreateTemp("", "tracelens-*.trace")
+	if err != nil {
+		return "", &failure{"a copy of " + name, err}
+	}
+	defer spool.Close()
+	if _, err := io.Copy(spool, o.in); err != nil {
+		os.Remove(spool.Name())
+		return "", &failure{"a copy of " + name, err}
+	}
+	return spool.Name(), nil
+}
+
+// path adds the critical path of the goroutine in the window.
+func (f *showFlags) path(cmd *cobra.Command, name string, res *analysis.Result, page drill.Page, names drill.Names) error {
+	read := func(opt parse.Options, sink parse.Sink) (*parse.Trace, error) {
+		file, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		defer file.Close()
+		in, stop := progress(file, cmd.ErrOrStderr())
+		defer stop()
+		return parse.ReadTo(cmd.Context(), in, opt, sink)
+	}
+	path, err := drill.CriticalPath(read, parse.GoID(f.goroutine), f.from, f.to, keptSpans)
+	if err != nil {
+		return err
+	}
+	sums, parts := path.Tables(page, names)
+	res.Tables = append([]*analysis.Table{sums, parts}, res.Tables...)
+	return nil
+}
+
+// writeDrilled writes the tables in the format asked for.
+func (f *showFlags) writeDrilled(w io.Writer, rep *analysis.Report) error {
+	tables := report.Tables(rep)
+	switch f.format {
+	case "json":
+		return report.JSON(w, rep, report.Options{})
+	case "csv":
+		table := f.table
+		if table == "" && len(tables) > 0 {
+			table = tables[0].Name
+		}
+		return report.CSV(w, rep, report.Options{Table: table})
+	}
+	var b strings.Builder
+	for _, s := range rep.Results[0].Summary {
+		fmt.Fprintf(&b, "%s\n", report.Quoted(s, quotedMost))
+	}
+	for _, t := range tables {
+		p := &listing{limit: len(t.Rows)}
+		b.WriteString("\n")
+		more := t.More
+		t.More = 0
+		b.WriteString(showTable(rep, t, p))
+		if f.offset > 0 {
+			fmt.Fprintf(&b, "(from number %d of %s)\n", f.offset+1, analysis.FormatCount(more+int64(len(t.Rows))))
+		}
+		if later := more - int64(f.offset); later > 0 && len(t.Rows) > 0 {
+			fmt.Fprintf(&b, "… %s more: --offset %d\n", analysis.FormatCount(later), f.offset+len(t.Rows))
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}

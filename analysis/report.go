@@ -237,8 +237,11 @@ type Finding struct {
 	Figure     string     `json:"figure,omitempty"` // that shows it
 	// Explains are the codes of findings that are effects of this one. They are
 	// moved from their results to Symptoms.
-	Explains []string  `json:"-"`
-	Symptoms []Finding `json:"symptoms,omitempty"`
+	Explains []string `json:"-"`
+	// During are exact times at which it acts, as many as are known: what happens inside
+	// them is its effect, too. See Fold.
+	During   []Evidence `json:"-"`
+	Symptoms []Finding  `json:"symptoms,omitempty"`
 }
 
 // Cost is what a finding costs: Value of Total on Clock, in ns.

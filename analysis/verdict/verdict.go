@@ -36,10 +36,13 @@ func Of(rep *analysis.Report) *analysis.Verdict {
 	}
 	limits, host := limits(rep)
 	v.Parts = append(v.Parts, limits...)
+	if host != "" && len(limits) == 0 { // then it is what holds the program up
+		say(analysis.VerdictHost, host)
+	}
 	for _, t := range leading(rep, most-len(limits), limits) {
 		say(analysis.VerdictTime, t)
 	}
-	if host != "" {
+	if host != "" && len(limits) > 0 {
 		say(analysis.VerdictHost, host)
 	}
 	if out := ruledOut(rep); out != "" {

@@ -136,7 +136,7 @@ func (t *tracker) goEvent(ev *wire.Event) {
 		return
 	}
 	if from == GoWaiting || from == GoNotExist {
-		if by := t.contextOf(ev); by != nil && by.Func == 0 {
+		if by := t.contextOf(ev); by != nil && (by.Func == 0 || by.bodyStack == 0) {
 			t.name(by, StackID(ev.Stack)) // which it has wherever it does something to another
 		}
 	}

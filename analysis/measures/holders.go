@@ -228,7 +228,9 @@ func runHolders(p *analysis.Pass) error {
 		}
 		c := h.Chain(place)
 		p.Say("%s ← %s.", place.Waiting(), c.Text())
-		p.Lead(analysis.Leading{Kind: analysis.VerdictLimit, Text: place.Waiting() + " ← " + c.Text(), Place: place.Label, Held: place.Busy(), Lives: place.Lives(), Outside: c.Root.Kind == RootNetwork})
+		if c.Root.Kind != RootUnknown { // there is nothing to do about that
+			p.Lead(analysis.Leading{Kind: analysis.VerdictLimit, Text: place.Waiting() + " ← " + c.Text(), Place: place.Label, Held: place.Busy(), Lives: place.Lives(), Outside: c.Root.Kind == RootNetwork})
+		}
 		said++
 	}
 	if said == 0 {

@@ -74,7 +74,7 @@ func TestGCChecksOnTraces(t *testing.T) {
 		{Trace: "gc-assist", Code: "assist-heavy", Severity: analysis.Error, Names: "main.allocateNodes"},
 		{Trace: "gc-sweep", Code: "sweep-on-allocation", Severity: analysis.Note, Names: "main.replaceObjects"},
 		{Trace: "stw-kinds", Code: "stw-by-tooling", Severity: analysis.Error, Names: "main.writeHeapDump"},
-		{Trace: "stw-kinds", Code: "forced-gc", Severity: analysis.Warning, Names: "main.forceGC"},
+		{Trace: "stw-kinds", Code: "forced-gc", Severity: analysis.Note, Names: "main.forceGC"},
 		{Trace: "gomaxprocs-change", Code: "stw-by-tooling", Severity: analysis.Note, Names: "main.changeGOMAXPROCSTo"},
 		{Trace: "gc/assist-gogc10", Code: "gc-cpu-dominant", Severity: analysis.Error, Names: "main.hardAllocator"},
 		{Trace: "gc/assist-gogc10", Code: "assist-heavy", Severity: analysis.Error, Names: "main.hardAllocator"},
@@ -83,7 +83,7 @@ func TestGCChecksOnTraces(t *testing.T) {
 		{Trace: "gc/debug-freeosmemory", Code: "forced-gc", Severity: analysis.Warning, Names: "main.freeOS"},
 		{Trace: "gc/gcstoptheworld", Code: "forced-gc", Severity: analysis.Warning, Names: "main.gcSTW"},
 		{Trace: "gc/gcstoptheworld", Code: "mmu-low", Severity: analysis.Warning, Names: ""},
-		{Trace: "gc/stw-readmemstats-storm", Code: "stw-by-tooling", Severity: analysis.Error, Names: "main.metricsScraper"},
+		{Trace: "gc/stw-readmemstats-storm", Code: "stw-by-tooling", Severity: analysis.Warning, Names: "main.metricsScraper"},
 		{Trace: "sched/gomaxprocs-change", Code: "stw-by-tooling", Severity: analysis.Note, Names: "main.gomaxprocsChange"},
 		{Trace: "std-golden/v1-stress_1_19_good", Code: "gc-cpu-dominant", Severity: analysis.Warning, Names: ""},
 		{Trace: "real/compile-types", Code: "stw-long", Severity: analysis.Warning, Names: ""},
@@ -161,7 +161,7 @@ func TestHealthyIsQuiet(t *testing.T) {
 
 func TestSyscallChecksOnTraces(t *testing.T) {
 	checktest.ExpectAll(t, syscalls.All, []checktest.Expect{
-		{Trace: "syscall-handoff-go124", Code: "blocking-p-handoffs", Severity: analysis.Warning, Names: "main.nanosleep3ms"},
+		{Trace: "syscall-handoff-go124", Code: "blocking-p-handoffs", Severity: analysis.Note, Names: "main.nanosleep3ms"},
 		{Trace: "syscall-handoff", Code: "blocking-p-handoffs", Severity: analysis.Note, Names: "main.nanosleep3ms"},
 		{Trace: "io/syscall-threads", Code: "thread-growth", Severity: analysis.Error, Names: "main.sysSleeper"},
 		{Trace: "io/syscall-threads", Code: "blocking-p-handoffs", Severity: analysis.Warning, Names: "main.sysSleeper"},

@@ -223,8 +223,14 @@ func (f *File) AddIdle(first bool) {
 			sync.Gen, sync.Time = max(sync.Gen, b.Gen+1), max(sync.Time, b.Time+1)
 		}
 	}
-	if i := slices.IndexFunc(sync.Items, func(it Item) bool { return it.Type == evClockSnapshot }); first && i >= 0 {
+	of := func(typ Type) int { return slices.IndexFunc(sync.Items, func(it Item) bool { return it.Type == typ }) }
+	if i := of(evClockSnapshot); first && i >= 0 {
 		sync.Items[i].Args[0] += was - sync.Time
+	} else if f := of(evFrequency); i >= 0 && f >= 0 { // the wall clock went on as well
+		passed := float64(sync.Time-was) / float64(sync.Items[f].Args[0])
+		a := sync.Items[i].Args // time, mono, sec, nsec
+		ns := a[3] + uint64(passed*1e9)
+		a[2], a[3] = a[2]+ns/1e9, ns%1e9
 	}
 	idle := []Batch{sync, {Kind: evEventBatch, Gen: sync.Gen, M: None, Time: sync.Time, Items: []Item{{Type: evStrings}}}}
 	if wire.Version(f.Version).MarksEnds() {

@@ -133,7 +133,7 @@ func (r *Reader) index() {
 			fault = &wire.Error{Kind: wire.Truncated, Offset: int64(len(r.data)), Detail: "the file ends before its stacks and the frequency of its clock"}
 		}
 		if r.x.events > 0 {
-			fault.Detail += fmt.Sprintf("; without the end of the file no function has a name, and times are an estimate, one tick taken for %.1f ns", 1e9/freq)
+			fault.Detail += fmt.Sprintf("; without the end of the file no function has a name, and times are an estimate, one tick taken for %.0f ns", 1e9/freq)
 		}
 	case r.x.lost:
 	case fault != nil && fault.Kind == wire.Truncated:

@@ -273,7 +273,7 @@ func summarize(tr *parse.Trace, name string) Summary {
 		Name: name, Format: fmt.Sprintf("go 1.%d", tr.Version), Compression: tr.Compression, Bytes: tr.Bytes,
 		Events: tr.Events, Generations: tr.Generations, Complete: tr.Fault == nil,
 		Duration: tr.Duration(), From: int64(tr.From - tr.First), To: int64(tr.To - tr.First),
-		Quantum: tr.Quantum, Procs: tr.Procs, First: tr.First,
+		Quantum: tr.Quantum, Procs: tr.Procs, First: tr.First, Odd: OddOf(&tr.Quality),
 	}
 	if !tr.Wall.IsZero() {
 		s.Start = tr.Wall.UTC().Format("2006-01-02T15:04:05.000000000Z07:00")

@@ -3,6 +3,7 @@ package analysis
 import (
 	"cmp"
 	"slices"
+	"strings"
 )
 
 // What a finding must cost to be more than a note, or more than a warning: a share of
@@ -88,14 +89,58 @@ func (r *Report) cover(analyzers []*Analyzer) {
 	}
 }
 
+const (
+	explainsFrom = .6 // of a symptom, as everywhere: what explains 60 % explains it
+	fewInside    = 3  // a symptom that is seen less often may coincide by chance
+	rare         = .5 // of wall: a cause that acts for longer has all inside it
+	instant      = .1 // of wall: evidence that is longer is of a stretch, not of an event
+)
+
+// inside says whether what shows a finding is for the most part inside some times, of
+// which it is no matter of course.
+func (r *Report) inside(f *Finding, times []Evidence) bool {
+	wall := float64(r.Trace.Duration)
+	var acts, all, in int64
+	for _, t := range times {
+		acts += t.To - t.From
+	}
+	n := 0
+	for _, e := range f.Evidence {
+		length := e.To - e.From
+		if length <= 0 || float64(length) > instant*wall {
+			continue
+		}
+		n++
+		all += length
+		for _, t := range times {
+			in += max(0, min(e.To, t.To)-max(e.From, t.From))
+		}
+	}
+	return n >= fewInside && float64(acts) <= rare*wall && float64(in) >= explainsFrom*float64(all)
+}
+
 // Fold moves the findings that another explains to its symptoms, and gives it the
-// severity of the gravest. Of a chain, all go to its first cause. To fold again changes nothing.
+// severity of the gravest. Of a chain, all go to its first cause. A finding explains those
+// that it names, and those that are no graver and happen while it acts. To fold again
+// changes nothing.
 func (r *Report) Fold() {
 	cause := make(map[string]string) // code to the code that explains it
 	for _, f := range r.Findings() {
 		for _, code := range f.Explains {
 			if cause[code] == "" && code != f.Code {
 				cause[code] = f.Code
+			}
+		}
+	}
+	about := make(map[string]Subject)
+	for _, res := range r.Results {
+		about[res.Name] = res.About
+	}
+	for _, f := range r.Findings() { // the gravest causes first
+		for _, s := range r.Findings() {
+			check, _, _ := strings.Cut(s.Code, "/")
+			if s.Severity.Rank() <= f.Severity.Rank() && s.Code != f.Code && cause[s.Code] == "" && cause[f.Code] != s.Code && about[check] != File && r.inside(s, f.During) {
+				cause[s.Code] = f.Code
 			}
 		}
 	}

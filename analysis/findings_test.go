@@ -45,3 +45,49 @@ func TestGrade(t *testing.T) {
 		}
 	}
 }
+
+// What happens inside the times of a cause that is no less grave stands under it.
+func TestFoldInside(t *testing.T) {
+	const ms = int64(1e6)
+	at := func(length int64, from ...int64) (out []Evidence) {
+		for _, f := range from {
+			out = append(out, Evidence{From: f * ms, To: (f + length) * ms})
+		}
+		return out
+	}
+	holes := at(50, 100, 300, 500)
+	for name, c := range map[string]struct {
+		severity Severity
+		during   []Evidence
+		shown    []Evidence
+		want     bool
+	}{
+		"inside":                          {Warning, holes, at(10, 110, 320, 540), true},
+		"graver":                          {Error, holes, at(10, 110, 320, 540), false},
+		"outside":                         {Warning, holes, at(10, 200, 400, 600), false},
+		"60 % inside":                     {Warning, holes, at(10, 110, 320, 540, 700, 800), true},
+		"less inside":                     {Warning, holes, at(10, 110, 320, 700, 800, 900), false},
+		"seen twice":                      {Warning, holes, at(10, 110, 320), false},
+		"of stretches, no events":         {Warning, holes, at(200, 50, 250, 450), false},
+		"of moments":                      {Warning, holes, at(0, 110, 320, 540), false},
+		"of a cause that is always there": {Warning, at(260, 100, 360), at(10, 110, 320, 540), false},
+	} {
+		rep := &Report{Trace: Summary{Duration: 1000 * ms}, Results: []*Result{
+			{Name: "cause", Findings: []Finding{{Code: "cause", Severity: Warning, During: c.during}}},
+			{Name: "symptom", Findings: []Finding{{Code: "symptom/one", Severity: c.severity, Evidence: c.shown}}},
+		}}
+		for range 2 {
+			rep.Fold()
+			if got := len(rep.Results[0].Findings[0].Symptoms) == 1 && len(rep.Results[1].Findings) == 0; got != c.want {
+				t.Errorf("%s: folded is %t", name, got)
+			}
+		}
+		file := &Report{Trace: rep.Trace, Results: []*Result{
+			{Name: "cause", Findings: []Finding{{Code: "cause", Severity: Warning, During: c.during}}},
+			{Name: "symptom", About: File, Findings: []Finding{{Code: "symptom", Severity: c.severity, Evidence: c.shown}}},
+		}}
+		if file.Fold(); len(file.Findings()) != 2 {
+			t.Errorf("%s: what is about the file is folded", name)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package analysis
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -67,9 +68,22 @@ type Fleet struct {
 	Traces   int   `json:"traces"`   // that could be analysed, whole or in part
 	Failed   int   `json:"failed"`   // of the inputs
 	Partial  int   `json:"partial"`  // of the traces
+	Odd      int   `json:"odd"`      // of the traces: they contradict themselves
 	Bytes    int64 `json:"bytes"`    // of the traces
 	Events   int64 `json:"events"`   // in all
 	Duration int64 `json:"total_ns"` // of all traces, one after the other
+
+	Interrupted *Interrupted `json:"interrupted,omitempty"` // the report is about a part of the inputs
+}
+
+// Interrupted says how far a run came that was ended.
+type Interrupted struct {
+	Done int `json:"done"`
+	Of   int `json:"of"`
+}
+
+func (i *Interrupted) String() string {
+	return fmt.Sprintf("interrupted: it is about %d of %d inputs", i.Done, i.Of)
 }
 
 // Summary says which trace, and how far it can be trusted.
@@ -83,6 +97,7 @@ type Summary struct {
 	Complete    bool   `json:"complete"`
 	Fault       string `json:"fault,omitempty"`      // what is wrong with the file, "" if nothing
 	FaultKind   string `json:"fault_kind,omitempty"` // "truncated", "corrupt", "io"
+	Odd         Odd    `json:"odd,omitempty"`        // what is odd in it, by code
 	Duration    int64  `json:"duration_ns"`          // analysed
 	Window      bool   `json:"window,omitempty"`     // only a part was analysed, as asked: From to To
 	From        int64  `json:"from_ns"`              // since the start of the trace
@@ -92,6 +107,18 @@ type Summary struct {
 	Procs       int    `json:"gomaxprocs,omitempty"` // at the end
 
 	First parse.Time `json:"-"` // the start on the trace's clock, for another reading of it
+}
+
+// Sound reports whether its numbers can stand beside those of others: it is complete, and
+// does not contradict itself.
+func (s *Summary) Sound() bool { return s.Complete && s.Odd.Wrong() == "" }
+
+// Wrecked reports whether no generation of it could be read. Traces up to Go 1.21 have
+// none.
+func (s *Summary) Wrecked() bool {
+	var minor int
+	_, err := fmt.Sscanf(s.Format, "go 1.%d", &minor)
+	return err == nil && minor >= 22 && !s.Complete && s.Generations == 0 && s.FaultKind != "io"
 }
 
 // A Verdict is what a report comes to, in sentences: at most three limits, the costliest
@@ -210,8 +237,11 @@ type Finding struct {
 	Figure     string     `json:"figure,omitempty"` // that shows it
 	// Explains are the codes of findings that are effects of this one. They are
 	// moved from their results to Symptoms.
-	Explains []string  `json:"-"`
-	Symptoms []Finding `json:"symptoms,omitempty"`
+	Explains []string `json:"-"`
+	// During are exact times at which it acts, as many as are known: what happens inside
+	// them is its effect, too. See Fold.
+	During   []Evidence `json:"-"`
+	Symptoms []Finding  `json:"symptoms,omitempty"`
 }
 
 // Cost is what a finding costs: Value of Total on Clock, in ns.

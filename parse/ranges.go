@@ -255,6 +255,16 @@ func (t *tracker) metric(ev *wire.Event) {
 	if MetricKind(ev.Metric) == 0 {
 		return
 	}
+	switch n := int64(ev.Values[0]); MetricKind(ev.Metric) {
+	case MetricHeapLive:
+		if n < 0 || n > 1<<48 {
+			t.tr.Quality.ImplausibleHeap++
+		}
+	case MetricProcs:
+		if t.procs > 0 && n != int64(t.procs) && !t.stw.active && t.version.ByThread() {
+			t.tr.Quality.UnstoppedProcs++
+		}
+	}
 	if MetricKind(ev.Metric) == MetricProcs {
 		if t.stw.active && !t.stw.restarted {
 			t.restart()

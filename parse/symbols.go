@@ -2,6 +2,7 @@ package parse
 
 import (
 	"encoding/binary"
+	"slices"
 	"strings"
 )
 
@@ -37,6 +38,8 @@ type Symbols struct {
 	frames    []Frame // scratch
 	own       []bool  // likewise
 	logBytes  int
+
+	Shortened int64 // stacks of which frames in the middle were left out: see stacksWhole
 }
 
 // stackInfo is a stack with what the tracker asks of it at every event.
@@ -120,17 +123,56 @@ func (s *Symbols) internLog(v string) StringID {
 	return s.intern(v)
 }
 
-// internStack interns frames, innermost first. Frames without function and line
-// (PC 0, written by Go ≤ 1.24; golang/go#68090) are dropped by the caller.
-func (s *Symbols) internStack(frames []Frame) StackID {
+// stacksWhole is how many stacks are told apart by all their frames, so that tables by
+// stack are bounded. Of as many more only the ends count, and beyond that the entry
+// function: deep recursion, and little else, gives so many.
+const stacksWhole = 1 << 14
+
+// ends are the frames up to the first outside the standard library, and the outermost
+// ones.
+func (s *Symbols) ends(frames []Frame) []Frame {
+	const outermost = 4
+	in := 0
+	for in < len(frames) && IsStd(s.strings[frames[in].Func]) {
+		in++
+	}
+	in++
+	if in+outermost >= len(frames) {
+		return frames
+	}
+	return slices.Concat(frames[:in], frames[len(frames)-outermost:])
+}
+
+// findStack looks for frames, of which it leaves the key.
+func (s *Symbols) findStack(frames []Frame) (StackID, bool) {
 	s.key = s.key[:0]
 	for _, f := range frames {
 		s.key = binary.LittleEndian.AppendUint32(s.key, uint32(f.Func))
 		s.key = binary.LittleEndian.AppendUint32(s.key, uint32(f.File))
 		s.key = binary.LittleEndian.AppendUint32(s.key, f.Line)
 	}
-	if id, ok := s.stackIDs[string(s.key)]; ok {
+	id, ok := s.stackIDs[string(s.key)]
+	return id, ok
+}
+
+// internStack interns frames, innermost first. Frames without function and line
+// (PC 0, written by Go ≤ 1.24; golang/go#68090) are dropped by the caller.
+func (s *Symbols) internStack(frames []Frame) StackID {
+	if id, ok := s.findStack(frames); ok {
 		return id
+	}
+	if len(s.stacks) >= stacksWhole {
+		s.Shortened++
+		frames = s.ends(frames)
+		if id, ok := s.findStack(frames); ok {
+			return id
+		}
+	}
+	if len(s.stacks) >= 2*stacksWhole {
+		frames = frames[max(len(frames)-1, 0):]
+		if id, ok := s.findStack(frames); ok || len(s.stacks) >= 3*stacksWhole {
+			return id
+		}
 	}
 	id := StackID(len(s.stacks))
 	info := stackInfo{frames: append([]Frame(nil), frames...)}

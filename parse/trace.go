@@ -53,6 +53,9 @@ type Quality struct {
 	ImplausibleClock int64 `json:"implausible_clock"`  // more than 1 event per 10 ns of trace time: the number of events
 	CrossedRegions   int64 `json:"crossed_regions"`    // regions that ended before one begun inside them: legal, but most likely not meant
 	ImplausibleProcs int64 `json:"implausible_procs"`  // P numbers beyond any GOMAXPROCS
+	ClockDisagrees   int64 `json:"clock_disagrees"`    // generations that took another time by the wall clock than by their events
+	ImplausibleHeap  int64 `json:"implausible_heap"`   // heap sizes beyond any address space
+	UnstoppedProcs   int64 `json:"unstopped_procs"`    // changes of GOMAXPROCS with the world not stopped
 
 	// Where generations overlap in time, events of the later one were moved behind the
 	// earlier: how many, and by how many ns at most.

@@ -142,6 +142,8 @@ type tracker struct {
 	edge       Time   // begin or end of the window, what comes next
 	first      bool   // the first event is still to come
 	syncs      int
+	wallAt     int64 // of the latest snapshot, on the trace's clock, and on the wall clock
+	wall       int64
 	generation int
 	events     int64
 
@@ -321,7 +323,7 @@ func (t *tracker) start(at Time) {
 	t.limit()
 	t.iv.Since = at
 	t.ev.Time, t.ev.G, t.ev.P, t.ev.M = at, NoGo, NoProc, NoThread
-	t.edge = at + Time(t.opt.From)
+	t.edge = at + min(Time(t.opt.From), math.MaxInt64-at)
 	if t.opt.From <= 0 {
 		t.on = true
 		t.setEnd()
@@ -333,7 +335,7 @@ func (t *tracker) start(at Time) {
 func (t *tracker) setEnd() {
 	t.edge = math.MaxInt64
 	if t.opt.To > 0 {
-		t.edge = t.tr.First + Time(t.opt.To) + 1
+		t.edge = t.tr.First + min(Time(t.opt.To), math.MaxInt64-1-t.tr.First) + 1
 	}
 }
 
@@ -402,6 +404,7 @@ func (t *tracker) sync(ev *wire.Event) {
 	if t.tr.Quantum == 0 {
 		t.tr.Quantum, t.tr.TickEstimated = int64(ev.Name), ev.Text != 0
 	}
+	t.clock(int64(ev.Values[0]), int64(ev.Values[1]))
 	t.tr.Quality.ClockChanges += int64(ev.Mode)
 	t.tr.Quality.Moved, t.tr.Quality.LargestMove = int64(ev.Slot), ev.Res
 	if t.first {
@@ -411,6 +414,25 @@ func (t *tracker) sync(ev *wire.Event) {
 	t.ev.Time = t.now
 	t.restartQueues()
 	t.send(KindGeneration)
+}
+
+// clock compares how far two snapshots are apart on the trace's clock and on the wall
+// clock, which may be set meanwhile, but hardly by a tenth.
+func (t *tracker) clock(at, wall int64) {
+	if wall == 0 {
+		return
+	}
+	if t.wall != 0 {
+		ran, took := at-t.wallAt, wall-t.wall
+		off := took - ran
+		if off < 0 {
+			off = -off
+		}
+		if off > 50e6 && off > max(ran, took)/10 {
+			t.tr.Quality.ClockDisagrees++
+		}
+	}
+	t.wallAt, t.wall = at, wall
 }
 
 // advance moves the clock and the integrals to now.

@@ -51,7 +51,7 @@ type Judgement struct {
 func (f *Fleet) Check() []Judgement {
 	var traces []*Entry
 	for _, e := range f.entries {
-		if e.Failure == "" {
+		if e.sound() {
 			traces = append(traces, e)
 		}
 	}

@@ -56,6 +56,9 @@ func (e *Entry) keep(f analysis.Finding) {
 	}
 }
 
+// sound reports whether e counts among the values of traces.
+func (e *Entry) sound() bool { return e.Failure == "" && e.Trace.Sound() }
+
 // Encode writes e, compressed.
 func (e *Entry) Encode(w io.Writer) error {
 	text, err := json.Marshal(e)
@@ -95,6 +98,11 @@ func Decode(data []byte) (*Entry, error) {
 	}
 	if err := json.Unmarshal(text, e); err != nil {
 		return nil, fmt.Errorf("no audit entry: %w", err)
+	}
+	for id, h := range e.Pools {
+		if h == nil {
+			return nil, fmt.Errorf("no audit entry: pool %s is null", id)
+		}
 	}
 	return e, nil
 }

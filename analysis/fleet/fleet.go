@@ -56,11 +56,13 @@ func (f *Fleet) Add(e *Entry) error {
 		return nil
 	}
 	f.seen[key] = true
-	group := f.opt.Group(e.Path)
-	if f.pools[group] == nil {
-		f.pools[group] = make(map[string]*sketch.Histogram)
+	if e.sound() {
+		group := f.opt.Group(e.Path)
+		if f.pools[group] == nil {
+			f.pools[group] = make(map[string]*sketch.Histogram)
+		}
+		merge(f.pools[group], e.Pools)
 	}
-	merge(f.pools[group], e.Pools)
 	e.Pools = nil
 	f.entries = append(f.entries, e)
 	return nil
@@ -88,8 +90,8 @@ func (f *Fleet) Entries() []*Entry {
 func (f *Fleet) Report(name string) *analysis.Report {
 	rep := &analysis.Report{Schema: analysis.Schema, Tool: f.tool, Trace: analysis.Summary{Name: name, Complete: true}, Metrics: make(map[string]analysis.Metric), Fleet: new(analysis.Fleet)}
 	res := &analysis.Result{Name: "fleet", Title: "how the traces differ", Outcome: analysis.Clear}
-	failures := &analysis.Table{Name: "failures", Title: "inputs that are no trace, or only a part of one", Columns: []analysis.Column{{Name: "input", Unit: analysis.Text}, {Name: "lost", Unit: analysis.Text}, {Name: "reason", Unit: analysis.Text}}}
-	var traces []*Entry
+	failures := &analysis.Table{Name: "failures", Title: "inputs that are no trace, only a part of one, or contradict themselves; in no quantile, budget or outlier", Columns: []analysis.Column{{Name: "input", Unit: analysis.Text}, {Name: "lost", Unit: analysis.Text}, {Name: "reason", Unit: analysis.Text}}}
+	var traces, sound []*Entry
 	for _, e := range f.Entries() {
 		rep.Fleet.Inputs++
 		if e.Failure != "" {
@@ -106,14 +108,21 @@ func (f *Fleet) Report(name string) *analysis.Report {
 			rep.Fleet.Partial++
 			failures.Add(e.Path, "part", e.Trace.Fault)
 		}
+		if wrong := e.Trace.Odd.Wrong(); wrong != "" {
+			rep.Fleet.Odd++
+			failures.Add(e.Path, "odd", wrong)
+		}
+		if e.sound() {
+			sound = append(sound, e)
+		}
 	}
 	failures.N = int64(rep.Fleet.Inputs)
 
-	outliers := outliersOf(traces)
-	tables := []*analysis.Table{worstTraces(outliers, len(traces)), f.findings(traces)}
-	tables = append(tables, outlierTables(outliers, len(traces))...)
+	outliers := outliersOf(sound)
+	tables := []*analysis.Table{worstTraces(outliers, len(sound)), f.findings(traces)}
+	tables = append(tables, outlierTables(outliers, len(sound))...)
 	tables = append(tables, f.groups())
-	tables = append(tables, distributions(traces)...)
+	tables = append(tables, distributions(sound)...)
 	tables = append(tables, f.pooled(), failures)
 	for _, t := range tables {
 		if len(t.Rows) > 0 {
@@ -121,17 +130,17 @@ func (f *Fleet) Report(name string) *analysis.Report {
 		}
 	}
 	switch {
-	case rep.Fleet.Traces < minPopulation:
-		res.Summary = append(res.Summary, fmt.Sprintf("Too few traces to say which stands out: %d, need %d.", rep.Fleet.Traces, minPopulation))
+	case len(sound) < minPopulation:
+		res.Summary = append(res.Summary, fmt.Sprintf("Too few traces to say which stands out: %d, need %d.", len(sound), minPopulation))
 	case len(outliers) == 0:
-		res.Summary = append(res.Summary, fmt.Sprintf("None of %d traces stands out.", rep.Fleet.Traces))
+		res.Summary = append(res.Summary, fmt.Sprintf("None of %d traces stands out.", len(sound)))
 	default:
 		w := tables[0]
 		var most []string
 		for i := range min(len(w.Rows), 3) {
 			most = append(most, fmt.Sprintf("%v (%v is %v)", w.Cell(i, "trace"), w.Cell(i, "worst"), w.Cell(i, "value")))
 		}
-		res.Summary = append(res.Summary, fmt.Sprintf("%d of %d traces stand out in some metric; most %s.", int64(len(w.Rows))+w.More, rep.Fleet.Traces, strings.Join(most, ", ")))
+		res.Summary = append(res.Summary, fmt.Sprintf("%d of %d traces stand out in some metric; most %s.", int64(len(w.Rows))+w.More, len(sound), strings.Join(most, ", ")))
 	}
 	if len(f.opt.Budgets) > 0 {
 		rep.Results = append(rep.Results, f.Budgets())

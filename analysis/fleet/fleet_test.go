@@ -200,6 +200,48 @@ func TestBudgets(t *testing.T) {
 	}
 }
 
+// TestUnsound: what is partial or contradicts itself is in no quantile, budget or outlier,
+// and is listed.
+func TestUnsound(t *testing.T) {
+	const id = "sched.latency.user.p99"
+	limit := 10e6
+	var entries []*Entry
+	for i := range 20 {
+		e := entry(i)
+		if i < 2 {
+			m := e.Metrics[id]
+			m.Value = 1e12
+			e.Metrics[id] = m
+			e.Trace.Complete = i == 0
+			if i == 0 {
+				e.Trace.Odd = analysis.Odd{"clock_disagrees": 1}
+			}
+		}
+		if i == 2 {
+			e.Trace.Odd = analysis.Odd{"unnamed_goroutines": 3} // as in sound traces
+		}
+		entries = append(entries, e)
+	}
+	f := fleetOf(t, Options{Budgets: []Budget{{Name: "b", Metric: id, Unit: analysis.NS, Level: analysis.Error, Quantile: 1, Least: 1, Max: &limit}}}, entries...)
+	rep := f.Report("audit")
+	if rep.Fleet.Odd != 1 || rep.Fleet.Partial != 1 || rep.Fleet.Traces != 20 {
+		t.Errorf("%+v", rep.Fleet)
+	}
+	if j := f.Check()[0]; j.Verdict != Kept || j.N != 18 {
+		t.Errorf("budget %s by %d traces, want kept by 18", j.Verdict, j.N)
+	}
+	if out := outliersOf(entries); len(out) == 0 {
+		t.Error("they would not stand out: the test shows nothing")
+	}
+	for _, res := range rep.Results {
+		for _, tb := range res.Tables {
+			if tb.Name == "traces" {
+				t.Errorf("outliers %v", tb.Rows)
+			}
+		}
+	}
+}
+
 func TestAddRefuses(t *testing.T) {
 	other, tool := entry(1), entry(2)
 	other.Settings, tool.Tool = "other", "other"

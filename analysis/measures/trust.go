@@ -303,12 +303,16 @@ func trustSay(p *analysis.Pass, f *TrustFold, accounts []account) {
 	} else {
 		p.Say("%s, %s, complete; %s; %s", what, trustGenerations(tr), books, clock)
 	}
-	if odd := trustOdd(tr); len(odd) > 0 {
-		var parts []string
-		for _, q := range odd {
-			parts = append(parts, fmt.Sprintf("%s: %s", q.what, analysis.FormatCount(q.n)))
-		}
+	odd := analysis.OddOf(&tr.Quality)
+	var parts []string
+	for _, code := range slices.Sorted(maps.Keys(odd)) {
+		parts = append(parts, fmt.Sprintf("%s: %s", trustWhat(tr, odd, code), analysis.FormatCount(odd[code])))
+	}
+	if len(parts) > 0 {
 		p.Say("odd: %s", strings.Join(parts, "; "))
+	}
+	if tr.Shortened > 0 {
+		p.Say("It has so many different stacks that of %s the ends alone are told apart: callers in the middle may be missing.", analysis.FormatCount(tr.Shortened))
 	}
 }
 
@@ -379,35 +383,12 @@ func trustFacts(p *analysis.Pass, f *TrustFold) {
 	p.Table(t)
 }
 
-type trustCounter struct {
-	name string // as in the JSON form
-	what string
-	n    int64
-}
-
-// trustMove is the largest move (ns) of events at a switch of generations that is not
-// worth a word.
-const trustMove = 100_000
-
-// trustOdd returns the quality counters that are not 0.
-func trustOdd(tr *parse.Trace) []trustCounter {
-	q := &tr.Quality
-	all := []trustCounter{
-		{"state_mismatch", "goroutines left a state they were not in", q.StateMismatch},
-		{"proc_mismatch", "events on a P in an unfitting state", q.ProcMismatch},
-		{"unpaired_ends", "ends of ranges without start", q.UnpairedEnds},
-		{"nested_begins", "starts of ranges already open", q.NestedBegins},
-		{"unnamed_goroutines", "goroutines without a name, counted as user", q.Unnamed},
-		{"clock_jumps", "jumps of the clock by over an hour", q.ClockJumps},
-		{"clock_changes", "changes of the clock's frequency: times cannot be trusted", q.ClockChanges},
-		{"implausible_clock", "events in less time than they can take", q.ImplausibleClock},
-		{"crossed_regions", "regions that ended before one begun inside them", q.CrossedRegions},
-		{"implausible_procs", "P numbers beyond any GOMAXPROCS", q.ImplausibleProcs},
+// trustWhat says what a counter counts.
+func trustWhat(tr *parse.Trace, odd analysis.Odd, code string) string {
+	if code == "moved_events" {
+		return odd.What(code) + ", by up to " + exactNS(tr.Quality.LargestMove)
 	}
-	if q.LargestMove > trustMove {
-		all = append(all, trustCounter{"moved_events", "events moved at switches of generations, by up to " + exactNS(q.LargestMove), q.Moved})
-	}
-	return slices.DeleteFunc(all, func(c trustCounter) bool { return c.n == 0 })
+	return odd.What(code)
 }
 
 func trustQuality(p *analysis.Pass) {
@@ -415,8 +396,9 @@ func trustQuality(p *analysis.Pass) {
 		Name: "trust.quality", Title: "what is odd in the trace (every counter is 0 in a sound one)", N: p.Trace.Events,
 		Columns: []analysis.Column{{Name: "counter", Unit: analysis.Text}, {Name: "count", Unit: analysis.Count, Polarity: analysis.Lower}, {Name: "what", Unit: analysis.Text}},
 	}
-	for _, c := range trustOdd(p.Trace) {
-		t.Add(c.name, c.n, c.what)
+	odd := analysis.OddOf(&p.Trace.Quality)
+	for _, code := range slices.Sorted(maps.Keys(odd)) {
+		t.Add(code, odd[code], trustWhat(p.Trace, odd, code))
 	}
 	p.Table(t)
 }

@@ -1,5 +1,7 @@
 package sketch
 
+import "slices"
+
 // Times are cut into at most Buckets buckets. Their width is a power of two
 // ≥ MinWidth ns, and each begins at a multiple of it.
 const (
@@ -64,10 +66,10 @@ func (w *window) union(o window) window {
 }
 
 // refit moves buckets of a number of lanes each from one window to another one
-// that covers it, in place.
+// that covers it, in place where there is room.
 func refit[T any](buckets []T, lanes int, from, to window, join func(*T, T)) []T {
 	if from.n == 0 {
-		return make([]T, to.n*lanes, Buckets*lanes)
+		return make([]T, to.n*lanes)
 	}
 	n, base := from.n, from.base
 	if d := to.shift - from.shift; d > 0 {
@@ -89,7 +91,7 @@ func refit[T any](buckets []T, lanes int, from, to window, join func(*T, T)) []T
 		}
 	}
 	front := int(base - to.base)
-	buckets = buckets[:to.n*lanes]
+	buckets = slices.Grow(buckets[:n*lanes], (to.n-n)*lanes)[:to.n*lanes]
 	if front > 0 {
 		copy(buckets[front*lanes:], buckets[:n*lanes])
 		clear(buckets[:front*lanes])

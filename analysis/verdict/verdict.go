@@ -28,15 +28,21 @@ func Of(rep *analysis.Report) *analysis.Verdict {
 	}
 	v := new(analysis.Verdict)
 	say := func(kind, text string) { v.Parts = append(v.Parts, analysis.VerdictPart{Kind: kind, Text: text}) }
+	if wrong := rep.Trace.Odd.Wrong(); wrong != "" {
+		say(analysis.VerdictCaution, "The trace contradicts itself, so that numbers may be wrong: "+wrong+".")
+	}
 	if d := rep.Trace.Duration; d < tooShort {
 		say(analysis.VerdictCaution, fmt.Sprintf("The trace is only %s long: rates and worst cases in it may be chance.", analysis.FormatDuration(d, rep.Trace.Quantum)))
 	}
 	limits, host := limits(rep)
 	v.Parts = append(v.Parts, limits...)
+	if host != "" && len(limits) == 0 { // then it is what holds the program up
+		say(analysis.VerdictHost, host)
+	}
 	for _, t := range leading(rep, most-len(limits), limits) {
 		say(analysis.VerdictTime, t)
 	}
-	if host != "" {
+	if host != "" && len(limits) > 0 {
 		say(analysis.VerdictHost, host)
 	}
 	if out := ruledOut(rep); out != "" {

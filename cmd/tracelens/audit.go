@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -182,9 +183,19 @@ func auditTraces(cmd *cobra.Command, f *auditFlags, args []string) error {
 // intoFile is run for lines that go into a file, which is replaced by whole ones only.
 func (f *auditFlags) intoFile(cmd *cobra.Command, fl *fleet.Fleet, opt *audit.Options, args []string) error {
 	var verdict error
-	err := writeFile(f.out, func(w io.Writer) error {
+	err := writeFileAs(f.out, func(w io.Writer) error {
 		verdict = f.run(cmd, fl, opt, args, w)
+		if f.interrupted != nil {
+			return json.NewEncoder(w).Encode(struct {
+				Interrupted *analysis.Interrupted `json:"interrupted"`
+			}{f.interrupted})
+		}
 		return nil
+	}, func(name string) string {
+		if f.interrupted != nil {
+			return partial(name)
+		}
+		return name
 	})
 	if err != nil {
 		return &failure{f.out, err}
@@ -262,6 +273,9 @@ func (f *auditFlags) run(cmd *cobra.Command, fl *fleet.Fleet, opt *audit.Options
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}
+	if ctx.Err() != nil && !f.watch && m.done < len(inputs) {
+		f.interrupt(m.done, len(inputs))
+	}
 	if skipped > 0 {
 		what := plural(skipped, "file") + " that are no traces"
 		if skipped == 1 {
@@ -271,7 +285,7 @@ func (f *auditFlags) run(cmd *cobra.Command, fl *fleet.Fleet, opt *audit.Options
 	}
 	verdict := f.conclude(cmd, fl)
 	var written *failure
-	if !errors.As(verdict, &written) && (ctx.Err() == nil || f.watch) {
+	if !errors.As(verdict, &written) && f.interrupted == nil {
 		// What is not whole must not look green, nor like broken budgets alone.
 		if n := len(unread); n == 1 {
 			return unread[0]
@@ -282,17 +296,14 @@ func (f *auditFlags) run(cmd *cobra.Command, fl *fleet.Fleet, opt *audit.Options
 			return &failure{strings.Join(args, " "), errNoTrace}
 		}
 	}
-	if ctx.Err() == nil || verdict != nil && f.watch {
-		return verdict
-	}
-	if f.watch {
-		return nil // an interrupt is how it ends
+	if f.interrupted == nil {
+		return verdict // that a watch is interrupted is how it ends
 	}
 	how := "with --cache DIR, a run can go on where it was"
 	if f.cache != "" {
 		how = "the same command goes on from here"
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "tracelens: interrupted: the report is about %d of %d inputs; %s\n", m.done, len(inputs), how)
+	fmt.Fprintf(cmd.ErrOrStderr(), "tracelens: interrupted: %s is about %d of %d inputs; %s\n", f.reported(), m.done, len(inputs), how)
 	return context.Canceled
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -46,6 +47,10 @@ func (f *configFlags) load(cmd *cobra.Command) (*config.Config, error) {
 	}
 	if path == "" {
 		found, err := config.Find(".")
+		var wrong config.Errors
+		if errors.As(err, &wrong) {
+			return nil, wrong
+		}
 		if err != nil {
 			return nil, &failure{config.FileName, err}
 		}

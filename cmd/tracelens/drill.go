@@ -35,7 +35,7 @@ func (f *drillFlags) add(flags *pflag.FlagSet) {
 	f.moment = -1
 	flags.Var((*moment)(&f.moment), "at", "who ran and who waited for what at the moment `T`, such as 3.2s")
 	flags.Lookup("at").DefValue = ""
-	flags.StringVar(&f.place, "place", "", "what happened at a `PLACE`: a function, with :LINE or not, or a part of its name")
+	flags.StringVar(&f.place, "place", "", "what happened at a `PLACE`: a function, :LINE or not, or a part of it")
 	flags.StringVar(&f.log, "log", "", "messages of runtime/trace.Log that match the regular expression `PATTERN`")
 	flags.StringVar(&f.format, "format", "text", "of these four: text, json or csv as `FORMAT`")
 	flags.StringVar(&f.table, "table", "", "csv: write the table `NAME`, not the first")

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -30,6 +31,7 @@ type fleetFlags struct {
 	pages                   pages
 	baseline, writeBaseline string
 	strict                  bool
+	interrupted             *analysis.Interrupted // nil for a run to the end
 }
 
 func (f *fleetFlags) add(cmd *cobra.Command) {
@@ -103,6 +105,9 @@ var errInconclusive = errors.New("too little data")
 // conclude writes the report of a fleet and says how it went.
 func (f *fleetFlags) conclude(cmd *cobra.Command, fl *fleet.Fleet) error {
 	rep := fl.Report("audit")
+	if f.interrupted != nil {
+		rep.Fleet.Interrupted, rep.Trace.Complete, rep.Trace.Fault = f.interrupted, false, f.interrupted.String()
+	}
 	format, err := f.check(cmd)
 	if err != nil {
 		return err
@@ -120,7 +125,7 @@ func (f *fleetFlags) conclude(cmd *cobra.Command, fl *fleet.Fleet) error {
 			return err
 		}
 	}
-	if f.writeBaseline != "" {
+	if f.writeBaseline != "" && f.interrupted == nil {
 		err := writeFile(f.writeBaseline, func(w io.Writer) error {
 			enc := json.NewEncoder(w)
 			enc.SetIndent("", "  ")
@@ -137,12 +142,30 @@ func (f *fleetFlags) conclude(cmd *cobra.Command, fl *fleet.Fleet) error {
 		return &brokenBudgets{broken}
 	case grave != nil:
 		return grave
-	case f.strict && rep.Fleet.Failed+rep.Fleet.Partial > 0:
-		return &failure{"audit", fmt.Errorf("%d inputs cannot be read, %d only in part", rep.Fleet.Failed, rep.Fleet.Partial)}
+	case f.strict && rep.Fleet.Failed+rep.Fleet.Partial+rep.Fleet.Odd > 0:
+		return &failure{"audit", fmt.Errorf("%d inputs cannot be read, %d only in part, %d contradict themselves", rep.Fleet.Failed, rep.Fleet.Partial, rep.Fleet.Odd)}
 	case len(open) > 0:
 		return inconclusive(open)
 	}
 	return nil
+}
+
+// interrupt lets the report be one of a part of the inputs: the files that it would
+// replace stay as they are.
+func (f *fleetFlags) interrupt(done, of int) {
+	f.interrupted = &analysis.Interrupted{Done: done, Of: of}
+	f.out, f.assets = partial(f.out), partial(f.assets)
+}
+
+// partial is the name of what is not whole.
+func partial(name string) string {
+	if name == "" || name == "-" {
+		return name
+	}
+	if dir, ok := strings.CutSuffix(filepath.ToSlash(name), "/"); ok {
+		return dir + ".partial/"
+	}
+	return name + ".partial"
 }
 
 // verdicts are the names of the budgets that are broken, and of those that nothing can

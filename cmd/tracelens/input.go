@@ -225,8 +225,12 @@ func (f *inputFlags) fault(rep *analysis.Report) error {
 	switch {
 	case rep.Trace.FaultKind == "io":
 		return &failure{rep.Trace.Name, fmt.Errorf("reading failed: %s", rep.Trace.Fault)}
+	case rep.Trace.Wrecked():
+		return &failure{rep.Trace.Name, fmt.Errorf("no generation could be read whole: %s", rep.Trace.Fault)}
 	case f.strict && !rep.Trace.Complete:
 		return &failure{rep.Trace.Name, fmt.Errorf("incomplete: %s", rep.Trace.Fault)}
+	case f.strict && rep.Trace.Odd.Wrong() != "":
+		return &failure{rep.Trace.Name, fmt.Errorf("odd: %s", rep.Trace.Odd.Wrong())}
 	}
 	return nil
 }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -38,16 +40,20 @@ func merge(cmd *cobra.Command, f *fleetFlags, dirs []string) error {
 	if err != nil {
 		return &failure{"standard input", err}
 	}
-	n := 0
+	var entries []audit.Input
 	for _, file := range files {
+		if file.Err != nil || strings.HasSuffix(file.Path, audit.Suffix) {
+			entries = append(entries, file)
+		}
+	}
+	n := 0
+	for _, file := range entries {
+		if cmd.Context().Err() != nil {
+			f.interrupt(n, len(entries))
+			break
+		}
 		if file.Err != nil {
 			return &failure{file.Path, file.Err}
-		}
-		if !strings.HasSuffix(file.Path, audit.Suffix) {
-			continue
-		}
-		if err := cmd.Context().Err(); err != nil {
-			return err
 		}
 		data, err := os.ReadFile(file.Path)
 		if err != nil {
@@ -62,7 +68,7 @@ func merge(cmd *cobra.Command, f *fleetFlags, dirs []string) error {
 		}
 		n++
 	}
-	if n == 0 {
+	if n == 0 && f.interrupted == nil {
 		return &failure{strings.Join(dirs, " "), errors.New("no entries of an audit: make them with 'tracelens audit --emit DIR'")}
 	}
 	var paths []audit.Input
@@ -85,5 +91,10 @@ func merge(cmd *cobra.Command, f *fleetFlags, dirs []string) error {
 			return err
 		}
 	}
-	return f.conclude(cmd, fl)
+	verdict := f.conclude(cmd, fl)
+	if f.interrupted != nil {
+		fmt.Fprintf(cmd.ErrOrStderr(), "tracelens: interrupted: %s is about %d of %d entries\n", f.reported(), n, len(entries))
+		return context.Canceled
+	}
+	return verdict
 }

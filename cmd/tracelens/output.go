@@ -210,6 +210,14 @@ func defaultLimits() map[string]string {
 // toStdout says whether the output is no file.
 func (f *outputFlags) toStdout() bool { return f.out == "" || f.out == "-" }
 
+// reported is the output in words.
+func (f *outputFlags) reported() string {
+	if f.toStdout() {
+		return "the report"
+	}
+	return report.Clean(f.out)
+}
+
 // into writes to the output.
 func (f *outputFlags) into(cmd *cobra.Command, write func(io.Writer) error) error {
 	if f.toStdout() {
@@ -370,6 +378,11 @@ func isTerminal(w io.Writer) bool {
 // writeFile replaces the file by what write writes, or leaves it as it was. What
 // is no regular file, such as a pipe or /dev/null, is written to as it is.
 func writeFile(name string, write func(io.Writer) error) error {
+	return writeFileAs(name, write, func(name string) string { return name })
+}
+
+// writeFileAs lets as choose the file when all is written.
+func writeFileAs(name string, write func(io.Writer) error, as func(name string) string) error {
 	info, err := os.Stat(name)
 	mode := fs.FileMode(0o666) // before umask
 	if err == nil {
@@ -396,7 +409,7 @@ func writeFile(name string, write func(io.Writer) error) error {
 	if err := errors.Join(write(w), w.Flush(), f.Close()); err != nil {
 		return err
 	}
-	return os.Rename(temp, name)
+	return os.Rename(temp, as(name))
 }
 
 func sameFile(f *os.File, name string) bool {

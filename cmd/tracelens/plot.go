@@ -173,6 +173,9 @@ func plot(cmd *cobra.Command, f *plotFlags, args []string) error {
 	opt := report.PlotOptions(rep)
 	opt.Format, opt.Width, opt.Height, opt.Scale, opt.Dark = f.format, f.width, f.height, f.scale, f.theme == "dark"
 	for _, v := range chosen {
+		if err := cmd.Context().Err(); err != nil {
+			return err // what is drawn is whole
+		}
 		draw := func(w io.Writer) error {
 			if v.Table == nil {
 				return plots.Empty(w, v.Figure.Title, v.Why, opt)

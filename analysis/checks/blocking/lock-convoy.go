@@ -88,10 +88,10 @@ var lockConvoy = &analysis.Analyzer{
 			}
 			p.Find(held(p, h, w, analysis.Finding{
 				Severity: g.Severity, Explains: explains,
-				Summary: fmt.Sprintf("Goroutines queue for %s at %s: %s waited at once in the worst 100 ms (from %s), %s in %s, longest %s%s",
-					lock, w.Label[1], say.Number(at.Score), p.At(at.From), p.Dur(w.Busy()), say.Counted(n, "wait", "waits"), p.Dur(w.Max), w.WokenBy(p)),
+				Summary: fmt.Sprintf("Goroutines queue for %s at %s: %s waiting on average %s, %s in %s, longest %s%s",
+					lock, w.Label[1], say.Number(at.Score), window.In(p, at.From, at.To), p.Dur(w.Busy()), say.Counted(n, "wait", "waits"), p.Dur(w.Max), w.WokenBy(p)),
 				Cost: evidence.GoTime(p, w.Busy()), Confidence: analysis.Measured,
-				Evidence: w.Evidence(p, at, fmt.Sprintf("%s waiting at once", say.Number(at.Score))),
+				Evidence: w.Evidence(p, at, say.Number(at.Score)+" waiting on average"),
 				Advice:   advice,
 				Caveat:   "Which lock it is is not in the trace: waits are joined by where they are, and who ended them is where the lock was released.",
 			}))

@@ -74,7 +74,7 @@ func casesLockConvoy(t *testing.T) {
 		}
 	}
 	f := checktest.RunOn(t, tr, lockConvoy, checktest.Waits(lock, 100e6, 5e6, 480, 8), []parse.Event{checktest.Ran(lock.Fn, 0, 1e8, 4e9)}).Findings[0]
-	if f.Cost.Value != 2400e6 || f.Cost.Total != 4100e6 || !strings.Contains(f.Summary, "8.0 waited at once") || !strings.Contains(f.Summary, "blkUnlocker") {
+	if f.Cost.Value != 2400e6 || f.Cost.Total != 4100e6 || !strings.Contains(f.Summary, "8.0 waiting on average") || !strings.Contains(f.Summary, "blkUnlocker") {
 		t.Errorf("%+v", f)
 	}
 	if len(f.Evidence) != 2 || len(f.Evidence[0].Stack) == 0 || !strings.Contains(f.Evidence[1].Func, "blkUnlocker") || f.Evidence[0].To-f.Evidence[0].From < window.Moment {

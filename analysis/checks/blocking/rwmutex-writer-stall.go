@@ -56,7 +56,7 @@ var RwmutexWriterStall = &analysis.Analyzer{
 			}
 			found++
 			writer, behind := writerBefore(p, r, sites)
-			shown := r.Evidence(p, at, say.Number(at.Score)+" readers waiting at once")
+			shown := r.Evidence(p, at, say.Number(at.Score)+" readers waiting on average")
 			why := "a writer held the lock"
 			advice := "Make the write shorter: prepare the new value before the lock is taken and only swap it under it, or keep it in an atomic.Pointer that readers load. block.sync.total should fall."
 			if writer != nil && p.Met("behind", behind) {
@@ -66,8 +66,8 @@ var RwmutexWriterStall = &analysis.Analyzer{
 			}
 			p.Find(held(p, h, r, analysis.Finding{
 				Severity: g.Severity,
-				Summary: fmt.Sprintf("Readers of a sync.RWMutex wait at %s: %s at once in the worst 100 ms (from %s), %s in %s, longest %s; %s",
-					r.Label[1], say.Number(at.Score), p.At(at.From), p.Dur(r.Busy()), say.Counted(n, "wait", "waits"), p.Dur(r.Max), why),
+				Summary: fmt.Sprintf("Readers of a sync.RWMutex wait at %s: %s waiting on average %s, %s in %s, longest %s; %s",
+					r.Label[1], say.Number(at.Score), window.In(p, at.From, at.To), p.Dur(r.Busy()), say.Counted(n, "wait", "waits"), p.Dur(r.Max), why),
 				Cost: evidence.GoTime(p, r.Busy()), Confidence: analysis.Inferred,
 				Evidence: shown, Advice: advice,
 				Caveat: "Which lock it is is not in the trace: reader and writer are taken for a pair because the function of one ends the waits of the other.",

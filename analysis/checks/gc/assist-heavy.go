@@ -6,6 +6,7 @@ import (
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
 	"github.com/tracelens/tracelens/analysis/internal/say"
+	"github.com/tracelens/tracelens/analysis/internal/window"
 	"github.com/tracelens/tracelens/analysis/measures"
 	"github.com/tracelens/tracelens/parse"
 )
@@ -53,8 +54,8 @@ var assistHeavy = &analysis.Analyzer{
 		sites := measures.GCAssistSites(p, c)
 		finding := analysis.Finding{
 			Severity: g.Severity,
-			Summary: fmt.Sprintf("User goroutines mark instead of work %s of their P time in the worst %s, from %s: %s took %s, %s of it running; most at %s",
-				say.Percent(share), p.Dur(w.wall()), p.At(w.from), say.Counted(c.Assist().N, "mark assist", "mark assists"), p.Dur(c.Assist().Wall), p.Dur(c.Assist().CPU), sites[0].Label[0]),
+			Summary: fmt.Sprintf("User goroutines mark instead of work %s of their P time %s: %s took %s, %s of it running; most at %s",
+				say.Percent(share), window.In(p, w.from, w.to), say.Counted(c.Assist().N, "mark assist", "mark assists"), p.Dur(c.Assist().Wall), p.Dur(c.Assist().CPU), sites[0].Label[0]),
 			Cost:       analysis.Cost{Value: all.lanes[measures.GCLaneAssist], Total: all.lanes[measures.GCLaneAssist] + all.time[measures.ShareUser], Clock: analysis.PTime},
 			Confidence: analysis.Measured,
 			Evidence:   evidence.AllocationSites(p, c, w.from, w.to),

@@ -6,6 +6,7 @@ import (
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
 	"github.com/tracelens/tracelens/analysis/internal/say"
+	"github.com/tracelens/tracelens/analysis/internal/window"
 	"github.com/tracelens/tracelens/analysis/measures"
 	"github.com/tracelens/tracelens/parse"
 )
@@ -51,8 +52,8 @@ var gcCPUDominant = &analysis.Analyzer{
 		all := newGCWindow(p, c, over, p.Trace.From, p.Trace.To)
 		finding := analysis.Finding{
 			Severity: g.Severity,
-			Summary: fmt.Sprintf("The GC takes %s of the P time used in the worst %s, from %s: a cycle is under way %s of the time, %.3g a second end",
-				say.Percent(share), p.Dur(w.wall()), p.At(w.from), say.Percent(w.marking()), w.cycleRate()) + assistPart(all) + smallGOGC(c),
+			Summary: fmt.Sprintf("The GC takes %s of the P time used %s: a cycle is under way %s of the time, %.3g a second end",
+				say.Percent(share), window.In(p, w.from, w.to), say.Percent(w.marking()), w.cycleRate()) + assistPart(all) + smallGOGC(c),
 			Cost:       analysis.Cost{Value: all.taken(), Total: all.used(), Clock: analysis.PTime},
 			Confidence: analysis.Measured,
 			Evidence:   evidence.AllocationSites(p, c, w.from, w.to),

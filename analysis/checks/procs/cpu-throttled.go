@@ -64,7 +64,7 @@ var cpuThrottled = &analysis.Analyzer{
 			Summary: fmt.Sprintf("A CPU quota stopped the program: %s times, %s in all (%s of the time), nothing happened on any P though some had work, and each time it went on at the same moment of a period of 100 ms",
 				analysis.FormatCount(inPhase), p.Dur(cost), analysis.FormatRatio(say.Ratio(cost, wall))),
 			Cost:     evidence.WallTime(p, cost),
-			Evidence: holeEvidence(p, f),
+			Evidence: holeEvidence(p, f), During: holeEvidence(p, f),
 			Advice:   "Raise the CPU limit of the container or drop it, and set GOMAXPROCS to it (Go 1.25 and later do by default); sched.latency.user.p99 and preempt.overrun.count should fall.",
 			Caveat:   "The trace does not tell on a CPU from waiting for one: cpu.stat of the cgroup (nr_throttled) has the proof.",
 			Explains: []string{"oversubscribed-host", "oversubscribed-host/stalled", "slice-overrun"},

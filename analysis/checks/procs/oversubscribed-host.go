@@ -76,9 +76,9 @@ func runOversubscribedHost(p *analysis.Pass) error {
 			Summary: fmt.Sprintf("No event on any P for %s at %s, though %s had work: the process was stopped, or what they ran cannot be preempted",
 				p.Dur(hole), p.At(at), say.Counted(work, "P", "Ps")),
 			Cost:     evidence.WallTime(p, hole),
-			Evidence: holeEvidence(p, f),
-			Advice:   "Look at what ran then: a loop that makes no calls (asyncpreemptoff=1, a huge copy)? Else look for what stopped the process: SIGSTOP, a suspended or migrated machine, a debugger, swapping, a CPU quota. preempt.overrun.max should fall below 20 ms.",
-			Caveat:   "The trace does not tell the two apart where nothing else had work.",
+			Evidence: holeEvidence(p, f), During: holeEvidence(p, f),
+			Advice: "Look at what ran then: a loop that makes no calls (asyncpreemptoff=1, a huge copy)? Else look for what stopped the process: SIGSTOP, a suspended or migrated machine, a debugger, swapping, a CPU quota. preempt.overrun.max should fall below 20 ms.",
+			Caveat: "The trace does not tell the two apart where nothing else had work.",
 		}
 		// The stall is the overrun when it is most of the longest one.
 		if over := measures.PreemptionOf(p).Worst().Items(); len(over) > 0 && evidence.Causes(hole, over[0].Value) {
@@ -112,7 +112,7 @@ func runOversubscribedHost(p *analysis.Pass) error {
 		}
 		finding := analysis.Finding{
 			Severity: g.Severity, Confidence: analysis.Heuristic,
-			Summary: fmt.Sprintf("Threads waited for a CPU: %s times one that looked for a goroutine took 1 ms or longer, %s of the time in all (%s of the time in the scheduler), longest %s",
+			Summary: fmt.Sprintf("Threads waited for a CPU: %s times a thread needed 1 ms or longer to find its next goroutine, which takes microseconds on a CPU of its own; that makes %s of the time (%s of the time in the scheduler), the longest %s",
 				analysis.FormatCount(stuck.N), analysis.FormatRatio(say.Ratio(stuck.NS, wall)), analysis.FormatRatio(say.Ratio(stuck.NS, inScheduler)), p.Dur(stuck.Longest)),
 			Cost:     evidence.ProcTime(p, float64(stuck.NS)),
 			Evidence: []analysis.Evidence{{From: p.Rel(parse.Time(stuck.At)), To: p.Rel(parse.Time(stuck.At)) + stuck.Longest, Note: "the longest"}},

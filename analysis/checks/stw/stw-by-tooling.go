@@ -73,15 +73,16 @@ var stwByTooling = &analysis.Analyzer{
 		if evidence.CauseShare(p, parse.CauseSTW) >= evidence.ExplainsFrom {
 			explains = append(explains, "latency-tail", "netpoll-delay")
 		}
+		stops := evidence.StopEvidence(p, c.Worst().Items(), func(r *parse.Range) bool { return !r.Stop.GC }, true)
 		p.Find(analysis.Finding{
-			Severity: severity, Explains: explains,
-			Summary: fmt.Sprintf("The program stops the world itself: %s (%s), %s of the worst second, the longest %s; most at %s (%s)", say.Counted(n, "time", "times"),
-				analysis.FormatRate(rate), say.Percent(worst.Score), p.Dur(longest), ranked[0].Site, names[ranked[0].Site]),
+			Severity: severity, Explains: explains, During: stops,
+			Summary: fmt.Sprintf("The program stops the world itself: %s (%s), %s of the time %s, the longest %s; most at %s (%s)", say.Counted(n, "time", "times"),
+				analysis.FormatRate(rate), say.Percent(worst.Score), window.In(p, worst.From, worst.To), p.Dur(longest), ranked[0].Site, names[ranked[0].Site]),
 			Cost:       evidence.WallTime(p, sum.Halt),
 			Confidence: analysis.Measured,
 			Evidence: append(evidence.SiteEvidence(p, ranked, worst.From, worst.To, func(s *measures.STWSum) string {
 				return fmt.Sprintf("%s, %s in all, the longest %s", say.Counted(s.N, "stop", "stops"), p.Dur(s.Halt), p.Dur(s.MaxHalt))
-			}), evidence.StopEvidence(p, c.Worst().Items(), func(r *parse.Range) bool { return !r.Stop.GC }, true)...),
+			}), stops...),
 			Advice: insteadOf(names[ranked[0].Site]) + " stw.other.count and stw.other.total.total should fall.",
 			Caveat: "Stops by the start of the trace are left out; those of tools that ran only because of the trace are not.",
 			Figure: "stw.pauses",

@@ -69,8 +69,8 @@ var stwLong = &analysis.Analyzer{
 		}
 		finding := analysis.Finding{
 			Severity: severity,
-			Summary: fmt.Sprintf("GC pauses halt the program for %s of the worst second, from %s, up to %s at once (n=%s); %s of it is stopping, the rest stopped",
-				say.Percent(worst.Score), p.At(worst.From), p.Dur(longest), analysis.FormatCount(n), say.Percent(min(1, stopping))),
+			Summary: fmt.Sprintf("GC pauses halt the program for %s of the time %s, up to %s at once (n=%s); %s of that is the wait until the last P stops, the rest is the work of the pauses",
+				say.Percent(worst.Score), window.In(p, worst.From, worst.To), p.Dur(longest), analysis.FormatCount(n), say.Percent(min(1, stopping))),
 			Cost:       evidence.WallTime(p, sum.Halt),
 			Confidence: analysis.Measured,
 			Evidence:   evidence.StopEvidence(p, c.Worst().Items(), isGCStop, false),

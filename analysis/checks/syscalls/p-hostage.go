@@ -43,8 +43,8 @@ var pHostage = &analysis.Analyzer{
 		}
 		p.Find(analysis.Finding{
 			Severity: severity, Explains: explains,
-			Summary: fmt.Sprintf("Calls held Ps for %s while user goroutines were runnable: %s of P time in the worst second, from %s; most at %s",
-				p.Dur(f.Hostage()), say.Percent(share), p.At(worst.From), sites[0].Site),
+			Summary: fmt.Sprintf("Calls held Ps for %s while user goroutines were runnable: %s of P time %s; most at %s",
+				p.Dur(f.Hostage()), say.Percent(share), window.In(p, worst.From, worst.To), sites[0].Site),
 			Cost:       analysis.Cost{Value: f.Hostage(), Total: procTimeIn(p, over, p.Trace.From, p.Trace.To), Clock: analysis.PTime},
 			Confidence: analysis.Inferred,
 			Evidence: evidence.SiteEvidence(p, sites, worst.From, worst.To, func(s *measures.CallSite) string {

@@ -4,6 +4,8 @@
 package window
 
 import (
+	"fmt"
+
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/sketch"
 	"github.com/tracelens/tracelens/parse"
@@ -98,6 +100,15 @@ func Whole(p *analysis.Pass, s *sketch.Series) *sketch.Series {
 
 // All is the whole of the analysed time.
 func All(p *analysis.Pass) Stretch { return Stretch{From: p.Trace.From, To: p.Trace.To} }
+
+// In says where a stretch is, for sentences: "in the worst 1 s, from 454.218 ms", or "in
+// the trace" where it is most of it, as in a short one.
+func In(p *analysis.Pass, from, to parse.Time) string {
+	if int64(to-from)*10 >= p.Trace.Duration()*8 {
+		return "in the trace"
+	}
+	return fmt.Sprintf("in the worst %s, from %s", p.Dur(int64(to-from)), p.At(from))
+}
 
 // Bucket is the part of a bucket that lies in the analysed time.
 func Bucket(p *analysis.Pass, s *sketch.Series, bucket int) (from parse.Time, length int64) {

@@ -164,7 +164,11 @@ const EvidenceRows = 5
 func SiteEvidence[V any](p *analysis.Pass, sites []measures.SiteSum[V], from, to parse.Time, note func(*V) string) []analysis.Evidence {
 	var out []analysis.Evidence
 	for _, s := range sites[:min(EvidenceRows, len(sites))] {
-		out = append(out, analysis.Evidence{From: p.Rel(from), To: p.Rel(to), Func: measures.StackFunc(p, s.Stack), Note: note(s.V), Stack: p.Stack(s.Stack)})
+		site := s.Site // with its line and the library: rows differ in nothing else
+		if measures.StackFunc(p, s.Stack) == "" {
+			site = ""
+		}
+		out = append(out, analysis.Evidence{From: p.Rel(from), To: p.Rel(to), Func: site, Note: note(s.V), Stack: p.Stack(s.Stack)})
 	}
 	return out
 }

@@ -12,9 +12,11 @@ import (
 	"hash"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"regexp"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 
@@ -64,7 +66,7 @@ const (
 )
 
 // Run reads inputs and calls each with what they came to, one at a time and in their
-// order. When ctx is done, those in flight are finished and the error is ctx's. Every
+// order. When ctx is done, those in flight are given up and the error is ctx's. Every
 // other error is of each.
 func Run(ctx context.Context, inputs []Input, opt Options, each func(Done) error) error {
 	cpus := semaphore.NewWeighted(int64(opt.Jobs))
@@ -87,9 +89,12 @@ func Run(ctx context.Context, inputs []Input, opt Options, each func(Done) error
 			break
 		}
 		g.Go(func() error {
-			done := opt.read(context.WithoutCancel(ctx), in, int(jobs))
+			done := opt.read(ctx, in, int(jobs))
 			cpus.Release(jobs)
 			memory.Release(need)
+			if ctx.Err() != nil && done.failed() {
+				return nil // most likely for that reason
+			}
 			n, err := order.put(i, done)
 			ahead.Release(n)
 			if err != nil {
@@ -98,7 +103,25 @@ func Run(ctx context.Context, inputs []Input, opt Options, each func(Done) error
 			return err
 		})
 	}
-	return errors.Join(g.Wait(), ctx.Err())
+	return errors.Join(g.Wait(), order.rest(), ctx.Err())
+}
+
+// failed reports whether an entry has no trace.
+func (d *Done) failed() bool {
+	return slices.ContainsFunc(d.Entries, func(e *fleet.Entry) bool { return e.Failure != "" || e.Trace.FaultKind == "io" })
+}
+
+// until fails to read once ctx is done.
+type until struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (u until) Read(p []byte) (int, error) {
+	if err := u.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return u.r.Read(p)
 }
 
 // sequence calls each in order.
@@ -126,6 +149,16 @@ func (s *sequence) put(i int, d Done) (n int64, err error) {
 		s.err = s.each(d)
 	}
 	return n, s.err
+}
+
+// rest calls each for those that waited for one that was given up.
+func (s *sequence) rest() error {
+	for _, i := range slices.Sorted(maps.Keys(s.waiting)) {
+		if s.err == nil {
+			s.err = s.each(s.waiting[i])
+		}
+	}
+	return s.err
 }
 
 func (o *Options) failed(path string, err error) *fleet.Entry {
@@ -163,7 +196,7 @@ func (o *Options) read(ctx context.Context, in Input, jobs int) Done {
 	}
 	defer f.Close()
 	if archive {
-		entries, skipped := o.archive(ctx, f, in.Path)
+		entries, skipped := o.archive(ctx, until{ctx, f}, in.Path, before.Size())
 		return Done{Entries: entries, Skipped: skipped, Bytes: in.Size}
 	}
 	head := make([]byte, sniff.HeadSize)
@@ -178,7 +211,7 @@ func (o *Options) read(ctx context.Context, in Input, jobs int) Done {
 	}
 	if o.Store != nil && !again && trace {
 		sum := sha256.New()
-		if _, err := io.Copy(sum, f); err != nil {
+		if _, err := io.Copy(sum, until{ctx, f}); err != nil {
 			return fail(err)
 		}
 		hash := hex.EncodeToString(sum.Sum(nil))
@@ -191,7 +224,7 @@ func (o *Options) read(ctx context.Context, in Input, jobs int) Done {
 			return fail(err)
 		}
 	}
-	e := o.trace(ctx, f, in.Path, jobs)
+	e := o.trace(ctx, until{ctx, f}, in.Path, jobs)
 	done := Done{Entries: []*fleet.Entry{e}, Bytes: in.Size}
 	after, err := os.Stat(in.Path)
 	if err == nil && (after.Size() != before.Size() || !after.ModTime().Equal(before.ModTime())) {
@@ -241,6 +274,9 @@ func (o *Options) trace(ctx context.Context, r io.Reader, path string, jobs int)
 	if err != nil {
 		return o.failed(path, err)
 	}
+	if rep.Trace.Wrecked() {
+		return o.failed(path, fmt.Errorf("no generation could be read whole: %s", rep.Trace.Fault))
+	}
 	rep.Tool = o.Tool
 	if rep.Trace.FaultKind == "io" {
 		return fleet.NewEntry(rep, o.Settings, "")
@@ -255,7 +291,7 @@ var archiveName = regexp.MustCompile(`(?i)\.(tar|tar\.gz|tgz|tar\.zst)$`)
 
 // archive makes the Entries of the members of a tar file. What cannot be read of it is
 // an Entry as well.
-func (o *Options) archive(ctx context.Context, f io.Reader, path string) (out []*fleet.Entry, skipped int) {
+func (o *Options) archive(ctx context.Context, f io.Reader, path string, size int64) (out []*fleet.Entry, skipped int) {
 	fail := func(err error) ([]*fleet.Entry, int) {
 		return append(out, o.failed(path, fmt.Errorf("archive: %w", err))), skipped
 	}
@@ -277,13 +313,17 @@ func (o *Options) archive(ctx context.Context, f io.Reader, path string) (out []
 		defer z.Close()
 		plain = z
 	}
-	bounded := &io.LimitedReader{R: plain, N: 8 * o.MaxBytes}
+	limit := 8 * o.MaxBytes
+	if plain != io.Reader(r) {
+		limit = min(limit, 64<<20+100*size) // as of a single trace: parse/decompress.go
+	}
+	bounded := &io.LimitedReader{R: plain, N: limit}
 	members := tar.NewReader(bounded)
 	for {
 		head, err := members.Next()
 		switch {
 		case bounded.N <= 0:
-			return fail(fmt.Errorf("more than %s when decompressed", analysis.FormatBytes(8*o.MaxBytes)))
+			return fail(fmt.Errorf("more than %s when decompressed", analysis.FormatBytes(limit)))
 		case err == io.EOF && len(out)+skipped == 0:
 			return fail(errors.New("it is empty"))
 		case err == io.EOF:

@@ -91,18 +91,22 @@ func (e Errors) Error() string {
 var names = []string{FileName, strings.TrimSuffix(FileName, ".yaml") + ".yml"}
 
 // Find returns the path of the configuration for a directory: that in the nearest
-// directory above that has one, up to the root of the repository, or to the home of the
-// user. It is "" where there is none.
+// directory above that has one, up to the root of the repository or to the home of the user; outside of one that in
+// the directory alone. A file of another user is an error. It is "" where there is none.
 func Find(dir string) (string, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return "", err
 	}
+	top := repository(dir)
 	home, _ := os.UserHomeDir()
 	for start := dir; ; {
 		for _, name := range names {
 			path := filepath.Join(dir, name)
 			if info, err := os.Stat(path); err == nil && !info.IsDir() {
+				if !ours(info) {
+					return "", Errors{{File: path, Msg: "it belongs to another user: name it with --config if it is to count"}}
+				}
 				if rel, err := filepath.Rel(start, path); err == nil {
 					path = rel
 				}
@@ -111,12 +115,23 @@ func Find(dir string) (string, error) {
 				return "", err
 			}
 		}
-		_, err := os.Stat(filepath.Join(dir, ".git"))
-		parent := filepath.Dir(dir)
-		if err == nil || parent == dir || dir == home {
+		if dir == top || dir == home {
 			return "", nil
 		}
-		dir = parent
+		dir = filepath.Dir(dir)
+	}
+}
+
+// repository is the root of the repository that a directory is in, the directory itself
+// where it is in none.
+func repository(dir string) string {
+	for at := dir; ; at = filepath.Dir(at) {
+		if _, err := os.Stat(filepath.Join(at, ".git")); err == nil {
+			return at
+		}
+		if at == filepath.Dir(at) {
+			return dir
+		}
 	}
 }
 

@@ -219,6 +219,20 @@ func TestFind(t *testing.T) {
 	check("tracelens.yml")
 	write("repo/a/b")
 	check("tracelens.yaml")
+	if os.Chown(filepath.Join(deep, FileName), 12345, -1) == nil { // root may
+		t.Setenv("SUDO_UID", "")
+		if got, err := Find(deep); got != "" || err == nil {
+			t.Errorf("found %q of another user, %v", got, err)
+		}
+	}
+	deep = filepath.Join(root, "plain", "sub") // in no repository
+	if err := os.MkdirAll(deep, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	write("plain")
+	check("")
+	write("plain/sub")
+	check("tracelens.yaml")
 }
 
 func TestUnknown(t *testing.T) {

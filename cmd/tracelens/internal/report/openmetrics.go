@@ -43,6 +43,10 @@ func OpenMetrics(w io.Writer, rep *analysis.Report, opt Options) error {
 		}{{"whole", f.Traces - f.Partial}, {"partial", f.Partial}, {"failed", f.Failed}} {
 			fmt.Fprintf(&b, "tracelens_inputs{state=%q} %d\n", s.what, s.n)
 		}
+		if i := f.Interrupted; i != nil {
+			family("tracelens_interrupted_inputs", "Inputs of an interrupted audit that were not read.")
+			fmt.Fprintf(&b, "tracelens_interrupted_inputs %d\n", i.Of-i.Done)
+		}
 	}
 	sample := func(cell any, u analysis.Unit, name string, labels ...string) {
 		v, ok := number(cell)

@@ -219,7 +219,7 @@ func (p *printer) finding(indent string, f *analysis.Finding) {
 		p.wrapped(indent+"  but: ", "", f.Caveat)
 	}
 	for i := range f.Symptoms {
-		p.wrapped(indent+"  hence: ", "", f.Symptoms[i].Summary+" ("+f.Symptoms[i].Code+")")
+		p.wrapped(indent+"  it causes: ", "", f.Symptoms[i].Summary+" ("+f.Symptoms[i].Code+")")
 	}
 }
 

@@ -12,10 +12,14 @@ import (
 // lost says what is missing of the trace, or of the fleet, "" if nothing.
 func lost(rep *analysis.Report) string {
 	if f := rep.Fleet; f != nil {
-		if f.Failed+f.Partial == 0 {
-			return ""
+		stopped := ""
+		if f.Interrupted != nil {
+			stopped = "INTERRUPTED: this report is about " + fmt.Sprintf("%d of %s. ", f.Interrupted.Done, counted(int64(f.Interrupted.Of), "input"))
 		}
-		return fmt.Sprintf("%s could not be read, %s in part only: see the failures.", counted(int64(f.Failed), "input"), counted(int64(f.Partial), "trace"))
+		if f.Failed+f.Partial+f.Odd == 0 {
+			return strings.TrimSpace(stopped)
+		}
+		return stopped + fmt.Sprintf("%s could not be read, %s in part only, %s themselves: see the failures.", counted(int64(f.Failed), "input"), counted(int64(f.Partial), "trace"), contradict(f.Odd))
 	}
 	s := &rep.Trace
 	if s.Fault == "" {
@@ -150,4 +154,11 @@ func cost(f *analysis.Finding, quantum int64) string {
 		return "cost not known"
 	}
 	return fmt.Sprintf("cost %s %s, %s of %s", analysis.FormatDuration(c.Value, quantum), c.Clock, analysis.FormatRatio(c.Share()), analysis.FormatDuration(c.Total, quantum))
+}
+
+func contradict(n int) string {
+	if n == 1 {
+		return "1 contradicts"
+	}
+	return fmt.Sprintf("%d contradict", n)
 }

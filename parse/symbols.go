@@ -265,12 +265,35 @@ func (s *Symbols) Operation(id StackID) (f Frame, ok bool) {
 
 // pkgOf returns the import path of a function name ("net/http.(*conn).serve").
 func pkgOf(fn string) string {
+	if i := strings.IndexByte(fn, '['); i >= 0 {
+		fn = fn[:i] // type arguments have packages too
+	}
 	slash := strings.LastIndexByte(fn, '/')
 	// Dots of the path's last element are escaped by the linker ("gopkg.in/yaml%2ev3").
 	if dot := strings.IndexByte(fn[slash+1:], '.'); dot >= 0 {
 		return fn[:slash+1+dot]
 	}
 	return fn
+}
+
+// ShortName returns a function's name without package, receiver and type arguments:
+// "M" of "pkg.(*T[...]).M[...]", as methods with type parameters of their own are called
+// since Go 1.27 (runtime/traceback.go: funcNamePiecesForPrint).
+func ShortName(fn string) string {
+	for strings.HasSuffix(fn, "]") {
+		depth, i := 0, len(fn)-1
+		for ; i > 0; i-- {
+			if fn[i] == ']' {
+				depth++
+			} else if fn[i] == '[' {
+				if depth--; depth == 0 {
+					break
+				}
+			}
+		}
+		fn = fn[:i]
+	}
+	return fn[strings.LastIndexByte(fn, '.')+1:]
 }
 
 // isMachinery reports whether a function only implements blocking, waking and

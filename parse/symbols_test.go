@@ -6,6 +6,38 @@ import (
 	"github.com/tracelens/tracelens/parse"
 )
 
+// TestGenericNames: type arguments, of types and methods, are no part of a function's
+// name, and their packages are not its own.
+func TestGenericNames(t *testing.T) {
+	for fn, want := range map[string]string{
+		"":                               "",
+		"main.main":                      "main",
+		"net/http.(*conn).serve":         "serve",
+		"main.F[...]":                    "F",
+		"main.(*T[...]).M":               "M",
+		"a/b.(*T[...]).M[...]":           "M",
+		"a/b.(*T[go.shape.int]).M[...]":  "M",
+		"main.F[go.shape.[]x/y.T[b.U]]":  "F",
+		"main.(*T[...]).M[...].func1":    "func1",
+		"main.F[net/http.Header].gowrap": "gowrap",
+		"]":                              "",
+	} {
+		if got := parse.ShortName(fn); got != want {
+			t.Errorf("%q: %q, want %q", fn, got, want)
+		}
+	}
+	for fn, want := range map[string]bool{
+		"main.F[net/http.Header]":                    false,
+		"example.com/a.(*T[sync.Mutex]).M[...]":      false,
+		"sync.(*Map[example.com/a.T]).Load[...]":     true,
+		"slices.SortFunc[go.shape.struct { a/b.T }]": true,
+	} {
+		if parse.IsStd(fn) != want {
+			t.Errorf("%q is of the standard library: %v", fn, !want)
+		}
+	}
+}
+
 // TestSymbols: a table is made by hand as Read makes one.
 func TestSymbols(t *testing.T) {
 	var sym parse.Symbols

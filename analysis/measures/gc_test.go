@@ -286,6 +286,28 @@ func TestGCEdges(t *testing.T) {
 	}
 }
 
+// From 2^62 on a goal says that there is none (GOGC=off), and it is no large goal.
+func TestGCNoGoal(t *testing.T) {
+	goal := func(at parse.Time, v int64) parse.Event {
+		return parse.Event{Time: at, Kind: parse.KindMetric, Metric: parse.Metric{Kind: parse.MetricHeapGoal, Value: v}}
+	}
+	for _, c := range []struct {
+		goals     []int64
+		max, last float64
+	}{
+		{[]int64{4 << 20, 1<<62 - 1}, 1<<62 - 1, 1<<62 - 1},
+		{[]int64{4 << 20, 1 << 62}, 4 << 20, -1},
+		{[]int64{4 << 20, math.MaxInt64, 8 << 20}, 8 << 20, 8 << 20},
+		{[]int64{math.MaxInt64}, -1, -1},
+	} {
+		var events []parse.Event
+		for i, v := range c.goals {
+			events = append(events, goal(parse.Time(i+1)*1000, v))
+		}
+		analysistest.WantMetrics(t, analysistest.Synthetic(t, 26, GC, events...), map[string]float64{"heap.goal.max": c.max, "heap.goal.last": c.last})
+	}
+}
+
 // GOMAXPROCS is not told by v1 traces until it changes: the Ps seen count.
 func TestGCUnknownProcs(t *testing.T) {
 	iv := parse.Interval{Since: 0, GCPs: 1}

@@ -316,7 +316,7 @@ func parkedAs(k *GoKind, s *Stay, wall int64) Parked {
 	}
 	lasts := k.Count == 0 || 4*k.Life/k.Count > wall
 	// Handlers of requests are about something whatever they wait for.
-	serves := strings.HasPrefix(k.Entry, "net/http.") || strings.HasPrefix(k.Name, "net/http.")
+	serves := ofHTTP(k.Entry) || ofHTTP(k.Name)
 	if serves && s.Place.Prim == parse.PrimNetwork && strings.Contains(s.op, "Read") && !s.handles {
 		return ParkedInput
 	}
@@ -345,9 +345,15 @@ func parkedAs(k *GoKind, s *Stay, wall int64) Parked {
 	return ""
 }
 
+// ofHTTP reports whether a function is of net/http, or of its HTTP/2, which has had a
+// package of its own since Go 1.27.
+func ofHTTP(fn string) bool {
+	return strings.HasPrefix(fn, "net/http.") || strings.HasPrefix(fn, "net/http/internal/http2.")
+}
+
 // fetches reports whether a function of a library is called for the next piece of work.
 func fetches(call string) bool {
-	name := call[strings.LastIndexByte(call, '.')+1:]
+	name := parse.ShortName(call)
 	return !parse.IsStd(call) && slices.ContainsFunc([]string{"Get", "Next", "Recv", "Receive", "Read", "Fetch", "Pop", "Dequeue", "Poll", "Accept"}, func(verb string) bool {
 		return strings.HasPrefix(name, verb)
 	})

@@ -20,8 +20,16 @@ type stwKindRow struct {
 	*STWKind
 }
 
+// NoStops is why nothing is told of stops of the world: Go 1.10 was the first to record
+// them (runtime/trace.go: traceEvSTWStart is traceEvGCScanStart before).
+const NoStops = "traces of Go 1.9 and older do not tell stops of the world; record with a later Go"
+
 func runSTW(p *analysis.Pass) error {
 	c := analysis.Fold[*STWFold](p)
+	if p.Trace.Version < 10 {
+		p.NotApplicable(NoStops)
+		return nil
+	}
 	var gc, other STWKind
 	var rows []stwKindRow
 	for id, k := range c.kinds {

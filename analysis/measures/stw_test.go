@@ -189,7 +189,7 @@ func concludeEvents(t *testing.T, a *analysis.Analyzer, length parse.Time, event
 	for i := range events {
 		p.Event(&events[i])
 	}
-	tr := &parse.Trace{Symbols: &parse.Symbols{}, Last: length, To: length, Quantum: 1}
+	tr := &parse.Trace{Version: 26, Symbols: &parse.Symbols{}, Last: length, To: length, Quantum: 1}
 	rep := analysis.Conclude(tr, "events", p, []*analysis.Analyzer{a}, nil)
 	if rep.Results[0].Outcome == analysis.Failed {
 		t.Fatal(rep.Results[0].Reason)

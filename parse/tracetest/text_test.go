@@ -27,10 +27,20 @@ func (t tables) id(key string) uint32 {
 	return id
 }
 
-func (t tables) String(b []byte) uint32           { return t.id(string(b)) }
-func (t tables) Log(b []byte) uint32              { return t.id(string(b)) }
-func (t tables) Name(uint32)                      {}
-func (t tables) Stack(frames []wire.Frame) uint32 { return t.id(fmt.Sprint(frames)) }
+func (t tables) String(b []byte) uint32 { return t.id(string(b)) }
+func (t tables) Log(b []byte) uint32    { return t.id(string(b)) }
+func (t tables) Name(uint32)            {}
+func (t tables) Stack(frames []wire.Frame) uint32 {
+	id := t.id(fmt.Sprint(frames))
+	if len(frames) > 0 {
+		t[fmt.Sprint("entry of ", id)] = frames[len(frames)-1].Func
+	}
+	return id
+}
+
+// entry is the outermost function of a stack that is told early: which one of a
+// goroutine's stacks that is depends on where batches end.
+func (t tables) entry(stack uint64) uint64 { return uint64(t[fmt.Sprint("entry of ", stack)]) }
 
 func events(t *testing.T, data []byte, version int, in tables) (all []wire.Event) {
 	t.Helper()
@@ -41,7 +51,12 @@ func events(t *testing.T, data []byte, version int, in tables) (all []wire.Event
 	buf := make([]wire.Event, 4096)
 	for {
 		n, err := r.Read(buf)
-		all = append(all, buf[:n]...)
+		for _, e := range buf[:n] {
+			if e.Op == wire.OpGo {
+				e.Values[0] = in.entry(e.Values[0])
+			}
+			all = append(all, e)
+		}
 		if err == io.EOF {
 			return all
 		}

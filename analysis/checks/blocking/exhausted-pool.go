@@ -126,7 +126,7 @@ func poolsOf(p *analysis.Pass, h *measures.HeldPlaces) (pools []*pool) {
 // takes reports whether a function takes something that is given back later: a
 // connection of database/sql, a weight of x/sync/semaphore, what others call acquire.
 func takes(fn string) bool {
-	name := strings.ToLower(fn[strings.LastIndexByte(fn, '.')+1:])
+	name := strings.ToLower(parse.ShortName(fn))
 	return fn == "database/sql.(*DB).conn" || strings.HasPrefix(name, "acquire") || strings.HasPrefix(name, "takeconn") || strings.HasPrefix(name, "getconn") && !parse.IsStd(fn) || strings.HasPrefix(name, "borrow")
 }
 

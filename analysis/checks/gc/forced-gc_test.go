@@ -2,6 +2,7 @@ package gc
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis/internal/checktest"
@@ -30,4 +31,37 @@ func casesForcedGC(t *testing.T) {
 		{Name: "healthy", Want: "clear", Events: [][]parse.Event{checktest.Cycles(20, 0)}},
 		{Name: "no cycle", Want: "not applicable"},
 	})
+}
+
+// TestLeakProfile: a cycle of a goroutine-leak profile is one that the program forces, by
+// a trigger of its own that has its own advice.
+func TestLeakProfile(t *testing.T) {
+	var sym parse.Symbols
+	stack := func(fns ...string) parse.StackID {
+		var frames []parse.Frame
+		for _, fn := range fns {
+			frames = append(frames, parse.Frame{Func: sym.Intern(fn), Line: 1})
+		}
+		return sym.InternStack(frames...)
+	}
+	// As a program of Go 1.27 recorded it.
+	leak := stack("runtime.GC", "runtime/pprof.runtime_goroutineLeakGC", "runtime/pprof.writeGoroutineLeak", "runtime/pprof.(*Profile).WriteTo", "main.main", "runtime.main")
+	own := stack("runtime.GC", "main.main", "runtime.main")
+	const profile, calls = "Collect the goroutine-leak profile", "remove the calls of runtime.GC"
+	for _, c := range []struct {
+		name         string
+		events       [][]parse.Event
+		want, wanted string // in the advice
+		not          string
+	}{
+		{"profiles", [][]parse.Event{checktest.Cycles(3, leak)}, profile, "less often", calls},
+		{"calls", [][]parse.Event{checktest.Cycles(3, own)}, calls, "gc.cycles", "profile"},
+		{"both", [][]parse.Event{checktest.Cycles(3, own), checktest.Cycles(2, leak)}, calls, "2 of them are goroutine-leak profiles", profile},
+	} {
+		tr := &parse.Trace{Symbols: &sym, Version: 26, To: 1e9, Last: 1e9, Quantum: 1, Procs: 4}
+		found := checktest.Concluded(tr, forcedGC, slices.Concat(c.events...)).Results[0].Findings
+		if len(found) != 1 || !strings.Contains(found[0].Advice, c.want) || !strings.Contains(found[0].Advice, c.wanted) || strings.Contains(found[0].Advice, c.not) {
+			t.Errorf("%s: %+v, want %q and %q, not %q", c.name, found, c.want, c.wanted, c.not)
+		}
+	}
 }

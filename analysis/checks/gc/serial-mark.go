@@ -12,7 +12,7 @@ import (
 var serialMark = &analysis.Analyzer{
 	Name:     "serial-mark",
 	Doc:      say.Page(pages, "serial-mark"),
-	Requires: []*analysis.Analyzer{measures.GC, measures.Timeline},
+	Requires: []*analysis.Analyzer{measures.GC, measures.Timeline, measures.Goroutines},
 	Thresholds: []analysis.Threshold{
 		{Name: "serial-mark.marking", Doc: "share of the time in concurrent mark", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .1, Warning: .3}, Source: "marks that are rare cost little, however long they take"},
@@ -26,6 +26,8 @@ var serialMark = &analysis.Analyzer{
 			Levels: analysis.Levels{Note: .3}, Source: "without an idle P the mark has no more to take"},
 		{Name: "serial-mark.stuck", Doc: "share of the time that Ps' threads took 1 ms or longer between goroutines; with more the finding is a note and explains nothing", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .03}, Source: "as oversubscribed-host.stuck: workers that wait for a CPU do not mark"},
+		{Name: "serial-mark.run", Doc: "longest time that a user goroutine ran without a stop; from here on, and from half a mark, it is what the mark waits for", Unit: analysis.NS,
+			Levels: analysis.Levels{Note: 100e6}, Source: "ten time slices: a worker asks a goroutine to stop until it does, to scan its stack (preempt.go: suspendG)"},
 	},
 	Run: func(p *analysis.Pass) error {
 		c := measures.GCOf(p).Closed()
@@ -60,7 +62,7 @@ var serialMark = &analysis.Analyzer{
 		if p.Met("stuck", say.Ratio(measures.TimelineOf(p).Stuck().NS, p.Trace.Duration())) {
 			severity, explains = analysis.Note, nil
 		}
-		p.Find(analysis.Finding{
+		finding := analysis.Finding{
 			Severity: severity, Confidence: analysis.Heuristic,
 			Summary: fmt.Sprintf("The GC marks one thing after the other: for %s of the time, %s a cycle, %.2f Ps marked on average while %.2f stood idle",
 				say.Percent(marking), p.Dur(c.Mark()/cycles), parallel, idle),
@@ -70,7 +72,29 @@ var serialMark = &analysis.Analyzer{
 			Caveat:   "What is marked is not in a trace. A mark that waits for an oversubscribed machine's CPUs looks alike.",
 			Figure:   "gc.cycle",
 			Explains: explains,
-		})
+		}
+		if at, run := longestRun(p); p.Met("run", float64(run)) && 2*run >= c.Mark()/cycles {
+			finding.Code = "serial-mark/held"
+			finding.Summary = fmt.Sprintf("The GC waits to scan a stack: concurrent mark took %s of the time, %s a cycle, with %.2f Ps at it on average, while a run of %s without a stop held it up (%s)",
+				say.Percent(marking), p.Dur(c.Mark()/cycles), parallel, p.Dur(run), at)
+			finding.Advice = "Look for a loop there that cannot be preempted: it makes no calls, or GODEBUG asyncpreemptoff=1 is set. Let it call something now and then (runtime.Gosched), or split it. gc.mark.wall should fall."
+			finding.Caveat = "That the run held up the mark is told from its length: a goroutine that can be preempted stops within some ms for its stack to be scanned."
+		}
+		p.Find(finding)
 		return nil
 	},
+}
+
+// longestRun is the longest run of a user goroutine and the place where it ended, or where
+// that is not told the entry function that ran the most.
+func longestRun(p *analysis.Pass) (at string, ns int64) {
+	for _, r := range evidence.RunPlaces(p) {
+		if r.V.Longest > ns {
+			at, ns = p.SiteName(r.Key), r.V.Longest
+			if r.Key == 0 {
+				at, _ = evidence.Busiest(p)
+			}
+		}
+	}
+	return at, ns
 }

@@ -1,6 +1,8 @@
 package gc
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis"
@@ -31,5 +33,20 @@ func casesSerialMark(t *testing.T) {
 		{Name: "no cycle", Want: "not applicable", Events: run(0, 0, 0, 0)},
 		{Name: "one P", Want: "not applicable", Events: [][]parse.Event{gcjMark(40, 10*checktest.MSNS, 1, 1, 0, parse.ModeDedicated), checktest.Procs(1, parse.ProcUser, checktest.Length)}},
 	})
+	// A run of a goroutine that no worker could stop, however long a mark is.
+	ran := func(ns int64) []parse.Event {
+		return []parse.Event{{Time: parse.Time(1000 + ns), Kind: parse.KindGoRunning, Go: &parse.Go{From: parse.GoRunning, To: parse.GoRunnable, Since: 1000}}}
+	}
+	for _, c := range []struct {
+		ms   int64
+		want string
+	}{{100, "waits to scan a stack"}, {99, "one thing after the other"}} {
+		tr := &parse.Trace{Symbols: &parse.Symbols{}, Version: 26, To: parse.Time(checktest.Length), Last: parse.Time(checktest.Length), Quantum: 1, Procs: 4}
+		found := checktest.Concluded(tr, serialMark, slices.Concat(append(run(3, 150*checktest.MSNS, 1, 3), ran(c.ms*checktest.MSNS))...)).Results[0].Findings
+		if len(found) != 1 || !strings.Contains(found[0].Summary, c.want) {
+			t.Errorf("a run of %d ms: %+v, want %q", c.ms, found, c.want)
+		}
+	}
 	checktest.ExpectAll(t, All, []checktest.Expect{{Trace: "gc/linked-list", Code: "serial-mark", Severity: analysis.Warning, Names: "main.linkedList"}})
+	checktest.ExpectAll(t, All, []checktest.Expect{{Trace: "public/go1.19-unpreemptible-loop", Code: "serial-mark/held", Severity: analysis.Warning, Names: "runtime.main"}})
 }

@@ -73,12 +73,12 @@ func runOversubscribedHost(p *analysis.Pass) error {
 	if stall.Severity != "" {
 		finding := analysis.Finding{
 			Code: "oversubscribed-host/stalled", Severity: stall.Severity, Confidence: analysis.Heuristic,
-			Summary: fmt.Sprintf("The program stood still for %s at %s: no event on any P, though %s had work",
+			Summary: fmt.Sprintf("No event on any P for %s at %s, though %s had work: the process was stopped, or what they ran cannot be preempted",
 				p.Dur(hole), p.At(at), say.Counted(work, "P", "Ps")),
 			Cost:     evidence.WallTime(p, hole),
 			Evidence: holeEvidence(p, f), During: holeEvidence(p, f),
-			Advice: "Look for what stopped the process then: SIGSTOP, a suspended or migrated machine, a debugger, swapping, a CPU quota. preempt.overrun.max should fall below 20 ms.",
-			Caveat: "A loop that cannot be preempted (asyncpreemptoff=1, a huge copy) looks the same when nothing else has work.",
+			Advice: "Look at what ran then: a loop that makes no calls (asyncpreemptoff=1, a huge copy)? Else look for what stopped the process: SIGSTOP, a suspended or migrated machine, a debugger, swapping, a CPU quota. preempt.overrun.max should fall below 20 ms.",
+			Caveat: "The trace does not tell the two apart where nothing else had work.",
 		}
 		// The stall is the overrun when it is most of the longest one.
 		if over := measures.PreemptionOf(p).Worst().Items(); len(over) > 0 && evidence.Causes(hole, over[0].Value) {

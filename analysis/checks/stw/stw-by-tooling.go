@@ -28,6 +28,10 @@ var stwByTooling = &analysis.Analyzer{
 			Levels: analysis.Levels{Note: 1e6, Warning: 10e6}, Source: "as stw-long, but one that is asked for on purpose (a heap dump, say) weighs less"},
 	},
 	Run: func(p *analysis.Pass) error {
+		if p.Trace.Version < 10 {
+			p.NotApplicable(measures.NoStops)
+			return nil
+		}
 		c := measures.STWOf(p)
 		var sum measures.STWKind
 		for _, k := range c.Kinds() {

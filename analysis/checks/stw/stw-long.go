@@ -31,6 +31,10 @@ var stwLong = &analysis.Analyzer{
 			Levels: analysis.Levels{Note: 2}, Source: "a single one may be the operating system's doing"},
 	},
 	Run: func(p *analysis.Pass) error {
+		if p.Trace.Version < 10 {
+			p.NotApplicable(measures.NoStops)
+			return nil
+		}
 		c := measures.STWOf(p)
 		var sum measures.STWKind
 		for _, k := range c.Kinds() {

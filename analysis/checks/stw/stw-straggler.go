@@ -24,6 +24,10 @@ var stwStraggler = &analysis.Analyzer{
 			Levels: analysis.Levels{Note: .5}, Source: "when many functions are late in turn, it is the machine"},
 	},
 	Run: func(p *analysis.Pass) error {
+		if p.Trace.Version < 10 {
+			p.NotApplicable(measures.NoStops)
+			return nil
+		}
 		c := measures.STWOf(p)
 		var n, all int64
 		for _, k := range c.Kinds() {

@@ -27,6 +27,12 @@ var outsideCalls = []string{
 	"poll", "ppoll", "select", "pselect", "nanosleep", "clocknanosleep", "futex", "syscall", "syscall6", "rawsyscall",
 }
 
+// ofProfiler reports whether a call is a wait of the goroutine that reads the CPU profile
+// (runtime/pprof/pprof.go: profileWriter), which is no work of the program.
+func ofProfiler(tr *parse.Trace, stack parse.StackID) bool {
+	return slices.ContainsFunc(tr.Stack(stack), func(f parse.Frame) bool { return tr.String(f.Func) == "runtime/pprof.profileWriter" })
+}
+
 // callOf names the call that a stack is in: the wrapper of the program's own system
 // call, or the C function.
 func callOf(tr *parse.Trace, stack parse.StackID) (name string, kind callKind) {
@@ -71,6 +77,9 @@ var blockedCalls = &analysis.Analyzer{
 		found := 0
 		var near analysis.Gate
 		for _, s := range evidence.CallSitesBy(p, f, func(s *measures.CallSite) int64 { return s.Total }) {
+			if ofProfiler(p.Trace, s.Stack) {
+				continue
+			}
 			name, kind := callOf(p.Trace, s.Stack)
 			inCall, mean := say.Ratio(s.V.Total, p.Trace.Duration()), s.V.Total/max(s.V.Timed, 1)
 			limit, what := "files", "blocked in "+name

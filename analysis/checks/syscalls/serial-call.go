@@ -89,6 +89,6 @@ var serialCall = &analysis.Analyzer{
 // waitsForInput reports whether a C function waits for something from outside, by its
 // name: that is how a consumer of messages is idle.
 func waitsForInput(fn string) bool {
-	fn = strings.ToLower(fn[strings.LastIndexByte(fn, '.')+1:])
+	fn = strings.ToLower(parse.ShortName(fn))
 	return slices.ContainsFunc([]string{"poll", "wait", "recv", "accept", "select", "consume"}, func(verb string) bool { return strings.Contains(fn, verb) })
 }

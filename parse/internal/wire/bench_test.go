@@ -58,5 +58,5 @@ type ids struct{}
 
 func (ids) String([]byte) uint32 { return 1 }
 func (ids) Log([]byte) uint32    { return 1 }
-func (ids) Stack([]Frame) uint32 { return 1 }
 func (ids) Name(uint32)          {}
+func (ids) Stack([]Frame) uint32 { return 1 }

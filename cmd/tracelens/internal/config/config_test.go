@@ -281,7 +281,7 @@ func TestApplyVerdict(t *testing.T) {
 		Trace:   analysis.Summary{Duration: 1e9, Complete: true, Quantum: 1},
 		Metrics: map[string]analysis.Metric{"procs.share.user": {Value: .1}, "sched.latency.user.total": {Value: 5e8}, "procs.share.gcworker": {Value: .3}},
 		Results: []*analysis.Result{
-			{Name: "stuck", Check: true, Outcome: analysis.Found, Findings: []analysis.Finding{{Code: "stuck", Severity: analysis.Error, Summary: "Every handler hangs", Cost: analysis.Cost{Value: 5e9, Total: 10e9, Clock: analysis.GTime}}}},
+			{Name: "tail", Check: true, Outcome: analysis.Found, Findings: []analysis.Finding{{Code: "tail", Severity: analysis.Error, Summary: "Every handler hangs", Cost: analysis.Cost{Value: 5e9, Total: 10e9, Clock: analysis.GTime}}}},
 			{Name: "holders", Leading: []analysis.Leading{{Kind: analysis.VerdictLimit, Text: "handler ×8 ← main.put holds it", Place: "main.get:1", Held: 5e9, Lives: .9}}},
 		},
 	}
@@ -289,7 +289,7 @@ func TestApplyVerdict(t *testing.T) {
 	if !strings.HasPrefix(rep.Verdict.Text, "Every handler hangs") {
 		t.Fatal(rep.Verdict.Text)
 	}
-	parse(t, "suppressions: [{code: stuck, reason: known}]").Apply(rep, time.Unix(0, 0))
+	parse(t, "suppressions: [{code: tail, reason: known}]").Apply(rep, time.Unix(0, 0))
 	if got, want := rep.Verdict.Text, "Held up: handler ×8 ← main.put holds it. Not the limit: CPU (user code has 10 % of P time)."; got != want || len(rep.Suppressed) != 1 {
 		t.Errorf("%q, want %q", got, want)
 	}

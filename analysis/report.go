@@ -176,7 +176,7 @@ type Result struct {
 // A Leading is a sentence of a measure about what takes the time: not what is wrong, but
 // what it comes to.
 type Leading struct {
-	Kind    string  `json:"kind"`              // VerdictLimit: somebody is held up; VerdictTime: where time goes; VerdictEnd
+	Kind    string  `json:"kind"`              // VerdictLimit: somebody is held up; VerdictTime: where time goes; VerdictEnd: how a flight recording ended
 	Text    string  `json:"text"`              // without a full stop
 	Place   string  `json:"place"`             // of the program
 	Outside bool    `json:"outside,omitempty"` // what is waited for is outside the program: a peer

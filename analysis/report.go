@@ -131,6 +131,7 @@ type Verdict struct {
 // Kinds of verdict parts.
 const (
 	VerdictCaution  = "caution"   // what to mind about the trace
+	VerdictEnd      = "end"       // of a flight recording: what the program did last
 	VerdictLimit    = "limit"     // what holds the program up
 	VerdictLook     = "look"      // what is worth a look, though it costs little
 	VerdictTime     = "time"      // where the time goes
@@ -175,7 +176,7 @@ type Result struct {
 // A Leading is a sentence of a measure about what takes the time: not what is wrong, but
 // what it comes to.
 type Leading struct {
-	Kind    string  `json:"kind"`              // VerdictLimit: somebody is held up; VerdictTime: where time goes
+	Kind    string  `json:"kind"`              // VerdictLimit: somebody is held up; VerdictTime: where time goes; VerdictEnd: how a flight recording ended
 	Text    string  `json:"text"`              // without a full stop
 	Place   string  `json:"place"`             // of the program
 	Outside bool    `json:"outside,omitempty"` // what is waited for is outside the program: a peer

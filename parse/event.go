@@ -300,6 +300,14 @@ type Go struct {
 	STW     bool // stopped while the world was being stopped
 }
 
+// LastState is the state of a goroutine at the end of the trace.
+type LastState struct {
+	State GoState // GoNotExist when it has ended
+	Since Time
+	Stack StackID // where it entered the state, if told
+	Spent int64   // ns in that state since its task began
+}
+
 // GoLife is what a goroutine did while it lived in the trace or window.
 type GoLife struct {
 	ID       GoID
@@ -517,6 +525,9 @@ type Range struct {
 	// Spent is what G did in a RangeTask that began and ended in the trace, in ns by
 	// state; all 0 when G ended before it.
 	Spent [NumGoStates]int64
+
+	// Last is what G is at in a RangeTask that is Unfinished.
+	Last LastState
 
 	// RangeSweep.
 	BytesSwept, BytesReclaimed int64

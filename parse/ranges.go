@@ -173,14 +173,22 @@ func (t *tracker) task(ev *wire.Event) {
 	}
 	delete(t.tasks, ev.Values[0])
 	t.rng = t.ended(&o.openRange, RangeTask, t.now)
-	// Goroutines are used again when they end.
-	if g := o.by; g != nil && !o.partial && g.ID == o.g && g.Incarnation == o.incarnation && t.gs[g.slot] == g {
+	if g := t.author(&o); g != nil && !o.partial {
 		t.rng.Spent = t.spent(g)
 		for state, ns := range &o.spent {
 			t.rng.Spent[state] -= ns
 		}
 	}
 	t.send(KindRangeEnd)
+}
+
+// author is the goroutine that began a task, if it lives: goroutines are used again when
+// they end.
+func (t *tracker) author(o *openTask) *goroutine {
+	if g := o.by; g != nil && g.ID == o.g && g.Incarnation == o.incarnation && t.gs[g.slot] == g {
+		return g
+	}
+	return nil
 }
 
 // group is the Group of a name.

@@ -532,6 +532,10 @@ func (t *tracker) finish() {
 		o := t.tasks[id]
 		t.rng = t.ended(&o.openRange, RangeTask, t.now)
 		t.rng.Unfinished = true
+		t.rng.Last.State = GoNotExist
+		if g := t.author(&o); g != nil {
+			t.rng.Last = LastState{State: g.From, Since: g.Since, Stack: g.FromStack, Spent: t.spent(g)[g.From] - o.spent[g.From]}
+		}
 		t.send(KindRangeEnd)
 	}
 	for _, g := range gs {

@@ -473,6 +473,39 @@ func TestTaskSpent(t *testing.T) {
 	}
 }
 
+// TestTaskLast: what the goroutines of open tasks are at when the trace ends.
+func TestTaskLast(t *testing.T) {
+	s := begin(1)
+	task := func(s *script, id uint64, by GoID) {
+		s.add(wire.Event{Op: wire.OpTaskBegin, Values: [2]uint64{id}, P: 0, G: int64(by), M: int64(th(0))})
+	}
+	task(s.at(2000), 7, 1)
+	s.at(2500).block(1, 0, "select")
+	s.at(2600).create(2, NoGo, 0).start(2, 0)
+	task(s.at(2700), 8, 2)
+	s.at(2800).create(3, 2, 0)
+	s.at(2900).end(2, 0).start(3, 0)
+	task(s.at(3000), 9, 3)
+	s.at(3600).create(4, 3, 0)
+	want := map[uint64]LastState{
+		7: {State: GoWaiting, Since: 2500, Stack: 2, Spent: 1100},
+		8: {State: GoNotExist},
+		9: {State: GoRunning, Since: 2900, Spent: 600},
+	}
+	for _, e := range s.run(t, 26) {
+		if e.Kind != KindRangeEnd || e.Range.Kind != RangeTask {
+			continue
+		}
+		if got := e.Range.Last; got != want[e.Range.ID] {
+			t.Errorf("task %d: %+v, want %+v", e.Range.ID, got, want[e.Range.ID])
+		}
+		delete(want, e.Range.ID)
+	}
+	if len(want) != 0 {
+		t.Errorf("tasks that are not open: %v", want)
+	}
+}
+
 // TestLabels: Go 1.26 puts GC worker labels on other goroutines.
 func TestLabels(t *testing.T) {
 	s := begin(1)

@@ -90,9 +90,12 @@ type slowTask struct {
 	G      parse.GoID
 	Fn     parse.StringID
 	Stack  parse.StackID // where it began
+	last   parse.LastState
 }
 
-func newSlowTask(r *parse.Range) slowTask { return slowTask{r.Name, r.Parent, r.G, r.Func, r.Stack} }
+func newSlowTask(r *parse.Range) slowTask {
+	return slowTask{r.Name, r.Parent, r.G, r.Func, r.Stack, r.Last}
+}
 
 func (f *TasksFold) Event(e *parse.Event) {
 	if e.Kind == parse.KindLog {
@@ -176,6 +179,7 @@ func runTasks(p *analysis.Pass) error {
 		p.Say("Logs: %s, most (%s) of category %s.", analysis.FormatCount(n), analysis.FormatCount(*byCategory[0].V), byCategory[0].Label[0])
 	}
 	sayJoined(p, f)
+	leadOpen(p, f)
 
 	tt := &analysis.Table{
 		Name: "tasks.tasks", Title: "tasks by type, most time first; quantiles of those that began and ended in the trace",

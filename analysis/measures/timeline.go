@@ -289,6 +289,7 @@ func runTimeline(p *analysis.Pass) error {
 		p.Say("%s", line)
 	}
 
+	leadBusy(p, f)
 	timelineTotals(p, f, all, n)
 	timelinePs(p, f)
 	timelineWakeups(p, f)

@@ -34,6 +34,13 @@ func Of(rep *analysis.Report) *analysis.Verdict {
 	if d := rep.Trace.Duration; d < tooShort {
 		say(analysis.VerdictCaution, fmt.Sprintf("The trace is only %s long: rates and worst cases in it may be chance.", analysis.FormatDuration(d, rep.Trace.Quantum)))
 	}
+	for _, res := range rep.Results {
+		for _, l := range res.Leading {
+			if l.Kind == analysis.VerdictEnd {
+				say(analysis.VerdictEnd, l.Text+".")
+			}
+		}
+	}
 	limits, host := limits(rep)
 	v.Parts = append(v.Parts, limits...)
 	if host != "" && len(limits) == 0 { // then it is what holds the program up
@@ -169,6 +176,7 @@ func leading(rep *analysis.Report, room int, limits []analysis.VerdictPart) (tex
 	for _, res := range rep.Results {
 		for _, l := range res.Leading {
 			switch {
+			case l.Kind == analysis.VerdictEnd:
 			case said(l.Place) || float64(l.Held) < worth*float64(wall):
 			case l.Kind != analysis.VerdictLimit:
 				spent = append(spent, l.Text)

@@ -150,3 +150,15 @@ func TestPlanted(t *testing.T) {
 		}
 	}
 }
+
+// TestEnd: how a flight recording ends stands before its limits, and takes no room from them.
+func TestEnd(t *testing.T) {
+	v := verdict.Of(report(
+		&analysis.Result{Name: "a", Findings: []analysis.Finding{finding("a", analysis.Warning, 2e9, analysis.GTime)}},
+		&analysis.Result{Name: "timeline", Leading: []analysis.Leading{{Kind: analysis.VerdictEnd, Text: "A flight recording"}}},
+		&analysis.Result{Name: "tasks", Leading: []analysis.Leading{{Kind: analysis.VerdictEnd, Text: "Open at its end: task x"}}},
+	))
+	if got := kinds(v); !slices.Equal(got, []string{analysis.VerdictEnd, analysis.VerdictEnd, analysis.VerdictLimit, analysis.VerdictRuledOut}) || !strings.HasPrefix(v.Text, "A flight recording. Open at its end: task x. a happens") {
+		t.Errorf("%v %s", got, v.Text)
+	}
+}

@@ -274,6 +274,27 @@ func sample() *analysis.Report {
 	}}
 }
 
+// TestApplyVerdict: a verdict whose only finding is suppressed says where the time goes, and
+// rules out no more than before.
+func TestApplyVerdict(t *testing.T) {
+	rep := &analysis.Report{
+		Trace:   analysis.Summary{Duration: 1e9, Complete: true, Quantum: 1},
+		Metrics: map[string]analysis.Metric{"procs.share.user": {Value: .1}, "sched.latency.user.total": {Value: 5e8}, "procs.share.gcworker": {Value: .3}},
+		Results: []*analysis.Result{
+			{Name: "tail", Check: true, Outcome: analysis.Found, Findings: []analysis.Finding{{Code: "tail", Severity: analysis.Error, Summary: "Every handler hangs", Cost: analysis.Cost{Value: 5e9, Total: 10e9, Clock: analysis.GTime}}}},
+			{Name: "holders", Leading: []analysis.Leading{{Kind: analysis.VerdictLimit, Text: "handler ×8 ← main.put holds it", Place: "main.get:1", Held: 5e9, Lives: .9}}},
+		},
+	}
+	parse(t, "").Apply(rep, time.Unix(0, 0))
+	if !strings.HasPrefix(rep.Verdict.Text, "Every handler hangs") {
+		t.Fatal(rep.Verdict.Text)
+	}
+	parse(t, "suppressions: [{code: tail, reason: known}]").Apply(rep, time.Unix(0, 0))
+	if got, want := rep.Verdict.Text, "Held up: handler ×8 ← main.put holds it. Not the limit: CPU (user code has 10 % of P time)."; got != want || len(rep.Suppressed) != 1 {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 func TestApply(t *testing.T) {
 	today := time.Date(2026, 11, 23, 23, 0, 0, 0, time.UTC)
 	for _, c := range []struct{ text, findings, suppressed string }{

@@ -332,6 +332,13 @@ func everyTrace(t *testing.T, path string) {
 	if err := report.Text(&text, &rep, report.Options{Width: defaultWidth}); err != nil {
 		t.Error(err)
 	}
+	var screen bytes.Buffer
+	if err := report.Text(&screen, &rep, report.Options{Brief: true, Width: 100}); err != nil {
+		t.Error(err)
+	}
+	if n := bytes.Count(screen.Bytes(), []byte("\n")); n > 40 {
+		t.Errorf("the first screen has %d lines:\n%s", n, screen.String())
+	}
 	var brief, again bytes.Buffer
 	for _, w := range []*bytes.Buffer{&brief, &again} {
 		if err := report.Agent(w, &rep, report.Options{Limits: defaultLimits()}); err != nil {

@@ -9,36 +9,56 @@ import (
 	"github.com/tracelens/tracelens/analysis"
 )
 
-// How much of a report is on its first screen.
-const (
-	briefFindings = 4 // with their best evidence; the others by code
-	briefLines    = 2 // of a finding's summary
-	briefTime     = 5 // rows of where goroutine time goes
-)
+// screen is how much of a report is on its first screen.
+type screen struct {
+	findings int // with their best evidence; the others by code
+	lines    int // of each text
+	time     int // rows of where goroutine time goes
+	measures int
+}
 
-// brief writes what a terminal shows without scrolling: the verdict, the findings with
-// their best evidence, where the time goes, and what is elsewhere.
+// screens are tried in turn until one has no more than screenLines: a long verdict leaves
+// less room.
+var screens = []screen{{4, 2, 5, 9}, {4, 2, 3, 4}, {3, 1, 3, 2}, {2, 1, 1, 0}}
+
+const screenLines = 40
+
+// brief writes what a terminal shows without scrolling.
 func (p *printer) brief(rep *analysis.Report) {
+	head := p.b.String()
+	for _, s := range screens {
+		p.b.Reset()
+		p.b.WriteString(head)
+		p.screen(rep, s)
+		if strings.Count(p.b.String(), "\n") <= screenLines {
+			return
+		}
+	}
+}
+
+// screen writes the findings with their best evidence, where the time goes, and what is
+// elsewhere.
+func (p *printer) screen(rep *analysis.Report, s screen) {
 	var notes []string
 	shown := 0
 	for _, f := range rep.Findings() {
-		if f.Severity == analysis.Note || shown == briefFindings {
+		if f.Severity == analysis.Note || shown == s.findings {
 			notes = append(notes, f.Code)
 			continue
 		}
 		shown++
 		p.line("")
-		p.clipped(p.mark(f.Severity)+" "+p.style(bold, Clean(f.Code))+": ", f.Summary, briefLines)
+		p.clipped(p.mark(f.Severity)+" "+p.style(bold, Clean(f.Code))+": ", f.Summary, s.lines)
 		if len(f.Evidence) > 0 {
 			p.clipped("  at ", p.where(&f.Evidence[0]), 1)
 		}
 	}
 	if len(notes) > 0 {
 		p.line("")
-		p.clipped(p.style(bold, "also")+": ", strings.Join(notes, ", "), briefLines)
+		p.clipped(p.style(bold, "also")+": ", strings.Join(notes, ", "), s.lines)
 	}
-	p.time(rep)
-	p.measures(rep)
+	p.time(rep, s)
+	p.measures(rep, s.measures)
 	clear, unable := checks(rep)
 	cannot := 0
 	for _, u := range unable {
@@ -49,11 +69,11 @@ func (p *printer) brief(rep *analysis.Report) {
 }
 
 // time is where goroutine time goes.
-func (p *printer) time(rep *analysis.Report) {
+func (p *printer) time(rep *analysis.Report, s screen) {
 	var rows []string
 	for _, res := range rep.Results {
 		for _, l := range res.Leading {
-			if l.Kind == analysis.VerdictTime && len(rows) < briefTime {
+			if l.Kind == analysis.VerdictTime && len(rows) < s.time {
 				rows = append(rows, l.Text)
 			}
 		}
@@ -64,27 +84,27 @@ func (p *printer) time(rep *analysis.Report) {
 	p.line("")
 	p.line(p.style(bold, "where goroutine time goes") + ":")
 	for _, r := range rows {
-		p.clipped("  ", r, briefLines)
+		p.clipped("  ", r, s.lines)
 	}
 }
 
 // measures are those that have something to say: that have a figure which is worth a
 // look for what it shows in this trace.
-func (p *printer) measures(rep *analysis.Report) {
+func (p *printer) measures(rep *analysis.Report, most int) {
 	const always = 1e9 // figures that always stand first say nothing of the trace
-	first := true
+	shown := 0
 	for _, res := range rep.Results {
 		worth := false
 		for _, f := range res.Figures {
 			worth = worth || f.Weight >= 1 && f.Weight < always
 		}
-		if !worth || res.Check || len(res.Summary) == 0 {
+		if !worth || res.Check || len(res.Summary) == 0 || shown == most {
 			continue
 		}
-		if first {
+		if shown == 0 {
 			p.line("")
-			first = false
 		}
+		shown++
 		p.clipped(p.style(bold, Clean(res.Name))+": ", res.Summary[0], 1)
 	}
 }

@@ -129,7 +129,11 @@ func record(t *testing.T, procs, gogc int, prepare func() (stop func()), work fu
 	if err != nil {
 		t.Fatal(err)
 	}
-	if tr.Fault != nil || tr.Quality != (parse.Quality{}) {
+	quality := tr.Quality
+	// A thread that loses its CPU between the number of an event and its time writes a
+	// later time than what follows: with more Ps than CPUs that is no fault.
+	quality.Moved, quality.LargestMove = 0, 0
+	if tr.Fault != nil || quality != (parse.Quality{}) {
 		t.Errorf("a sound trace is found faulty: %v, %+v", tr.Fault, tr.Quality)
 	}
 	for i, id := range reasons {

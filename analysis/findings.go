@@ -125,7 +125,8 @@ func (r *Report) inside(f *Finding, times []Evidence) bool {
 // changes nothing.
 func (r *Report) Fold() {
 	cause := make(map[string]string) // code to the code that explains it
-	for _, f := range r.Findings() {
+	all := r.Findings()              // the gravest causes first
+	for _, f := range all {
 		for _, code := range f.Explains {
 			if cause[code] == "" && code != f.Code {
 				cause[code] = f.Code
@@ -136,8 +137,8 @@ func (r *Report) Fold() {
 	for _, res := range r.Results {
 		about[res.Name] = res.About
 	}
-	for _, f := range r.Findings() { // the gravest causes first
-		for _, s := range r.Findings() {
+	for _, f := range all {
+		for _, s := range all {
 			check, _, _ := strings.Cut(s.Code, "/")
 			if s.Severity.Rank() <= f.Severity.Rank() && s.Code != f.Code && cause[s.Code] == "" && cause[f.Code] != s.Code && about[check] != File && r.inside(s, f.During) {
 				cause[s.Code] = f.Code

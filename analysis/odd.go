@@ -26,7 +26,7 @@ var oddities = map[string]struct {
 	"implausible_clock":  {"events in less time than they can take", false, func(q *parse.Quality) int64 { return q.ImplausibleClock }},
 	"crossed_regions":    {"regions that ended before one begun inside them", true, func(q *parse.Quality) int64 { return q.CrossedRegions }},
 	"implausible_procs":  {"P numbers beyond any GOMAXPROCS", false, func(q *parse.Quality) int64 { return q.ImplausibleProcs }},
-	"clock_disagrees":    {"generations whose wall clock and event times are apart: times cannot be trusted", false, func(q *parse.Quality) int64 { return q.ClockDisagrees }},
+	"clock_disagrees":    {"generations that took another time by the wall clock than by their events: the wall clock was set, or times cannot be trusted", false, func(q *parse.Quality) int64 { return q.ClockDisagrees }},
 	"implausible_heap":   {"heap sizes beyond any address space", false, func(q *parse.Quality) int64 { return q.ImplausibleHeap }},
 	"unstopped_procs":    {"changes of GOMAXPROCS with the world not stopped", false, func(q *parse.Quality) int64 { return q.UnstoppedProcs }},
 	"moved_events": {"events moved at switches of generations", true, func(q *parse.Quality) int64 {

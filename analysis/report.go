@@ -179,6 +179,7 @@ type Leading struct {
 	Kind    string  `json:"kind"`              // VerdictLimit: somebody is held up; VerdictTime: where time goes; VerdictEnd: how a flight recording ended
 	Text    string  `json:"text"`              // without a full stop
 	Place   string  `json:"place"`             // of the program
+	Root    string  `json:"root,omitempty"`    // likewise: where what holds up there begins
 	Outside bool    `json:"outside,omitempty"` // what is waited for is outside the program: a peer
 	Held    int64   `json:"held_ns"`           // time of goroutines that were held up
 	Lives   float64 `json:"lives"`             // of the lives of these goroutines
@@ -239,8 +240,8 @@ type Finding struct {
 	// Explains are the codes of findings that are effects of this one. They are
 	// moved from their results to Symptoms.
 	Explains []string `json:"-"`
-	// During are exact times at which it acts, as many as are known: what happens inside
-	// them is its effect, too. See Fold.
+	// During are exact times at which it acts, as many as are known, none over another:
+	// what happens inside them is its effect, too. See Fold.
 	During   []Evidence `json:"-"`
 	Symptoms []Finding  `json:"symptoms,omitempty"`
 }

@@ -63,6 +63,14 @@ func goCell(g parse.GoID) any {
 	return int64(g)
 }
 
+// wakerAt is where a waker was as a cell.
+func wakerAt(tr *parse.Trace, waker parse.GoID, stack parse.StackID) any {
+	if waker == parse.NoGo || stack == 0 {
+		return nil
+	}
+	return measures.PlaceName(tr, tr.PlaceOf(stack))
+}
+
 // near are the names most like what was asked for, at most 5, in words.
 func near(want string, names []string) string {
 	want = strings.ToLower(want)

@@ -176,14 +176,11 @@ func runGoroutine(p *analysis.Pass) error {
 		},
 	}
 	for _, s := range f.spans {
-		var proc, at any
+		var proc any
 		if s.p != parse.NoProc {
 			proc = int64(s.p)
 		}
-		if s.waker != parse.NoGo && s.wakerStack != 0 {
-			at = measures.PlaceName(p.Trace, p.Trace.PlaceOf(s.wakerStack))
-		}
-		t.Add(p.Rel(s.since), int64(s.end-s.since), s.state.String(), proc, label(p.Trace, s.state, s.stack, s.cause), ended(s.state, s.ready), goCell(s.waker), at)
+		t.Add(p.Rel(s.since), int64(s.end-s.since), s.state.String(), proc, label(p.Trace, s.state, s.stack, s.cause), ended(s.state, s.ready), goCell(s.waker), wakerAt(p.Trace, s.waker, s.wakerStack))
 	}
 	p.Table(f.page.of(t))
 	return nil

@@ -3,6 +3,7 @@ package drill
 import (
 	"errors"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/tracelens/tracelens/parse"
@@ -21,7 +22,7 @@ type Path struct {
 	From, To parse.Time
 	G        parse.GoID
 	Parts    []PathPart // in the order of time; they sum to To-From
-	Left     int64      // ns at the begin whose parts are not kept, of MaxParts and more
+	Left     int64      // ns at the start whose parts are not kept, of MaxParts and more
 	Readings int        // of the trace
 
 	Trace *parse.Trace // of the last reading
@@ -86,9 +87,7 @@ func CriticalPath(read Reading, g parse.GoID, from, to time.Duration, keep int) 
 			return nil, errors.New("a critical path goes on before what is kept of the trace")
 		}
 	}
-	for i, j := 0, len(p.Parts)-1; i < j; i, j = i+1, j-1 {
-		p.Parts[i], p.Parts[j] = p.Parts[j], p.Parts[i]
-	}
+	slices.Reverse(p.Parts)
 	return p, nil
 }
 
@@ -215,11 +214,7 @@ func (k *keeper) event(e *parse.Event) {
 	case parse.GoRunning:
 		s.stack = g.Stack
 	case parse.GoRunnable:
-		for c, ns := range g.Wait {
-			if ns > g.Wait[s.cause] {
-				s.cause = parse.Cause(c)
-			}
-		}
+		s.cause = causeOf(g)
 	case parse.GoWaiting:
 		if g.To == parse.GoUndetermined {
 			break

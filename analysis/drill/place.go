@@ -96,10 +96,13 @@ func (f *placeFold) at(k stayKey) *placeStay {
 
 func (f *placeFold) Merge(next analysis.Collector) {
 	for k, v := range next.(*placeFold).stays {
-		f.at(k).add(v)
+		s := f.at(k)
+		s.add(v)
+		s.worst.Merge(v.worst)
 	}
 }
 
+// add adds the sums of o.
 func (s *placeStay) add(o *placeStay) {
 	s.n += o.n
 	s.ns += o.ns
@@ -108,7 +111,6 @@ func (s *placeStay) add(o *placeStay) {
 	for r, ns := range o.ready {
 		s.ready[r] += ns
 	}
-	s.worst.Merge(o.worst)
 }
 
 // matching are the places that a pattern names, and the names of all.
@@ -164,12 +166,12 @@ func runPlace(p *analysis.Pass) error {
 		if id := tr.PlaceOf(k.stack); places[id] {
 			to := key{id, k.state, ks.Name(k.fn, k.body)}
 			if sums[to] == nil {
-				sums[to] = &placeStay{worst: sketch.NewTop[placeWait](0)}
+				sums[to] = new(placeStay)
 			}
 			for _, e := range v.worst.Items() {
 				worst = append(worst, wait{to, e.Key, e.Item, k.stack})
 			}
-			sums[to].addSums(v)
+			sums[to].add(v)
 		}
 	}
 	var keys []key
@@ -195,11 +197,7 @@ func runPlace(p *analysis.Pass) error {
 		Columns: []analysis.Column{{Name: "at", Unit: analysis.Moment}, {Name: "length", Unit: analysis.NS}, {Name: "G", Unit: analysis.G}, {Name: "kind", Unit: analysis.Text}, {Name: "state", Unit: analysis.Text}, {Name: "ended by", Unit: analysis.Text}, {Name: "waker", Unit: analysis.G}, {Name: "waker at", Unit: analysis.Text}},
 	}
 	for _, w := range worst[:min(len(worst), f.page.end())] {
-		var at any
-		if w.waker != parse.NoGo && w.wakerStack != 0 {
-			at = measures.PlaceName(tr, tr.PlaceOf(w.wakerStack))
-		}
-		longest.Add(p.Rel(parse.Time(w.Time)), w.Value, int64(w.g), w.kind, w.state.String(), ended(w.state, w.ready), goCell(w.waker), at)
+		longest.Add(p.Rel(parse.Time(w.Time)), w.Value, int64(w.g), w.kind, w.state.String(), ended(w.state, w.ready), goCell(w.waker), wakerAt(tr, w.waker, w.wakerStack))
 	}
 	holders := &analysis.Table{
 		Name: "place.holders", Title: fmt.Sprintf("what those did who ended the next wait at %q", f.pattern),
@@ -231,15 +229,6 @@ func runPlace(p *analysis.Pass) error {
 		p.Table(f.page.of(longest))
 	}
 	return nil
-}
-
-func (s *placeStay) addSums(o *placeStay) {
-	worst := s.worst
-	s.worst = sketch.NewTop[placeWait](0)
-	c := *o
-	c.worst = sketch.NewTop[placeWait](0)
-	s.add(&c)
-	s.worst = worst
 }
 
 // mostly is what ended most of the waiting.

@@ -39,7 +39,7 @@ func (c *Path) Tables(page Page, names Names) (sums, parts *analysis.Table) {
 	}
 	parts.More = parts.N - int64(len(parts.Rows))
 	if c.Left > 0 {
-		k := key{"(all)", "", "parts at the begin, which are too many to keep", nil}
+		k := key{"(all)", "", "parts at the start, which are too many to keep", nil}
 		total[k] = &sum{k, 0, c.Left}
 	}
 	var rows []*sum

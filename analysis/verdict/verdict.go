@@ -180,7 +180,7 @@ func leading(rep *analysis.Report, room int, limits []analysis.VerdictPart) (tex
 		for _, l := range res.Leading {
 			switch {
 			case l.Kind == analysis.VerdictEnd:
-			case said(l.Place) || said(root(l.Text)) || float64(l.Held) < worth*float64(wall):
+			case said(l.Place) || said(l.Root) || float64(l.Held) < worth*float64(wall):
 			case l.Kind != analysis.VerdictLimit:
 				spent = append(spent, l.Text)
 			case l.Lives < felt:
@@ -200,12 +200,6 @@ func leading(rep *analysis.Report, room int, limits []analysis.VerdictPart) (tex
 		texts = append(texts, "Goroutine time goes to: "+strings.Join(spent[:min(len(spent), most)], "; ")+".")
 	}
 	return texts
-}
-
-// root is the place at which a chain ends, "" for none.
-func root(chain string) string {
-	_, place, _ := strings.Cut(chain[strings.LastIndex(chain, "←")+1:], " at ")
-	return place
 }
 
 // ruledOut says which of CPU, scheduler and GC the numbers clear; where user code fills

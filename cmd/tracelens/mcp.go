@@ -92,7 +92,7 @@ type keptReport struct {
 
 type traceArgs struct {
 	Path string `json:"path" jsonschema:"the trace, or a report saved as JSON, relative to the root of the server"`
-	From string `json:"from,omitempty" jsonschema:"only from this time after the start of the trace, such as 1.5s"`
+	From string `json:"from,omitempty" jsonschema:"only from this time after the start of the trace, such as 1.5s or 13.114 ms"`
 	To   string `json:"to,omitempty" jsonschema:"only to this time after the start of the trace"`
 }
 
@@ -282,8 +282,11 @@ func (a *traceArgs) options() (opt parse.Options, err error) {
 		if t.text == "" {
 			continue
 		}
-		if *t.to, err = time.ParseDuration(t.text); err != nil || *t.to < 0 {
-			return opt, fmt.Errorf("%s: write a time such as 1.5s", t.name)
+		if *t.to, err = parseMoment(t.text); err != nil {
+			return opt, fmt.Errorf("%s: %w", t.name, err)
+		}
+		if *t.to < 0 {
+			return opt, fmt.Errorf("%s: a time is 0 or more", t.name)
 		}
 	}
 	if opt.To > 0 && opt.To <= opt.From {

@@ -86,7 +86,8 @@ func TestMCP(t *testing.T) {
 		{"brief", args{"path": "link.trace"}, "link.trace: ", true},
 		{"brief", args{"path": "http://127.0.0.1:1/debug/pprof/trace"}, "no URL", true},
 		{"brief", args{"path": "\x1b[31mx"}, `\x1b[31mx`, true},
-		{"brief", args{"path": "below/t.trace", "from": "soon"}, "from: write a time such as 1.5s", true},
+		{"brief", args{"path": "below/t.trace", "from": "soon"}, "from: \"soon\" is no time: need one such as 1.5s", true},
+		{"brief", args{"path": "below/t.trace", "from": "13.114 ms"}, "findings: ", false},
 		{"brief", args{"path": "below/t.trace", "from": "2ms", "to": "1ms"}, "from must be before to", true},
 		{"brief", args{}, "path", true},
 	} {

@@ -12,8 +12,9 @@ import (
 // finding, or a figure.
 func analyzerOf(name string) *analysis.Analyzer {
 	of := name
-	if i := slices.IndexFunc(passes.Figures(), func(d analysis.FigureDef) bool { return d.Name == name }); i >= 0 {
-		of = passes.Figures()[i].Analyzer()
+	figures := passes.Figures()
+	if i := slices.IndexFunc(figures, func(d analysis.FigureDef) bool { return d.Name == name }); i >= 0 {
+		of = figures[i].Analyzer()
 	}
 	of, _, variant := strings.Cut(of, "/")
 	all := passes.All()

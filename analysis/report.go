@@ -26,9 +26,15 @@ type Report struct {
 	Verdict *Verdict          `json:"verdict,omitempty"` // of the report over one trace
 	Fleet   *Fleet            `json:"fleet,omitempty"`   // of a report over many traces; Trace holds its name only
 
+	Comparison *Comparison `json:"comparison,omitempty"` // of a report over two sides
+
 	// Pools are the distributions behind the metrics of the same prefix. They merge
 	// exactly over traces.
 	Pools map[string]*sketch.Histogram `json:"-"`
+
+	// Stretches are what parts of the trace come to on their own, as Options.Stretches
+	// asks: they show how much its numbers vary. They hold no findings.
+	Stretches []*Report `json:"-"`
 
 	Config       *Config       `json:"config,omitempty"`       // nil where nothing was configured
 	Suppressed   []Suppressed  `json:"suppressed,omitempty"`   // findings taken out of Results

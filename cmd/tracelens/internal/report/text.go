@@ -13,7 +13,7 @@ import (
 // Text writes a report for people.
 func Text(w io.Writer, rep *analysis.Report, opt Options) error {
 	p := newPrinter(opt, rep.Trace.Quantum)
-	p.many = rep.Fleet != nil
+	p.many = rep.Fleet != nil || rep.Comparison != nil
 	p.header(rep)
 	if lines := verdictLines(rep); len(lines) > 0 {
 		p.line("")

@@ -1,0 +1,107 @@
+package compare
+
+import (
+	"cmp"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"golang.org/x/perf/benchmath"
+
+	"github.com/tracelens/tracelens/analysis"
+)
+
+const (
+	confidence = .95
+	alpha      = 1 - confidence
+	resamples  = 2000
+	// minStretches is how many stretches a trace must have to be held against another:
+	// with fewer, resampling them understates how much they vary.
+	minStretches = 8
+	// minTraces is from how many traces a side on a test can show a difference: of three
+	// each, the most extreme order has a probability of 0.1.
+	minTraces = 4
+)
+
+// sides are the values of one number on both sides, one for each trace or stretch.
+type sides [2][]float64
+
+// median is that of the values of a side.
+func median(values []float64) float64 {
+	if len(values) == 0 {
+		return 0
+	}
+	return benchmath.AssumeNothing.Summary(benchmath.NewSample(slices.Clone(values), &benchmath.DefaultThresholds), confidence).Center
+}
+
+// between tests whether traces of both sides come from one population: the probability of
+// a difference like this (Mann and Whitney), and where the difference of medians lies, by
+// the order statistics of each side.
+func between(v sides) (p, lo, hi float64) {
+	var s [2]*benchmath.Sample
+	var sum [2]benchmath.Summary
+	for i := range s {
+		s[i] = benchmath.NewSample(slices.Clone(v[i]), &benchmath.DefaultThresholds)
+		sum[i] = benchmath.AssumeNothing.Summary(s[i], confidence)
+	}
+	lo, hi = sum[1].Lo-sum[0].Hi, sum[1].Hi-sum[0].Lo
+	if s[0].Values[0] == s[1].Values[len(s[1].Values)-1] && s[1].Values[0] == s[0].Values[len(s[0].Values)-1] {
+		return 1, lo, hi // all are equal, of which the test makes nothing
+	}
+	return benchmath.AssumeNothing.Compare(s[0], s[1]).P, lo, hi
+}
+
+// within is between for the stretches of one trace a side: by a moving-block bootstrap
+// of their means (Künsch 1989), since what happens in a stretch depends on the one before.
+func within(v sides) (p, lo, hi float64) {
+	rng := rand.New(rand.NewPCG(1, 2)) // the same report each time
+	differences := make([]float64, resamples)
+	below, above := 0, 0
+	for i := range differences {
+		d := resample(rng, v[1]) - resample(rng, v[0])
+		differences[i] = d
+		if d <= 0 {
+			below++
+		}
+		if d >= 0 {
+			above++
+		}
+	}
+	slices.Sort(differences)
+	p = min(1, 2*float64(max(1, min(below, above)))/resamples)
+	return p, differences[int(resamples*alpha/2)], differences[int(resamples*(1-alpha/2))-1]
+}
+
+// resample is the mean of blocks of neighbours, drawn until there are as many as values.
+func resample(rng *rand.Rand, values []float64) float64 {
+	block := int(math.Ceil(math.Cbrt(float64(len(values)))))
+	sum, n := 0.0, 0
+	for n < len(values) {
+		at := rng.IntN(len(values) - block + 1)
+		for _, v := range values[at:min(at+block, at+len(values)-n)] {
+			sum += v
+			n++
+		}
+	}
+	return sum / float64(n)
+}
+
+func mean(values []float64) float64 {
+	sum := 0.0
+	for _, v := range values {
+		sum += v
+	}
+	return sum / float64(max(1, len(values)))
+}
+
+// adjust makes the probabilities of many tests those of one: of the differences at or
+// below one, so large a share is chance (Benjamini and Hochberg 1995).
+func adjust(changes []*analysis.Change) {
+	tested := slices.DeleteFunc(slices.Clone(changes), func(c *analysis.Change) bool { return c.P == nil })
+	slices.SortStableFunc(tested, func(a, b *analysis.Change) int { return cmp.Compare(*a.P, *b.P) })
+	least := 1.0
+	for i, c := range slices.Backward(tested) {
+		least = min(least, float64(*c.P)*float64(len(tested))/float64(i+1))
+		*c.P = analysis.Number(least)
+	}
+}

@@ -41,6 +41,9 @@ type Report struct {
 	Suppressions []Suppression `json:"suppressions,omitempty"` // all that were configured, also those without effect
 }
 
+// Many reports whether it is about several traces, so that moments in it are of none.
+func (r *Report) Many() bool { return r.Fleet != nil || r.Comparison != nil }
+
 // Config says under which configuration a report was made.
 type Config struct {
 	File   string   `json:"file,omitempty"`

@@ -17,6 +17,7 @@ import (
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/fleet"
 	"github.com/tracelens/tracelens/analysis/measures"
+	"github.com/tracelens/tracelens/analysis/sketch"
 )
 
 // A Trace is what is kept of one input.
@@ -27,6 +28,7 @@ type Trace struct {
 	Lives    []measures.Life    // none where they are not known
 	Why      map[string]string  // why goroutines wait, by place
 
+	pools     map[string]*sketch.Histogram
 	stretches []*Trace
 }
 
@@ -53,13 +55,31 @@ func OfReport(rep *analysis.Report) *Trace {
 
 // OfEntry is OfReport of what an audit kept.
 func OfEntry(e *fleet.Entry) *Trace {
-	return &Trace{Summary: e.Trace, Metrics: e.Metrics, Findings: e.Findings}
+	return &Trace{Summary: e.Trace, Metrics: e.Metrics, Findings: e.Findings, pools: e.Pools}
 }
 
 // A Side is the traces before a change, or those after it.
 type Side struct {
 	Name   string
 	Traces []*Trace
+	pools  map[string]*sketch.Histogram // of all sound ones
+}
+
+// Add adds a trace to its side.
+func (s *Side) Add(t *Trace) {
+	if s.pools == nil {
+		s.pools = make(map[string]*sketch.Histogram)
+	}
+	if t.Sound() {
+		for id, h := range t.pools {
+			if s.pools[id] == nil {
+				s.pools[id] = new(sketch.Histogram)
+			}
+			s.pools[id].Merge(h)
+		}
+	}
+	t.pools = nil
+	s.Traces = append(s.Traces, t)
 }
 
 // Options choose how sides are compared.

@@ -20,6 +20,8 @@ func amount(v float64) string {
 		return "0"
 	case a < .001:
 		return "<0.001"
+	case a < 1:
+		return fmt.Sprintf("%.3f", v)
 	case a < 10:
 		return fmt.Sprintf("%.3g", v)
 	}
@@ -117,7 +119,7 @@ func (c *comparison) kindsTable() *analysis.Table {
 	if c.c.Total == nil {
 		return nil
 	}
-	t := &analysis.Table{Name: "compare.kinds", Detail: true, Title: "kinds of goroutines: the time in which they are at work or held up, " + c.per(), Columns: []analysis.Column{
+	t := &analysis.Table{Name: "compare.kinds", Title: "kinds of goroutines: the time in which they are at work or held up, " + c.per(), Columns: []analysis.Column{
 		{Name: "kind", Unit: analysis.Text}, {Name: "old", Unit: analysis.Text}, {Name: "new", Unit: analysis.Text}, {Name: "difference", Unit: analysis.Text}, {Name: "is", Unit: analysis.Text},
 	}}
 	kinds := make(map[string]*analysis.Change)
@@ -276,7 +278,7 @@ func (c *comparison) findingsTable() *analysis.Table {
 
 // sidesTable is what both sides are.
 func (c *comparison) sidesTable() *analysis.Table {
-	t := &analysis.Table{Name: "compare.sides", Detail: true, Title: "what is compared; medians over traces", Columns: []analysis.Column{
+	t := &analysis.Table{Name: "compare.sides", Title: "what is compared; medians over traces", Columns: []analysis.Column{
 		{Name: "fact", Unit: analysis.Text}, {Name: "old", Unit: analysis.Text}, {Name: "new", Unit: analysis.Text},
 	}}
 	for _, f := range c.facts {

@@ -208,7 +208,7 @@ func (f *compareFlags) side(cmd *cobra.Command, args []string, inputs []audit.In
 			if err != nil {
 				return side, &failure{in.Path, err}
 			}
-			side.Traces = append(side.Traces, t)
+			side.Add(t)
 		default:
 			traces = append(traces, in)
 		}
@@ -218,7 +218,8 @@ func (f *compareFlags) side(cmd *cobra.Command, args []string, inputs []audit.In
 			if e.Failure != "" {
 				return &failure{e.Path, errors.New(e.Failure)}
 			}
-			side.Traces = append(side.Traces, read[e.Path])
+			side.Add(read[e.Path])
+			delete(read, e.Path)
 		}
 		return nil
 	})

@@ -59,7 +59,7 @@ var layers = []layer{
 	{"analysis/passes", []string{"analysis", "analysis/measures", "analysis/checks/..."}},
 	{"analysis/verdict", []string{"analysis"}},
 	{"analysis/fleet", []string{"analysis", "analysis/sketch"}}, // entries are given to it
-	{"analysis/compare", []string{"analysis", "analysis/fleet", "analysis/measures"}},
+	{"analysis/compare", []string{"analysis", "analysis/fleet", "analysis/internal/say", "analysis/measures", "analysis/sketch"}},
 	{"analysis/analysistest", []string{"analysis", "internal/corpus", "parse", "parse/tracetest"}},
 	{"plots/...", []string{"analysis", "plots/..."}},
 	{"capture", nil},

@@ -13,13 +13,13 @@ import (
 // Text writes a report for people.
 func Text(w io.Writer, rep *analysis.Report, opt Options) error {
 	p := newPrinter(opt, rep.Trace.Quantum)
-	p.many = rep.Fleet != nil || rep.Comparison != nil
+	p.many = rep.Fleet != nil
 	p.header(rep)
 	if lines := verdictLines(rep); len(lines) > 0 {
 		p.line("")
 		p.say("", lines...)
 	}
-	if p.Brief && !p.many {
+	if p.Brief && !rep.Many() {
 		p.brief(rep)
 		p.configured(rep)
 		_, err := io.WriteString(w, p.b.String())

@@ -177,14 +177,14 @@ func (c *comparison) differing() (out []*analysis.Change) {
 		low, high := math.Abs(float64(ch.Old)), math.Abs(float64(ch.New))
 		return math.Abs(ch.Delta()) / max(low, high)
 	}
-	extreme := func(ch *analysis.Change) int { // one event makes it
-		if strings.HasSuffix(ch.Name, ".max") {
+	last := func(ch *analysis.Change) int {
+		if extreme(ch) {
 			return 1
 		}
 		return 0
 	}
 	slices.SortStableFunc(out, func(a, b *analysis.Change) int {
-		return cmp.Or(rank(a.Judged)-rank(b.Judged), extreme(a)-extreme(b), cmp.Compare(size(b), size(a)), strings.Compare(a.Name, b.Name))
+		return cmp.Or(rank(a.Judged)-rank(b.Judged), last(a)-last(b), cmp.Compare(size(b), size(a)), strings.Compare(a.Name, b.Name))
 	})
 	return out
 }
@@ -202,6 +202,54 @@ func (c *comparison) metricsTable() *analysis.Table {
 		t.Add(ch.Name, show(ch, float64(ch.Old)), show(ch, float64(ch.New)), changeOf(float64(ch.Old), float64(ch.New)), lies, chance(ch), string(ch.Judged))
 	}
 	t.Limit(15)
+	return t
+}
+
+// starts are the GC cycles of both sides by what began them, in a second, those that differ
+// most first.
+func (c *comparison) starts() (all []analysis.Change) {
+	by := make(map[string]*analysis.Change)
+	for i, s := range c.side {
+		seconds := 0.0
+		for _, t := range s.Traces {
+			seconds += float64(t.Duration) / 1e9
+		}
+		for _, t := range s.Traces {
+			for at, n := range t.Starts {
+				if by[at] == nil {
+					by[at] = &analysis.Change{Name: at, Unit: analysis.PerS}
+				}
+				rate := analysis.Number(float64(n) / seconds)
+				if i == 0 {
+					by[at].Old += rate
+				} else {
+					by[at].New += rate
+				}
+			}
+		}
+	}
+	for _, ch := range by {
+		all = append(all, *ch)
+	}
+	slices.SortFunc(all, func(a, b analysis.Change) int {
+		return cmp.Or(cmp.Compare(math.Abs(b.Delta()), math.Abs(a.Delta())), strings.Compare(a.Name, b.Name))
+	})
+	return all
+}
+
+// startsTable is what begins GC cycles.
+func (c *comparison) startsTable() *analysis.Table {
+	t := &analysis.Table{Name: "compare.gc", Title: "what begins GC cycles, of the ten most frequent places of each trace", Columns: []analysis.Column{
+		{Name: "cycles begin by", Unit: analysis.Text}, {Name: "old", Unit: analysis.PerS}, {Name: "new", Unit: analysis.PerS}, {Name: "change", Unit: analysis.Text},
+	}}
+	all := c.starts()
+	for _, ch := range all {
+		if math.Abs(ch.Delta()) >= least(&ch)/10 {
+			t.Add(ch.Name, float64(ch.Old), float64(ch.New), changeOf(float64(ch.Old), float64(ch.New)))
+		}
+	}
+	t.N = int64(len(all))
+	t.Limit(shown)
 	return t
 }
 

@@ -13,6 +13,7 @@ import (
 const (
 	verdictWorse  = "worse"
 	verdictBetter = "better"
+	verdictOther  = "changed"
 	verdictSame   = "same"
 )
 
@@ -76,7 +77,7 @@ func (c *comparison) differences(say func(kind, format string, args ...any)) (n 
 			}
 		}
 	}
-	var worse, better, seems []string
+	var worse, better, other, seems []string
 	for _, ch := range c.differing() {
 		text := fmt.Sprintf("%s %s → %s", ch.Name, show(ch, float64(ch.Old)), show(ch, float64(ch.New)))
 		switch ch.Judged {
@@ -84,6 +85,8 @@ func (c *comparison) differences(say func(kind, format string, args ...any)) (n 
 			worse = append(worse, text)
 		case analysis.Better:
 			better = append(better, text)
+		case analysis.Changed:
+			other = append(other, text)
 		case analysis.SeemsWorse, analysis.SeemsBetter:
 			seems = append(seems, text)
 		}
@@ -95,6 +98,10 @@ func (c *comparison) differences(say func(kind, format string, args ...any)) (n 
 		}
 		return strings.Join(all[:min(3, len(all))], ", ") + more
 	}
+	if text := c.cycles(); text != "" {
+		say(verdictOther, "%s", text)
+		n++
+	}
 	if len(worse) > 0 {
 		say(verdictWorse, "Worse: %s.", few(worse))
 		n++
@@ -103,11 +110,29 @@ func (c *comparison) differences(say func(kind, format string, args ...any)) (n 
 		say(verdictBetter, "Better: %s.", few(better))
 		n++
 	}
+	if len(other) > 0 {
+		say(verdictOther, "Other than before: %s.", few(other))
+		n++
+	}
 	if n == 0 && len(seems) > 0 {
 		say(analysis.VerdictLook, "It seems to differ: %s.", few(seems))
 		n++
 	}
 	return n
+}
+
+// cycles says how much more often, or more rarely, the GC runs, and what begins its cycles.
+func (c *comparison) cycles() string {
+	i := slices.IndexFunc(c.c.Metrics, func(ch analysis.Change) bool { return ch.Name == "gc.cycles" && ch.Judged.Shown() })
+	if i < 0 {
+		return ""
+	}
+	ch := &c.c.Metrics[i]
+	text := fmt.Sprintf("The GC runs %s: cycles %s → %s", map[bool]string{true: "more often", false: "more rarely"}[ch.Delta() > 0], show(ch, float64(ch.Old)), show(ch, float64(ch.New)))
+	if all := c.starts(); len(all) > 0 && all[0].Delta() > 0 == (ch.Delta() > 0) {
+		text += fmt.Sprintf("; most of the difference begins by %s (%s → %s)", all[0].Name, analysis.FormatRate(float64(all[0].Old)), analysis.FormatRate(float64(all[0].New)))
+	}
+	return text + "."
 }
 
 // mostParts is how many parts a sentence names, leastPart which share of what moved one
@@ -181,7 +206,7 @@ func (c *comparison) none(say func(kind, format string, args ...any)) {
 		}
 	}
 	if len(widths) == 0 {
-		say(verdictSame, "No number differs by %s and more.", analysis.FormatRatio(untestedLeast))
+		say(verdictSame, "No number differs by %s and more, which two runs of one program often do.", fmt.Sprintf("a factor of %.0f", 1/(1-untestedChange)))
 		return
 	}
 	say(verdictSame, "No difference that these traces can show; half of the metrics would have shown a change of %s.", analysis.FormatRatio(median(widths)))

@@ -44,6 +44,26 @@ func LivesOf(rep *analysis.Report) (out []Life) {
 	return out
 }
 
+// StartsOf reads from a report where the GC cycles began, by what began them and at which
+// place. There are at most ten, the most frequent ones.
+func StartsOf(rep *analysis.Report) map[string]int64 {
+	out := make(map[string]int64)
+	for _, res := range rep.Results {
+		for _, t := range res.Tables {
+			if res.Name != GC.Name || t.Name != "gc.starts" {
+				continue
+			}
+			for r := range t.Rows {
+				trigger, _ := t.Cell(r, "trigger").(string)
+				site, _ := t.Cell(r, "site").(string)
+				n, _ := t.Cell(r, "count").(int64)
+				out[trigger+" at "+Unlined(site)] += n
+			}
+		}
+	}
+	return out
+}
+
 var line = regexp.MustCompile(`:\d+`)
 
 // Unlined is the name of a place without lines of files: the same where only other code of

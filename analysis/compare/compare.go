@@ -270,7 +270,10 @@ func (c *comparison) test(ch *analysis.Change, v, whole sides) {
 		return
 	}
 	p, lo, hi := test(v)
-	ch.P, ch.Lo, ch.Hi = number(p), number(lo), number(hi)
+	ch.P = number(p)
+	if !math.IsInf(lo, 0) && !math.IsInf(hi, 0) { // with four or five traces they are
+		ch.Lo, ch.Hi = number(lo), number(hi)
+	}
 }
 
 func number(v float64) *analysis.Number {

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"github.com/aclements/go-moremath/stats"
 	"golang.org/x/perf/benchmath"
 
 	"github.com/tracelens/tracelens/analysis"
@@ -14,7 +15,7 @@ import (
 const (
 	confidence = .95
 	alpha      = 1 - confidence
-	resamples  = 2000
+	resamples  = 1000
 	// minStretches is how many stretches a trace must have to be held against another:
 	// with fewer, resampling them understates how much they vary.
 	minStretches = 8
@@ -51,30 +52,40 @@ func between(v sides) (p, lo, hi float64) {
 	return benchmath.AssumeNothing.Compare(s[0], s[1]).P, lo, hi
 }
 
-// within is between for the stretches of one trace a side: by a moving-block bootstrap
-// of their means (Künsch 1989), since what happens in a stretch depends on the one before.
+// within is between for the stretches of one trace a side. Since what happens in a stretch
+// depends on the one before, the error of their mean is told by a moving-block bootstrap
+// (Künsch 1989); since there are few, the difference is held against Student's t, with as
+// many degrees of freedom as there are blocks.
 func within(v sides) (p, lo, hi float64) {
 	rng := rand.New(rand.NewPCG(1, 2)) // the same report each time
-	differences := make([]float64, resamples)
-	below, above := 0, 0
-	for i := range differences {
-		d := resample(rng, v[1]) - resample(rng, v[0])
-		differences[i] = d
-		if d <= 0 {
-			below++
+	d := mean(v[1]) - mean(v[0])
+	variance, free := 0.0, 0.0
+	for i := range v {
+		n, block := float64(len(v[i])), float64(blockLength(v[i]))
+		means := stats.Sample{Xs: make([]float64, resamples)}
+		for k := range means.Xs {
+			means.Xs[k] = resample(rng, v[i])
 		}
-		if d >= 0 {
-			above++
-		}
+		variance += means.Variance() * n / (n - block)
+		free += n/block - 1
 	}
-	slices.Sort(differences)
-	p = min(1, 2*float64(max(1, min(below, above)))/resamples)
-	return p, differences[int(resamples*alpha/2)], differences[int(resamples*(1-alpha/2))-1]
+	if variance == 0 {
+		if d == 0 {
+			return 1, 0, 0
+		}
+		return 0, d, d
+	}
+	t, e := stats.TDist{V: free}, math.Sqrt(variance)
+	far := stats.InvCDF(t)(1-alpha/2) * e
+	return 2 * t.CDF(-math.Abs(d)/e), d - far, d + far
 }
+
+// blockLength is how many neighbours are drawn together.
+func blockLength(values []float64) int { return int(math.Ceil(math.Cbrt(float64(len(values))))) }
 
 // resample is the mean of blocks of neighbours, drawn until there are as many as values.
 func resample(rng *rand.Rand, values []float64) float64 {
-	block := int(math.Ceil(math.Cbrt(float64(len(values)))))
+	block := blockLength(values)
 	sum, n := 0.0, 0
 	for n < len(values) {
 		at := rng.IntN(len(values) - block + 1)

@@ -211,6 +211,7 @@ func (c *comparison) metrics() {
 		}
 	}
 	var tested []*analysis.Change
+	var values []sides
 	for _, id := range slices.Sorted(maps.Keys(about)) {
 		m := about[id]
 		if m.Scale == analysis.Extent {
@@ -242,11 +243,11 @@ func (c *comparison) metrics() {
 			continue
 		}
 		c.test(ch, v, whole)
-		tested = append(tested, ch)
+		tested, values = append(tested, ch), append(values, whole)
 	}
 	adjust(tested)
-	for _, ch := range tested {
-		c.judge(ch, about[ch.Name].Polarity, least(ch))
+	for i, ch := range tested {
+		c.judge(ch, values[i], about[ch.Name].Polarity, least(ch))
 		c.c.Metrics = append(c.c.Metrics, *ch)
 	}
 }
@@ -287,6 +288,7 @@ func number(v float64) *analysis.Number {
 const (
 	leastChange    = .05
 	withinChange   = .10
+	separateChange = .33 // one and a half times as much, of few traces that are apart
 	untestedChange = .67 // three times as much
 	untestedLeast  = 10  // times least
 )
@@ -316,7 +318,7 @@ func extreme(ch *analysis.Change) bool {
 }
 
 // judge says what a change is.
-func (c *comparison) judge(ch *analysis.Change, polarity analysis.Polarity, least float64) {
+func (c *comparison) judge(ch *analysis.Change, v sides, polarity analysis.Polarity, least float64) {
 	if ch.Judged == analysis.Unknown {
 		return
 	}
@@ -328,6 +330,8 @@ func (c *comparison) judge(ch *analysis.Change, polarity analysis.Polarity, leas
 		from = withinChange
 	case ch.P == nil && extreme(ch):
 		return
+	case ch.P == nil && separate(v):
+		from = separateChange
 	case ch.P == nil:
 		from = untestedChange
 		least *= untestedLeast
@@ -396,6 +400,7 @@ func (c *comparison) parts() {
 	}
 	total := &analysis.Change{Name: "goroutines at work or held up", Unit: analysis.Ratio}
 	var all []*analysis.Change
+	var of []sides
 	for _, p := range slices.SortedFunc(maps.Keys(keys), func(a, b part) int {
 		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.state, b.state), cmp.Compare(a.place, b.place))
 	}) {
@@ -418,15 +423,15 @@ func (c *comparison) parts() {
 				ch.Why = t.Why[p.place]
 			}
 		}
-		all = append(all, ch)
+		all, of = append(all, ch), append(of, v)
 	}
 	adjust(all)
-	for _, ch := range all {
+	for i, ch := range all {
 		polarity := analysis.Lower
 		if ch.State == "running" {
 			polarity = analysis.Neutral
 		}
-		c.judge(ch, polarity, .01)
+		c.judge(ch, of[i], polarity, .01)
 	}
 	slices.SortStableFunc(all, func(a, b *analysis.Change) int {
 		return cmp.Compare(math.Abs(b.Delta()), math.Abs(a.Delta()))

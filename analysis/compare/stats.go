@@ -19,9 +19,13 @@ const (
 	// minStretches is how many stretches a trace must have to be held against another:
 	// with fewer, resampling them understates how much they vary.
 	minStretches = 8
-	// minTraces is from how many traces a side on a test can show a difference: of three
-	// each, the most extreme order has a probability of 0.1.
-	minTraces = 4
+	// minTraces is from how many traces a side on a test can show a difference: of five
+	// each, the most extreme order has a probability of 0.8 %, which is not rare among a
+	// hundred numbers.
+	minTraces = 6
+	// apart is from how many a side on it says something that no trace of one side has a
+	// value that one of the other has.
+	apart = 3
 )
 
 // sides are the values of one number on both sides, one for each trace or stretch.
@@ -50,6 +54,11 @@ func between(v sides) (p, lo, hi float64) {
 		return 1, lo, hi // all are equal, of which the test makes nothing
 	}
 	return benchmath.AssumeNothing.Compare(s[0], s[1]).P, lo, hi
+}
+
+// separate reports whether all values of one side are beyond all of the other.
+func separate(v sides) bool {
+	return min(len(v[0]), len(v[1])) >= apart && (slices.Max(v[0]) < slices.Min(v[1]) || slices.Max(v[1]) < slices.Min(v[0]))
 }
 
 // within is between for the stretches of one trace a side. Since what happens in a stretch

@@ -34,11 +34,11 @@ func (c *comparison) verdict() *analysis.Verdict {
 	}
 	switch c.basis {
 	case analysis.WithinTraces:
-		say(analysis.VerdictCaution, "Within these two traces: how much numbers vary is told from stretches of each, not from runs of the program, which may differ by more; %d traces a side and more tell.", minTraces+2)
+		say(analysis.VerdictCaution, "Within these two traces: how much numbers vary is told from stretches of each, not from runs of the program, which may differ by more; %d traces a side and more tell.", minTraces)
 	case analysis.Untested:
 		if !c.identical() {
 			say(analysis.VerdictCaution, "Nothing here is shown to be no chance: %s and %s against each other; %d and more a side tell, or one of %d s and more.",
-				counted(len(c.side[0].Traces), "trace"), counted(len(c.side[1].Traces), "trace"), minTraces+2, minStretches)
+				counted(len(c.side[0].Traces), "trace"), counted(len(c.side[1].Traces), "trace"), minTraces, minStretches)
 		}
 	}
 	var texts []string

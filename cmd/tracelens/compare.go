@@ -45,9 +45,9 @@ places the time of goroutines goes that one side needs more. OLD and NEW are
 traces, folders and globs of them, reports that were saved as JSON, and what
 'audit --emit' wrote; two of them need no --.
 
-The unit is the trace: with four and more a side, differences are held against
+The unit is the trace: with six and more a side, differences are held against
 those between the traces of one side (Mann-Whitney, adjusted for the number of
-metrics), and six a side are a good number. One trace a side is cut into
+metrics). One trace a side is cut into
 stretches of a second and more, which show what is chance within these two
 traces, not what two runs differ by. What differs less than 5 % (10 % within two
 traces), or too little to matter, counts as the same.

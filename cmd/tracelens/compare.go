@@ -83,9 +83,9 @@ request. --per busy divides them by the P time of the program.`,
 		}
 	}
 	f.outputFlags.add(cmd, append(formats, benchfmt)...)
-	flags.Lookup("fail-on").Usage = "exit with 1 where `WHAT` is so: worse, worse:METRIC, worse:PERCENT, worse:METRIC:PERCENT"
+	flags.Lookup("fail-on").Usage = "exit with 1 for `WHAT`: worse, or worse:METRIC:PERCENT with either"
 	grouped(cmd, "What to look at", func() {
-		flags.StringVar(&f.per, "per", "", "divide sums by `UNIT`: second, request, busy (a second of the program's P time)")
+		flags.StringVar(&f.per, "per", "", "divide sums by `UNIT`: second, request, busy (P time of the program)")
 	})
 	grouped(cmd, "How to read", func() {
 		flags.StringVar(&f.memory, "memory", "1GiB", "read as much at once as `BYTES` allow")

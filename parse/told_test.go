@@ -14,7 +14,7 @@ import (
 )
 
 // TestTold: a goroutine has its name in all that is said of it, from its first span on,
-// if the reference sees a stack of it anywhere up to the end of that generation.
+// if the reference sees a stack of it anywhere in the file.
 func TestTold(t *testing.T) {
 	checked := 0
 	for _, path := range append(corpus.Own(t), corpus.More(t, "*/*.trace")...) {
@@ -31,15 +31,23 @@ func TestTold(t *testing.T) {
 		}
 		checked++
 		name := filepath.Base(filepath.Dir(path)) + "/" + filepath.Base(path)
-		generation := 0
 		bad := make(map[parse.GoID]bool)
 		tr, err := parse.ReadTo(context.Background(), bytes.NewReader(data), parse.Options{}, parse.Sink{
-			Kinds: parse.KindsGo | parse.KindsOf(parse.KindGeneration),
+			Kinds: parse.KindsGo | parse.KindsOf(parse.KindProc, parse.KindSlice, parse.KindGoLife),
 			Event: func(e *parse.Event) {
-				if e.Kind == parse.KindGeneration {
-					generation++
-				} else if e.Go.Func == 0 && 0 < named[e.Go.ID] && named[e.Go.ID] <= generation {
-					bad[e.Go.ID] = true
+				id, fn := parse.NoGo, parse.StringID(0)
+				switch {
+				case e.Kind == parse.KindProc:
+					id, fn = e.Proc.G, e.Proc.Func
+				case e.Kind == parse.KindSlice:
+					id, fn = e.Slice.G, e.Slice.Func
+				case e.Kind == parse.KindGoLife:
+					id, fn = e.GoLife.ID, e.GoLife.Func
+				default:
+					id, fn = e.Go.ID, e.Go.Func
+				}
+				if fn == 0 && named[id] {
+					bad[id] = true
 				}
 			},
 		})
@@ -52,18 +60,17 @@ func TestTold(t *testing.T) {
 	}
 }
 
-// referenceNames returns in which generation, from 1 on, golang.org/x/exp/trace sees the
-// first stack of each goroutine.
-func referenceNames(data []byte) map[parse.GoID]int {
+// referenceNames returns the goroutines of which golang.org/x/exp/trace sees a stack.
+func referenceNames(data []byte) map[parse.GoID]bool {
 	r, err := xtrace.NewReader(bytes.NewReader(data))
 	if err != nil {
 		return nil
 	}
-	named, syncs := make(map[parse.GoID]int), 0
+	named := make(map[parse.GoID]bool)
 	name := func(g xtrace.GoID, s xtrace.Stack) {
 		for f := range s.Frames() {
-			if id := parse.GoID(g); f.Func != "" && named[id] == 0 {
-				named[id] = syncs
+			if f.Func != "" {
+				named[parse.GoID(g)] = true
 			}
 		}
 	}
@@ -73,8 +80,6 @@ func referenceNames(data []byte) map[parse.GoID]int {
 			return named
 		}
 		switch ev.Kind() {
-		case xtrace.EventSync:
-			syncs++
 		case xtrace.EventStackSample:
 			continue
 		case xtrace.EventStateTransition:

@@ -16,15 +16,16 @@ import (
 // current span is made ready in place.
 type goroutine struct {
 	Go
-	slot     uint32 // in tracker.gs
-	site     StackID
-	born     Time
-	bornSeen bool
-	callback bool // created by a cgo callback on a C thread
-	mode     Mode
-	tail     bool // it stopped the world for mark termination: the rest of the run or assist is not marking
-	assist   bool
-	p        *proc // running, or in a system call with it
+	slot      uint32 // in tracker.gs
+	site      StackID
+	born      Time
+	bornSeen  bool
+	callback  bool // a thread of C uses it for its calls into Go
+	finalizes bool // see RunsFinalizers
+	mode      Mode
+	tail      bool // it stopped the world for mark termination: the rest of the run or assist is not marking
+	assist    bool
+	p         *proc // running, or in a system call with it
 
 	q           queued
 	blockedKind blockKind
@@ -38,6 +39,7 @@ type goroutine struct {
 	mostly      Cause // of its last wait for a P
 	quiet       int64 // tracker.quiet when it entered a call
 	idle        int64 // see GoLife.Idle
+	outside     int64 // see GoLife.Outside
 
 	assistPart  bool
 	assistFrom  Time
@@ -155,6 +157,7 @@ type tracker struct {
 	threads            map[ThreadID]struct{}
 	recent             [64]ThreadID // some that are in threads
 	preempted, gosched StringID     // reasons
+	cgocallback        StringID     // entry function
 	classes            []uint8      // by StringID: class+1 of an entry function
 	blocks             []blockKind  // by StringID: kind+1 of a block reason
 	tasks              map[uint64]openTask
@@ -181,7 +184,7 @@ func newTracker(tr *Trace, opt Options, sink Sink) *tracker {
 		gs: make([]*goroutine, 64), incarnations: make(map[GoID]uint32),
 		threads:   make(map[ThreadID]struct{}),
 		tasks:     make(map[uint64]openTask),
-		preempted: tr.intern("preempted"), gosched: tr.intern("runtime.Gosched"),
+		preempted: tr.intern("preempted"), gosched: tr.intern("runtime.Gosched"), cgocallback: tr.intern("runtime.cgocallback"),
 	}
 	t.holds.on = sink.Kinds.Has(KindHold)
 	t.origins = sink.Kinds&KindsOf(KindGoRunnable, KindSlice) != 0
@@ -352,7 +355,7 @@ func (t *tracker) openWindow() {
 		}
 		g.Since, g.Partial, g.spent = t.now, true, [NumGoStates]int64{}
 		g.born, g.bornSeen, g.First = t.now, false, false
-		g.waited, g.quiet, g.idle = t.waits.parts, 0, 0
+		g.waited, g.quiet, g.idle, g.outside = t.waits.parts, 0, 0, 0
 		for i := range g.regions {
 			g.regions[i].since, g.regions[i].partial, g.regions[i].cpu = t.now, true, 0
 		}

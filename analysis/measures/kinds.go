@@ -102,8 +102,8 @@ func (f *KindsFold) Event(e *parse.Event) {
 	}
 	if e.Kind == parse.KindGoLife {
 		l := e.GoLife
-		if l.Class != parse.ClassUser && l.Body == 0 {
-			return
+		if l.Class != parse.ClassUser && l.Body == 0 || l.Outside > 0 && l.Outside == int64(e.Time-l.Born) {
+			return // the runtime's own; a thread of C that never called into Go
 		}
 		id := kindID{l.Func, l.Body}
 		add := kindLives{n: 1, ran: l.Spent[parse.GoRunning], runnable: l.Spent[parse.GoRunnable]}
@@ -123,7 +123,7 @@ func (f *KindsFold) Event(e *parse.Event) {
 		return
 	}
 	g := e.Go
-	if g.Func == 0 || g.Class != parse.ClassUser && g.Body == 0 {
+	if g.Func == 0 || g.Class != parse.ClassUser && g.Body == 0 || g.Outside && g.From == parse.GoSyscall {
 		return // what was told before the name comes with the life
 	}
 	k := kindSpan{kindID: kindID{g.Func, g.Body}, state: g.From, stack: g.FromStack}
@@ -151,7 +151,7 @@ func (f *KindsFold) Event(e *parse.Event) {
 // waitingOf is what a goroutine has done so far but for running and waiting to run, which
 // its life tells.
 func waitingOf(l *parse.GoLife) (ns [parse.NumGoStates]int64) {
-	ns[parse.GoWaiting], ns[parse.GoSyscall] = l.Spent[parse.GoWaiting], l.Spent[parse.GoSyscall]
+	ns[parse.GoWaiting], ns[parse.GoSyscall] = l.Spent[parse.GoWaiting], l.Spent[parse.GoSyscall]-l.Outside
 	return ns
 }
 

@@ -296,11 +296,14 @@ func parkedAs(k *GoKind, s *Stay, wall int64) Parked {
 	if s.State == parse.GoWaiting && (s.PlaceID == 0 || s.N > 0 && s.Whole == s.N) {
 		return ParkedBefore
 	}
-	if s.State == parse.GoSyscall && (s.N > 0 && s.Whole == s.N || k.Name == "os/signal.loop" || k.Name == "runtime/pprof.profileWriter") {
-		return ParkedInput // the runtime's own waits (sigqueue.go: signal_recv; cpuprof.go)
+	if s.State == parse.GoSyscall && (s.N > 0 && s.Whole == s.N || k.Name == "os/signal.loop") {
+		return ParkedInput // the runtime's own wait (sigqueue.go: signal_recv)
 	}
 	if s.State != parse.GoWaiting {
 		return ""
+	}
+	if parse.RunsFinalizers(k.Entry) && strings.HasPrefix(s.site, "runtime.") {
+		return ParkedInput // for the next finalizer
 	}
 	switch p := s.Place.Prim; p {
 	case parse.PrimWaitGroup, parse.PrimChanReceive, parse.PrimSelect, parse.PrimCond, parse.PrimSleep:

@@ -329,6 +329,9 @@ type GoLife struct {
 	// Idle is the part of it waiting for work: in a chan receive, select or sync.Cond of
 	// the function that it is about.
 	Idle int64
+	// Alone is the part of Spent[GoRunning] for the program in which no other goroutine of
+	// it ran or could run, no P was in a system call, and the world was not stopped.
+	Alone int64
 	// Outside is the part of Spent[GoSyscall] in which its thread was in C, where it came
 	// from: see Go.
 	Outside int64

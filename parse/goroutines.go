@@ -219,6 +219,7 @@ func (t *tracker) goEvent(ev *wire.Event) {
 	}
 	g.Preempt, g.STW = 0, false
 	g.Outside = g.Outside && to == GoSyscall
+	g.single = t.single
 	g.From, g.Since, g.First, g.Partial, g.FromReason, g.FromStack = to, t.now, false, false, g.Reason, g.Stack
 	switch to {
 	case GoRunnable:
@@ -304,6 +305,8 @@ func (t *tracker) closeGo(g *goroutine, to GoState) {
 	g.spent[g.From] += held
 	g.To = to
 	switch {
+	case g.From == GoRunning && g.Class == ClassUser:
+		g.alone += t.single - g.single
 	case g.From == GoSyscall && g.Outside:
 		g.outside += held
 		g.idle += held
@@ -325,7 +328,7 @@ func (t *tracker) tellLife(g *goroutine, k Kind, ended bool) {
 	if g.finalizes {
 		class = ClassSystem
 	}
-	t.life = GoLife{g.ID, class, g.Func, g.Body, t.common(g), g.site, g.born, g.bornSeen, ended, g.spent, g.idle, g.outside}
+	t.life = GoLife{g.ID, class, g.Func, g.Body, t.common(g), g.site, g.born, g.bornSeen, ended, g.spent, g.idle, g.alone, g.outside}
 	t.send(k)
 }
 

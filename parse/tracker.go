@@ -38,6 +38,8 @@ type goroutine struct {
 	past        past
 	mostly      Cause // of its last wait for a P
 	quiet       int64 // tracker.quiet when it entered a call
+	single      int64 // tracker.single when it began to run
+	alone       int64 // see GoLife.Alone
 	idle        int64 // see GoLife.Idle
 	outside     int64 // see GoLife.Outside
 
@@ -174,6 +176,7 @@ type tracker struct {
 	waits   waits
 	holds   holding
 	quiet   int64 // ns with no user goroutine running or runnable, since the start
+	single  int64 // ns of the kind that GoLife.Alone counts, likewise
 }
 
 const maxProcs = 1 << 16
@@ -348,14 +351,14 @@ func (t *tracker) openWindow() {
 	t.setEnd()
 	t.begin = t.now
 	t.iv.Since = t.now
-	t.quiet = 0
+	t.quiet, t.single = 0, 0
 	for _, g := range t.gs {
 		if g == nil {
 			continue
 		}
 		g.Since, g.Partial, g.spent = t.now, true, [NumGoStates]int64{}
 		g.born, g.bornSeen, g.First = t.now, false, false
-		g.waited, g.quiet, g.idle, g.outside = t.waits.parts, 0, 0, 0
+		g.waited, g.quiet, g.single, g.alone, g.idle, g.outside = t.waits.parts, 0, 0, 0, 0, 0
 		for i := range g.regions {
 			g.regions[i].since, g.regions[i].partial, g.regions[i].cpu = t.now, true, 0
 		}
@@ -442,8 +445,11 @@ func (t *tracker) clock(at, wall int64) {
 func (t *tracker) advance(now Time) {
 	dt := int64(now - t.now)
 	t.now = now
-	if iv := &t.iv; iv.User[GoRunnable] == 0 && iv.User[GoRunning] == 0 {
+	switch iv := &t.iv; {
+	case iv.User[GoRunning] == 0 && iv.User[GoRunnable] == 0:
 		t.quiet += dt
+	case iv.User[GoRunning] == 1 && iv.User[GoRunnable] == iv.Yielding && iv.P[ProcSyscall] == 0 && !iv.STW:
+		t.single += dt
 	}
 	t.waits.pass(now, dt, &t.iv, int64(t.alive))
 }

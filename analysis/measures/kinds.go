@@ -74,6 +74,7 @@ const (
 type kindLives struct {
 	n, created, ended int64 // goroutines
 	ran, runnable     int64
+	alone             int64                    // of ran: see parse.GoLife
 	unnamed           [parse.NumGoStates]int64 // what else they did before they were named
 	busy              [busySteps]int64         // those that lived for busyLife and longer, by the share of it not waiting for work
 }
@@ -84,6 +85,7 @@ func (l *kindLives) add(o *kindLives) {
 	l.ended += o.ended
 	l.ran += o.ran
 	l.runnable += o.runnable
+	l.alone += o.alone
 	for s, ns := range o.unnamed {
 		l.unnamed[s] += ns
 	}
@@ -106,7 +108,7 @@ func (f *KindsFold) Event(e *parse.Event) {
 			return // the runtime's own; a thread of C that never called into Go
 		}
 		id := kindID{l.Func, l.Body}
-		add := kindLives{n: 1, ran: l.Spent[parse.GoRunning], runnable: l.Spent[parse.GoRunnable]}
+		add := kindLives{n: 1, ran: l.Spent[parse.GoRunning], runnable: l.Spent[parse.GoRunnable], alone: l.Alone}
 		if l.Func == 0 {
 			add.unnamed = waitingOf(l)
 		}

@@ -21,6 +21,7 @@ type GoKind struct {
 	Life    int64 // sum of their lives in the trace, in ns
 	Parked  int64 // of Life, waiting for something to do: see Stay.Parked
 	State   [parse.NumGoStates]int64
+	Alone   int64   // of State[GoRunning], while no other of the program ran or could run: see parse.GoLife
 	Stays   []*Stay // the costliest first
 	// BusyBy counts goroutines that lived for 100 ms and longer by the share of their life
 	// in which they did not wait for work in the function that they are about, in
@@ -121,6 +122,7 @@ func newKinds(tr *parse.Trace, f *KindsFold) *GoKinds {
 		k.Count += e.V.n
 		k.Created += e.V.created
 		k.Ended += e.V.ended
+		k.Alone += e.V.alone
 		for i, n := range e.V.busy {
 			k.BusyBy[i] += n
 		}

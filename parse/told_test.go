@@ -125,3 +125,27 @@ func TestGCTime(t *testing.T) {
 		}
 	}
 }
+
+// TestAlone: what goroutines ran alone sums to the intervals in which just one ran.
+func TestAlone(t *testing.T) {
+	for _, path := range corpus.Own(t) {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var lives, intervals int64
+		_, err = parse.ReadTo(context.Background(), bytes.NewReader(data), parse.Options{}, parse.Sink{
+			Kinds: parse.KindsOf(parse.KindGoLife, parse.KindInterval),
+			Event: func(e *parse.Event) {
+				if e.Kind == parse.KindGoLife {
+					lives += e.GoLife.Alone
+				} else if iv := e.Interval; iv.User[parse.GoRunning] == 1 && iv.User[parse.GoRunnable] == iv.Yielding && iv.P[parse.ProcSyscall] == 0 && !iv.STW {
+					intervals += e.Held()
+				}
+			},
+		})
+		if err == nil && lives != intervals {
+			t.Errorf("%s: goroutines ran alone for %d ns, intervals of one for %d", filepath.Base(path), lives, intervals)
+		}
+	}
+}

@@ -75,10 +75,12 @@ var gomaxprocsChange = &analysis.Analyzer{
 			Severity: g.Severity, Confidence: analysis.Measured,
 			Summary: fmt.Sprintf("GOMAXPROCS changed %s (%s)%s; it was below %d for %s",
 				say.Counted(steps.N-1, "time", "times"), firstSteps(values), where, steps.Max, p.Dur(fewer)),
-			Cost:     evidence.WallTime(p, halted),
 			Evidence: shown,
 			Advice:   "Set GOMAXPROCS once, at the start, to the CPUs there are; procs.gomaxprocs.min should equal procs.gomaxprocs.max. To check the program, analyse a part of the trace without a change (--from, --to).",
 			Caveat:   "Since Go 1.25 the runtime itself follows the CPU limit of the container (runtime/proc.go: sysmonUpdateGOMAXPROCS).",
+		}
+		if halted > 0 {
+			finding.Cost = evidence.WallTime(p, halted)
 		}
 		if longWaitsBelow(p, steps) >= evidence.ExplainsFrom {
 			finding.Explains = []string{"latency-tail", "slice-overrun"}

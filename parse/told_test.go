@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	xtrace "golang.org/x/exp/trace"
@@ -14,7 +15,8 @@ import (
 )
 
 // TestTold: a goroutine has its name in all that is said of it, from its first span on,
-// if the reference sees a stack of it anywhere in the file.
+// if the reference sees a stack of it anywhere in the file; and no event of a sound trace
+// is moved by more than 1 ms.
 func TestTold(t *testing.T) {
 	checked := 0
 	for _, path := range append(corpus.Own(t), corpus.More(t, "*/*.trace")...) {
@@ -51,6 +53,9 @@ func TestTold(t *testing.T) {
 				}
 			},
 		})
+		if err == nil && !strings.HasPrefix(name, "damaged/") && tr.Quality.LargestMove > 1e6 {
+			t.Errorf("%s: %d events were moved, by up to %d ns", name, tr.Quality.Moved, tr.Quality.LargestMove)
+		}
 		if err == nil && len(bad) > 0 {
 			t.Errorf("%s (Go 1.%d, generations: %d): %d goroutines without the names they have", name, tr.Version, tr.Generations, len(bad))
 		}

@@ -35,7 +35,7 @@ func TestTold(t *testing.T) {
 		name := filepath.Base(filepath.Dir(path)) + "/" + filepath.Base(path)
 		bad := make(map[parse.GoID]bool)
 		tr, err := parse.ReadTo(context.Background(), bytes.NewReader(data), parse.Options{}, parse.Sink{
-			Kinds: parse.KindsGo | parse.KindsOf(parse.KindProc, parse.KindSlice, parse.KindGoLife),
+			Kinds: parse.KindsGo | parse.KindsOf(parse.KindProc, parse.KindSlice, parse.KindGoLife, parse.KindRangeEnd, parse.KindHold),
 			Event: func(e *parse.Event) {
 				id, fn := parse.NoGo, parse.StringID(0)
 				switch {
@@ -43,6 +43,10 @@ func TestTold(t *testing.T) {
 					id, fn = e.Proc.G, e.Proc.Func
 				case e.Kind == parse.KindSlice:
 					id, fn = e.Slice.G, e.Slice.Func
+				case e.Kind == parse.KindRangeEnd:
+					id, fn = e.Range.G, e.Range.Func
+				case e.Kind == parse.KindHold:
+					id, fn = e.Hold.Holder, e.Hold.HolderFunc
 				case e.Kind == parse.KindGoLife:
 					id, fn = e.GoLife.ID, e.GoLife.Func
 				default:

@@ -80,6 +80,7 @@ var gomaxprocsChange = &analysis.Analyzer{
 			Caveat:   "Since Go 1.25 the runtime itself follows the CPU limit of the container (runtime/proc.go: sysmonUpdateGOMAXPROCS).",
 		}
 		if halted > 0 {
+			finding.Summary += fmt.Sprintf("; its stops of the world took %s", p.Dur(halted))
 			finding.Cost = evidence.WallTime(p, halted)
 		}
 		if longWaitsBelow(p, steps) >= evidence.ExplainsFrom {

@@ -296,8 +296,7 @@ type Go struct {
 
 	// Set with From syscall: ns of it in which no goroutine of the program ran or could run.
 	Alone int64
-	// Set with From or To syscall: it is no call, a thread of C that called into Go is in C
-	// again, where it came from.
+	// From or To syscall is no call: a thread of C that called into Go is in C again.
 	Outside bool
 
 	// Set with From running.
@@ -326,15 +325,12 @@ type GoLife struct {
 	Ended    bool     // it ended, not the trace
 	// Spent is the sum of its spans by state, in ns: Time-Born in all.
 	Spent [NumGoStates]int64
-	// Idle is the part of it waiting for work: in a chan receive, select or sync.Cond of
-	// the function that it is about.
+	// Idle is the part of it waiting for work, in the function that it is about.
 	Idle int64
 	// Alone is the part of Spent[GoRunning] for the program in which no other goroutine of
 	// it ran or could run, no P was in a system call, and the world was not stopped.
-	Alone int64
-	// Outside is the part of Spent[GoSyscall] in which its thread was in C, where it came
-	// from: see Go.
-	Outside int64
+	Alone   int64
+	Outside int64 // of Spent[GoSyscall]: see Go
 }
 
 // Held is the length of the closed span in ns.

@@ -19,9 +19,9 @@ var Kinds = &analysis.Analyzer{
 		{Name: "kinds.life", Doc: "where the lives of the program's goroutines go, by what they are about"},
 		{Name: "kinds.flame", Doc: "where the time of goroutines goes that are at work or held up: by what they are about, state, place and what is called there", Always: 1e10},
 	},
-	Kinds:   parse.KindsOf(parse.KindGoWaiting, parse.KindGoSyscall, parse.KindGoLife, parse.KindGoNamed),
-	New:     func() analysis.Collector { return new(KindsFold) },
-	Run:     runKinds,
+	Kinds: parse.KindsOf(parse.KindGoWaiting, parse.KindGoSyscall, parse.KindGoLife, parse.KindGoNamed),
+	New:   func() analysis.Collector { return new(KindsFold) },
+	Run:   runKinds,
 }
 
 // KindsFold holds what goroutines did, by what they are about. The runtime's own count

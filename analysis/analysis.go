@@ -72,16 +72,17 @@ type Pass struct {
 	Analyzer *Analyzer
 	Trace    *parse.Trace
 
-	folds   map[*Analyzer]Collector
-	results map[*Analyzer]*Result // of the analyzers before this one
-	result  *Result
-	report  *Report
-	metrics map[string]Metric            // of result, in report once it has not failed
-	defs    map[string]MetricDef         // of the analyzer's own metrics
-	pools   map[string]*sketch.Histogram // likewise
-	levels  map[string]Levels            // where they are not the default
-	models  map[reflect.Type]any         // of the report, see Model
-	brief   bool
+	folds    map[*Analyzer]Collector
+	results  map[*Analyzer]*Result // of the analyzers before this one
+	result   *Result
+	report   *Report
+	metrics  map[string]Metric            // of result, in report once it has not failed
+	defs     map[string]MetricDef         // of the analyzer's own metrics
+	required []*Analyzer                  // by the analyzer, each after what it requires; nil until asked
+	pools    map[string]*sketch.Histogram // likewise
+	levels   map[string]Levels            // where they are not the default
+	models   map[reflect.Type]any         // of the report, see Model
+	brief    bool
 }
 
 // FoldOf returns the fold of a, which is the pass's analyzer or one it requires.
@@ -210,9 +211,10 @@ func (p *Pass) Quantiles(prefix string, h *sketch.Histogram) {
 // Value returns a metric that a required analyzer sets; ok is false when it cannot be
 // said of this trace.
 func (p *Pass) Value(id string) (v float64, ok bool) {
-	if !slices.ContainsFunc(Closure(p.Analyzer.Requires), func(a *Analyzer) bool {
-		return slices.ContainsFunc(a.metrics(), func(d MetricDef) bool { return d.ID == id })
-	}) {
+	if p.required == nil {
+		p.required = Closure(p.Analyzer.Requires)
+	}
+	if !slices.ContainsFunc(p.required, func(a *Analyzer) bool { _, sets := a.byID()[id]; return sets }) {
 		p.blame("it reads metric %s, which no analyzer that it requires sets", id)
 	}
 	m, ok := p.report.Metrics[id]

@@ -234,10 +234,7 @@ func conclude(pass *Pass) (res *Result) {
 	a, rep := pass.Analyzer, pass.report
 	res = &Result{Name: a.Name, Title: a.Title(), Check: len(a.Thresholds) > 0, Leads: a.Leads, About: a.About}
 	pass.result = res
-	pass.defs = make(map[string]MetricDef)
-	for _, d := range a.metrics() {
-		pass.defs[d.ID] = d
-	}
+	pass.defs = a.byID()
 	pass.metrics, pass.pools = make(map[string]Metric), make(map[string]*sketch.Histogram)
 	fail := func(reason string) {
 		*res = Result{Name: res.Name, Title: res.Title, Check: res.Check, Leads: res.Leads, About: res.About, Outcome: Failed, Reason: reason}

@@ -26,7 +26,10 @@ type batch struct {
 // nothing by comparison, and small enough for it to stay in a cache.
 const batchLen = 4096
 
-func newBatch() *batch { return &batch{events: make([]wire.Event, batchLen)} }
+// inPlaceLen is for a batch that is not handed over.
+const inPlaceLen = 512
+
+func newBatch(n int) *batch { return &batch{events: make([]wire.Event, n)} }
 
 // fill reads the next events of src.
 func (b *batch) fill(src source, sym *Symbols, in *counted) {
@@ -39,7 +42,7 @@ func (b *batch) fill(src source, sym *Symbols, in *counted) {
 
 // followInPlace reads src to its end and gives it to t.
 func followInPlace(ctx context.Context, src source, sym *Symbols, in *counted, t *tracker) error {
-	b := newBatch()
+	b := newBatch(inPlaceLen)
 	return t.run(ctx, func() *batch {
 		b.fill(src, sym, in)
 		return b
@@ -54,7 +57,7 @@ func followBeside(ctx context.Context, src source, sym *Symbols, in *counted, ts
 	const depth = 4
 	free := make(chan *batch, depth)
 	for range depth {
-		free <- newBatch()
+		free <- newBatch(batchLen)
 	}
 	full := make([]chan *batch, len(ts))
 	errs := make([]error, len(ts))

@@ -459,7 +459,9 @@ func (c *GCFold) mergeRuns(o *GCFold) {
 }
 
 // Closed is a copy of the fold whose sums over time include the last run.
-func (c *GCFold) Closed() *GCFold {
+func (c *GCFold) Closed(p *analysis.Pass) *GCFold { return analysis.Model(p, c.closed) }
+
+func (c *GCFold) closed() *GCFold {
 	all := *c
 	all.mmu, all.time = c.mmu.clone(), sketch.NewSeries(GCLanes)
 	all.time.Merge(c.time)

@@ -20,7 +20,7 @@ func (c *GCFold) Marked() int64 {
 }
 
 func runGC(p *analysis.Pass) error {
-	c := analysis.Fold[*GCFold](p).Closed()
+	c := analysis.Fold[*GCFold](p).Closed(p)
 	w := &c.workers
 	cycles := c.cycles + c.cut
 	p.Metric("gc.cycles", c.cycles, c.cycles)

@@ -228,7 +228,7 @@ func TestGCByHand(t *testing.T) {
 	if got := analysistest.Cell(t, rep, "gc.assist", "wall", "max"); got != int64(700e3) {
 		t.Errorf("longest assist %v", got)
 	}
-	c = c.Closed()
+	c = c.closed()
 	if got := c.taken; got != 150e3*4+1000e3*2 {
 		t.Errorf("the GC took %d ns", got)
 	}

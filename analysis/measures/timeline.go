@@ -233,7 +233,10 @@ type TimelineSums struct {
 	Over  *sketch.Series // by share, all Ps
 }
 
-func (f *TimelineFold) Sums() *TimelineSums {
+// Sums are those of the fold.
+func (f *TimelineFold) Sums(p *analysis.Pass) *TimelineSums { return analysis.Model(p, f.sums) }
+
+func (f *TimelineFold) sums() *TimelineSums {
 	t := &TimelineSums{TimelineFold: f, Ps: f.procs.ByKey(), Over: sketch.NewSeries(int(NumShares))}
 	t.Over.Merge(f.rest)
 	for _, own := range t.Ps {
@@ -262,7 +265,7 @@ func ProcShares(of func(id string) float64) string {
 }
 
 func runTimeline(p *analysis.Pass) error {
-	f := analysis.Fold[*TimelineFold](p).Sums()
+	f := analysis.Fold[*TimelineFold](p).Sums(p)
 	all, n := f.Total.Sum(), int64(len(f.Ps))
 	p.Metric("procs.wakeups", f.wakeups, f.wakeups)
 	p.Metric("procs.wakeups.fruitless", f.fruitless.N(), f.wakeups)

@@ -1,7 +1,5 @@
 package sketch
 
-import "slices"
-
 // Times are cut into at most Buckets buckets. Their width is a power of two
 // ≥ MinWidth ns, and each begins at a multiple of it.
 const (
@@ -66,7 +64,8 @@ func (w *window) union(o window) window {
 }
 
 // refit moves buckets of a number of lanes each from one window to another one
-// that covers it, in place where there is room.
+// that covers it, in place where there is room. Where there is not, the next buckets get
+// room as well: times mostly come in their order.
 func refit[T any](buckets []T, lanes int, from, to window, join func(*T, T)) []T {
 	if from.n == 0 {
 		return make([]T, to.n*lanes)
@@ -91,7 +90,12 @@ func refit[T any](buckets []T, lanes int, from, to window, join func(*T, T)) []T
 		}
 	}
 	front := int(base - to.base)
-	buckets = slices.Grow(buckets[:n*lanes], (to.n-n)*lanes)[:to.n*lanes]
+	if cap(buckets) < to.n*lanes {
+		into := make([]T, to.n*lanes, min(2*to.n, Buckets)*lanes)
+		copy(into[front*lanes:], buckets[:n*lanes])
+		return into
+	}
+	buckets = buckets[:to.n*lanes]
 	if front > 0 {
 		copy(buckets[front*lanes:], buckets[:n*lanes])
 		clear(buckets[:front*lanes])

@@ -50,12 +50,12 @@ func (w *gcWindow) marking() float64 {
 // gcOf returns the folds that most of the checks read, and the stretch that scores
 // highest; w is nil when there was no GC.
 func gcOf(p *analysis.Pass, score func(sums []int64, ns int64) float64) (c *measures.GCFold, over *sketch.Series, w *gcWindow) {
-	c = measures.GCOf(p).Closed()
+	c = measures.GCOf(p).Closed(p)
 	if c.Cycles()+c.Cut() == 0 {
 		p.NotApplicable(evidence.NoGC(p))
 		return c, nil, nil
 	}
-	over = measures.TimelineOf(p).Sums().Over
+	over = measures.TimelineOf(p).Sums(p).Over
 	worst := window.Worst(p, c.Time(), window.Second, score)
 	return c, over, newGCWindow(p, c, over, worst.From, worst.To)
 }

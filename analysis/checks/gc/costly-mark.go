@@ -29,7 +29,7 @@ var costlyMark = &analysis.Analyzer{
 			Levels: analysis.Levels{Note: 3}, Source: "population"},
 	},
 	Run: func(p *analysis.Pass) error {
-		c := measures.GCOf(p).Closed()
+		c := measures.GCOf(p).Closed(p)
 		cycles := c.Cycles() + c.Cut()
 		if cycles == 0 {
 			p.NotApplicable(evidence.NoGC(p))

@@ -43,7 +43,7 @@ var gcPacingChange = &analysis.Analyzer{
 			shown = append(shown, analysis.Evidence{From: p.Rel(f.from), To: p.Rel(f.to),
 				Note: fmt.Sprintf("%s, heap goals %.2f times the live heap, one every %s", say.Counted(f.n, "cycle", "cycles"), f.mean(), p.Dur(int64(f.to-f.from)/f.n))})
 		}
-		all := c.Closed()
+		all := c.Closed(p)
 		taken := all.Taken()
 		p.Find(analysis.Finding{
 			Severity: phases[1].gate.Severity, Confidence: analysis.Inferred,

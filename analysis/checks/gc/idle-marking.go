@@ -23,7 +23,7 @@ var idleMarking = &analysis.Analyzer{
 			Levels: analysis.Levels{Note: 100e6}, Source: "population"},
 	},
 	Run: func(p *analysis.Pass) error {
-		c := measures.GCOf(p).Closed()
+		c := measures.GCOf(p).Closed(p)
 		if c.Cycles()+c.Cut() == 0 {
 			p.NotApplicable(evidence.NoGC(p))
 			return nil

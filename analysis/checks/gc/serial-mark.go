@@ -30,7 +30,7 @@ var serialMark = &analysis.Analyzer{
 			Levels: analysis.Levels{Note: 100e6}, Source: "ten time slices: a worker asks a goroutine to stop until it does, to scan its stack (preempt.go: suspendG)"},
 	},
 	Run: func(p *analysis.Pass) error {
-		c := measures.GCOf(p).Closed()
+		c := measures.GCOf(p).Closed(p)
 		cycles := c.Cycles() + c.Cut()
 		if cycles == 0 || c.Mark() == 0 {
 			p.NotApplicable(evidence.NoGC(p))

@@ -26,7 +26,7 @@ var sweepOnAllocation = &analysis.Analyzer{
 			p.NotApplicable(evidence.NoGC(p))
 			return nil
 		}
-		total := measures.TimelineOf(p).Sums().Total
+		total := measures.TimelineOf(p).Sums(p).Total
 		user := max(c.Sweep().CPU, total[measures.ShareUser])
 		share := say.Ratio(c.Sweep().CPU, user)
 		g := p.Gate(analysis.Grades("share", share), analysis.Needs("time", float64(c.Sweep().CPU)))

@@ -48,7 +48,7 @@ var pImbalance = &analysis.Analyzer{
 		if evidence.NoTime(p) {
 			return nil
 		}
-		tl, f := measures.TimelineOf(p).Sums(), measures.ParallelismOf(p)
+		tl, f := measures.TimelineOf(p).Sums(p), measures.ParallelismOf(p)
 		if len(tl.Ps) < 2 {
 			p.NotApplicable("there is one P only; record with GOMAXPROCS 2 or more")
 			return nil

@@ -30,7 +30,7 @@ var blockingHandoffs = &analysis.Analyzer{
 		if evidence.NoCalls(p, f.Calls() > 0 || f.PTime() > 0) {
 			return nil
 		}
-		over := measures.TimelineOf(p).Sums().Over
+		over := measures.TimelineOf(p).Sums(p).Over
 		procs, _ := p.Value("procs.time")
 		ps := procs / float64(max(1, p.Trace.Duration()))
 		second := window.Worst(p, f.Load(), window.Second, func(sums []int64, ns int64) float64 {

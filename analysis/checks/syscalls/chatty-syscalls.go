@@ -28,7 +28,7 @@ var chattySyscalls = &analysis.Analyzer{
 		if evidence.NoCalls(p, f.Calls() > 0) {
 			return nil
 		}
-		total := measures.TimelineOf(p).Sums().Total
+		total := measures.TimelineOf(p).Sums(p).Total
 		used := total[measures.ShareUser] + total[measures.ShareSyscall]
 		perS := func(calls int64) float64 { return say.PerSecond(calls, p.Trace.Duration()) }
 		sites := evidence.CallSitesBy(p, f, func(s *measures.CallSite) int64 { return s.Calls })

@@ -26,7 +26,7 @@ var pHostage = &analysis.Analyzer{
 		if evidence.NoCalls(p, f.Calls() > 0 || f.PTime() > 0) {
 			return nil
 		}
-		over := measures.TimelineOf(p).Sums().Over
+		over := measures.TimelineOf(p).Sums(p).Over
 		worst := window.Worst(p, f.Load(), window.Second, window.Mean(measures.LoadHostage))
 		held, all := worst.Sums[measures.LoadHostage], procTimeIn(p, over, worst.From, worst.To)
 		share := min(1, say.Ratio(held, all))

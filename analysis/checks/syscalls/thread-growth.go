@@ -35,7 +35,7 @@ var threadGrowth = &analysis.Analyzer{
 		}
 		worst := window.Worst(p, f.Load(), window.Moment, window.Mean(measures.LoadInCall))
 		most := worst.Score
-		procs := procTimeIn(p, measures.TimelineOf(p).Sums().Over, p.Trace.From, p.Trace.To)
+		procs := procTimeIn(p, measures.TimelineOf(p).Sums(p).Over, p.Trace.From, p.Trace.To)
 		perP := most * float64(p.Trace.Duration()) / float64(max(1, procs))
 		quarters, rising := callQuarters(p, f)
 		many := []analysis.Condition{analysis.Grades("calls", most)}

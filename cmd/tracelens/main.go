@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/signal"
 	"runtime"
@@ -32,7 +33,7 @@ const (
 
 func main() {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(40) // next to nothing is allocated while reading: less memory costs no time
+		collectLate()
 	}
 	signal.Ignore(syscall.SIGPIPE) // so that a broken pipe is an error of Write
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -40,6 +41,18 @@ func main() {
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
+}
+
+// collectLate lets the heap grow to 16 MB before it is first collected: a short trace
+// does not come so far. From then on next to nothing is allocated while reading, and less
+// memory costs no time, but where a limit of memory says what may be used.
+func collectLate() {
+	debug.SetGCPercent(400)
+	runtime.AddCleanup(new([64]byte), func(struct{}) {
+		if debug.SetMemoryLimit(-1) == math.MaxInt64 {
+			debug.SetGCPercent(40)
+		}
+	}, struct{}{})
 }
 
 // run executes a command line and returns the exit code.

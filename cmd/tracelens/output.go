@@ -151,11 +151,16 @@ func (f *outputFlags) write(cmd *cobra.Command, format report.Format, rep *analy
 		return fmt.Errorf("%s does not belong on a terminal: name a file with --output", format.Name)
 	}
 	opt.Brief, opt.Full = brief && !f.full, f.full
-	opt.MetricDocs = metricDocs()
-	if rep.Config == nil { // else it is not known here what was in force
+	if slices.Contains([]string{"html", "openmetrics"}, format.Name) {
+		opt.MetricDocs = metricDocs()
+	}
+	if slices.Contains([]string{"html", "sarif"}, format.Name) {
+		opt.Pages = analyzerPages(f.inForce)
+	}
+	if format.Name == "brief" && rep.Config == nil { // else it is not known here what was in force
 		opt.Limits = defaultLimits()
 	}
-	opt.FailOn, opt.SourceRoot, opt.Pages, opt.Links = analysis.Severity(f.failOn), sourceRoot(f.sourceRoot), analyzerPages(f.inForce), f.links
+	opt.FailOn, opt.SourceRoot, opt.Links = analysis.Severity(f.failOn), sourceRoot(f.sourceRoot), f.links
 	if opt.Charts, err = f.charts(rep); err != nil {
 		return err
 	}

@@ -135,12 +135,12 @@ func (p *Pass) Find(f Finding) {
 
 // Table adds a table. Tables with no rows are dropped.
 func (p *Pass) Table(t *Table) {
-	if len(t.Rows) > 0 {
+	if len(t.Rows) > 0 && !p.brief {
 		p.result.Tables = append(p.result.Tables, t)
 	}
 }
 
-// Brief says that nobody looks at tables over time, which only charts show.
+// Brief says that nobody looks at tables and figures: none is kept.
 func (p *Pass) Brief() bool { return p.brief }
 
 // Figure adds a figure, whose Table must have been added.

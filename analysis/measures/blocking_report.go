@@ -112,13 +112,13 @@ func runBlocking(p *analysis.Pass) error {
 	if len(rest) > 0 {
 		p.Say("%s", strings.Join(rest, " "))
 	}
+	if p.Brief() {
+		return nil
+	}
 	idle.Limit(10)
 	p.Table(idle)
 
 	p.Table(blockDetail(tr, tally.Rank(waits, siteLabel, (*BlockWaits).Add, func(w *BlockWaits) int64 { return w.Total }), wakers))
-	if p.Brief() {
-		return nil
-	}
 	overTime, sums := blockOverTime(p, f)
 	overTime.N = total.N
 	p.Table(overTime)

@@ -53,6 +53,9 @@ func runGC(p *analysis.Pass) error {
 	}
 	sites := GCAssistSites(p, c)
 	gcSay(p, c, worst, sites)
+	if p.Brief() {
+		return nil
+	}
 	gcCostTable(p, c)
 	gcCycleTables(p, c)
 	gcWorstCycle(p, c)

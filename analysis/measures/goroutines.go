@@ -307,6 +307,9 @@ func runGoroutines(p *analysis.Pass) error {
 	} else {
 		p.Say("No user goroutine ran.")
 	}
+	if p.Brief() {
+		return nil
+	}
 
 	goSitesTable(p, &user, sites)
 	byFunc := goFunctionsTable(p, &user, functions)

@@ -240,6 +240,9 @@ func runHolders(p *analysis.Pass) error {
 	if said == 0 {
 		p.Say("No goroutine of the program was held up by another for long: at no place 2 %% of the time, without those that had nothing to do.")
 	}
+	if p.Brief() {
+		return nil
+	}
 	p.Table(chainsTable(h))
 	p.Table(holdersTable(h))
 	figure := holdersFigure(p, h)

@@ -34,6 +34,9 @@ func runKinds(p *analysis.Pass) error {
 		}
 		p.Lead(analysis.Leading{Kind: analysis.VerdictTime, Text: k.Title() + ": " + k.lifeOf(1), Place: k.Name, Held: k.Busy(), Lives: say.Ratio(k.Busy(), k.Life)})
 	}
+	if p.Brief() {
+		return nil
+	}
 	p.Table(kindsTable(ks))
 	p.Table(staysTable(ks))
 	figure := kindsFigure(p, ks)

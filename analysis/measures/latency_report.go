@@ -53,6 +53,9 @@ func runLatency(p *analysis.Pass) error {
 	}
 
 	sayLatency(p, f, user)
+	if p.Brief() {
+		return nil
+	}
 	causes := causeTable(f, user.Sum())
 	causes.N = f.ofClass(parse.ClassUser).N()
 	p.Table(causes)

@@ -208,6 +208,9 @@ func runNetpoll(p *analysis.Pass) error {
 		}
 	}
 	sayNetwork(p, f, wakeups, &latency, &all)
+	if p.Brief() {
+		return nil
+	}
 	pollerTables(p, f, wakeups, latency.N())
 	networkSites(p, sites)
 	if wakeups > 0 && !p.Trace.V1() {

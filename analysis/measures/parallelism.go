@@ -309,6 +309,9 @@ func runParallelism(p *analysis.Pass) error {
 		p.Say("idle Ps beside runnable goroutines: %s of P time, during %s of the time (%s stretches ≥ 10 µs; longest %s at %s)",
 			p.Dur(wasted), of(length), analysis.FormatCount(count), p.Dur(longest), p.At(parse.Time(longestAt)))
 	}
+	if p.Brief() {
+		return nil
+	}
 
 	parallelismProfile(p, f, wall)
 	parallelismRunnable(p, f, wall)

@@ -268,6 +268,9 @@ func runPreemption(p *analysis.Pass) error {
 		h := f.suspended[id]
 		p.Say("suspensions of user goroutines by stack scans and the tracer: %s, for %s", analysis.FormatCount(h.N()), say.Spread(p, h))
 	}
+	if p.Brief() {
+		return nil
+	}
 	preemptKinds(p, f)
 	longRuns(p, runs)
 	worstSlices(p, f)

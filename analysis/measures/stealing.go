@@ -190,13 +190,14 @@ func runStealing(p *analysis.Pass) error {
 	p.Quantiles("steal.latency", &waits)
 
 	saySteals(p, f, count, ambiguous)
+	if p.Brief() {
+		return nil
+	}
 	startsTable(p, f)
 	startsECDF(p, f)
 	pairTables(p, f)
 	stealSites(p, f)
-	if !p.Brief() {
-		stealSeries(p, f)
-	}
+	stealSeries(p, f)
 	return nil
 }
 

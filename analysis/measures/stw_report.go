@@ -63,6 +63,9 @@ func runSTW(p *analysis.Pass) error {
 
 	sites := stwSites(p, c)
 	stwSay(p, c, &gc, &other, sites)
+	if p.Brief() {
+		return nil
+	}
 	stwKindTable(p, rows, sites)
 	stwWorstTable(p, c)
 	stwRequesterTable(p, c, sites)

@@ -256,6 +256,9 @@ func runSyscalls(p *analysis.Pass) error {
 	if h := &f.reacquire[1]; h.N() > 0 {
 		p.Say("user goroutines that returned without a P: %s; they waited for one %s", analysis.FormatCount(h.N()), say.Spread(p, h))
 	}
+	if p.Brief() {
+		return nil
+	}
 	callSites(p, sites)
 	handoffTables(p, f, lost, sites)
 	say.HistogramTable(p, &f.durations, "syscalls.durations", "durations of system and cgo calls, all goroutines but the tracer's")

@@ -293,13 +293,14 @@ func runTimeline(p *analysis.Pass) error {
 	}
 
 	leadBusy(p, f)
+	if p.Brief() {
+		return nil
+	}
 	timelineTotals(p, f, all, n)
 	timelinePs(p, f)
 	timelineWakeups(p, f)
-	if !p.Brief() {
-		timelineOver(p, f)
-		timelineSpans(p, f)
-	}
+	timelineOver(p, f)
+	timelineSpans(p, f)
 	return nil
 }
 

@@ -170,6 +170,9 @@ func runWaits(p *analysis.Pass) error {
 	sites := blameTable("waits.site", "the same, by where the goroutine stopped running or entered its system call",
 		"site", f.apart.n+all.n, f.apart.Total+all.Total, blamedSites(p, f))
 	sayWaits(p, f, &all, who)
+	if p.Brief() {
+		return nil
+	}
 	p.Table(causes)
 	p.Table(who)
 	p.Table(sites)

@@ -187,6 +187,33 @@ func TestEveryTrace(t *testing.T) {
 	}
 }
 
+// TestBrief: a brief report says what the whole one does, without tables and figures.
+func TestBrief(t *testing.T) {
+	for _, path := range corpus.Own(t) {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		analyze := func(brief bool) *analysis.Report {
+			rep, err := analysis.Analyze(context.Background(), bytes.NewReader(data), filepath.Base(path), analysis.Options{Jobs: 1, Brief: brief}, All())
+			if err != nil {
+				t.Fatalf("%s: %v", path, err)
+			}
+			return rep
+		}
+		brief, whole := analyze(true), analyze(false)
+		for i, res := range brief.Results {
+			if len(res.Tables)+len(res.Figures) > 0 {
+				t.Errorf("%s: the brief report has tables or figures of %s", path, res.Name)
+			}
+			whole.Results[i].Tables, whole.Results[i].Figures = nil, nil
+		}
+		if !bytes.Equal(encode(t, brief), encode(t, whole)) || !reflect.DeepEqual(brief.Pools, whole.Pools) {
+			t.Errorf("%s: the brief report says otherwise than the whole one", path)
+		}
+	}
+}
+
 func encode(t *testing.T, rep *analysis.Report) []byte {
 	t.Helper()
 	b, err := json.Marshal(rep)

@@ -61,6 +61,10 @@ func NewStretch(min int64) *Stretch { return &Stretch{min: min} }
 // of a run is the sum of weight × length of its intervals. Nothing is added when
 // from ≥ to.
 func (s *Stretch) Add(from, to int64, on bool, weight int64) {
+	if !on && from == s.to && from < to && !s.whole && s.tail.length() == 0 && s.some {
+		s.to = to // most intervals
+		return
+	}
 	if from >= to {
 		return
 	}
@@ -72,7 +76,7 @@ func (s *Stretch) Add(from, to int64, on bool, weight int64) {
 		s.Merge(&next)
 		return
 	}
-	// Most intervals follow the one before, and so join or end one run.
+	// Most others follow the one before, and so join or end one run.
 	s.to = to
 	last := &s.tail
 	if s.whole {

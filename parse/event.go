@@ -293,6 +293,8 @@ type Go struct {
 	StealBatch int32  // OriginStolen: goroutines moved by the steal that this start reveals, 0 when it came with an earlier one
 
 	// Set with From syscall: ns of it in which no goroutine of the program ran or could run.
+	// Set with From running of a user goroutine: ns of it in which no other one ran or could
+	// (but for those that yield), and no P was in a system call.
 	Alone int64
 
 	// Set with From running.
@@ -324,6 +326,8 @@ type GoLife struct {
 	// Idle is the part of it waiting for work: in a chan receive, select or sync.Cond of
 	// the function that it is about.
 	Idle int64
+	// Alone is the part of it running alone: see Go.Alone.
+	Alone int64
 }
 
 // Held is the length of the closed span in ns.

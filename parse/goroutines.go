@@ -211,14 +211,12 @@ func (t *tracker) goEvent(ev *wire.Event) {
 		t.count(g, 1)
 	}
 	t.moveProc(ev, g, p, from, to, how, origin)
+	g.aloneFrom = t.aloneBy(to)
 	switch {
 	case to == GoNotExist:
 		t.destroy(g)
-	case to == GoSyscall:
-		g.quiet = t.quiet
-		if t.holds.on {
-			t.noteCall(g)
-		}
+	case to == GoSyscall && t.holds.on:
+		t.noteCall(g)
 	case to == GoWaiting && t.holds.on && !ev.Coro:
 		t.beginWait(g)
 	}
@@ -268,8 +266,10 @@ func (t *tracker) closeGo(g *goroutine, to GoState) {
 	g.spent[g.From] += held
 	g.To = to
 	switch {
-	case g.From == GoSyscall:
-		g.Alone = t.quiet - g.quiet
+	case g.From == GoSyscall, g.From == GoRunning && g.Class == ClassUser:
+		if g.Alone = t.aloneBy(g.From) - g.aloneFrom; g.From == GoRunning {
+			g.alone += g.Alone
+		}
 	case g.From == GoWaiting && t.stacks[g.FromStack].idle:
 		g.idle += held
 	}
@@ -280,9 +280,17 @@ func (t *tracker) closeGo(g *goroutine, to GoState) {
 	}
 }
 
+// aloneBy is the integral by which a goroutine in a state is alone.
+func (t *tracker) aloneBy(s GoState) int64 {
+	if s == GoRunning {
+		return t.single
+	}
+	return t.quiet
+}
+
 // tellLife tells what g has done so far.
 func (t *tracker) tellLife(g *goroutine, k Kind, ended bool) {
-	t.life = GoLife{g.ID, g.Class, g.Func, g.Body, t.common(g), g.site, g.born, g.bornSeen, ended, g.spent, g.idle}
+	t.life = GoLife{g.ID, g.Class, g.Func, g.Body, t.common(g), g.site, g.born, g.bornSeen, ended, g.spent, g.idle, g.alone}
 	t.send(k)
 }
 
@@ -456,7 +464,7 @@ func (t *tracker) create(ev *wire.Event, id GoID, to GoState) {
 	if to == GoRunnable {
 		g.Ready, g.Home, g.Waker, g.WakerStack = ReadyCreated, ProcID(ev.P), GoID(ev.G), StackID(ev.Stack)
 	}
-	g.From, g.Stack, g.quiet = GoNotExist, StackID(ev.ResStack), t.quiet
+	g.From, g.Stack, g.aloneFrom = GoNotExist, StackID(ev.ResStack), t.aloneBy(to)
 	t.closeGo(g, to)
 	g.From = to
 	g.waited = t.waits.parts

@@ -36,7 +36,8 @@ type goroutine struct {
 	place       PlaceID // where it waits for another goroutine
 	past        past
 	mostly      Cause // of its last wait for a P
-	quiet       int64 // tracker.quiet when it entered a call
+	aloneFrom   int64 // tracker.alone when the span began
+	alone       int64 // see GoLife.Alone
 	idle        int64 // see GoLife.Idle
 
 	assistPart  bool
@@ -171,6 +172,7 @@ type tracker struct {
 	waits   waits
 	holds   holding
 	quiet   int64 // ns with no user goroutine running or runnable, since the start
+	single  int64 // ns with one running, none that could run, and no P in a system call
 }
 
 const maxProcs = 1 << 16
@@ -345,14 +347,14 @@ func (t *tracker) openWindow() {
 	t.setEnd()
 	t.begin = t.now
 	t.iv.Since = t.now
-	t.quiet = 0
+	t.quiet, t.single = 0, 0
 	for _, g := range t.gs {
 		if g == nil {
 			continue
 		}
 		g.Since, g.Partial, g.spent = t.now, true, [NumGoStates]int64{}
 		g.born, g.bornSeen, g.First = t.now, false, false
-		g.waited, g.quiet, g.idle = t.waits.parts, 0, 0
+		g.waited, g.aloneFrom, g.alone, g.idle = t.waits.parts, 0, 0, 0
 		for i := range g.regions {
 			g.regions[i].since, g.regions[i].partial, g.regions[i].cpu = t.now, true, 0
 		}
@@ -439,8 +441,11 @@ func (t *tracker) clock(at, wall int64) {
 func (t *tracker) advance(now Time) {
 	dt := int64(now - t.now)
 	t.now = now
-	if iv := &t.iv; iv.User[GoRunnable] == 0 && iv.User[GoRunning] == 0 {
+	switch iv := &t.iv; {
+	case iv.User[GoRunnable] == 0 && iv.User[GoRunning] == 0:
 		t.quiet += dt
+	case iv.User[GoRunnable] == iv.Yielding && iv.User[GoRunning] == 1 && iv.P[ProcSyscall] == 0 && !iv.STW:
+		t.single += dt
 	}
 	t.waits.pass(now, dt, &t.iv, int64(t.alive))
 }

@@ -262,6 +262,54 @@ func rootOf(p *HeldPart) Root {
 	return r
 }
 
+// holdsUp reports whether a chain tells of goroutines that could go on if it were not for
+// its root: not where it is not known, where those that are waited for do the work, and
+// where who waits has nothing to do until a source sends something.
+func (h *HeldPlaces) holdsUp(place *HeldPlace, c *Chain) bool {
+	input := true
+	for _, s := range c.Steps {
+		input = input && h.receives(s.Place)
+	}
+	switch c.Root.Kind {
+	case RootUnknown, RootStart, RootTimer:
+		return false
+	case RootRunning, RootStarved, RootMixed:
+		return place.Place.Prim != parse.PrimWaitGroup
+	case RootOpen:
+		return !input
+	case RootSleep:
+		return !input || h.asked(place, c.Root.Holder)
+	}
+	return true
+}
+
+// receives reports whether goroutines wait at a place for something to be sent, in a
+// function of the program itself.
+func (h *HeldPlaces) receives(place *HeldPlace) bool {
+	switch place.Place.Prim {
+	case parse.PrimChanReceive, parse.PrimSelect, parse.PrimCond:
+		return !place.Peer && place.Place.Own && callName(h.tr, place.Place) == ""
+	}
+	return false
+}
+
+// asked reports whether those that wait at a place end a wait of a kind of goroutines for
+// every second of their own or more, as they do when they ask it for something.
+func (h *HeldPlaces) asked(place *HeldPlace, kind string) bool {
+	var ended int64
+	for _, o := range h.Places {
+		if !slices.ContainsFunc(o.Waiters, func(k KindShare) bool { return k.Kind.Name == kind }) {
+			continue
+		}
+		for _, k := range o.Holders {
+			if slices.ContainsFunc(place.Waiters, func(w KindShare) bool { return w.Kind == k.Kind }) {
+				ended += k.N
+			}
+		}
+	}
+	return 2*ended >= place.Waits
+}
+
 // Text is the chain in one line, from who waits to the root.
 func (c *Chain) Text() string {
 	var parts []string
@@ -367,7 +415,7 @@ func (h *HeldPlace) Waiting() string {
 	k := h.Waiters[0].Kind
 	s := k.Title()
 	if stay := k.At(h.ID); stay != nil {
-		s += fmt.Sprintf(" (%s of their lives)", analysis.FormatRatio(k.Share(stay.NS)))
+		s += fmt.Sprintf(" (%s of %s)", analysis.FormatRatio(k.Share(stay.NS)), k.Lives())
 	}
 	if n := len(h.Waiters) - 1; n > 0 && 2*h.Waiters[0].NS < h.Waited {
 		s += fmt.Sprintf(" and %s", say.Counted(int64(n), "other kind", "other kinds"))

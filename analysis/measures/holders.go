@@ -228,7 +228,7 @@ func runHolders(p *analysis.Pass) error {
 		}
 		c := h.Chain(place)
 		p.Say("%s ← %s.", place.Waiting(), c.Text())
-		if c.Root.Kind != RootUnknown { // there is nothing to do about that
+		if h.holdsUp(place, &c) {
 			l := analysis.Leading{Kind: analysis.VerdictLimit, Text: place.Waiting() + " ← " + c.Text(), Place: place.Label, Held: place.Busy(), Lives: place.Lives(), Outside: c.Root.Kind == RootNetwork}
 			if c.Root.Kind != RootRunning { // of which a function is known, no place
 				l.Root = c.Root.Label

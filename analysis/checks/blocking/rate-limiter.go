@@ -58,7 +58,7 @@ var rateLimiter = &analysis.Analyzer{
 				p.Find(analysis.Finding{
 					Severity: g.Severity,
 					Summary: fmt.Sprintf("A limit of the rate holds %s up: %s of %s waiting at %s (%s in %s, longest %s), until a timer ends it; not the CPU, not the network",
-						k.Title(), analysis.FormatRatio(share), lives(k), s.Label, p.Dur(s.NS), say.Counted(s.N, "wait", "waits"), p.Dur(s.Longest)),
+						k.Title(), analysis.FormatRatio(share), k.Lives(), s.Label, p.Dur(s.NS), say.Counted(s.N, "wait", "waits"), p.Dur(s.Longest)),
 					Cost: evidence.WallTime(p, min(s.NS/max(k.Count, 1), p.Trace.Duration())), Confidence: analysis.Inferred,
 					Evidence: []analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: p.SiteName(s.Place.Stack), Note: analysis.FormatRatio(share) + " of the lives of " + k.Title(), Stack: p.Stack(s.Place.Stack)})},
 					Advice:   "The program waits on purpose: raise the limit if who is behind it can take more, ask less often (a cache, batches, watching instead of polling), or start fewer of these goroutines. kinds.busy should fall.",

@@ -81,7 +81,7 @@ var saturatedStage = &analysis.Analyzer{
 			}
 			if p.Met("busy", busy) {
 				f.Summary = fmt.Sprintf("%s cannot keep up: busy for %s of %s, while %s at any time wait to hand over work at %s (%s in %s)%s",
-					k.Kind.Title(), analysis.FormatRatio(busy), lives(k.Kind), say.Number(waiting), place.Label, p.Dur(place.Busy()), say.Counted(place.Waits, "wait", "waits"), r.text())
+					k.Kind.Title(), analysis.FormatRatio(busy), k.Kind.Lives(), say.Number(waiting), place.Label, p.Dur(place.Busy()), say.Counted(place.Waits, "wait", "waits"), r.text())
 			} else {
 				f.Code = "saturated-stage/skewed"
 				f.Summary = fmt.Sprintf("The work of %s is uneven: %s of %s are busy all the time, on average they are for %s, and %s at any time wait to hand over work at %s%s",
@@ -111,14 +111,6 @@ func leadsTo(h *measures.HeldPlaces, place *measures.HeldPlace) bool {
 	})
 	chain := h.Chain(h.Places[i])
 	return slices.ContainsFunc(chain.Steps, func(s measures.ChainStep) bool { return s.Place == place })
-}
-
-// lives is whose life a share is of.
-func lives(k *measures.GoKind) string {
-	if k.Count == 1 {
-		return "its life"
-	}
-	return "their lives"
 }
 
 // idleOf is the time in which goroutines of a kind waited for work.

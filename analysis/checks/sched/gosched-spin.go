@@ -33,7 +33,7 @@ var goschedSpin = &analysis.Analyzer{
 			Name: "gosched-spin.count", Doc: "calls of runtime.Gosched by user goroutines at one place", Unit: analysis.Count, Levels: analysis.Levels{Note: 1000}, Source: "population",
 		},
 	},
-	Requires: []*analysis.Analyzer{measures.Timeline, measures.Latency, measures.Preemption},
+	Requires: []*analysis.Analyzer{measures.Timeline, measures.Latency, measures.Preemption, measures.Kinds},
 	Run: func(p *analysis.Pass) error {
 		if evidence.NoTime(p) {
 			return nil
@@ -71,9 +71,9 @@ var goschedSpin = &analysis.Analyzer{
 		p.Find(analysis.Finding{
 			Severity: g.Severity, Confidence: analysis.Measured,
 			Summary: fmt.Sprintf("%s yields in a loop: %s runtime.Gosched (%s) at %s, %s of all starts of user goroutines",
-				p.FuncName(top.Fn), analysis.FormatCount(worst.N), analysis.FormatRate(rate), p.SiteName(top.Stack), analysis.FormatRatio(share)),
+				evidence.About(p, top.Fn), analysis.FormatCount(worst.N), analysis.FormatRate(rate), p.SiteName(top.Stack), analysis.FormatRatio(share)),
 			Cost:     evidence.ProcTime(p, float64(worst.Ran)),
-			Evidence: []analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: p.FuncName(top.Fn), Note: "yields here; running between yields " + p.Dur(worst.Ran), Stack: p.Stack(top.Stack)})},
+			Evidence: []analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: evidence.About(p, top.Fn), Note: "yields here; running between yields " + p.Dur(worst.Ran), Stack: p.Stack(top.Stack)})},
 			Advice:   "Wait instead of asking again and again: a channel, sync.Cond or sync.Mutex wakes the goroutine when there is something to do. preempt.yield should fall.",
 			Caveat:   "A long computation that yields to be polite does not need to: the scheduler preempts it.",
 		})

@@ -35,7 +35,7 @@ var sliceOverrun = &analysis.Analyzer{
 			Source: "as latency-tail.outside",
 		},
 	},
-	Requires: []*analysis.Analyzer{measures.Timeline, measures.Latency, measures.Preemption},
+	Requires: []*analysis.Analyzer{measures.Timeline, measures.Latency, measures.Preemption, measures.Kinds},
 	Run: func(p *analysis.Pass) error {
 		if evidence.NoTime(p) {
 			return nil

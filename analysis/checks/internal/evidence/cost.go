@@ -37,17 +37,41 @@ func GoTime(p *analysis.Pass, ns int64) analysis.Cost {
 	return analysis.Cost{Value: ns, Total: f.UserTime(), Clock: analysis.GTime}
 }
 
-// Busiest is the entry function with the most running time, and its share.
-func Busiest(p *analysis.Pass) (fn string, share float64) {
-	functions := measures.GoroutinesOf(p).Functions(p)
-	if len(functions) == 0 {
-		return "", 0
+// Busiest is what the goroutines with the most running time are about, and their share.
+func Busiest(p *analysis.Pass) (kind *measures.GoKind, share float64) {
+	var all, most int64
+	for _, k := range measures.KindsOf(p).All {
+		ran := k.State[parse.GoRunning]
+		all += ran
+		if ran > most {
+			kind, most = k, ran
+		}
 	}
+	return kind, say.Ratio(most, all)
+}
+
+// Alone is what the goroutines are about that ran most of the time in which exactly one
+// ran, and their share of it; nil if none ever ran alone.
+func Alone(p *analysis.Pass) (kind *measures.GoKind, share float64) {
 	var all int64
-	for _, f := range functions {
-		all += f.V.States[parse.GoRunning]
+	for _, k := range measures.KindsOf(p).All {
+		all += k.Alone
+		if k.Alone > 0 && (kind == nil || k.Alone > kind.Alone) {
+			kind = k
+		}
 	}
-	return functions[0].Label[0], say.Ratio(functions[0].V.States[parse.GoRunning], all)
+	if kind == nil {
+		return nil, 0
+	}
+	return kind, say.Ratio(kind.Alone, all)
+}
+
+// About is what goroutines with an entry function are about.
+func About(p *analysis.Pass, fn parse.StringID) string {
+	if k := measures.KindsOf(p).Started(fn); k != nil {
+		return k.Name
+	}
+	return p.FuncName(fn)
 }
 
 // WallTime is the cost of something in the time analysed.

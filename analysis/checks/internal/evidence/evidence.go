@@ -75,28 +75,41 @@ func IDOf[T ~int32 | ~int64](id T) *int64 {
 // RunPlaces are the places where runs of user goroutines ended, told apart by who
 // called them, those with the most running time first.
 func RunPlaces(p *analysis.Pass) []measures.Joined[parse.StackID, measures.GoRuns] {
+	return runPlaces(p, func(r *measures.GoRuns) int64 { return r.Ran })
+}
+
+func runPlaces(p *analysis.Pass, most func(*measures.GoRuns) int64) []measures.Joined[parse.StackID, measures.GoRuns] {
 	return measures.JoinSites(measures.GoroutinesOf(p).Runs().ByKey(),
 		func(s parse.StackID) tally.Label { return tally.Label{p.SiteName(s), callers(p.Trace, s)} },
-		(*measures.GoRuns).Add, func(r *measures.GoRuns) int64 { return r.Ran }, cmp.Compare[parse.StackID])
+		(*measures.GoRuns).Add, most, cmp.Compare[parse.StackID])
 }
 
 // RanMostly names the place where runs with a third of all running time or more
 // ended, for sentences.
 func RanMostly(p *analysis.Pass) string {
-	runs := RunPlaces(p)
+	return mostly(p, "; runs with %s of all running ended at %s%s", func(r *measures.GoRuns) int64 { return r.Ran })
+}
+
+// AloneAt is RanMostly of the time in which exactly one goroutine ran.
+func AloneAt(p *analysis.Pass) string {
+	return mostly(p, ", %s in runs that ended at %s%s", func(r *measures.GoRuns) int64 { return r.Alone })
+}
+
+func mostly(p *analysis.Pass, format string, most func(*measures.GoRuns) int64) string {
+	runs := runPlaces(p, most)
 	var all int64
 	for _, r := range runs {
-		all += r.V.Ran
+		all += most(r.V)
 	}
 	told := slices.IndexFunc(runs, func(r measures.Joined[parse.StackID, measures.GoRuns]) bool { return r.Key != 0 })
-	if told < 0 || runs[told].V.Ran*3 < all {
+	if told < 0 || most(runs[told].V)*3 < all {
 		return ""
 	}
-	return fmt.Sprintf("; runs with %s of all running ended at %s%s", analysis.FormatRatio(say.Ratio(runs[told].V.Ran, all)), p.SiteName(runs[told].Key), CalledBy(p, runs[told].Key))
+	return fmt.Sprintf(format, analysis.FormatRatio(say.Ratio(most(runs[told].V), all)), p.SiteName(runs[told].Key), CalledBy(p, runs[told].Key))
 }
 
 // RunningEvidence are the places where the runs with the most running time ended, and
-// the entry functions of those goroutines.
+// what the goroutines that ran most are about.
 func RunningEvidence(p *analysis.Pass) (out []analysis.Evidence) {
 	from, to := p.Rel(p.Trace.From), p.Rel(p.Trace.To)
 	runs := RunPlaces(p)
@@ -107,10 +120,13 @@ func RunningEvidence(p *analysis.Pass) (out []analysis.Evidence) {
 		}
 		out = append(out, analysis.Evidence{From: from, To: to, Func: p.SiteName(r.Key), Note: note, Stack: p.Stack(r.Key)})
 	}
-	functions := measures.GoroutinesOf(p).Functions(p)
-	for _, f := range functions[:min(3, len(functions))] {
-		if ran := f.V.States[parse.GoRunning]; ran > 0 {
-			out = append(out, analysis.Evidence{From: from, To: to, Func: f.Label[0], Note: fmt.Sprintf("ran for %s in %s", p.Dur(ran), say.Counted(f.V.Count, "goroutine", "goroutines"))})
+	kinds := slices.Clone(measures.KindsOf(p).All)
+	slices.SortStableFunc(kinds, func(a, b *measures.GoKind) int {
+		return cmp.Compare(b.State[parse.GoRunning], a.State[parse.GoRunning])
+	})
+	for _, k := range kinds[:min(3, len(kinds))] {
+		if ran := k.State[parse.GoRunning]; ran > 0 {
+			out = append(out, analysis.Evidence{From: from, To: to, Func: k.Name, Note: fmt.Sprintf("ran for %s in %s", p.Dur(ran), say.Counted(k.Count, "goroutine", "goroutines"))})
 		}
 	}
 	return out

@@ -293,8 +293,8 @@ func (h *HeldPlaces) receives(place *HeldPlace) bool {
 	return false
 }
 
-// asked reports whether those that wait at a place end a wait of a kind of goroutines for
-// every second of their own or more, as they do when they ask it for something.
+// asked reports whether those that wait at a place end half as many waits of a kind of
+// goroutines or more, as they do when they ask it for something.
 func (h *HeldPlaces) asked(place *HeldPlace, kind string) bool {
 	var ended int64
 	for _, o := range h.Places {

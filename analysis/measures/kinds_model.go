@@ -285,13 +285,16 @@ func madeAt(f *KindsFold) map[parse.StringID]parse.StackID {
 	return made
 }
 
+// unnamed is the kind of the goroutines whose function the trace never tells.
+const unnamed = "(not named)"
+
 // name is what goroutines are about, and the wrapper that is their entry.
 func (ks *GoKinds) name(id kindID) (name, entry string) {
 	fn := funcName(ks.tr, id.fn)
 	about := ks.about[id]
 	switch {
 	case id.fn == 0:
-		return "(not named)", ""
+		return unnamed, ""
 	case about != 0 && about != id.fn:
 		return funcName(ks.tr, about), fn
 	case id.body == 0 && parse.IsStd(ks.tr.String(id.fn)) && ks.made[id.fn] != 0:

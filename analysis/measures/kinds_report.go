@@ -28,6 +28,9 @@ func runKinds(p *analysis.Pass) error {
 		if i == 5 || 20*k.Busy() < busy {
 			break
 		}
+		if k.Name == unnamed {
+			continue
+		}
 		if i < 2 {
 			p.Say("%s: %s.", k.Title(), k.lifeOf(3))
 		}

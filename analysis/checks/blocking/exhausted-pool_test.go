@@ -32,7 +32,7 @@ func TestExhaustedPool(t *testing.T) {
 			checktest.Case{V: 2300, Want: "error"}, checktest.Case{V: 2500, Want: "clear"})
 	})
 	f := checktest.Report(t, exhaustedPool, exhausted(t, 12, 700*ms, 1000*ms)).Results[0].Findings[0]
-	if !strings.Contains(f.Summary, "12 goroutines wait") || !strings.Contains(f.Summary, "main.lookup:20") || !strings.Contains(f.Summary, "gave nothing back while others waited: main.export") {
+	if !strings.Contains(f.Summary, "12 goroutines wait") || !strings.Contains(f.Summary, "main.lookup:20") || !strings.Contains(f.Summary, "main.export never gave anything back") {
 		t.Error(f.Summary)
 	}
 }

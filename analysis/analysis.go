@@ -234,7 +234,7 @@ func (p *Pass) FuncName(fn parse.StringID) string {
 	if fn == 0 {
 		return "(unknown)"
 	}
-	return p.Trace.String(fn)
+	return parse.CleanFunc(p.Trace.String(fn))
 }
 
 // SiteName names where in the program a stack is: the program's own function and
@@ -245,9 +245,9 @@ func (p *Pass) SiteName(id parse.StackID) string {
 	if !ok {
 		return "(no stack)"
 	}
-	name := fmt.Sprintf("%s:%d", p.Trace.String(f.Func), f.Line)
+	name := fmt.Sprintf("%s:%d", parse.CleanFunc(p.Trace.String(f.Func)), f.Line)
 	if op, _ := p.Trace.Operation(id); op.Func != f.Func {
-		name += " (" + p.Trace.String(op.Func) + ")"
+		name += " (" + parse.CleanFunc(p.Trace.String(op.Func)) + ")"
 	}
 	return name
 }

@@ -22,11 +22,15 @@ func Whole(p *analysis.Pass, e analysis.Evidence) analysis.Evidence {
 	return e
 }
 
+// AssistSites are where goroutines assisted the GC, the longest first.
+func AssistSites(p *analysis.Pass, c *measures.GCFold) []measures.SiteSum[measures.GCSum] {
+	return measures.RankSites(p, c.Assists(), func(s measures.GCSite) parse.StackID { return s.Stack }, (*measures.GCSum).Add, func(s *measures.GCSum) int64 { return s.Wall })
+}
+
 // AllocationSites shows where the program allocates most, as far as a trace tells:
 // where goroutines assisted, and where cycles began.
 func AllocationSites(p *analysis.Pass, c *measures.GCFold, from, to parse.Time) []analysis.Evidence {
-	assists := measures.RankSites(p, c.Assists(), func(s measures.GCSite) parse.StackID { return s.Stack }, (*measures.GCSum).Add, func(s *measures.GCSum) int64 { return s.Wall })
-	out := SiteEvidence(p, assists, from, to, func(s *measures.GCSum) string {
+	out := SiteEvidence(p, AssistSites(p, c), from, to, func(s *measures.GCSum) string {
 		return fmt.Sprintf("%s: %s, %s of it running", say.Counted(s.N, "mark assist", "mark assists"), p.Dur(s.Wall), p.Dur(s.CPU))
 	})
 	starts := measures.RankSites(p, c.Starts(), func(s parse.StackID) parse.StackID { return s }, (*measures.GCSum).Add, func(s *measures.GCSum) int64 { return s.N })

@@ -216,7 +216,7 @@ func mixed(places []*HeldPlace) Root {
 	var words []string
 	for _, x := range parts[:min(2, len(parts))] {
 		r := rootOf(x)
-		words = append(words, strings.TrimSpace(analysis.FormatRatio(say.Ratio(x.NS, all))+" "+x.Holder+" "+r.text()))
+		words = append(words, strings.TrimSpace(analysis.FormatRatio(say.Ratio(x.NS, all))+" "+x.Holder+" "+r.Text()))
 	}
 	return Root{Kind: RootMixed, Label: strings.Join(words, ", ")}
 }
@@ -332,7 +332,7 @@ func (c *Chain) Text() string {
 			parts = append(parts, who)
 		}
 	}
-	return strings.Join(append(parts, c.Root.text()), " ← ")
+	return strings.Join(append(parts, c.Root.Text()), " ← ")
 }
 
 // waitText is a place as what goroutines wait at there: "sync.Mutex at main.get:12".
@@ -351,7 +351,7 @@ func (h *HeldPlaces) readerOf(place *HeldPlace) string {
 		return ""
 	}
 	r := rootOf(part)
-	return fmt.Sprintf("its reader %s (%s, inferred) ← %s", part.Holder, analysis.FormatRatio(say.Ratio(ns, all)), r.text())
+	return fmt.Sprintf("its reader %s (%s, inferred) ← %s", part.Holder, analysis.FormatRatio(say.Ratio(ns, all)), r.Text())
 }
 
 // holderText says how a goroutine of a kind is in the way at a place.
@@ -369,8 +369,8 @@ func (h *HeldPlace) holderText(kind string) string {
 	return kind + " ends the wait"
 }
 
-// text says what the root does.
-func (r *Root) text() string {
+// Text says what the root does.
+func (r *Root) Text() string {
 	at, _, _ := strings.Cut(r.Label, " (")
 	switch r.Kind {
 	case RootRunning:

@@ -19,12 +19,12 @@ var deadlinesExpired = &analysis.Analyzer{
 	Doc:  say.Page(pages, "deadlines-expired"),
 	Thresholds: []analysis.Threshold{
 		{
-			Name: "deadlines-expired.count", Doc: "context deadlines that expired", Unit: analysis.Count, Levels: analysis.Levels{Note: 20},
-			Source: "single ones are what deadlines are for",
+			Name: "deadlines-expired.count", Doc: "context deadlines that expired", Unit: analysis.Count, Levels: analysis.Levels{Note: 20, Warning: 100},
+			Source: "single ones are what deadlines are for; a hundred are no exception",
 		},
 		{
-			Name: "deadlines-expired.rate", Doc: "context deadlines that expired, per second", Unit: analysis.PerS, Levels: analysis.Levels{Note: 5},
-			Source: "a program that gives up five times a second",
+			Name: "deadlines-expired.rate", Doc: "context deadlines that expired, per second", Unit: analysis.PerS, Levels: analysis.Levels{Note: 5, Warning: 50},
+			Source: "a program that gives up five times a second, or fifty",
 		},
 	},
 	Requires: []*analysis.Analyzer{measures.Goroutines, measures.Blocking},
@@ -70,7 +70,7 @@ var deadlinesExpired = &analysis.Analyzer{
 			Severity: g.Severity, Confidence: analysis.Inferred, Summary: text,
 			Cost:     evidence.GoTime(p, waited),
 			Evidence: shown,
-			Advice:   "Work that is given up was for nothing: find what makes it late (latency-tail, lock-convoy, netpoll-delay), do less of it at once, or allow it the time it takes. goroutines.created, which counts one for each, should fall.",
+			Advice:   "Find what makes it late (what these waits are for, latency-tail, lock-convoy, netpoll-delay), do less of it at once, or allow it the time it takes: work that is given up was for nothing. goroutines.created, which counts one for each, should fall.",
 			Caveat:   "It is told from the goroutines that the context package starts for a timer. Deadlines of connections (SetReadDeadline) do not show in a trace, nor do those that expired with nobody waiting.",
 		})
 		return nil

@@ -3,6 +3,7 @@ package blocking
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
@@ -157,6 +158,21 @@ func handedOver(p *analysis.Pass, w *measures.WaitingAt) bool {
 	return evidence.Causes(here, all)
 }
 
+// knownPool reports whether goroutines wait at a place in a library function that takes
+// something from a pool. Of net/http it is the limit of connections where those in use end
+// the waits, not dials.
+func knownPool(p *analysis.Pass, h *measures.HeldPlaces, w *measures.WaitingAt) bool {
+	place := h.At(p.Trace.PlaceOf(w.Stack))
+	if place == nil {
+		return false
+	}
+	inner := p.Trace.String(place.Place.Inner)
+	if inner == "net/http.(*Transport).getConn" {
+		return len(place.Holders) > 0 && strings.HasPrefix(place.Holders[0].Kind.Name, "net/http.(*persistConn).")
+	}
+	return takes(inner)
+}
+
 // findPools finds places where goroutines wait for their turn with what a channel
 // holds, and says so: connections, tokens, slots. Workers that wait for work are woken by
 // goroutines that do not wait there.
@@ -166,8 +182,12 @@ func findPools(p *analysis.Pass, h *measures.HeldPlaces, sites []*measures.Waiti
 		if r := w.Label[0]; r != "chan receive" && r != "chan send" && r != "select" {
 			continue
 		}
-		own, late := w.Turns()
-		g := p.Gate(analysis.Grades("queue", mean), analysis.Grades("length", float64(w.Long())), analysis.Needs("waits", float64(n)), analysis.Needs("own", own), analysis.Needs("turns", late))
+		queue := []analysis.Condition{analysis.Grades("queue", mean), analysis.Grades("length", float64(w.Long())), analysis.Needs("waits", float64(n))}
+		if !knownPool(p, h, w) {
+			own, late := w.Turns()
+			queue = append(queue, analysis.Needs("own", own), analysis.Needs("turns", late))
+		}
+		g := p.Gate(queue...)
 		if g.Severity == "" || len(pools) == evidence.MaxFindings {
 			near = near.Nearer(g.At(w.Label[1]))
 			continue

@@ -23,8 +23,8 @@ var saturatedStage = &analysis.Analyzer{
 		},
 		{
 			Name: "saturated-stage.waiting", Doc: "goroutines that wait to hand their work to a stage, mean of the trace", Unit: analysis.Count,
-			Levels: analysis.Levels{Note: .5, Warning: 2},
-			Source: "every second moment somebody waits; with two at any time half of the work could go on beside",
+			Levels: analysis.Levels{Note: .25, Warning: .5},
+			Source: "somebody waits for a quarter of the time: what is behind could be a third faster; for half of it, twice as fast",
 		},
 		{
 			Name: "saturated-stage.waits", Doc: "waits to hand work to it", Unit: analysis.Count,
@@ -45,7 +45,7 @@ var saturatedStage = &analysis.Analyzer{
 		found, any := 0, false
 		var near analysis.Gate
 		for _, place := range h.Places {
-			if place.Place.Prim != parse.PrimChanSend || len(place.Holders) == 0 {
+			if !handsOver(p, place) || len(place.Holders) == 0 {
 				continue
 			}
 			k := place.Holders[0]
@@ -72,6 +72,9 @@ var saturatedStage = &analysis.Analyzer{
 			var explains []string
 			if leadsTo(h, place) {
 				explains = []string{"limits/contention"} // which names the costliest place
+			}
+			if owner, share := evidence.Alone(p); owner == k.Kind && share >= evidence.ExplainsFrom {
+				explains = append(explains, "serial-section", "limits/serial") // it runs while the others wait for it
 			}
 			f := analysis.Finding{
 				Severity: g.Severity, Explains: explains, Cost: evidence.WallTime(p, min(place.Held, wall)), Confidence: analysis.Measured,
@@ -103,12 +106,21 @@ var saturatedStage = &analysis.Analyzer{
 	},
 }
 
+// handsOver reports whether goroutines wait at a place until another one takes what they
+// have.
+func handsOver(p *analysis.Pass, place *measures.HeldPlace) bool {
+	return place.Place.Prim == parse.PrimChanSend || p.Trace.String(place.Place.Inner) == "io.(*pipe).write"
+}
+
 // leadsTo reports whether the costliest wait for a lock or to send is at a place, or for
 // what waits there.
 func leadsTo(h *measures.HeldPlaces, place *measures.HeldPlace) bool {
 	i := slices.IndexFunc(h.Places, func(o *measures.HeldPlace) bool {
 		return o.Place.Prim == parse.PrimChanSend || o.Place.Prim.Lock()
 	})
+	if i < 0 {
+		return false
+	}
 	chain := h.Chain(h.Places[i])
 	return slices.ContainsFunc(chain.Steps, func(s measures.ChainStep) bool { return s.Place == place })
 }

@@ -32,6 +32,9 @@ func (r *reason) advice(otherwise string) string {
 	lock := r.place.Place.Prim.Lock()
 	root := &r.chain.Root
 	where := root.Label
+	if steps := r.chain.Steps; lock && len(steps) > 1 && steps[1].Place.Peer {
+		return fmt.Sprintf("Do not read or write a connection or pipe (%s) under the lock: its other end keeps all that want the lock waiting; hand it to a goroutine of its own with a queue that drops or closes when full. hold.waiting should fall.", steps[1].Place.Label)
+	}
 	switch root.Kind {
 	case measures.RootCall:
 		if lock {
@@ -90,6 +93,9 @@ func held(p *analysis.Pass, h *measures.HeldPlaces, w *measures.WaitingAt, f ana
 	}
 	f.Summary += r.text()
 	f.Advice = r.advice(f.Advice)
+	if root := &r.chain.Root; f.Code == "lock-convoy/pool" && (root.Kind == measures.RootSleep || root.Kind == measures.RootTimer || root.Kind == measures.RootNetwork) {
+		f.Advice = fmt.Sprintf("Have more of what is waited for (connections, tokens, slots), or hold it for less time: who has it is %s. hold.waiting should fall.", root.Text())
+	}
 	f.Evidence = append(f.Evidence, r.evidence(p)...)
 	f.Evidence = f.Evidence[:min(len(f.Evidence), maxEvidence)]
 	f.Caveat += " A chain of several places is made of their sums, not of one wait."

@@ -61,6 +61,7 @@ type Root struct {
 	Place  parse.Place
 	Stack  parse.StackID
 	Part   *HeldPart
+	Kept   float64 // what is told is the last part only of what the holder did: this share; 0 for all
 	Reader string // RootWrite: in words, who of the program reads at the other end and what that one does; inferred
 }
 
@@ -96,6 +97,10 @@ func (h *HeldPlaces) Chain(place *HeldPlace) Chain {
 		}
 		if part.unknown() {
 			c.Root = rootOf(part)
+			if last, share := lastKept(group, part); last != nil {
+				c.Root = rootOf(last)
+				c.Root.Kept = share
+			}
 			return c
 		}
 		if part.State != parse.GoWaiting || next == nil || !part.Place.Prim.Mutual() && !next.Peer || len(c.Steps) == maxChain {
@@ -157,13 +162,13 @@ func (c *Chain) endAt(i int, next *HeldPlace, part *HeldPart) {
 }
 
 // dominant is the largest part of what held some places up that is not waiting at one of
-// them, all waits for a P taken together, if it is the half of what is known. What is not
+// them, all waits for a P taken together and all running of a kind of goroutines, if it is the half of what is known. What is not
 // known is the answer where it is more than that.
 func dominant(places []*HeldPlace) (part *HeldPart, ns, all int64) {
 	type key struct {
-		state parse.GoState
-		ready parse.Ready
-		label string
+		state         parse.GoState
+		ready         parse.Ready
+		holder, label string
 	}
 	var unknown int64
 	sums := make(map[key]int64)
@@ -179,8 +184,11 @@ func dominant(places []*HeldPlace) (part *HeldPart, ns, all int64) {
 				all += x.NS
 			}
 			k := key{state: x.State, ready: x.Ready, label: x.Label}
-			if x.State == parse.GoRunnable {
+			switch x.State {
+			case parse.GoRunnable:
 				k.label = ""
+			case parse.GoRunning: // what it does may be in several functions
+				k.holder, k.label = x.Holder, ""
 			}
 			sums[k] += x.NS
 			if f := first[k]; f == nil || x.NS > f.NS {
@@ -219,6 +227,27 @@ func mixed(places []*HeldPlace) Root {
 		words = append(words, strings.TrimSpace(analysis.FormatRatio(say.Ratio(x.NS, all))+" "+x.Holder+" "+r.Text()))
 	}
 	return Root{Kind: RootMixed, Label: strings.Join(words, ", ")}
+}
+
+// lastKept is what a holder did for nine tenths and more of the time that is kept of it,
+// where most is not, and the share of that time: a twentieth or more.
+func lastKept(places []*HeldPlace, unknown *HeldPart) (last *HeldPart, share float64) {
+	var kept, all int64
+	for _, p := range places {
+		all += p.Held
+		for _, x := range p.Parts {
+			if x.Holder != unknown.Holder || x.unknown() {
+				continue
+			}
+			if kept += x.NS; last == nil || x.NS > last.NS {
+				last = x
+			}
+		}
+	}
+	if last == nil || last.Holder == "" || 10*last.NS < 9*kept || 20*kept < all {
+		return nil, 0
+	}
+	return last, say.Ratio(kept, all)
 }
 
 // unknown reports whether the trace does not tell what was in the way.
@@ -371,6 +400,14 @@ func (h *HeldPlace) holderText(kind string) string {
 
 // Text says what the root does.
 func (r *Root) Text() string {
+	s := r.does()
+	if r.Kept > 0 {
+		s += fmt.Sprintf(" (told of the last %s of the time)", analysis.FormatRatio(r.Kept))
+	}
+	return s
+}
+
+func (r *Root) does() string {
 	at, _, _ := strings.Cut(r.Label, " (")
 	switch r.Kind {
 	case RootRunning:

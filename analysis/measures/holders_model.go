@@ -285,7 +285,11 @@ func partLabel(tr *parse.Trace, k *holdPart) string {
 	place := tr.PlaceOf(k.stack)
 	switch k.state {
 	case parse.GoRunning:
-		return runName(tr, place)
+		name := runName(tr, place)
+		if by := OwnFrame(tr, k.stack, 1); by != "" && by != funcName(tr, tr.Entry(k.stack)) && !parse.IsWrapper(by) {
+			name += " (called by " + by + ")" // the work is often done by a helper that many call
+		}
+		return name
 	case parse.GoRunnable:
 		return "for a P: " + waitedFor(k.cause)
 	case parse.GoWaiting, parse.GoSyscall:

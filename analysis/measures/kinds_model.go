@@ -297,7 +297,7 @@ func (ks *GoKinds) name(id kindID) (name, entry string) {
 		return unnamed, ""
 	case about != 0 && about != id.fn:
 		return funcName(ks.tr, about), fn
-	case id.body == 0 && parse.IsStd(ks.tr.String(id.fn)) && ks.made[id.fn] != 0:
+	case id.body == 0 && parse.IsStd(ks.tr.String(id.fn)) && parse.IsWrapper(ks.tr.String(id.fn)) && ks.made[id.fn] != 0:
 		if pl := ks.tr.Place(ks.tr.PlaceOf(ks.made[id.fn])); pl.Own {
 			return runName(ks.tr, ks.tr.PlaceOf(ks.made[id.fn])), fn
 		}

@@ -19,11 +19,11 @@ var deadlinesExpired = &analysis.Analyzer{
 	Doc:  say.Page(pages, "deadlines-expired"),
 	Thresholds: []analysis.Threshold{
 		{
-			Name: "deadlines-expired.count", Doc: "context deadlines that expired", Unit: analysis.Count, Levels: analysis.Levels{Note: 20, Warning: 100},
+			Name: "deadlines-expired.count", Doc: "context deadlines that expired, or waits that they ended", Unit: analysis.Count, Levels: analysis.Levels{Note: 20, Warning: 100},
 			Source: "single ones are what deadlines are for; a hundred are no exception",
 		},
 		{
-			Name: "deadlines-expired.rate", Doc: "context deadlines that expired, per second", Unit: analysis.PerS, Levels: analysis.Levels{Note: 5, Warning: 50},
+			Name: "deadlines-expired.rate", Doc: "the same per second", Unit: analysis.PerS, Levels: analysis.Levels{Note: 5, Warning: 50},
 			Source: "a program that gives up five times a second, or fifty",
 		},
 	},
@@ -43,11 +43,6 @@ var deadlinesExpired = &analysis.Analyzer{
 			return nil
 		}
 		rate := say.PerSecond(n, p.Trace.Duration())
-		g := p.Gate(analysis.Grades("count", float64(n)), analysis.Grades("rate", rate))
-		if g.Severity == "" {
-			p.Clear(g)
-			return nil
-		}
 		whole := window.All(p)
 		var shown []analysis.Evidence
 		var cut, waited int64
@@ -61,6 +56,12 @@ var deadlinesExpired = &analysis.Analyzer{
 						Note: fmt.Sprintf("%s ended by one", say.Counted(k, "wait", "waits")), Stack: p.Stack(w.Stack)})
 				}
 			}
+		}
+		most := max(n, cut) // a deadline ends the waits of all that inherit it
+		g := p.Gate(analysis.Grades("count", float64(most)), analysis.Grades("rate", say.PerSecond(most, p.Trace.Duration())))
+		if g.Severity == "" {
+			p.Clear(g)
+			return nil
 		}
 		text := fmt.Sprintf("Context deadlines expire: %s (%s)", analysis.FormatCount(n), analysis.FormatRate(rate))
 		if len(shown) > 0 {

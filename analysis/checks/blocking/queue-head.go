@@ -65,7 +65,7 @@ var queueHead = &analysis.Analyzer{
 					first.Holder, head.Label, analysis.FormatRatio(share), place.Waiting(), p.Dur(place.Busy()), say.Counted(place.Waits, "wait", "waits"), p.Dur(place.Longest), r.text()),
 				Cost: evidence.WallTime(p, ns), Confidence: analysis.Inferred,
 				Evidence: append(shown, r.evidence(p)...)[:min(maxEvidence, 1+len(r.evidence(p)))],
-				Advice:   fmt.Sprintf("Let who asks for much ask for it in pieces, or give it a semaphore of its own: a queue is served in order, so it blocks who asks for little though that is free. Let %s ask for less at once (in steps), use a queue of its own for it, or let it run when nobody else does. hold.waiting should fall.", first.Holder),
+				Advice:   fmt.Sprintf("Let %s ask for less at once (in steps), use a queue of its own for it, or let it run when nobody else does: a queue is served in order, so who asks for much blocks who asks for little, though that is free. hold.waiting should fall.", first.Holder),
 				Caveat:   "That both wait in one queue is told from the library function that they wait in. A chain of several places is made of their sums, not of one wait.",
 			})
 		}

@@ -32,6 +32,9 @@ func (r *reason) advice(otherwise string) string {
 	lock := r.place.Place.Prim.Lock()
 	root := &r.chain.Root
 	where := root.Label
+	if r.place.Place.Prim == parse.PrimOnce {
+		return otherwise
+	}
 	if steps := r.chain.Steps; lock && len(steps) > 1 && steps[1].Place.Peer {
 		return fmt.Sprintf("Do not read or write a connection or pipe (%s) under the lock: its other end keeps all that want the lock waiting; hand it to a goroutine of its own with a queue that drops or closes when full. hold.waiting should fall.", steps[1].Place.Label)
 	}
@@ -52,7 +55,7 @@ func (r *reason) advice(otherwise string) string {
 		if lock {
 			return "Do not sleep or wait for a timer under the lock. hold.waiting should fall."
 		}
-		return "Time passes on purpose there: raise the rate, shorten the pause, or admit more at once. hold.waiting should fall."
+		return fmt.Sprintf("Shorten the pause (%s), or let more of them do this at once: time passes there on purpose. hold.waiting should fall.", where)
 	case measures.RootStarved:
 		return "The one in the way waits for a P itself: free the Ps (waits.function says who holds them), or wake fewer goroutines at once. hold.runnable should fall."
 	case measures.RootOpen:

@@ -59,7 +59,7 @@ func TestByHolderTraces(t *testing.T) {
 		{Trace: "bugs/c-watchcache", Code: "slow-peer", Severity: analysis.Warning, Names: "main.(*cacheWatcher).process"},
 		{Trace: "bugs/z-pool", Code: "saturated-stage", Severity: analysis.Warning, Names: "main.(*dialPool).worker"},
 		{Trace: "sync/select-fanin", Code: "saturated-stage", Severity: analysis.Warning, Names: "main.faninConsumer"},
-		{Trace: "sync/chan-slow-stage", Code: "saturated-stage", Severity: analysis.Note, Names: "main.stageSlow"},
+		{Trace: "sync/chan-slow-stage", Code: "saturated-stage", Severity: analysis.Warning, Names: "main.stageSlow"},
 		{Trace: "bugs/i-dbleak", Code: "exhausted-pool", Severity: analysis.Error, Names: "main.(*shop).listOrders"},
 		{Trace: "bugs/d-semaphore", Code: "queue-head", Severity: analysis.Warning, Names: "main.compact"},
 		{Trace: "bugs/k-throttle", Code: "rate-limiter", Severity: analysis.Warning, Names: "main.(*restClient).do"},

@@ -62,7 +62,7 @@ type Root struct {
 	Stack  parse.StackID
 	Part   *HeldPart
 	Kept   float64 // what is told is the last part only of what the holder did: this share; 0 for all
-	Reader string // RootWrite: in words, who of the program reads at the other end and what that one does; inferred
+	Reader string  // RootWrite: in words, who of the program reads at the other end and what that one does; inferred
 }
 
 // Keeps reports whether who is in the way waits for something outside the program's

@@ -230,8 +230,8 @@ func runHolders(p *analysis.Pass) error {
 		p.Say("%s ← %s.", place.Waiting(), c.Text())
 		if h.holdsUp(place, &c) {
 			l := analysis.Leading{Kind: analysis.VerdictLimit, Text: place.Waiting() + " ← " + c.Text(), Place: place.Label, Held: place.Busy(), Lives: place.Lives(), Outside: c.Root.Kind == RootNetwork}
-			if c.Root.Kind != RootRunning { // of which a function is known, no place
-				l.Root = c.Root.Label
+			if l.Root = c.Root.Label; c.Root.Kind == RootRunning { // of which a function is known, no place
+				l.Root = c.Root.Holder
 			}
 			p.Lead(l)
 		}

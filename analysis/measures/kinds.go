@@ -75,7 +75,7 @@ const (
 type kindLives struct {
 	n, created, ended int64 // goroutines
 	ran, runnable     int64
-	alone             int64 // of ran: see parse.GoLife
+	alone             int64                    // of ran: see parse.GoLife
 	unnamed           [parse.NumGoStates]int64 // what else they did before they were named
 	busy              [busySteps]int64         // those that lived for busyLife and longer, by the share of it not waiting for work
 }

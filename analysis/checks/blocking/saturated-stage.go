@@ -89,7 +89,9 @@ var saturatedStage = &analysis.Analyzer{
 				f.Code = "saturated-stage/skewed"
 				f.Summary = fmt.Sprintf("The work of %s is uneven: %s of %s are busy all the time, on average they are for %s, and %s at any time wait to hand over work at %s%s",
 					k.Kind.Name, analysis.FormatCount(full), analysis.FormatCount(all), analysis.FormatRatio(mean), say.Number(waiting), place.Label, r.text())
-				f.Advice = "Let all of them take from one queue, or spread the keys better: the busy ones hold up work that the idle ones could do. hold.time should fall."
+				if r.chain.Root.Kind == measures.RootRunning {
+					f.Advice = "Let all of them take from one queue, or spread the keys better: the busy ones hold up work that the idle ones could do. hold.time should fall."
+				}
 				f.Confidence = analysis.Inferred
 			}
 			found++

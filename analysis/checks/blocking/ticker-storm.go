@@ -69,8 +69,8 @@ var tickerStorm = &analysis.Analyzer{
 			}
 			p.Find(analysis.Finding{
 				Severity: g.Severity, Explains: explains,
-				Summary:  fmt.Sprintf("Timers wake goroutines %s at %s, to run %s each time", analysis.FormatRate(rate), w.Label[1], p.Dur(work)),
-				Cost:     evidence.ProcTime(p, float64(w.Timers*work)+min(say.Ratio(w.Timers, int64(starts)), 1)*scheduler*total), Confidence: analysis.Inferred,
+				Summary: fmt.Sprintf("Timers wake goroutines %s at %s, to run %s each time", analysis.FormatRate(rate), w.Label[1], p.Dur(work)),
+				Cost:    evidence.ProcTime(p, float64(w.Timers*work)+min(say.Ratio(w.Timers, int64(starts)), 1)*scheduler*total), Confidence: analysis.Inferred,
 				Evidence: []analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: w.Label[1], Note: fmt.Sprintf("%s timers", analysis.FormatCount(w.Timers)), Stack: p.Stack(w.Stack)})},
 				Advice:   "Wait for what is to happen instead of asking again and again (channel, sync.Cond, context), ask less often, or serve all from one ticker. sched.starts.user should fall.",
 				Caveat:   "Of the time in the scheduler they are charged with their share of all starts; what waking up costs in the kernel is not in it.",

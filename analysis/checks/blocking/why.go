@@ -96,6 +96,15 @@ func held(p *analysis.Pass, h *measures.HeldPlaces, w *measures.WaitingAt, f ana
 	}
 	f.Summary += r.text()
 	f.Advice = r.advice(f.Advice)
+	for _, s := range r.chain.Steps[1:] {
+		if s.Place.Place.Prim == parse.PrimChanSend { // what they say is a part of this
+			f.Explains = append(f.Explains, "saturated-stage", "saturated-stage/skewed", "lock-convoy/senders")
+			break
+		}
+	}
+	if r.chain.Root.Kind == measures.RootWrite {
+		f.Explains = append(f.Explains, "slow-peer")
+	}
 	if root := &r.chain.Root; f.Code == "lock-convoy/pool" && (root.Kind == measures.RootSleep || root.Kind == measures.RootTimer || root.Kind == measures.RootNetwork) {
 		f.Advice = fmt.Sprintf("Have more of what is waited for (connections, tokens, slots), or hold it for less time: who has it is %s. hold.waiting should fall.", root.Text())
 	}

@@ -288,7 +288,7 @@ func limitedByWaits(p *analysis.Pass, wall int64) *limit {
 		shown = append(shown, analysis.Evidence{From: at, To: at + e.Value, G: evidence.IDOf(e.Item.G), Func: p.FuncName(e.Item.Fn), Note: "waited for a P"})
 	}
 	severity := g.Severity
-	if !p.Met("outside", evidence.WokenFromOutside(p)) {
+	if !p.Met("outside", evidence.WokenFromOutside(p)) || inMoment > .5 && evidence.MostlyCreated(measures.LatencyOf(p)) {
 		severity = analysis.Note
 	}
 	return &limit{analysis.Finding{

@@ -52,7 +52,7 @@ var runnableBurst = &analysis.Analyzer{
 		}
 		conditions := []analysis.Condition{analysis.Grades("waited", say.Ratio(mass, waited)), analysis.Grades("time", float64(mass)),
 			analysis.Needs("count", float64(count)), analysis.Needs("standing", say.Ratio(length, wall))}
-		if mostlyCreated(measures.LatencyOf(p)) {
+		if evidence.MostlyCreated(measures.LatencyOf(p)) {
 			conditions = append(conditions, analysis.Grades("once", say.Ratio(longest, length)))
 		}
 		g := p.Gate(conditions...)
@@ -99,16 +99,4 @@ func mostRunnable(p *analysis.Pass) (most *measures.GoKind) {
 		return nil
 	}
 	return most
-}
-
-// mostlyCreated reports whether go statements made most of those runnable that waited
-// long.
-func mostlyCreated(f *measures.LatencyFold) bool {
-	var created, all int64
-	for k, w := range f.Wakers().ByKey() {
-		if all += w.Total; k.Ready == parse.ReadyCreated && k.Stack != 0 {
-			created += w.Total
-		}
-	}
-	return evidence.Causes(created, all)
 }

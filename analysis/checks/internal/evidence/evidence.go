@@ -196,3 +196,15 @@ func SiteEvidence[V any](p *analysis.Pass, sites []measures.SiteSum[V], from, to
 func CallSitesBy(p *analysis.Pass, f *measures.SyscallsFold, cost func(*measures.CallSite) int64) []measures.SiteSum[measures.CallSite] {
 	return measures.RankSites(p, f.Sites().ByKey(), func(s parse.StackID) parse.StackID { return s }, (*measures.CallSite).Add, cost)
 }
+
+// MostlyCreated reports whether go statements made most of those runnable that waited
+// long.
+func MostlyCreated(f *measures.LatencyFold) bool {
+	var created, all int64
+	for k, w := range f.Wakers().ByKey() {
+		if all += w.Total; k.Ready == parse.ReadyCreated && k.Stack != 0 {
+			created += w.Total
+		}
+	}
+	return Causes(created, all)
+}

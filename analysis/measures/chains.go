@@ -299,6 +299,9 @@ func (h *HeldPlaces) holdsUp(place *HeldPlace, c *Chain) bool {
 	for _, s := range c.Steps {
 		input = input && h.receives(s.Place)
 	}
+	if k := c.Root.Kept; k > 0 && k < .5 {
+		return false // most of it is not told
+	}
 	switch c.Root.Kind {
 	case RootUnknown, RootStart, RootTimer:
 		return false

@@ -50,7 +50,7 @@ func Of(rep *analysis.Report) *analysis.Verdict {
 	if host != "" {
 		say(analysis.VerdictHost, host)
 	}
-	if spent != "" {
+	if ended := slices.ContainsFunc(v.Parts, func(p analysis.VerdictPart) bool { return p.Kind == analysis.VerdictEnd }); spent != "" && !ended {
 		say(analysis.VerdictTime, spent)
 	}
 	if out := ruledOut(rep); out != "" {

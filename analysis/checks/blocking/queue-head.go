@@ -18,8 +18,8 @@ var queueHead = &analysis.Analyzer{
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "queue-head.share", Doc: "share of the time in which goroutines wait behind one that waits itself at the head of the queue", Unit: analysis.Ratio,
-			Levels: analysis.Levels{Note: .02, Warning: .1},
-			Source: "the least cost of a warning; a tenth of the time shows in the tail of every tenth request",
+			Levels: analysis.Levels{Note: .02, Warning: .1, Error: .5},
+			Source: "the least cost of a warning; a tenth of the time shows in the tail of every tenth request; half of it in every second one",
 		},
 		{
 			Name: "queue-head.waiting", Doc: "goroutines that wait behind it, mean of the trace; with fewer the finding is a note", Unit: analysis.Count,

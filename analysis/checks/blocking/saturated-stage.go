@@ -23,8 +23,8 @@ var saturatedStage = &analysis.Analyzer{
 		},
 		{
 			Name: "saturated-stage.waiting", Doc: "goroutines that wait to hand their work to a stage, mean of the trace", Unit: analysis.Count,
-			Levels: analysis.Levels{Note: .25, Warning: .5},
-			Source: "somebody waits for a quarter of the time: what is behind could be a third faster; for half of it, twice as fast",
+			Levels: analysis.Levels{Note: .25, Warning: .5, Error: 16},
+			Source: "somebody waits for a quarter of the time: what is behind could be a third faster; for half of it, twice as fast; sixteen at any time as lock-convoy.queue",
 		},
 		{
 			Name: "saturated-stage.waits", Doc: "waits to hand work to it", Unit: analysis.Count,

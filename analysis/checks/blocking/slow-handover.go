@@ -17,8 +17,8 @@ var slowHandover = &analysis.Analyzer{
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "slow-handover.share", Doc: "share of the time in which goroutines wait at one place for another that is only waiting for a P", Unit: analysis.Ratio,
-			Levels: analysis.Levels{Note: .1, Warning: .25},
-			Source: "the price of the hand-over itself: a tenth of the time shows, a quarter is worth another design",
+			Levels: analysis.Levels{Note: .1, Warning: .25, Error: .5},
+			Source: "the price of the hand-over itself: a tenth of the time shows, a quarter is worth another design, with half of it the program takes twice as long",
 		},
 		{
 			Name: "slow-handover.waits", Doc: "waits at this place", Unit: analysis.Count,

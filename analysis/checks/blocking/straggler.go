@@ -19,8 +19,8 @@ var straggler = &analysis.Analyzer{
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "straggler.waiting", Doc: "goroutines that wait at one place for others that they started, mean of the trace", Unit: analysis.Count,
-			Levels: analysis.Levels{Note: .25, Warning: .5},
-			Source: "half of the time somebody waits: with the slow ones as fast as the others most of that would be gone",
+			Levels: analysis.Levels{Note: .25, Warning: .5, Error: 4},
+			Source: "half of the time somebody waits: with the slow ones as fast as the others most of that would be gone; four at any time as lock-convoy.waiters",
 		},
 		{
 			Name: "straggler.times", Doc: "length that those waited for with the longest tenth of the time reach, over their median (without waiting for a P)", Unit: analysis.Count,

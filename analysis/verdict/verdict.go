@@ -111,6 +111,11 @@ func sentence(f *analysis.Finding, wall int64) string {
 	text, chain, explained := strings.Cut(f.Summary, "; why: ")
 	if explained {
 		text, _, _ = strings.Cut(text, ": ")
+		if first, rest, ok := strings.Cut(chain, " ← "); ok {
+			if _, at, ok := strings.Cut(first, " at "); ok && strings.Contains(text, at) && strings.Contains(strings.SplitN(rest, " ← ", 2)[0], " holds it") {
+				chain = rest // the place is said
+			}
+		}
 		text += ": " + chain
 	} else {
 		text = clauses(text, longest)

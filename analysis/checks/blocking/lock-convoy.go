@@ -199,7 +199,7 @@ func findPools(p *analysis.Pass, h *measures.HeldPlaces, sites []*measures.Waiti
 		}
 		p.Find(held(p, h, w, analysis.Finding{
 			Code: "lock-convoy/pool", Severity: g.Severity,
-			Summary: fmt.Sprintf("Goroutines queue for what others of them give back at %s, %s: %s waited at any time, %s in %s, longest %s%s",
+			Summary: fmt.Sprintf("Goroutines queue for their turn at %s, %s: %s waited at any time, %s in %s, longest %s%s",
 				w.Label[1], what, say.Number(mean), p.Dur(w.Busy()), say.Counted(n, "wait", "waits"), p.Dur(w.Max), w.WokenBy(p)),
 			Cost: evidence.GoTime(p, w.Busy()), Confidence: analysis.Inferred,
 			Evidence: w.Evidence(p, window.Worst(p, w.OverTime, window.Moment, window.Mean(0)), "the longest queue in 100 ms"),

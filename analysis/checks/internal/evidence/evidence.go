@@ -91,15 +91,15 @@ func runPlaces(p *analysis.Pass, most func(*measures.GoRuns) int64) []measures.J
 // RanMostly names the place where runs with a third of all running time or more
 // ended, for sentences.
 func RanMostly(p *analysis.Pass) string {
-	return mostly(p, "; runs with %s of all running ended at %s%s", func(r *measures.GoRuns) int64 { return r.Ran })
+	return mostly(p, maxCallers, "; runs with %s of all running ended at %s%s", func(r *measures.GoRuns) int64 { return r.Ran })
 }
 
 // AloneAt is RanMostly of the time in which exactly one goroutine ran.
 func AloneAt(p *analysis.Pass) string {
-	return mostly(p, ", %s in runs that ended at %s%s", func(r *measures.GoRuns) int64 { return r.Alone })
+	return mostly(p, 1, ", %s in runs that ended at %s%s", func(r *measures.GoRuns) int64 { return r.Alone })
 }
 
-func mostly(p *analysis.Pass, format string, most func(*measures.GoRuns) int64) string {
+func mostly(p *analysis.Pass, nearest int, format string, most func(*measures.GoRuns) int64) string {
 	runs := runPlaces(p, most)
 	var all int64
 	for _, r := range runs {
@@ -109,7 +109,7 @@ func mostly(p *analysis.Pass, format string, most func(*measures.GoRuns) int64) 
 	if told < 0 || most(runs[told].V)*3 < all {
 		return ""
 	}
-	return fmt.Sprintf(format, analysis.FormatRatio(say.Ratio(most(runs[told].V), all)), p.SiteName(runs[told].Key), CalledBy(p, runs[told].Key))
+	return fmt.Sprintf(format, analysis.FormatRatio(say.Ratio(most(runs[told].V), all)), p.SiteName(runs[told].Key), calledBy(p.Trace, runs[told].Key, nearest))
 }
 
 // RunningEvidence are the places where the runs with the most running time ended, and
@@ -150,10 +150,15 @@ func LockHandoffs(f *measures.PreemptionFold) map[parse.StackID]*measures.Preemp
 // CalledBy names the program's function that called the one a stack is in, for
 // sentences: the work is often done by a helper that many call.
 func CalledBy(p *analysis.Pass, stack parse.StackID) string {
-	if by := callers(p.Trace, stack); by != "" {
-		return " (called by " + by + ")"
+	return calledBy(p.Trace, stack, maxCallers)
+}
+
+func calledBy(tr *parse.Trace, stack parse.StackID, nearest int) string {
+	by := strings.Split(callers(tr, stack), ", ")
+	if by[0] == "" {
+		return ""
 	}
-	return ""
+	return " (called by " + strings.Join(by[:min(nearest, len(by))], ", ") + ")"
 }
 
 // maxCallers is how many callers are named: work is often in helpers of helpers.

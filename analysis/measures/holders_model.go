@@ -88,6 +88,9 @@ func (h *HeldPlace) Busy() int64 { return h.Waited - h.Parked }
 // Timed is the share of the time that a timer ended.
 func (h *HeldPlace) Timed() float64 { return say.Ratio(h.ended[parse.ReadyTimer].ns, h.Held) }
 
+// Ticks are the times from the end of one wait to the end of the next that a timer ended.
+func (h *HeldPlace) Ticks() *sketch.Histogram { return &h.holds.ticks }
+
 // By is the time in which the holder was as wanted says.
 func (h *HeldPlace) By(wanted func(*HeldPart) bool) (ns int64) {
 	for _, p := range h.Parts {

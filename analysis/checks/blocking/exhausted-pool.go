@@ -139,13 +139,17 @@ func hangsOf(p *analysis.Pass, h *measures.HeldPlaces) (hangs []hang) {
 					elsewhere += s.N
 				}
 			}
-			if place.Place.Own && x.stay.N-x.stay.Open <= x.stay.Open && elsewhere >= busyBefore*x.stay.Open {
+			if place.Place.Own && hardly*(x.stay.N-x.stay.Open) <= x.stay.Open && elsewhere >= busyBefore*x.stay.Open {
 				hangs = append(hangs, x)
 			}
 		}
 	}
 	return hangs
 }
+
+// hardly is how many goroutines must hang where one wait ended before: where they are
+// served now and then they wait for work.
+const hardly = 4
 
 // busyBefore is how often a goroutine must have waited elsewhere, on average, before it
 // hangs: who never did anything else waits for work.
@@ -159,15 +163,19 @@ func (x *hang) since(p *analysis.Pass) int64 {
 func (x *hang) finding(p *analysis.Pass, s analysis.Severity) analysis.Finding {
 	f := analysis.Finding{
 		Code: "exhausted-pool/hang", Severity: s, Explains: []string{"stuck-goroutines", "lock-convoy/pool", "lock-convoy/senders"},
-		Cost: evidence.WallTime(p, x.since(p)), Confidence: analysis.Inferred,
+		Cost: evidence.WallTime(p, x.since(p)), Confidence: analysis.Heuristic,
 		Evidence: []analysis.Evidence{{From: p.Rel(p.Trace.To) - x.since(p), To: p.Rel(p.Trace.To), Func: p.SiteName(x.place.Place.Stack),
 			Note: fmt.Sprintf("%s waiting at the end", say.Counted(x.stay.Open, "goroutine", "goroutines")), Stack: p.Stack(x.place.Place.Stack)}},
 		Advice: "Look for what was taken and not put back: a return or an error that skips it, a goroutine that ended with it. Put back with defer; give the wait a deadline, so that it fails instead of hanging. hold.unknown should fall.",
-		Caveat: "Who holds what is not in the trace: that it is used up is told from goroutines that hardly ever waited there before and all do now.",
+		Caveat: "Who holds what is not in the trace: that it is used up is told from goroutines that hardly ever waited there before and all do now. Workers that have done all there was look the same where they wait in a function of their own.",
+	}
+	if len(x.gone) == 0 && s == analysis.Error {
+		f.Severity = analysis.Warning // a guess
 	}
 	who := fmt.Sprintf("%s of %s", analysis.FormatCount(x.stay.Open), say.Counted(x.kind.Count-x.kind.Ended, "goroutine", "goroutines"))
 	f.Summary = fmt.Sprintf("Goroutines hang: %s of %s wait at %s, and nobody ended a wait there for the last %s of %s", who, x.kind.Name, x.place.Label, p.Dur(x.since(p)), p.Dur(p.Trace.Duration()))
 	if len(x.gone) > 0 {
+		f.Confidence = analysis.Inferred
 		f.Summary += fmt.Sprintf("; who received there has ended: %s, last served %s", strings.Join(x.gone, ", "), p.At(x.place.Last))
 		f.Advice = fmt.Sprintf("See why %s returned (a panic that was recovered, an error, a context) and start it again, or close what its senders wait for: select on a done channel beside the send. hold.unknown should fall.", x.gone[0])
 		f.Caveat = "Another goroutine may receive there later; none did up to the end of the trace."

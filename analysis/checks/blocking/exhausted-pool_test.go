@@ -69,7 +69,7 @@ func TestExhaustedPool(t *testing.T) {
 		checktest.At(t, exhaustedPool, "senders to one that is busy", func(v int64) *checktest.Trace { return hanging(t, int(v), 20, false) },
 			checktest.Case{V: 20, Want: "n/a"})
 		checktest.At(t, exhaustedPool, "waits elsewhere of 4 that wait for something that is used up", func(v int64) *checktest.Trace { return usedUp(t, 4, int(v)) },
-			checktest.Case{V: 2, Want: "n/a"}, checktest.Case{V: 3, Want: "error/hang"})
+			checktest.Case{V: 2, Want: "n/a"}, checktest.Case{V: 3, Want: "warning/hang"})
 	})
 	gone := checktest.Report(t, exhaustedPool, hanging(t, 4, 4, true)).Results[0].Findings[0]
 	if gone.Code != "exhausted-pool/hang" || !strings.Contains(gone.Summary, "4 of 4 goroutines of main.quote wait at main.ask:7") || !strings.Contains(gone.Summary, "main.dispatch") {

@@ -19,8 +19,8 @@ var straggler = &analysis.Analyzer{
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "straggler.waiting", Doc: "goroutines that wait at one place for others that they started, mean of the trace", Unit: analysis.Count,
-			Levels: analysis.Levels{Note: .25, Warning: .5, Error: 4},
-			Source: "half of the time somebody waits: with the slow ones as fast as the others most of that would be gone; four at any time as lock-convoy.waiters",
+			Levels: analysis.Levels{Note: .25, Warning: .5},
+			Source: "half of the time somebody waits: with the slow ones as fast as the others most of that would be gone",
 		},
 		{
 			Name: "straggler.times", Doc: "length that those waited for with the longest tenth of the time reach, over their median (without waiting for a P)", Unit: analysis.Count,
@@ -93,8 +93,8 @@ func runStraggler(p *analysis.Pass) error {
 		}
 		long, mean := w.Long(), say.Ratio(w.Busy(), p.Trace.Duration())
 		k, ok := waitedFor(p, w, long)
-		if !ok {
-			continue
+		if !ok || w.Label[0] == "select" && k.work.N < 2*(w.Spans-w.Open) {
+			continue // who waits for one has a timeout for it
 		}
 		times := say.Ratio(k.slow, max(k.median, 1))
 		where, slow, blocked := slowPlace(p, sites, k, long)

@@ -64,7 +64,7 @@ var lockConvoy = &analysis.Analyzer{
 		found := 0
 		var near, nearSender analysis.Gate
 		for _, w := range sites {
-			if w.Lock != measures.LockMutex && w.Lock != measures.LockOnce {
+			if w.Lock != measures.LockMutex && w.Lock != measures.LockOnce && w.Lock != measures.LockWrite {
 				continue
 			}
 			at, long, n := window.Worst(p, w.OverTime, window.Moment, window.Mean(0)), w.Long(), w.Spans-w.Idle
@@ -80,7 +80,10 @@ var lockConvoy = &analysis.Analyzer{
 			found++
 			lock := "a lock"
 			advice := "Hold the lock for less time: no I/O, sleep, channel operation or large copy under it; then split it (by key, or one for each P) or replace it by a copy that readers load atomically. block.sync.total should fall."
-			if w.Lock == measures.LockOnce {
+			switch w.Lock {
+			case measures.LockWrite:
+				lock, advice = "the write lock of a sync.RWMutex", "Shorten what is done under the lock, by its readers too: a writer waits until all of them have left. block.sync.total should fall."
+			case measures.LockOnce:
 				lock, advice = "a sync.Once", "Do this initialization before the goroutines that need it start, or make it shorter. block.sync.total should fall."
 			}
 			var explains []string

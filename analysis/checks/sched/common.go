@@ -3,6 +3,7 @@ package sched
 import (
 	"cmp"
 	"fmt"
+
 	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
 
 	"github.com/tracelens/tracelens/analysis"

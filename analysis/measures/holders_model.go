@@ -177,7 +177,7 @@ func newHolders(tr *parse.Trace, f *HoldersFold, ks *GoKinds) *HeldPlaces {
 		} else {
 			k.ready = e.Key.ready
 		}
-		k.label = partLabel(tr, &e.Key)
+		k.label = partLabel(tr, &e.Key, k.holder)
 		place := h.byID[e.Key.place]
 		if place == nil {
 			continue // it seems to be chance
@@ -283,13 +283,13 @@ func sortShares(shares []KindShare) {
 	})
 }
 
-// partLabel is where a holder was, in words.
-func partLabel(tr *parse.Trace, k *holdPart) string {
+// partLabel is where a holder of a kind was, in words.
+func partLabel(tr *parse.Trace, k *holdPart, kind string) string {
 	place := tr.PlaceOf(k.stack)
 	switch k.state {
 	case parse.GoRunning:
 		name := runName(tr, place)
-		if by := OwnFrame(tr, k.stack, 1); by != "" && by != funcName(tr, tr.Entry(k.stack)) && !parse.IsWrapper(by) {
+		if by := OwnFrame(tr, k.stack, 1); by != "" && by != kind && by != funcName(tr, tr.Entry(k.stack)) && !parse.IsWrapper(by) {
 			name += " (called by " + by + ")" // the work is often done by a helper that many call
 		}
 		return name

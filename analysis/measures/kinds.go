@@ -15,10 +15,13 @@ var Kinds = &analysis.Analyzer{
 	Metrics: []analysis.MetricDef{
 		{ID: "kinds.{busy,parked}", Unit: analysis.NS, Polarity: analysis.Neutral, Clock: analysis.GTime, Confidence: analysis.Inferred, Scale: analysis.Sum, Doc: "lives of the program's goroutines: about something they began; waiting for something to do"},
 	},
-	Figures: []analysis.FigureDef{{Name: "kinds.life", Doc: "where the lives of the program's goroutines go, by what they are about"}},
-	Kinds:   parse.KindsOf(parse.KindGoWaiting, parse.KindGoSyscall, parse.KindGoLife, parse.KindGoNamed),
-	New:     func() analysis.Collector { return new(KindsFold) },
-	Run:     runKinds,
+	Figures: []analysis.FigureDef{
+		{Name: "kinds.life", Doc: "where the lives of the program's goroutines go, by what they are about"},
+		{Name: "kinds.flame", Doc: "where the time of goroutines goes that are at work or held up: by what they are about, state, place and what is called there", Always: 1e10},
+	},
+	Kinds: parse.KindsOf(parse.KindGoWaiting, parse.KindGoSyscall, parse.KindGoLife, parse.KindGoNamed),
+	New:   func() analysis.Collector { return new(KindsFold) },
+	Run:   runKinds,
 }
 
 // KindsFold holds what goroutines did, by what they are about. The runtime's own count
@@ -104,8 +107,8 @@ func (f *KindsFold) Event(e *parse.Event) {
 	}
 	if e.Kind == parse.KindGoLife {
 		l := e.GoLife
-		if !about(l.Class, l.Body) {
-			return
+		if !about(l.Class, l.Body) || l.Outside > 0 && l.Outside == int64(e.Time-l.Born) {
+			return // the runtime's own; a thread of C that never called into Go
 		}
 		add := kindLives{n: 1, ran: l.Spent[parse.GoRunning], runnable: l.Spent[parse.GoRunnable], alone: l.Alone}
 		if l.Func == 0 {
@@ -124,7 +127,7 @@ func (f *KindsFold) Event(e *parse.Event) {
 		return
 	}
 	g := e.Go
-	if g.Func == 0 || !about(g.Class, g.Body) {
+	if g.Func == 0 || !about(g.Class, g.Body) || g.Outside && g.From == parse.GoSyscall {
 		return // what was told before the name comes with the life
 	}
 	k := kindSpan{kindID: kindID{g.Func, g.Body}, state: g.From, stack: g.FromStack}
@@ -167,7 +170,7 @@ func (f *KindsFold) life(l *parse.GoLife) *kindLives {
 // waitingOf is what a goroutine has done so far but for running and waiting to run, which
 // its life tells.
 func waitingOf(l *parse.GoLife) (ns [parse.NumGoStates]int64) {
-	ns[parse.GoWaiting], ns[parse.GoSyscall] = l.Spent[parse.GoWaiting], l.Spent[parse.GoSyscall]
+	ns[parse.GoWaiting], ns[parse.GoSyscall] = l.Spent[parse.GoWaiting], l.Spent[parse.GoSyscall]-l.Outside
 	return ns
 }
 

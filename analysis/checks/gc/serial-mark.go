@@ -86,13 +86,15 @@ var serialMark = &analysis.Analyzer{
 }
 
 // longestRun is the longest run of a user goroutine and the place where it ended, or where
-// that is not told the entry function that ran the most.
+// that is not told the function of those that ran the most.
 func longestRun(p *analysis.Pass) (at string, ns int64) {
 	for _, r := range evidence.RunPlaces(p) {
 		if r.V.Longest > ns {
 			at, ns = p.SiteName(r.Key), r.V.Longest
-			if k, _ := evidence.Busiest(p); r.Key == 0 && k != nil {
-				at = k.Name
+			if r.Key == 0 {
+				if kind, _ := evidence.Busiest(p); kind != nil {
+					at = kind.Name
+				}
 			}
 		}
 	}

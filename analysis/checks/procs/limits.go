@@ -230,10 +230,9 @@ func limitedBySerial(p *analysis.Pass, wall int64) *limit {
 		return nil
 	}
 	s += fmt.Sprintf(": %s of it %s", analysis.FormatRatio(share), owner.Name) + evidence.AloneAt(p)
-	return &limit{serial(owner, analysis.Finding{
+	return &limit{serial(p, owner, analysis.Finding{
 		Code: "limits/serial", Summary: s, Severity: g.Severity, Confidence: analysis.Measured,
-		Cost:     evidence.WallTime(p, alone),
-		Evidence: evidence.RunningEvidence(p),
+		Cost: evidence.WallTime(p, alone),
 	}), (procs - 1) * one}
 }
 

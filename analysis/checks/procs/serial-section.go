@@ -33,7 +33,7 @@ var serialSection = &analysis.Analyzer{
 		{
 			Name: "serial-section.owner", Doc: "share of the goroutines of one kind in the time in which exactly one ran", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .5},
-			Source: "else the part that ran alone is a different one each time: light load",
+			Source: "else the part that ran alone is a different one each time: light load, or tests one after the other",
 		},
 		{
 			Name: "serial-section.time", Doc: "time in which exactly one user goroutine ran, none was runnable and no P was in a system call", Unit: analysis.NS,
@@ -80,12 +80,11 @@ var serialSection = &analysis.Analyzer{
 		if p.Met("waiting", blocked) {
 			others = fmt.Sprintf("meanwhile %s others were blocked on locks and channels on average", measures.MeanCount(blocked))
 		}
-		p.Find(serial(owner, analysis.Finding{
+		p.Find(serial(p, owner, analysis.Finding{
 			Severity: g.Severity, Confidence: analysis.Measured,
 			Summary: fmt.Sprintf("A serial part limits the program: for %s of the time exactly one user goroutine ran, and no other could, though there are %s: %s of it %s%s; %s",
 				analysis.FormatRatio(say.Ratio(alone, wall)), say.Counted(int64(procs+.5), "P", "Ps"), analysis.FormatRatio(share), owner.Name, evidence.AloneAt(p), others),
-			Cost:     evidence.WallTime(p, alone),
-			Evidence: evidence.RunningEvidence(p),
+			Cost: evidence.WallTime(p, alone),
 		}))
 		return nil
 	},
@@ -93,7 +92,9 @@ var serialSection = &analysis.Analyzer{
 
 // serial completes a finding about a part of the program that runs alone. Tests run one
 // after the other by design.
-func serial(owner *measures.GoKind, f analysis.Finding) analysis.Finding {
+func serial(p *analysis.Pass, owner *measures.GoKind, f analysis.Finding) analysis.Finding {
+	alone := evidence.Whole(p, analysis.Evidence{Func: owner.Name, Note: "ran alone for " + p.Dur(owner.Alone)})
+	f.Evidence = append([]analysis.Evidence{alone}, evidence.RunningEvidence(p)...)
 	f.Advice = "Split that work over goroutines, or make it shorter; more Ps change nothing. goroutines.running.mean should rise above 1."
 	f.Caveat = "A program with one thing to do is serial by nature."
 	if strings.HasPrefix(owner.Entry, "testing.") {

@@ -37,13 +37,14 @@ func GoTime(p *analysis.Pass, ns int64) analysis.Cost {
 	return analysis.Cost{Value: ns, Total: f.UserTime(), Clock: analysis.GTime}
 }
 
-// Busiest is what the goroutines with the most running time are about, and their share.
+// Busiest are the goroutines of the program with the most running time, by what they are
+// about, and their share of it; nil where none ran.
 func Busiest(p *analysis.Pass) (kind *measures.GoKind, share float64) {
 	var all, most int64
 	for _, k := range measures.KindsOf(p).All {
 		ran := k.State[parse.GoRunning]
 		all += ran
-		if ran > most {
+		if ran > most || ran == most && ran > 0 && k.Name < kind.Name {
 			kind, most = k, ran
 		}
 	}

@@ -113,7 +113,7 @@ func mostly(p *analysis.Pass, nearest int, format string, most func(*measures.Go
 }
 
 // RunningEvidence are the places where the runs with the most running time ended, and
-// what the goroutines that ran most are about.
+// the goroutines with the most of it by what they are about.
 func RunningEvidence(p *analysis.Pass) (out []analysis.Evidence) {
 	from, to := p.Rel(p.Trace.From), p.Rel(p.Trace.To)
 	runs := RunPlaces(p)

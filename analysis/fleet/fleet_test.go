@@ -65,9 +65,40 @@ func again(t *testing.T, e *Entry) *Entry {
 	return out
 }
 
+func reportOf(t *testing.T, f *Fleet) *analysis.Report {
+	t.Helper()
+	rep, err := f.Report("audit")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rep
+}
+
+func checkOf(t *testing.T, f *Fleet) Judgement {
+	t.Helper()
+	all, err := f.Check()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all[0]
+}
+
+// outliersOf are those of all metrics.
+func outliersOf(t *testing.T, f *Fleet) (out []outlier) {
+	t.Helper()
+	for _, col := range f.columns.byName {
+		values, err := f.columns.values(col)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, f.outliers(col, values)...)
+	}
+	return out
+}
+
 func text(t *testing.T, f *Fleet) string {
 	t.Helper()
-	out, err := json.MarshalIndent(f.Report("audit"), "", " ")
+	out, err := json.MarshalIndent(reportOf(t, f), "", " ")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,11 +180,12 @@ func TestOutliers(t *testing.T) {
 			}
 			entries = append(entries, e)
 		}
-		out := outliersOf(entries)
-		if c.bad && (len(out) != 1 || out[0].entry.Path != entry(17).Path || out[0].metric != c.metric) || !c.bad && len(out) != 0 {
+		f := fleetOf(t, Options{}, entries...)
+		out := outliersOf(t, f)
+		if c.bad && (len(out) != 1 || f.rows[out[0].row].path != entry(17).Path || out[0].name != c.metric) || !c.bad && len(out) != 0 {
 			t.Errorf("%s %v in %d s: outliers %v", c.metric, c.value, c.seconds, out)
 		}
-		if few := outliersOf(entries[14:21]); len(few) != 0 {
+		if few := outliersOf(t, fleetOf(t, Options{}, entries[14:21]...)); len(few) != 0 {
 			t.Errorf("%s: outliers among %d traces", c.metric, 7)
 		}
 	}
@@ -194,7 +226,7 @@ func TestBudgets(t *testing.T) {
 		b := base
 		c.set(&b)
 		f := fleetOf(t, Options{Budgets: []Budget{b}, Baseline: c.before}, entries...)
-		if j := f.Check()[0]; j.Verdict != c.want || j.Value != c.value {
+		if j := checkOf(t, f); j.Verdict != c.want || j.Value != c.value {
 			t.Errorf("%s: %s with %v, want %s with %v", c.name, j.Verdict, j.Value, c.want, c.value)
 		}
 	}
@@ -223,14 +255,17 @@ func TestUnsound(t *testing.T) {
 		entries = append(entries, e)
 	}
 	f := fleetOf(t, Options{Budgets: []Budget{{Name: "b", Metric: id, Unit: analysis.NS, Level: analysis.Error, Quantile: 1, Least: 1, Max: &limit}}}, entries...)
-	rep := f.Report("audit")
+	rep := reportOf(t, f)
 	if rep.Fleet.Odd != 1 || rep.Fleet.Partial != 1 || rep.Fleet.Traces != 20 {
 		t.Errorf("%+v", rep.Fleet)
 	}
-	if j := f.Check()[0]; j.Verdict != Kept || j.N != 18 {
+	if j := checkOf(t, f); j.Verdict != Kept || j.N != 18 {
 		t.Errorf("budget %s by %d traces, want kept by 18", j.Verdict, j.N)
 	}
-	if out := outliersOf(entries); len(out) == 0 {
+	for _, e := range entries {
+		e.Trace.Complete, e.Trace.Odd = true, nil
+	}
+	if out := outliersOf(t, fleetOf(t, Options{}, entries...)); len(out) == 0 {
 		t.Error("they would not stand out: the test shows nothing")
 	}
 	for _, res := range rep.Results {

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -34,6 +33,7 @@ type Fleet struct {
 	sound int // of the traces
 
 	rows     []row
+	byPath   []int // rows in the order of their paths; nil until it is asked for
 	seen     map[[16]byte]struct{}
 	columns  columns
 	lost     []loss
@@ -113,6 +113,7 @@ func (f *Fleet) add(e *Entry) error {
 	}
 	f.seen[r.key] = struct{}{}
 	at := len(f.rows)
+	f.byPath = nil
 	f.rows = append(f.rows, r)
 	f.count.Inputs++
 	g := f.group(f.opt.Group(e.Path))
@@ -198,15 +199,34 @@ func (f *Fleet) compare(a, b int) int {
 	return cmp.Or(cmp.Compare(x.path, y.path), bytes.Compare(x.key[:], y.key[:]))
 }
 
-// Paths yields those of the inputs that were added, and whether there is a trace.
-func (f *Fleet) Paths() iter.Seq2[string, bool] {
-	return func(yield func(string, bool) bool) {
-		for i := range f.rows {
-			if !yield(f.rows[i].path, f.rows[i].trace) {
-				return
-			}
+// Traces is how many were added.
+func (f *Fleet) Traces() int { return f.count.Traces }
+
+// Paths yields those of all inputs that were added.
+func (f *Fleet) Paths(yield func(string) bool) {
+	for i := range f.rows {
+		if !yield(f.rows[i].path) {
+			return
 		}
 	}
+}
+
+// HasTrace reports whether there is a trace of that path.
+func (f *Fleet) HasTrace(path string) bool {
+	if f.byPath == nil {
+		f.byPath = make([]int, len(f.rows))
+		for i := range f.rows {
+			f.byPath[i] = i
+		}
+		slices.SortFunc(f.byPath, f.compare)
+	}
+	at, ok := slices.BinarySearchFunc(f.byPath, path, func(i int, path string) int { return cmp.Compare(f.rows[i].path, path) })
+	for ; ok && at < len(f.rows) && f.rows[f.byPath[at]].path == path; at++ {
+		if f.rows[f.byPath[at]].trace {
+			return true
+		}
+	}
+	return false
 }
 
 // shownLost bounds the list of what was not read: each is a line of the ndjson output, too.

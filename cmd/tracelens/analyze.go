@@ -133,9 +133,12 @@ func budgets(cfg *config.Config, rep *analysis.Report, whole bool) (broken, open
 	if err := fl.Add(fleet.NewEntry(rep, "", "")); err != nil {
 		return nil, nil, &failure{rep.Trace.Name, err}
 	}
-	rep.Results = append(rep.Results, fl.Budgets())
-	broken, open = verdicts(fl)
-	return broken, open, nil
+	res, err := fl.Budgets()
+	if err != nil {
+		return nil, nil, err
+	}
+	rep.Results = append(rep.Results, res)
+	return verdicts(fl)
 }
 
 // chosen are the flags that choose analyzers.

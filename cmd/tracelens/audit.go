@@ -99,7 +99,7 @@ the traces are of several kinds, and none is an outlier.`,
 }
 
 func auditTraces(cmd *cobra.Command, f *auditFlags, args []string) error {
-	fl, cfg, err := f.fleet(cmd)
+	fl, cfg, err := f.fleet(cmd, f.cache)
 	if err != nil {
 		return err
 	}
@@ -146,6 +146,7 @@ func auditTraces(cmd *cobra.Command, f *auditFlags, args []string) error {
 		}
 		return rep, err
 	}
+	defer fl.Close()
 	if f.cache != "" {
 		if opt.Store, err = audit.OpenStore(f.cache, opt.Settings, opt.Tool); err != nil {
 			return &failure{f.cache, err}
@@ -219,14 +220,16 @@ func (f *auditFlags) run(cmd *cobra.Command, fl *fleet.Fleet, opt *audit.Options
 			return err
 		}
 	}
-	if err := f.grouped(inputs); err != nil {
+	if err := f.grouped(audit.Paths(inputs)); err != nil {
 		return err
 	}
 	var unread []*failure // of what the user named
 	skipped := 0
 	named := make(map[string]bool)
 	for _, in := range inputs {
-		named[in.Path] = in.Named
+		if in.Named {
+			named[in.Path] = true
+		}
 	}
 	m := newMeter(cmd.ErrOrStderr(), inputs, f.progress, f.watch || f.format == "ndjson" && f.toStdout())
 	warned := false
@@ -287,12 +290,10 @@ func (f *auditFlags) run(cmd *cobra.Command, fl *fleet.Fleet, opt *audit.Options
 	var written *failure
 	if !errors.As(verdict, &written) && f.interrupted == nil {
 		// What is not whole must not look green, nor like broken budgets alone.
-		if n := len(unread); n == 1 {
-			return unread[0]
-		} else if n > 1 {
-			return &failure{unread[0].name, fmt.Errorf("%w; and %s more that cannot be read", unread[0].err, plural(n-1, "file"))}
+		if err := unreadable(unread); err != nil {
+			return err
 		}
-		if !slices.ContainsFunc(fl.Entries(), func(e *fleet.Entry) bool { return e.Failure == "" }) {
+		if fl.Traces() == 0 {
 			return &failure{strings.Join(args, " "), errNoTrace}
 		}
 	}

@@ -71,7 +71,7 @@ const (
 func Run(ctx context.Context, inputs []Input, opt Options, each func(Done) error) error {
 	cpus := semaphore.NewWeighted(int64(opt.Jobs))
 	memory := semaphore.NewWeighted(opt.Memory)
-	ahead := semaphore.NewWeighted(int64(64 * opt.Jobs)) // results that wait for one before them
+	ahead := semaphore.NewWeighted(min(int64(64*opt.Jobs), opt.Memory>>20)) // results that wait for one before them
 	work, stop := context.WithCancel(ctx)
 	defer stop()
 	order := &sequence{each: each, waiting: make(map[int]Done)}
@@ -169,8 +169,13 @@ func (o *Options) failed(path string, err error) *fleet.Entry {
 	return &fleet.Entry{Schema: fleet.Schema, Tool: o.Tool, Settings: o.Settings, Path: path, Failure: err.Error()}
 }
 
-// read makes the Entries of an input.
-func (o *Options) read(ctx context.Context, in Input, jobs int) Done {
+// read makes the Entries of an input. A fault of ours costs this one only.
+func (o *Options) read(ctx context.Context, in Input, jobs int) (done Done) {
+	defer func() {
+		if v := recover(); v != nil {
+			done = Done{Entries: []*fleet.Entry{o.failed(in.Path, fmt.Errorf("internal error: %v", v))}, Bytes: in.Size}
+		}
+	}()
 	fail := func(err error) Done {
 		return Done{Entries: []*fleet.Entry{o.failed(in.Path, err)}, Bytes: in.Size}
 	}
@@ -225,7 +230,7 @@ func (o *Options) read(ctx context.Context, in Input, jobs int) Done {
 		}
 	}
 	e := o.trace(ctx, until{ctx, f}, in.Path, jobs)
-	done := Done{Entries: []*fleet.Entry{e}, Bytes: in.Size}
+	done = Done{Entries: []*fleet.Entry{e}, Bytes: in.Size}
 	after, err := os.Stat(in.Path)
 	if err == nil && (after.Size() != before.Size() || !after.ModTime().Equal(before.ModTime())) {
 		if e.Failure != "" {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,6 +24,17 @@ type Input struct {
 	Err   error // why it cannot be read; Size is 0 then
 	Named bool  // it is an argument itself, so it has to be there and to be a trace
 	Meant bool  // a pattern of the user says that it is a trace
+}
+
+// Paths yields those of inputs.
+func Paths(inputs []Input) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for i := range inputs {
+			if !yield(inputs[i].Path) {
+				return
+			}
+		}
+	}
 }
 
 // A Choice says which files below folders are inputs: those that match one of Include,

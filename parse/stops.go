@@ -25,7 +25,7 @@ func (t *tracker) beginSTW(ev *wire.Event) {
 		t.tr.Quality.NestedBegins++
 		t.endSTW(ev, true)
 	}
-	g := t.gs[ev.Slot]
+	g := t.at(ev.Slot)
 	reason := t.strings[StringID(ev.Name)]
 	t.touch()
 	t.stw = stopping{active: true, g: g, p: t.proc(ProcID(ev.P))}

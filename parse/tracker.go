@@ -1,7 +1,6 @@
 package parse
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -147,7 +146,8 @@ type tracker struct {
 	generation int
 	events     int64
 
-	gs                 []*goroutine // by slot; nil where none lives
+	gs                 []*goroutine // by slot; nil where none lives, or it is parked
+	parking            parking
 	freeGs             []*goroutine
 	incarnations       map[GoID]uint32 // of ids that cgo callbacks use
 	ps                 []*proc
@@ -178,7 +178,7 @@ const maxProcs = 1 << 16
 func newTracker(tr *Trace, opt Options, sink Sink) *tracker {
 	t := &tracker{
 		tr: tr, version: wire.Version(tr.Version), opt: opt, sink: sink, first: true, latest: math.MaxInt64,
-		gs: make([]*goroutine, 64), incarnations: make(map[GoID]uint32),
+		gs: make([]*goroutine, 64), parking: parking{limit: parkFrom}, incarnations: make(map[GoID]uint32),
 		threads:   make(map[ThreadID]struct{}),
 		tasks:     make(map[uint64]openTask),
 		preempted: tr.intern("preempted"), gosched: tr.intern("runtime.Gosched"),
@@ -239,6 +239,9 @@ func (t *tracker) event(ev *wire.Event) {
 	if slot := int(max(ev.Slot, ev.GSlot)); slot >= len(t.gs) {
 		t.gs = append(t.gs, make([]*goroutine, max(slot+1-len(t.gs), len(t.gs)))...)
 		t.limit()
+	}
+	if t.parking.whole > t.parking.limit {
+		t.park()
 	}
 	at := Time(ev.Time)
 	if t.first {
@@ -346,10 +349,7 @@ func (t *tracker) openWindow() {
 	t.begin = t.now
 	t.iv.Since = t.now
 	t.quiet = 0
-	for _, g := range t.gs {
-		if g == nil {
-			continue
-		}
+	t.each(func(g *goroutine) {
 		g.Since, g.Partial, g.spent = t.now, true, [NumGoStates]int64{}
 		g.born, g.bornSeen, g.First = t.now, false, false
 		g.waited, g.quiet, g.idle = t.waits.parts, 0, 0
@@ -359,7 +359,7 @@ func (t *tracker) openWindow() {
 		if g.assist {
 			g.assistFrom, g.assistPart, g.assistCPU = t.now, true, 0
 		}
-	}
+	})
 	for _, p := range t.ps {
 		if p == nil {
 			continue
@@ -483,7 +483,7 @@ func (t *tracker) finish() {
 	if d := int64(tr.Last - tr.First); t.events > 1000 && t.events*10 > d {
 		tr.Quality.ImplausibleClock = t.events
 	}
-	for _, g := range t.gs {
+	for _, g := range t.gs { // none of those that are parked
 		if g != nil && g.Func == 0 && g.Class == ClassUser {
 			tr.Quality.Unnamed++
 		}
@@ -511,8 +511,12 @@ func (t *tracker) finish() {
 		}
 		t.closeProc(p, ProcUndetermined, TakerNone)
 	}
-	gs := t.sorted(func(*goroutine) bool { return true })
-	for _, g := range gs {
+	slots := t.live(nil)
+	for _, slot := range slots {
+		g := t.gs[slot]
+		if g == nil { // parked: in neither
+			continue
+		}
 		if g.assist {
 			t.endAssist(g, true)
 		}
@@ -538,26 +542,14 @@ func (t *tracker) finish() {
 		}
 		t.send(KindRangeEnd)
 	}
-	for _, g := range gs {
+	for _, slot := range slots {
+		g := t.at(slot)
 		g.Reason, g.Stack = 0, 0
 		if g.From == GoRunnable {
 			t.waits.split(&g.Wait, &g.waited, int64(t.now-g.Since))
 		}
 		t.closeGo(g, GoUndetermined)
+		t.forget(g, &t.freeGs)
 	}
 	t.endHolds()
-}
-
-// sorted returns the live goroutines that keep selects, by when their span began.
-func (t *tracker) sorted(keep func(*goroutine) bool) []*goroutine {
-	var gs []*goroutine
-	for _, g := range t.gs {
-		if g != nil && keep(g) {
-			gs = append(gs, g)
-		}
-	}
-	slices.SortFunc(gs, func(a, b *goroutine) int {
-		return cmp.Or(cmp.Compare(a.Since, b.Since), cmp.Compare(a.ID, b.ID))
-	})
-	return gs
 }

@@ -45,7 +45,7 @@ func (t *tracker) park() {
 	case k.limit == parkAlways:
 		k.looked = t.now
 	case k.unparked > k.put/2 && k.put > 0:
-		k.limit *= 2
+		k.limit *= 4
 		if k.whole <= k.limit {
 			k.put, k.unparked = 0, 0
 			return

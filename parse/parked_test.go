@@ -7,9 +7,11 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"testing"
 	"time"
 
+	"github.com/tracelens/tracelens/internal/bench"
 	"github.com/tracelens/tracelens/internal/corpus"
 )
 
@@ -74,5 +76,33 @@ func TestParked(t *testing.T) {
 				t.Errorf("%s: %d events, want %d", name, len(got), len(want))
 			}
 		}
+	}
+}
+
+// TestGoroutineSize: what is held of goroutines that wait to the end, by the reader and
+// by one who follows them.
+func TestGoroutineSize(t *testing.T) {
+	const n = 60_000
+	data := bench.Keys("goroutines", n)
+	live := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before, most := live(), int64(0)
+	tr, err := Read(context.Background(), bytes.NewReader(data), Options{}, func(e *Event) {
+		if e.Kind == KindGoLife && most == 0 { // the first of those that the end of the trace tells
+			most = live() - before
+		}
+	})
+	if err != nil || tr.Fault != nil {
+		t.Fatal(err, tr.Fault)
+	}
+	runtime.KeepAlive(data)
+	if each := most / n; each > 260 || most == 0 {
+		t.Errorf("a goroutine takes %d bytes, want at most 260", each)
+	} else {
+		t.Logf("a goroutine takes %d bytes", each)
 	}
 }

@@ -1,0 +1,94 @@
+package bench
+
+import (
+	"fmt"
+
+	"github.com/tracelens/tracelens/parse/tracetest"
+)
+
+// KeyKinds are the kinds of Keys.
+var KeyKinds = []string{"tasks", "types", "regions", "logs", "sites", "goroutines"}
+
+// Keys returns a trace of Go 1.26 with n of one kind of key: what a reader holds for each
+// shows in its memory.
+func Keys(kind string, n int) []byte {
+	w := &keyWriter{Writer: tracetest.NewWriter(26), now: 1000}
+	main := tracetest.Frame{Func: "main.main", File: "/src/main.go", Line: 10}
+	loop := tracetest.Frame{Func: "main.worker", File: "/src/main.go", Line: 20}
+	w.here, w.entry = w.Stack(main), w.Stack(loop)
+	w.waits = w.Stack(tracetest.Frame{Func: "runtime.chanrecv1", File: "/go/src/runtime/chan.go", Line: 509}, loop)
+	w.event(tracetest.ProcStatus, 0, tracetest.ProcRunning)
+	w.event(tracetest.GoStatus, 1, 1, tracetest.GoRunning)
+	w.event(tracetest.ProcsChange, 1, w.here)
+	for i := range uint64(n) {
+		keys[kind](w, i)
+	}
+	w.EndGeneration()
+	return w.Bytes()
+}
+
+// keys write the i-th key.
+var keys = map[string]func(w *keyWriter, i uint64){
+	"tasks": func(w *keyWriter, i uint64) {
+		w.event(tracetest.TaskBegin, i+1, 0, w.String(fmt.Sprintf("req-%d", i)), w.here)
+		w.event(tracetest.TaskEnd, i+1, w.here)
+	},
+	"types": func(w *keyWriter, i uint64) { // names that are no numbers
+		w.event(tracetest.TaskBegin, i+1, 0, w.String(word(i)), w.here)
+		w.event(tracetest.TaskEnd, i+1, w.here)
+	},
+	"regions": func(w *keyWriter, i uint64) {
+		name := w.String(fmt.Sprintf("row-%d", i))
+		w.event(tracetest.RegionBegin, 0, name, w.here)
+		w.event(tracetest.RegionEnd, 0, name, w.here)
+	},
+	"logs": func(w *keyWriter, i uint64) {
+		w.event(tracetest.Log, 0, w.String(fmt.Sprintf("key-%d", i)), w.String(fmt.Sprintf("value %d", i)), w.here)
+	},
+	"sites": func(w *keyWriter, i uint64) { // goroutines that live one after the other
+		site := w.Stack(tracetest.Frame{Func: "main.spawn" + word(i/1000), File: "/src/main.go", Line: int(i%1000) + 1}, tracetest.Frame{Func: "main.main", File: "/src/main.go", Line: 10})
+		w.goroutine(i+2, site)
+		w.event(tracetest.GoBlock, w.String("chan receive"), w.here)
+		w.event(tracetest.GoStart, i+2, 1)
+		w.event(tracetest.GoDestroy)
+		w.resume()
+	},
+	"goroutines": func(w *keyWriter, i uint64) { // all blocked to the end
+		w.goroutine(i+2, w.here)
+		w.event(tracetest.GoBlock, w.String("chan receive"), w.here)
+		w.event(tracetest.GoStart, i+2, 1)
+		w.event(tracetest.GoBlock, w.String("chan receive"), w.waits)
+		w.resume()
+	},
+}
+
+// keyWriter writes what goroutine 1 does on P 0 and thread 1.
+type keyWriter struct {
+	*tracetest.Writer
+	now                uint64
+	starts             uint64 // of goroutine 1
+	here, waits, entry uint64
+}
+
+func (w *keyWriter) event(typ tracetest.Type, args ...uint64) {
+	w.now += 300
+	w.Event(1, w.now, typ, args...)
+}
+
+func (w *keyWriter) goroutine(id, site uint64) { w.event(tracetest.GoCreate, id, w.entry, site) }
+
+// resume lets goroutine 1 go on, which the network poller wakes.
+func (w *keyWriter) resume() {
+	w.event(tracetest.GoUnblock, 1, w.starts+1, 0)
+	w.event(tracetest.GoStart, 1, w.starts+2)
+	w.starts += 2
+}
+
+// word is one of letters alone for each number.
+func word(i uint64) string {
+	b := []byte{'Q'}
+	for ; i > 0; i /= 16 {
+		b = append(b, 'g'+byte(i%16))
+	}
+	return string(b)
+}

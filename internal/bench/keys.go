@@ -7,7 +7,7 @@ import (
 )
 
 // KeyKinds are the kinds of Keys.
-var KeyKinds = []string{"tasks", "types", "regions", "logs", "sites", "goroutines"}
+var KeyKinds = []string{"tasks", "types", "regions", "logs", "sites", "waits", "calls", "goroutines"}
 
 // Keys returns a trace of Go 1.26 with n of one kind of key: what a reader holds for each
 // shows in its memory.
@@ -46,12 +46,19 @@ var keys = map[string]func(w *keyWriter, i uint64){
 		w.event(tracetest.Log, 0, w.String(fmt.Sprintf("key-%d", i)), w.String(fmt.Sprintf("value %d", i)), w.here)
 	},
 	"sites": func(w *keyWriter, i uint64) { // goroutines that live one after the other
-		site := w.Stack(tracetest.Frame{Func: "main.spawn" + word(i/1000), File: "/src/main.go", Line: int(i%1000) + 1}, tracetest.Frame{Func: "main.main", File: "/src/main.go", Line: 10})
-		w.goroutine(i+2, site)
+		w.goroutine(i+2, w.place(i))
 		w.event(tracetest.GoBlock, w.String("chan receive"), w.here)
 		w.event(tracetest.GoStart, i+2, 1)
 		w.event(tracetest.GoDestroy)
 		w.resume()
+	},
+	"waits": func(w *keyWriter, i uint64) { // each somewhere else
+		w.event(tracetest.GoBlock, w.String("chan receive"), w.place(i, tracetest.Frame{Func: "runtime.chanrecv1", File: "/go/src/runtime/chan.go", Line: 509}))
+		w.resume()
+	},
+	"calls": func(w *keyWriter, i uint64) { // likewise
+		w.event(tracetest.GoSyscallBegin, i+1, w.place(i, tracetest.Frame{Func: "syscall.Read", File: "/go/src/syscall/syscall_unix.go", Line: 183}))
+		w.event(tracetest.GoSyscallEnd)
 	},
 	"goroutines": func(w *keyWriter, i uint64) { // all blocked to the end
 		w.goroutine(i+2, w.here)
@@ -76,6 +83,11 @@ func (w *keyWriter) event(typ tracetest.Type, args ...uint64) {
 }
 
 func (w *keyWriter) goroutine(id, site uint64) { w.event(tracetest.GoCreate, id, w.entry, site) }
+
+// place is a stack of its own for each number.
+func (w *keyWriter) place(i uint64, inner ...tracetest.Frame) uint64 {
+	return w.Stack(append(inner, tracetest.Frame{Func: "main.spawn" + word(i/1000), File: "/src/main.go", Line: int(i%1000) + 1}, tracetest.Frame{Func: "main.main", File: "/src/main.go", Line: 10})...)
+}
 
 // resume lets goroutine 1 go on, which the network poller wakes.
 func (w *keyWriter) resume() {

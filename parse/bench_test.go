@@ -21,6 +21,7 @@ import (
 	"github.com/tracelens/tracelens/internal/bench"
 	"github.com/tracelens/tracelens/parse"
 	"github.com/tracelens/tracelens/parse/internal/wire"
+	"github.com/tracelens/tracelens/parse/tracetest"
 )
 
 var megabytes = flag.String("mb", "10", "size of the traces of BenchmarkReport in `MB`")
@@ -111,9 +112,9 @@ func BenchmarkReport(b *testing.B) {
 // many tasks, regions, goroutines and the like, beside those of a bare drain of the
 // reference reader.
 func BenchmarkKeys(b *testing.B) {
-	for _, kind := range bench.KeyKinds {
+	for _, kind := range tracetest.KeyKinds {
 		for _, n := range []int{10_000, 100_000, 1_000_000} {
-			data := bench.Keys(kind, n)
+			data := tracetest.Keys(kind, n)
 			file := filepath.Join(b.TempDir(), "keys.trace")
 			if err := os.WriteFile(file, data, 0o666); err != nil {
 				b.Fatal(err)

@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tracelens/tracelens/internal/bench"
 	"github.com/tracelens/tracelens/internal/corpus"
+	"github.com/tracelens/tracelens/parse/tracetest"
 )
 
 // followed are the events of a trace whose goroutines are parked from a limit on.
@@ -83,7 +83,7 @@ func TestParked(t *testing.T) {
 // by one who follows them.
 func TestGoroutineSize(t *testing.T) {
 	const n = 200_000
-	data := bench.Keys("goroutines", n)
+	data := tracetest.Keys("goroutines", n)
 	live := func() int64 {
 		var m runtime.MemStats
 		runtime.GC()

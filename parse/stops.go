@@ -38,6 +38,7 @@ func (t *tracker) beginSTW(ev *wire.Event) {
 		Start: reason == "start trace", LastStop: t.now, LastP: NoProc, LastG: NoGo,
 	}
 	t.iv.STW = true
+	t.freed = t.freed || t.stw.r.Stop.Mark
 	if t.stw.r.Stop.Mark && t.gcOn {
 		t.gc.MarkEnd = t.now
 	}

@@ -164,7 +164,9 @@ type tracker struct {
 	stw     stopping
 	gc      Range // the cycle under way
 	gcOn    bool
-	gcEnded bool // GCEnd was seen, its stop-the-world still lasts
+	gcEnded bool  // GCEnd was seen, its stop-the-world still lasts
+	heap    int64 // live, at the event that told it last; 0 for none
+	freed   bool  // a mark has ended since
 
 	origins bool // a sink wants to know where goroutines come from
 	queues  runQueues
@@ -406,7 +408,9 @@ func (t *tracker) sync(ev *wire.Event) {
 	}
 	t.clock(int64(ev.Values[0]), int64(ev.Values[1]))
 	t.tr.Quality.ClockChanges += int64(ev.Mode)
-	t.tr.Quality.Moved, t.tr.Quality.LargestMove = int64(ev.Slot), ev.Res
+	q := &t.tr.Quality
+	q.Moved, q.LargestMove = int64(ev.Slot), ev.Res
+	q.BeyondEnd, q.Rewound, q.Late, q.Skipped = int64(ev.GSlot), int64(ev.Stack), int64(ev.ResStack), int64(ev.Reason)
 	if t.first {
 		return
 	}

@@ -85,7 +85,8 @@ type Event struct {
 
 	// OpSync: Slot is how many events so far were moved because they say an earlier time
 	// than the generation before their own, Res by how many ns at most. Name is the tick of
-	// the clock in ns, rounded, 0 for not told; Text is 1 if that is an estimate.
+	// the clock in ns, rounded, 0 for not told; Text is 1 if that is an estimate. GSlot,
+	// Stack, ResStack and Reason are the counts of odd: beyond, rewound, late, skipped.
 
 	// Values are, by Op: a stack that the goroutine shows only later (OpGo, statuses and
 	// callbacks from C that begin; 0 for none), the task and its parent (tasks; 0 for

@@ -15,6 +15,7 @@ import (
 type columns struct {
 	byName map[string]*column
 	size   int // of all tails
+	most   int // size from which on they go to the file
 	dir    string
 	file   *os.File // nil until it is needed
 	end    int64    // of what is written
@@ -83,7 +84,7 @@ func (c *columns) add(row int, metrics map[string]analysis.Metric) error {
 		col.n++
 		c.size += len(col.tail) - before
 	}
-	if c.size > spillAt {
+	if c.size > c.most {
 		return c.spill()
 	}
 	return nil

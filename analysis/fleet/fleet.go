@@ -74,7 +74,7 @@ func New(opt Options) *Fleet {
 		opt.Group = func(string) string { return "" }
 	}
 	return &Fleet{
-		opt: opt, seen: make(map[[16]byte]struct{}), columns: columns{byName: make(map[string]*column), dir: opt.Dir},
+		opt: opt, seen: make(map[[16]byte]struct{}), columns: columns{byName: make(map[string]*column), most: spillAt, dir: opt.Dir},
 		codes: make(map[string]*firing), groups: make(map[string]*group), pools: make(map[string]*sketch.Histogram),
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis"
@@ -125,6 +127,78 @@ func TestOrder(t *testing.T) {
 		}
 		if got != want {
 			t.Fatalf("order %d gives another report", seed)
+		}
+	}
+}
+
+// TestSetAside: metrics that went to a file count as the others do, and the file is gone
+// when the fleet is closed.
+func TestSetAside(t *testing.T) {
+	limit := 1.5e6
+	opt := Options{Dir: t.TempDir(), Budgets: []Budget{{Name: "b", Metric: "sched.latency.user.p99", Unit: analysis.NS, Quantile: .9, Least: 1, Max: &limit}}}
+	at := int64(-5)
+	var entries []*Entry
+	for i := range 200 {
+		e := entry(i)
+		if i%3 == 0 {
+			delete(e.Metrics, "gc.cycles")
+		}
+		m := e.Metrics["gc.mmu.10ms"]
+		m.At = &at
+		e.Metrics["gc.mmu.10ms"] = m
+		if i == 50 {
+			m.Value = .001
+			e.Metrics["gc.mmu.10ms"] = m
+		}
+		entries = append(entries, e)
+	}
+	want := text(t, fleetOf(t, opt, entries...))
+	f := New(opt)
+	f.columns.most = 100
+	for _, e := range entries {
+		if err := f.Add(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if f.columns.file == nil {
+		t.Fatal("nothing was set aside")
+	}
+	if got := text(t, f); got != want || !strings.Contains(want, "host2/050.trace") {
+		t.Errorf("%s\n\nwant\n%s", got, want)
+	}
+	f.Close()
+	if left, err := os.ReadDir(opt.Dir); err != nil || len(left) > 0 {
+		t.Errorf("%v are left, %v", left, err)
+	}
+}
+
+// TestManyGroups: the groups that are told apart, and the sums of the others, are those
+// of the set of entries, and nothing is lost.
+func TestManyGroups(t *testing.T) {
+	var want string
+	for seed := range uint64(3) {
+		f := New(Options{Group: func(path string) string { return path }})
+		for _, i := range rand.New(rand.NewPCG(seed, 2)).Perm(maxGroups + 500) {
+			e := entry(i % 60)
+			e.Path = fmt.Sprintf("group-%05d", i)
+			if err := f.Add(e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		table := f.compareGroups()
+		n := int64(0)
+		for i := range table.Rows {
+			n += table.Cell(i, "traces").(int64)
+		}
+		if n != maxGroups+500 || len(table.Rows) != maxGroups+1 || table.Cell(maxGroups, "traces") != int64(500) {
+			t.Fatalf("%d rows of %d traces, %v in the last", len(table.Rows), n, table.Rows[len(table.Rows)-1])
+		}
+		got := fmt.Sprint(table.Rows)
+		if want == "" {
+			want = got
+		}
+		if got != want {
+			t.Errorf("order %d gives other groups", seed)
 		}
 	}
 }

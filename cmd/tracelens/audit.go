@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -186,12 +185,7 @@ func (f *auditFlags) intoFile(cmd *cobra.Command, fl *fleet.Fleet, opt *audit.Op
 	var verdict error
 	err := writeFileAs(f.out, func(w io.Writer) error {
 		verdict = f.run(cmd, fl, opt, args, w)
-		if f.interrupted != nil {
-			return json.NewEncoder(w).Encode(struct {
-				Interrupted *analysis.Interrupted `json:"interrupted"`
-			}{f.interrupted})
-		}
-		return nil
+		return f.endLines(w)
 	}, func(name string) string {
 		if f.interrupted != nil {
 			return partial(name)
@@ -337,7 +331,7 @@ func (f *auditFlags) choice() (c audit.Choice, err error) {
 	return c, err
 }
 
-// follow reads inputs, and then those that appear or change, once they no longer grow.
+// follow reads inputs, and then those that appear or change, once they no longer do.
 func (f *auditFlags) follow(cmd *cobra.Command, inputs []audit.Input, opt *audit.Options, args []string, choice audit.Choice, skip []string, take func(audit.Done) error) error {
 	if slices.Contains(args, "-") {
 		return errors.New("--watch follows folders and globs, not a list on standard input")
@@ -345,8 +339,8 @@ func (f *auditFlags) follow(cmd *cobra.Command, inputs []audit.Input, opt *audit
 	if f.poll <= 0 {
 		return fmt.Errorf("--poll %v: need more than 0", f.poll)
 	}
-	read := make(map[string]bool)
-	last := make(map[string]int64)
+	type state struct{ size, time int64 }
+	read, last := make(map[string]state), make(map[string]state)
 	ctx := cmd.Context()
 	for {
 		var ready []audit.Input
@@ -354,11 +348,12 @@ func (f *auditFlags) follow(cmd *cobra.Command, inputs []audit.Input, opt *audit
 			if errors.Is(in.Err, audit.ErrNoMatch) || errors.Is(in.Err, fs.ErrNotExist) {
 				continue // it may come
 			}
-			if was, seen := last[in.Path]; seen && was == in.Size && !read[in.Path] {
+			now := state{in.Size, in.Time}
+			if was, seen := last[in.Path]; seen && was == now && read[in.Path] != now {
 				ready = append(ready, in)
-				read[in.Path] = true
+				read[in.Path] = now
 			}
-			last[in.Path] = in.Size
+			last[in.Path] = now
 		}
 		if err := audit.Run(ctx, ready, *opt, take); err != nil {
 			return err

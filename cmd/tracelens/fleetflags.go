@@ -229,6 +229,16 @@ func line(w io.Writer, e *fleet.Entry) error {
 	return err
 }
 
+// endLines says after the lines of a run that was ended how far it came.
+func (f *fleetFlags) endLines(w io.Writer) error {
+	if f.interrupted == nil {
+		return nil
+	}
+	return json.NewEncoder(w).Encode(struct {
+		Interrupted *analysis.Interrupted `json:"interrupted"`
+	}{f.interrupted})
+}
+
 // arrived says in one line what a trace came to.
 func arrived(w io.Writer, e *fleet.Entry) error {
 	say := e.Failure

@@ -120,7 +120,7 @@ func (f *fleetFlags) lines(w io.Writer, all []emitted) error {
 			return err
 		}
 	}
-	return nil
+	return f.endLines(w)
 }
 
 // readEntry reads what audit --emit wrote. A fault of ours costs this one only.

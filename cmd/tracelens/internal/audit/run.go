@@ -57,10 +57,12 @@ type Done struct {
 
 const (
 	// A trace is read as a stream: what is held follows from the goroutines and stacks in
-	// it, at most about six times its size in traces of nothing but goroutines.
+	// it, at most about ten times its size in traces of nothing but goroutines. Compressed
+	// ones are about a quarter of it.
 	needFixed   = 32 << 20
-	needPerByte = 6
-	needMost    = 256 << 20
+	needPerByte = 10
+	compression = 4
+	maxWindow   = 128 << 20 // of zstd: parse/decompress.go
 
 	large = 32 << 20 // from where on a file gets all CPUs
 )
@@ -81,7 +83,7 @@ func Run(ctx context.Context, inputs []Input, opt Options, each func(Done) error
 		if in.Size >= large {
 			jobs = int64(opt.Jobs)
 		}
-		need := min(needFixed+needPerByte*in.Size, needMost, opt.Memory)
+		need := min(need(in), opt.Memory)
 		if ahead.Acquire(work, 1) != nil || cpus.Acquire(work, jobs) != nil || memory.Acquire(work, need) != nil {
 			break
 		}
@@ -104,6 +106,31 @@ func Run(ctx context.Context, inputs []Input, opt Options, each func(Done) error
 		})
 	}
 	return errors.Join(g.Wait(), order.rest(), ctx.Err())
+}
+
+// need is about how much memory the reading of an input takes.
+func need(in Input) int64 {
+	if in.Err != nil {
+		return needFixed
+	}
+	size, window := in.Size, int64(0)
+	if f, err := os.Open(in.Path); err == nil {
+		var head zstd.Header
+		first := make([]byte, zstd.HeaderMaxSize)
+		n, _ := f.ReadAt(first, 0)
+		f.Close()
+		switch {
+		case bytes.HasPrefix(first[:n], []byte{0x1f, 0x8b}):
+			size *= compression
+		case head.Decode(first[:n]) == nil && !head.Skippable:
+			size *= compression
+			if head.SingleSegment {
+				head.WindowSize = head.FrameContentSize
+			}
+			window = int64(min(head.WindowSize, maxWindow))
+		}
+	}
+	return needFixed + needPerByte*size + window
 }
 
 // failed reports whether an entry has no trace.

@@ -268,8 +268,8 @@ func (t *tracker) metric(ev *wire.Event) {
 		if n < 0 || n > 1<<48 {
 			t.tr.Quality.ImplausibleHeap++
 		}
-		// What Ps have set aside and did not use is taken back (mcache.go:releaseAll).
-		if t.heap-n > t.heap/8+int64(t.alive)<<17 && !t.freed {
+		// What a P has set aside and did not use is taken back (mcache.go:releaseAll).
+		if t.heap-n > t.heap/8+1<<20 && !t.freed {
 			t.tr.Quality.HeapDrops++
 		}
 		if t.heap = n; !t.stw.active {

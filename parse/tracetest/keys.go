@@ -5,7 +5,7 @@ import (
 )
 
 // KeyKinds are the kinds of Keys.
-var KeyKinds = []string{"tasks", "types", "regions", "logs", "sites", "waits", "calls", "goroutines"}
+var KeyKinds = []string{"tasks", "types", "regions", "logs", "sites", "waits", "calls", "pairs", "goroutines"}
 
 // Keys returns a trace of Go 1.26 with n of one kind of key: what a reader holds for each
 // shows in its memory.
@@ -57,6 +57,17 @@ var keys = map[string]func(w *keyWriter, i uint64){
 	"calls": func(w *keyWriter, i uint64) { // likewise
 		w.event(GoSyscallBegin, i+1, w.place(i, Frame{Func: "syscall.Read", File: "/go/src/syscall/syscall_unix.go", Line: 183}))
 		w.event(GoSyscallEnd)
+	},
+	"pairs": func(w *keyWriter, i uint64) { // of a thousand places to wait at, each with who ends it
+		if i == 0 {
+			w.goroutine(2, w.here)
+		} else {
+			w.event(GoUnblock, 2, 2*i, w.place(1000+i/1000))
+		}
+		w.event(GoBlock, w.String("chan receive"), w.here)
+		w.event(GoStart, 2, 2*i+1)
+		w.event(GoBlock, w.String("chan receive"), w.place(i%1000, Frame{Func: "runtime.chanrecv1", File: "/go/src/runtime/chan.go", Line: 509}))
+		w.resume()
 	},
 	"goroutines": func(w *keyWriter, i uint64) { // all blocked to the end
 		w.goroutine(i+2, w.here)

@@ -31,7 +31,7 @@ type parking struct {
 
 // at is the goroutine of a slot, nil where none lives.
 func (t *tracker) at(slot uint32) *goroutine {
-	if g := t.gs[slot]; g != nil || int(slot) >= len(t.parking.parked) {
+	if g := t.gs[slot]; g != nil {
 		return g
 	}
 	return t.unpark(slot)
@@ -87,10 +87,10 @@ func (t *tracker) park() {
 // unpark follows a goroutine again, nil where none is parked.
 func (t *tracker) unpark(slot uint32) *goroutine {
 	k := &t.parking
-	data := k.parked[slot]
-	if data == "" {
+	if int(slot) >= len(k.parked) || k.parked[slot] == "" {
 		return nil
 	}
+	data := k.parked[slot]
 	g := t.blankGoroutine(&k.free, &t.freeGs)
 	code := coder{data: data, reading: true, from: t.tr.First}
 	code.goroutine(g)

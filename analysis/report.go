@@ -26,14 +26,23 @@ type Report struct {
 	Verdict *Verdict          `json:"verdict,omitempty"` // of the report over one trace
 	Fleet   *Fleet            `json:"fleet,omitempty"`   // of a report over many traces; Trace holds its name only
 
+	Comparison *Comparison `json:"comparison,omitempty"` // of a report over two sides
+
 	// Pools are the distributions behind the metrics of the same prefix. They merge
 	// exactly over traces.
 	Pools map[string]*sketch.Histogram `json:"-"`
+
+	// Stretches are what parts of the trace come to on their own, as Options.Stretches
+	// asks: they show how much its numbers vary. They hold no findings.
+	Stretches []*Report `json:"-"`
 
 	Config       *Config       `json:"config,omitempty"`       // nil where nothing was configured
 	Suppressed   []Suppressed  `json:"suppressed,omitempty"`   // findings taken out of Results
 	Suppressions []Suppression `json:"suppressions,omitempty"` // all that were configured, also those without effect
 }
+
+// Many reports whether it is about several traces, so that moments in it are of none.
+func (r *Report) Many() bool { return r.Fleet != nil || r.Comparison != nil }
 
 // Config says under which configuration a report was made.
 type Config struct {

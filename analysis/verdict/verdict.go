@@ -23,7 +23,7 @@ const (
 // Of makes the verdict of a report over one trace, nil for a report over many. It is to
 // be made again when findings were suppressed or graded otherwise.
 func Of(rep *analysis.Report) *analysis.Verdict {
-	if rep.Fleet != nil {
+	if rep.Many() {
 		return nil
 	}
 	v := new(analysis.Verdict)

@@ -63,7 +63,10 @@ func MainFigures(r *analysis.Report) []View {
 // analysed time, and which trace it was.
 func PlotOptions(r *analysis.Report) plots.Options {
 	t := r.Trace
-	footer := fmt.Sprintf("%s, %s, %s", filepath.Base(t.Name), t.Format, analysis.FormatDuration(t.Duration, t.Quantum))
+	footer := filepath.Base(t.Name)
+	if r.Comparison == nil {
+		footer += fmt.Sprintf(", %s, %s", t.Format, analysis.FormatDuration(t.Duration, t.Quantum))
+	}
 	if t.Window {
 		footer += " from " + analysis.FormatMoment(t.From)
 	}

@@ -19,7 +19,7 @@ func Text(w io.Writer, rep *analysis.Report, opt Options) error {
 		p.line("")
 		p.say("", lines...)
 	}
-	if p.Brief && !p.many {
+	if p.Brief && !rep.Many() {
 		p.brief(rep)
 		p.configured(rep)
 		_, err := io.WriteString(w, p.b.String())

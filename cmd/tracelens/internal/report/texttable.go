@@ -251,13 +251,14 @@ func withoutCommonDirectories(cells []string) {
 func withoutDirectories(cells []string) {
 	for r, cell := range cells {
 		if strings.Contains(cell, ".") { // the code of a finding has none
-			cells[r] = directories.ReplaceAllString(cell, "")
+			cells[r] = directories.ReplaceAllString(cell, "$2")
 		}
 	}
 }
 
-// directories is the part of an import path before its last element.
-var directories = regexp.MustCompile(`([\w.~@-]+/)+`)
+// directories is the part of an import path before its last element, in which there is a
+// dot; units such as ms/s have none.
+var directories = regexp.MustCompile(`([\w.~@-]+/)+([\w~@-]+\.)`)
 
 // shorten cuts s to width cells: what follows its first word, or, when that is
 // too wide itself, its middle. The end of a name, with the function's own name

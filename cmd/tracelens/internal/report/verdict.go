@@ -38,6 +38,12 @@ func lost(rep *analysis.Report) string {
 // facts say which trace or fleet it is.
 func facts(rep *analysis.Report) []string {
 	s := &rep.Trace
+	if c := rep.Comparison; c != nil {
+		side := func(s *analysis.ComparedSide) string {
+			return fmt.Sprintf("%s of %s, %s", counted(int64(s.Traces), "trace"), analysis.FormatDuration(s.Duration, 1), counted(s.Events, "event"))
+		}
+		return []string{"old: " + side(&c.Old), "new: " + side(&c.New)}
+	}
 	if f := rep.Fleet; f != nil {
 		return []string{
 			counted(int64(f.Traces), "trace") + " of " + counted(int64(f.Inputs), "input"), analysis.FormatBytes(f.Bytes),

@@ -37,8 +37,9 @@ func (t *tracker) at(slot uint32) *goroutine {
 	return t.unpark(slot)
 }
 
-// park parks those who wait since before the last look, and have a name. Where most of them were wanted
-// again, they are looked at less often.
+// park parks those who wait since before the last look, have a name, and are in no
+// region, nor the author of a task that is open. Where most of them were wanted again,
+// they are looked at less often.
 func (t *tracker) park() {
 	k := &t.parking
 	switch {

@@ -18,6 +18,7 @@ type columns struct {
 	most   int // size from which on they go to the file
 	dir    string
 	file   *os.File // nil until it is needed
+	name   string   // of the file, where it cannot go without one
 	end    int64    // of what is written
 }
 
@@ -48,7 +49,7 @@ type value struct {
 
 // kindOf is what all values of a metric have in common.
 func kindOf(m analysis.Metric) analysis.Metric {
-	m.Value, m.N, m.At, m.Confidence = 0, 0, nil, ""
+	m.Value, m.N, m.At = 0, 0, nil
 	return m
 }
 
@@ -98,7 +99,9 @@ func (c *columns) spill() error {
 			return err
 		}
 		c.file = f
-		os.Remove(f.Name()) // it stays as long as it is open; where it cannot be, close removes it
+		if os.Remove(f.Name()) != nil { // Windows: only once it is closed
+			c.name = f.Name()
+		}
 	}
 	for _, col := range c.byName {
 		if len(col.tail) == 0 {
@@ -150,6 +153,8 @@ func (c *columns) values(col *column) ([]value, error) {
 func (c *columns) close() {
 	if c.file != nil {
 		c.file.Close()
-		os.Remove(c.file.Name())
+		if c.name != "" {
+			os.Remove(c.name)
+		}
 	}
 }

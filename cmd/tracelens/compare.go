@@ -113,8 +113,8 @@ func compareTraces(cmd *cobra.Command, f *compareFlags, olds, news []string) err
 	if err != nil {
 		return err
 	}
-	if !slices.Contains([]string{"", compare.PerSecond, compare.PerRequest, compare.PerBusy}, f.per) {
-		return fmt.Errorf("unknown --per %q; there are: %s, %s, %s", f.per, compare.PerSecond, compare.PerRequest, compare.PerBusy)
+	if err := knownPer(f.per); err != nil {
+		return err
 	}
 	var sides [2]compare.Side
 	var inputs [2][]audit.Input
@@ -151,6 +151,16 @@ func compareTraces(cmd *cobra.Command, f *compareFlags, olds, news []string) err
 	}
 	return fails.check(rep.Comparison)
 }
+
+func knownPer(per string) error {
+	if !slices.Contains([]string{"", compare.PerSecond, compare.PerRequest, compare.PerBusy}, per) {
+		return fmt.Errorf("unknown --per %q; there are: %s, %s, %s", per, compare.PerSecond, compare.PerRequest, compare.PerBusy)
+	}
+	return nil
+}
+
+// errMany is the error of a report that is no trace's.
+var errMany = errors.New("a report over several traces: compare needs those of single ones")
 
 // side reads what arguments stand for.
 func (f *compareFlags) side(cmd *cobra.Command, args []string, inputs []audit.Input, alone bool) (compare.Side, error) {
@@ -254,8 +264,8 @@ func savedTrace(path string) (*compare.Trace, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case rep.Fleet != nil || rep.Comparison != nil:
-		return nil, errors.New("a report over several traces: compare needs those of single ones")
+	case rep.Many():
+		return nil, errMany
 	}
 	return compare.OfReport(rep), nil
 }

@@ -65,7 +65,7 @@ func PlotOptions(r *analysis.Report) plots.Options {
 	t := r.Trace
 	footer := filepath.Base(t.Name)
 	if r.Comparison == nil {
-		footer += fmt.Sprintf(", %s, %s", t.Format, analysis.FormatDuration(t.Duration, t.Quantum))
+		footer += fmt.Sprintf(", %s, %s", formatName(&t), analysis.FormatDuration(t.Duration, t.Quantum))
 	}
 	if t.Window {
 		footer += " from " + analysis.FormatMoment(t.From)

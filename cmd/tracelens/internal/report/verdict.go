@@ -50,7 +50,7 @@ func facts(rep *analysis.Report) []string {
 			counted(f.Events, "event"), analysis.FormatDuration(f.Duration, s.Quantum) + " in all",
 		}
 	}
-	format := strings.Replace(s.Format, "go", "Go", 1) + " format"
+	format := formatName(s)
 	if s.Compression != "" {
 		format += " in " + s.Compression
 	}
@@ -72,6 +72,11 @@ func facts(rep *analysis.Report) []string {
 		facts = append(facts, "began "+at.Format("2006-01-02 15:04:05 MST"))
 	}
 	return facts
+}
+
+// formatName is that of the format, which several versions of Go may write.
+func formatName(s *analysis.Summary) string {
+	return strings.Replace(s.Format, "go", "Go", 1) + " format"
 }
 
 func counted(n int64, what string) string {

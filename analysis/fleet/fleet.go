@@ -253,11 +253,12 @@ func (f *Fleet) Report(name string) (*analysis.Report, error) {
 		if err != nil {
 			return nil, err
 		}
-		far := f.outliers(col, values)
+		sorted := sortedValues(values)
+		far := f.outliers(col, values, sorted)
 		ranks.add(far)
 		if t, ok := byUnit[col.kind.Unit]; ok {
 			f.addOutliers(t[0], far, len(values))
-			f.addDistribution(t[1], col, values)
+			f.addDistribution(t[1], col, values, sorted)
 		}
 	}
 	worst := ranks.table(f)

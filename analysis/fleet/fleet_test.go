@@ -93,7 +93,7 @@ func outliersOf(t *testing.T, f *Fleet) (out []outlier) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out = append(out, f.outliers(col, values)...)
+		out = append(out, f.outliers(col, values, sortedValues(values))...)
 	}
 	return out
 }

@@ -57,10 +57,26 @@ func median(sorted []float64) float64 {
 	return (sorted[n/2-1] + sorted[n/2]) / 2
 }
 
-// spread is a standard deviation from absolute deviations: by their median, or by their
-// mean where more than half are 0.
+// deviations are the absolute ones of sorted values from mid, sorted.
+func deviations(sorted []float64, mid float64) []float64 {
+	out := make([]float64, 0, len(sorted))
+	above, _ := slices.BinarySearch(sorted, mid)
+	for below := above - 1; len(out) < len(sorted); {
+		switch {
+		case above == len(sorted), below >= 0 && mid-sorted[below] < sorted[above]-mid:
+			out = append(out, mid-sorted[below])
+			below--
+		default:
+			out = append(out, sorted[above]-mid)
+			above++
+		}
+	}
+	return out
+}
+
+// spread is a standard deviation from sorted absolute deviations: by their median, or by
+// their mean where more than half are 0.
 func spread(deviations []float64) float64 {
-	slices.Sort(deviations)
 	if m := median(deviations); m > 0 {
 		return 1.4826 * m
 	}
@@ -79,20 +95,28 @@ func (r *row) seconds(sum bool) float64 {
 	return float64(r.duration) / 1e9
 }
 
-// outliers are those of a metric, farthest first. Distances are taken on a logarithmic
-// scale that begins where differences can matter, except for shares.
-func (f *Fleet) outliers(col *column, values []value) []outlier {
+// outliers are those of a metric, whose values come sorted as well, farthest first.
+// Distances are taken on a logarithmic scale that begins where differences can matter,
+// except for shares.
+func (f *Fleet) outliers(col *column, values []value, sorted []float64) []outlier {
 	m := col.kind
 	if len(values) < minPopulation || m.Scale == analysis.Extent {
 		return nil
 	}
 	sum := m.Scale == analysis.Sum // grows with the trace, so it is compared per second
-	seconds := make([]float64, len(values))
-	for i, v := range values {
-		seconds[i] = f.rows[v.row].seconds(sum)
+	raw, usual := sorted, 1.0
+	if sum {
+		raw = make([]float64, len(values))
+		for i, v := range values {
+			raw[i] = f.rows[v.row].seconds(sum)
+		}
+		slices.Sort(raw)
+		usual = median(raw)
+		for i, v := range values {
+			raw[i] = v.v / f.rows[v.row].seconds(sum)
+		}
+		slices.Sort(raw)
 	}
-	slices.Sort(seconds)
-	usual := median(seconds)
 	origin := least(sum, m.Unit, int64(usual*1e9)) / usual
 	scale := func(v float64) float64 {
 		if m.Unit == analysis.Ratio {
@@ -100,20 +124,12 @@ func (f *Fleet) outliers(col *column, values []value) []outlier {
 		}
 		return math.Log(max(v, 0) + origin)
 	}
-	raw := seconds // no longer needed
-	scaled := make([]float64, len(values))
-	for i, v := range values {
-		raw[i] = v.v / f.rows[v.row].seconds(sum)
-		scaled[i] = scale(raw[i])
+	scaled := make([]float64, len(raw)) // as sorted
+	for i, v := range raw {
+		scaled[i] = scale(v)
 	}
-	slices.Sort(raw)
-	slices.Sort(scaled)
 	mid, rawMid := median(scaled), median(raw)
-	deviations := raw
-	for i, v := range scaled {
-		deviations[i] = math.Abs(v - mid)
-	}
-	sigma := spread(deviations)
+	sigma := spread(deviations(scaled, mid))
 	if m.Unit == analysis.Ratio {
 		sigma = max(sigma, least(sum, m.Unit, 0))
 	} else {
@@ -255,17 +271,24 @@ func (f *Fleet) distributionTable(u analysis.Unit) *analysis.Table {
 	}}
 }
 
-func (f *Fleet) addDistribution(t *analysis.Table, col *column, values []value) {
+// sortedValues are those alone.
+func sortedValues(values []value) []float64 {
 	sorted := make([]float64, len(values))
-	worst := values[0]
 	for i, v := range values {
 		sorted[i] = v.v
+	}
+	slices.Sort(sorted)
+	return sorted
+}
+
+func (f *Fleet) addDistribution(t *analysis.Table, col *column, values []value, sorted []float64) {
+	worst := values[0]
+	for _, v := range values {
 		worse := v.v > worst.v != (col.kind.Polarity == analysis.Higher)
 		if v.v != worst.v && worse || v.v == worst.v && f.compare(v.row, worst.row) < 0 {
 			worst = v
 		}
 	}
-	slices.Sort(sorted)
 	u := col.kind.Unit
 	quantile := func(q float64) any {
 		if float64(len(sorted))*(1-q) < 1-1e-9 {

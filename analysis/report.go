@@ -422,6 +422,7 @@ const (
 	Gantt     Mark = "gantt"     // rows from Start to End
 	Waterfall Mark = "waterfall" // one stop-the-world: each P from request to restart
 	Stems     Mark = "stems"     // vertical bars at moments: X the time, Y stacked parts
+	Flame     Mark = "flame"     // shares of a whole by level: X the weight, Y the names of the levels, Series what colours those from its level on
 )
 
 // A Figure is a view of a Table: a mark, and which columns it draws.

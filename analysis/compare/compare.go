@@ -63,6 +63,7 @@ func OfEntry(e *fleet.Entry) *Trace {
 type Side struct {
 	Name   string
 	Traces []*Trace
+	Unread []string                     // inputs that could not be read
 	pools  map[string]*sketch.Histogram // of all sound ones
 }
 
@@ -133,6 +134,9 @@ func Of(old, new Side, opt Options) *analysis.Report {
 func (c *comparison) unsound() {
 	for i := range c.side {
 		s := &c.side[i]
+		if n := len(s.Unread); n > 0 {
+			c.notes = append(c.notes, fmt.Sprintf("%s of %s cannot be read, and %s left out: %s.", counted(n, "input"), s.Name, map[bool]string{true: "is", false: "are"}[n == 1], s.Unread[0]))
+		}
 		all := len(s.Traces)
 		sound := slices.DeleteFunc(slices.Clone(s.Traces), func(t *Trace) bool { return !t.Sound() })
 		if n := all - len(sound); n > 0 && len(sound) > 0 {

@@ -15,7 +15,10 @@ var Kinds = &analysis.Analyzer{
 	Metrics: []analysis.MetricDef{
 		{ID: "kinds.{busy,parked}", Unit: analysis.NS, Polarity: analysis.Neutral, Clock: analysis.GTime, Confidence: analysis.Inferred, Scale: analysis.Sum, Doc: "lives of the program's goroutines: about something they began; waiting for something to do"},
 	},
-	Figures: []analysis.FigureDef{{Name: "kinds.life", Doc: "where the lives of the program's goroutines go, by what they are about"}},
+	Figures: []analysis.FigureDef{
+		{Name: "kinds.life", Doc: "where the lives of the program's goroutines go, by what they are about"},
+		{Name: "kinds.flame", Doc: "where the time of goroutines goes that are at work or held up: by what they are about, state, place and what is called there", Always: 1e10},
+	},
 	Kinds:   parse.KindsOf(parse.KindGoWaiting, parse.KindGoSyscall, parse.KindGoLife, parse.KindGoNamed),
 	New:     func() analysis.Collector { return new(KindsFold) },
 	Run:     runKinds,

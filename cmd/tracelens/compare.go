@@ -119,6 +119,9 @@ func compareTraces(cmd *cobra.Command, f *compareFlags, olds, news []string) err
 	var sides [2]compare.Side
 	var inputs [2][]audit.Input
 	for i, args := range [][]string{olds, news} {
+		if slices.Contains(args, "-") {
+			return errors.New("compare reads no trace from standard input: keep it in a file")
+		}
 		if inputs[i], err = audit.Walk(args, cmd.InOrStdin(), audit.Choice{}, f.out); err != nil {
 			return &failure{"standard input", err}
 		}
@@ -142,6 +145,9 @@ func compareTraces(cmd *cobra.Command, f *compareFlags, olds, news []string) err
 	}
 	if f.strict {
 		for _, s := range sides {
+			for _, path := range s.Unread {
+				return &failure{path, errors.New("it cannot be read")}
+			}
 			for _, t := range s.Traces {
 				if !t.Sound() {
 					return &failure{t.Name, errors.New(cmp.Or(t.Fault, t.Odd.Wrong()))}
@@ -209,7 +215,9 @@ func (f *compareFlags) side(cmd *cobra.Command, args []string, inputs []audit.In
 		return rep, err
 	}
 	var traces []audit.Input
+	named := make(map[string]bool)
 	for _, in := range inputs {
+		named[in.Path] = in.Named
 		switch {
 		case in.Err != nil:
 			return side, &failure{in.Path, in.Err}
@@ -225,8 +233,12 @@ func (f *compareFlags) side(cmd *cobra.Command, args []string, inputs []audit.In
 	}
 	err = audit.Run(cmd.Context(), traces, opt, func(d audit.Done) error {
 		for _, e := range d.Entries {
-			if e.Failure != "" {
+			switch {
+			case e.Failure != "" && named[e.Path]:
 				return &failure{e.Path, errors.New(e.Failure)}
+			case e.Failure != "":
+				side.Unread = append(side.Unread, e.Path)
+				continue
 			}
 			side.Add(read[e.Path])
 			delete(read, e.Path)

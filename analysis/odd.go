@@ -33,7 +33,7 @@ var oddities = map[string]struct {
 	"beyond_end":         {"events later than the end of their generation: times cannot be trusted", false, func(q *parse.Quality) int64 { return q.BeyondEnd }},
 	"rewound_batches":    {"batches that begin before the one before of their thread ends: times cannot be trusted", false, func(q *parse.Quality) int64 { return q.Rewound }},
 	"late_events":        {"events that follow another by their order, but by their times were over 1 ms before it", true, func(q *parse.Quality) int64 { return q.Late }},
-	"skipped":            {"generations that are not the next one by their number: one is missing", false, func(q *parse.Quality) int64 { return q.Skipped }},
+	"skipped":            {"generations that are not the next one by their number: one is missing, or out of place", false, func(q *parse.Quality) int64 { return q.Skipped }},
 	"moved_events": {"events moved at switches of generations", true, func(q *parse.Quality) int64 {
 		if q.LargestMove <= worthMove {
 			return 0

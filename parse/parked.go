@@ -213,7 +213,7 @@ func flags(c *coder, all ...*bool) {
 func (c *coder) goroutine(g *goroutine) {
 	moment(c, &g.Since)
 	number(c, &g.ID)
-	flags(c, &g.First, &g.Partial, &g.bornSeen, &g.callback, &g.direct)
+	flags(c, &g.First, &g.Partial, &g.bornSeen, &g.callback, &g.direct, &g.finalizes)
 	number(c, &g.Class)
 	number(c, &g.Incarnation)
 	number(c, &g.Func)
@@ -235,6 +235,8 @@ func (c *coder) goroutine(g *goroutine) {
 		number(c, &g.spent[i])
 	}
 	number(c, &g.idle)
+	number(c, &g.alone)
+	number(c, &g.outside)
 	c.past(&g.past, g.Since)
 }
 

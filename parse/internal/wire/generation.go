@@ -63,7 +63,7 @@ type generation struct {
 	stacks  table
 
 	minTime uint64  // 0 for none yet
-	end     uint64  // when the last table of stacks was written: after all events (trace.go:traceAdvance)
+	tabled  uint64  // when the last table of stacks was written: after all events (trace.go:traceAdvance)
 	nsPer   float64 // ns per unit of time
 	whole   int64   // the same when it is a whole number, else 0
 
@@ -72,6 +72,8 @@ type generation struct {
 	wall       int64
 	batches    int // of events
 	hasStrings bool
+	atEnd      bool  // no other follows
+	end        int64 // offset where it ends
 	texts      [][]byte
 	known      table // ids in the Tables of strings that were asked for
 	stackRaw   []rawStack
@@ -120,10 +122,10 @@ func (g *generation) reset() {
 	g.samples = g.samples[:0]
 	g.strings.reset()
 	g.stacks.reset()
-	g.minTime, g.end = 0, 0
+	g.minTime, g.tabled = 0, 0
 	g.nsPer, g.whole = 0, 0
 	g.snapshot, g.snapTime, g.wall = false, 0, 0
-	g.batches, g.hasStrings = 0, false
+	g.batches, g.hasStrings, g.atEnd = 0, false, false
 	g.texts = g.texts[:0]
 	g.known.reset()
 	g.stackRaw = g.stackRaw[:0]
@@ -189,7 +191,7 @@ func (g *generation) file(h header, data []byte, version Version) error {
 		g.hasStrings = true
 		return g.takeStrings(data)
 	case data[0] == EvStacks:
-		g.end = max(g.end, h.time)
+		g.tabled = max(g.tabled, h.time)
 		err := g.takeStacks(data)
 		g.release(data)
 		return err
@@ -485,7 +487,7 @@ func (g *generation) refill(t *thread) (bool, error) {
 	if n == 0 {
 		return false, t.err
 	}
-	if end := g.ns(g.end); g.end > g.minTime && t.last > end { // else a tool wrote the table, which knows no time
+	if end := g.ns(g.tabled); g.tabled > g.minTime && t.last > end { // else a tool wrote the table, which knows no time
 		for i := n - 1; i >= 0 && t.evs[i].time > end; i-- {
 			g.odd.beyond++
 		}

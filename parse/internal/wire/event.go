@@ -96,6 +96,17 @@ type Event struct {
 	Values [2]uint64
 }
 
+// status reports whether e says what is, not what happens.
+func (e *Event) status() bool {
+	switch e.Op {
+	case OpGo:
+		return e.From == e.To || e.From == GoUndetermined
+	case OpProc:
+		return e.From == e.To || e.From == ProcUndetermined || e.From == ProcNotExist
+	}
+	return e.Op == OpRangeActive
+}
+
 // A Frame is one call of a stack.
 type Frame struct {
 	Func, File uint32

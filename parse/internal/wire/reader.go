@@ -167,17 +167,6 @@ func (r *Reader) late(e *Event) {
 	e.Time = at
 }
 
-// status reports whether e says what is, not what happens.
-func (e *Event) status() bool {
-	switch e.Op {
-	case OpGo:
-		return e.From == e.To || e.From == GoUndetermined
-	case OpProc:
-		return e.From == e.To || e.From == ProcUndetermined || e.From == ProcNotExist
-	}
-	return e.Op == OpRangeActive
-}
-
 // Tick tells in e, an OpSync, the length of a tick in ns.
 func (e *Event) Tick(ns float64, estimated bool) {
 	if ns >= 0 && ns < math.MaxUint32 {

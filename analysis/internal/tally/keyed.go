@@ -43,13 +43,6 @@ type keyedEntry[K comparable, V any] struct {
 
 // At returns what is held under k, a new zero value if nothing was.
 func (t *Keyed[K, V]) At(k K, hash uint32) *V {
-	if v := t.find(k, hash); v != nil {
-		return v
-	}
-	return t.add(k, hash)
-}
-
-func (t *Keyed[K, V]) find(k K, hash uint32) *V {
 	mask := uint32(len(t.slots)) - 1
 	for i := hash; len(t.slots) > 0; i++ {
 		e := t.slots[i&mask]
@@ -60,7 +53,7 @@ func (t *Keyed[K, V]) find(k K, hash uint32) *V {
 			return &e.V
 		}
 	}
-	return nil
+	return t.add(k, hash)
 }
 
 func (t *Keyed[K, V]) add(k K, hash uint32) *V {

@@ -24,8 +24,15 @@ type PairOf[K comparable, V any] struct {
 
 // At returns what is held under k, or what k is one with; a new zero value if nothing was.
 func (t *Pairs[K, V]) At(k K, hash uint32, of *PairOf[K, V]) *V {
-	if v := t.find(k, hash); v != nil {
-		return v
+	mask := uint32(len(t.slots)) - 1
+	for i := hash; len(t.slots) > 0; i++ { // as Keyed.At, which is called for every event
+		e := t.slots[i&mask]
+		if e == nil {
+			break
+		}
+		if e.Key == k {
+			return &e.V
+		}
 	}
 	if t.beyond(k, of) {
 		return t.Keyed.At(of.Others(k))

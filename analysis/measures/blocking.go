@@ -200,7 +200,7 @@ func (f *BlockingFold) Event(e *parse.Event) {
 			w.wokenBy.Add(uint64(g.Waker))
 		}
 	}
-	*f.wakers.At(waker, waker.hash(), &blockWakers)++
+	*f.wakers.At(waker, tally.Mix(hash, uint32(waker.Stack)), &blockWakers)++
 }
 
 func (f *BlockingFold) Merge(next analysis.Collector) {

@@ -27,26 +27,27 @@ func runKinds(p *analysis.Pass) error {
 	p.Metric("kinds.parked", parked, int64(len(ks.All)))
 	p.Say("Goroutines of the program lived for %s in all, %s of it with nothing to do (waiting for input, connections, tickers, or through the whole trace).",
 		p.Dur(life), analysis.FormatRatio(say.Ratio(parked, life)))
-	led := false
+	lead := func(k *GoKind, held int64) {
+		p.Lead(analysis.Leading{Kind: analysis.VerdictTime, Text: k.Title() + ": " + k.lifeOf(1), Place: k.Name, Held: held, Lives: say.Ratio(k.Busy(), k.Life)})
+	}
+	idle := 50*ks.All[0].Busy() < p.Trace.Duration()
 	for i, k := range ks.All {
 		if i == 5 || 20*k.Busy() < busy {
 			break
 		}
-		if k.Name == unnamed {
-			continue
-		}
 		if i < 2 {
 			p.Say("%s: %s.", k.Title(), k.lifeOf(3))
 		}
-		p.Lead(analysis.Leading{Kind: analysis.VerdictTime, Text: k.Title() + ": " + k.lifeOf(1), Place: k.Name, Held: k.Busy(), Lives: say.Ratio(k.Busy(), k.Life)})
-		led = led || 50*k.Busy() >= p.Trace.Duration()
+		if k.Name != unnamed && !idle {
+			lead(k, k.Busy())
+		}
 	}
-	if !led { // then that they have nothing to do
+	if idle { // then that they have nothing to do
 		byLife := slices.Clone(ks.All)
 		slices.SortStableFunc(byLife, func(a, b *GoKind) int { return cmp.Compare(b.Life, a.Life) })
 		for _, k := range byLife[:min(3, len(byLife))] {
 			if k.Name != unnamed {
-				p.Lead(analysis.Leading{Kind: analysis.VerdictTime, Text: k.Title() + ": " + k.lifeOf(1), Place: k.Name, Held: k.Life})
+				lead(k, k.Life)
 			}
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"sync/atomic"
 
 	"github.com/tracelens/tracelens/analysis/sketch"
 	"github.com/tracelens/tracelens/parse"
@@ -55,6 +56,8 @@ type Analyzer struct {
 	Kinds parse.Kinds // of the events its Collector wants
 	New   func() Collector
 	Run   func(*Pass) error
+
+	defs atomic.Pointer[map[string]MetricDef] // of Metrics by id, once they were asked for
 }
 
 // A Collector folds events. New gives the identity of Merge. Neither Event nor

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 )
 
 // A MetricDef is a metric that an analyzer sets. An id never changes its meaning:
@@ -49,20 +48,16 @@ func (a *Analyzer) metrics() (out []MetricDef) {
 	return out
 }
 
-// written are the metrics of the analyzers that have been asked for theirs: to write
-// the ids out takes as long as all else that some analyzers say of a short trace.
-var written sync.Map // *Analyzer → map[string]MetricDef
-
 // byID are the metrics that a sets.
 func (a *Analyzer) byID() map[string]MetricDef {
-	if defs, ok := written.Load(a); ok {
-		return defs.(map[string]MetricDef)
+	if defs := a.defs.Load(); defs != nil {
+		return *defs
 	}
 	defs := make(map[string]MetricDef)
 	for _, d := range a.metrics() {
 		defs[d.ID] = d
 	}
-	written.Store(a, defs)
+	a.defs.Store(&defs)
 	return defs
 }
 

@@ -138,12 +138,13 @@ func (p *Pass) Find(f Finding) {
 
 // Table adds a table. Tables with no rows are dropped.
 func (p *Pass) Table(t *Table) {
-	if len(t.Rows) > 0 && !p.brief {
+	if len(t.Rows) > 0 {
 		p.result.Tables = append(p.result.Tables, t)
 	}
 }
 
-// Brief says that nobody looks at tables and figures: none is kept.
+// Brief says that nobody looks at tables and figures: only tables that a comparison reads
+// are needed.
 func (p *Pass) Brief() bool { return p.brief }
 
 // Figure adds a figure, whose Table must have been added.

@@ -54,6 +54,7 @@ func runGC(p *analysis.Pass) error {
 	sites := GCAssistSites(p, c)
 	gcSay(p, c, worst, sites)
 	if p.Brief() {
+		gcSiteTables(p, c) // StartsOf reads them
 		return nil
 	}
 	gcCostTable(p, c)

@@ -52,6 +52,7 @@ func runKinds(p *analysis.Pass) error {
 		}
 	}
 	if p.Brief() {
+		p.Table(staysTable(ks)) // LivesOf reads it
 		return nil
 	}
 	p.Table(kindsTable(ks))

@@ -177,7 +177,7 @@ func (t *tracker) goEvent(ev *wire.Event) {
 		if from == GoRunnable && t.origins && p != nil {
 			g.Origin, g.Victim, g.StealBatch = t.queues.start(&g.q, p.queue, g.readying())
 		}
-		if from == GoRunnable && (t.sink.Kinds.Has(KindGoRunnable) || t.holds.on) {
+		if from == GoRunnable && (t.sink.Kinds.Has(KindGoRunnable) || t.holds.on || t.reqs.on) {
 			g.mostly = t.waits.split(&g.Wait, &g.waited, int64(t.now-g.Since))
 		}
 	}
@@ -190,7 +190,10 @@ func (t *tracker) goEvent(ev *wire.Event) {
 			t.endPoll(g)
 		}
 	}
-	how, origin := g.Preempt, g.Origin
+	if t.reqs.on {
+		t.keepStep(ev, g)
+	}
+	how, origin, fromStack := g.Preempt, g.Origin, g.FromStack
 	if g.From == GoRunnable && to != GoRunnable {
 		g.Ready, g.Home, g.Waker, g.WakerStack = 0, 0, 0, 0
 		g.BlockedOn, g.BlockedStack, g.BlockedSince = 0, 0, 0
@@ -211,6 +214,9 @@ func (t *tracker) goEvent(ev *wire.Event) {
 		t.count(g, 1)
 	}
 	t.moveProc(ev, g, p, from, to, how, origin)
+	if t.reqs.on {
+		t.followRequests(g, from, to, fromStack)
+	}
 	switch {
 	case to == GoNotExist:
 		t.destroy(g)
@@ -464,11 +470,18 @@ func (t *tracker) create(ev *wire.Event, id GoID, to GoState) {
 		t.enqueue(g)
 	}
 	t.count(g, 1)
+	if t.reqs.on {
+		t.beginRequests(g, t.contextOf(ev), StackID(ev.Stack))
+	}
 }
 
 func (t *tracker) destroy(g *goroutine) {
 	for _, o := range g.regions {
 		t.endRegion(g, o, true)
+		t.reqs.open--
+	}
+	if t.reqs.on {
+		t.endRequests(g)
 	}
 	if g.Func == 0 && g.Class == ClassUser {
 		t.tr.Quality.Unnamed++

@@ -45,6 +45,12 @@ type goroutine struct {
 	assistStack StackID
 	assistP     ProcID
 	regions     []openRange
+
+	reqs   *goRequests // nil for most
+	step   int64       // in stepLog, from 1 on: its latest
+	tasks  int32       // that it began, and that go on
+	tasked bool        // it has begun one
+	within bool        // it was started in a request
 }
 
 // openRange is a task or region that has begun.
@@ -170,6 +176,7 @@ type tracker struct {
 	queues  runQueues
 	waits   waits
 	holds   holding
+	reqs    requests
 	quiet   int64 // ns with no user goroutine running or runnable, since the start
 }
 
@@ -184,6 +191,7 @@ func newTracker(tr *Trace, opt Options, sink Sink) *tracker {
 		preempted: tr.intern("preempted"), gosched: tr.intern("runtime.Gosched"),
 	}
 	t.holds.on = sink.Kinds.Has(KindHold)
+	t.reqs.on, t.reqs.always = sink.Kinds.Has(KindRequest), len(opt.Requests) > 0
 	t.origins = sink.Kinds&KindsOf(KindGoRunnable, KindSlice) != 0
 	t.ev.Interval, t.ev.Range, t.ev.GoLife, t.ev.ProcLife = &t.iv, &t.rng, &t.life, &t.procLife
 	for i := range t.recent {
@@ -376,6 +384,7 @@ func (t *tracker) openWindow() {
 		p.stopped = max(p.stopped, t.now)
 	}
 	t.cutHolds()
+	t.cutRequests()
 	for id, o := range t.tasks {
 		o.since, o.partial = t.now, true
 		t.tasks[id] = o
@@ -537,6 +546,12 @@ func (t *tracker) finish() {
 			t.rng.Last = LastState{State: g.From, Since: g.Since, Stack: g.FromStack, Spent: t.spent(g)[g.From] - o.spent[g.From]}
 		}
 		t.send(KindRangeEnd)
+		if t.reqs.on {
+			t.taskRequest(&o.openRange, RequestTask, t.author(&o), RequestOpen)
+		}
+	}
+	if t.reqs.on {
+		t.openRequests(gs)
 	}
 	for _, g := range gs {
 		g.Reason, g.Stack = 0, 0

@@ -1,0 +1,656 @@
+package parse
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/tracelens/tracelens/parse/internal/wire"
+)
+
+// This file tells requests: what a program does for one who asked. A program says so
+// with runtime/trace, or the functions on its stacks do: those of servers that everybody
+// uses, and those that Options.Requests names. How the time of a request went is its
+// critical path, see walk in paths.go.
+
+// RequestKind is how a request is known.
+type RequestKind uint8
+
+const (
+	RequestTask   RequestKind = iota + 1 // runtime/trace.Task
+	RequestRegion                        // runtime/trace.Region
+	RequestHTTP                          // net/http, HTTP/1: from the end of the wait for its header to the last write of the answer
+	RequestHTTP2                         // net/http or golang.org/x/net/http2: the life of the handler's goroutine
+	RequestGRPC                          // google.golang.org/grpc: the life of the handler's goroutine, or a worker's call
+	RequestSQL                           // a call of database/sql that waits or enters the system: from the first time to the last
+	RequestEntry                         // a function of Options.Requests: from the end of the wait before it to what follows it
+	RequestJob                           // a goroutine that the program starts outside of other requests, which ends
+	NumRequestKinds
+)
+
+func (k RequestKind) String() string {
+	return [...]string{"", "task", "region", "HTTP/1", "HTTP/2", "gRPC", "SQL", "entry", "goroutine"}[k]
+}
+
+// RequestEnd is how a request ended.
+type RequestEnd uint8
+
+const (
+	RequestDone     RequestEnd = iota
+	RequestStream              // it sent parts of the answer before it was done: http.Flusher, a streaming call of gRPC
+	RequestHijacked            // the handler took the connection over
+	RequestAborted             // the handler left without an answer: it panicked
+	RequestOpen                // it goes on at the end of the trace
+	NumRequestEnds
+)
+
+func (e RequestEnd) String() string {
+	return [...]string{"done", "streamed", "hijacked", "aborted", "open"}[e]
+}
+
+// Request is a request, and where its time went.
+type Request struct {
+	Kind  RequestKind
+	End   RequestEnd
+	Name  StringID // type of a task or region; else the handler, or what is called; 0 if not told
+	Group StringID // of tasks and regions, see Symbols.Group
+
+	Since, Until Time
+	Partial      bool // it began before the trace or window
+
+	ID, Parent uint64 // of tasks; a region's task
+	G          GoID   // whose path it is: the one that ended it
+	Seq        uint32 // how many requests ended in that goroutine before
+	Func, Body StringID
+	Stack      StackID // where the goroutine was started, or the task begun; 0 if not told
+
+	// Parts are its critical path, the latest first. They sum to Until-Since.
+	Parts []RequestPart
+}
+
+// serving is what a stack tells of requests.
+type serving struct {
+	kind  RequestKind // of the goroutine's root: RequestHTTP, RequestHTTP2, RequestGRPC
+	phase phase
+	call  RequestKind // RequestSQL, RequestEntry, RequestGRPC of a worker
+	deep  uint8       // how many frames are outside of name
+	strm  bool
+	taken bool     // hijacked
+	name  StringID // the handler
+	fn    StringID // of call
+}
+
+// phase is where in the life of a request a stack of its server is.
+type phase uint8
+
+const (
+	phaseNone   phase = iota
+	phaseRead         // waits for the next request, or reads its header
+	phaseHandle       // in the handler, or about to
+	phaseFlush        // writes the last of the answer
+	phaseAfter        // the answer is out
+	phaseOther
+)
+
+// serverRoot is the kind of request that a goroutine with an entry function serves, or
+// whose goroutine it is.
+func serverRoot(fn string) RequestKind {
+	switch {
+	case fn == "net/http.(*conn).serve":
+		return RequestHTTP
+	case fn == "net/http.(*http2serverConn).runHandler", fn == "net/http/internal/http2.(*serverConn).runHandler", fn == "golang.org/x/net/http2.(*serverConn).runHandler":
+		return RequestHTTP2
+	case strings.HasPrefix(fn, "google.golang.org/grpc.(*Server).serveStreams.func"), fn == "google.golang.org/grpc.(*Server).serverWorker":
+		return RequestGRPC
+	}
+	return 0
+}
+
+// servingOf finds what a stack tells of requests.
+func (s *Symbols) servingOf(frames []Frame) (v serving) {
+	if len(frames) == 0 {
+		return v
+	}
+	at := func(i int) string { return s.String(frames[i].Func) }
+	root := len(frames) - 1
+	v.kind = serverRoot(at(root))
+	switch v.kind {
+	case RequestHTTP:
+		v.phase = phaseOther
+		if root > 0 {
+			v.phase = httpPhase(root, at)
+		}
+	case RequestHTTP2:
+		v.phase = phaseHandle
+	case RequestGRPC:
+		v.phase = phaseHandle
+		if strings.HasSuffix(at(root), ".serverWorker") {
+			v.kind, v.phase = 0, phaseNone
+			for i := range frames {
+				if at(i) == "google.golang.org/grpc.(*Server).handleStream" {
+					v.call = RequestGRPC
+				}
+			}
+		}
+	}
+	if v.phase == phaseHandle || v.call == RequestGRPC {
+		s.handlerOf(&v, frames)
+	}
+	if v.call == RequestGRPC {
+		v.fn = v.name
+		return v
+	}
+	for i := root; i >= 0; i-- { // the outermost counts
+		if _, asked := s.entries[at(i)]; asked {
+			v.call, v.fn = RequestEntry, frames[i].Func
+			break
+		}
+		if v.call == 0 && isSQLCall(at(i)) {
+			v.call, v.fn = RequestSQL, frames[i].Func
+			if len(s.entries) == 0 {
+				break
+			}
+		}
+	}
+	return v
+}
+
+// isSQLCall reports whether a function is one that programs call of database/sql.
+func isSQLCall(fn string) bool {
+	rest, ok := strings.CutPrefix(fn, "database/sql.(*")
+	if !ok {
+		return false
+	}
+	typ, method, ok := strings.Cut(rest, ").")
+	switch typ {
+	case "DB", "Tx", "Stmt", "Conn", "Row", "Rows":
+		return ok && method[0] >= 'A' && method[0] <= 'Z' && !strings.Contains(method, ".")
+	}
+	return false
+}
+
+// httpPhase is the phase of a connection of HTTP/1 (net/http/server.go: conn.serve), told
+// by what conn.serve calls.
+func httpPhase(root int, at func(int) string) phase {
+	switch child := at(root - 1); {
+	case child == "net/http.(*conn).readRequest", child == "bufio.(*Reader).Peek":
+		return phaseRead
+	case strings.HasSuffix(child, ".ServeHTTP"):
+		for i := root - 2; i >= 0; i-- {
+			if fn := at(i); strings.HasSuffix(fn, ".(*http2serverConn).serve") || strings.HasSuffix(fn, "http2.(*serverConn).serve") || strings.HasSuffix(fn, "http2.(*Server).ServeConn") {
+				return phaseOther // it is a connection of HTTP/2 from here on
+			}
+		}
+		return phaseHandle
+	case child == "net/http.(*connReader).startBackgroundRead", child == "net/http.registerOnHitEOF", child == "net/http.(*response).sendExpectationFailed":
+		return phaseHandle
+	case child == "net/http.(*response).finishRequest":
+		if root < 2 {
+			return phaseHandle
+		}
+		switch fn := at(root - 2); {
+		case strings.HasPrefix(fn, "net/http.(*connReader)."), strings.HasPrefix(fn, "net/http.(*body)."), strings.HasPrefix(fn, "mime/multipart."), strings.HasPrefix(fn, "net/http.(*expectContinueReader)."):
+			return phaseAfter
+		case fn == "bufio.(*Writer).Flush" && root > 2 && at(root-3) == "net/http.checkConnErrorWriter.Write":
+			return phaseFlush
+		}
+		return phaseHandle
+	}
+	return phaseOther
+}
+
+// handlerOf finds the handler in a stack of a server: what the innermost ServeHTTP calls,
+// the program's own before a library's; of gRPC what the compiler of protocols made for
+// the method.
+func (s *Symbols) handlerOf(v *serving, frames []Frame) {
+	at := func(i int) string { return s.String(frames[i].Func) }
+	root := len(frames) - 1
+	inside := -1
+	for i := root; i >= 0; i-- {
+		fn := at(i)
+		switch {
+		case strings.HasPrefix(fn, "google.golang.org/grpc.(*Server).process"):
+			v.strm = v.strm || strings.HasSuffix(fn, ".processStreamingRPC")
+		case strings.HasSuffix(fn, "_Handler") && strings.Contains(fn, "._") && v.kind != RequestHTTP:
+			v.name, v.deep = frames[i].Func, depthOf(root-i)
+			return
+		case strings.HasSuffix(fn, ".ServeHTTP"):
+			inside = i
+		case strings.HasPrefix(fn, "net/http.(*response).Flush"), strings.HasPrefix(fn, "net/http.(*http2responseWriter).Flush"),
+			strings.HasSuffix(fn, "http2.(*responseWriter).Flush"), strings.HasSuffix(fn, "http2.(*responseWriter).FlushError"):
+			v.strm = true
+		case fn == "net/http.(*response).Hijack", fn == "net/http.(*conn).hijackLocked":
+			v.taken = true
+		}
+	}
+	if inside < 0 {
+		return
+	}
+	pick := -1
+	for i := inside; i >= 0; i-- {
+		fn := at(i)
+		if s.Own(frames[i]) {
+			pick = i
+			break
+		}
+		if pick < 0 && !IsStd(fn) {
+			pick = i
+		}
+	}
+	if pick < 0 && inside > 0 && !strings.HasPrefix(at(inside), "net/http.") {
+		pick = inside // expvar, net/http/pprof
+	}
+	if pick < 0 {
+		for i := inside - 1; i >= 0; i-- { // of the standard library, but no machinery of net/http: pprof.Index
+			if fn := at(i); strings.HasPrefix(fn, "net/http/") || !strings.HasPrefix(fn, "net/http.") && strings.Contains(fn, "http") {
+				pick = i
+				break
+			}
+		}
+	}
+	if pick >= 0 {
+		v.name, v.deep = frames[pick].Func, depthOf(root-pick)
+	}
+}
+
+func depthOf(n int) uint8 { return uint8(min(n, 255)) }
+
+// openRequest is a request that goes on.
+type openRequest struct {
+	kind    RequestKind // 0: none
+	strm    bool
+	taken   bool
+	partial bool
+	blocked bool // phaseFlush: it waited for the peer
+	deep    uint8
+	name    StringID
+	since   Time
+	until   Time // of the answer, or of the latest call; 0 before
+}
+
+// goRequests are the requests of a goroutine.
+type goRequests struct {
+	serve  openRequest // of its server, or its life
+	call   openRequest
+	ready  Time // RequestHTTP: when the header was there; RequestEntry: when the wait before ended
+	held   int  // of requests.open
+	loops  bool // it has had a call that begins with the end of a wait
+	served bool // it has had a request of a server
+	seq    uint32
+}
+
+// requests is what the tracker needs to tell requests.
+type requests struct {
+	on     bool // a sink wants them
+	always bool // to keep the steps, since some function may turn out to be asked for
+	open   int  // for which steps are kept
+	until  int64
+	log    stepLog
+	walk   walk
+	req    Request
+}
+
+// of returns the requests of g.
+func (g *goroutine) requests() *goRequests {
+	if g.reqs == nil {
+		g.reqs = new(goRequests)
+	}
+	return g.reqs
+}
+
+// hold keeps the steps of all goroutines while at least one request is open.
+func (t *tracker) hold(r *goRequests, on bool) {
+	switch {
+	case on && r.held == 0:
+		r.held++
+		t.reqs.open++
+	case !on && r.held > 0 && r.serve.kind == 0 && r.call.kind == 0:
+		r.held--
+		t.reqs.open--
+	}
+}
+
+// keeping reports whether steps are kept. Those for goroutines that may turn out to be
+// jobs are, for a while.
+func (r *requests) keeping() bool { return r.open > 0 || r.always || r.log.n < r.until }
+
+// jobSteps is for how many steps of all goroutines those are kept after a goroutine
+// began that may turn out to be a job.
+const jobSteps = 1 << 14
+
+// keepStep notes the span of g that has just ended, while steps are kept.
+func (t *tracker) keepStep(ev *wire.Event, g *goroutine) {
+	l := &t.reqs.log
+	keep := t.reqs.keeping()
+	if keep && !l.on {
+		l.clear()
+	}
+	if l.on = keep; !keep {
+		return
+	}
+	var by *goroutine
+	if g.From == GoWaiting && (g.Ready == ReadyUnblocked || g.Ready == ReadyCoroutine) {
+		if by = t.contextOf(ev); by == g {
+			by = nil
+		}
+	}
+	l.ended(g, by, StackID(ev.Stack))
+}
+
+// followRequests takes in what g does now. It was in state from since a while, at
+// fromStack.
+func (t *tracker) followRequests(g *goroutine, from, to GoState, fromStack StackID) {
+	leaving, entering := &t.stacks[fromStack].serves, &t.stacks[g.Stack].serves
+	if g.reqs == nil && leaving.kind == 0 && leaving.call == 0 && entering.kind == 0 && entering.call == 0 {
+		return
+	}
+	r := g.requests()
+	if from == GoWaiting || from == GoSyscall {
+		switch {
+		case leaving.phase == phaseRead:
+			if from == GoWaiting {
+				r.ready = t.now
+				t.hold(r, true)
+			}
+		case leaving.phase == phaseFlush && r.serve.kind == RequestHTTP:
+			if r.serve.blocked = from == GoWaiting; from == GoSyscall {
+				r.serve.until = t.now
+			}
+		case leaving.kind == 0 && leaving.call == 0 && from == GoWaiting && (r.loops || t.reqs.always):
+			r.ready = t.now
+			t.hold(r, true)
+		}
+		if leaving.call != 0 && r.call.kind == leaving.call {
+			r.call.until = t.now
+		}
+	}
+	if g.Stack != 0 && to != GoNotExist {
+		t.at(g, to, entering)
+	}
+}
+
+// at takes in that g, which goes into a state, has a stack.
+func (t *tracker) at(g *goroutine, to GoState, v *serving) {
+	r := g.requests()
+	if v.kind == RequestHTTP {
+		t.atHTTP(g, r, to, v)
+	} else if v.kind != 0 && r.serve.kind == 0 { // told only now
+		t.openServe(g, r, v.kind, g.born, !g.bornSeen)
+	}
+	if r.serve.kind != 0 && v.phase == phaseHandle {
+		r.serve.learn(v)
+	}
+	c := &r.call
+	if c.kind != 0 && (v.call != c.kind || v.fn != c.name && c.kind != RequestGRPC) {
+		until := c.until
+		if c.kind != RequestSQL {
+			until = t.now
+		}
+		t.endCall(g, r, until)
+		if v.call != 0 && r.ready == 0 {
+			r.ready = until
+		}
+	}
+	switch {
+	case v.call != 0 && c.kind == 0:
+		*c = openRequest{kind: v.call, name: v.fn, since: t.now, until: t.now, strm: v.strm}
+		if v.call != RequestSQL {
+			r.loops = true
+			if c.since = r.ready; c.since == 0 {
+				c.since, c.partial = g.born, !g.bornSeen
+			}
+		}
+		r.ready = 0
+		t.hold(r, true)
+	case v.call == RequestGRPC:
+		c.learn(v)
+	case v.call == 0 && v.kind == 0 && to == GoWaiting:
+		r.ready = 0
+		t.hold(r, false)
+	}
+}
+
+func (o *openRequest) learn(v *serving) {
+	o.strm, o.taken = o.strm || v.strm, o.taken || v.taken
+	if v.name != 0 && (o.name == 0 || v.deep > o.deep) {
+		o.name, o.deep = v.name, v.deep
+	}
+}
+
+func (t *tracker) openServe(g *goroutine, r *goRequests, k RequestKind, since Time, partial bool) {
+	r.serve = openRequest{kind: k, since: since, partial: partial}
+	r.served = true
+	t.hold(r, true)
+}
+
+// atHTTP follows a connection of HTTP/1.
+func (t *tracker) atHTTP(g *goroutine, r *goRequests, to GoState, v *serving) {
+	o := &r.serve
+	begin := func() {
+		since, partial := r.ready, false
+		if since == 0 {
+			since, partial = g.born, !g.bornSeen
+		}
+		t.openServe(g, r, RequestHTTP, since, partial)
+		r.ready = 0
+	}
+	// next ends a request whose answer is out where the next one is read already.
+	next := func() {
+		if o.kind != 0 && o.until != 0 {
+			r.ready = o.until
+			t.endServe(g, r, o.until, RequestDone)
+		}
+		if o.kind == 0 {
+			begin()
+		}
+	}
+	switch v.phase {
+	case phaseHandle:
+		next()
+	case phaseFlush:
+		if to == GoSyscall && !o.blocked {
+			next()
+		} else if o.kind == 0 {
+			begin()
+		}
+		o.blocked = false
+	case phaseAfter:
+		if o.kind != 0 && o.until == 0 {
+			o.until = t.now
+		}
+	case phaseRead:
+		if o.kind != 0 {
+			until := o.until
+			if until == 0 {
+				until = t.now
+			}
+			t.endServe(g, r, until, RequestDone)
+			r.ready = 0
+		}
+		switch {
+		case to == GoWaiting:
+			r.ready = 0
+			t.hold(r, false)
+		case to == GoSyscall && r.ready == 0:
+			r.ready = t.now
+			t.hold(r, true)
+		}
+	case phaseOther:
+		if o.kind != 0 {
+			t.endServe(g, r, max(o.until, 0), RequestAborted)
+		}
+		r.ready = 0
+		t.hold(r, false)
+	}
+}
+
+// endServe tells the end of a request of g's server. It is RequestDone with an answer.
+func (t *tracker) endServe(g *goroutine, r *goRequests, until Time, how RequestEnd) {
+	o := r.serve
+	r.serve = openRequest{}
+	if until == 0 {
+		until = t.now
+	} else if how == RequestAborted {
+		how = RequestDone
+	}
+	if o.taken && (how == RequestDone || how == RequestAborted) {
+		how = RequestHijacked
+	} else if o.strm && how == RequestDone {
+		how = RequestStream
+	}
+	t.tellRequest(g, r, &o, until, how)
+	t.hold(r, false)
+}
+
+func (t *tracker) endCall(g *goroutine, r *goRequests, until Time) {
+	o := r.call
+	r.call = openRequest{}
+	how := RequestDone
+	if o.strm {
+		how = RequestStream
+	}
+	t.tellRequest(g, r, &o, until, how)
+	t.hold(r, false)
+}
+
+// tellRequest sends a request of g.
+func (t *tracker) tellRequest(g *goroutine, r *goRequests, o *openRequest, until Time, how RequestEnd) {
+	t.reqs.req = Request{Kind: o.kind, End: how, Name: o.name, Since: o.since, Until: max(until, o.since), Partial: o.partial, Stack: g.site}
+	t.sendRequest(g, r)
+}
+
+// sendRequest sends the request, whose path ends in g.
+func (t *tracker) sendRequest(g *goroutine, r *goRequests) {
+	q := &t.reqs.req
+	q.G = NoGo
+	if g != nil {
+		q.G, q.Func, q.Body, q.Seq = g.ID, g.Func, g.Body, r.seq
+		r.seq++
+	}
+	if !t.on {
+		return
+	}
+	q.Parts = t.path(g, q.Since, q.Until)
+	t.ev.Request = q
+	t.send(KindRequest)
+}
+
+// beginRequests takes in that by, at stack, started g.
+func (t *tracker) beginRequests(g, by *goroutine, stack StackID) {
+	t.reqs.log.born(g, by, stack, t.now)
+	if by != nil && stack != 0 {
+		if v := &t.stacks[stack].serves; v.kind != 0 || v.call != 0 {
+			t.at(by, GoRunning, v)
+		}
+		g.within = by.within || by.reqs != nil && (by.reqs.serve.kind != 0 || by.reqs.call.kind != 0) || by.tasks > 0
+	}
+	if g.Func == 0 {
+		return
+	}
+	switch k := serverRoot(t.strings[g.Func]); {
+	case k == RequestHTTP2, k == RequestGRPC && !strings.HasSuffix(t.strings[g.Func], ".serverWorker"):
+		t.openServe(g, g.requests(), k, t.now, false)
+	case k == 0 && g.Class == ClassUser && !g.within:
+		t.reqs.until = t.reqs.log.n + jobSteps
+	}
+}
+
+// endRequests tells the requests that end with g.
+func (t *tracker) endRequests(g *goroutine) {
+	r := g.reqs
+	if r != nil {
+		if o := &r.call; o.kind != 0 {
+			until := o.until
+			if o.kind != RequestSQL {
+				until = t.now
+			}
+			t.endCall(g, r, until)
+		}
+		switch o := &r.serve; o.kind {
+		case 0:
+		case RequestHTTP:
+			how := RequestAborted
+			if o.until == 0 {
+				how = RequestHijacked // it returned without a word
+			}
+			t.endServe(g, r, o.until, how)
+		default:
+			t.endServe(g, r, t.now, RequestDone)
+		}
+		r.serve, r.call = openRequest{}, openRequest{}
+		t.hold(r, false)
+	}
+	if g.bornSeen && !g.within && g.Class == ClassUser && !g.callback && !g.tasked && (r == nil || !r.served) && t.isJob(g) {
+		t.reqs.req = Request{Kind: RequestJob, Name: g.Func, Since: g.born, Until: t.now, Stack: g.site}
+		t.sendRequest(g, g.requests())
+	}
+}
+
+// isJob reports whether g is about a function of the program.
+func (t *tracker) isJob(g *goroutine) bool {
+	return g.Func != 0 && (g.Body != 0 || !IsStd(t.strings[g.Func])) && serverRoot(t.strings[g.Func]) == 0
+}
+
+// openRequests tells the requests that go on at the end.
+func (t *tracker) openRequests(gs []*goroutine) {
+	for _, g := range gs {
+		if g.reqs == nil && g.Func != 0 && !g.bornSeen {
+			if k := serverRoot(t.strings[g.Func]); k == RequestHTTP2 || k == RequestGRPC && !strings.HasSuffix(t.strings[g.Func], ".serverWorker") {
+				t.openServe(g, g.requests(), k, g.born, true) // it did nothing that tells
+			}
+		}
+		r := g.reqs
+		if r == nil {
+			continue
+		}
+		for _, o := range []*openRequest{&r.call, &r.serve} {
+			switch {
+			case o.kind == RequestHTTP && o.until != 0:
+				t.endServe(g, r, o.until, RequestDone)
+			case o.kind == RequestSQL && g.From != GoWaiting && g.From != GoSyscall:
+				t.endCall(g, r, o.until)
+			case o.kind != 0:
+				t.tellRequest(g, r, o, t.now, RequestOpen)
+			}
+		}
+	}
+}
+
+// cutRequests lets all open requests begin now, at the start of the window.
+func (t *tracker) cutRequests() {
+	t.reqs.log.clear()
+	for _, g := range t.gs {
+		if g == nil || g.reqs == nil {
+			continue
+		}
+		for _, o := range []*openRequest{&g.reqs.serve, &g.reqs.call} {
+			if o.kind != 0 {
+				o.since, o.partial, o.until = t.now, true, 0
+			}
+		}
+		if g.reqs.ready != 0 {
+			g.reqs.ready = t.now
+		}
+	}
+}
+
+// taskRequest tells a task that g, nil for none, ended, or that goes on in it.
+func (t *tracker) taskRequest(o *openRange, k RequestKind, g *goroutine, how RequestEnd) {
+	t.reqs.req = Request{
+		Kind: k, End: how, Name: o.name, Group: t.group(o.name), ID: o.id, Parent: o.parent,
+		Since: o.since, Until: t.now, Partial: o.partial, Stack: o.stack,
+	}
+	var r *goRequests
+	if g != nil {
+		r = g.requests()
+	}
+	t.sendRequest(g, r)
+}
+
+// entriesOf are the functions of Options.Requests.
+func entriesOf(names []string) map[string]struct{} {
+	m := make(map[string]struct{})
+	for _, n := range slices.Compact(slices.Sorted(slices.Values(names))) {
+		m[n] = struct{}{}
+	}
+	return m
+}

@@ -413,6 +413,7 @@ const (
 	Gantt     Mark = "gantt"     // rows from Start to End
 	Waterfall Mark = "waterfall" // one stop-the-world: each P from request to restart
 	Stems     Mark = "stems"     // vertical bars at moments: X the time, Y stacked parts
+	Points    Mark = "points"    // dots: X the time, Y[0] a value on a log axis, Series the colour
 )
 
 // A Figure is a view of a Table: a mark, and which columns it draws.

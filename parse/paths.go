@@ -144,6 +144,9 @@ type walk struct {
 	parts []RequestPart
 }
 
+// MaxPathParts is more parts than a path has.
+const MaxPathParts = mostSteps + 1
+
 // maxHops bounds the goroutines that may wake one another in one moment: coroutines
 // switch without time between.
 const maxHops = 1000

@@ -580,7 +580,7 @@ func (t *tracker) endRequests(g *goroutine) {
 		t.hold(r, false)
 	}
 	if g.bornSeen && !g.within && g.Class == ClassUser && !g.callback && !g.tasked && (r == nil || !r.served) && t.isJob(g) {
-		t.reqs.req = Request{Kind: RequestJob, Name: g.Func, Since: g.born, Until: t.now, Stack: g.site}
+		t.reqs.req = Request{Kind: RequestJob, Name: t.jobName(g), Since: g.born, Until: t.now, Stack: g.site}
 		t.sendRequest(g, g.requests())
 	}
 }
@@ -588,6 +588,14 @@ func (t *tracker) endRequests(g *goroutine) {
 // isJob reports whether g is about a function of the program.
 func (t *tracker) isJob(g *goroutine) bool {
 	return g.Func != 0 && (g.Body != 0 || !IsStd(t.strings[g.Func])) && serverRoot(t.strings[g.Func]) == 0
+}
+
+// jobName is the function that a job is about.
+func (t *tracker) jobName(g *goroutine) StringID {
+	if fn := t.strings[g.Func]; g.Body != 0 && (IsStd(fn) || isGoWrap(fn)) {
+		return g.Body
+	}
+	return g.Func
 }
 
 // openRequests tells the requests that go on at the end.

@@ -37,6 +37,9 @@ type Top[T any] struct {
 // NewTop returns an empty Top of up to n entries.
 func NewTop[T any](n int) *Top[T] { return &Top[T]{n: n} }
 
+// Len is how many entries it keeps.
+func (t *Top[T]) Len() int { return t.n }
+
 // Wants reports whether an entry with that value may be kept: when it does not,
 // there is no need to build the item.
 func (t *Top[T]) Wants(value int64) bool {

@@ -1,0 +1,466 @@
+package measures
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/internal/say"
+	"github.com/tracelens/tracelens/analysis/sketch"
+	"github.com/tracelens/tracelens/parse"
+)
+
+// shownTypes is of how many types the parts are told.
+const shownTypes = 8
+
+func runRequests(p *analysis.Pass) error {
+	f := analysis.Fold[*RequestsFold](p)
+	ts := requestTypesOf(p, f)
+	if len(ts.All) == 0 && f.asked == nil {
+		p.NotApplicable("no requests: the program has no runtime/trace tasks, and serves none with net/http or google.golang.org/grpc in the trace; name a function that serves one under requests in tracelens.yaml")
+		return nil
+	}
+	n := f.lengths.N()
+	p.Metric("requests.count", n, n)
+	p.Quantiles("requests.duration", &f.lengths)
+	if n > 0 {
+		for c, id := range [...]string{"running", "runnable", "call", "network", "timer", "gc", "waiting", "unknown"} {
+			p.Metric("requests."+id, f.classes[c], n)
+		}
+	}
+	for _, t := range ts.All[:min(len(ts.All), 3)] {
+		sayType(p, ts, t)
+	}
+	p.Table(typesTable(p, ts))
+	p.Table(partsTable(ts))
+	p.Table(differenceTable(ts))
+	p.Table(boundsTable(ts))
+	slowest, paths := slowestTables(p, ts, f)
+	p.Table(slowest)
+	p.Table(paths)
+	p.Table(inFlightTable(p, f))
+	requestFigures(p, ts)
+	return nil
+}
+
+// sayType says how long requests of a type take, where their time goes, and what makes
+// the slow ones slow.
+func sayType(p *analysis.Pass, ts *RequestTypes, t *RequestType) {
+	n := t.lengths.N()
+	if n == 0 {
+		p.Say("%s: none began and was done in the trace; %s.", t.Of(), otherEnds(t))
+		return
+	}
+	s := fmt.Sprintf("%s %s: %s", analysis.FormatCount(n), t.Of(), say.Spread(p, &t.lengths))
+	if c := ts.Causes(t, everything); len(c) > 0 {
+		s += fmt.Sprintf("; %s of their time %s", analysis.FormatRatio(say.Ratio(c[0].NS, t.lengths.Sum())), c[0].Why())
+	}
+	if o := otherEnds(t); o != "" {
+		s += "; besides " + o
+	}
+	p.Say("%s.", s)
+	if text := ts.SlowText(p, t); text != "" {
+		p.Say("%s.", text)
+	}
+}
+
+// SlowText is one sentence on what the slow requests of a type differ by; "" where there
+// are too few, or where they are not much slower.
+func (ts *RequestTypes) SlowText(p *analysis.Pass, t *RequestType) string {
+	n := t.lengths.N()
+	_, p90, p99 := t.Classes()
+	slow, which := p99, "1 %"
+	if n < 1000 {
+		slow, which = p90, "10 %"
+	}
+	if n < 100 {
+		return ""
+	}
+	d := ts.Difference(t, slow)
+	if d.Mean < 2*d.Usual || len(d.Causes) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("The slow %s of them (%s, mean %s) take %s longer than those up to the median: %s of it %s", which, analysis.FormatCount(d.N), p.Dur(d.Mean), p.Dur(d.Mean-d.Usual), analysis.FormatRatio(d.Share[0]), d.Causes[0].Why())
+}
+
+// otherEnds counts the requests that are in no distribution.
+func otherEnds(t *RequestType) string {
+	var parts []string
+	add := func(n int64, what string) {
+		if n > 0 {
+			parts = append(parts, analysis.FormatCount(n)+" "+what)
+		}
+	}
+	add(t.ends[parse.RequestStream], "streamed")
+	add(t.ends[parse.RequestHijacked], "hijacked")
+	add(t.ends[parse.RequestAborted], "aborted")
+	add(t.before, "begun before the trace")
+	add(t.ends[parse.RequestOpen], "open at its end")
+	s := ""
+	for i, part := range parts {
+		if i > 0 {
+			s += ", "
+		}
+		s += part
+	}
+	return s
+}
+
+func typesTable(p *analysis.Pass, ts *RequestTypes) *analysis.Table {
+	t := &analysis.Table{
+		Name: "requests.types", Title: "requests by type, most time first; quantiles of those that began and were done in the trace",
+		Columns: []analysis.Column{
+			{Name: "requests", Unit: analysis.Text}, {Name: "kind", Unit: analysis.Text}, {Name: "whole", Unit: analysis.Count}, {Name: "rate", Unit: analysis.PerS}, {Name: "at once", Unit: analysis.PerS},
+			{Name: "p50", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "p90", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "p99", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "p99.9", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "max", Unit: analysis.NS, Polarity: analysis.Lower},
+			{Name: "total", Unit: analysis.NS}, {Name: "others", Unit: analysis.Text}, {Name: "most of the time", Unit: analysis.Text},
+		},
+	}
+	t.Columns[4] = analysis.Column{Name: "at once", Unit: analysis.Text}
+	for _, r := range ts.All {
+		h := &r.lengths
+		t.N += h.N()
+		most := any(nil)
+		if c := ts.Causes(r, everything); len(c) > 0 {
+			most = fmt.Sprintf("%s %s", analysis.FormatRatio(say.Ratio(c[0].NS, h.Sum())), c[0].Text)
+		}
+		rate := any(nil)
+		if h.N() > 1 {
+			rate = r.Rate()
+		}
+		others := any(nil)
+		if o := otherEnds(r); o != "" {
+			others = o
+		}
+		t.Add(r.Name, r.Kind.String(), h.N(), rate, say.Number(float64(r.seen)/float64(max(p.Trace.Duration(), 1))), say.QuantileCell(h, .5), say.QuantileCell(h, .9), say.QuantileCell(h, .99), say.QuantileCell(h, .999), say.MaxCell(h), h.Sum(), others, most)
+	}
+	t.Limit(200)
+	return t
+}
+
+// partsTable is where the time of each type goes; shares of a type sum to 1.
+func partsTable(ts *RequestTypes) *analysis.Table {
+	t := &analysis.Table{
+		Name: "requests.parts", Title: "where the time of requests goes: what each was at, and what that goroutine did for which it waited; times per request", Detail: true,
+		Columns: []analysis.Column{
+			{Name: "requests", Unit: analysis.Text}, {Name: "kind", Unit: analysis.Text}, {Name: "at", Unit: analysis.Text}, {Name: "for", Unit: analysis.Text}, {Name: "which was", Unit: analysis.Text},
+			{Name: "parts", Unit: analysis.Count}, {Name: "total", Unit: analysis.NS}, {Name: "share", Unit: analysis.Ratio},
+		},
+	}
+	for _, r := range ts.All[:min(len(ts.All), shownTypes)] {
+		t.N += r.lengths.N()
+		for _, c := range ts.Causes(r, everything) {
+			for _, l := range c.leafs {
+				var who any
+				if l.Who != "" {
+					who = l.Who
+				}
+				t.Add(r.Name, r.Kind.String(), c.Text, who, l.Text, l.N, l.NS, say.RatioCell(l.NS, r.lengths.Sum()))
+			}
+		}
+	}
+	t.Limit(1000)
+	return t
+}
+
+// differenceTable compares the slow requests of each type with the usual ones.
+func differenceTable(ts *RequestTypes) *analysis.Table {
+	t := &analysis.Table{
+		Name: "requests.slow", Title: "what makes slow requests slow: mean time per request at each thing, of those up to the median and of the slowest 1 % (10 % of fewer than 1,000, the slowest of fewer than 100)",
+		Columns: []analysis.Column{
+			{Name: "requests", Unit: analysis.Text}, {Name: "at", Unit: analysis.Text}, {Name: "usual", Unit: analysis.NS}, {Name: "slow", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "of the difference", Unit: analysis.Ratio}, {Name: "mostly", Unit: analysis.Text},
+		},
+	}
+	for _, r := range ts.All[:min(len(ts.All), shownTypes)] {
+		if r.lengths.N() < 2 {
+			continue
+		}
+		d := ts.Difference(r, ts.slowClass(r))
+		t.N += d.N
+		for i, c := range d.Causes[:min(len(d.Causes), 4)] {
+			var mostly any
+			if c.Leaf.Who != "" {
+				mostly = fmt.Sprintf("%s %s %s", analysis.FormatRatio(say.Ratio(c.Leaf.NS, c.NS)), c.Leaf.Who, c.Leaf.Text)
+			}
+			t.Add(r.Name, c.Text, c.Mean-d.More[i], c.Mean, d.Share[i], mostly)
+		}
+	}
+	return t
+}
+
+// slowClass are the slow ones of a type of which there are enough.
+func (ts *RequestTypes) slowClass(t *RequestType) LengthClass {
+	_, p90, p99 := t.Classes()
+	if n := t.lengths.N(); n >= 100 && n < 1000 {
+		return p90
+	}
+	return p99
+}
+
+// boundsTable is what taking things away could gain at most.
+func boundsTable(ts *RequestTypes) *analysis.Table {
+	t := &analysis.Table{
+		Name: "requests.without", Title: "how long requests would take at least without one thing: lower bounds, since another may come to the fore", Detail: true,
+		Columns: []analysis.Column{
+			{Name: "requests", Unit: analysis.Text}, {Name: "without", Unit: analysis.Text}, {Name: "had it", Unit: analysis.Count},
+			{Name: "p50", Unit: analysis.NS}, {Name: "p50 at least", Unit: analysis.NS}, {Name: "p99", Unit: analysis.NS}, {Name: "p99 at least", Unit: analysis.NS},
+		},
+	}
+	for _, r := range ts.All[:min(len(ts.All), shownTypes)] {
+		n := 0
+		for _, b := range ts.Bounds(r) {
+			p50, p99 := r.lengths.QuantileAny(.5), r.lengths.QuantileAny(.99)
+			if n == 8 || 20*(p99-b.P99) < p99 && 20*(p50-b.P50) < p50 {
+				continue
+			}
+			n++
+			t.N += b.N
+			t.Add(r.Name, b.Without, b.N, p50, b.P50, p99, b.P99)
+		}
+	}
+	return t
+}
+
+// slowestTables are the slowest requests, and their paths part by part.
+func slowestTables(p *analysis.Pass, ts *RequestTypes, f *RequestsFold) (t, paths *analysis.Table) {
+	t = &analysis.Table{
+		Name: "requests.slowest", Title: "the slowest requests of each type that began and were done in the trace", Detail: true,
+		Columns: []analysis.Column{
+			{Name: "id", Unit: analysis.Text}, {Name: "requests", Unit: analysis.Text}, {Name: "kind", Unit: analysis.Text}, {Name: "began", Unit: analysis.Moment}, {Name: "took", Unit: analysis.NS, Polarity: analysis.Lower},
+			{Name: "goroutine", Unit: analysis.G}, {Name: "ended", Unit: analysis.Text}, {Name: "most of the time", Unit: analysis.Text},
+		},
+	}
+	paths = &analysis.Table{
+		Name: "requests.paths", Title: "the critical paths of these requests in order: what would have had to be shorter for them to be", Detail: true,
+		Columns: []analysis.Column{
+			{Name: "id", Unit: analysis.Text}, {Name: "from", Unit: analysis.Moment}, {Name: "to", Unit: analysis.Moment}, {Name: "length", Unit: analysis.NS}, {Name: "goroutine", Unit: analysis.Text}, {Name: "hop", Unit: analysis.Count},
+			{Name: "state", Unit: analysis.Text}, {Name: "what", Unit: analysis.Text}, {Name: "while", Unit: analysis.Text},
+		},
+	}
+	add := func(kind, name string, e *sketch.Entry[SlowRequest]) {
+		s := &e.Item
+		var most any
+		if text := ts.Mostly(s); text != "" {
+			most = text
+		}
+		ended := s.End.String()
+		if s.Before {
+			ended += ", begun before the trace"
+		}
+		t.Add(s.ID(), name, kind, p.Rel(s.Since), e.Value, goroutineCell(s.G), ended, most)
+		for i := range s.Parts {
+			x := &s.Parts[i]
+			var while any
+			if x.Hops > 0 {
+				while = ts.causeText(causeOf(x))
+			}
+			who, what, class := ts.kinds.Name(x.Func, x.Body), ts.partText(x), classOf(x).String()
+			switch {
+			case x.G == parse.NoGo && x.State == parse.GoUndetermined:
+				who, what = "", "short parts"
+			case x.G != parse.NoGo:
+				who = fmt.Sprintf("%s (G %d)", who, x.G)
+			}
+			paths.Add(s.ID(), p.Rel(x.From), p.Rel(x.To), int64(x.To-x.From), who, int64(x.Hops), class, what, while)
+		}
+	}
+	seen := make(map[string]bool)
+	for _, r := range ts.All {
+		if f.asked == nil && len(t.Rows) >= max(64, 4*f.choice.Slowest) {
+			break
+		}
+		for _, e := range r.slowest.Items() {
+			seen[e.Item.ID()] = true
+			add(r.Kind.String(), r.Name, &e)
+		}
+		t.N += r.lengths.N()
+	}
+	if e := f.asked; e != nil && !seen[e.Item.ID()] {
+		name := UserText(p, e.Item.Name)
+		if e.Item.Kind > parse.RequestRegion {
+			name = requestName(p, e.Item.Kind, Annotation{Name: e.Item.Name})
+		}
+		add(e.Item.Kind.String(), name, e)
+	}
+	paths.N = int64(len(paths.Rows))
+	return t, paths
+}
+
+func goroutineCell(g parse.GoID) any {
+	if g == parse.NoGo {
+		return nil
+	}
+	return int64(g)
+}
+
+// Mostly says what most of a request's time was.
+func (ts *RequestTypes) Mostly(s *SlowRequest) string {
+	sums := make(map[string]int64)
+	most := ""
+	for i := range s.Parts {
+		x := &s.Parts[i]
+		text := ts.causeText(causeOf(x))
+		sums[text] += int64(x.To - x.From)
+		if most == "" || sums[text] > sums[most] || sums[text] == sums[most] && text < most {
+			most = text
+		}
+	}
+	if most == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s %s", analysis.FormatRatio(say.Ratio(sums[most], int64(s.Until-s.Since))), most)
+}
+
+// inFlightTable is how many requests of each kind were under way over time.
+func inFlightTable(p *analysis.Pass, f *RequestsFold) *analysis.Table {
+	t := &analysis.Table{
+		Name: "requests.in_flight", Title: "requests under way over time, mean of each moment, by kind", Detail: true, N: f.lengths.N(),
+		Columns: []analysis.Column{{Name: "time", Unit: analysis.Moment}},
+	}
+	if p.Brief() {
+		return t
+	}
+	var kinds []int
+	for k := range f.kinds {
+		for b := range f.inFlight.Len() {
+			if f.inFlight.At(b, k) > 0 && k != int(parse.RequestJob) {
+				kinds = append(kinds, k)
+				break
+			}
+		}
+	}
+	for _, k := range kinds {
+		t.Columns = append(t.Columns, analysis.Column{Name: parse.RequestKind(k).String(), Unit: analysis.Ratio})
+	}
+	for b := range f.inFlight.Len() {
+		at := parse.Time(f.inFlight.Start() + int64(b)*f.inFlight.Width())
+		row := []any{p.Rel(max(at, p.Trace.From))}
+		for _, k := range kinds {
+			row = append(row, float64(f.inFlight.At(b, k))/float64(f.inFlight.Width()))
+		}
+		if len(kinds) > 0 {
+			t.Add(row...)
+		}
+	}
+	return t
+}
+
+// requestFigures draw requests over time, where their time goes, and the slowest.
+func requestFigures(p *analysis.Pass, ts *RequestTypes) {
+	var shown []*RequestType
+	for _, r := range ts.All {
+		if r.lengths.N() > 0 && served(r.Kind) && len(shown) < shownTypes {
+			shown = append(shown, r)
+		}
+	}
+	for _, r := range ts.All {
+		if r.lengths.N() > 0 && !served(r.Kind) && len(shown) < shownTypes {
+			shown = append(shown, r)
+		}
+	}
+	if len(shown) == 0 {
+		return
+	}
+	dots := &analysis.Table{
+		Name: "requests.sample", Title: "requests by when they began, how long they took and what most of that was: the slowest of each type, and a sample of the others", Detail: true,
+		Columns: []analysis.Column{{Name: "began", Unit: analysis.Moment}, {Name: "took", Unit: analysis.NS}, {Name: "mostly", Unit: analysis.Text}, {Name: "requests", Unit: analysis.Text}, {Name: "id", Unit: analysis.Text}},
+	}
+	causes := &analysis.Table{
+		Name: "requests.states", Title: "mean time of a request by type, of those up to the median and of the slow ones, by what it or the goroutine that it waited for did", Detail: true,
+		Columns: []analysis.Column{{Name: "requests", Unit: analysis.Text}},
+	}
+	for c := range NumPartClasses {
+		causes.Columns = append(causes.Columns, analysis.Column{Name: c.String(), Unit: analysis.NS})
+	}
+	var worst *sketch.Entry[SlowRequest]
+	for _, r := range shown {
+		dots.N += r.lengths.N()
+		seen := make(map[string]bool)
+		for _, e := range r.slowest.Items() {
+			seen[e.Item.ID()] = true
+			dots.Add(p.Rel(e.Item.Since), e.Value, slowClassOf(&e.Item).String(), r.Name, e.Item.ID())
+			if worst == nil || served(r.Kind) && e.Value > worst.Value {
+				worst = &e
+			}
+		}
+		items := r.sample.Items()
+		slices.SortFunc(items, func(a, b sketch.Entry[sampledRequest]) int { return int(a.Item.at - b.Item.at) })
+		for _, e := range items {
+			if id := RequestID(r.Kind, e.Item.task, e.Item.g, e.Item.seq); !seen[id] {
+				dots.Add(p.Rel(e.Item.at), e.Item.took, e.Item.class.String(), r.Name, id)
+			}
+		}
+		usual, _, _ := r.Classes()
+		for _, side := range []struct {
+			words string
+			LengthClass
+		}{{"usual", usual}, {"slow", ts.slowClass(r)}} {
+			n, _ := r.Count(side.LengthClass)
+			row := []any{say.Brief(r.Name) + ", " + side.words}
+			var ns [NumPartClasses]int64
+			for k, b := range r.parts {
+				ns[classOf(&parse.RequestPart{State: k.state, Ready: k.ready, Cause: k.why})] += side.sum(b).ns
+			}
+			for _, v := range ns {
+				row = append(row, v/max(n, 1))
+			}
+			causes.N += n
+			causes.Add(row...)
+		}
+	}
+	dots.More = max(dots.N-int64(len(dots.Rows)), 0)
+	p.Table(dots)
+	p.Table(causes)
+	first := shown[0]
+	p.Figure(analysis.Figure{
+		Name: "requests.latency", Mark: analysis.Points, Table: dots.Name, X: "began", Y: []string{"took"}, Series: "mostly",
+		Title: fmt.Sprintf("Requests of %s take %s", say.Brief(first.Name), say.Typical(p, &first.lengths)),
+	})
+	var columns []string
+	for c := range NumPartClasses {
+		columns = append(columns, c.String())
+	}
+	p.Figure(analysis.Figure{Name: "requests.causes", Mark: analysis.Bars, Table: causes.Name, X: "requests", Y: columns, Title: causesTitle(p, ts, first)})
+	if worst == nil {
+		return
+	}
+	s := &worst.Item
+	path := &analysis.Table{
+		Name: "requests.worst", Title: fmt.Sprintf("the critical path of request %s by goroutine", s.ID()), N: int64(len(s.Parts)), Detail: true,
+		Columns: []analysis.Column{{Name: "goroutine", Unit: analysis.Text}, {Name: "from", Unit: analysis.Moment}, {Name: "to", Unit: analysis.Moment}, {Name: "state", Unit: analysis.Text}},
+	}
+	for i := range s.Parts {
+		x := &s.Parts[i]
+		who := "(short parts)"
+		if x.G != parse.NoGo {
+			who = fmt.Sprintf("%s G %d", say.Brief(ts.kinds.Name(x.Func, x.Body)), x.G)
+		}
+		path.Add(who, p.Rel(x.From), p.Rel(x.To), classOf(x).String())
+	}
+	p.Table(path)
+	p.Figure(analysis.Figure{
+		Name: "requests.worst", Mark: analysis.Gantt, Table: path.Name, X: "from", End: "to", Y: []string{"goroutine"}, Series: "state",
+		Title: fmt.Sprintf("The slowest request took %s: %s", p.Dur(worst.Value), ts.Mostly(s)),
+	})
+}
+
+// slowClassOf is what most of a request was.
+func slowClassOf(s *SlowRequest) (most PartClass) {
+	var ns [NumPartClasses]int64
+	for i := range s.Parts {
+		ns[classOf(&s.Parts[i])] += int64(s.Parts[i].To - s.Parts[i].From)
+	}
+	for c := range ns {
+		if ns[c] > ns[most] {
+			most = PartClass(c)
+		}
+	}
+	return most
+}
+
+func causesTitle(p *analysis.Pass, ts *RequestTypes, t *RequestType) string {
+	d := ts.Difference(t, ts.slowClass(t))
+	if len(d.Causes) == 0 || d.Mean <= d.Usual {
+		return "Requests take the same time"
+	}
+	return fmt.Sprintf("Slow %s take %s, usual ones %s: %s of the difference %s", say.Brief(t.Name), p.Dur(d.Mean), p.Dur(d.Usual), analysis.FormatRatio(d.Share[0]), d.Causes[0].Text)
+}

@@ -478,7 +478,7 @@ func (t *tracker) create(ev *wire.Event, id GoID, to GoState) {
 func (t *tracker) destroy(g *goroutine) {
 	for _, o := range g.regions {
 		t.endRegion(g, o, true)
-		t.reqs.open--
+		t.reqs.end()
 	}
 	if t.reqs.on {
 		t.endRequests(g)

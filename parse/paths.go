@@ -47,6 +47,7 @@ type stepLog struct {
 	ring  []step // its length is a power of two
 	n     int64  // steps so far
 	start int64  // of what is kept without a gap
+	need  int64  // the first step that an open request may need
 	on    bool
 }
 
@@ -55,12 +56,16 @@ const (
 	mostSteps = 1 << 18 // 10 MB
 )
 
-func (l *stepLog) add(s step) {
+// next is room for one more step.
+func (l *stepLog) next() *step {
 	if l.n-l.start >= int64(len(l.ring)) && len(l.ring) < mostSteps {
-		l.grow()
+		l.start = max(l.start, min(l.need, l.n-jobSteps))
+		if l.n-l.start >= int64(len(l.ring)) {
+			l.grow()
+		}
 	}
-	l.ring[l.n&int64(len(l.ring)-1)] = s
 	l.n++
+	return &l.ring[(l.n-1)&int64(len(l.ring)-1)]
 }
 
 func (l *stepLog) grow() {
@@ -90,13 +95,12 @@ func (l *stepLog) back(g *goroutine, next int64) uint32 {
 	return uint32(next - (g.step - 1))
 }
 
-// current is the span that g is in, as a step that would be number next.
-func (l *stepLog) current(g *goroutine, next int64, stack StackID) step {
-	s := step{since: g.Since, g: g.ID, fn: g.Func, body: g.Body, stack: stack, back: l.back(g, next), state: g.From}
+// current fills in the span that g is in as step number n.
+func (l *stepLog) current(s *step, g *goroutine, n int64, stack StackID) {
 	if g.From != GoRunning {
-		s.stack = g.FromStack
+		stack = g.FromStack
 	}
-	return s
+	*s = step{since: g.Since, g: g.ID, fn: g.Func, body: g.Body, stack: stack, back: l.back(g, n), state: g.From}
 }
 
 // ended notes g's span, which has just ended. by, at stack, is who ended it, nil if no
@@ -105,16 +109,15 @@ func (l *stepLog) ended(g, by *goroutine, stack StackID) {
 	if g.From == GoNotExist {
 		return
 	}
-	woken := by != nil
-	if woken {
-		l.add(l.current(by, l.n, stack))
+	if by != nil {
+		l.current(l.next(), by, l.n-1, stack)
 	}
-	s := l.current(g, l.n, g.Stack)
-	s.woken, s.ready = woken, g.Ready
+	s := l.next()
+	l.current(s, g, l.n-1, g.Stack)
+	s.woken, s.ready = by != nil, g.Ready
 	if g.From == GoRunnable {
 		s.cause = g.mostly
 	}
-	l.add(s)
 	g.step = l.n
 }
 
@@ -124,9 +127,9 @@ func (l *stepLog) born(g, by *goroutine, stack StackID, now Time) {
 		return
 	}
 	if by != nil {
-		l.add(l.current(by, l.n, stack))
+		l.current(l.next(), by, l.n-1, stack)
 	}
-	l.add(step{since: now, g: g.ID, fn: g.Func, state: GoNotExist, woken: by != nil, stack: stack})
+	*l.next() = step{since: now, g: g.ID, fn: g.Func, state: GoNotExist, woken: by != nil, stack: stack}
 	g.step = l.n
 }
 
@@ -164,7 +167,9 @@ func (t *tracker) path(g *goroutine, since, until Time) []RequestPart {
 		return w.parts
 	}
 	// From the span that g is in, which is no step yet, through its steps.
-	cur, n := l.current(g, l.n, 0), l.n
+	var cur step
+	n := l.n
+	l.current(&cur, g, n, 0)
 	switch {
 	case g.From == GoNotExist:
 		cur.since, cur.state = t.now, GoRunning

@@ -165,7 +165,7 @@ func (t *tracker) task(ev *wire.Event) {
 			g.tasked = true
 		}
 		if _, twice := t.tasks[ev.Values[0]]; !twice {
-			t.reqs.open++
+			t.reqs.begin()
 		}
 		t.tasks[ev.Values[0]] = o
 		t.rng = t.ended(&o.openRange, RangeTask, 0)
@@ -190,7 +190,7 @@ func (t *tracker) task(ev *wire.Event) {
 		t.taskRequest(&o.openRange, RequestTask, t.contextOf(ev), RequestDone)
 	}
 	if ok {
-		t.reqs.open--
+		t.reqs.end()
 	}
 	if g != nil {
 		g.tasks--
@@ -238,7 +238,7 @@ func (t *tracker) region(ev *wire.Event) {
 	if ev.Op == wire.OpRegionBegin {
 		o := openRange{id: ev.Values[0], name: StringID(ev.Name), since: t.now, stack: StackID(ev.Stack), p: ProcID(ev.P), g: g.ID, class: g.Class, fn: g.Func, cpu: t.cpu(g)}
 		g.regions = append(g.regions, o)
-		t.reqs.open++
+		t.reqs.begin()
 		t.rng = t.ended(&o, RangeRegion, 0)
 		t.send(KindRangeBegin)
 		return
@@ -251,7 +251,7 @@ func (t *tracker) region(ev *wire.Event) {
 			t.work(len(g.regions) - i)
 			g.regions = slices.Delete(g.regions, i, i+1)
 			t.endRegion(g, o, false)
-			t.reqs.open--
+			t.reqs.end()
 			return
 		}
 	}

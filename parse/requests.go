@@ -1,6 +1,7 @@
 package parse
 
 import (
+	"math"
 	"slices"
 	"strings"
 
@@ -274,16 +275,18 @@ type goRequests struct {
 	ready  Time // RequestHTTP: when the header was there; RequestEntry: when the wait before ended
 	held   int  // of requests.open
 	loops  bool // it has had a call that begins with the end of a wait
+	job    bool // it is one of many of its function, which are jobs
 	served bool // it has had a request of a server
 	seq    uint32
 }
 
 // requests is what the tracker needs to tell requests.
 type requests struct {
-	on     bool // a sink wants them
-	always bool // to keep the steps, since some function may turn out to be asked for
-	open   int  // for which steps are kept
-	until  int64
+	on     bool    // a sink wants them
+	always bool    // to keep the steps, since some function may turn out to be asked for
+	open   int     // for which steps are kept
+	until  int64   // the step up to which those of jobs are kept
+	jobs   []uint8 // by StringID: how many goroutines of a function have ended, up to knownJobs
 	log    stepLog
 	walk   walk
 	req    Request
@@ -302,10 +305,23 @@ func (t *tracker) hold(r *goRequests, on bool) {
 	switch {
 	case on && r.held == 0:
 		r.held++
-		t.reqs.open++
-	case !on && r.held > 0 && r.serve.kind == 0 && r.call.kind == 0:
+		t.reqs.begin()
+	case !on && r.held > 0 && r.serve.kind == 0 && r.call.kind == 0 && !r.job:
 		r.held--
-		t.reqs.open--
+		t.reqs.end()
+	}
+}
+
+func (r *requests) begin() {
+	if r.open == 0 {
+		r.log.need = r.log.n
+	}
+	r.open++
+}
+
+func (r *requests) end() {
+	if r.open--; r.open == 0 {
+		r.log.need = math.MaxInt64
 	}
 }
 
@@ -315,7 +331,11 @@ func (r *requests) keeping() bool { return r.open > 0 || r.always || r.log.n < r
 
 // jobSteps is for how many steps of all goroutines those are kept after a goroutine
 // began that may turn out to be a job.
-const jobSteps = 1 << 14
+const jobSteps = 1 << 13
+
+// knownJobs is how many goroutines of a function must have ended for steps to be kept
+// until the end of the next.
+const knownJobs = 8
 
 // keepStep notes the span of g that has just ended, while steps are kept.
 func (t *tracker) keepStep(ev *wire.Event, g *goroutine) {
@@ -550,6 +570,11 @@ func (t *tracker) beginRequests(g, by *goroutine, stack StackID) {
 	case k == RequestHTTP2, k == RequestGRPC && !strings.HasSuffix(t.strings[g.Func], ".serverWorker"):
 		t.openServe(g, g.requests(), k, t.now, false)
 	case k == 0 && g.Class == ClassUser && !g.within:
+		if t.endedJobs(g.Func) == knownJobs {
+			g.requests().job = true
+			t.hold(g.reqs, true)
+			break
+		}
 		t.reqs.until = t.reqs.log.n + jobSteps
 	}
 }
@@ -576,13 +601,26 @@ func (t *tracker) endRequests(g *goroutine) {
 		default:
 			t.endServe(g, r, t.now, RequestDone)
 		}
-		r.serve, r.call = openRequest{}, openRequest{}
-		t.hold(r, false)
+		r.serve, r.call, r.job = openRequest{}, openRequest{}, false
 	}
 	if g.bornSeen && !g.within && g.Class == ClassUser && !g.callback && !g.tasked && (r == nil || !r.served) && t.isJob(g) {
 		t.reqs.req = Request{Kind: RequestJob, Name: t.jobName(g), Since: g.born, Until: t.now, Stack: g.site}
 		t.sendRequest(g, g.requests())
+		if t.endedJobs(g.Func) < knownJobs {
+			t.reqs.jobs[g.Func]++
+		}
 	}
+	if r != nil {
+		t.hold(r, false)
+	}
+}
+
+// endedJobs is how many goroutines of a function have ended, at most knownJobs.
+func (t *tracker) endedJobs(fn StringID) uint8 {
+	if int(fn) >= len(t.reqs.jobs) {
+		t.reqs.jobs = append(t.reqs.jobs, make([]uint8, len(t.strings)-len(t.reqs.jobs))...)
+	}
+	return t.reqs.jobs[fn]
 }
 
 // isJob reports whether g is about a function of the program.

@@ -191,7 +191,7 @@ func newTracker(tr *Trace, opt Options, sink Sink) *tracker {
 		preempted: tr.intern("preempted"), gosched: tr.intern("runtime.Gosched"),
 	}
 	t.holds.on = sink.Kinds.Has(KindHold)
-	t.reqs.on, t.reqs.always = sink.Kinds.Has(KindRequest), len(opt.Requests) > 0
+	t.reqs.on, t.reqs.always, t.reqs.log.need = sink.Kinds.Has(KindRequest), len(opt.Requests) > 0, math.MaxInt64
 	t.origins = sink.Kinds&KindsOf(KindGoRunnable, KindSlice) != 0
 	t.ev.Interval, t.ev.Range, t.ev.GoLife, t.ev.ProcLife = &t.iv, &t.rng, &t.life, &t.procLife
 	for i := range t.recent {

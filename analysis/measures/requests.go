@@ -6,7 +6,6 @@ import (
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/internal/say"
-	"github.com/tracelens/tracelens/analysis/internal/tally"
 	"github.com/tracelens/tracelens/analysis/sketch"
 	"github.com/tracelens/tracelens/parse"
 )
@@ -52,99 +51,95 @@ func requestsAnalyzer(c RequestChoice) *analysis.Analyzer {
 }
 
 const (
-	slowestRequests = 5   // of each type, whose paths are kept
-	sampledRequests = 256 // of each type, for what shows single requests
-	keptParts       = 64  // of a path, the longest; see condense
-	requestNames    = 4   // see names
-	requestGroups   = 256
+	slowestRequests = 5    // of each type, whose paths are kept
+	keptParts       = 256  // of such a path, the longest; see condense
+	tailRequests    = 128  // of each type, the slowest, of which the sums of parts are kept
+	sampledRequests = 1024 // of each type, likewise, of all
+	requestNames    = 2    // see names
+	requestGroups   = 128
 )
 
 // RequestsFold holds how long requests took, and where their time went.
 type RequestsFold struct {
 	choice   RequestChoice
 	kinds    [parse.NumRequestKinds]names[requestType]
-	inFlight *sketch.Series  // by kind
+	inFlight *sketch.Series   // by kind
 	lengths  sketch.Histogram // of those that are no part of others
 	classes  [NumPartClasses]int64
-	asked    *sketch.Entry[SlowRequest] // of choice.ID
+	asked    *RequestPath // RequestChoice.ID
 }
 
 // requestType is requests of one kind and name.
 type requestType struct {
 	ends    [parse.NumRequestEnds]int64 // also those that began before the trace
 	before  int64                       // of RequestDone, that began before the trace
-	lengths sketch.Histogram            // of those that began and were done in the trace
 	seen    int64                       // ns in the trace, of all
-	from    parse.Time                  // when the first of lengths began, the last ended
+	lengths sketch.Histogram            // of those that began and were done in the trace, as all that follows
+	classes [NumPartClasses]int64
+	from    parse.Time // when the first began, the last ended
 	to      parse.Time
-	sums    tally.Buckets[lengthSum]
-	parts   map[partKey]*tally.Buckets[lengthSum]
-	without map[causeKey]*without
-	slowest *sketch.Top[SlowRequest]
-	sample  *sketch.Top[sampledRequest]
+	slowest *sketch.Top[*RequestPath] // with paths in order
+	tail    *sketch.Top[*RequestPath] // with the parts summed up
+	sample  *sketch.Top[*RequestPath] // likewise; those with the smallest hashes
 }
 
-// lengthSum is how many, and how long.
-type lengthSum struct{ n, ns int64 }
-
-func (s *lengthSum) add(o *lengthSum) {
-	s.n += o.n
-	s.ns += o.ns
-}
-
-func mergeLengths(into, from *tally.Buckets[lengthSum]) {
-	for i, b := range from.All() {
-		into.At(i).add(b)
-	}
-}
-
-// partKey is what parts of paths have in common.
-type partKey struct {
-	cause    causeKey
-	fn, body parse.StringID // of a goroutine other than the request's; 0 for its own
-	state    parse.GoState
-	ready    parse.Ready
-	why      parse.Cause
-	place    parse.PlaceID
-}
-
-// causeKey is what a request was at itself: State GoRunning, GoRunnable, or one at a
-// place.
-type causeKey struct {
-	state parse.GoState
-	other bool // it waited for another goroutine, or had not been created by it yet
-	gc    bool // for the garbage collector, whatever the state; in without only
-	place parse.PlaceID
-}
-
-// without are the requests that something was a part of: as they were, and less it.
-type without struct{ before, after sketch.Histogram }
-
-// SlowRequest is one request with its path.
-type SlowRequest struct {
+// RequestPath is one request with its critical path.
+type RequestPath struct {
 	Kind   parse.RequestKind
 	End    parse.RequestEnd
 	Name   parse.StringID
 	Since  parse.Time
 	Until  parse.Time
-	Before bool // it began before the trace
-	Parent uint64
-	TaskID uint64
+	Before bool   // it began before the trace
+	Task   uint64 // of tasks
 	G      parse.GoID
-	Seq    uint32
-	Func   parse.StringID
-	Body   parse.StringID
-	Stack  parse.StackID
-	Parts  []parse.RequestPart // in the order of time; of State GoUndetermined and without G several short ones
+	Seq    uint32 // see parse.Request
+	// Parts are in the order of time. One of State GoUndetermined and without G stands for
+	// several short ones.
+	Parts []parse.RequestPart
+	sums  []partSum // instead, where the order is not kept
 }
 
-type sampledRequest struct {
-	at    parse.Time
-	took  int64
-	class PartClass
-	g     parse.GoID
-	seq   uint32
-	task  uint64
+// partKey is what parts of paths have in common.
+type partKey struct {
+	place, own parse.PlaceID  // own: where the request waited for another goroutine
+	fn, body   parse.StringID // of that; 0 for the request's own
+	state      parse.GoState
+	ready      parse.Ready
+	why        parse.Cause
+	waits      parse.GoState // what the request's own was in meanwhile; 0 where that is its own part
+}
+
+// partSum is a sum over the parts of a path.
+type partSum struct {
+	partKey
+	n  int32
+	ns int64
+}
+
+func keyOf(p *parse.RequestPart) partKey {
+	k := partKey{place: p.Place, state: p.State, ready: p.Ready, why: p.Cause}
+	if p.Hops > 0 {
+		k.own, k.fn, k.body, k.waits = p.OwnPlace, p.Func, p.Body, p.OwnState
+	}
+	return k
+}
+
+// causeKey is what a request was at itself: GoRunning, GoRunnable, or a state at a place.
+type causeKey struct {
+	place parse.PlaceID
+	state parse.GoState
+	other bool // it waited for another goroutine, or had not been created by it yet
+}
+
+func (k *partKey) cause() causeKey {
+	switch {
+	case k.waits != parse.GoUndetermined:
+		return causeKey{k.own, k.waits, true}
+	case k.state == parse.GoWaiting || k.state == parse.GoSyscall:
+		return causeKey{k.place, k.state, false}
+	}
+	return causeKey{state: k.state}
 }
 
 // PartClass is what a part of a path is, roughly.
@@ -166,20 +161,20 @@ func (c PartClass) String() string {
 	return [...]string{"running", "waiting for a P", "in calls", "network", "asleep or for a timer", "for the GC", "other waits", "not known"}[c]
 }
 
-// classOf tells what a part is.
-func classOf(p *parse.RequestPart) PartClass {
-	switch p.State {
+// class is what a part is.
+func (k *partKey) class() PartClass {
+	switch k.state {
 	case parse.GoRunning:
 		return ClassRunning
 	case parse.GoRunnable:
-		if p.Cause == parse.CauseGC || p.Cause == parse.CauseSTW {
+		if k.why == parse.CauseGC || k.why == parse.CauseSTW {
 			return ClassGC
 		}
 		return ClassRunnable
 	case parse.GoSyscall:
 		return ClassCall
 	case parse.GoWaiting:
-		switch p.Ready {
+		switch k.ready {
 		case parse.ReadyNetpoll:
 			return ClassNetwork
 		case parse.ReadyTimer:
@@ -190,18 +185,6 @@ func classOf(p *parse.RequestPart) PartClass {
 		return ClassWaiting
 	}
 	return ClassUnknown
-}
-
-// causeOf is what the request was at itself in a part of its path.
-func causeOf(p *parse.RequestPart) causeKey {
-	if p.Hops > 0 {
-		return causeKey{state: p.OwnState, other: true, place: p.OwnPlace}
-	}
-	switch p.State {
-	case parse.GoWaiting, parse.GoSyscall:
-		return causeKey{state: p.State, place: p.Place}
-	}
-	return causeKey{state: p.State}
 }
 
 func (f *RequestsFold) Event(e *parse.Event) {
@@ -216,118 +199,111 @@ func (f *RequestsFold) Event(e *parse.Event) {
 	t.fill(f.choice.Slowest)
 	t.ends[q.End]++
 	t.seen += held
-	id := sketch.Key{Value: held, Time: int64(q.Since), ID: int64(q.G)}
 	if f.choice.ID != "" && f.asked == nil && RequestID(q.Kind, q.ID, q.G, q.Seq) == f.choice.ID {
-		f.asked = &sketch.Entry[SlowRequest]{Key: id, Item: slowRequest(q, parse.MaxPathParts)}
+		f.asked = requestPath(q, inOrder(q.Parts, parse.MaxPathParts), nil)
 	}
-	if q.Partial {
-		if q.End == parse.RequestDone {
-			t.before++
+	switch {
+	case q.End != parse.RequestDone:
+	case q.Partial:
+		t.before++
+	default:
+		var classes [NumPartClasses]int64
+		for i := range q.Parts {
+			k := partKey{state: q.Parts[i].State, ready: q.Parts[i].Ready, why: q.Parts[i].Cause}
+			classes[k.class()] += int64(q.Parts[i].To - q.Parts[i].From)
 		}
-		return
-	}
-	if q.End != parse.RequestDone {
-		return
-	}
-	classes := t.addWhole(q, held)
-	if served(q.Kind) && (q.Kind != parse.RequestTask || q.Parent == 0) {
-		f.lengths.Add(held)
-		for c, ns := range classes {
-			f.classes[c] += ns
+		t.addWhole(q, held, &classes)
+		if served(q.Kind) && (q.Kind != parse.RequestTask || q.Parent == 0) {
+			f.lengths.Add(held)
+			addClasses(&f.classes, &classes)
 		}
 	}
-	if t.slowest.Wants(held) {
-		most := keptParts
-		if f.choice.Slowest > slowestRequests {
-			most = parse.MaxPathParts
-		}
-		t.slowest.Add(id, slowRequest(q, most))
+}
+
+func addClasses(into, from *[NumPartClasses]int64) {
+	for c, ns := range from {
+		into[c] += ns
 	}
 }
 
 // fill makes what a zero value lacks.
 func (t *requestType) fill(slowest int) {
-	if t.parts != nil {
-		return
+	if t.slowest == nil {
+		t.slowest = sketch.NewTop[*RequestPath](slowest)
+		t.tail = sketch.NewTop[*RequestPath](tailRequests)
+		t.sample = sketch.NewTop[*RequestPath](sampledRequests)
 	}
-	t.parts = make(map[partKey]*tally.Buckets[lengthSum])
-	t.without = make(map[causeKey]*without)
-	t.slowest = sketch.NewTop[SlowRequest](slowest)
-	t.sample = sketch.NewTop[sampledRequest](sampledRequests)
 }
 
 // addWhole adds a request that began and was done in the trace.
-func (t *requestType) addWhole(q *parse.Request, held int64) (classes [NumPartClasses]int64) {
+func (t *requestType) addWhole(q *parse.Request, held int64, classes *[NumPartClasses]int64) {
 	if t.lengths.N() == 0 || q.Since < t.from {
 		t.from = q.Since
 	}
 	t.to = max(t.to, q.Until)
 	t.lengths.Add(held)
-	i := tally.CoarseIndex(held)
-	t.sums.At(i).add(&lengthSum{1, held})
+	addClasses(&t.classes, classes)
 
-	type cause struct {
-		causeKey
-		ns int64
-	}
-	var few [16]cause
-	causes := few[:0]
-	count := func(c causeKey, ns int64) {
-		for k := range causes {
-			if causes[k].causeKey == c {
-				causes[k].ns += ns
-				return
-			}
+	key := sketch.Key{Value: held, Time: int64(q.Since), ID: int64(q.G)<<20 | int64(q.Seq)}
+	if t.slowest.Wants(held) {
+		most := keptParts
+		if t.slowest.Len() > slowestRequests {
+			most = parse.MaxPathParts
 		}
-		causes = append(causes, cause{c, ns})
-	}
-	for k := range q.Parts {
-		p := &q.Parts[k]
-		ns := int64(p.To - p.From)
-		class := classOf(p)
-		classes[class] += ns
-		key := partKey{cause: causeOf(p), state: p.State, ready: p.Ready, why: p.Cause, place: p.Place}
-		if p.Hops > 0 {
-			key.fn, key.body = p.Func, p.Body
-		}
-		b := tally.At(t.parts, key)
-		b.At(i).add(&lengthSum{1, ns})
-		if key.cause.state != parse.GoUndetermined && (key.cause.state != parse.GoRunning || key.cause.other) {
-			count(key.cause, ns)
-		}
-		if class == ClassGC {
-			count(causeKey{gc: true}, ns)
-		} else if p.State == parse.GoRunnable && p.Hops > 0 {
-			count(causeKey{state: parse.GoRunnable}, ns) // a P for another is one for this request
-		}
-	}
-	for _, c := range causes {
-		w := tally.At(t.without, c.causeKey)
-		w.before.Add(held)
-		w.after.Add(held - c.ns)
-	}
-	most := ClassRunning
-	for c, ns := range classes {
-		if ns > classes[most] {
-			most = PartClass(c)
-		}
+		t.slowest.Add(key, requestPath(q, inOrder(q.Parts, most), nil))
 	}
 	// The smallest hashes are a sample that does not depend on how the trace is cut.
-	h := int64(tally.Mix(tally.Mix(uint32(q.Since), uint32(q.Since>>32)), uint32(q.G)*0x85ebca6b+q.Seq))
-	if t.sample.Wants(-h) {
-		t.sample.Add(sketch.Key{Value: -h, Time: int64(q.Since), ID: int64(q.G)}, sampledRequest{q.Since, held, most, q.G, q.Seq, q.ID})
+	hash := -int64(hashOf(uint64(key.Time), uint64(key.ID)) >> 1)
+	slow, some := t.tail.Wants(held), t.sample.Wants(hash)
+	if !slow && !some {
+		return
 	}
-	return classes
+	path := requestPath(q, nil, summedUp(q.Parts))
+	if slow {
+		t.tail.Add(key, path)
+	}
+	if some {
+		key.Value = hash
+		t.sample.Add(key, path)
+	}
 }
 
-// slowRequest keeps a request with at most so many parts of its path.
-func slowRequest(q *parse.Request, most int) SlowRequest {
-	s := SlowRequest{
-		Kind: q.Kind, End: q.End, Name: q.Name, Since: q.Since, Until: q.Until, Before: q.Partial, Parent: q.Parent, TaskID: q.ID,
-		G: q.G, Seq: q.Seq, Func: q.Func, Body: q.Body, Stack: q.Stack, Parts: condense(q.Parts, most),
+// hashOf mixes two numbers (splitmix64).
+func hashOf(a, b uint64) uint64 {
+	x := a*0x9e3779b97f4a7c15 + b
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
+
+func requestPath(q *parse.Request, parts []parse.RequestPart, sums []partSum) *RequestPath {
+	return &RequestPath{q.Kind, q.End, q.Name, q.Since, q.Until, q.Partial, q.ID, q.G, q.Seq, parts, sums}
+}
+
+// inOrder are at most so many parts of a path in the order of time.
+func inOrder(parts []parse.RequestPart, most int) []parse.RequestPart {
+	out := condense(parts, most)
+	slices.Reverse(out)
+	return out
+}
+
+// summedUp are the parts of a path, equal ones as one.
+func summedUp(parts []parse.RequestPart) []partSum {
+	var few [64]partSum
+	out := few[:0]
+next:
+	for i := range parts {
+		k, ns := keyOf(&parts[i]), int64(parts[i].To-parts[i].From)
+		for j := range out {
+			if out[j].partKey == k {
+				out[j].n++
+				out[j].ns += ns
+				continue next
+			}
+		}
+		out = append(out, partSum{k, 1, ns})
 	}
-	slices.Reverse(s.Parts)
-	return s
+	return slices.Clone(out)
 }
 
 // condense keeps the longest parts of a path, and puts one without a goroutine in place
@@ -369,17 +345,14 @@ func (f *RequestsFold) Merge(next analysis.Collector) {
 	}
 	f.inFlight.Merge(o.inFlight)
 	f.lengths.Merge(&o.lengths)
-	for c, ns := range o.classes {
-		f.classes[c] += ns
-	}
+	addClasses(&f.classes, &o.classes)
 	if f.asked == nil {
 		f.asked = o.asked
 	}
 }
 
-// add adds o, sharing nothing that changes.
 func (t *requestType) add(o *requestType) {
-	if o.parts == nil {
+	if o.slowest == nil {
 		return
 	}
 	t.fill(o.slowest.Len())
@@ -395,13 +368,9 @@ func (t *requestType) add(o *requestType) {
 		t.to = max(t.to, o.to)
 	}
 	t.lengths.Merge(&o.lengths)
-	mergeLengths(&t.sums, &o.sums)
-	tally.MergeKeyed(t.parts, o.parts, mergeLengths)
-	tally.MergeKeyed(t.without, o.without, func(into, from *without) {
-		into.before.Merge(&from.before)
-		into.after.Merge(&from.after)
-	})
+	addClasses(&t.classes, &o.classes)
 	t.slowest.Merge(o.slowest)
+	t.tail.Merge(o.tail)
 	t.sample.Merge(o.sample)
 }
 

@@ -20,6 +20,15 @@ type RequestTypes struct {
 	All   []*RequestType
 	kinds *GoKinds
 	tr    *parse.Trace
+	texts map[textKey]string
+}
+
+// textKey is what the words for a cause or a part depend on.
+type textKey struct {
+	place parse.PlaceID
+	state parse.GoState
+	ready parse.Ready
+	other bool // waits for another goroutine
 }
 
 // A RequestType is requests of one kind and name.
@@ -27,6 +36,10 @@ type RequestType struct {
 	Kind parse.RequestKind
 	Name string // of the task or region; the handler, or what is called
 	*requestType
+
+	causes []*RequestCause // once asked for, as all of these
+	diff   *RequestDiff
+	bounds []RequestBound
 }
 
 // RequestTypesOf returns those of the trace of a pass that requires the measures requests
@@ -40,12 +53,12 @@ func requestTypesOf(p *analysis.Pass, f *RequestsFold) *RequestTypes {
 }
 
 func newRequestTypes(p *analysis.Pass, f *RequestsFold) *RequestTypes {
-	ts := &RequestTypes{kinds: KindsOf(p), tr: p.Trace}
+	ts := &RequestTypes{kinds: KindsOf(p), tr: p.Trace, texts: make(map[textKey]string)}
 	for k := range f.kinds {
 		kind := parse.RequestKind(k)
 		name := func(a Annotation) tally.Label { return tally.Label{requestName(p, kind, a)} }
 		for _, r := range tally.Rank(f.kinds[k].byName(), name, (*requestType).add, func(t *requestType) int64 { return t.seen }) {
-			t := &RequestType{kind, r.Label[0], r.V}
+			t := &RequestType{Kind: kind, Name: r.Label[0], requestType: r.V}
 			if kind != parse.RequestJob || t.isWork() {
 				ts.All = append(ts.All, t)
 			}
@@ -106,47 +119,83 @@ func (t *RequestType) Ended(how parse.RequestEnd) int64 { return t.ends[how] }
 func (t *RequestType) Rate() float64 { return say.PerSecond(t.lengths.N(), int64(t.to-t.from)) }
 
 // Slowest are the longest.
-func (t *RequestType) Slowest() []sketch.Entry[SlowRequest] { return t.slowest.Items() }
+func (t *RequestType) Slowest() []sketch.Entry[*RequestPath] { return t.slowest.Items() }
 
-// A LengthClass is requests of a type that took from one length to another.
-type LengthClass struct{ from, to int } // buckets
-
-// Classes are those up to the median, and from two quantiles on.
-func (t *RequestType) Classes() (usual, p90, p99 LengthClass) {
-	at := func(q float64) int { return tally.CoarseIndex(t.lengths.QuantileAny(q)) }
-	return LengthClass{0, at(.5)}, LengthClass{at(.9), tally.CoarseLen}, LengthClass{at(.99), tally.CoarseLen}
+// A RequestClass is requests of a type: all, the usual or the slow ones, as far as the
+// parts of their paths are kept.
+type RequestClass struct {
+	paths []*RequestPath
+	total int64
 }
 
-// everything is all of a type.
-var everything = LengthClass{0, tally.CoarseLen}
-
-func (c LengthClass) sum(b *tally.Buckets[lengthSum]) (s lengthSum) {
-	for i, v := range b.All() {
-		if c.from <= i && i <= c.to {
-			s.add(v)
+func newClass(items []sketch.Entry[*RequestPath], in func(held int64) bool) (c RequestClass) {
+	for _, e := range items {
+		if held := int64(e.Item.Until - e.Item.Since); in(held) {
+			c.paths = append(c.paths, e.Item)
+			c.total += held
 		}
 	}
-	return s
+	return c
 }
 
-// Count is how many of a type are in a class, and their mean length.
-func (t *RequestType) Count(c LengthClass) (n, mean int64) {
-	s := c.sum(&t.sums)
-	return s.n, s.ns / max(s.n, 1)
+// N is how many there are.
+func (c *RequestClass) N() int64 { return int64(len(c.paths)) }
+
+// Mean is how long they take on average.
+func (c *RequestClass) Mean() int64 { return c.total / max(c.N(), 1) }
+
+// Everything is all of a type, or a sample.
+func (t *RequestType) Everything() RequestClass {
+	return newClass(t.sample.Items(), func(int64) bool { return true })
+}
+
+// Sampled reports whether Everything and Usual are a sample.
+func (t *RequestType) Sampled() bool { return t.lengths.N() > sampledRequests }
+
+// Usual are those up to the median.
+func (t *RequestType) Usual() RequestClass {
+	p50 := t.lengths.QuantileAny(.5)
+	return newClass(t.sample.Items(), func(held int64) bool { return held <= p50 })
+}
+
+// SlowQuantile is from which quantile on requests count as slow: ten and more of them,
+// where there are a hundred requests.
+func (t *RequestType) SlowQuantile() float64 {
+	switch n := t.lengths.N(); {
+	case n >= 1000:
+		return .99
+	case n >= 100:
+		return .9
+	}
+	return 1
+}
+
+// beyond is how many requests are longer than that quantile.
+func (t *RequestType) beyond() int64 {
+	switch n := t.lengths.N(); {
+	case n >= 1000:
+		return n / 100
+	case n >= 100:
+		return n / 10
+	}
+	return 0
+}
+
+// Slow are the slow ones, at most 128.
+func (t *RequestType) Slow() RequestClass {
+	items := t.tail.Items()
+	return newClass(items[:min(int64(len(items)), max(t.beyond(), 1))], func(int64) bool { return true })
 }
 
 // A RequestCause is what requests of a type were at, and who was in the way.
 type RequestCause struct {
 	Text  string
-	Place parse.Place // where they waited or what they called; the zero value for none
-	N     int64       // parts
-	NS    int64       // of all of the class
-	Mean  int64       // per request of the class
-	Class PartClass   // what most of it is made of
-	Leaf  RequestLeaf // the largest part of it
-	Hold  bool        // they waited for another goroutine
-	key   causeKey
-	leafs []RequestLeaf
+	Place parse.Place  // where they waited or what they called; the zero value for none
+	NS    int64        // of all of the class
+	Mean  int64        // per request of the class
+	Leaf  *RequestLeaf // the largest part of it
+	Hold  bool         // they waited for another goroutine
+	leafs []*RequestLeaf
 }
 
 // A RequestLeaf is what a goroutine did for which requests waited, or a request itself.
@@ -159,68 +208,69 @@ type RequestLeaf struct {
 	N, NS int64
 }
 
-// Causes are what requests of a class were at, the longest first.
-func (ts *RequestTypes) Causes(t *RequestType, c LengthClass) []*RequestCause {
-	all, _ := t.Count(c)
-	byKey := make(map[causeKey]*RequestCause)
-	classes := make(map[causeKey]*[NumPartClasses]int64)
-	leafs := make(map[causeKey]map[string]*RequestLeaf)
-	for k, b := range t.parts {
-		s := c.sum(b)
-		if s.ns == 0 {
-			continue
+// Causes are what requests of a type were at, the longest first.
+func (ts *RequestTypes) Causes(t *RequestType) []*RequestCause {
+	if t.causes == nil {
+		t.causes = ts.causes(t.Everything())
+	}
+	return t.causes
+}
+
+// causes are what requests of a class were at.
+func (ts *RequestTypes) causes(class RequestClass) []*RequestCause {
+	sums := make(map[partKey]*RequestLeaf)
+	for _, path := range class.paths {
+		for i := range path.sums {
+			p := &path.sums[i]
+			l := tally.At(sums, p.partKey)
+			l.N += int64(p.n)
+			l.NS += p.ns
 		}
-		x := byKey[k.cause]
-		if x == nil {
-			x = &RequestCause{key: k.cause, Text: ts.causeText(k.cause), Place: ts.tr.Place(k.cause.place), Hold: k.cause.other}
-			byKey[k.cause], classes[k.cause], leafs[k.cause] = x, new([NumPartClasses]int64), make(map[string]*RequestLeaf)
+	}
+	byText := make(map[string]*RequestCause)
+	leafs := make(map[[3]string]*RequestLeaf)
+	var out []*RequestCause
+	for _, k := range slices.SortedFunc(maps.Keys(sums), func(a, b partKey) int {
+		return cmp.Or(a.cause().compare(b.cause()), cmp.Compare(a.fn, b.fn), cmp.Compare(a.body, b.body), cmp.Compare(a.state, b.state), cmp.Compare(a.ready, b.ready), cmp.Compare(a.why, b.why), cmp.Compare(a.place, b.place))
+	}) {
+		sum, cause := sums[k], k.cause()
+		text := ts.causeText(cause)
+		c := byText[text]
+		if c == nil {
+			c = &RequestCause{Text: text, Place: ts.tr.Place(cause.place), Hold: cause.other}
+			byText[text] = c
+			out = append(out, c)
 		}
-		x.N += s.n
-		x.NS += s.ns
-		part := parse.RequestPart{State: k.state, Ready: k.ready, Cause: k.why, Place: k.place}
-		class := classOf(&part)
-		classes[k.cause][class] += s.ns
+		c.NS += sum.NS
+		part := k.part()
 		who := ""
-		if k.cause.other {
+		if cause.other {
 			who = ts.kinds.Name(k.fn, k.body)
 		}
-		text := ts.partText(&part)
-		l := leafs[k.cause][who+"\x00"+text]
+		id := [3]string{text, who, ts.partText(&part)}
+		l := leafs[id]
 		if l == nil {
-			l = &RequestLeaf{Who: who, Text: text, State: k.state, Place: ts.tr.Place(k.place), Class: class}
-			leafs[k.cause][who+"\x00"+text] = l
+			l = &RequestLeaf{Who: who, Text: id[2], State: k.state, Place: ts.tr.Place(k.place), Class: k.class()}
+			leafs[id] = l
+			c.leafs = append(c.leafs, l)
 		}
-		l.N += s.n
-		l.NS += s.ns
+		l.N += sum.N
+		l.NS += sum.NS
 	}
-	var out []*RequestCause
-	joined := make(map[string]*RequestCause)
-	for _, k := range slices.SortedFunc(maps.Keys(byKey), causeKey.compare) {
-		x := byKey[k]
-		for _, l := range leafs[k] {
-			x.leafs = append(x.leafs, *l)
-		}
-		for class, ns := range classes[k] {
-			if ns > classes[k][x.Class] {
-				x.Class = PartClass(class)
-			}
-		}
-		if j := joined[x.Text]; j != nil { // places that print alike
-			j.N, j.NS, j.leafs = j.N+x.N, j.NS+x.NS, append(j.leafs, x.leafs...)
-			continue
-		}
-		joined[x.Text] = x
-		out = append(out, x)
-	}
-	for _, x := range out {
-		slices.SortFunc(x.leafs, func(a, b RequestLeaf) int {
+	for _, c := range out {
+		slices.SortFunc(c.leafs, func(a, b *RequestLeaf) int {
 			return cmp.Or(cmp.Compare(b.NS, a.NS), cmp.Compare(a.Who, b.Who), cmp.Compare(a.Text, b.Text))
 		})
-		x.Leaf = x.leafs[0]
-		x.Mean = x.NS / max(all, 1)
+		c.Leaf = c.leafs[0]
+		c.Mean = c.NS / max(class.N(), 1)
 	}
 	slices.SortFunc(out, func(a, b *RequestCause) int { return cmp.Or(cmp.Compare(b.NS, a.NS), cmp.Compare(a.Text, b.Text)) })
 	return out
+}
+
+// part is a part with the key.
+func (k *partKey) part() parse.RequestPart {
+	return parse.RequestPart{State: k.state, Ready: k.ready, Cause: k.why, Place: k.place}
 }
 
 func (k causeKey) compare(o causeKey) int {
@@ -230,14 +280,12 @@ func (k causeKey) compare(o causeKey) int {
 		}
 		return 0
 	}
-	return cmp.Or(cmp.Compare(k.place, o.place), cmp.Compare(k.state, o.state), number(k.other)-number(o.other), number(k.gc)-number(o.gc))
+	return cmp.Or(cmp.Compare(k.place, o.place), cmp.Compare(k.state, o.state), number(k.other)-number(o.other))
 }
 
 // causeText is what a request was at, in words.
 func (ts *RequestTypes) causeText(k causeKey) string {
 	switch {
-	case k.gc:
-		return "the garbage collector"
 	case k.state == parse.GoNotExist && k.other:
 		return "not started yet by " + ts.at(k.place)
 	case k.state == parse.GoWaiting && k.other:
@@ -248,6 +296,16 @@ func (ts *RequestTypes) causeText(k causeKey) string {
 
 // waitText is a wait for another goroutine in words.
 func (ts *RequestTypes) waitText(place parse.PlaceID) string {
+	key := textKey{place: place, other: true}
+	text, ok := ts.texts[key]
+	if !ok {
+		text = ts.waitWords(place)
+		ts.texts[key] = text
+	}
+	return text
+}
+
+func (ts *RequestTypes) waitWords(place parse.PlaceID) string {
 	pl := ts.tr.Place(place)
 	if pl.Prim == parse.PrimNone {
 		return "blocked at " + ts.at(place)
@@ -257,6 +315,16 @@ func (ts *RequestTypes) waitText(place parse.PlaceID) string {
 
 // partText is what a goroutine did, in words.
 func (ts *RequestTypes) partText(p *parse.RequestPart) string {
+	key := textKey{place: p.Place, state: p.State, ready: p.Ready}
+	text, ok := ts.texts[key]
+	if !ok {
+		text = ts.partWords(p)
+		ts.texts[key] = text
+	}
+	return text
+}
+
+func (ts *RequestTypes) partWords(p *parse.RequestPart) string {
 	switch p.State {
 	case parse.GoRunning:
 		if p.Place == 0 {
@@ -321,32 +389,34 @@ func (c *RequestCause) Why() string {
 
 // A RequestDiff is by how much slow requests exceed usual ones, of which causes.
 type RequestDiff struct {
-	N, Mean     int64 // of the slow ones; their mean length
-	Usual       int64 // mean length of the usual ones
-	UsualN      int64
+	Slow, Usual RequestClass
 	Causes      []*RequestCause // of the slow ones, those that differ most first
 	More        []int64         // ns per request, for each of Causes
-	Share       []float64       // of Mean - Usual
+	Share       []float64       // of the difference of the means
 }
 
-// Difference compares requests of a class with those up to the median.
-func (ts *RequestTypes) Difference(t *RequestType, slow LengthClass) RequestDiff {
-	usual, _, _ := t.Classes()
-	d := RequestDiff{}
-	d.N, d.Mean = t.Count(slow)
-	d.UsualN, d.Usual = t.Count(usual)
+// Excess is by how much a slow request is longer, on average.
+func (d *RequestDiff) Excess() int64 { return d.Slow.Mean() - d.Usual.Mean() }
+
+// Difference compares the slow requests of a type with those up to the median.
+func (ts *RequestTypes) Difference(t *RequestType) *RequestDiff {
+	if t.diff != nil {
+		return t.diff
+	}
+	d := &RequestDiff{Slow: t.Slow(), Usual: t.Usual()}
+	t.diff = d
 	before := make(map[string]int64)
-	for _, c := range ts.Causes(t, usual) {
+	for _, c := range ts.causes(d.Usual) {
 		before[c.Text] = c.Mean
 	}
-	d.Causes = ts.Causes(t, slow)
+	d.Causes = ts.causes(d.Slow)
 	slices.SortStableFunc(d.Causes, func(a, b *RequestCause) int {
 		return cmp.Compare(b.Mean-before[b.Text], a.Mean-before[a.Text])
 	})
 	for _, c := range d.Causes {
 		more := c.Mean - before[c.Text]
 		d.More = append(d.More, more)
-		d.Share = append(d.Share, say.Ratio(max(more, 0), d.Mean-d.Usual))
+		d.Share = append(d.Share, say.Ratio(max(more, 0), d.Excess()))
 	}
 	return d
 }
@@ -354,24 +424,93 @@ func (ts *RequestTypes) Difference(t *RequestType, slow LengthClass) RequestDiff
 // A RequestBound is how long requests of a type would take at least without something.
 type RequestBound struct {
 	Without string
-	N       int64 // requests of which it was a part
-	P50     int64
-	P99     int64
-	key     causeKey
+	N       int64 // of the slow requests, of which it was a part
+	P50     int64 // -1 where only a sample of the requests is known
+	P99     int64 // the quantile from which on requests are slow
 }
 
-// Bounds are what taking single things away could gain at most, the most at the p99
-// first. To take one away may let another come to the fore, so that they are lower bounds.
-func (ts *RequestTypes) Bounds(t *RequestType) (out []RequestBound) {
-	named := make(map[string]int) // of places that print alike no sum is known
-	for k := range t.without {
-		named[ts.causeText(k)]++
+// Bounds are what taking single things away could gain at most, what gains most first. To
+// take one away may let another come to the fore, so that they are lower bounds.
+func (ts *RequestTypes) Bounds(t *RequestType) []RequestBound {
+	if t.bounds == nil {
+		t.bounds = ts.boundsOf(t)
 	}
-	for _, k := range slices.SortedFunc(maps.Keys(t.without), causeKey.compare) {
-		w := t.without[k]
-		if text := ts.causeText(k); named[text] == 1 {
-			out = append(out, RequestBound{Without: text, N: w.before.N(), P50: t.lengths.Replaced(&w.before, &w.after, .5), P99: t.lengths.Replaced(&w.before, &w.after, .99), key: k})
+	return t.bounds
+}
+
+func (ts *RequestTypes) boundsOf(t *RequestType) (out []RequestBound) {
+	texts := make(map[causeKey]string)
+	text := func(k causeKey) string {
+		s, ok := texts[k]
+		if !ok {
+			s = ts.causeText(k)
+			texts[k] = s
 		}
+		return s
+	}
+	less := make(map[string][]int64) // ns, of each of the slow requests
+	of := func(paths []*RequestPath, each func(i int, text string, ns int64)) {
+		for i, path := range paths {
+			for k := range path.sums {
+				p := &path.sums[k]
+				if p.waits != parse.GoUndetermined || p.state != parse.GoRunning && p.state != parse.GoUndetermined {
+					each(i, text(p.cause()), p.ns)
+				}
+				if p.class() == ClassGC {
+					each(i, "the garbage collector", p.ns)
+				} else if p.state == parse.GoRunnable && p.waits != parse.GoUndetermined {
+					each(i, "waiting for a P", p.ns)
+				}
+			}
+		}
+	}
+	tail, sample := newClass(t.tail.Items(), func(int64) bool { return true }), t.Everything()
+	of(tail.paths, func(i int, text string, ns int64) {
+		if less[text] == nil {
+			less[text] = make([]int64, len(tail.paths))
+		}
+		less[text][i] += ns
+	})
+	beyond := t.beyond()
+	if beyond >= tail.N() {
+		return nil
+	}
+	all := make(map[string][]int64)
+	if !t.Sampled() {
+		of(sample.paths, func(i int, text string, ns int64) {
+			if less[text] == nil {
+				return
+			}
+			if all[text] == nil {
+				all[text] = make([]int64, len(sample.paths))
+			}
+			all[text][i] += ns
+		})
+	}
+	rest := func(paths []*RequestPath, less []int64) []int64 {
+		left := make([]int64, len(paths))
+		for i, p := range paths {
+			left[i] = int64(p.Until-p.Since) - less[i]
+		}
+		slices.Sort(left)
+		return left
+	}
+	for _, text := range slices.Sorted(maps.Keys(less)) {
+		b := RequestBound{Without: text, P50: -1}
+		for _, ns := range less[text] {
+			if ns > 0 {
+				b.N++
+			}
+		}
+		// Of the requests that are not kept none is longer: without them the quantile is no
+		// higher.
+		left := rest(tail.paths, less[text])
+		b.P99 = left[int64(len(left))-1-beyond]
+		if all[text] != nil {
+			left := rest(sample.paths, all[text])
+			b.P50 = left[(len(left)-1)/2]
+		}
+		out = append(out, b)
 	}
 	slices.SortStableFunc(out, func(a, b RequestBound) int {
 		return cmp.Or(cmp.Compare(a.P99, b.P99), cmp.Compare(a.P50, b.P50), cmp.Compare(a.Without, b.Without))
@@ -382,7 +521,7 @@ func (ts *RequestTypes) Bounds(t *RequestType) (out []RequestBound) {
 // Bound is that without a cause.
 func (ts *RequestTypes) Bound(t *RequestType, c *RequestCause) (b RequestBound, ok bool) {
 	for _, b := range ts.Bounds(t) {
-		if b.key == c.key {
+		if b.Without == c.Text {
 			return b, true
 		}
 	}
@@ -399,4 +538,4 @@ func RequestID(k parse.RequestKind, task uint64, g parse.GoID, seq uint32) strin
 }
 
 // ID is how the request is asked for.
-func (s *SlowRequest) ID() string { return RequestID(s.Kind, s.TaskID, s.G, s.Seq) }
+func (s *RequestPath) ID() string { return RequestID(s.Kind, s.Task, s.G, s.Seq) }

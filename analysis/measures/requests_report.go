@@ -1,12 +1,12 @@
 package measures
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/internal/say"
-	"github.com/tracelens/tracelens/analysis/sketch"
 	"github.com/tracelens/tracelens/parse"
 )
 
@@ -52,8 +52,13 @@ func sayType(p *analysis.Pass, ts *RequestTypes, t *RequestType) {
 		return
 	}
 	s := fmt.Sprintf("%s %s: %s", analysis.FormatCount(n), t.Of(), say.Spread(p, &t.lengths))
-	if c := ts.Causes(t, everything); len(c) > 0 {
-		s += fmt.Sprintf("; %s of their time %s", analysis.FormatRatio(say.Ratio(c[0].NS, t.lengths.Sum())), c[0].Why())
+	all := t.Everything()
+	if c := ts.Causes(t); len(c) > 0 {
+		whose := "their time"
+		if t.Sampled() {
+			whose = fmt.Sprintf("the time of %s of them", analysis.FormatCount(all.N()))
+		}
+		s += fmt.Sprintf("; %s of %s %s", analysis.FormatRatio(say.Ratio(c[0].NS, all.total)), whose, c[0].Why())
 	}
 	if o := otherEnds(t); o != "" {
 		s += "; besides " + o
@@ -67,20 +72,24 @@ func sayType(p *analysis.Pass, ts *RequestTypes, t *RequestType) {
 // SlowText is one sentence on what the slow requests of a type differ by; "" where there
 // are too few, or where they are not much slower.
 func (ts *RequestTypes) SlowText(p *analysis.Pass, t *RequestType) string {
-	n := t.lengths.N()
-	_, p90, p99 := t.Classes()
-	slow, which := p99, "1 %"
-	if n < 1000 {
-		slow, which = p90, "10 %"
-	}
-	if n < 100 {
+	if t.beyond() == 0 {
 		return ""
 	}
-	d := ts.Difference(t, slow)
-	if d.Mean < 2*d.Usual || len(d.Causes) == 0 {
+	d := ts.Difference(t)
+	if d.Slow.Mean() < 2*d.Usual.Mean() || len(d.Causes) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("The slow %s of them (%s, mean %s) take %s longer than those up to the median: %s of it %s", which, analysis.FormatCount(d.N), p.Dur(d.Mean), p.Dur(d.Mean-d.Usual), analysis.FormatRatio(d.Share[0]), d.Causes[0].Why())
+	return fmt.Sprintf("The slow %s of them take %s longer (mean %s) than those up to the median: %s of it %s", t.slowWords(), p.Dur(d.Excess()), p.Dur(d.Slow.Mean()), analysis.FormatRatio(d.Share[0]), d.Causes[0].Why())
+}
+
+// slowWords says which are the slow ones: "1 % (24)".
+func (t *RequestType) slowWords() string {
+	slow := t.Slow()
+	n := analysis.FormatCount(slow.N())
+	if slow.N() < t.beyond() {
+		return n
+	}
+	return fmt.Sprintf("%s (%s)", analysis.FormatRatio(1-t.SlowQuantile()), n)
 }
 
 // otherEnds counts the requests that are in no distribution.
@@ -110,18 +119,19 @@ func typesTable(p *analysis.Pass, ts *RequestTypes) *analysis.Table {
 	t := &analysis.Table{
 		Name: "requests.types", Title: "requests by type, most time first; quantiles of those that began and were done in the trace",
 		Columns: []analysis.Column{
-			{Name: "requests", Unit: analysis.Text}, {Name: "kind", Unit: analysis.Text}, {Name: "whole", Unit: analysis.Count}, {Name: "rate", Unit: analysis.PerS}, {Name: "at once", Unit: analysis.PerS},
+			{Name: "requests", Unit: analysis.Text}, {Name: "kind", Unit: analysis.Text}, {Name: "whole", Unit: analysis.Count}, {Name: "rate", Unit: analysis.PerS}, {Name: "at once", Unit: analysis.Text},
 			{Name: "p50", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "p90", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "p99", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "p99.9", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "max", Unit: analysis.NS, Polarity: analysis.Lower},
 			{Name: "total", Unit: analysis.NS}, {Name: "others", Unit: analysis.Text}, {Name: "most of the time", Unit: analysis.Text},
 		},
 	}
-	t.Columns[4] = analysis.Column{Name: "at once", Unit: analysis.Text}
-	for _, r := range ts.All {
+	for i, r := range ts.All {
 		h := &r.lengths
 		t.N += h.N()
 		most := any(nil)
-		if c := ts.Causes(r, everything); len(c) > 0 {
-			most = fmt.Sprintf("%s %s", analysis.FormatRatio(say.Ratio(c[0].NS, h.Sum())), c[0].Text)
+		if all := r.Everything(); i < shownTypes {
+			if c := ts.Causes(r); len(c) > 0 {
+				most = fmt.Sprintf("%s %s", analysis.FormatRatio(say.Ratio(c[0].NS, all.total)), c[0].Text)
+			}
 		}
 		rate := any(nil)
 		if h.N() > 1 {
@@ -140,21 +150,22 @@ func typesTable(p *analysis.Pass, ts *RequestTypes) *analysis.Table {
 // partsTable is where the time of each type goes; shares of a type sum to 1.
 func partsTable(ts *RequestTypes) *analysis.Table {
 	t := &analysis.Table{
-		Name: "requests.parts", Title: "where the time of requests goes: what each was at, and what that goroutine did for which it waited; times per request", Detail: true,
+		Name: "requests.parts", Title: "where the time of requests goes: what each was at, and what that goroutine did for which it waited; of a type with more than 1,024, of a sample of so many", Detail: true,
 		Columns: []analysis.Column{
 			{Name: "requests", Unit: analysis.Text}, {Name: "kind", Unit: analysis.Text}, {Name: "at", Unit: analysis.Text}, {Name: "for", Unit: analysis.Text}, {Name: "which was", Unit: analysis.Text},
 			{Name: "parts", Unit: analysis.Count}, {Name: "total", Unit: analysis.NS}, {Name: "share", Unit: analysis.Ratio},
 		},
 	}
 	for _, r := range ts.All[:min(len(ts.All), shownTypes)] {
-		t.N += r.lengths.N()
-		for _, c := range ts.Causes(r, everything) {
+		all := r.Everything()
+		t.N += all.N()
+		for _, c := range ts.Causes(r) {
 			for _, l := range c.leafs {
 				var who any
 				if l.Who != "" {
 					who = l.Who
 				}
-				t.Add(r.Name, r.Kind.String(), c.Text, who, l.Text, l.N, l.NS, say.RatioCell(l.NS, r.lengths.Sum()))
+				t.Add(r.Name, r.Kind.String(), c.Text, who, l.Text, l.N, l.NS, say.RatioCell(l.NS, all.total))
 			}
 		}
 	}
@@ -165,7 +176,7 @@ func partsTable(ts *RequestTypes) *analysis.Table {
 // differenceTable compares the slow requests of each type with the usual ones.
 func differenceTable(ts *RequestTypes) *analysis.Table {
 	t := &analysis.Table{
-		Name: "requests.slow", Title: "what makes slow requests slow: mean time per request at each thing, of those up to the median and of the slowest 1 % (10 % of fewer than 1,000, the slowest of fewer than 100)",
+		Name: "requests.slow", Title: "what makes slow requests slow: mean time per request at each thing, of those up to the median and of the slow ones: 1 %, 10 % of fewer than 1,000, the slowest of fewer than 100",
 		Columns: []analysis.Column{
 			{Name: "requests", Unit: analysis.Text}, {Name: "at", Unit: analysis.Text}, {Name: "usual", Unit: analysis.NS}, {Name: "slow", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "of the difference", Unit: analysis.Ratio}, {Name: "mostly", Unit: analysis.Text},
 		},
@@ -174,8 +185,8 @@ func differenceTable(ts *RequestTypes) *analysis.Table {
 		if r.lengths.N() < 2 {
 			continue
 		}
-		d := ts.Difference(r, ts.slowClass(r))
-		t.N += d.N
+		d := ts.Difference(r)
+		t.N += d.Slow.N()
 		for i, c := range d.Causes[:min(len(d.Causes), 4)] {
 			var mostly any
 			if c.Leaf.Who != "" {
@@ -187,37 +198,41 @@ func differenceTable(ts *RequestTypes) *analysis.Table {
 	return t
 }
 
-// slowClass are the slow ones of a type of which there are enough.
-func (ts *RequestTypes) slowClass(t *RequestType) LengthClass {
-	_, p90, p99 := t.Classes()
-	if n := t.lengths.N(); n >= 100 && n < 1000 {
-		return p90
-	}
-	return p99
-}
-
 // boundsTable is what taking things away could gain at most.
 func boundsTable(ts *RequestTypes) *analysis.Table {
 	t := &analysis.Table{
 		Name: "requests.without", Title: "how long requests would take at least without one thing: lower bounds, since another may come to the fore", Detail: true,
 		Columns: []analysis.Column{
-			{Name: "requests", Unit: analysis.Text}, {Name: "without", Unit: analysis.Text}, {Name: "had it", Unit: analysis.Count},
-			{Name: "p50", Unit: analysis.NS}, {Name: "p50 at least", Unit: analysis.NS}, {Name: "p99", Unit: analysis.NS}, {Name: "p99 at least", Unit: analysis.NS},
+			{Name: "requests", Unit: analysis.Text}, {Name: "without", Unit: analysis.Text}, {Name: "slow ones with it", Unit: analysis.Count},
+			{Name: "p50", Unit: analysis.NS}, {Name: "p50 at least", Unit: analysis.NS}, {Name: "quantile", Unit: analysis.Text}, {Name: "is", Unit: analysis.NS}, {Name: "at least", Unit: analysis.NS},
 		},
 	}
 	for _, r := range ts.All[:min(len(ts.All), shownTypes)] {
-		n := 0
-		for _, b := range ts.Bounds(r) {
-			p50, p99 := r.lengths.QuantileAny(.5), r.lengths.QuantileAny(.99)
-			if n == 8 || 20*(p99-b.P99) < p99 && 20*(p50-b.P50) < p50 {
-				continue
+		p50, high := r.lengths.QuantileAny(.5), r.lengths.QuantileAny(r.SlowQuantile())
+		for i, b := range ts.Bounds(r) {
+			if i == 8 || 20*(high-b.P99) < high {
+				break
 			}
-			n++
+			least := any(nil)
+			if b.P50 >= 0 {
+				least = b.P50
+			}
 			t.N += b.N
-			t.Add(r.Name, b.Without, b.N, p50, b.P50, p99, b.P99)
+			t.Add(r.Name, b.Without, b.N, p50, least, r.quantileName(), high, b.P99)
 		}
 	}
 	return t
+}
+
+// quantileName is what SlowQuantile is called.
+func (t *RequestType) quantileName() string {
+	switch t.SlowQuantile() {
+	case .99:
+		return "p99"
+	case .9:
+		return "p90"
+	}
+	return "max"
 }
 
 // slowestTables are the slowest requests, and their paths part by part.
@@ -236,8 +251,7 @@ func slowestTables(p *analysis.Pass, ts *RequestTypes, f *RequestsFold) (t, path
 			{Name: "state", Unit: analysis.Text}, {Name: "what", Unit: analysis.Text}, {Name: "while", Unit: analysis.Text},
 		},
 	}
-	add := func(kind, name string, e *sketch.Entry[SlowRequest]) {
-		s := &e.Item
+	add := func(kind, name string, s *RequestPath) {
 		var most any
 		if text := ts.Mostly(s); text != "" {
 			most = text
@@ -246,14 +260,15 @@ func slowestTables(p *analysis.Pass, ts *RequestTypes, f *RequestsFold) (t, path
 		if s.Before {
 			ended += ", begun before the trace"
 		}
-		t.Add(s.ID(), name, kind, p.Rel(s.Since), e.Value, goroutineCell(s.G), ended, most)
+		t.Add(s.ID(), name, kind, p.Rel(s.Since), int64(s.Until-s.Since), goroutineCell(s.G), ended, most)
 		for i := range s.Parts {
 			x := &s.Parts[i]
+			k := keyOf(x)
 			var while any
 			if x.Hops > 0 {
-				while = ts.causeText(causeOf(x))
+				while = ts.causeText(k.cause())
 			}
-			who, what, class := ts.kinds.Name(x.Func, x.Body), ts.partText(x), classOf(x).String()
+			who, what, class := ts.kinds.Name(x.Func, x.Body), ts.partText(x), k.class().String()
 			switch {
 			case x.G == parse.NoGo && x.State == parse.GoUndetermined:
 				who, what = "", "short parts"
@@ -270,16 +285,16 @@ func slowestTables(p *analysis.Pass, ts *RequestTypes, f *RequestsFold) (t, path
 		}
 		for _, e := range r.slowest.Items() {
 			seen[e.Item.ID()] = true
-			add(r.Kind.String(), r.Name, &e)
+			add(r.Kind.String(), r.Name, e.Item)
 		}
 		t.N += r.lengths.N()
 	}
-	if e := f.asked; e != nil && !seen[e.Item.ID()] {
-		name := UserText(p, e.Item.Name)
-		if e.Item.Kind > parse.RequestRegion {
-			name = requestName(p, e.Item.Kind, Annotation{Name: e.Item.Name})
+	if s := f.asked; s != nil && !seen[s.ID()] {
+		name := UserText(p, s.Name)
+		if s.Kind > parse.RequestRegion {
+			name = requestName(p, s.Kind, Annotation{Name: s.Name})
 		}
-		add(e.Item.Kind.String(), name, e)
+		add(s.Kind.String(), name, s)
 	}
 	paths.N = int64(len(paths.Rows))
 	return t, paths
@@ -293,12 +308,13 @@ func goroutineCell(g parse.GoID) any {
 }
 
 // Mostly says what most of a request's time was.
-func (ts *RequestTypes) Mostly(s *SlowRequest) string {
+func (ts *RequestTypes) Mostly(s *RequestPath) string {
 	sums := make(map[string]int64)
 	most := ""
 	for i := range s.Parts {
 		x := &s.Parts[i]
-		text := ts.causeText(causeOf(x))
+		k := keyOf(x)
+		text := ts.causeText(k.cause())
 		sums[text] += int64(x.To - x.From)
 		if most == "" || sums[text] > sums[most] || sums[text] == sums[most] && text < most {
 			most = text
@@ -371,42 +387,38 @@ func requestFigures(p *analysis.Pass, ts *RequestTypes) {
 	for c := range NumPartClasses {
 		causes.Columns = append(causes.Columns, analysis.Column{Name: c.String(), Unit: analysis.NS})
 	}
-	var worst *sketch.Entry[SlowRequest]
+	var worst *RequestPath
 	for _, r := range shown {
 		dots.N += r.lengths.N()
 		seen := make(map[string]bool)
-		for _, e := range r.slowest.Items() {
-			seen[e.Item.ID()] = true
-			dots.Add(p.Rel(e.Item.Since), e.Value, slowClassOf(&e.Item).String(), r.Name, e.Item.ID())
-			if worst == nil || served(r.Kind) && e.Value > worst.Value {
-				worst = &e
+		for _, e := range slices.Concat(r.tail.Items(), r.sample.Items()) {
+			if s := e.Item; !seen[s.ID()] {
+				seen[s.ID()] = true
+				dots.Add(p.Rel(s.Since), int64(s.Until-s.Since), mostOf(s).String(), r.Name, s.ID())
 			}
 		}
-		items := r.sample.Items()
-		slices.SortFunc(items, func(a, b sketch.Entry[sampledRequest]) int { return int(a.Item.at - b.Item.at) })
-		for _, e := range items {
-			if id := RequestID(r.Kind, e.Item.task, e.Item.g, e.Item.seq); !seen[id] {
-				dots.Add(p.Rel(e.Item.at), e.Item.took, e.Item.class.String(), r.Name, id)
-			}
+		if e := r.slowest.Items()[0]; worst == nil || e.Value > int64(worst.Until-worst.Since) && served(r.Kind) {
+			worst = e.Item
 		}
-		usual, _, _ := r.Classes()
 		for _, side := range []struct {
 			words string
-			LengthClass
-		}{{"usual", usual}, {"slow", ts.slowClass(r)}} {
-			n, _ := r.Count(side.LengthClass)
-			row := []any{say.Brief(r.Name) + ", " + side.words}
+			RequestClass
+		}{{"usual", r.Usual()}, {"slow", r.Slow()}} {
 			var ns [NumPartClasses]int64
-			for k, b := range r.parts {
-				ns[classOf(&parse.RequestPart{State: k.state, Ready: k.ready, Cause: k.why})] += side.sum(b).ns
+			for _, path := range side.paths {
+				for i := range path.sums {
+					ns[path.sums[i].class()] += path.sums[i].ns
+				}
 			}
+			row := []any{say.Brief(r.Name) + ", " + side.words}
 			for _, v := range ns {
-				row = append(row, v/max(n, 1))
+				row = append(row, v/max(side.N(), 1))
 			}
-			causes.N += n
+			causes.N += side.N()
 			causes.Add(row...)
 		}
 	}
+	slices.SortStableFunc(dots.Rows, func(a, b []any) int { return cmp.Compare(a[0].(int64), b[0].(int64)) })
 	dots.More = max(dots.N-int64(len(dots.Rows)), 0)
 	p.Table(dots)
 	p.Table(causes)
@@ -420,34 +432,30 @@ func requestFigures(p *analysis.Pass, ts *RequestTypes) {
 		columns = append(columns, c.String())
 	}
 	p.Figure(analysis.Figure{Name: "requests.causes", Mark: analysis.Bars, Table: causes.Name, X: "requests", Y: columns, Title: causesTitle(p, ts, first)})
-	if worst == nil {
-		return
-	}
-	s := &worst.Item
 	path := &analysis.Table{
-		Name: "requests.worst", Title: fmt.Sprintf("the critical path of request %s by goroutine", s.ID()), N: int64(len(s.Parts)), Detail: true,
+		Name: "requests.worst", Title: fmt.Sprintf("the critical path of request %s by goroutine", worst.ID()), N: int64(len(worst.Parts)), Detail: true,
 		Columns: []analysis.Column{{Name: "goroutine", Unit: analysis.Text}, {Name: "from", Unit: analysis.Moment}, {Name: "to", Unit: analysis.Moment}, {Name: "state", Unit: analysis.Text}},
 	}
-	for i := range s.Parts {
-		x := &s.Parts[i]
-		who := "(short parts)"
+	for i := range worst.Parts {
+		x := &worst.Parts[i]
+		k, who := keyOf(x), "(short parts)"
 		if x.G != parse.NoGo {
 			who = fmt.Sprintf("%s G %d", say.Brief(ts.kinds.Name(x.Func, x.Body)), x.G)
 		}
-		path.Add(who, p.Rel(x.From), p.Rel(x.To), classOf(x).String())
+		path.Add(who, p.Rel(x.From), p.Rel(x.To), k.class().String())
 	}
 	p.Table(path)
 	p.Figure(analysis.Figure{
 		Name: "requests.worst", Mark: analysis.Gantt, Table: path.Name, X: "from", End: "to", Y: []string{"goroutine"}, Series: "state",
-		Title: fmt.Sprintf("The slowest request took %s: %s", p.Dur(worst.Value), ts.Mostly(s)),
+		Title: fmt.Sprintf("The slowest request took %s: %s", p.Dur(int64(worst.Until-worst.Since)), ts.Mostly(worst)),
 	})
 }
 
-// slowClassOf is what most of a request was.
-func slowClassOf(s *SlowRequest) (most PartClass) {
+// mostOf is what most of a request was, whose parts are summed up.
+func mostOf(s *RequestPath) (most PartClass) {
 	var ns [NumPartClasses]int64
-	for i := range s.Parts {
-		ns[classOf(&s.Parts[i])] += int64(s.Parts[i].To - s.Parts[i].From)
+	for i := range s.sums {
+		ns[s.sums[i].class()] += s.sums[i].ns
 	}
 	for c := range ns {
 		if ns[c] > ns[most] {
@@ -458,9 +466,9 @@ func slowClassOf(s *SlowRequest) (most PartClass) {
 }
 
 func causesTitle(p *analysis.Pass, ts *RequestTypes, t *RequestType) string {
-	d := ts.Difference(t, ts.slowClass(t))
-	if len(d.Causes) == 0 || d.Mean <= d.Usual {
+	d := ts.Difference(t)
+	if len(d.Causes) == 0 || d.Excess() <= 0 {
 		return "Requests take the same time"
 	}
-	return fmt.Sprintf("Slow %s take %s, usual ones %s: %s of the difference %s", say.Brief(t.Name), p.Dur(d.Mean), p.Dur(d.Usual), analysis.FormatRatio(d.Share[0]), d.Causes[0].Text)
+	return fmt.Sprintf("Slow %s take %s, usual ones %s: %s of the difference %s", say.Brief(t.Name), p.Dur(d.Slow.Mean()), p.Dur(d.Usual.Mean()), analysis.FormatRatio(d.Share[0]), d.Causes[0].Text)
 }

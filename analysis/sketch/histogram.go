@@ -315,34 +315,3 @@ func mulSat(a, b int64) int64 {
 	}
 	return int64(lo)
 }
-
-// Replaced returns the lower edge of the bucket of the q-quantile of the values of h, in
-// which those of before, which are among them, are replaced by those of after, as many.
-func (h *Histogram) Replaced(before, after *Histogram, q float64) int64 {
-	if h.n == 0 {
-		return 0
-	}
-	counts := make([]int64, numCounts)
-	for _, side := range []struct {
-		h    *Histogram
-		sign int64
-	}{{h, 1}, {before, -1}, {after, 1}} {
-		side.h.bars(func(lo, _, n int64) bool {
-			counts[bucketOf(min(lo, limit))] += side.sign * n
-			return true
-		})
-	}
-	hi, lo := bits.Mul64(uint64(billionths(q)), uint64(h.n))
-	rank, rem := bits.Div64(hi, lo, billion)
-	if rem > 0 {
-		rank++
-	}
-	var below int64
-	for i, n := range counts {
-		if below += n; below >= max(int64(rank), 1) {
-			lo, _ := bucketRange(i)
-			return lo
-		}
-	}
-	return h.max
-}

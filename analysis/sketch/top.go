@@ -52,12 +52,12 @@ func (t *Top[T]) Add(k Key, item T) {
 	if !t.Wants(k.Value) {
 		return
 	}
-	if t.entries == nil {
-		t.entries = make([]Entry[T], 0, t.n)
-	}
 	e := t.entries
+	if e == nil {
+		e = make([]Entry[T], 0, min(t.n, 64))
+	}
 	if len(e) < t.n {
-		e = e[:len(e)+1]
+		e = append(e, Entry[T]{})
 	} else if !k.before(e[len(e)-1].Key) {
 		return
 	}

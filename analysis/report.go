@@ -355,7 +355,7 @@ type Table struct {
 	Detail bool `json:"detail,omitempty"`
 }
 
-// A Role says which part of a timeline of the Ps a table has.
+// A Role says which part of a timeline of the Ps, or of requests, a table has.
 type Role string
 
 const (
@@ -363,6 +363,10 @@ const (
 	RoleSpans   Role = "spans"   // columns P, from, to, state, and what else is known
 	RoleWindows Role = "windows" // columns from, to, wanted to: where the spans are complete
 	RoleBands   Role = "bands"   // columns from, to: what happened on all Ps at once
+
+	RoleRequests Role = "requests" // columns id, requests, kind, began, took, ended: single requests
+	RolePaths    Role = "paths"    // columns id, from, to, length, goroutine, hop, state, what, while: the critical path of each, in order
+	RoleDots     Role = "dots"     // columns began, took, mostly, requests, id: a sample of all
 )
 
 // Cell returns a cell by row and column name, nil if there is none.

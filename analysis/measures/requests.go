@@ -17,6 +17,7 @@ var Requests = requestsAnalyzer(RequestChoice{Slowest: slowestRequests})
 type RequestChoice struct {
 	Slowest int    // of each type
 	ID      string // this one, too: see RequestID
+	Type    string // only types with this in their kind and name
 }
 
 // SelectRequests is the measure that keeps the paths of a choice of requests. It is no

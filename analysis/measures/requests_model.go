@@ -18,6 +18,7 @@ import (
 // Goroutines are among them where they are units of work: see jobs.
 type RequestTypes struct {
 	All   []*RequestType
+	Left  []string // names of others, which RequestChoice.Type leaves out
 	kinds *GoKinds
 	tr    *parse.Trace
 	texts map[textKey]string
@@ -58,6 +59,10 @@ func newRequestTypes(p *analysis.Pass, f *RequestsFold) *RequestTypes {
 		kind := parse.RequestKind(k)
 		name := func(a Annotation) tally.Label { return tally.Label{requestName(p, kind, a)} }
 		for _, r := range tally.Rank(f.kinds[k].byName(), name, (*requestType).add, func(t *requestType) int64 { return t.seen }) {
+			if f.choice.Type != "" && !strings.Contains(kind.String()+" "+r.Label[0], f.choice.Type) {
+				ts.Left = append(ts.Left, r.Label[0])
+				continue
+			}
 			t := &RequestType{Kind: kind, Name: r.Label[0], requestType: r.V}
 			if kind != parse.RequestJob || t.isWork() {
 				ts.All = append(ts.All, t)
@@ -392,7 +397,7 @@ type RequestDiff struct {
 	Slow, Usual RequestClass
 	Causes      []*RequestCause // of the slow ones, those that differ most first
 	More        []int64         // ns per request, for each of Causes
-	Share       []float64       // of the difference of the means
+	Share       []float64       // of all that is more
 }
 
 // Excess is by how much a slow request is longer, on average.
@@ -413,10 +418,14 @@ func (ts *RequestTypes) Difference(t *RequestType) *RequestDiff {
 	slices.SortStableFunc(d.Causes, func(a, b *RequestCause) int {
 		return cmp.Compare(b.Mean-before[b.Text], a.Mean-before[a.Text])
 	})
+	var all int64
 	for _, c := range d.Causes {
 		more := c.Mean - before[c.Text]
 		d.More = append(d.More, more)
-		d.Share = append(d.Share, say.Ratio(max(more, 0), d.Excess()))
+		all += max(more, 0)
+	}
+	for _, more := range d.More {
+		d.Share = append(d.Share, say.Ratio(max(more, 0), all))
 	}
 	return d
 }

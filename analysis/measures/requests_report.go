@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/internal/say"
@@ -16,6 +17,15 @@ const shownTypes = 8
 func runRequests(p *analysis.Pass) error {
 	f := analysis.Fold[*RequestsFold](p)
 	ts := requestTypesOf(p, f)
+	if len(ts.All) == 0 && len(ts.Left) > 0 && f.asked == nil {
+		slices.Sort(ts.Left)
+		p.NotApplicable(fmt.Sprintf("no type of requests has %q in its name; there are: %s", f.choice.Type, strings.Join(slices.Compact(ts.Left), ", ")))
+		return nil
+	}
+	if f.choice.ID != "" && f.asked == nil {
+		p.NotApplicable(fmt.Sprintf("no request %s in what was read: t17 is task 17, g12.3 the third request that ended in goroutine 12", f.choice.ID))
+		return nil
+	}
 	if len(ts.All) == 0 && f.asked == nil {
 		p.NotApplicable("no requests: the program has no runtime/trace tasks, and serves none with net/http or google.golang.org/grpc in the trace; name a function that serves one under requests in tracelens.yaml")
 		return nil
@@ -238,14 +248,14 @@ func (t *RequestType) quantileName() string {
 // slowestTables are the slowest requests, and their paths part by part.
 func slowestTables(p *analysis.Pass, ts *RequestTypes, f *RequestsFold) (t, paths *analysis.Table) {
 	t = &analysis.Table{
-		Name: "requests.slowest", Title: "the slowest requests of each type that began and were done in the trace", Detail: true,
+		Name: "requests.slowest", Role: analysis.RoleRequests, Title: "the slowest requests of each type that began and were done in the trace", Detail: true,
 		Columns: []analysis.Column{
 			{Name: "id", Unit: analysis.Text}, {Name: "requests", Unit: analysis.Text}, {Name: "kind", Unit: analysis.Text}, {Name: "began", Unit: analysis.Moment}, {Name: "took", Unit: analysis.NS, Polarity: analysis.Lower},
 			{Name: "goroutine", Unit: analysis.G}, {Name: "ended", Unit: analysis.Text}, {Name: "most of the time", Unit: analysis.Text},
 		},
 	}
 	paths = &analysis.Table{
-		Name: "requests.paths", Title: "the critical paths of these requests in order: what would have had to be shorter for them to be", Detail: true,
+		Name: "requests.paths", Role: analysis.RolePaths, Title: "the critical paths of these requests in order: what would have had to be shorter for them to be", Detail: true,
 		Columns: []analysis.Column{
 			{Name: "id", Unit: analysis.Text}, {Name: "from", Unit: analysis.Moment}, {Name: "to", Unit: analysis.Moment}, {Name: "length", Unit: analysis.NS}, {Name: "goroutine", Unit: analysis.Text}, {Name: "hop", Unit: analysis.Count},
 			{Name: "state", Unit: analysis.Text}, {Name: "what", Unit: analysis.Text}, {Name: "while", Unit: analysis.Text},
@@ -377,7 +387,7 @@ func requestFigures(p *analysis.Pass, ts *RequestTypes) {
 		return
 	}
 	dots := &analysis.Table{
-		Name: "requests.sample", Title: "requests by when they began, how long they took and what most of that was: the slowest of each type, and a sample of the others", Detail: true,
+		Name: "requests.sample", Role: analysis.RoleDots, Title: "requests by when they began, how long they took and what most of that was: the slowest of each type, and a sample of the others", Detail: true,
 		Columns: []analysis.Column{{Name: "began", Unit: analysis.Moment}, {Name: "took", Unit: analysis.NS}, {Name: "mostly", Unit: analysis.Text}, {Name: "requests", Unit: analysis.Text}, {Name: "id", Unit: analysis.Text}},
 	}
 	causes := &analysis.Table{
@@ -468,7 +478,7 @@ func mostOf(s *RequestPath) (most PartClass) {
 func causesTitle(p *analysis.Pass, ts *RequestTypes, t *RequestType) string {
 	d := ts.Difference(t)
 	if len(d.Causes) == 0 || d.Excess() <= 0 {
-		return "Requests take the same time"
+		return fmt.Sprintf("Slow requests of %s take no longer than usual ones: %s", say.Brief(t.Name), p.Dur(d.Slow.Mean()))
 	}
-	return fmt.Sprintf("Slow %s take %s, usual ones %s: %s of the difference %s", say.Brief(t.Name), p.Dur(d.Slow.Mean()), p.Dur(d.Usual.Mean()), analysis.FormatRatio(d.Share[0]), d.Causes[0].Text)
+	return fmt.Sprintf("Slow requests take %s, usual ones %s: %s of it %s", p.Dur(d.Slow.Mean()), p.Dur(d.Usual.Mean()), analysis.FormatRatio(d.Share[0]), d.Causes[0].Leaf.Class)
 }

@@ -235,6 +235,7 @@ func (s *traceServer) report(ctx context.Context, a traceArgs) (*analysis.Report
 		rep, err = analysis.Decode(in)
 	} else {
 		analyzers, off := switchOff(s.cfg, passes.All(), nil)
+		opt.Requests = s.cfg.Requests()
 		rep, err = analysis.Analyze(ctx, in, filepath.ToSlash(name), analysis.Options{Options: opt, Levels: s.cfg.Levels(passes.All())}, analyzers)
 		if err == nil {
 			s.cfg.Apply(rep, time.Now())

@@ -128,7 +128,7 @@ func (f *showFlags) report(cmd *cobra.Command, name string) (*analysis.Report, e
 		return nil, err
 	}
 	analyzers, off := switchOff(cfg, passes.All(), nil)
-	f.levels = cfg.Levels(passes.All())
+	f.levels, f.requests = cfg.Levels(passes.All()), cfg.Requests()
 	rep, err := f.inputFlags.analyze(cmd, name, "", analyzers)
 	if err != nil {
 		return nil, err

@@ -215,6 +215,9 @@ func (t *tracker) goEvent(ev *wire.Event) {
 	}
 	t.moveProc(ev, g, p, from, to, how, origin)
 	if t.reqs.on {
+		if from == GoWaiting {
+			t.wakesAt(t.contextOf(ev), StackID(ev.Stack))
+		}
 		t.followRequests(g, from, to, fromStack)
 	}
 	switch {

@@ -177,8 +177,11 @@ func httpPhase(root int, at func(int) string) phase {
 		return phaseRead
 	case strings.HasSuffix(child, ".ServeHTTP"):
 		for i := root - 2; i >= 0; i-- {
-			if fn := at(i); strings.HasSuffix(fn, ".(*http2serverConn).serve") || strings.HasSuffix(fn, "http2.(*serverConn).serve") || strings.HasSuffix(fn, "http2.(*Server).ServeConn") {
+			switch fn := at(i); {
+			case strings.HasSuffix(fn, ".(*http2serverConn).serve"), strings.HasSuffix(fn, "http2.(*serverConn).serve"), strings.HasSuffix(fn, "http2.(*Server).ServeConn"):
 				return phaseOther // it is a connection of HTTP/2 from here on
+			case strings.HasPrefix(fn, "net/http.(*conn).serve.func"):
+				return phaseOther // the handler panicked
 			}
 		}
 		return phaseHandle
@@ -218,7 +221,7 @@ func (s *Symbols) handlerOf(v *serving, frames []Frame) {
 			inside = i
 		case strings.HasPrefix(fn, "net/http.(*response).Flush"), strings.HasPrefix(fn, "net/http.(*http2responseWriter).Flush"),
 			strings.HasSuffix(fn, "http2.(*responseWriter).Flush"), strings.HasSuffix(fn, "http2.(*responseWriter).FlushError"):
-			v.strm = true
+			v.strm = v.strm || inside >= 0 // without a handler it is what ends every answer of HTTP/2
 		case fn == "net/http.(*response).Hijack", fn == "net/http.(*conn).hijackLocked":
 			v.taken = true
 		}
@@ -272,7 +275,8 @@ type openRequest struct {
 type goRequests struct {
 	serve  openRequest // of its server, or its life
 	call   openRequest
-	ready  Time // RequestHTTP: when the header was there; RequestEntry: when the wait before ended
+	ready  Time // RequestHTTP: when the header was there
+	woke   Time // RequestEntry and workers of gRPC: when the wait before ended, or the call before
 	held   int  // of requests.open
 	loops  bool // it has had a call that begins with the end of a wait
 	job    bool // it is one of many of its function, which are jobs
@@ -375,8 +379,8 @@ func (t *tracker) followRequests(g *goroutine, from, to GoState, fromStack Stack
 			if r.serve.blocked = from == GoWaiting; from == GoSyscall {
 				r.serve.until = t.now
 			}
-		case leaving.kind == 0 && leaving.call == 0 && from == GoWaiting && (r.loops || t.reqs.always):
-			r.ready = t.now
+		case leaving.call == 0 && from == GoWaiting && (r.loops || t.reqs.always):
+			r.woke = t.now
 			t.hold(r, true)
 		}
 		if leaving.call != 0 && r.call.kind == leaving.call {
@@ -385,6 +389,16 @@ func (t *tracker) followRequests(g *goroutine, from, to GoState, fromStack Stack
 	}
 	if g.Stack != 0 && to != GoNotExist {
 		t.at(g, to, entering)
+	}
+}
+
+// wakesAt takes in that by, at stack, does something to another goroutine.
+func (t *tracker) wakesAt(by *goroutine, stack StackID) {
+	if by == nil || stack == 0 || by.From != GoRunning {
+		return
+	}
+	if v := &t.stacks[stack].serves; by.reqs != nil || v.kind != 0 || v.call != 0 {
+		t.at(by, GoRunning, v)
 	}
 }
 
@@ -406,8 +420,9 @@ func (t *tracker) at(g *goroutine, to GoState, v *serving) {
 			until = t.now
 		}
 		t.endCall(g, r, until)
-		if v.call != 0 && r.ready == 0 {
-			r.ready = until
+		if r.loops {
+			r.woke = t.now
+			t.hold(r, true)
 		}
 	}
 	switch {
@@ -415,17 +430,19 @@ func (t *tracker) at(g *goroutine, to GoState, v *serving) {
 		*c = openRequest{kind: v.call, name: v.fn, since: t.now, until: t.now, strm: v.strm}
 		if v.call != RequestSQL {
 			r.loops = true
-			if c.since = r.ready; c.since == 0 {
+			if c.since = max(r.woke, r.serve.since); c.since == 0 {
 				c.since, c.partial = g.born, !g.bornSeen
 			}
 		}
-		r.ready = 0
+		r.woke = 0
 		t.hold(r, true)
 	case v.call == RequestGRPC:
 		c.learn(v)
-	case v.call == 0 && v.kind == 0 && to == GoWaiting:
-		r.ready = 0
-		t.hold(r, false)
+	case v.call == 0 && to == GoWaiting && r.woke != 0:
+		r.woke = 0
+		if r.ready == 0 {
+			t.hold(r, false)
+		}
 	}
 }
 
@@ -557,10 +574,8 @@ func (t *tracker) sendRequest(g *goroutine, r *goRequests) {
 // beginRequests takes in that by, at stack, started g.
 func (t *tracker) beginRequests(g, by *goroutine, stack StackID) {
 	t.reqs.log.born(g, by, stack, t.now)
-	if by != nil && stack != 0 {
-		if v := &t.stacks[stack].serves; v.kind != 0 || v.call != 0 {
-			t.at(by, GoRunning, v)
-		}
+	t.wakesAt(by, stack)
+	if by != nil {
 		g.within = by.within || by.reqs != nil && (by.reqs.serve.kind != 0 || by.reqs.call.kind != 0) || by.tasks > 0
 	}
 	if g.Func == 0 {
@@ -675,6 +690,9 @@ func (t *tracker) cutRequests() {
 		}
 		if g.reqs.ready != 0 {
 			g.reqs.ready = t.now
+		}
+		if g.reqs.woke != 0 {
+			g.reqs.woke = t.now
 		}
 	}
 }

@@ -119,11 +119,61 @@ func (r *Report) inside(f *Finding, times []Evidence) bool {
 	return n >= fewInside && float64(acts) <= rare*wall && float64(in) >= explainsFrom*float64(all)
 }
 
+// foldReasons moves findings to those that they say the reason of: see Because.
+func (r *Report) foldReasons() {
+	all := r.Findings()
+	moved := make(map[*Finding]bool)
+	for _, f := range all {
+		for _, b := range f.Because {
+			for _, s := range all {
+				if moved[f] || moved[s] || s == f || len(s.Because) > 0 || !b.matches(s) {
+					continue
+				}
+				moved[s] = true
+				reason := *s
+				reason.Reason = true
+				f.Symptoms = append(f.Symptoms, reason)
+				if s.Severity.Rank() > f.Severity.Rank() {
+					f.Severity = s.Severity
+				}
+			}
+		}
+	}
+	for _, res := range r.Results {
+		var left []Finding
+		for i := range res.Findings {
+			if !moved[&res.Findings[i]] {
+				left = append(left, res.Findings[i])
+			}
+		}
+		res.Findings = left
+	}
+}
+
+// matches reports whether a finding is of the check, and about the place.
+func (b *Because) matches(f *Finding) bool {
+	check, _, _ := strings.Cut(f.Code, "/")
+	if check != b.Check {
+		return false
+	}
+	if b.Place == "" {
+		return true
+	}
+	if len(f.Evidence) == 0 {
+		return false
+	}
+	about, _, _ := strings.Cut(f.Evidence[0].Func, " ")
+	fn, _, _ := strings.Cut(b.Place, ":")
+	return about == b.Place || about == fn
+}
+
 // Fold moves the findings that another explains to its symptoms, and gives it the
-// severity of the gravest. Of a chain, all go to its first cause. A finding explains those
+// severity of the gravest. Of a chain, all go to its first cause, but for those that say why
+// a finding is, which go before: see Because. A finding explains those
 // that it names, and those that are no graver and happen while it acts. To fold again
 // changes nothing.
 func (r *Report) Fold() {
+	r.foldReasons()
 	cause := make(map[string]string) // code to the code that explains it
 	all := r.Findings()              // the gravest causes first
 	for _, f := range all {

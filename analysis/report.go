@@ -244,7 +244,14 @@ type Finding struct {
 	// what happens inside them is its effect, too. See Fold.
 	During   []Evidence `json:"-"`
 	Symptoms []Finding  `json:"symptoms,omitempty"`
+	// Because are findings that say why this one is: they are moved to its Symptoms as well,
+	// and marked as Reason.
+	Because []Because `json:"-"`
+	Reason  bool      `json:"reason,omitempty"` // of a symptom: it is no effect, but why
 }
+
+// Because is a finding of a check about a place, as in "main.get:12"; "" for any.
+type Because struct{ Check, Place string }
 
 // Cost is what a finding costs: Value of Total on Clock, in ns.
 type Cost struct {

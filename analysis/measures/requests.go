@@ -77,6 +77,7 @@ type requestType struct {
 	seen    int64                       // ns in the trace, of all
 	lengths sketch.Histogram            // of those that began and were done in the trace, as all that follows
 	classes [NumPartClasses]int64
+	inner   int64      // of tasks, that are parts of others
 	from    parse.Time // when the first began, the last ended
 	to      parse.Time
 	slowest *sketch.Top[*RequestPath] // with paths in order
@@ -244,6 +245,9 @@ func (t *requestType) addWhole(q *parse.Request, held int64, classes *[NumPartCl
 	t.to = max(t.to, q.Until)
 	t.lengths.Add(held)
 	addClasses(&t.classes, classes)
+	if q.Kind == parse.RequestTask && q.Parent != 0 {
+		t.inner++
+	}
 
 	key := sketch.Key{Value: held, Time: int64(q.Since), ID: int64(q.G)<<20 | int64(q.Seq)}
 	if t.slowest.Wants(held) {
@@ -370,6 +374,7 @@ func (t *requestType) add(o *requestType) {
 	}
 	t.lengths.Merge(&o.lengths)
 	addClasses(&t.classes, &o.classes)
+	t.inner += o.inner
 	t.slowest.Merge(o.slowest)
 	t.tail.Merge(o.tail)
 	t.sample.Merge(o.sample)

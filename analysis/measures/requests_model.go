@@ -120,6 +120,9 @@ func (t *RequestType) Of() string {
 // Ended is how many ended so, with those that began before the trace.
 func (t *RequestType) Ended(how parse.RequestEnd) int64 { return t.ends[how] }
 
+// Served reports whether they are requests that somebody asked for, no parts of others.
+func (t *RequestType) Served() bool { return served(t.Kind) && t.inner < t.lengths.N() }
+
 // Rate is how many ended in a second.
 func (t *RequestType) Rate() float64 { return say.PerSecond(t.lengths.N(), int64(t.to-t.from)) }
 
@@ -146,12 +149,16 @@ func newClass(items []sketch.Entry[*RequestPath], in func(held int64) bool) (c R
 // N is how many there are.
 func (c *RequestClass) N() int64 { return int64(len(c.paths)) }
 
+// Total is how long they take together.
+func (c *RequestClass) Total() int64 { return c.total }
+
 // Mean is how long they take on average.
 func (c *RequestClass) Mean() int64 { return c.total / max(c.N(), 1) }
 
 // Everything is all of a type, or a sample.
-func (t *RequestType) Everything() RequestClass {
-	return newClass(t.sample.Items(), func(int64) bool { return true })
+func (t *RequestType) Everything() *RequestClass {
+	c := newClass(t.sample.Items(), func(int64) bool { return true })
+	return &c
 }
 
 // Sampled reports whether Everything and Usual are a sample.
@@ -203,6 +210,9 @@ type RequestCause struct {
 	leafs []*RequestLeaf
 }
 
+// Running reports whether the requests themselves ran.
+func (c *RequestCause) Running() bool { return !c.Hold && c.Leaf.State == parse.GoRunning }
+
 // A RequestLeaf is what a goroutine did for which requests waited, or a request itself.
 type RequestLeaf struct {
 	Who   string // the kind of goroutine; "" for the request's own
@@ -216,7 +226,7 @@ type RequestLeaf struct {
 // Causes are what requests of a type were at, the longest first.
 func (ts *RequestTypes) Causes(t *RequestType) []*RequestCause {
 	if t.causes == nil {
-		t.causes = ts.causes(t.Everything())
+		t.causes = ts.causes(*t.Everything())
 	}
 	return t.causes
 }
@@ -535,6 +545,18 @@ func (ts *RequestTypes) Bound(t *RequestType, c *RequestCause) (b RequestBound, 
 		}
 	}
 	return b, false
+}
+
+// Serves reports whether goroutines of a kind serve requests of a type.
+func (ts *RequestTypes) Serves(t *RequestType, kind string) bool {
+	for _, e := range t.slowest.Items() {
+		for _, p := range e.Item.Parts {
+			if p.Hops == 0 && p.Func != 0 {
+				return ts.kinds.Name(p.Func, p.Body) == kind
+			}
+		}
+	}
+	return false
 }
 
 // RequestID is how a request is asked for: t17 is task 17, g12.3 the third request of

@@ -228,14 +228,14 @@ func boundsTable(ts *RequestTypes) *analysis.Table {
 				least = b.P50
 			}
 			t.N += b.N
-			t.Add(r.Name, b.Without, b.N, p50, least, r.quantileName(), high, b.P99)
+			t.Add(r.Name, b.Without, b.N, p50, least, r.QuantileName(), high, b.P99)
 		}
 	}
 	return t
 }
 
-// quantileName is what SlowQuantile is called.
-func (t *RequestType) quantileName() string {
+// QuantileName is what SlowQuantile is called.
+func (t *RequestType) QuantileName() string {
 	switch t.SlowQuantile() {
 	case .99:
 		return "p99"

@@ -239,7 +239,11 @@ func showFinding(rep *analysis.Report, i int, p *listing) (string, error) {
 		fmt.Fprintf(b, "but: %s\n", report.Quoted(f.Caveat, quotedMost))
 	}
 	for _, s := range f.Symptoms {
-		fmt.Fprintf(b, "it causes: %s %s\n", report.Clean(s.Code), report.Quoted(s.Summary, quotedMost))
+		relation := "it causes"
+		if s.Reason {
+			relation = "because"
+		}
+		fmt.Fprintf(b, "%s: %s %s\n", relation, report.Clean(s.Code), report.Quoted(s.Summary, quotedMost))
 	}
 	window := 1
 	for _, before := range findings[:i-1] {

@@ -219,8 +219,16 @@ func (p *printer) finding(indent string, f *analysis.Finding) {
 		p.wrapped(indent+"  but: ", "", f.Caveat)
 	}
 	for i := range f.Symptoms {
-		p.wrapped(indent+"  it causes: ", "", f.Symptoms[i].Summary+" ("+f.Symptoms[i].Code+")")
+		p.wrapped(indent+"  "+relation(&f.Symptoms[i])+": ", "", f.Symptoms[i].Summary+" ("+f.Symptoms[i].Code+")")
 	}
 }
 
 func (p *printer) dur(ns int64) string { return analysis.FormatDuration(ns, p.quantum) }
+
+// relation says what a symptom is to its finding.
+func relation(s *analysis.Finding) string {
+	if s.Reason {
+		return "because"
+	}
+	return "it causes"
+}

@@ -163,8 +163,9 @@ func (b *Because) matches(f *Finding) bool {
 		return false
 	}
 	about, _, _ := strings.Cut(f.Evidence[0].Func, " ")
-	fn, _, _ := strings.Cut(b.Place, ":")
-	return about == b.Place || about == fn
+	fn, _, _ := strings.Cut(about, ":")
+	its, _, _ := strings.Cut(b.Place, ":")
+	return about == b.Place || about == its || fn == b.Place
 }
 
 // Fold moves the findings that another explains to its symptoms, and gives it the

@@ -250,7 +250,7 @@ type Finding struct {
 	Reason  bool      `json:"reason,omitempty"` // of a symptom: it is no effect, but why
 }
 
-// Because is a finding of a check about a place, as in "main.get:12"; "" for any.
+// Because is a finding of a check about a place, as in "main.get:12", or a function; "" for any.
 type Because struct{ Check, Place string }
 
 // Cost is what a finding costs: Value of Total on Clock, in ns.

@@ -171,6 +171,9 @@ func because(p *analysis.Pass, c *measures.RequestCause) (out []analysis.Because
 	case c.Leaf.State == parse.GoRunnable:
 		add("", "latency-tail", "p-hostage", "saturated", "runnable-burst", "syscall-return-wait")
 	case c.Hold && at != "":
+		if l := c.Leaf; l.State == parse.GoSyscall && l.Place.Stack != 0 {
+			add(p.Trace.String(l.Place.Inner), "p-hostage", "blocking-p-handoffs", "blocked-calls")
+		}
 		add(at, "lock-convoy", "rwmutex-writer-stall", "exhausted-pool", "serial-call", "mutex-starvation", "saturated-stage", "queue-head")
 	case c.Leaf.State == parse.GoSyscall && at != "":
 		add(at, "p-hostage", "blocking-p-handoffs", "blocked-calls")

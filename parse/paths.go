@@ -154,9 +154,9 @@ const MaxPathParts = mostSteps + 1
 // switch without time between.
 const maxHops = 1000
 
-// path is the critical path of g from since to until, the latest part first. It is valid
-// until the next.
-func (t *tracker) path(g *goroutine, since, until Time) []RequestPart {
+// path is the critical path of g from since to until, the latest part first, up to so many
+// parts. It is valid until the next.
+func (t *tracker) path(g *goroutine, since, until Time, most int) []RequestPart {
 	w, l := &t.reqs.walk, &t.reqs.log
 	w.parts, w.goals = w.parts[:0], w.goals[:0]
 	if since >= until {
@@ -222,6 +222,10 @@ func (t *tracker) path(g *goroutine, since, until Time) []RequestPart {
 		}
 		w.add(p)
 		at, end, moment = p.From, p.From, 0
+		if len(w.parts) >= most && at > since {
+			w.add(RequestPart{From: since, To: at, G: g.ID})
+			return w.parts
+		}
 		for at <= low {
 			if len(w.goals) == 0 {
 				return w.parts

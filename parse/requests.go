@@ -337,6 +337,10 @@ func (r *requests) keeping() bool { return r.open > 0 || r.always || r.log.n < r
 // began that may turn out to be a job.
 const jobSteps = 1 << 13
 
+// jobParts is how many parts of the path of a job are told, the latest ones: many
+// goroutines that end turn out to be none.
+const jobParts = 1 << 10
+
 // knownJobs is how many goroutines of a function must have ended for steps to be kept
 // until the end of the next.
 const knownJobs = 8
@@ -566,7 +570,11 @@ func (t *tracker) sendRequest(g *goroutine, r *goRequests) {
 	if !t.on {
 		return
 	}
-	q.Parts = t.path(g, q.Since, q.Until)
+	most := MaxPathParts
+	if q.Kind == RequestJob {
+		most = jobParts
+	}
+	q.Parts = t.path(g, q.Since, q.Until, most)
 	t.ev.Request = q
 	t.send(KindRequest)
 }

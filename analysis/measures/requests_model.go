@@ -559,13 +559,13 @@ func (ts *RequestTypes) Serves(t *RequestType, kind string) bool {
 	return false
 }
 
-// RequestID is how a request is asked for: t17 is task 17, g12.3 the third request of
+// RequestID is how a request is asked for: t17 is task 17, 12.3 the third request of
 // goroutine 12.
 func RequestID(k parse.RequestKind, task uint64, g parse.GoID, seq uint32) string {
 	if k == parse.RequestTask {
 		return fmt.Sprintf("t%d", task)
 	}
-	return fmt.Sprintf("g%d.%d", g, seq+1)
+	return fmt.Sprintf("%d.%d", g, seq+1)
 }
 
 // ID is how the request is asked for.

@@ -23,7 +23,7 @@ func runRequests(p *analysis.Pass) error {
 		return nil
 	}
 	if f.choice.ID != "" && f.asked == nil {
-		p.NotApplicable(fmt.Sprintf("no request %s in what was read: t17 is task 17, g12.3 the third request that ended in goroutine 12", f.choice.ID))
+		p.NotApplicable(fmt.Sprintf("no request %s in what was read: t17 is task 17, 12.3 the third request that ended in goroutine 12", f.choice.ID))
 		return nil
 	}
 	if len(ts.All) == 0 && f.asked == nil {

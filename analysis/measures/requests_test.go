@@ -170,7 +170,7 @@ func TestSlowRequests(t *testing.T) {
 	for _, c := range []struct {
 		choice RequestChoice
 		want   string
-	}{{RequestChoice{Slowest: 1, ID: "g1.99"}, "no request g1.99"}, {RequestChoice{Slowest: 1, Type: "nothing"}, "main._Shop_Order_Handler"}} {
+	}{{RequestChoice{Slowest: 1, ID: "1.99"}, "no request 1.99"}, {RequestChoice{Slowest: 1, Type: "nothing"}, "main._Shop_Order_Handler"}} {
 		res := analysistest.Report(t, servers(t, "grpc"), SelectRequests(c.choice)).Results[0]
 		if res.Outcome != analysis.NotApplicable || !strings.Contains(res.Reason, c.want) {
 			t.Errorf("%+v: %s %s", c.choice, res.Outcome, res.Reason)

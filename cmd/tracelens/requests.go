@@ -34,7 +34,7 @@ started for a piece of work, or a call of a function that tracelens.yaml names
 under requests. 'tracelens explain requests' says how each is told.`,
 		Example: `  tracelens requests cpu.trace
   tracelens requests --type GetOrder --slowest 10 cpu.trace
-  tracelens requests --id g4711.3 cpu.trace
+  tracelens requests --id 4711.3 cpu.trace
   tracelens requests --format csv --table requests.parts cpu.trace`,
 		Args: oneTrace, ValidArgsFunction: completeTrace,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, theTrace(args)) },
@@ -51,7 +51,7 @@ under requests. 'tracelens explain requests' says how each is told.`,
 		f.window(flags)
 		flags.StringVar(&f.choice.Type, "type", "", "only types with `TEXT` in their kind or name, such as gRPC or GetOrder")
 		flags.IntVar(&f.choice.Slowest, "slowest", 3, "the slowest `N` requests of each type step by step")
-		flags.StringVar(&f.choice.ID, "id", "", "request `ID` step by step, such as g12.3, or t17 for task 17")
+		flags.StringVar(&f.choice.ID, "id", "", "request `ID` step by step, such as 12.3, or t17 for task 17")
 	})
 	grouped(cmd, "How to read", func() { f.reading(flags) })
 	f.configFlags.add(cmd)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/plots"
 )
 
 // Requests writes what a report says of requests as text: the types, then single
@@ -110,4 +111,108 @@ func (p *printer) step(began, took, from, length int64, hop int, what string) {
 	}
 	first := fmt.Sprintf("  %10s %9s  %s  %s", "+"+analysis.FormatDuration(from-began, p.quantum), long, bar, strings.Repeat("  ", hop))
 	p.wrapped(first, "", what)
+}
+
+// requestsData is what the page draws of requests. Times are ns since the start of the
+// trace; texts are indexes into Strings, -1 for none.
+type requestsData struct {
+	From    int64                   `json:"from"`
+	To      int64                   `json:"to"`
+	Quantum int64                   `json:"quantum"`
+	Classes []string                `json:"classes"`
+	Types   []string                `json:"types"`
+	Strings []string                `json:"strings"`
+	Dots    [][4]int64              `json:"dots"` // began, took, class, type
+	Paths   map[string]*requestData `json:"paths"`
+}
+
+// requestData is one request: its parts are from, to, goroutine, class, what, while.
+type requestData struct {
+	Type  int64      `json:"type"`
+	Class int64      `json:"class"`
+	Began int64      `json:"began"`
+	Took  int64      `json:"took"`
+	Parts [][6]int64 `json:"parts"`
+}
+
+// requests is what the page draws of requests, nil where there are none.
+func (p *htmlPage) requests() *requestsData {
+	dots, single, paths := tableOf(p.rep, analysis.RoleDots), tableOf(p.rep, analysis.RoleRequests), tableOf(p.rep, analysis.RolePaths)
+	if dots == nil || single == nil || paths == nil || p.Many {
+		return nil
+	}
+	d := &requestsData{From: p.rep.Trace.From, To: p.rep.Trace.To, Quantum: p.rep.Trace.Quantum, Classes: []string{}, Types: []string{}, Strings: []string{}, Dots: [][4]int64{}, Paths: make(map[string]*requestData)}
+	index := func(list *[]string) func(cell any) int64 {
+		ids := make(map[string]int64)
+		return func(cell any) int64 {
+			text, ok := cell.(string)
+			if !ok {
+				return -1
+			}
+			id, known := ids[text]
+			if !known {
+				id = int64(len(*list))
+				ids[text] = id
+				*list = append(*list, Clean(text))
+			}
+			return id
+		}
+	}
+	class, typ, text := index(&d.Classes), index(&d.Types), index(&d.Strings)
+	num := func(t *analysis.Table, row int, column string) int64 {
+		v, _ := integer(t.Cell(row, column))
+		return v
+	}
+	for i := range dots.Rows {
+		d.Dots = append(d.Dots, [4]int64{num(dots, i, "began"), num(dots, i, "took"), class(dots.Cell(i, "mostly")), typ(dots.Cell(i, "requests"))})
+	}
+	for i := range single.Rows {
+		id, _ := single.Cell(i, "id").(string)
+		r := &requestData{Type: typ(single.Cell(i, "requests")), Began: num(single, i, "began"), Took: num(single, i, "took"), Parts: [][6]int64{}}
+		d.Paths[Clean(id)] = r
+	}
+	longest := make(map[string]map[int64]int64)
+	for i := range paths.Rows {
+		id, _ := paths.Cell(i, "id").(string)
+		id = Clean(id)
+		r := d.Paths[id]
+		if r == nil {
+			continue
+		}
+		c := class(paths.Cell(i, "state"))
+		r.Parts = append(r.Parts, [6]int64{num(paths, i, "from"), num(paths, i, "to"), text(paths.Cell(i, "goroutine")), c, text(paths.Cell(i, "what")), text(paths.Cell(i, "while"))})
+		if longest[id] == nil {
+			longest[id] = make(map[int64]int64)
+		}
+		longest[id][c] += num(paths, i, "length")
+	}
+	for id, r := range d.Paths {
+		for c, ns := range longest[id] {
+			if most := longest[id][r.Class]; ns > most || ns == most && c < r.Class {
+				r.Class = c
+			}
+		}
+	}
+	return d
+}
+
+// classColors are the colours of what most of the time of requests was.
+func classColors(classes []string) string {
+	var b strings.Builder
+	vars := func(dark bool) {
+		for i, c := range plots.Colors(classes, dark) {
+			fmt.Fprintf(&b, "--rq-%d:%s;", i, c)
+		}
+	}
+	b.WriteString("\n:root{")
+	vars(false)
+	b.WriteString("}\n:root[data-theme=dark]{")
+	vars(true)
+	b.WriteString("}\n@media (prefers-color-scheme:dark){:root:not([data-theme=light]){")
+	vars(true)
+	b.WriteString("}}\n")
+	for i := range classes {
+		fmt.Fprintf(&b, ".rq-%d{fill:var(--rq-%d);background:var(--rq-%d)}.rq-dots.rq-%d{stroke:var(--rq-%d)}\n", i, i, i, i, i)
+	}
+	return b.String()
 }

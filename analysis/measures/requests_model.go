@@ -152,6 +152,16 @@ func (c *RequestClass) N() int64 { return int64(len(c.paths)) }
 // Total is how long they take together.
 func (c *RequestClass) Total() int64 { return c.total }
 
+// classes are the sums of their parts.
+func (c *RequestClass) classes() (ns [NumPartClasses]int64) {
+	for _, path := range c.paths {
+		for i := range path.sums {
+			ns[path.sums[i].class()] += path.sums[i].ns
+		}
+	}
+	return ns
+}
+
 // Mean is how long they take on average.
 func (c *RequestClass) Mean() int64 { return c.total / max(c.N(), 1) }
 

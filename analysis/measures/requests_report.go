@@ -392,10 +392,7 @@ func requestFigures(p *analysis.Pass, ts *RequestTypes) {
 	}
 	causes := &analysis.Table{
 		Name: "requests.states", Title: "mean time of a request by type, of those up to the median and of the slow ones, by what it or the goroutine that it waited for did", Detail: true,
-		Columns: []analysis.Column{{Name: "requests", Unit: analysis.Text}},
-	}
-	for c := range NumPartClasses {
-		causes.Columns = append(causes.Columns, analysis.Column{Name: c.String(), Unit: analysis.NS})
+		Columns: []analysis.Column{{Name: "requests", Unit: analysis.Text}, {Name: "state", Unit: analysis.Text}, {Name: "time", Unit: analysis.NS}},
 	}
 	var worst *RequestPath
 	for _, r := range shown {
@@ -414,18 +411,12 @@ func requestFigures(p *analysis.Pass, ts *RequestTypes) {
 			words string
 			RequestClass
 		}{{"usual", r.Usual()}, {"slow", r.Slow()}} {
-			var ns [NumPartClasses]int64
-			for _, path := range side.paths {
-				for i := range path.sums {
-					ns[path.sums[i].class()] += path.sums[i].ns
+			for class, v := range side.classes() {
+				if v > 0 {
+					causes.Add(say.Brief(r.Name)+", "+side.words, PartClass(class).String(), v/max(side.N(), 1))
 				}
 			}
-			row := []any{say.Brief(r.Name) + ", " + side.words}
-			for _, v := range ns {
-				row = append(row, v/max(side.N(), 1))
-			}
 			causes.N += side.N()
-			causes.Add(row...)
 		}
 	}
 	slices.SortStableFunc(dots.Rows, func(a, b []any) int { return cmp.Compare(a[0].(int64), b[0].(int64)) })
@@ -437,11 +428,7 @@ func requestFigures(p *analysis.Pass, ts *RequestTypes) {
 		Name: "requests.latency", Mark: analysis.Points, Table: dots.Name, X: "began", Y: []string{"took"}, Series: "mostly",
 		Title: fmt.Sprintf("Requests of %s take %s", say.Brief(first.Name), say.Typical(p, &first.lengths)),
 	})
-	var columns []string
-	for c := range NumPartClasses {
-		columns = append(columns, c.String())
-	}
-	p.Figure(analysis.Figure{Name: "requests.causes", Mark: analysis.Bars, Table: causes.Name, X: "requests", Y: columns, Title: causesTitle(p, ts, first)})
+	p.Figure(analysis.Figure{Name: "requests.causes", Mark: analysis.Bars, Table: causes.Name, X: "requests", Y: []string{"time"}, Series: "state", Title: causesTitle(p, ts, first)})
 	path := &analysis.Table{
 		Name: "requests.worst", Title: fmt.Sprintf("the critical path of request %s by goroutine", worst.ID()), N: int64(len(worst.Parts)), Detail: true,
 		Columns: []analysis.Column{{Name: "goroutine", Unit: analysis.Text}, {Name: "from", Unit: analysis.Moment}, {Name: "to", Unit: analysis.Moment}, {Name: "state", Unit: analysis.Text}},
@@ -477,8 +464,17 @@ func mostOf(s *RequestPath) (most PartClass) {
 
 func causesTitle(p *analysis.Pass, ts *RequestTypes, t *RequestType) string {
 	d := ts.Difference(t)
-	if len(d.Causes) == 0 || d.Excess() <= 0 {
+	usual, slow := d.Usual.classes(), d.Slow.classes()
+	var all int64
+	most, more := ClassRunning, int64(0)
+	for c := range slow {
+		by := max(slow[c]/max(d.Slow.N(), 1)-usual[c]/max(d.Usual.N(), 1), 0)
+		if all += by; by > more {
+			most, more = PartClass(c), by
+		}
+	}
+	if d.Excess() <= 0 || all == 0 {
 		return fmt.Sprintf("Slow requests of %s take no longer than usual ones: %s", say.Brief(t.Name), p.Dur(d.Slow.Mean()))
 	}
-	return fmt.Sprintf("Slow requests take %s, usual ones %s: %s of it %s", p.Dur(d.Slow.Mean()), p.Dur(d.Usual.Mean()), analysis.FormatRatio(d.Share[0]), d.Causes[0].Leaf.Class)
+	return fmt.Sprintf("Slow requests take %s, usual ones %s: %s of the difference %s", p.Dur(d.Slow.Mean()), p.Dur(d.Usual.Mean()), analysis.FormatRatio(say.Ratio(more, all)), most)
 }

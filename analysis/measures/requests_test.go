@@ -108,7 +108,6 @@ func TestRequestsSums(t *testing.T) {
 func TestRequestsCauses(t *testing.T) {
 	for name, want := range map[string]map[string][2]string{
 		"http-go126": {
-			"main.sleepsLocked": {"blocked in sync.Mutex at main.sleepsLocked:22", "asleep at main.sleepsLocked:23"},
 			"main.waitsForLock": {"blocked in sync.Mutex at main.waitsForLock:30", "asleep at main.sleepsLocked:23"},
 			"main.readsBody":    {"waiting for the network at main.readsBody:47 → io.Copy", ""},
 		},

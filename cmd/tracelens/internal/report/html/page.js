@@ -76,7 +76,7 @@ unfold();
 {
   const place = document.getElementById("rq-data");
   if (place) {
-    decoded(JSON.parse(place.textContent)).then((r) => r.json())
+    decoded(JSON.parse(place.textContent)).json()
       .then((data) => requests(data))
       .catch((err) => { document.getElementById("rq").textContent = `The requests cannot be shown: ${err.message}`; });
   }

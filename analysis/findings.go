@@ -126,16 +126,13 @@ func (r *Report) foldReasons() {
 	for _, f := range all {
 		for _, b := range f.Because {
 			for _, s := range all {
-				if moved[f] || moved[s] || s == f || len(s.Because) > 0 || !b.matches(s) {
+				if moved[f] || moved[s] || s == f || len(s.Because) > 0 || !b.matches(s, f.Severity) {
 					continue
 				}
 				moved[s] = true
 				reason := *s
 				reason.Reason = true
 				f.Symptoms = append(f.Symptoms, reason)
-				if s.Severity.Rank() > f.Severity.Rank() {
-					f.Severity = s.Severity
-				}
 			}
 		}
 	}
@@ -150,14 +147,15 @@ func (r *Report) foldReasons() {
 	}
 }
 
-// matches reports whether a finding is of the check, and about the place.
-func (b *Because) matches(f *Finding) bool {
+// matches reports whether a finding is of the check, about the place, and no graver than
+// what it is a reason of; less grave where it is about the whole program.
+func (b *Because) matches(f *Finding, of Severity) bool {
 	check, _, _ := strings.Cut(f.Code, "/")
-	if check != b.Check {
+	if check != b.Check || f.Severity.Rank() > of.Rank() {
 		return false
 	}
 	if b.Place == "" {
-		return true
+		return f.Severity.Rank() < of.Rank()
 	}
 	if len(f.Evidence) == 0 {
 		return false

@@ -19,11 +19,15 @@ var RequestPath = &analysis.Analyzer{
 	Covers:      []string{"slow-tasks", "slow-tasks/single"},
 	Thresholds: []analysis.Threshold{
 		{
-			Name: "request-path.share", Doc: "share of one cause in the time of the slow requests of a type, or in what they take longer than usual ones, the larger", Unit: analysis.Ratio,
+			Name: "request-path.ratio", Doc: "mean of the slow requests of a type over that of those up to the median", Unit: analysis.Count,
+			Levels: analysis.Levels{Note: 5}, Source: "a queue at half load has a tail of 3 to 4 medians",
+		},
+		{
+			Name: "request-path.share", Doc: "share of one cause in what slow requests take longer than usual ones; in all of their time where it is a lock, a queue, the GC or waiting for a P", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .3, Warning: .5}, Source: "what is less than a third of a request is not why it is slow; half of it is the one thing to change",
 		},
 		{
-			Name: "request-path.running", Doc: "that share, where the cause is that the request itself runs", Unit: analysis.Ratio,
+			Name: "request-path.running", Doc: "that share of the difference, where the cause is that the request itself runs", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .5}, Source: "slow requests that do more work are of another kind: never a warning",
 		},
 		{
@@ -93,19 +97,22 @@ func slowPath(p *analysis.Pass, ts *measures.RequestTypes, t *measures.RequestTy
 	var cause *measures.RequestCause
 	var of float64
 	differs := false
-	for i, c := range d.Causes {
-		share, more := say.Ratio(c.NS, d.Slow.Mean()*d.Slow.N()), d.Excess() > d.Usual.Mean() && d.Share[i] > 0
-		if more {
-			share = max(share, d.Share[i])
+	n := float64(t.Lengths().N())
+	take := func(g analysis.Gate, c *measures.RequestCause, share float64, difference bool) {
+		if cause == nil || g.Severity.Rank() > best.Severity.Rank() || g.Severity == best.Severity && g.Severity != "" && share > of {
+			best, cause, of, differs = g, c, share, difference
 		}
+	}
+	for i, c := range d.Causes {
 		limit := "share"
 		if c.Running() {
 			limit = "running"
 		}
-		g := p.Gate(analysis.Grades("time", float64(c.Mean)), analysis.Grades(limit, share), analysis.Needs("requests", float64(t.Lengths().N())))
-		better := cause == nil || g.Severity.Rank() > best.Severity.Rank() || g.Severity.Rank() == best.Severity.Rank() && share > of
-		if better {
-			best, cause, of, differs = g, c, share, more && share == d.Share[i]
+		tail := say.Ratio(d.Slow.Mean(), max(d.Usual.Mean(), 1))
+		take(p.Gate(analysis.Grades("time", float64(max(d.More[i], 0))), analysis.Grades(limit, d.Share[i]), analysis.Needs("ratio", tail), analysis.Needs("requests", n)), c, d.Share[i], true)
+		if held(ts, t, c) {
+			share := say.Ratio(c.NS, d.Slow.Total())
+			take(p.Gate(analysis.Grades("time", float64(c.Mean)), analysis.Grades("share", share), analysis.Needs("requests", n)), c, share, false)
 		}
 	}
 	best = best.At(t.Name)
@@ -128,7 +135,7 @@ func slowPath(p *analysis.Pass, ts *measures.RequestTypes, t *measures.RequestTy
 		Advice: advice + fmt.Sprintf(" The %s of this type in requests.types, and requests.duration.p99, should fall.", t.QuantileName()),
 		Caveat: "Requests of different kinds under one type differ by nature. What a request would take without the cause is a lower bound: another may come to the fore.",
 	}
-	if queue := cause.Hold && cause.Leaf.Who != "" && !cause.Place.Prim.Lock() && ts.Serves(t, cause.Leaf.Who); queue {
+	if queues(ts, t, cause) {
 		f.Code = "request-path/queue"
 		f.Advice = "Requests wait for one another: raise the limit that they queue at if what is behind it has room, or shed load before it." + fmt.Sprintf(" The %s of this type in requests.types, and requests.duration.p99, should fall.", t.QuantileName())
 	}
@@ -152,6 +159,17 @@ func slowPath(p *analysis.Pass, ts *measures.RequestTypes, t *measures.RequestTy
 	}
 	p.Find(f)
 	return best
+}
+
+// queues reports whether requests wait for one another at something that is no lock.
+func queues(ts *measures.RequestTypes, t *measures.RequestType, c *measures.RequestCause) bool {
+	return c.Hold && c.Leaf.Who != "" && !c.Place.Prim.Lock() && ts.Serves(t, c.Leaf.Who)
+}
+
+// held reports whether a cause keeps requests from going on that have all they need, so
+// that it is worth a look also where all of them have it.
+func held(ts *measures.RequestTypes, t *measures.RequestType, c *measures.RequestCause) bool {
+	return c.Hold && c.Place.Prim.Lock() || queues(ts, t, c) || c.Leaf.Class == measures.ClassGC || !c.Hold && c.Leaf.State == parse.GoRunnable
 }
 
 // because are the checks that say more of a cause.

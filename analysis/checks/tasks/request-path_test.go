@@ -70,12 +70,14 @@ func casesRequestPath(t *testing.T) {
 		{Name: "no requests", Want: "not applicable", Events: nil},
 		{Name: "19", Want: "not applicable", Events: [][]parse.Event{some(19, ms, 20*ms)}},
 		{Name: "20", Want: "warning", Events: [][]parse.Event{some(20, ms, 20*ms)}},
-		{Name: "all the same, running", Want: "clear", Events: [][]parse.Event{some(30, ms/2, 0)}},
-		{Name: "running for long", Want: "note", Events: [][]parse.Event{some(30, 20*ms, 0)}},
-		{Name: "running for half of it", Want: "warning", Events: [][]parse.Event{some(30, 12*ms, 12*ms)}},
-		{Name: "running for 52 %", Want: "note", Events: [][]parse.Event{thirds(52*ms, 24*ms)}},
-		{Name: "running for 48 %", Want: "clear", Events: [][]parse.Event{thirds(48*ms, 26*ms)}},
-		{Name: "held up for 29 %", Want: "note", Events: [][]parse.Event{some(30, 71*ms, 29*ms)}}, // they run
+		{Name: "all the same, running", Want: "clear", Events: [][]parse.Event{some(30, 20*ms, 0)}},
+		{Name: "all wait for the network", Want: "clear", Events: [][]parse.Event{thirds(30*ms, 20*ms)}},
+		{Name: "one runs for long", Want: "note", Events: [][]parse.Event{some(30, ms, 0), some(1, 40*ms, 0)}},
+		{Name: "52 % of the difference runs", Want: "note", Events: [][]parse.Event{some(30, ms, 0), thirds(53*ms, 24*ms)[:1]}},
+		{Name: "48 % of the difference runs", Want: "clear", Events: [][]parse.Event{some(30, ms, 0), thirds(48*ms, 26*ms)[:1]}},
+		{Name: "4.8 times as long", Want: "clear", Events: [][]parse.Event{some(30, 10*ms, 0), some(1, 48*ms, 0)}},
+		{Name: "5.2 times as long", Want: "note", Events: [][]parse.Event{some(30, 10*ms, 0), some(1, 52*ms, 0)}},
+		{Name: "held up for 29 %", Want: "clear", Events: [][]parse.Event{some(30, 71*ms, 29*ms)}},
 		{Name: "held up for 31 %", Want: "note", Events: [][]parse.Event{some(30, 69*ms, 31*ms)}},
 		{Name: "held up for 49 %", Want: "note", Events: [][]parse.Event{some(30, 51*ms, 49*ms)}},
 		{Name: "held up for 51 %", Want: "warning", Events: [][]parse.Event{some(30, 49*ms, 51*ms)}},
@@ -102,10 +104,10 @@ func TestRequestPathReasons(t *testing.T) {
 	b := f[0].Because
 	convoy := analysis.Finding{Code: "lock-convoy", Severity: analysis.Error, Evidence: []analysis.Evidence{{Func: "main._Shop_Order_Handler:62 (sync.(*Mutex).Lock)"}}}
 	other := analysis.Finding{Code: "lock-convoy", Severity: analysis.Error, Evidence: []analysis.Evidence{{Func: "main.other:62 (sync.(*Mutex).Lock)"}}}
-	r := &analysis.Report{Results: []*analysis.Result{{Name: "request-path", Findings: []analysis.Finding{{Code: "request-path", Severity: analysis.Note, Because: b}}}, {Name: "lock-convoy", Findings: []analysis.Finding{convoy, other}}}}
+	r := &analysis.Report{Results: []*analysis.Result{{Name: "request-path", Findings: []analysis.Finding{{Code: "request-path", Severity: analysis.Error, Because: b}}}, {Name: "lock-convoy", Findings: []analysis.Finding{convoy, other}}}}
 	r.Fold()
 	got := r.Results[0].Findings[0]
-	if len(got.Symptoms) != 1 || !got.Symptoms[0].Reason || got.Severity != analysis.Error || len(r.Results[1].Findings) != 1 || r.Results[1].Findings[0].Evidence[0].Func != other.Evidence[0].Func {
+	if len(got.Symptoms) != 1 || !got.Symptoms[0].Reason || len(r.Results[1].Findings) != 1 || r.Results[1].Findings[0].Evidence[0].Func != other.Evidence[0].Func {
 		t.Errorf("%+v\n%+v", got, r.Results[1].Findings)
 	}
 }

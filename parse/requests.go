@@ -278,7 +278,11 @@ func (t *tracker) atHTTP(g *goroutine, r *goRequests, to GoState, v *serving) {
 	o := &r.serve
 	begin := func() {
 		since, partial := r.ready, false
-		if since == 0 {
+		switch {
+		case since != 0:
+		case r.served: // when the header came is not told
+			since = t.now
+		default:
 			since, partial = g.born, !g.bornSeen
 		}
 		t.openServe(g, r, RequestHTTP, since, partial)

@@ -25,7 +25,7 @@ const (
 	phaseHandle       // in the handler, or about to
 	phaseFlush        // writes the last of the answer
 	phaseAfter        // the answer is out
-	phaseOther
+	phaseOther        // the connection ends, or is no longer HTTP/1
 )
 
 // serverRoot is the kind of request that a goroutine with an entry function serves, or
@@ -52,7 +52,6 @@ func (s *Symbols) servingOf(frames []Frame) (v serving) {
 	v.kind = serverRoot(at(root))
 	switch v.kind {
 	case RequestHTTP:
-		v.phase = phaseOther
 		if root > 0 {
 			v.phase = httpPhase(root, at)
 		}
@@ -134,8 +133,10 @@ func httpPhase(root int, at func(int) string) phase {
 			return phaseFlush
 		}
 		return phaseHandle
+	case strings.HasPrefix(child, "net/http.(*conn).close"), strings.HasPrefix(child, "net/http.(*conn).serve.func"), strings.HasPrefix(child, "crypto/tls."):
+		return phaseOther
 	}
-	return phaseOther
+	return phaseNone // between two phases
 }
 
 // handlerOf finds the handler in a stack of a server: what the innermost ServeHTTP calls,

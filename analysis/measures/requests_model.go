@@ -223,6 +223,9 @@ type RequestCause struct {
 // Running reports whether the requests themselves ran.
 func (c *RequestCause) Running() bool { return !c.Hold && c.Leaf.State == parse.GoRunning }
 
+// Unknown reports whether the trace does not tell it.
+func (c *RequestCause) Unknown() bool { return !c.Hold && c.Leaf.State == parse.GoUndetermined }
+
 // A RequestLeaf is what a goroutine did for which requests waited, or a request itself.
 type RequestLeaf struct {
 	Who   string // the kind of goroutine; "" for the request's own

@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/measures"
 	"github.com/tracelens/tracelens/analysis/passes"
 	"github.com/tracelens/tracelens/cmd/tracelens/internal/config"
 	"github.com/tracelens/tracelens/cmd/tracelens/internal/report"
@@ -40,8 +41,9 @@ func newMCP() *cobra.Command {
 		Use:   "mcp",
 		Short: "Serve traces to an assistant, by the Model Context Protocol on stdio",
 		Long: `Mcp answers an assistant that speaks the Model Context Protocol on standard input
-and output: brief, show, explain and plot, as the commands of these names. It
-reads files below --root only, no URL, and writes none; answers are bounded.`,
+and output: brief, show, requests, explain and plot, as the commands of these
+names. It reads files below --root only, no URL, and writes none; answers are
+bounded.`,
 		Example: "  tracelens mcp --root /var/traces",
 		Args:    takes(0, 0, "argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -103,6 +105,13 @@ type showArgs struct {
 	Limit  int    `json:"limit,omitempty" jsonschema:"at most so many rows, 20 without it"`
 }
 
+type requestsArgs struct {
+	traceArgs
+	Type    string `json:"type,omitempty" jsonschema:"only types with this text in their kind or name, such as gRPC or GetOrder"`
+	Slowest int    `json:"slowest,omitempty" jsonschema:"how many of the slowest requests of each type step by step, 1 without it"`
+	ID      string `json:"id,omitempty" jsonschema:"this request alone, such as 12.3, or t17 for task 17"`
+}
+
 type plotArgs struct {
 	traceArgs
 	Figure string `json:"figure" jsonschema:"the name of a figure, such as timeline.lanes; an unknown one is answered with the list"`
@@ -143,6 +152,14 @@ func (s *traceServer) server() *mcp.Server {
 				a.Limit = 20
 			}
 			text, err := show(rep, a.What, max(a.Offset, 0), min(a.Limit, mcpListed))
+			if err != nil {
+				return nil, nil, err
+			}
+			return said(text), nil, nil
+		})
+	mcp.AddTool(server, &mcp.Tool{Name: "requests", Annotations: reads, Description: "Where the time of requests goes (tasks, HTTP, gRPC, SQL, jobs) and why the slow ones are slow: the types, and the slowest step by step."},
+		func(ctx context.Context, _ *mcp.CallToolRequest, a requestsArgs) (*mcp.CallToolResult, any, error) {
+			text, err := s.requests(ctx, a)
 			if err != nil {
 				return nil, nil, err
 			}
@@ -251,6 +268,43 @@ func (s *traceServer) report(ctx context.Context, a traceArgs) (*analysis.Report
 	s.kept = append(s.kept, keptReport{key, rep})
 	s.kept = s.kept[max(0, len(s.kept)-mcpKept):]
 	return rep, nil
+}
+
+// requests analyses a trace for requests.
+func (s *traceServer) requests(ctx context.Context, a requestsArgs) (string, error) {
+	opt, err := a.options()
+	if err != nil {
+		return "", err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	name, err := s.below(a.Path)
+	if err != nil {
+		return "", err
+	}
+	file, err := s.root.Open(name)
+	if err != nil {
+		return "", (&failure{report.Clean(a.Path), err})
+	}
+	defer file.Close()
+	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
+		return "", fmt.Errorf("%s is no file", report.Clean(a.Path))
+	}
+	opt.Requests = s.cfg.Requests()
+	choice := measures.RequestChoice{Slowest: min(max(a.Slowest, 1), mcpListed), Type: a.Type, ID: a.ID}
+	rep, err := analysis.Analyze(ctx, file, filepath.ToSlash(name), analysis.Options{Options: opt}, []*analysis.Analyzer{measures.SelectRequests(choice)})
+	if err != nil {
+		return "", &failure{report.Clean(a.Path), errors.New(report.Clean(err.Error()))}
+	}
+	if res := rep.Results[0]; res.Outcome != analysis.Found && res.Outcome != analysis.Clear {
+		return "", errors.New(report.Clean(res.Reason))
+	}
+	if a.ID != "" {
+		report.KeepRequest(rep, a.ID)
+	}
+	var b strings.Builder
+	err = report.Requests(&b, rep, report.Options{Width: defaultWidth})
+	return b.String(), err
 }
 
 // below is a path as the root knows it.

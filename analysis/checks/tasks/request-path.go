@@ -104,6 +104,9 @@ func slowPath(p *analysis.Pass, ts *measures.RequestTypes, t *measures.RequestTy
 		}
 	}
 	for i, c := range d.Causes {
+		if c.Unknown() {
+			continue
+		}
 		limit := "share"
 		if c.Running() {
 			limit = "running"
@@ -115,8 +118,7 @@ func slowPath(p *analysis.Pass, ts *measures.RequestTypes, t *measures.RequestTy
 			take(p.Gate(analysis.Grades("time", float64(c.Mean)), analysis.Grades("share", share), analysis.Needs("requests", n)), c, share, false)
 		}
 	}
-	best = best.At(t.Name)
-	if best.Severity == "" {
+	if best = best.At(t.Name); best.Severity == "" {
 		return best
 	}
 	slow := p.Dur(d.Slow.Mean())

@@ -43,6 +43,15 @@ func NewPartial(analyzers []*Analyzer) *Partial {
 	return p
 }
 
+// empty returns folds of the same analyzers over no events.
+func (p *Partial) empty() *Partial {
+	e := &Partial{Folds: make(map[*Analyzer]Collector), brief: p.brief}
+	for a := range p.Folds {
+		e.add(a, a.New())
+	}
+	return e
+}
+
 func (p *Partial) add(a *Analyzer, c Collector) {
 	p.Folds[a] = c
 	p.kinds |= a.Kinds
@@ -144,6 +153,9 @@ type Options struct {
 	Jobs   int               // how many CPUs to use; 0 is GOMAXPROCS; the report is the same
 	Levels map[string]Levels // of thresholds by name, where not the default
 	Brief  bool              // leave out tables over time, which only charts show
+	// Stretches is into how many parts of time, at most, the trace is cut as well, none
+	// shorter than a second.
+	Stretches int
 }
 
 // Analyze reads a trace and reports what the analyzers say of it, in their
@@ -152,11 +164,12 @@ type Options struct {
 func Analyze(ctx context.Context, r io.Reader, name string, opt Options, analyzers []*Analyzer) (*Report, error) {
 	p := NewPartial(analyzers)
 	p.brief = opt.Brief
-	tr, err := p.read(ctx, r, opt)
+	tr, stretches, err := p.read(ctx, r, opt)
 	if err != nil {
 		return nil, err
 	}
 	rep := Conclude(tr, name, p, analyzers, opt.Levels)
+	rep.Stretches = stretches
 	rep.Trace.Window = opt.From > 0 || opt.To > 0
 	return rep, nil
 }
@@ -166,16 +179,26 @@ func Analyze(ctx context.Context, r io.Reader, name string, opt Options, analyze
 const maxJobs = 4
 
 // read folds the events of a trace.
-func (p *Partial) read(ctx context.Context, r io.Reader, opt Options) (*parse.Trace, error) {
+func (p *Partial) read(ctx context.Context, r io.Reader, opt Options) (*parse.Trace, []*Report, error) {
 	jobs := opt.Jobs
 	if jobs <= 0 {
 		jobs = runtime.GOMAXPROCS(0)
 	}
 	var sinks []parse.Sink
+	var cut []*stretched
 	for _, part := range p.split(min(jobs, maxJobs)) {
-		sinks = append(sinks, parse.Sink{Kinds: part.kinds, Event: part.Event})
+		sink := parse.Sink{Kinds: part.kinds, Event: part.Event}
+		if opt.Stretches > 0 {
+			s := newStretched(part, opt.Stretches)
+			cut, sink.Event = append(cut, s), s.Event
+		}
+		sinks = append(sinks, sink)
 	}
-	return parse.ReadTo(ctx, r, opt.Options, sinks...)
+	tr, err := parse.ReadTo(ctx, r, opt.Options, sinks...)
+	if err != nil {
+		return nil, nil, err
+	}
+	return tr, p.gather(tr, cut, opt.Levels), nil
 }
 
 // Conclude turns folds into a report.

@@ -26,14 +26,23 @@ type Report struct {
 	Verdict *Verdict          `json:"verdict,omitempty"` // of the report over one trace
 	Fleet   *Fleet            `json:"fleet,omitempty"`   // of a report over many traces; Trace holds its name only
 
+	Comparison *Comparison `json:"comparison,omitempty"` // of a report over two sides
+
 	// Pools are the distributions behind the metrics of the same prefix. They merge
 	// exactly over traces.
 	Pools map[string]*sketch.Histogram `json:"-"`
+
+	// Stretches are what parts of the trace come to on their own, as Options.Stretches
+	// asks: they show how much its numbers vary. They hold no findings.
+	Stretches []*Report `json:"-"`
 
 	Config       *Config       `json:"config,omitempty"`       // nil where nothing was configured
 	Suppressed   []Suppressed  `json:"suppressed,omitempty"`   // findings taken out of Results
 	Suppressions []Suppression `json:"suppressions,omitempty"` // all that were configured, also those without effect
 }
+
+// Many reports whether it is about several traces, so that moments in it are of none.
+func (r *Report) Many() bool { return r.Fleet != nil || r.Comparison != nil }
 
 // Config says under which configuration a report was made.
 type Config struct {
@@ -425,6 +434,7 @@ const (
 	Waterfall Mark = "waterfall" // one stop-the-world: each P from request to restart
 	Stems     Mark = "stems"     // vertical bars at moments: X the time, Y stacked parts
 	Points    Mark = "points"    // dots: X the time, Y[0] a value on a log axis, Series the colour
+	Flame     Mark = "flame"     // shares of a whole by level: X the weight, Y the names of the levels, Series what colours those from its level on
 )
 
 // A Figure is a view of a Table: a mark, and which columns it draws.

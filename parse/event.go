@@ -144,13 +144,15 @@ func (e *Event) Clone() Event {
 	return c
 }
 
-// Class says on whose behalf a goroutine works, told by its entry function.
+// Class says on whose behalf a goroutine works, told by its entry function. Those that
+// run finalizers and cleanups work for the program while they do, and for the runtime
+// while they wait for the next; their life is the runtime's.
 type Class uint8
 
 const (
 	ClassUser   Class = iota // the program's; also while the entry function is not known yet
-	ClassSystem              // the runtime's own: entry "runtime.*" but for runtime.main and runtime.corostart
-	ClassTracer              // the tracer's own: reader, advancer, CPU profile reader
+	ClassSystem              // the runtime's own: entry "runtime.*" but for runtime.main, runtime.corostart and what C calls
+	ClassTracer              // the tracer's and the CPU profiler's own
 	ClassWorker              // runtime.gcBgMarkWorker
 	NumClasses
 )
@@ -299,6 +301,8 @@ type Go struct {
 
 	// Set with From syscall: ns of it in which no goroutine of the program ran or could run.
 	Alone int64
+	// From or To syscall is no call: a thread of C that called into Go is in C again.
+	Outside bool
 
 	// Set with From running.
 	Preempt Preempt
@@ -326,9 +330,12 @@ type GoLife struct {
 	Ended    bool     // it ended, not the trace
 	// Spent is the sum of its spans by state, in ns: Time-Born in all.
 	Spent [NumGoStates]int64
-	// Idle is the part of it waiting for work: in a chan receive, select or sync.Cond of
-	// the function that it is about.
+	// Idle is the part of it waiting for work, in the function that it is about.
 	Idle int64
+	// Alone is the part of Spent[GoRunning] for the program in which no other goroutine of
+	// it ran or could run, no P was in a system call, and the world was not stopped.
+	Alone   int64
+	Outside int64 // of Spent[GoSyscall]: see Go
 }
 
 // Held is the length of the closed span in ns.

@@ -1,6 +1,11 @@
 package parse
 
-import "github.com/tracelens/tracelens/parse/internal/wire"
+import (
+	"slices"
+	"strings"
+
+	"github.com/tracelens/tracelens/parse/internal/wire"
+)
 
 // blockKind groups block reasons by who ends the wait.
 type blockKind uint8
@@ -49,18 +54,28 @@ func (t *tracker) class(entry StringID) Class {
 		t.classes = append(t.classes, make([]uint8, len(t.strings)-len(t.classes))...)
 	}
 	if c := t.classes[entry]; c != 0 {
-		return Class(c&^wraps - 1)
+		return Class(c&^about - 1)
 	}
 	c := classOf(t.strings[entry])
 	t.classes[entry] = uint8(c) + 1
-	if isGoWrap(t.strings[entry]) {
+	switch fn := t.strings[entry]; {
+	case isGoWrap(fn):
 		t.classes[entry] |= wraps
+	case calledByC(fn):
+		t.classes[entry] |= fromC
+	case RunsFinalizers(fn):
+		t.classes[entry] |= finalizes
 	}
 	return c
 }
 
-// wraps marks in tracker.classes what the compiler made for a go statement.
-const wraps = 0x80
+// What else tracker.classes tells of an entry function.
+const (
+	wraps     = 0x80 // the compiler made it for a go statement
+	fromC     = 0x40 // see calledByC
+	finalizes = 0x20 // see RunsFinalizers
+	about     = wraps | fromC | finalizes
+)
 
 func (t *tracker) newGoroutine(id GoID, slot uint32) *goroutine {
 	var g *goroutine
@@ -87,6 +102,9 @@ func (t *tracker) counts(g *goroutine) *[NumGoStates]int32 {
 }
 
 func (t *tracker) count(g *goroutine, by int32) {
+	if g.From == GoSyscall && g.Outside {
+		return
+	}
 	t.counts(g)[g.From] += by
 	if g.From == GoRunnable && g.Ready == ReadyYield && g.Class == ClassUser {
 		t.iv.Yielding += by
@@ -157,6 +175,9 @@ func (t *tracker) goEvent(ev *wire.Event) {
 	t.touch()
 	t.count(g, -1)
 	g.Reason, g.Stack = StringID(ev.Reason), StackID(ev.ResStack)
+	if to == GoSyscall {
+		g.Outside = g.callback && g.Stack == 0
+	}
 	if from == GoRunning {
 		g.Preempt = t.preempt(ev, to)
 		g.STW = t.stw.active && !t.stw.restarted
@@ -200,6 +221,8 @@ func (t *tracker) goEvent(ev *wire.Event) {
 		g.Origin, g.Victim, g.StealBatch = 0, 0, 0
 	}
 	g.Preempt, g.STW = 0, false
+	g.Outside = g.Outside && to == GoSyscall
+	g.single = t.single
 	g.From, g.Since, g.First, g.Partial, g.FromReason, g.FromStack = to, t.now, false, false, g.Reason, g.Stack
 	switch to {
 	case GoRunnable:
@@ -225,12 +248,26 @@ func (t *tracker) goEvent(ev *wire.Event) {
 		t.destroy(g)
 	case to == GoSyscall:
 		g.quiet = t.quiet
-		if t.holds.on {
+		if t.holds.on && !g.Outside {
 			t.noteCall(g)
 		}
 	case to == GoWaiting && t.holds.on && !ev.Coro:
 		t.beginWait(g)
 	}
+	if g.finalizes && (from == GoWaiting || to == GoWaiting) {
+		t.reclass(g, t.lends(g))
+	}
+}
+
+// lends says for whom a goroutine that runs finalizers or cleanups works: for the
+// program, but where it waits for the next, in no function but the runtime's.
+func (t *tracker) lends(g *goroutine) Class {
+	if g.From == GoWaiting && g.FromReason != t.preempted && !slices.ContainsFunc(t.stacks[g.FromStack].frames, func(f Frame) bool {
+		return !strings.HasPrefix(t.strings[f.Func], "runtime.")
+	}) {
+		return ClassSystem
+	}
+	return ClassUser
 }
 
 // readying says how g became runnable.
@@ -277,9 +314,14 @@ func (t *tracker) closeGo(g *goroutine, to GoState) {
 	g.spent[g.From] += held
 	g.To = to
 	switch {
+	case g.From == GoRunning && g.Class == ClassUser:
+		g.alone += t.single - g.single
+	case g.From == GoSyscall && g.Outside:
+		g.outside += held
+		g.idle += held
 	case g.From == GoSyscall:
 		g.Alone = t.quiet - g.quiet
-	case g.From == GoWaiting && t.stacks[g.FromStack].idle:
+	case g.From == GoWaiting && (t.stacks[g.FromStack].idle || g.finalizes && g.Class == ClassSystem):
 		g.idle += held
 	}
 	t.ev.Go = &g.Go
@@ -291,7 +333,11 @@ func (t *tracker) closeGo(g *goroutine, to GoState) {
 
 // tellLife tells what g has done so far.
 func (t *tracker) tellLife(g *goroutine, k Kind, ended bool) {
-	t.life = GoLife{g.ID, g.Class, g.Func, g.Body, t.common(g), g.site, g.born, g.bornSeen, ended, g.spent, g.idle}
+	class := g.Class
+	if g.finalizes {
+		class = ClassSystem
+	}
+	t.life = GoLife{g.ID, class, g.Func, g.Body, t.common(g), g.site, g.born, g.bornSeen, ended, g.spent, g.idle, g.alone, g.outside}
 	t.send(k)
 }
 
@@ -459,15 +505,19 @@ func (t *tracker) create(ev *wire.Event, id GoID, to GoState) {
 	if StackID(ev.ResStack) != 0 {
 		if g.Func = t.stacks[StackID(ev.ResStack)].entry; g.Func != 0 {
 			g.Class = t.class(g.Func)
+			g.finalizes = t.classes[g.Func]&finalizes != 0
 		}
 	}
 	t.foretell(g, StackID(ev.Values[0]))
+	if g.callback && g.Func == 0 {
+		g.Func = t.cgocallback
+	}
 	if to == GoRunnable {
 		g.Ready, g.Home, g.Waker, g.WakerStack = ReadyCreated, ProcID(ev.P), GoID(ev.G), StackID(ev.Stack)
 	}
 	g.From, g.Stack, g.quiet = GoNotExist, StackID(ev.ResStack), t.quiet
 	t.closeGo(g, to)
-	g.From = to
+	g.From, g.Outside = to, g.callback
 	g.waited = t.waits.parts
 	if to == GoRunnable {
 		t.enqueue(g)
@@ -518,6 +568,14 @@ func (t *tracker) goStatus(ev *wire.Event, id GoID, state GoState, g *goroutine)
 	}
 	t.name(g, StackID(ev.ResStack))
 	t.foretell(g, StackID(ev.Values[0]))
+	if !known && state == GoSyscall && (g.callback || g.Func == 0 && t.tr.V1()) {
+		// Up to Go 1.21 all others have a name (trace.go: StartTrace).
+		t.count(g, -1)
+		g.callback, g.Outside = true, true
+		if g.Func == 0 {
+			g.Func = t.cgocallback
+		}
+	}
 	if !known && state == GoWaiting && t.holds.on {
 		t.beginWait(g)
 	}

@@ -19,6 +19,10 @@ func (t *tracker) foretell(g *goroutine, s StackID) {
 	entry := t.stacks[s].entry
 	g.Func = entry
 	t.reclass(g, t.class(entry))
+	g.callback = g.callback || t.classes[entry]&fromC != 0
+	if g.finalizes = t.classes[entry]&finalizes != 0; g.finalizes && !g.bornSeen {
+		t.reclass(g, t.lends(g))
+	}
 	if t.sink.Kinds.Has(KindGoNamed) && g.spent != [NumGoStates]int64{} {
 		t.tellLife(g, KindGoNamed, false)
 	}

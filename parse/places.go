@@ -95,8 +95,8 @@ func (s *Symbols) bodyOf(frames []Frame, own func(i int) bool) (b body) {
 		for i > 0 && strings.HasPrefix(s.String(frames[i].Func), "testing.") {
 			i--
 		}
-		if i == root || strings.HasPrefix(s.String(frames[i].Func), "testing.") {
-			return body{}
+		if fn := s.String(frames[i].Func); i == root || strings.HasPrefix(fn, "testing.") || strings.HasPrefix(fn, "runtime.") {
+			return body{} // the harness, not the test
 		}
 		return body{fn: frames[i].Func, depth: uint8(root - i + 1), own: root - i + 1}
 	}

@@ -175,6 +175,9 @@ func (t *tracker) task(ev *wire.Event) {
 	o, ok := t.tasks[ev.Values[0]]
 	if !ok { // begun before the trace; an id may also end twice
 		o = openTask{openRange: openRange{id: ev.Values[0], parent: ev.Values[1], name: StringID(ev.Name), since: t.begin, partial: true, stack: StackID(ev.Stack), p: ProcID(ev.P), g: GoID(ev.G)}}
+		if g := t.gs[ev.GSlot]; g != nil { // that ends it
+			o.class, o.fn = g.Class, g.Func
+		}
 	}
 	delete(t.tasks, ev.Values[0])
 	t.rng = t.ended(&o.openRange, RangeTask, t.now)

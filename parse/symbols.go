@@ -332,19 +332,33 @@ func IsStd(fn string) bool {
 }
 
 // classOf tells a goroutine's class by its entry function. Tracer goroutines:
-// runtime/trace.go, runtime/tracecpu.go, runtime/trace (Start, traceMultiplexer).
+// runtime/trace.go, runtime/tracecpu.go, runtime/trace (Start, traceMultiplexer),
+// runtime/pprof/pprof.go (profileWriter).
 func classOf(entry string) Class {
-	switch entry {
-	case "runtime.gcBgMarkWorker":
+	switch {
+	case entry == "runtime.gcBgMarkWorker":
 		return ClassWorker
-	case "runtime.main", "runtime.corostart":
+	case entry == "runtime.main", entry == "runtime.corostart", calledByC(entry):
 		return ClassUser
+	}
+	switch entry {
 	case "runtime.(*traceAdvancerState).start.func1", "runtime.traceStartReadCPU.func1",
-		"runtime/trace.Start.func1", "runtime/trace.(*traceMultiplexer).startLocked.func1":
+		"runtime/trace.Start.func1", "runtime/trace.(*traceMultiplexer).startLocked.func1",
+		"runtime/pprof.profileWriter":
 		return ClassTracer
 	}
 	if strings.HasPrefix(entry, "runtime.") {
 		return ClassSystem
 	}
 	return ClassUser
+}
+
+// calledByC reports whether goroutines with this entry function are those that threads of
+// C use for their calls into Go.
+func calledByC(entry string) bool { return strings.HasPrefix(entry, "runtime.cgocallback") }
+
+// RunsFinalizers reports whether goroutines with this entry function run finalizers
+// (mfinal.go: runfinq, since Go 1.25 runFinalizers) or cleanups (mcleanup.go).
+func RunsFinalizers(entry string) bool {
+	return entry == "runtime.runfinq" || entry == "runtime.runFinalizers" || strings.HasPrefix(entry, "runtime.runCleanups") || strings.HasPrefix(entry, "runtime.(*cleanupQueue)")
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	xtrace "golang.org/x/exp/trace"
@@ -14,7 +15,8 @@ import (
 )
 
 // TestTold: a goroutine has its name in all that is said of it, from its first span on,
-// if the reference sees a stack of it anywhere up to the end of that generation.
+// if the reference sees a stack of it anywhere in the file; and no event of a sound trace
+// is moved by more than 1 ms.
 func TestTold(t *testing.T) {
 	checked := 0
 	for _, path := range append(corpus.Own(t), corpus.More(t, "*/*.trace")...) {
@@ -31,18 +33,33 @@ func TestTold(t *testing.T) {
 		}
 		checked++
 		name := filepath.Base(filepath.Dir(path)) + "/" + filepath.Base(path)
-		generation := 0
 		bad := make(map[parse.GoID]bool)
 		tr, err := parse.ReadTo(context.Background(), bytes.NewReader(data), parse.Options{}, parse.Sink{
-			Kinds: parse.KindsGo | parse.KindsOf(parse.KindGeneration),
+			Kinds: parse.KindsGo | parse.KindsOf(parse.KindProc, parse.KindSlice, parse.KindGoLife, parse.KindRangeEnd, parse.KindHold),
 			Event: func(e *parse.Event) {
-				if e.Kind == parse.KindGeneration {
-					generation++
-				} else if e.Go.Func == 0 && 0 < named[e.Go.ID] && named[e.Go.ID] <= generation {
-					bad[e.Go.ID] = true
+				id, fn := parse.NoGo, parse.StringID(0)
+				switch {
+				case e.Kind == parse.KindProc:
+					id, fn = e.Proc.G, e.Proc.Func
+				case e.Kind == parse.KindSlice:
+					id, fn = e.Slice.G, e.Slice.Func
+				case e.Kind == parse.KindRangeEnd:
+					id, fn = e.Range.G, e.Range.Func
+				case e.Kind == parse.KindHold:
+					id, fn = e.Hold.Holder, e.Hold.HolderFunc
+				case e.Kind == parse.KindGoLife:
+					id, fn = e.GoLife.ID, e.GoLife.Func
+				default:
+					id, fn = e.Go.ID, e.Go.Func
+				}
+				if fn == 0 && named[id] {
+					bad[id] = true
 				}
 			},
 		})
+		if err == nil && !strings.HasPrefix(name, "damaged/") && tr.Quality.LargestMove > 1e6 {
+			t.Errorf("%s: %d events were moved, by up to %d ns", name, tr.Quality.Moved, tr.Quality.LargestMove)
+		}
 		if err == nil && len(bad) > 0 {
 			t.Errorf("%s (Go 1.%d, generations: %d): %d goroutines without the names they have", name, tr.Version, tr.Generations, len(bad))
 		}
@@ -52,18 +69,17 @@ func TestTold(t *testing.T) {
 	}
 }
 
-// referenceNames returns in which generation, from 1 on, golang.org/x/exp/trace sees the
-// first stack of each goroutine.
-func referenceNames(data []byte) map[parse.GoID]int {
+// referenceNames returns the goroutines of which golang.org/x/exp/trace sees a stack.
+func referenceNames(data []byte) map[parse.GoID]bool {
 	r, err := xtrace.NewReader(bytes.NewReader(data))
 	if err != nil {
 		return nil
 	}
-	named, syncs := make(map[parse.GoID]int), 0
+	named := make(map[parse.GoID]bool)
 	name := func(g xtrace.GoID, s xtrace.Stack) {
 		for f := range s.Frames() {
-			if id := parse.GoID(g); f.Func != "" && named[id] == 0 {
-				named[id] = syncs
+			if f.Func != "" {
+				named[parse.GoID(g)] = true
 			}
 		}
 	}
@@ -73,8 +89,6 @@ func referenceNames(data []byte) map[parse.GoID]int {
 			return named
 		}
 		switch ev.Kind() {
-		case xtrace.EventSync:
-			syncs++
 		case xtrace.EventStackSample:
 			continue
 		case xtrace.EventStateTransition:
@@ -117,6 +131,30 @@ func TestGCTime(t *testing.T) {
 			if spans[s] != intervals[s] {
 				t.Errorf("%s: %v: spans of %d ns, intervals of %d", filepath.Base(path), s, spans[s], intervals[s])
 			}
+		}
+	}
+}
+
+// TestAlone: what goroutines ran alone sums to the intervals in which just one ran.
+func TestAlone(t *testing.T) {
+	for _, path := range corpus.Own(t) {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var lives, intervals int64
+		_, err = parse.ReadTo(context.Background(), bytes.NewReader(data), parse.Options{}, parse.Sink{
+			Kinds: parse.KindsOf(parse.KindGoLife, parse.KindInterval),
+			Event: func(e *parse.Event) {
+				if e.Kind == parse.KindGoLife {
+					lives += e.GoLife.Alone
+				} else if iv := e.Interval; iv.User[parse.GoRunning] == 1 && iv.User[parse.GoRunnable] == iv.Yielding && iv.P[parse.ProcSyscall] == 0 && !iv.STW {
+					intervals += e.Held()
+				}
+			},
+		})
+		if err == nil && lives != intervals {
+			t.Errorf("%s: goroutines ran alone for %d ns, intervals of one for %d", filepath.Base(path), lives, intervals)
 		}
 	}
 }

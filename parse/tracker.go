@@ -16,15 +16,16 @@ import (
 // current span is made ready in place.
 type goroutine struct {
 	Go
-	slot     uint32 // in tracker.gs
-	site     StackID
-	born     Time
-	bornSeen bool
-	callback bool // created by a cgo callback on a C thread
-	mode     Mode
-	tail     bool // it stopped the world for mark termination: the rest of the run or assist is not marking
-	assist   bool
-	p        *proc // running, or in a system call with it
+	slot      uint32 // in tracker.gs
+	site      StackID
+	born      Time
+	bornSeen  bool
+	callback  bool // a thread of C uses it for its calls into Go
+	finalizes bool // see RunsFinalizers
+	mode      Mode
+	tail      bool // it stopped the world for mark termination: the rest of the run or assist is not marking
+	assist    bool
+	p         *proc // running, or in a system call with it
 
 	q           queued
 	blockedKind blockKind
@@ -37,7 +38,10 @@ type goroutine struct {
 	past        past
 	mostly      Cause // of its last wait for a P
 	quiet       int64 // tracker.quiet when it entered a call
+	single      int64 // tracker.single when it began to run
+	alone       int64 // see GoLife.Alone
 	idle        int64 // see GoLife.Idle
+	outside     int64 // see GoLife.Outside
 
 	assistPart  bool
 	assistFrom  Time
@@ -161,6 +165,7 @@ type tracker struct {
 	threads            map[ThreadID]struct{}
 	recent             [64]ThreadID // some that are in threads
 	preempted, gosched StringID     // reasons
+	cgocallback        StringID     // entry function
 	classes            []uint8      // by StringID: class+1 of an entry function
 	blocks             []blockKind  // by StringID: kind+1 of a block reason
 	tasks              map[uint64]openTask
@@ -178,6 +183,7 @@ type tracker struct {
 	holds   holding
 	reqs    requests
 	quiet   int64 // ns with no user goroutine running or runnable, since the start
+	single  int64 // ns of the kind that GoLife.Alone counts, likewise
 }
 
 const maxProcs = 1 << 16
@@ -188,7 +194,7 @@ func newTracker(tr *Trace, opt Options, sink Sink) *tracker {
 		gs: make([]*goroutine, 64), incarnations: make(map[GoID]uint32),
 		threads:   make(map[ThreadID]struct{}),
 		tasks:     make(map[uint64]openTask),
-		preempted: tr.intern("preempted"), gosched: tr.intern("runtime.Gosched"),
+		preempted: tr.intern("preempted"), gosched: tr.intern("runtime.Gosched"), cgocallback: tr.intern("runtime.cgocallback"),
 	}
 	t.holds.on = sink.Kinds.Has(KindHold)
 	t.reqs.on, t.reqs.always, t.reqs.log.need = sink.Kinds.Has(KindRequest), len(opt.Requests) > 0, math.MaxInt64
@@ -353,14 +359,14 @@ func (t *tracker) openWindow() {
 	t.setEnd()
 	t.begin = t.now
 	t.iv.Since = t.now
-	t.quiet = 0
+	t.quiet, t.single = 0, 0
 	for _, g := range t.gs {
 		if g == nil {
 			continue
 		}
 		g.Since, g.Partial, g.spent = t.now, true, [NumGoStates]int64{}
 		g.born, g.bornSeen, g.First = t.now, false, false
-		g.waited, g.quiet, g.idle = t.waits.parts, 0, 0
+		g.waited, g.quiet, g.single, g.alone, g.idle, g.outside = t.waits.parts, 0, 0, 0, 0, 0
 		for i := range g.regions {
 			g.regions[i].since, g.regions[i].partial, g.regions[i].cpu = t.now, true, 0
 		}
@@ -448,8 +454,11 @@ func (t *tracker) clock(at, wall int64) {
 func (t *tracker) advance(now Time) {
 	dt := int64(now - t.now)
 	t.now = now
-	if iv := &t.iv; iv.User[GoRunnable] == 0 && iv.User[GoRunning] == 0 {
+	switch iv := &t.iv; {
+	case iv.User[GoRunning] == 0 && iv.User[GoRunnable] == 0:
 		t.quiet += dt
+	case iv.User[GoRunning] == 1 && iv.User[GoRunnable] == iv.Yielding && iv.P[ProcSyscall] == 0 && !iv.STW:
+		t.single += dt
 	}
 	t.waits.pass(now, dt, &t.iv, int64(t.alive))
 }

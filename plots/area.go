@@ -1,6 +1,7 @@
 package plots
 
 import (
+	"cmp"
 	"slices"
 
 	"gonum.org/v1/plot/vg"
@@ -20,7 +21,7 @@ func area(c *chart) error {
 	if err != nil {
 		return err
 	}
-	s := stack{spans: c.spans(at, c.rows())}
+	s := stack{hairs: true, spans: c.spans(at, c.rows())}
 	unit := analysis.Count
 	colors := c.theme.colors(c.fig.Y) // also of those that did not happen: the same in every trace
 	for i, col := range cols {
@@ -47,11 +48,11 @@ func area(c *chart) error {
 	c.plot.Y.Tick.Marker = linearTicks(unit, 5)
 	c.grid(false, true)
 
-	// Which bands bear their names is known when the size is, and keys must be
-	// laid out before: so it is decided for the usual size.
+	// Which bands bear their names must be known before keys are laid out.
+	wide := .85 * vg.Length(cmp.Or(c.opt.Width, 960)) * px // about what the axes leave
 	named := make(map[string]bool)
 	for k, name := range s.names {
-		if _, _, ok := s.roomFor(k, c.plot.X.Min, c.plot.X.Max, c.plot.Y.Max, float64(c.style(11.5, false, nil).Width(name)/(800*px)), .07); ok && len(s.names) > 1 {
+		if _, _, ok := s.roomFor(k, c.plot.X.Min, c.plot.X.Max, c.plot.Y.Max, float64(c.style(11.5, false, nil).Width(name)/wide), .07); ok && len(s.names) > 1 {
 			named[name] = true
 		}
 	}
@@ -67,7 +68,7 @@ func area(c *chart) error {
 			if !named[name] {
 				continue
 			}
-			w := float64(c.style(11.5, false, nil).Width(name) / (800 * px))
+			w := float64(c.style(11.5, false, nil).Width(name) / wide)
 			tx, ty, _ := s.roomFor(k, c.plot.X.Min, c.plot.X.Max, c.plot.Y.Max, w, .07)
 			c.write(dc, label{text: name, x: x(tx), y: y(ty), xAlign: -.5, yAlign: -.5, color: c.theme.on(s.colors[k]), size: 11.5})
 		}

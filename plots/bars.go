@@ -29,7 +29,8 @@ type barData struct {
 	stacked bool // of several parts
 }
 
-// bars draws a labelled bar for each category, stacked by series.
+// bars draws a labelled bar for each category, stacked by series, or else by the columns
+// of values.
 func bars(c *chart) error {
 	d, err := c.barData()
 	if err != nil {
@@ -62,14 +63,22 @@ func (c *chart) barData() (*barData, error) {
 	if len(c.fig.Y) == 0 {
 		return nil, fmt.Errorf("mark bars needs a column of values")
 	}
-	cols, err := c.columns(c.fig.X, c.fig.Y[0], c.fig.Series)
+	cols, err := c.columns(append([]string{c.fig.X, c.fig.Series}, c.fig.Y...)...)
 	if err != nil {
 		return nil, err
 	}
-	x, y, series := cols[0], cols[1], cols[2]
-	d := &barData{unit: c.unit(y)}
+	x, series, ys := cols[0], cols[1], cols[2:]
+	d := &barData{unit: c.unit(ys[0])}
 	d.names, d.rows = c.groups(x)
-	d.parts, _ = c.groups(series)
+	switch {
+	case series >= 0:
+		d.parts, _ = c.groups(series)
+		ys = ys[:1]
+	case len(ys) > 1:
+		d.parts = c.fig.Y
+	default:
+		d.parts, _ = c.groups(series)
+	}
 	d.total = make([]float64, len(d.names))
 	d.values = make([][]float64, len(d.parts))
 	for k := range d.parts {
@@ -77,18 +86,19 @@ func (c *chart) barData() (*barData, error) {
 	}
 	for i, name := range d.names {
 		for _, r := range d.rows[name] {
-			part := 0
-			if series >= 0 {
-				part = slices.Index(d.parts, c.text(r, series))
-			}
-			if v, ok := c.num(r, y); ok && v > 0 {
-				d.values[part][i] += v
-				d.total[i] += v
+			for part, y := range ys {
+				if series >= 0 {
+					part = slices.Index(d.parts, c.text(r, series))
+				}
+				if v, ok := c.num(r, y); ok && v > 0 {
+					d.values[part][i] += v
+					d.total[i] += v
+				}
 			}
 		}
 	}
+	d.stacked = series >= 0 || len(ys) > 1
 	if series >= 0 { // the order of the rows is that of the parts
-		d.stacked = true
 		d.sort()
 	}
 	return d, nil

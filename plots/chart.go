@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"image/color"
 	"math"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -148,7 +149,16 @@ func (c *chart) population() string {
 func (c *chart) keyLines(room vg.Length) (lines [][]key) {
 	sty := c.style(11.5, false, c.theme.text)
 	x := room
-	for _, k := range c.keys {
+	var keys []key
+	for _, k := range c.keys { // what looks alike has one swatch
+		i := slices.IndexFunc(keys, func(o key) bool { return o.color == k.color && o.line == k.line && o.dashed == k.dashed })
+		if i < 0 {
+			keys = append(keys, k)
+		} else {
+			keys[i].name += ", " + k.name
+		}
+	}
+	for _, k := range keys {
 		k.name = fit(sty, k.name, room-swatch-5*px)
 		w := swatch + 5*px + sty.Width(k.name)
 		if x+keyGap+w > room {

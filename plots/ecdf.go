@@ -105,8 +105,13 @@ func (c *chart) markRefs(dc draw.Canvas, k curve, x, y func(float64) vg.Length) 
 		dc.DrawGlyph(draw.GlyphStyle{Color: c.theme.text, Radius: 3.2 * px, Shape: draw.CircleGlyph{}}, dot)
 		below = min(below-15*px, dot.Y-2*px)
 		l := label{text: clean(r.Label), x: dot.X + 8*px, y: below, yAlign: -1, color: c.theme.text, halo: true, size: 11.5, bold: true}
-		if c.style(11.5, true, nil).Width(l.text)+l.x > dc.Max.X {
-			l.x, l.xAlign = dot.X-8*px, -1
+		// A label never stands left of its dot, where that of another is.
+		if over := c.style(11.5, true, nil).Width(l.text) + l.x - dc.Max.X; over > 0 {
+			below = min(below, dot.Y-9*px)
+			l.x, l.y = l.x-over, below
+		}
+		if dot.Y-l.y > 12*px || l.x < dot.X {
+			dc.StrokeLine2(draw.LineStyle{Color: c.theme.weak, Width: .75 * px}, dot.X, dot.Y-4*px, max(l.x, dot.X), l.y-2*px)
 		}
 		c.write(dc, l)
 	}

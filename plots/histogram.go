@@ -14,7 +14,7 @@ import (
 
 // binsPerOctave of a histogram as it is drawn. The bins of a table have widths
 // that differ on a log axis; drawn as they are, their heights would show the
-// widths. So each is spread evenly over those of equal width.
+// widths. So each is spread evenly over those of equal width, in whole events.
 const binsPerOctave = 3
 
 // histogram draws counts over a log axis.
@@ -58,9 +58,12 @@ func histogram(c *chart) error {
 			bars[i] += b.n * (min(hi, float64(i+1)) - max(lo, float64(i))) / (hi - lo)
 		}
 	}
-	highest := 0.0
-	for _, v := range bars {
-		highest = max(highest, v)
+	highest, sum, drawn := 0.0, 0.0, 0.0
+	for i, v := range bars { // whole events, as many as there are
+		sum += v
+		bars[i] = math.Round(sum) - drawn
+		drawn += bars[i]
+		highest = max(highest, bars[i])
 	}
 	edge := func(i int) float64 { return math.Exp2((first + float64(i)) / binsPerOctave) }
 	p := c.plot

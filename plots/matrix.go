@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
@@ -94,11 +95,20 @@ func matrix(c *chart) error {
 		return plot.ConstantTicks(ticks)
 	}
 	long := widest.Dots(dpi)+6 > cellWidth && c.unit(x) == analysis.Text
-	if long {
+	wide := (room - 150) / p.X.Max // px of a cell, about
+	switch {
+	case long && wide >= 56: // over several lines
+		var ticks []plot.Tick
+		for i, n := range across {
+			lines := wrap(p.X.Tick.Label, n, vg.Length(wide-6)*px, 5)
+			ticks = append(ticks, plot.Tick{Value: float64(i) + .5, Label: strings.Join(lines, "\n")})
+		}
+		p.X.Tick.Marker = plot.ConstantTicks(ticks)
+	case long:
 		p.X.Tick.Label.Rotation = math.Pi / 8
 		p.X.Tick.Label.XAlign, p.X.Tick.Label.YAlign = -1, -.8
 		p.X.Tick.Marker = thin(across, func(i int) float64 { return float64(i) + .6 }, cellWidth, 14, 200*px)
-	} else {
+	default:
 		p.X.Tick.Marker = thin(across, func(i int) float64 { return float64(i) + .5 }, cellWidth, widest.Dots(dpi)+6, 200*px)
 	}
 	p.Y.Tick.Marker = thin(down, func(i int) float64 { return float64(ny-i) - .5 }, side, 13, 260*px)

@@ -63,6 +63,7 @@ var marks = map[analysis.Mark]mark{
 	analysis.Waterfall: waterfall,
 	analysis.Stems:     stems,
 	analysis.Points:    points,
+	analysis.Flame:     flame,
 }
 
 // noData says why there is nothing to draw.

@@ -68,6 +68,12 @@ var examples = map[string]example{
 			[]any{"all", int64(1000), .25}, []any{"all", int64(2000), .5}, []any{"all", int64(90_000), 1.},
 			[]any{"created", int64(0), .5}, []any{"created", int64(3000), 1.}),
 	},
+	"flame": {
+		analysis.Figure{Mark: analysis.Flame, X: "total", Y: []string{"goroutines", "state", "place"}, Series: "state", Title: "Three quarters of the time went to main.handle"},
+		table("goroutines:text, state:text, place:text, total:ns",
+			[]any{"main.main", "waiting", "main.main:9", int64(10 * ms)}, []any{"main.handle", "running", nil, int64(10 * ms)},
+			[]any{"main.handle", "waiting", "main.get:5", int64(15 * ms)}, []any{"main.handle", "waiting", "main.put:7", int64(5 * ms)}),
+	},
 	"histogram": {
 		analysis.Figure{Mark: analysis.HistBars, X: "from", End: "to", Y: []string{"count"}, Title: "Calls took 1 µs to 64 µs",
 			Refs: []analysis.Ref{{Axis: "x", Value: 20_000, Label: "20 µs"}}},

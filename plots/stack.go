@@ -10,6 +10,7 @@ import (
 // A stack is values of several series over the same spans of time, drawn on top
 // of each other.
 type stack struct {
+	hairs  bool // a span is at least a px wide, where nothing follows at once
 	names  []string
 	colors []color.Color
 	spans  []span
@@ -87,6 +88,16 @@ func (s *stack) fill(dc draw.Canvas, col color.Color, tops []float64, x, y func(
 	}
 	for i, sp := range s.spans {
 		x0, x1, top := x(sp.from), x(sp.to), y(max(tops[i], 0))
+		if s.hairs && tops[i] > 1e-12 && x1-x0 < px {
+			next := i + 1
+			for next < len(tops) && tops[next] <= 1e-12 {
+				next++
+			}
+			x1 = x0 + px
+			if next < len(tops) {
+				x1 = min(x1, max(x(s.spans[next].from), x(sp.to)))
+			}
+		}
 		x0, x1 = max(x0, dc.Min.X), min(x1, dc.Max.X)
 		top = min(top, dc.Max.Y)
 		if x1 <= x0 {

@@ -24,6 +24,7 @@ const (
 	limit    // what the others are held against: GOMAXPROCS, the heap goal
 	waiting  // runnable, but on no P
 	gcIdle   // GC work on Ps that nobody else wanted
+	held     // a goroutine that waits for something
 	roleCount
 )
 
@@ -42,6 +43,7 @@ var roles = map[string]role{
 	"stopping": stopping, "gc stopping": stopping,
 	"gomaxprocs": limit, "goal": limit,
 	"runnable": waiting,
+	"waiting":  held, "held up": held, "blocked": held,
 }
 
 func roleOf(name string) role { return roles[strings.ToLower(name)] }
@@ -66,7 +68,7 @@ var light = theme{
 	roles: [...]color.Color{
 		user: rgb(0x0072B2), system: rgb(0x7CC4EE), gcWorker: rgb(0xC8500A), assist: rgb(0xF0B032),
 		syscall: rgb(0x009E73), scheduler: rgb(0xDC8FBD), idle: rgb(0xE6E9ED), stw: rgb(0x111418),
-		stopping: rgb(0x959CA4), limit: rgb(0x1B1F24), waiting: rgb(0xD55E00), gcIdle: rgb(0xE9B795),
+		stopping: rgb(0x959CA4), limit: rgb(0x1B1F24), waiting: rgb(0xD55E00), gcIdle: rgb(0xE9B795), held: rgb(0x8A4FA3),
 	},
 	series: []color.Color{rgb(0x0072B2), rgb(0xE69F00), rgb(0x009E73), rgb(0xD55E00), rgb(0x56B4E9), rgb(0xA8508A), rgb(0x7A6A00), rgb(0x57606A)},
 	ramp:   []color.Color{rgb(0xDCEBF7), rgb(0x8CBFE3), rgb(0x3A83BD), rgb(0x08336B)},
@@ -77,7 +79,7 @@ var dark = theme{
 	roles: [...]color.Color{
 		user: rgb(0x2E86CC), system: rgb(0xA9DBF7), gcWorker: rgb(0xD9601F), assist: rgb(0xFFCB5C),
 		syscall: rgb(0x1AA97D), scheduler: rgb(0xE29AC6), idle: rgb(0x2F3740), stw: rgb(0xFFFFFF),
-		stopping: rgb(0x929BA5), limit: rgb(0xE6EAEE), waiting: rgb(0xF2803A), gcIdle: rgb(0x8A5A3C),
+		stopping: rgb(0x929BA5), limit: rgb(0xE6EAEE), waiting: rgb(0xF2803A), gcIdle: rgb(0x8A5A3C), held: rgb(0xB184E6),
 	},
 	series: []color.Color{rgb(0x3D9BDB), rgb(0xF2B63C), rgb(0x2EBD94), rgb(0xF2803A), rgb(0x8FD0F5), rgb(0xD184B8), rgb(0xC9B93A), rgb(0x9BA5B0)},
 	ramp:   []color.Color{rgb(0x123A5E), rgb(0x2C75AF), rgb(0x74B4E6), rgb(0xF0F8FF)},

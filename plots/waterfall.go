@@ -29,9 +29,13 @@ func waterfall(c *chart) error {
 		name    string
 		a, b, d float64
 	}
-	doing := slices.IndexFunc(c.table.Columns, func(col analysis.Column) bool { return col.Name == "doing" })
+	column := func(name string) int {
+		return slices.IndexFunc(c.table.Columns, func(col analysis.Column) bool { return col.Name == name })
+	}
+	doing, at := column("doing"), column("stopped at")
 	lo, hi := math.Inf(1), math.Inf(-1)
 	var bars []bar
+	last, where := math.Inf(-1), "" // the P that stopped last, and what ran on it
 	for r := range c.table.Rows {
 		a, ok1 := c.num(r, requested)
 		b, ok2 := c.num(r, stopped)
@@ -43,11 +47,20 @@ func waterfall(c *chart) error {
 		if doing >= 0 && c.table.Rows[r][doing] != nil {
 			name += ", " + c.text(r, doing)
 		}
+		if b > last {
+			last, where = b, ""
+			if at >= 0 && c.table.Rows[r][at] != nil {
+				where = c.text(r, at)
+			}
+		}
 		bars = append(bars, bar{name, a, b, d})
 		lo, hi = min(lo, a), max(hi, d, b)
 	}
 	var names []string
 	for _, b := range bars {
+		if b.b == last && where != "" && last > lo {
+			b.name += ": " + where
+		}
 		names = append(names, b.name)
 	}
 	if err := c.closeUp(lo, hi, names); err != nil {

@@ -113,8 +113,12 @@ func between(l *life, from, to parse.Time, depth int) (out []step) {
 // TestCriticalPath: the path is that of the definition, with all spans in memory and with
 // few; its parts follow one another and sum to the interval.
 func TestCriticalPath(t *testing.T) {
+	most := int64(300_000)
+	if testing.Short() {
+		most = 40_000
+	}
 	for _, path := range append(corpus.Own(t), corpus.More(t, "bugs/*.trace")...) {
-		if info, err := os.Stat(path); err != nil || info.Size() > 300_000 {
+		if info, err := os.Stat(path); err != nil || info.Size() > most {
 			continue
 		}
 		read := reading(t, path)

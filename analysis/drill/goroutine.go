@@ -166,7 +166,11 @@ func runGoroutine(p *analysis.Pass) error {
 		if l.Ended {
 			who += fmt.Sprintf(", ended at %s", p.At(f.until[i]))
 		}
-		p.Say("%s: ran %s, waited for a P %s, waited %s, in calls %s.", who, p.Dur(l.Spent[parse.GoRunning]), p.Dur(l.Spent[parse.GoRunnable]), p.Dur(l.Spent[parse.GoWaiting]), p.Dur(l.Spent[parse.GoSyscall]))
+		outside := ""
+		if l.Outside > 0 {
+			outside = fmt.Sprintf("; its thread is one of C, and was there for %s", p.Dur(l.Outside))
+		}
+		p.Say("%s: ran %s, waited for a P %s, waited %s, in calls %s%s.", who, p.Dur(l.Spent[parse.GoRunning]), p.Dur(l.Spent[parse.GoRunnable]), p.Dur(l.Spent[parse.GoWaiting]), p.Dur(l.Spent[parse.GoSyscall]-l.Outside), outside)
 	}
 	t := &analysis.Table{
 		Name: "goroutine.spans", Title: fmt.Sprintf("what goroutine %d did, in order", f.id), N: f.n, More: f.n - int64(len(f.spans)),

@@ -81,7 +81,7 @@ func (f *momentFold) Event(e *parse.Event) {
 		if p := e.Proc; p.From != parse.ProcNotExist && f.in(p.Since, e.Time, p.To == parse.ProcUndetermined) {
 			f.procs = append(f.procs, procSpan{p.ID, p.Since, e.Time, p.From, p.G, p.Func, p.Stack})
 		}
-	case e.Go.From != parse.GoNotExist && f.in(e.Go.Since, e.Time, e.Go.To == parse.GoUndetermined):
+	case e.Go.From != parse.GoNotExist && !(e.Go.From == parse.GoSyscall && e.Go.Outside) && f.in(e.Go.Since, e.Time, e.Go.To == parse.GoUndetermined):
 		g := e.Go
 		k := momentKey{g.Func, g.Body, g.From, g.FromStack, 0}
 		m := momentGo{id: g.ID, since: g.Since, end: e.Time, waker: parse.NoGo}

@@ -17,15 +17,13 @@ import (
 // blockSiteName is where a wait is. "sync" is any semaphore, the runtime's own too
 // (sema.go; mgc.go: markDoneSema, worldsema); of those it names the user.
 func blockSiteName(p *analysis.Pass, reason string, stack parse.StackID) string {
-	name := p.SiteName(stack)
-	site, _ := p.Trace.Site(stack)
-	if op, _ := p.Trace.Operation(stack); reason != "sync" || op.Func != site.Func {
-		return name
+	if reason == "sync" {
+		if fn := runtimeSemaphore(p.Trace, stack); fn != "" {
+			site, _ := p.Trace.Site(stack)
+			return fmt.Sprintf("%s:%d (%s)", p.Trace.String(site.Func), site.Line, fn)
+		}
 	}
-	if fn := runtimeSemaphore(p.Trace, stack); fn != "" {
-		return name + " (" + fn + ")"
-	}
-	return name
+	return p.SiteName(stack)
 }
 
 func runBlocking(p *analysis.Pass) error {

@@ -70,8 +70,17 @@ func gcSay(p *analysis.Pass, c *GCFold, worst mmuWorst, sites []tally.Ranked[GCS
 	if c.live.N() > 0 {
 		heap = "heap up to " + analysis.FormatBytes(c.live.Max())
 	}
-	if v := c.goal.Max(); c.goal.N() > 0 && v > 0 {
-		heap = join(heap, "goal up to "+analysis.FormatBytes(v))
+	if c.goal.N() > 0 {
+		if v := c.goal.Max(); v > 0 {
+			heap = join(heap, "goal up to "+analysis.FormatBytes(v))
+		}
+		if c.goal.Min() == 0 {
+			off := "no goal while the GC was off"
+			if c.goal.Max() == 0 {
+				off = "no goal: the GC is off"
+			}
+			heap = join(heap, off)
+		}
 	}
 	if c.cycles+c.cut == 0 {
 		p.Say("%s", join("no GC cycle in "+p.Dur(wall), heap))

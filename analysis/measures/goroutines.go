@@ -138,6 +138,8 @@ func (f *GoroutinesFold) end(at parse.Time, l *parse.GoLife) {
 		p.States[s] += ns
 		lived += ns
 	}
+	p.States[parse.GoSyscall] -= l.Outside
+	lived -= l.Outside
 	user, lane := l.Class == parse.ClassUser, goLaneRuntime
 	if user {
 		lane = goLaneUser

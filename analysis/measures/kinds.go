@@ -15,10 +15,13 @@ var Kinds = &analysis.Analyzer{
 	Metrics: []analysis.MetricDef{
 		{ID: "kinds.{busy,parked}", Unit: analysis.NS, Polarity: analysis.Neutral, Clock: analysis.GTime, Confidence: analysis.Inferred, Scale: analysis.Sum, Doc: "lives of the program's goroutines: about something they began; waiting for something to do"},
 	},
-	Figures: []analysis.FigureDef{{Name: "kinds.life", Doc: "where the lives of the program's goroutines go, by what they are about"}},
-	Kinds:   parse.KindsOf(parse.KindGoWaiting, parse.KindGoSyscall, parse.KindGoLife, parse.KindGoNamed),
-	New:     func() analysis.Collector { return new(KindsFold) },
-	Run:     runKinds,
+	Figures: []analysis.FigureDef{
+		{Name: "kinds.life", Doc: "where the lives of the program's goroutines go, by what they are about"},
+		{Name: "kinds.flame", Doc: "where the time of goroutines goes that are at work or held up: by what they are about, state, place and what is called there", Always: 1e10},
+	},
+	Kinds: parse.KindsOf(parse.KindGoWaiting, parse.KindGoSyscall, parse.KindGoLife, parse.KindGoNamed),
+	New:   func() analysis.Collector { return new(KindsFold) },
+	Run:   runKinds,
 }
 
 // KindsFold holds what goroutines did, by what they are about. The runtime's own count
@@ -74,6 +77,7 @@ const (
 type kindLives struct {
 	n, created, ended int64 // goroutines
 	ran, runnable     int64
+	alone             int64                    // of ran: see parse.GoLife
 	unnamed           [parse.NumGoStates]int64 // what else they did before they were named
 	busy              [busySteps]int64         // those that lived for busyLife and longer, by the share of it not waiting for work
 }
@@ -84,6 +88,7 @@ func (l *kindLives) add(o *kindLives) {
 	l.ended += o.ended
 	l.ran += o.ran
 	l.runnable += o.runnable
+	l.alone += o.alone
 	for s, ns := range o.unnamed {
 		l.unnamed[s] += ns
 	}
@@ -102,11 +107,11 @@ func (f *KindsFold) Event(e *parse.Event) {
 	}
 	if e.Kind == parse.KindGoLife {
 		l := e.GoLife
-		if l.Class != parse.ClassUser && l.Body == 0 {
-			return
+		if l.Class != parse.ClassUser && l.Body == 0 || l.Outside > 0 && l.Outside == int64(e.Time-l.Born) {
+			return // the runtime's own; a thread of C that never called into Go
 		}
 		id := kindID{l.Func, l.Body}
-		add := kindLives{n: 1, ran: l.Spent[parse.GoRunning], runnable: l.Spent[parse.GoRunnable]}
+		add := kindLives{n: 1, ran: l.Spent[parse.GoRunning], runnable: l.Spent[parse.GoRunnable], alone: l.Alone}
 		if l.Func == 0 {
 			add.unnamed = waitingOf(l)
 		}
@@ -123,7 +128,7 @@ func (f *KindsFold) Event(e *parse.Event) {
 		return
 	}
 	g := e.Go
-	if g.Func == 0 || g.Class != parse.ClassUser && g.Body == 0 {
+	if g.Func == 0 || g.Class != parse.ClassUser && g.Body == 0 || g.Outside && g.From == parse.GoSyscall {
 		return // what was told before the name comes with the life
 	}
 	k := kindSpan{kindID: kindID{g.Func, g.Body}, state: g.From, stack: g.FromStack}
@@ -151,7 +156,7 @@ func (f *KindsFold) Event(e *parse.Event) {
 // waitingOf is what a goroutine has done so far but for running and waiting to run, which
 // its life tells.
 func waitingOf(l *parse.GoLife) (ns [parse.NumGoStates]int64) {
-	ns[parse.GoWaiting], ns[parse.GoSyscall] = l.Spent[parse.GoWaiting], l.Spent[parse.GoSyscall]
+	ns[parse.GoWaiting], ns[parse.GoSyscall] = l.Spent[parse.GoWaiting], l.Spent[parse.GoSyscall]-l.Outside
 	return ns
 }
 

@@ -21,6 +21,7 @@ type GoKind struct {
 	Life    int64 // sum of their lives in the trace, in ns
 	Parked  int64 // of Life, waiting for something to do: see Stay.Parked
 	State   [parse.NumGoStates]int64
+	Alone   int64   // of State[GoRunning], while no other of the program ran or could run: see parse.GoLife
 	Stays   []*Stay // the costliest first
 	// BusyBy counts goroutines that lived for 100 ms and longer by the share of their life
 	// in which they did not wait for work in the function that they are about, in
@@ -121,6 +122,7 @@ func newKinds(tr *parse.Trace, f *KindsFold) *GoKinds {
 		k.Count += e.V.n
 		k.Created += e.V.created
 		k.Ended += e.V.ended
+		k.Alone += e.V.alone
 		for i, n := range e.V.busy {
 			k.BusyBy[i] += n
 		}
@@ -296,11 +298,14 @@ func parkedAs(k *GoKind, s *Stay, wall int64) Parked {
 	if s.State == parse.GoWaiting && (s.PlaceID == 0 || s.N > 0 && s.Whole == s.N) {
 		return ParkedBefore
 	}
-	if s.State == parse.GoSyscall && (s.N > 0 && s.Whole == s.N || k.Name == "os/signal.loop" || k.Name == "runtime/pprof.profileWriter") {
-		return ParkedInput // the runtime's own waits (sigqueue.go: signal_recv; cpuprof.go)
+	if s.State == parse.GoSyscall && (s.N > 0 && s.Whole == s.N || k.Name == "os/signal.loop") {
+		return ParkedInput // the runtime's own wait (sigqueue.go: signal_recv)
 	}
 	if s.State != parse.GoWaiting {
 		return ""
+	}
+	if parse.RunsFinalizers(k.Entry) && strings.HasPrefix(s.site, "runtime.") {
+		return ParkedInput // for the next finalizer
 	}
 	switch p := s.Place.Prim; p {
 	case parse.PrimWaitGroup, parse.PrimChanReceive, parse.PrimSelect, parse.PrimCond, parse.PrimSleep:

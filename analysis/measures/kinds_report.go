@@ -2,6 +2,7 @@ package measures
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/internal/say"
@@ -41,7 +42,45 @@ func runKinds(p *analysis.Pass) error {
 		Name: "kinds.life", Title: kindsTitle(p, ks, busy), Mark: analysis.Bars, Table: figure.Name, X: "goroutines",
 		Y: []string{"running", "runnable", "in calls", "held up", "parked"},
 	})
+	if busy > 0 {
+		flame := flameTable(ks)
+		p.Table(flame)
+		p.Figure(analysis.Figure{
+			Name: flame.Name, Title: kindsTitle(p, ks, busy), Mark: analysis.Flame, Table: flame.Name, X: "total",
+			Y: []string{"goroutines", "state", "place", "there"}, Series: "state",
+		})
+	}
 	return nil
+}
+
+// flameTable is the parts of lives in which goroutines were at work or held up, with the
+// place and what was called or waited for there.
+func flameTable(ks *GoKinds) *analysis.Table {
+	t := &analysis.Table{
+		Name: "kinds.flame", Title: "time of the program's goroutines that were at work or held up", Detail: true, N: int64(len(ks.All)),
+		Columns: []analysis.Column{
+			{Name: "goroutines", Unit: analysis.Text}, {Name: "state", Unit: analysis.Text}, {Name: "place", Unit: analysis.Text}, {Name: "there", Unit: analysis.Text},
+			{Name: "total", Unit: analysis.NS},
+		},
+	}
+	for _, k := range ks.All {
+		for _, s := range k.Stays {
+			if s.Parked != "" || s.NS == 0 {
+				continue
+			}
+			var place, there any
+			if at, more, called := strings.Cut(s.Label, " → "); called {
+				place, there = at, more
+			} else if at, prim, ok := strings.Cut(strings.TrimSuffix(s.Label, ")"), " ("); ok {
+				place, there = at, prim
+			} else if s.Label != s.State.String() {
+				place = s.Label
+			}
+			t.Add(k.Title(), s.State.String(), place, there, s.NS)
+		}
+	}
+	t.Limit(1000)
+	return t
 }
 
 // kindsTable is a row for each kind, with where its life goes.

@@ -1,11 +1,14 @@
 package measures
 
 import (
+	"bytes"
+	"context"
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/analysistest"
 	"github.com/tracelens/tracelens/parse"
+	"github.com/tracelens/tracelens/parse/tracetest"
 )
 
 // TestKindsSum: the lives of the kinds are those of the program's goroutines, to the
@@ -28,7 +31,7 @@ func TestKindsSum(t *testing.T) {
 			case e.Kind == parse.KindGoLife && e.GoLife.Body != 0:
 				n++
 				want += bodied[e.GoLife.ID] + e.GoLife.Spent[parse.GoRunning] + e.GoLife.Spent[parse.GoRunnable]
-			case (e.Kind == parse.KindGoWaiting || e.Kind == parse.KindGoSyscall) && e.Go.Class != parse.ClassUser && e.Go.Body != 0:
+			case (e.Kind == parse.KindGoWaiting || e.Kind == parse.KindGoSyscall) && e.Go.Body != 0:
 				bodied[e.Go.ID] += e.Held()
 			}
 		}
@@ -50,5 +53,57 @@ func TestKindsSum(t *testing.T) {
 		if life != want || count != n {
 			t.Errorf("%s: %d goroutines lived %d ns, kinds say %d and %d", name, n, want, count, life)
 		}
+	}
+}
+
+// TestKindsOutside: between finalizers their goroutine has nothing to do, and a thread of C
+// between its calls into Go is no part of a life.
+func TestKindsOutside(t *testing.T) {
+	data := tracetest.Binary(`go 1.26
+0     m1 ProcStatus p=0 status=Running
+0     m1 GoStatus g=1 status=Running
+1ms   m1 GoUnblock g=5
+2ms   m1 GoBlock reason="chan receive" stack=main.main
+3ms   m1 GoStart g=5
+5ms   m1 GoBlock reason="chan send" stack=runtime.chansend1,main.(*conn).finalize,runtime.runFinalizers
+9ms   m2 ProcStart p=1
+10ms  m2 GoUnblock g=5
+11ms  m1 GoStart g=5
+12ms  m1 GoBlock reason="system goroutine wait" stack=runtime.goparkunlock,runtime.runFinalizers
+20ms  m3 GoCreateSyscall g=9
+21ms  m3 ProcStart p=2
+21ms  m3 GoSyscallEndBlocked
++1ns  m3 GoStart g=9
+24ms  m3 GoStop reason=preempted stack=main.work,_cgoexp_work@_cgo_gotypes.go:1,runtime.cgocallbackg1,runtime.cgocallback
+25ms  m3 GoStart g=9
+26ms  m3 GoSyscallBegin
+32ms  m3 GoSyscallEnd
+33ms  m3 GoSyscallBegin
+40ms  m2 ProcStop
+`)
+	p := analysis.NewPartial([]*analysis.Analyzer{Kinds, Syscalls})
+	tr, err := parse.Read(context.Background(), bytes.NewReader(data), parse.Options{}, p.Event)
+	if err != nil || tr.Fault != nil {
+		t.Fatal(err, tr.Fault)
+	}
+	const ms = 1e6
+	found := 0
+	for _, k := range newKinds(tr, p.Folds[Kinds].(*KindsFold)).All {
+		round := func(ns int64) int64 { return (ns + ms/2) / ms }
+		switch k.Name {
+		case "main.(*conn).finalize":
+			found++ // since it was seen in a finalizer; it waits from 12 to 40 ms
+			if round(k.Life) != 39 || round(k.Parked) != 28 || round(k.State[parse.GoRunning]) != 3 {
+				t.Errorf("finalizers: life %d, parked %d, states %v", k.Life, k.Parked, k.State)
+			}
+		case "main.work":
+			found++
+			if round(k.Life) != 6 || k.State[parse.GoSyscall] != 0 || round(k.State[parse.GoRunning]) != 5 {
+				t.Errorf("called by C: life %d, states %v", k.Life, k.State)
+			}
+		}
+	}
+	if calls := p.Folds[Syscalls].(*SyscallsFold); found != 2 || calls.calls != 0 || calls.durations.N() != 0 || len(calls.sites.ByKey()) != 0 {
+		t.Errorf("%d kinds of 2; %d calls, %d that ended", found, calls.calls, calls.durations.N())
 	}
 }

@@ -263,7 +263,7 @@ func stwWaterfall(p *analysis.Pass, c *STWFold) {
 	r := &items[0].Item
 	t := &analysis.Table{
 		Name: "stw.waterfall", Detail: true,
-		Title: "the longest stop by P; one that was idle or did not run again before the next stop counts until the world restarted",
+		Title: "the longest stop by P, from the request until the world restarted",
 		Columns: []analysis.Column{
 			{Name: "p", Unit: analysis.P}, {Name: "requested", Unit: analysis.Moment}, {Name: "stopped", Unit: analysis.Moment},
 			{Name: "world restarted", Unit: analysis.Moment}, {Name: "restarted", Unit: analysis.Moment},
@@ -300,7 +300,7 @@ func stwWaterfall(p *analysis.Pass, c *STWFold) {
 	t.N = int64(len(ps))
 	p.Table(t)
 	p.Figure(analysis.Figure{
-		Name: "stw.waterfall", Mark: analysis.Waterfall, Table: t.Name, X: "requested", Y: []string{"stopped"}, Series: "p", End: "restarted",
+		Name: "stw.waterfall", Mark: analysis.Waterfall, Table: t.Name, X: "requested", Y: []string{"stopped"}, Series: "p", End: "world restarted",
 		Title: fmt.Sprintf("The longest stop, %s at %s, took %s, %s of it stopping", p.Trace.String(r.Name), p.At(r.Since), p.Dur(STWHalt(r)), stwPart(p, r.Stopping())),
 	})
 }

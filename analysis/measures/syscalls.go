@@ -78,6 +78,8 @@ type SyscallsFold struct {
 type CallSite struct {
 	Calls, Timed   int64 // begun; whole ones
 	Total, Longest int64 // of whole calls
+	Open, OpenFor  int64 // begun, and not over at the end of the trace; how long they had lasted by then
+	OpenLongest    int64
 	Durations      tally.Coarse
 	Lost           [parse.NumTakers]int64
 	Hostage        int64
@@ -89,6 +91,9 @@ func (s *CallSite) Add(o *CallSite) {
 	s.Timed += o.Timed
 	s.Total += o.Total
 	s.Longest = max(s.Longest, o.Longest)
+	s.Open += o.Open
+	s.OpenFor += o.OpenFor
+	s.OpenLongest = max(s.OpenLongest, o.OpenLongest)
 	s.Durations.Merge(&o.Durations)
 	for i, n := range o.Lost {
 		s.Lost[i] += n
@@ -96,6 +101,10 @@ func (s *CallSite) Add(o *CallSite) {
 	s.Hostage += o.Hostage
 	s.Wait += o.Wait
 }
+
+// InCalls is how long calls there lasted: whole ones, and those that were open at the end
+// of the trace up to there.
+func (s *CallSite) InCalls() int64 { return s.Total + s.OpenFor }
 
 // handoffs is how many Ps were lost there.
 func (s *CallSite) handoffs() int64 {
@@ -115,7 +124,7 @@ func (f *SyscallsFold) Event(e *parse.Event) {
 		return
 	}
 	g := e.Go
-	if g.Class == parse.ClassTracer {
+	if g.Class == parse.ClassTracer || g.Outside {
 		return
 	}
 	if g.From == parse.GoSyscall {
@@ -128,8 +137,7 @@ func (f *SyscallsFold) Event(e *parse.Event) {
 		f.series.AddPoint(laneCalls, int64(e.Time), 1)
 
 	case g.From == parse.GoSyscall && (g.To == parse.GoRunning || g.To == parse.GoRunnable):
-		// A goroutine born in a call is a callback from a C thread: nothing returns.
-		if g.Partial || g.First {
+		if g.Partial {
 			return
 		}
 		held := int64(e.Time - g.Since)
@@ -143,6 +151,13 @@ func (f *SyscallsFold) Event(e *parse.Event) {
 		s.Total += held
 		s.Longest = max(s.Longest, held)
 		s.Durations.Add(held)
+
+	case g.From == parse.GoSyscall && g.To == parse.GoUndetermined && !g.Partial:
+		held := int64(e.Time - g.Since)
+		s := f.sites.At(g.FromStack)
+		s.Open++
+		s.OpenFor += held
+		s.OpenLongest = max(s.OpenLongest, held)
 
 	case g.From == parse.GoRunnable && g.To == parse.GoRunning && g.Ready == parse.ReadySyscall:
 		if g.Partial || g.Class != parse.ClassUser {
@@ -235,7 +250,7 @@ func runSyscalls(p *analysis.Pass) error {
 	p.Quantiles("syscall.reacquire", &reacquire)
 
 	sites := tally.Rank(f.sites.ByKey(), func(s parse.StackID) tally.Label { return tally.Label{p.SiteName(s)} }, (*CallSite).Add,
-		func(s *CallSite) int64 { return s.Total })
+		(*CallSite).InCalls)
 	sayCalls(p, f, calls)
 	sayHandoffs(p, f, lost, sites)
 	if h := &f.reacquire[1]; h.N() > 0 {
@@ -346,18 +361,21 @@ func callSites(p *analysis.Pass, sites []tally.Ranked[CallSite]) {
 			{Name: "p50", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "p99", Unit: analysis.NS, Polarity: analysis.Lower},
 			{Name: "max", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "total", Unit: analysis.NS, Polarity: analysis.Lower},
 			{Name: "P handoffs", Unit: analysis.Count, Polarity: analysis.Lower}, {Name: "P held", Unit: analysis.NS, Polarity: analysis.Lower},
-			{Name: "wait for a P", Unit: analysis.NS, Polarity: analysis.Lower},
+			{Name: "wait for a P", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "open at the end", Unit: analysis.NS, Polarity: analysis.Lower},
 		},
 	}
 	for _, r := range sites {
 		s := r.V
 		t.N += s.Calls
-		var longest, total any
+		var longest, total, open any
 		if s.Timed > 0 {
 			longest, total = s.Longest, s.Total
 		}
+		if s.Open > 0 {
+			open = s.OpenFor
+		}
 		t.Add(r.Label[0], s.Calls, s.Durations.Quantile(50, s.Longest), s.Durations.Quantile(99, s.Longest), longest, total,
-			s.handoffs(), s.Hostage, s.Wait)
+			s.handoffs(), s.Hostage, s.Wait, open)
 	}
 	t.Limit(10)
 	p.Table(t)

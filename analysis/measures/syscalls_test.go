@@ -41,8 +41,8 @@ func TestSyscallsRules(t *testing.T) {
 		span(parse.GoSyscall, parse.GoRunnable, 5000, parse.Go{FromStack: 1}),
 		span(parse.GoSyscall, parse.GoRunnable, 9000, parse.Go{Partial: true}),
 		span(parse.GoSyscall, parse.GoUndetermined, 9000, parse.Go{}),
-		span(parse.GoSyscall, parse.GoNotExist, 9000, parse.Go{}),            // a callback returns to C
-		span(parse.GoSyscall, parse.GoRunnable, 9000, parse.Go{First: true}), // and one begins
+		span(parse.GoSyscall, parse.GoNotExist, 9000, parse.Go{}),              // a callback returns to C
+		span(parse.GoSyscall, parse.GoRunnable, 9000, parse.Go{Outside: true}), // and one begins
 		span(parse.GoSyscall, parse.GoRunning, 9000, parse.Go{Class: parse.ClassTracer}),
 
 		span(parse.GoRunnable, parse.GoRunning, 300, parse.Go{Ready: parse.ReadySyscall, Origin: parse.OriginGlobal, BlockedStack: 1}),

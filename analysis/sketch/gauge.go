@@ -104,6 +104,15 @@ func (g *Gauge) Max() int64 {
 	return all.max
 }
 
+// Min returns the smallest value, 0 when empty.
+func (g *Gauge) Min() int64 {
+	var all level
+	for _, l := range g.buckets {
+		all.join(l)
+	}
+	return all.min
+}
+
 // At returns the smallest, largest and latest value set within a bucket,
 // 0 ≤ bucket < Len. It is not ok when none was: the value is then still the last
 // one of an earlier bucket.

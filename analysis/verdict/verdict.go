@@ -17,13 +17,14 @@ const (
 	tooShort = 100e6 // ns: ten time slices (proc.go:forcePreemptNS)
 	longest  = 260   // characters of what a sentence takes over from a finding
 	worth    = .02   // of wall: the floor of a warning
+	half     = .5    // of wall: so much lets a note lead where there is no warning
 	felt     = .1    // of the lives of those who wait: if they never had to, they would be done a tenth earlier
 )
 
 // Of makes the verdict of a report over one trace, nil for a report over many. It is to
 // be made again when findings were suppressed or graded otherwise.
 func Of(rep *analysis.Report) *analysis.Verdict {
-	if rep.Fleet != nil {
+	if rep.Many() {
 		return nil
 	}
 	v := new(analysis.Verdict)
@@ -70,11 +71,14 @@ func limits(rep *analysis.Report) (parts []analysis.VerdictPart, host string) {
 	for _, res := range rep.Results {
 		about[res.Name] = res.About
 	}
-	var look *analysis.VerdictPart
+	var look, note *analysis.VerdictPart
 	for _, f := range rep.Findings() {
 		check, _, _ := strings.Cut(f.Code, "/")
 		switch {
 		case f.Severity.Rank() < analysis.Warning.Rank():
+			if rate := f.Cost.Rate(wall); f.Cost.Clock == analysis.Wall && rate >= half && about[check] == "" && (note == nil || rate > note.Held) {
+				note = &analysis.VerdictPart{Kind: analysis.VerdictLimit, Text: sentence(f, wall), Code: f.Code, Held: rate}
+			}
 		case about[check] == analysis.Host && host == "":
 			host = sentence(f, wall)
 		case about[check] != "" || len(parts) == most:
@@ -89,6 +93,9 @@ func limits(rep *analysis.Report) (parts []analysis.VerdictPart, host string) {
 			}
 			parts = append(parts, part)
 		}
+	}
+	if len(parts) == 0 && note != nil {
+		return []analysis.VerdictPart{*note}, host
 	}
 	if look != nil && len(parts) < most {
 		parts = append(parts, *look)

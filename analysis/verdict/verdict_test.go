@@ -134,6 +134,28 @@ func TestSmall(t *testing.T) {
 	}
 }
 
+// TestNote: where no warning says what the limit is, a note does that is half of the time.
+func TestNote(t *testing.T) {
+	for _, c := range []struct {
+		f    []analysis.Finding
+		want string
+	}{
+		{[]analysis.Finding{finding("a", analysis.Note, .5e9, analysis.Wall)}, "a happens at main.f:1 (50 % of the time)"},
+		{[]analysis.Finding{finding("a", analysis.Note, .5e9, analysis.Wall), finding("b", analysis.Note, .6e9, analysis.Wall)}, "b happens"},
+		{[]analysis.Finding{finding("a", analysis.Note, .6e9, analysis.Wall), finding("b", analysis.Warning, .1e9, analysis.Wall)}, "b happens"},
+		{[]analysis.Finding{finding("a", analysis.Note, .4e9, analysis.Wall)}, "Not the limit"},
+		{[]analysis.Finding{finding("a", analysis.Note, 5e9, analysis.GTime)}, "Not the limit"},
+	} {
+		var results []*analysis.Result
+		for _, f := range c.f {
+			results = append(results, &analysis.Result{Name: f.Code, Findings: []analysis.Finding{f}})
+		}
+		if got := verdict.Of(report(results...)).Text; !strings.HasPrefix(got, c.want) {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+}
+
 // TestPlanted: the planted cause stands in the verdict of real traces.
 func TestPlanted(t *testing.T) {
 	for name, want := range map[string][]string{

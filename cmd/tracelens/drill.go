@@ -73,26 +73,12 @@ func (f *showFlags) drill(cmd *cobra.Command, args []string) error {
 		return errors.New("--table is for --format csv")
 	}
 	var names drill.Names
-	var a *analysis.Analyzer
-	switch given[0] {
-	case "--goroutine":
-		a = drill.Goroutine(parse.GoID(f.goroutine), page, &names)
-	case "--at":
-		if f.moment < 0 || f.from > 0 || f.to > 0 {
-			return fmt.Errorf("--at %v is a moment from the start of the trace, 0 or more, without --from and --to", f.moment)
-		}
-		a = drill.Moment(f.moment, page)
-	case "--place":
-		if f.place == "" {
-			return errors.New("--place needs a name, or a part of it")
-		}
-		a = drill.Place(f.place, page)
-	case "--log":
-		pattern, err := regexp.Compile(f.log)
-		if err != nil {
-			return fmt.Errorf("--log %q is no regular expression: %v", f.log, err)
-		}
-		a = drill.Logs(pattern, page)
+	if given[0] == "--at" && (f.moment < 0 || f.from > 0 || f.to > 0) {
+		return fmt.Errorf("--at %v is a moment from the start of the trace, 0 or more, without --from and --to", f.moment)
+	}
+	a, err := f.question(given[0], page, &names)
+	if err != nil {
+		return err
 	}
 	name := args[0]
 	if given[0] == "--goroutine" {
@@ -122,10 +108,30 @@ func (f *showFlags) drill(cmd *cobra.Command, args []string) error {
 			return &failure{args[0], err}
 		}
 	}
-	if err := f.writeDrilled(cmd.OutOrStdout(), rep); err != nil {
+	if err := f.writeDrilled(cmd.OutOrStdout(), rep, f.offset); err != nil {
 		return &failure{"standard output", err}
 	}
 	return f.fault(rep)
+}
+
+// question is the analyzer that answers what one of the flags asks.
+func (f *drillFlags) question(flag string, page drill.Page, names *drill.Names) (*analysis.Analyzer, error) {
+	switch flag {
+	case "--goroutine":
+		return drill.Goroutine(parse.GoID(f.goroutine), page, names), nil
+	case "--at":
+		return drill.Moment(f.moment, page), nil
+	case "--place":
+		if f.place == "" {
+			return nil, errors.New("--place needs a name, or a part of it")
+		}
+		return drill.Place(f.place, page), nil
+	}
+	pattern, err := regexp.Compile(f.log)
+	if err != nil {
+		return nil, fmt.Errorf("--log %q is no regular expression: %v", f.log, err)
+	}
+	return drill.Logs(pattern, page), nil
 }
 
 // reread makes a copy of what can be read only once, and returns its name; "" for a file.
@@ -162,7 +168,12 @@ func (f *showFlags) path(cmd *cobra.Command, name string, res *analysis.Result, 
 		defer stop()
 		return parse.ReadTo(cmd.Context(), in, opt, sink)
 	}
-	path, err := drill.CriticalPath(read, parse.GoID(f.goroutine), f.from, f.to, keptSpans)
+	return addPath(res, read, parse.GoID(f.goroutine), f.from, f.to, page, names)
+}
+
+// addPath adds the critical path of a goroutine to what is said of it.
+func addPath(res *analysis.Result, read drill.Reading, g parse.GoID, from, to time.Duration, page drill.Page, names drill.Names) error {
+	path, err := drill.CriticalPath(read, g, from, to, keptSpans)
 	if err != nil {
 		return err
 	}
@@ -172,7 +183,7 @@ func (f *showFlags) path(cmd *cobra.Command, name string, res *analysis.Result, 
 }
 
 // writeDrilled writes the tables in the format asked for.
-func (f *showFlags) writeDrilled(w io.Writer, rep *analysis.Report) error {
+func (f *drillFlags) writeDrilled(w io.Writer, rep *analysis.Report, offset int) error {
 	tables := report.Tables(rep)
 	switch f.format {
 	case "json":
@@ -194,11 +205,11 @@ func (f *showFlags) writeDrilled(w io.Writer, rep *analysis.Report) error {
 		more := t.More
 		t.More = 0
 		b.WriteString(showTable(rep, t, p))
-		if f.offset > 0 {
-			fmt.Fprintf(&b, "(from number %d of %s)\n", f.offset+1, analysis.FormatCount(more+int64(len(t.Rows))))
+		if offset > 0 {
+			fmt.Fprintf(&b, "(from number %d of %s)\n", offset+1, analysis.FormatCount(more+int64(len(t.Rows))))
 		}
-		if later := more - int64(f.offset); later > 0 && len(t.Rows) > 0 {
-			fmt.Fprintf(&b, "… %s more: --offset %d\n", analysis.FormatCount(later), f.offset+len(t.Rows))
+		if later := more - int64(offset); later > 0 && len(t.Rows) > 0 {
+			fmt.Fprintf(&b, "… %s more: --offset %d\n", analysis.FormatCount(later), offset+len(t.Rows))
 		}
 	}
 	_, err := io.WriteString(w, b.String())

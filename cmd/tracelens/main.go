@@ -67,6 +67,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	var grave *tooGrave
 	var wrong config.Errors
 	var broken *brokenBudgets
+	var worse *gotWorse
 	switch {
 	case err == nil, brokenPipe(err):
 		return exitDone
@@ -83,6 +84,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitFindings
 	case errors.As(err, &broken):
 		fmt.Fprintf(stderr, "tracelens: %s\n", report.Clean(broken.Error()))
+		return exitFindings
+	case errors.As(err, &worse):
+		fmt.Fprintf(stderr, "tracelens: %s\n", report.Clean(worse.Error()))
 		return exitFindings
 	case errors.As(err, &wrong):
 		for _, e := range wrong {
@@ -179,7 +183,7 @@ the report cannot be written; 4 a budget has too little data; 130 interrupted.`,
 		Version: version(),
 	}
 	root.SetVersionTemplate(ownBuild().String())
-	root.AddCommand(newAnalyze(), newCapture(), newRender(), newShow(), newRequests(), newAudit(), newMerge(), newPlot(), newExplain(), newMan(), newSchema(), newSkill(), newMCP(), newVersion())
+	root.AddCommand(newAnalyze(), newCapture(), newRender(), newShow(), newRequests(), newAudit(), newMerge(), newCompare(), newPlot(), newExplain(), newMan(), newSchema(), newSkill(), newMCP(), newVersion())
 	root.SetHelpCommand(newHelp())
 	useHelp(root)
 	return root

@@ -329,8 +329,11 @@ func everyTrace(t *testing.T, path string) {
 		}
 	}
 	var text bytes.Buffer
-	if err := report.Text(&text, &rep, report.Options{Width: defaultWidth}); err != nil {
+	if err := report.Text(&text, &rep, report.Options{Full: true, Width: defaultWidth}); err != nil {
 		t.Error(err)
+	}
+	if n := bytes.Count(text.Bytes(), []byte("\n")); n >= 400 {
+		t.Errorf("the whole text has %d lines", n)
 	}
 	var screen bytes.Buffer
 	if err := report.Text(&screen, &rep, report.Options{Brief: true, Width: 100}); err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/compare"
+	"github.com/tracelens/tracelens/analysis/drill"
 	"github.com/tracelens/tracelens/analysis/measures"
 	"github.com/tracelens/tracelens/analysis/passes"
 	"github.com/tracelens/tracelens/cmd/tracelens/internal/config"
@@ -41,9 +44,9 @@ func newMCP() *cobra.Command {
 		Use:   "mcp",
 		Short: "Serve traces to an assistant, by the Model Context Protocol on stdio",
 		Long: `Mcp answers an assistant that speaks the Model Context Protocol on standard input
-and output: brief, show, requests, explain and plot, as the commands of these
-names. It reads files below --root only, no URL, and writes none; answers are
-bounded.`,
+and output: brief, show, requests, compare, explain and plot, as the commands of
+these names. It reads files below --root only, no URL, and writes none; answers
+are bounded.`,
 		Example: "  tracelens mcp --root /var/traces",
 		Args:    takes(0, 0, "argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -100,9 +103,15 @@ type traceArgs struct {
 
 type showArgs struct {
 	traceArgs
-	What   string `json:"what" jsonschema:"findings, checks, metrics, tables, a handle such as f3 or w12, a table, or the start of metric ids"`
-	Offset int    `json:"offset,omitempty" jsonschema:"leave out the first rows of a list"`
-	Limit  int    `json:"limit,omitempty" jsonschema:"at most so many rows, 20 without it"`
+	What string `json:"what,omitempty" jsonschema:"findings, checks, metrics, tables, a handle such as f3 or w12, a table, or the start of metric ids; or, of a trace, one of the four that follow"`
+
+	Goroutine *int64 `json:"goroutine,omitempty" jsonschema:"the spans of the goroutine of this number and its critical path, with from and to those of a window"`
+	At        string `json:"at,omitempty" jsonschema:"what each P and goroutine did at this moment, such as 3.2s"`
+	Place     string `json:"place,omitempty" jsonschema:"waits and holders at a place of the code: a function, or a part of its name"`
+	Log       string `json:"log,omitempty" jsonschema:"messages of runtime/trace.Log that match this regular expression"`
+
+	Offset int `json:"offset,omitempty" jsonschema:"leave out the first rows of a list"`
+	Limit  int `json:"limit,omitempty" jsonschema:"at most so many rows, 20 without it"`
 }
 
 type requestsArgs struct {
@@ -115,6 +124,12 @@ type requestsArgs struct {
 type plotArgs struct {
 	traceArgs
 	Figure string `json:"figure" jsonschema:"the name of a figure, such as timeline.lanes; an unknown one is answered with the list"`
+}
+
+type compareArgs struct {
+	Old []string `json:"old" jsonschema:"traces before a change, or reports saved as JSON, relative to the root of the server"`
+	New []string `json:"new" jsonschema:"those after it"`
+	Per string   `json:"per,omitempty" jsonschema:"divide sums by: second, request or busy (P time of the program)"`
 }
 
 type explainArgs struct {
@@ -142,14 +157,21 @@ func (s *traceServer) server() *mcp.Server {
 			}
 			return said(b.String()), nil, nil
 		})
-	mcp.AddTool(server, &mcp.Tool{Name: "show", Annotations: reads, Description: "One thing of a trace: a finding (f1), a window (w1), a table by its name, or a list: findings, checks, metrics, tables."},
+	mcp.AddTool(server, &mcp.Tool{Name: "show", Annotations: reads, Description: "One thing of a trace: a finding (f1), a window (w1), a table by its name, or a list: findings, checks, metrics, tables; or what happened to a goroutine, at a moment, at a place of the code, in the program's log."},
 		func(ctx context.Context, _ *mcp.CallToolRequest, a showArgs) (*mcp.CallToolResult, any, error) {
+			if a.Limit <= 0 {
+				a.Limit = 20
+			}
+			if flags := a.drill(); len(flags) > 0 {
+				text, err := s.drill(ctx, &a, flags)
+				if err != nil {
+					return nil, nil, err
+				}
+				return said(text), nil, nil
+			}
 			rep, err := s.report(ctx, a.traceArgs)
 			if err != nil {
 				return nil, nil, err
-			}
-			if a.Limit <= 0 {
-				a.Limit = 20
 			}
 			text, err := show(rep, a.What, max(a.Offset, 0), min(a.Limit, mcpListed))
 			if err != nil {
@@ -159,7 +181,15 @@ func (s *traceServer) server() *mcp.Server {
 		})
 	mcp.AddTool(server, &mcp.Tool{Name: "requests", Annotations: reads, Description: "Where the time of requests goes (tasks, HTTP, gRPC, SQL, jobs) and why the slow ones are slow: the types, and the slowest step by step."},
 		func(ctx context.Context, _ *mcp.CallToolRequest, a requestsArgs) (*mcp.CallToolResult, any, error) {
-			text, err := s.requests(ctx, a)
+			text, err := s.requests(ctx, &a)
+			if err != nil {
+				return nil, nil, err
+			}
+			return said(text), nil, nil
+		})
+	mcp.AddTool(server, &mcp.Tool{Name: "compare", Annotations: reads, Description: "What differs between traces before a change and after it: metrics that differ by more than chance, and where goroutine time goes. Six traces a side tell, fewer seem."},
+		func(ctx context.Context, _ *mcp.CallToolRequest, a compareArgs) (*mcp.CallToolResult, any, error) {
+			text, err := s.compare(ctx, &a)
 			if err != nil {
 				return nil, nil, err
 			}
@@ -226,21 +256,14 @@ func (s *traceServer) report(ctx context.Context, a traceArgs) (*analysis.Report
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	name, err := s.below(a.Path)
+	file, name, err := s.open(a.Path)
 	if err != nil {
 		return nil, err
-	}
-	file, err := s.root.Open(name)
-	if err != nil {
-		return nil, (&failure{report.Clean(a.Path), err})
 	}
 	defer file.Close()
 	info, err := file.Stat()
 	if err != nil {
 		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is no file", report.Clean(a.Path))
 	}
 	key := fmt.Sprint(name, "\x00", info.Size(), info.ModTime().UnixNano(), opt.From, opt.To)
 	if i := slices.IndexFunc(s.kept, func(k keptReport) bool { return k.key == key }); i >= 0 {
@@ -270,33 +293,43 @@ func (s *traceServer) report(ctx context.Context, a traceArgs) (*analysis.Report
 	return rep, nil
 }
 
-// requests analyses a trace for requests.
-func (s *traceServer) requests(ctx context.Context, a requestsArgs) (string, error) {
+// open opens a regular file below the root, and returns its name there.
+func (s *traceServer) open(path string) (*os.File, string, error) {
+	name, err := s.below(path)
+	if err != nil {
+		return nil, "", err
+	}
+	file, err := s.root.Open(name)
+	if err != nil {
+		return nil, "", &failure{report.Clean(path), err}
+	}
+	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
+		file.Close()
+		return nil, "", cmp.Or(err, fmt.Errorf("%s is no file", report.Clean(path)))
+	}
+	return file, name, nil
+}
+
+// requests answers what 'requests' answers.
+func (s *traceServer) requests(ctx context.Context, a *requestsArgs) (string, error) {
 	opt, err := a.options()
 	if err != nil {
 		return "", err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	name, err := s.below(a.Path)
+	file, name, err := s.open(a.Path)
 	if err != nil {
 		return "", err
 	}
-	file, err := s.root.Open(name)
-	if err != nil {
-		return "", (&failure{report.Clean(a.Path), err})
-	}
 	defer file.Close()
-	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
-		return "", fmt.Errorf("%s is no file", report.Clean(a.Path))
-	}
 	opt.Requests = s.cfg.Requests()
 	choice := measures.RequestChoice{Slowest: min(max(a.Slowest, 1), mcpListed), Type: a.Type, ID: a.ID}
 	rep, err := analysis.Analyze(ctx, file, filepath.ToSlash(name), analysis.Options{Options: opt}, []*analysis.Analyzer{measures.SelectRequests(choice)})
 	if err != nil {
 		return "", &failure{report.Clean(a.Path), errors.New(report.Clean(err.Error()))}
 	}
-	if res := rep.Results[0]; res.Outcome != analysis.Found && res.Outcome != analysis.Clear {
+	if res := rep.Results[0]; res.Reason != "" {
 		return "", errors.New(report.Clean(res.Reason))
 	}
 	if a.ID != "" {
@@ -305,6 +338,111 @@ func (s *traceServer) requests(ctx context.Context, a requestsArgs) (string, err
 	var b strings.Builder
 	err = report.Requests(&b, rep, report.Options{Width: defaultWidth})
 	return b.String(), err
+}
+
+// drill are the flags of 'show' that stand in place of WHAT.
+func (a *showArgs) drill() (flags []string) {
+	for i, given := range []bool{a.Goroutine != nil, a.At != "", a.Place != "", a.Log != ""} {
+		if given {
+			flags = append(flags, "--"+drillNames[i])
+		}
+	}
+	return flags
+}
+
+// drill answers what 'show' answers with one of these flags.
+func (s *traceServer) drill(ctx context.Context, a *showArgs, flags []string) (string, error) {
+	if len(flags) > 1 || a.What != "" {
+		return "", errors.New("goroutine, at, place, log and what: only one of them at a time")
+	}
+	opt, err := a.options()
+	if err != nil {
+		return "", err
+	}
+	f := drillFlags{place: a.Place, log: a.Log, format: "text"}
+	if a.Goroutine != nil {
+		f.goroutine = *a.Goroutine
+	}
+	if a.At != "" {
+		if f.moment, err = parseMoment(a.At); err != nil || f.moment < 0 || opt.From > 0 || opt.To > 0 {
+			return "", fmt.Errorf("at %q is no moment from the start of the trace, 0 or more, without from and to", report.Clean(a.At))
+		}
+	}
+	page := drill.Page{Offset: max(a.Offset, 0), Limit: min(a.Limit, mcpListed)}
+	var names drill.Names
+	analyzer, err := f.question(flags[0], page, &names)
+	if err != nil {
+		return "", err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	file, name, err := s.open(a.Path)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	rep, err := analysis.Analyze(ctx, file, filepath.ToSlash(name), analysis.Options{Options: opt}, []*analysis.Analyzer{analyzer})
+	if err != nil {
+		return "", &failure{report.Clean(a.Path), errors.New(report.Clean(err.Error()))}
+	}
+	res := rep.Results[0]
+	switch res.Outcome {
+	case analysis.NotApplicable:
+		return "", errors.New(report.Clean(res.Reason))
+	case analysis.Failed:
+		return "", fmt.Errorf("internal error: %s", res.Reason)
+	}
+	if a.Goroutine != nil {
+		read := func(opt parse.Options, sink parse.Sink) (*parse.Trace, error) {
+			if _, err := file.Seek(0, io.SeekStart); err != nil {
+				return nil, err
+			}
+			return parse.ReadTo(ctx, file, opt, sink)
+		}
+		if err := addPath(res, read, parse.GoID(f.goroutine), opt.From, opt.To, page, names); err != nil {
+			return "", err
+		}
+	}
+	var b strings.Builder
+	err = f.writeDrilled(&b, rep, page.Offset)
+	return b.String(), err
+}
+
+// mcpCompared is how many traces a side may have.
+const mcpCompared = 50
+
+// compare says what differs between two sides.
+func (s *traceServer) compare(ctx context.Context, a *compareArgs) (string, error) {
+	if err := knownPer(a.Per); err != nil {
+		return "", err
+	}
+	sides := [2]compare.Side{{Name: "old"}, {Name: "new"}}
+	for i, paths := range [][]string{a.Old, a.New} {
+		if len(paths) == 0 || len(paths) > mcpCompared {
+			return "", fmt.Errorf("old and new have %d and %d traces: need 1 to %d of each", len(a.Old), len(a.New), mcpCompared)
+		}
+		for _, path := range paths {
+			rep, err := s.report(ctx, traceArgs{Path: path})
+			if err != nil {
+				return "", err
+			}
+			if rep.Many() {
+				return "", fmt.Errorf("%s: %w", report.Clean(path), errMany)
+			}
+			sides[i].Add(compare.OfReport(rep))
+		}
+	}
+	rep := compare.Of(sides[0], sides[1], compare.Options{Per: a.Per})
+	var b strings.Builder
+	for _, p := range rep.Verdict.Parts {
+		fmt.Fprintf(&b, "%s\n", report.Quoted(p.Text, quotedMost))
+	}
+	for _, t := range rep.Results[0].Tables {
+		if !t.Detail {
+			b.WriteString("\n" + showTable(rep, t, &listing{limit: len(t.Rows)}))
+		}
+	}
+	return b.String(), nil
 }
 
 // below is a path as the root knows it.

@@ -49,7 +49,7 @@ func TestMCP(t *testing.T) {
 	audited(t, 0, "analyze", "--no-config", "-o", filepath.Join(dir, "saved.json"), filepath.Join(dir, "below", "t.trace"))
 	session := connected(t, dir)
 	tools, err := session.ListTools(context.Background(), nil)
-	if err != nil || len(tools.Tools) != 5 {
+	if err != nil || len(tools.Tools) != 6 {
 		t.Fatalf("%+v, %v", tools, err)
 	}
 	for _, tool := range tools.Tools {
@@ -71,6 +71,17 @@ func TestMCP(t *testing.T) {
 		{"show", args{"path": "below/t.trace", "what": "f1"}, "w1 0.000 ms", false},
 		{"show", args{"path": "below/t.trace", "what": "checks", "limit": 2}, "more: --offset 2", false},
 		{"show", args{"path": "below/t.trace", "what": "metrics", "limit": 100000}, "more: --offset 100", false},
+		{"show", args{"path": "below/t.trace", "goroutine": 1}, "critical path", false},
+		{"show", args{"path": "below/t.trace", "at": "20.000 ms"}, "3 of 4 Ps with a goroutine", false},
+		{"show", args{"path": "below/t.trace", "place": "main.countRecords"}, "main.countRecords", false},
+		{"show", args{"path": "below/t.trace", "log": "."}, "", true},
+		{"show", args{"path": "below/t.trace", "goroutine": 99999}, "99999", true},
+		{"show", args{"path": "below/t.trace", "place": "main.countRecord", "at": "1ms"}, "only one of them", true},
+		{"show", args{"path": "below/t.trace", "log": "("}, "no regular expression", true},
+		{"show", args{"path": "below/t.trace", "at": "soon"}, "no moment", true},
+		{"compare", args{"old": []string{"below/t.trace"}, "new": []string{"saved.json"}}, "the same in every number", false},
+		{"compare", args{"old": []string{"below/t.trace"}, "new": []string{}}, "old and new", true},
+		{"compare", args{"old": []string{"../outside.trace"}, "new": []string{"saved.json"}}, "not below the root", true},
 		{"explain", args{"name": "stw"}, "stw: ", false},
 		{"explain", args{"name": "sched.latency"}, "sched.latency.user.p99", false},
 		{"plot", args{"path": "below/t.trace", "figure": "timeline.lanes"}, `"P `, false},

@@ -59,6 +59,7 @@ var layers = []layer{
 	{"analysis/passes", []string{"analysis", "analysis/measures", "analysis/checks/..."}},
 	{"analysis/verdict", []string{"analysis"}},
 	{"analysis/fleet", []string{"analysis", "analysis/sketch"}}, // entries are given to it
+	{"analysis/compare", []string{"analysis", "analysis/fleet", "analysis/internal/say", "analysis/measures", "analysis/sketch"}},
 	{"analysis/analysistest", []string{"analysis", "internal/corpus", "parse", "parse/tracetest"}},
 	{"plots/...", []string{"analysis", "plots/..."}},
 	{"capture", nil},
@@ -67,7 +68,7 @@ var layers = []layer{
 	{"internal/site", []string{"analysis", "analysis/passes"}},
 	{"cmd/tracelens/internal/config", []string{"analysis", "analysis/fleet", "analysis/verdict"}}, // a catalogue is given to it
 	{"cmd/tracelens/internal/report", []string{"analysis", "analysis/fleet", "parse", "plots/...", "cmd/..."}},
-	{"cmd/...", []string{"analysis", "analysis/drill", "analysis/fleet", "analysis/measures", "analysis/passes", "analysis/verdict", "cmd/...", "parse", "plots/..."}},
+	{"cmd/...", []string{"analysis", "analysis/compare", "analysis/drill", "analysis/fleet", "analysis/measures", "analysis/passes", "analysis/verdict", "cmd/...", "parse", "plots/..."}},
 }
 
 // confined names the directory that alone may import a library in non-test code.

@@ -32,7 +32,7 @@ var channelPingPong = &analysis.Analyzer{
 		},
 		{
 			Name: "channel-ping-pong.trace", Doc: "length of the trace", Unit: analysis.NS,
-			Levels: analysis.Levels{Note: 100e6}, Source: "below it a rate says nothing",
+			Levels: analysis.Levels{Note: 10e6}, Source: "a time slice (proc.go:forcePreemptNS): so many wakes as below in less may be one burst",
 		},
 		{
 			Name: "channel-ping-pong.wakes", Doc: "wakes from each of two functions to the other", Unit: analysis.Count,
@@ -41,7 +41,7 @@ var channelPingPong = &analysis.Analyzer{
 	},
 	Run: func(p *analysis.Pass) error {
 		tr := p.Trace
-		if evidence.TooShort(p) || evidence.NoWaits(p, measures.WaitingSites(p)) {
+		if evidence.NoWaits(p, measures.WaitingSites(p)) {
 			return nil
 		}
 		f := measures.BlockingOf(p)
@@ -119,8 +119,8 @@ var channelPingPong = &analysis.Analyzer{
 			}
 			p.Find(analysis.Finding{
 				Severity: g.Severity,
-				Summary: fmt.Sprintf("Goroutines in %s and %s hand work to and fro %s, and run %s for each wait",
-					p.FuncName(pair.a), p.FuncName(pair.b), analysis.FormatRate(rate), p.Dur(apiece)),
+				Summary: fmt.Sprintf("Goroutines in %s and %s hand work to and fro %s (%s each way in %s), and run %s for each wait",
+					p.FuncName(pair.a), p.FuncName(pair.b), analysis.FormatRate(rate), say.Counted(n, "time", "times"), p.Dur(tr.Duration()), p.Dur(apiece)),
 				Cost:       evidence.GoTime(p, ran),
 				Confidence: analysis.Inferred, Evidence: shown,
 				Advice: "Send batches, or let one goroutine do both halves: a mutex or a plain call costs 10 to 100 times less than a wake. sched.starts.user should fall.",

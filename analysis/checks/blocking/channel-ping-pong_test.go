@@ -25,7 +25,8 @@ func casesChannelPingPong(t *testing.T) {
 		want string
 	}{
 		{"no waits", 1e9, 0, 0, "not applicable"},
-		{"too short", 99e6, 9000, 1e6, "not applicable"},
+		{"10 ms", 10e6, 1000, 1e6, "channel-ping-pong note"},
+		{"too short", 10e6 - 1, 1000, 1e6, ""},
 		{"healthy: much work", 1e9, 9000, 300e6, ""},
 		{"healthy: now and then", 1e9, 500, 1e6, ""},
 		{"5,000 a second", 1e9, 5000, 25e6, "channel-ping-pong note"},

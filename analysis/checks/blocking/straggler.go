@@ -116,7 +116,7 @@ func runStraggler(p *analysis.Pass) error {
 			}
 		}
 		var explains []string
-		if owner, _ := evidence.Busiest(p); owner == p.FuncName(k.fn) {
+		if owner, _ := evidence.Busiest(p); owner != nil && (owner.Name == p.FuncName(k.fn) || owner.Entry == p.FuncName(k.fn)) {
 			explains = []string{"serial-section", "limits/serial"} // the slow ones run on when the others have ended
 		}
 		p.Find(held(p, h, w, analysis.Finding{

@@ -12,7 +12,7 @@ import (
 var serialMark = &analysis.Analyzer{
 	Name:     "serial-mark",
 	Doc:      say.Page(pages, "serial-mark"),
-	Requires: []*analysis.Analyzer{measures.GC, measures.Timeline, measures.Goroutines},
+	Requires: []*analysis.Analyzer{measures.GC, measures.Timeline, measures.Goroutines, measures.Kinds},
 	Thresholds: []analysis.Threshold{
 		{Name: "serial-mark.marking", Doc: "share of the time in concurrent mark", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .1, Warning: .3}, Source: "marks that are rare cost little, however long they take"},
@@ -86,13 +86,15 @@ var serialMark = &analysis.Analyzer{
 }
 
 // longestRun is the longest run of a user goroutine and the place where it ended, or where
-// that is not told the entry function that ran the most.
+// that is not told the function of those that ran the most.
 func longestRun(p *analysis.Pass) (at string, ns int64) {
 	for _, r := range evidence.RunPlaces(p) {
 		if r.V.Longest > ns {
 			at, ns = p.SiteName(r.Key), r.V.Longest
 			if r.Key == 0 {
-				at, _ = evidence.Busiest(p)
+				if kind, _ := evidence.Busiest(p); kind != nil {
+					at = kind.Name
+				}
 			}
 		}
 	}

@@ -48,5 +48,5 @@ func casesSerialMark(t *testing.T) {
 		}
 	}
 	checktest.ExpectAll(t, All, []checktest.Expect{{Trace: "gc/linked-list", Code: "serial-mark", Severity: analysis.Warning, Names: "main.linkedList"}})
-	checktest.ExpectAll(t, All, []checktest.Expect{{Trace: "public/go1.19-unpreemptible-loop", Code: "serial-mark/held", Severity: analysis.Warning, Names: "runtime.main"}})
+	checktest.ExpectAll(t, All, []checktest.Expect{{Trace: "public/go1.19-unpreemptible-loop", Code: "serial-mark/held", Severity: analysis.Warning, Names: "main.main"}})
 }

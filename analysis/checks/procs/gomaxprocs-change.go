@@ -59,6 +59,10 @@ var gomaxprocsChange = &analysis.Analyzer{
 				by[k] = s
 			}
 		}
+		var halted int64
+		for _, s := range by {
+			halted += s.Halt
+		}
 		callers := measures.RankSites(p, by, func(k measures.STWSite) parse.StackID { return k.Stack }, (*measures.STWSum).Add, func(s *measures.STWSum) int64 { return max(1, s.Halt) })
 		where := ""
 		if len(callers) > 0 {
@@ -71,10 +75,13 @@ var gomaxprocsChange = &analysis.Analyzer{
 			Severity: g.Severity, Confidence: analysis.Measured,
 			Summary: fmt.Sprintf("GOMAXPROCS changed %s (%s)%s; it was below %d for %s",
 				say.Counted(steps.N-1, "time", "times"), firstSteps(values), where, steps.Max, p.Dur(fewer)),
-			Cost:     evidence.WallTime(p, fewer),
 			Evidence: shown,
 			Advice:   "Set GOMAXPROCS once, at the start, to the CPUs there are; procs.gomaxprocs.min should equal procs.gomaxprocs.max. To check the program, analyse a part of the trace without a change (--from, --to).",
 			Caveat:   "Since Go 1.25 the runtime itself follows the CPU limit of the container (runtime/proc.go: sysmonUpdateGOMAXPROCS).",
+		}
+		if halted > 0 {
+			finding.Summary += fmt.Sprintf("; its stops of the world took %s", p.Dur(halted))
+			finding.Cost = evidence.WallTime(p, halted)
 		}
 		if longWaitsBelow(p, steps) >= evidence.ExplainsFrom {
 			finding.Explains = []string{"latency-tail", "slice-overrun"}

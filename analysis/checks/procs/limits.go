@@ -16,7 +16,7 @@ import (
 var Limits = &analysis.Analyzer{
 	Name:     "limits",
 	Doc:      say.Page(pages, "limits"),
-	Requires: []*analysis.Analyzer{measures.Timeline, measures.Parallelism, measures.Latency, measures.Waits, measures.Syscalls, measures.STW, measures.GC, measures.Goroutines, measures.Blocking},
+	Requires: []*analysis.Analyzer{measures.Timeline, measures.Parallelism, measures.Latency, measures.Waits, measures.Syscalls, measures.STW, measures.GC, measures.Goroutines, measures.Kinds, measures.Blocking},
 	Leads:    true,
 	Run:      runLimits,
 
@@ -125,8 +125,8 @@ func limitedByCPU(p *analysis.Pass, wall int64) *limit {
 	}
 	s := fmt.Sprintf("CPU: the %s ran user code %s of the time while %s user goroutines waited for one on average",
 		say.Counted(int64(procs+.5), "P", "Ps"), analysis.FormatRatio(user), measures.MeanCount(runnable))
-	if fn, share := evidence.Busiest(p); fn != "" {
-		s += fmt.Sprintf("; %s of the running time is that of %s", analysis.FormatRatio(share), fn) + evidence.RanMostly(p)
+	if kind, share := evidence.Busiest(p); kind != nil {
+		s += fmt.Sprintf("; %s of the running time is that of %s", analysis.FormatRatio(share), kind.Name) + evidence.RanMostly(p)
 	}
 	severity := g.Severity
 	if !p.Met("outside", evidence.WokenFromOutside(p)) {
@@ -225,13 +225,15 @@ func limitedBySerial(p *analysis.Pass, wall int64) *limit {
 		return nil
 	}
 	s := fmt.Sprintf("Serial: exactly one user goroutine ran, and no other could, for %s of the time, though there are %s", analysis.FormatRatio(one), say.Counted(int64(procs+.5), "P", "Ps"))
-	if fn, share := evidence.Busiest(p); fn != "" {
-		s += fmt.Sprintf("; %s of the running time is that of %s", analysis.FormatRatio(share), fn) + evidence.RanMostly(p)
+	shown := evidence.RunningEvidence(p)
+	if kind, share := ranAlone(p); kind != nil {
+		s += fmt.Sprintf("; %s of it is that of %s", analysis.FormatRatio(share), kind.Title()) + evidence.RanMostly(p)
+		shown = aloneEvidence(p, kind)
 	}
 	return &limit{analysis.Finding{
 		Code: "limits/serial", Summary: s, Severity: g.Severity, Confidence: analysis.Measured,
 		Cost:     evidence.WallTime(p, alone),
-		Evidence: evidence.RunningEvidence(p),
+		Evidence: shown,
 		Advice:   "Split that work over goroutines, or make it shorter; more Ps alone change nothing. goroutines.running.mean should rise above 1.",
 		Caveat:   "A program with one thing to do is serial by nature.",
 	}, (procs - 1) * one}

@@ -44,7 +44,7 @@ var oversubscribedHost = &analysis.Analyzer{
 			Source: "sysmon ends runs after 10 to 20 ms (proc.go:retake); five times that, and longer than a period of a CPU quota",
 		},
 	},
-	Requires: []*analysis.Analyzer{measures.Trust, measures.Timeline, measures.Parallelism, measures.Waits, measures.Preemption, measures.Goroutines},
+	Requires: []*analysis.Analyzer{measures.Trust, measures.Timeline, measures.Parallelism, measures.Waits, measures.Preemption, measures.Goroutines, measures.Kinds},
 	Run:      runOversubscribedHost,
 }
 

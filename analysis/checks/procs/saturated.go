@@ -39,7 +39,7 @@ var SaturatedPs = &analysis.Analyzer{
 			Source: "as latency-tail.outside: a batch job is meant to keep all Ps busy",
 		},
 	},
-	Requires: []*analysis.Analyzer{measures.Timeline, measures.Parallelism, measures.Goroutines, measures.Latency, measures.Waits},
+	Requires: []*analysis.Analyzer{measures.Timeline, measures.Parallelism, measures.Goroutines, measures.Kinds, measures.Latency, measures.Waits},
 	Run: func(p *analysis.Pass) error {
 		if evidence.NoTime(p) {
 			return nil

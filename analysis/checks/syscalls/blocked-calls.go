@@ -27,12 +27,6 @@ var outsideCalls = []string{
 	"poll", "ppoll", "select", "pselect", "nanosleep", "clocknanosleep", "futex", "syscall", "syscall6", "rawsyscall",
 }
 
-// ofProfiler reports whether a call is a wait of the goroutine that reads the CPU profile
-// (runtime/pprof/pprof.go: profileWriter), which is no work of the program.
-func ofProfiler(tr *parse.Trace, stack parse.StackID) bool {
-	return slices.ContainsFunc(tr.Stack(stack), func(f parse.Frame) bool { return tr.String(f.Func) == "runtime/pprof.profileWriter" })
-}
-
 // callOf names the call that a stack is in: the wrapper of the program's own system
 // call, or the C function.
 func callOf(tr *parse.Trace, stack parse.StackID) (name string, kind callKind) {
@@ -76,12 +70,10 @@ var blockedCalls = &analysis.Analyzer{
 		}
 		found := 0
 		var near analysis.Gate
-		for _, s := range evidence.CallSitesBy(p, f, func(s *measures.CallSite) int64 { return s.Total }) {
-			if ofProfiler(p.Trace, s.Stack) {
-				continue
-			}
+		for _, s := range evidence.CallSitesBy(p, f, (*measures.CallSite).InCalls) {
 			name, kind := callOf(p.Trace, s.Stack)
-			inCall, mean := say.Ratio(s.V.Total, p.Trace.Duration()), s.V.Total/max(s.V.Timed, 1)
+			calls := s.V.Timed + s.V.Open
+			inCall, mean := say.Ratio(s.V.InCalls(), p.Trace.Duration()), s.V.InCalls()/max(calls, 1)
 			limit, what := "files", "blocked in "+name
 			advice := "Do it less often or not under way of others: batch writes and syncs, hold file locks shorter, use a goroutine of its own for slow files. syscall.duration.total should fall."
 			switch kind {
@@ -92,7 +84,7 @@ var blockedCalls = &analysis.Analyzer{
 				what = "in C code (" + name + ")"
 				advice = "Look at the C code with a profiler of its own (perf); bound how many goroutines call it at once, and pass more at once if calls wait. syscall.duration.total should fall."
 			}
-			g := p.Gate(analysis.Grades(limit, inCall), analysis.Needs("length", float64(mean)), analysis.Needs("calls", float64(s.V.Timed)))
+			g := p.Gate(analysis.Grades(limit, inCall), analysis.Needs("length", float64(mean)), analysis.Needs("calls", float64(calls)))
 			if g.Severity == "" || found == evidence.MaxFindings {
 				near = near.Nearer(g.At(s.Site))
 				continue
@@ -102,19 +94,23 @@ var blockedCalls = &analysis.Analyzer{
 				severity = analysis.Note
 			}
 			found++
+			open := ""
+			if s.V.Open > 0 {
+				open = fmt.Sprintf(", %s not over at the end of the trace", analysis.FormatCount(s.V.Open))
+			}
 			var explains []string
 			if taken := f.Lost()[parse.TakerSysmon]; taken > 0 && evidence.Causes(s.V.Lost[parse.TakerSysmon], taken) {
 				explains = []string{"blocking-p-handoffs"}
 			}
 			p.Find(analysis.Finding{
 				Severity: severity, Explains: explains,
-				Summary: fmt.Sprintf("%s goroutines at any time are %s at %s: %s, mean %s, longest %s",
-					say.Number(inCall), what, s.Site, say.Counted(s.V.Timed, "call", "calls"), p.Dur(mean), p.Dur(s.V.Longest)),
-				Cost:       evidence.GoTime(p, s.V.Total),
+				Summary: fmt.Sprintf("%s goroutines at any time are %s at %s: %s, mean %s, longest %s%s",
+					say.Number(inCall), what, s.Site, say.Counted(calls, "call", "calls"), p.Dur(mean), p.Dur(max(s.V.Longest, s.V.OpenLongest)), open),
+				Cost:       evidence.GoTime(p, s.V.InCalls()),
 				Confidence: analysis.Measured,
-				Evidence:   []analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: measures.StackFunc(p, s.Stack), Note: p.Dur(s.V.Total) + " in all", Stack: p.Stack(s.Stack)})},
+				Evidence:   []analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: measures.StackFunc(p, s.Stack), Note: p.Dur(s.V.InCalls()) + " in all", Stack: p.Stack(s.Stack)})},
 				Advice:     advice,
-				Caveat:     "The trace does not tell a call that the kernel works in from one that waits. Calls not over at the end of the trace are left out.",
+				Caveat:     "The trace does not tell a call that the kernel works in from one that waits. A call that is not over at the end of the trace counts up to there; one from before it does not.",
 				Figure:     "syscalls.durations",
 			})
 		}

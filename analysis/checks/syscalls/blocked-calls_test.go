@@ -23,6 +23,15 @@ func casesBlockedCalls(t *testing.T) {
 		}
 		return out
 	}
+	// n calls that begin in the middle and are not over at the end.
+	open := func(n int) (out []parse.Event) {
+		for range n {
+			call := checktest.Call(500e6, w["blkSync"].Stack)
+			call[1].Go.To = parse.GoUndetermined
+			out = append(out, call...)
+		}
+		return out
+	}
 	for _, c := range []struct {
 		name   string
 		events []parse.Event
@@ -37,6 +46,8 @@ func casesBlockedCalls(t *testing.T) {
 		{"shorter", calls("blkSync", 1, 990e3, 0), ""},
 		{"10 calls", calls("blkSync", 1, 100e6, 0), "blocked-calls note"},
 		{"9 calls", calls("blkSync", 1, 111e6, 0), ""},
+		{"10 open at the end", open(10), "blocked-calls warning"},
+		{"9 open at the end", open(9), ""},
 		{"healthy: one reads a pipe", calls("blkRead", 1, 10e6, 0), ""},
 		{"two read", calls("blkRead", 2, 10e6, 0), "blocked-calls note"},
 		{"nearly two", calls("blkRead", 2, 10e6, 10e6), ""},
@@ -48,6 +59,9 @@ func casesBlockedCalls(t *testing.T) {
 	}
 	f := checktest.RunOn(t, tr, blockedCalls, calls("blkSync", 4, 10e6, 0)).Findings[0]
 	if !strings.Contains(f.Summary, "4.0 goroutines") || !strings.Contains(f.Summary, "Fsync") || !strings.Contains(f.Summary, "blkSync") {
+		t.Error(f.Summary)
+	}
+	if f := checktest.RunOn(t, tr, blockedCalls, open(10)).Findings[0]; !strings.Contains(f.Summary, "5.0 goroutines") || !strings.Contains(f.Summary, "10 calls, mean 500 ms, longest 500 ms, 10 not over") {
 		t.Error(f.Summary)
 	}
 	for _, name := range []string{"http-healthy", "netpoll-echo", "syscall-handoff", "mixed-go126", "io/pipe-stdin", "io/file-fsync", "real/victoria-metrics", "real/etcd-embed"} {

@@ -137,6 +137,7 @@ func (tr *Trace) Lives(n int, fn parse.StringID, state parse.GoState, held int64
 		}
 		l := &parse.GoLife{ID: 9, Func: fn, Site: site, BornSeen: site != 0, Ended: true}
 		l.Spent[state] = held
+		l.Alone = l.Spent[parse.GoRunning]
 		tr.Add(parse.Event{Time: parse.Time(held), Kind: parse.KindGoLife, GoLife: l})
 	}
 }

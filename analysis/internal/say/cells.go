@@ -50,6 +50,13 @@ func SeriesTable(p *analysis.Pass, s *sketch.Series, name, title string, lanes .
 		}
 		t.Add(row...)
 	}
+	if end := parse.Time(s.Start() + int64(s.Len())*s.Width()); s.Len() > 0 && end < p.Trace.To {
+		row := []any{p.Rel(end)} // nothing more happened
+		for range lanes {
+			row = append(row, int64(0))
+		}
+		t.Add(row...)
+	}
 	p.Table(t)
 }
 

@@ -34,7 +34,7 @@ func decodeAll(data []byte) (events int64, err error) {
 		return 0, err
 	}
 	for {
-		more, err := r.readMarked()
+		more, err := r.readMarked(&r.g)
 		if err != nil || !more {
 			return events, err
 		}

@@ -65,6 +65,9 @@ func (r *Reader) fail(err error) {
 	e := *found
 	r.err = &e
 	e.Offset = r.in.n
+	if r.early != nil { // it is of what is being delivered
+		e.Offset = r.g.end
+	}
 	switch e.clue {
 	case noBatch:
 		if r.whole > 0 {
@@ -77,7 +80,7 @@ func (r *Reader) fail(err error) {
 	case noEntry, noEvent:
 		// Up to Go 1.25 tables are written at the end of a generation, and nothing marks
 		// that end: a cut generation is taken for a whole one.
-		if !r.version.MarksEnds() && r.atEnd && (e.clue == noEntry || !r.g.hasStrings) {
+		if !r.version.MarksEnds() && r.g.atEnd && (e.clue == noEntry || !r.g.hasStrings) {
 			e.Kind = Truncated
 			e.Detail = "the last generation lacks its tables (" + e.Detail + ")"
 		}

@@ -70,6 +70,8 @@ type generation struct {
 	wall       int64
 	batches    int // of events
 	hasStrings bool
+	atEnd      bool  // no other follows
+	end        int64 // offset where it ends
 	texts      [][]byte
 	known      table // ids in the Tables of strings that were asked for
 	stackRaw   []rawStack
@@ -108,7 +110,7 @@ func (g *generation) reset() {
 	g.minTime = 0
 	g.nsPer, g.whole = 0, 0
 	g.snapshot, g.snapTime, g.wall = false, 0, 0
-	g.batches, g.hasStrings = 0, false
+	g.batches, g.hasStrings, g.atEnd = 0, false, false
 	g.texts = g.texts[:0]
 	g.known.reset()
 	g.stackRaw = g.stackRaw[:0]

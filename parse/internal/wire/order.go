@@ -29,6 +29,7 @@ type gState struct {
 	ranges uint32 // index in order.ranges + 1; 0 for none yet
 	status uint8
 	live   bool // not removed
+	told   bool // a stack of it was shown: see told
 }
 
 type pState struct {
@@ -75,6 +76,7 @@ type order struct {
 	gc      uint8
 	gcSeq   uint64
 	told    told
+	next    func() *generation // reads the next one, nil where there is none
 }
 
 const nearPs = 1 << 12
@@ -343,6 +345,7 @@ func (o *order) create(m *mState, ev *raw, e *Event) (int, error) {
 	if e.ResStack, ok = o.in.stacks.get(a[1]); !ok {
 		return 0, ev.noStack(a[1])
 	}
+	g.told = e.ResStack != 0
 	return 1, nil
 }
 
@@ -437,6 +440,7 @@ func (o *order) rare(m *mState, ev *raw, e *Event) (bool, error) {
 		g.status, g.gen = goSyscall, uint32(o.gen)
 		e.goes(g, GoNotExist, GoSyscall)
 		e.Values[0] = uint64(o.in.ahead(m.t))
+		g.told = e.Values[0] != 0
 		m.g = g
 
 	case EvGoStatus, EvGoStatusStack:
@@ -577,7 +581,11 @@ func (o *order) goStatus(m *mState, ev *raw, e *Event) (bool, error) {
 
 	e.set(m, ev, OpGo).goes(g, from, goStateOf[status])
 	if ev.typ == EvGoStatus {
-		e.Values[0] = uint64(o.told.take(id, o.gen == o.initial))
+		if m.id != None { // else it did nothing in this generation
+			e.Values[0] = uint64(o.foretell(g))
+		}
+	} else if ev.args[3] != 0 {
+		g.told = true
 	}
 	switch status {
 	case goRunning:

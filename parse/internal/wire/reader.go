@@ -48,10 +48,11 @@ type Reader struct {
 	moved    uint32 // events that say an earlier time than floor
 	farthest int64  // by how many ns they were moved at most
 
-	open  bool // a generation is being delivered
-	done  bool
-	err   error // to be returned after the Sync that precedes it
-	atEnd bool  // no generation follows the one that is read
+	open bool // a generation is being delivered
+	done bool
+	err  error // to be returned after the Sync that precedes it
+
+	early *early // the next generation, where it is read before its turn
 
 	// What was met of the trace.
 	gen           uint64 // of the batch before, 0 between generations
@@ -73,6 +74,13 @@ type Reader struct {
 	spillErr error
 }
 
+// early is a generation that is read before its turn, and what came of that.
+type early struct {
+	g    generation
+	more bool
+	err  error
+}
+
 // head is a thread in the heap.
 type head struct {
 	time int64 // of its next event
@@ -91,7 +99,7 @@ func NewReader(r *bufio.Reader, version Version, t Tables) (*Reader, error) {
 	}
 	rd := &Reader{in: input{r, int64(n)}, version: version}
 	rd.g.tables = t
-	rd.o.in = &rd.g
+	rd.o.in, rd.o.next = &rd.g, rd.readAhead
 	rd.o.labels = map[uint32]uint8{
 		t.String([]byte("GC (dedicated)")):  1,
 		t.String([]byte("GC (fractional)")): 2,
@@ -197,11 +205,11 @@ func (r *Reader) sync(e *Event, at int64) {
 func (r *Reader) nextGeneration(e *Event) error {
 	var more bool
 	var err error
-	wasOpen := r.open
-	if r.version.MarksEnds() {
-		more, err = r.readMarked()
+	if next := r.early; next != nil {
+		more, err = next.more, next.err
+		r.g, r.early = next.g, nil
 	} else {
-		more, err = r.readUnmarked(wasOpen)
+		more, err = r.read(&r.g)
 	}
 	r.open = false
 	switch {
@@ -216,7 +224,6 @@ func (r *Reader) nextGeneration(e *Event) error {
 	}
 	r.open, r.floor = true, r.last
 	r.o.gen = r.g.gen
-	r.o.lookUp(&r.g)
 	r.heap, r.samples = r.heap[:0], 0
 	for _, t := range r.g.threads {
 		ok, err := r.refill(t)
@@ -240,6 +247,30 @@ func (r *Reader) nextGeneration(e *Event) error {
 	return nil
 }
 
+// readAhead reads the next generation while one is being delivered; nil where there is
+// none, or where it is broken, which is told in its turn.
+func (r *Reader) readAhead() *generation {
+	if r.early == nil {
+		r.early = &early{g: generation{tables: r.g.tables}}
+		r.early.more, r.early.err = r.read(&r.early.g)
+	}
+	if !r.early.more || r.early.err != nil {
+		return nil
+	}
+	return &r.early.g
+}
+
+// read reads the next generation into g, which may be the one that was delivered.
+func (r *Reader) read(g *generation) (more bool, err error) {
+	if r.version.MarksEnds() {
+		more, err = r.readMarked(g)
+	} else {
+		more, err = r.readUnmarked(g)
+	}
+	g.end = r.in.n
+	return more, err
+}
+
 // header reads the head of the next batch and counts the generations.
 func (r *Reader) header() (header, error) {
 	h, err := r.in.header()
@@ -254,13 +285,13 @@ func (r *Reader) header() (header, error) {
 	return h, err
 }
 
-// next reads the next batch; its data is held.
-func (r *Reader) next() (header, []byte, error) {
+// next reads the next batch; its data is held in g.
+func (r *Reader) next(g *generation) (header, []byte, error) {
 	h, err := r.header()
 	if err != nil {
 		return h, nil, err
 	}
-	data, err := r.g.read(&r.in, h)
+	data, err := g.read(&r.in, h)
 	r.unframed = err != nil
 	return h, data, err
 }
@@ -283,11 +314,10 @@ func (r *Reader) Skim(stop func() bool) {
 }
 
 // readMarked reads a generation up to its end mark (Go 1.26 and later).
-func (r *Reader) readMarked() (more bool, err error) {
-	g := &r.g
+func (r *Reader) readMarked(g *generation) (more bool, err error) {
 	g.reset()
 	for {
-		h, data, err := r.next()
+		h, data, err := r.next(g)
 		switch {
 		case err == io.EOF && r.begun == 0:
 			return false, errEmpty
@@ -320,14 +350,13 @@ func (r *Reader) readMarked() (more bool, err error) {
 }
 
 // readUnmarked reads a generation up to the first batch of the next.
-func (r *Reader) readUnmarked(wasOpen bool) (more bool, err error) {
-	g := &r.g
-	switch {
+func (r *Reader) readUnmarked(g *generation) (more bool, err error) {
+	switch before := &r.g; {
 	case r.spillErr != nil:
 		return false, r.spillErr
-	case wasOpen && !r.spilled && !g.hasStrings && (r.tabled > 0 || r.begun == 1 && g.batches == 0):
+	case r.open && !r.spilled && !before.hasStrings && (r.tabled > 0 || r.begun == 1 && before.batches == 0):
 		return false, errUnended // the string table comes last (trace.go:traceAdvance)
-	case wasOpen && !r.spilled:
+	case r.open && !r.spilled:
 		return false, nil
 	}
 	g.reset()
@@ -341,19 +370,19 @@ func (r *Reader) readUnmarked(wasOpen bool) (more bool, err error) {
 		}
 	}
 	for {
-		h, data, err := r.next()
+		h, data, err := r.next(g)
 		switch {
 		case err == io.EOF && g.gen == 0:
 			return false, errEmpty
 		case err == io.EOF:
-			r.atEnd = true
-			return true, r.finishUnmarked()
+			g.atEnd = true
+			return true, r.finishUnmarked(g)
 		case err != nil && g.gen == 0:
 			return false, err
 		case err != nil:
 			// It may concern only the next generation: deliver this one first.
-			r.spillErr, r.atEnd = err, true
-			return true, r.finishUnmarked()
+			r.spillErr, g.atEnd = err, true
+			return true, r.finishUnmarked(g)
 		case h.gen == 0: // also an end mark, which there is none of before Go 1.26
 			return false, corrupt("invalid generation number %d", h.gen)
 		case g.gen == 0:
@@ -362,7 +391,7 @@ func (r *Reader) readUnmarked(wasOpen bool) (more bool, err error) {
 			r.spilled, r.spill = true, h
 			r.spillBuf = append(r.spillBuf[:0], data...)
 			g.release(data)
-			return true, r.finishUnmarked()
+			return true, r.finishUnmarked(g)
 		case h.gen != g.gen:
 			return false, corrupt("generations out of order")
 		}
@@ -372,14 +401,14 @@ func (r *Reader) readUnmarked(wasOpen bool) (more bool, err error) {
 	}
 }
 
-func (r *Reader) finishUnmarked() error {
-	if r.g.hasStrings {
+func (r *Reader) finishUnmarked(g *generation) error {
+	if g.hasStrings {
 		r.tabled++
 	}
-	if r.g.hasStrings || r.tabled == 0 {
+	if g.hasStrings || r.tabled == 0 {
 		r.whole++
 	}
-	return r.g.finish(r.version)
+	return g.finish(r.version)
 }
 
 func (r *Reader) sample(e *Event) error {

@@ -3,7 +3,7 @@ package wire
 import (
 	"cmp"
 	"encoding/binary"
-	"maps"
+	"math"
 	"math/bits"
 	"slices"
 )
@@ -12,58 +12,80 @@ import (
 // functions, and with these whether they are the program's or the GC's, would else be
 // known only when their first run ends: a GC worker would count as user code until then.
 // A generation is in memory when its first event is delivered, so that a goroutine's
-// status can come with a stack that is written anywhere in it.
+// status can come with a stack that is written anywhere in it, or in the next one.
 type told struct {
-	nameless map[int64]struct{} // goroutines without a stack in any generation so far
-	stacks   map[int64]uint32   // of this generation, 0 while none is found
-	left     int                // of stacks, those that are 0
+	gen    uint64     // of the generation that was searched
+	ids    goroutines // that do something in it and have shown no stack
+	stacks []uint32   // of these by slot; 0 while none is found
+	left   int        // of stacks, those that are 0
 }
 
-// lookUp finds, in a generation that is read, stacks of the goroutines that have shown
-// none; in the first generation, of all that have a status.
-func (o *order) lookUp(g *generation) {
+// These stand for the stack of a goroutine that ended before it had shown one; of the
+// second kind, its id is another's by now.
+const (
+	ended = math.MaxUint32 - iota
+	reused
+)
+
+// foretell returns a stack of g, which has a status without one: 0 if it has shown one
+// before, or shows none in this generation and the next.
+func (o *order) foretell(g *gState) uint32 {
+	if g.told {
+		return 0
+	}
 	t := &o.told
-	clear(t.stacks)
-	t.left = 0
-	first := o.initial == 0
-	maps.DeleteFunc(t.nameless, func(id int64, _ struct{}) bool { return o.gs.find(id) == 0 })
-	if !first && len(t.nameless) == 0 {
-		return
+	if t.gen != o.gen {
+		t.gen = o.gen
+		o.searchAll()
 	}
-	if t.stacks == nil {
-		t.stacks, t.nameless = make(map[int64]uint32), make(map[int64]struct{})
+	if slot := t.ids.find(g.id); slot != 0 {
+		if stack := t.stacks[slot]; stack != 0 && stack < reused {
+			g.told = true
+			return stack
+		}
 	}
-	var all []stretch
-	for _, th := range g.threads {
+	return 0
+}
+
+// searchAll looks for the stacks of all goroutines of the generation that foretell may
+// be asked about.
+func (o *order) searchAll() {
+	t := &o.told
+	t.ids, t.stacks, t.left = goroutines{}, append(t.stacks[:0], 0), 0
+	for _, th := range o.in.threads {
 		if th.id == None {
 			continue // they did nothing in it
 		}
-		own := &runner{thread: th.id, g: None}
 		for _, b := range th.batches {
-			all = append(all, stretch{b, own})
 			for data := b.data; len(data) > 0; {
 				n := length(data)
 				if n == 0 {
 					break
 				}
 				if data[0] == EvGoStatus {
-					id := int64(argument(data, 0))
-					_, known := t.stacks[id]
-					_, asked := t.nameless[id]
-					if !known && (first || asked) {
-						t.stacks[id] = 0
-						t.left++
-					}
+					o.want(int64(argument(data, 0)))
 				}
 				data = data[n:]
 			}
 		}
 	}
-	// In the order of time, so that the search soon ends.
-	slices.SortStableFunc(all, func(a, b stretch) int { return cmp.Compare(a.time, b.time) })
-	for i := 0; i < len(all) && t.left > 0; i++ {
-		t.search(g, all[i])
+	t.search(o.in)
+	if t.left > 0 {
+		if next := o.next(); next != nil {
+			t.search(next)
+		}
 	}
+}
+
+// want makes a goroutine one whose stack is looked for, if it has shown none.
+func (o *order) want(id int64) {
+	t := &o.told
+	if g := o.gs.get(id); g != nil && g.told || t.ids.find(id) != 0 {
+		return
+	}
+	t.ids.put(id)
+	t.stacks = append(t.stacks, 0) // slots are given one after the other
+	t.left++
 }
 
 // stretch is a batch and what its thread runs.
@@ -72,13 +94,33 @@ type stretch struct {
 	on *runner
 }
 
-// runner is a thread and the goroutine on it, None if that needs no stack.
+// runner is a thread and the goroutine on it by its slot in told, 0 if that needs no
+// stack.
 type runner struct {
-	thread, g int64
+	thread int64
+	slot   uint32
 }
 
-// search looks for stacks in one batch.
-func (t *told) search(g *generation, s stretch) {
+// search looks for stacks in a generation.
+func (t *told) search(g *generation) {
+	var all []stretch
+	for _, th := range g.threads {
+		if th.id == None {
+			continue
+		}
+		own := &runner{thread: th.id}
+		for _, b := range th.batches {
+			all = append(all, stretch{b, own})
+		}
+	}
+	// In the order of time, so that the search soon ends.
+	slices.SortStableFunc(all, func(a, b stretch) int { return cmp.Compare(a.time, b.time) })
+	for i := 0; i < len(all) && t.left > 0; i++ {
+		t.searchBatch(g, all[i])
+	}
+}
+
+func (t *told) searchBatch(g *generation, s stretch) {
 	on := s.on
 	for data := s.data; len(data) > 0; {
 		n := length(data)
@@ -86,54 +128,54 @@ func (t *told) search(g *generation, s stretch) {
 			return // the batch is broken, which decoding it will tell
 		}
 		typ := data[0]
-		if on.g != None {
+		if on.slot != 0 {
 			if id, ok := stackAt(g, data); ok {
-				t.stacks[on.g] = id
-				t.left--
-				on.g = None
+				t.found(on.slot, id)
+				on.slot = 0
 			}
 		}
 		switch typ {
 		case EvGoStart, EvGoSwitch, EvGoSwitchDestroy:
-			on.g = t.wanted(int64(argument(data, 0)))
+			if on.slot != 0 && typ == EvGoSwitchDestroy {
+				t.found(on.slot, ended)
+			}
+			on.slot = t.wanted(int64(argument(data, 0)))
 		case EvGoStatus, EvGoStatusStack:
 			if status := argument(data, 2); (status == goRunning || status == goSyscall) && int64(argument(data, 1)) == on.thread {
-				on.g = t.wanted(int64(argument(data, 0)))
+				on.slot = t.wanted(int64(argument(data, 0)))
 			}
-		case EvGoStop, EvGoBlock, EvGoDestroy, EvGoDestroySyscall, EvGoSyscallEndBlocked:
-			on.g = None
+		case EvGoDestroy, EvGoDestroySyscall:
+			if on.slot != 0 {
+				t.found(on.slot, ended)
+			}
+			on.slot = 0
+		case EvGoStop, EvGoBlock, EvGoSyscallEndBlocked:
+			on.slot = 0
 		case EvGoCreateSyscall: // what follows is of another goroutine of the same id
-			if id := t.wanted(int64(argument(data, 0))); id != None {
-				delete(t.stacks, id)
-				t.left--
+			if slot := t.wanted(int64(argument(data, 0))); slot != 0 {
+				t.found(slot, reused)
 			}
-			on.g = None
+			on.slot = 0
 		}
 		data = data[n:]
 	}
 }
 
-// wanted returns id if a stack of it is looked for, else None.
-func (t *told) wanted(id int64) int64 {
-	if stack, ok := t.stacks[id]; ok && stack == 0 {
-		return id
+// wanted returns the slot of a goroutine whose stack is looked for, else 0.
+func (t *told) wanted(id int64) uint32 {
+	if slot := t.ids.find(id); slot != 0 && (t.stacks[slot] == 0 || t.stacks[slot] == ended) {
+		return slot
 	}
-	return None
+	return 0
 }
 
-// take returns the stack that was found of a goroutine whose status, which has none, is
-// told: 0 if it has shown one before.
-func (t *told) take(id int64, first bool) uint32 {
-	if _, ok := t.nameless[id]; !ok && !first {
-		return 0
+// found notes a stack of a goroutine, or that it ended. Batches overlap in time: what was
+// before its end may come after it.
+func (t *told) found(slot, stack uint32) {
+	if t.stacks[slot] == 0 {
+		t.left--
 	}
-	stack := t.stacks[id]
-	if stack == 0 {
-		t.nameless[id] = struct{}{}
-	} else {
-		delete(t.nameless, id)
-	}
-	return stack
+	t.stacks[slot] = stack
 }
 
 // ahead returns the first stack after the current event of t of the goroutine that

@@ -37,17 +37,18 @@ func GoTime(p *analysis.Pass, ns int64) analysis.Cost {
 	return analysis.Cost{Value: ns, Total: f.UserTime(), Clock: analysis.GTime}
 }
 
-// Busiest is the entry function with the most running time, and its share.
-func Busiest(p *analysis.Pass) (fn string, share float64) {
-	functions := measures.GoroutinesOf(p).Functions(p)
-	if len(functions) == 0 {
-		return "", 0
+// Busiest are the goroutines of the program with the most running time, by what they are
+// about, and their share of it; nil where none ran.
+func Busiest(p *analysis.Pass) (kind *measures.GoKind, share float64) {
+	var all, most int64
+	for _, k := range measures.KindsOf(p).All {
+		ran := k.State[parse.GoRunning]
+		all += ran
+		if ran > most || ran == most && ran > 0 && k.Name < kind.Name {
+			kind, most = k, ran
+		}
 	}
-	var all int64
-	for _, f := range functions {
-		all += f.V.States[parse.GoRunning]
-	}
-	return functions[0].Label[0], say.Ratio(functions[0].V.States[parse.GoRunning], all)
+	return kind, say.Ratio(most, all)
 }
 
 // WallTime is the cost of something in the time analysed.

@@ -96,7 +96,7 @@ func RanMostly(p *analysis.Pass) string {
 }
 
 // RunningEvidence are the places where the runs with the most running time ended, and
-// the entry functions of those goroutines.
+// the goroutines with the most of it by what they are about.
 func RunningEvidence(p *analysis.Pass) (out []analysis.Evidence) {
 	from, to := p.Rel(p.Trace.From), p.Rel(p.Trace.To)
 	runs := RunPlaces(p)
@@ -107,10 +107,13 @@ func RunningEvidence(p *analysis.Pass) (out []analysis.Evidence) {
 		}
 		out = append(out, analysis.Evidence{From: from, To: to, Func: p.SiteName(r.Key), Note: note, Stack: p.Stack(r.Key)})
 	}
-	functions := measures.GoroutinesOf(p).Functions(p)
-	for _, f := range functions[:min(3, len(functions))] {
-		if ran := f.V.States[parse.GoRunning]; ran > 0 {
-			out = append(out, analysis.Evidence{From: from, To: to, Func: f.Label[0], Note: fmt.Sprintf("ran for %s in %s", p.Dur(ran), say.Counted(f.V.Count, "goroutine", "goroutines"))})
+	kinds := slices.Clone(measures.KindsOf(p).All)
+	slices.SortStableFunc(kinds, func(a, b *measures.GoKind) int {
+		return cmp.Compare(b.State[parse.GoRunning], a.State[parse.GoRunning])
+	})
+	for _, k := range kinds[:min(3, len(kinds))] {
+		if ran := k.State[parse.GoRunning]; ran > 0 {
+			out = append(out, analysis.Evidence{From: from, To: to, Func: k.Name, Note: fmt.Sprintf("ran for %s in %s", p.Dur(ran), say.Counted(k.Count, "goroutine", "goroutines"))})
 		}
 	}
 	return out

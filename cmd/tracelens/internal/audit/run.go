@@ -62,7 +62,8 @@ const (
 	needPerByte = 6
 	needMost    = 256 << 20
 
-	large = 32 << 20 // from where on a file gets all CPUs
+	// Large is from where on a file gets all CPUs.
+	Large = 32 << 20
 )
 
 // Run reads inputs and calls each with what they came to, one at a time and in their
@@ -78,7 +79,7 @@ func Run(ctx context.Context, inputs []Input, opt Options, each func(Done) error
 	var g errgroup.Group
 	for i, in := range inputs {
 		jobs := int64(1)
-		if in.Size >= large {
+		if in.Size >= Large {
 			jobs = int64(opt.Jobs)
 		}
 		need := min(needFixed+needPerByte*in.Size, needMost, opt.Memory)

@@ -77,7 +77,7 @@ func (a *agentWriter) text(findings []*analysis.Finding, n int) string {
 			a.line("numbers: %s", Quoted(strings.Join(res.Summary, " "), 500))
 		}
 	}
-	if rep.Fleet != nil {
+	if rep.Many() {
 		a.ranking()
 	}
 	a.line("findings: %d, %d here", len(findings), n)
@@ -88,7 +88,7 @@ func (a *agentWriter) text(findings []*analysis.Finding, n int) string {
 		}
 		window += len(f.Evidence)
 	}
-	if more := len(findings) - n; more > 0 && rep.Fleet == nil {
+	if more := len(findings) - n; more > 0 && !rep.Many() {
 		a.line("… %d more findings: tracelens show %s findings --offset %d", more, a.name, n)
 	}
 	clear, unable := checks(rep)
@@ -96,7 +96,7 @@ func (a *agentWriter) text(findings []*analysis.Finding, n int) string {
 	for _, u := range unable {
 		cannot += len(u.Names)
 	}
-	if rep.Fleet == nil {
+	if !rep.Many() {
 		a.line("checks: %d found nothing, %d could not tell: tracelens show %s checks", len(clear), cannot, a.name)
 	}
 	a.next(findings[:n])
@@ -195,7 +195,7 @@ func (a *agentWriter) ranking() {
 // next are the commands worth running.
 func (a *agentWriter) next(findings []*analysis.Finding) {
 	a.line("next:")
-	if a.rep.Fleet != nil {
+	if a.rep.Many() {
 		a.line("  tracelens analyze --format brief PATH, of one of these traces")
 		if len(findings) > 0 {
 			check, _, _ := strings.Cut(findings[0].Code, "/")

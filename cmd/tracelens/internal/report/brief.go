@@ -113,12 +113,7 @@ func (p *printer) measures(rep *analysis.Report, most int) {
 func (p *printer) clipped(first, s string, lines int) {
 	indent := ansi.StringWidth(first)
 	width := max(min(p.Width, maxProse)-indent, 20)
-	all := wrap(Clean(s), width)
-	if len(all) > lines {
-		all = all[:lines]
-		all[lines-1] = ansi.Truncate(all[lines-1]+" …", width, "…")
-	}
-	for i, l := range all {
+	for i, l := range clip(wrap(Clean(s), width), lines, width) {
 		if i > 0 {
 			first = strings.Repeat(" ", min(indent, 4))
 		}

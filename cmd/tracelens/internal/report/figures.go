@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"path/filepath"
 	"slices"
 
@@ -35,10 +36,10 @@ func Figures(r *analysis.Report) (all []View) {
 // From four to six figures are drawn where nobody asks for particular ones.
 const fewFigures, mostFigures = 4, 6
 
-// MainFigures are the figures that matter most for this trace, in the report's
-// order: what the Ps did and how long goroutines waited for one; then those whose
-// metric is farthest above the level at which it begins to matter; then the general
-// ones.
+// MainFigures are the figures that matter most for this trace: first those that show its
+// findings, the gravest first; then, in the report's order, what the Ps did, how long
+// goroutines waited for one and where their time goes, those whose metric is farthest
+// above the level at which it begins to matter, and the general ones.
 func MainFigures(r *analysis.Report) []View {
 	all := Figures(r)
 	score := make(map[string]float64)
@@ -50,20 +51,32 @@ func MainFigures(r *analysis.Report) []View {
 			score[v.Figure.Replaces] = 0
 		}
 	}
+	proof := make(map[string]int) // figures by the rank of the finding that they show
+	for i, f := range r.Findings() {
+		if _, shown := score[f.Figure]; shown && proof[f.Figure] == 0 && f.Severity.Rank() >= analysis.Warning.Rank() && len(proof) < fewFigures {
+			proof[f.Figure] = -1000 + i
+			score[f.Figure] = math.Inf(1)
+		}
+	}
 	best := slices.Clone(all)
 	slices.SortStableFunc(best, func(a, b View) int { return cmp.Compare(score[b.Figure.Name], score[a.Figure.Name]) })
 	n := 0
 	for n < min(len(best), mostFigures) && (n < fewFigures || score[best[n].Figure.Name] >= 1) {
 		n++
 	}
-	return slices.DeleteFunc(all, func(v View) bool { return !slices.Contains(best[:n], v) })
+	main := slices.DeleteFunc(all, func(v View) bool { return !slices.Contains(best[:n], v) })
+	slices.SortStableFunc(main, func(a, b View) int { return proof[a.Figure.Name] - proof[b.Figure.Name] })
+	return main
 }
 
 // PlotOptions are those that make the pictures of a report comparable: the
 // analysed time, and which trace it was.
 func PlotOptions(r *analysis.Report) plots.Options {
 	t := r.Trace
-	footer := fmt.Sprintf("%s, %s, %s", filepath.Base(t.Name), t.Format, analysis.FormatDuration(t.Duration, t.Quantum))
+	footer := filepath.Base(t.Name)
+	if r.Comparison == nil {
+		footer += fmt.Sprintf(", %s, %s", formatName(&t), analysis.FormatDuration(t.Duration, t.Quantum))
+	}
 	if t.Window {
 		footer += " from " + analysis.FormatMoment(t.From)
 	}

@@ -151,6 +151,7 @@ type htmlPage struct {
 	Name, Title, Tool string
 	Lost              string // what is missing of the trace
 	Many              bool   // traces
+	Compared          bool   // they are two sides
 	Facts             []string
 	Verdict           []string
 	Counts            []htmlCount
@@ -243,7 +244,7 @@ type htmlDoc struct {
 }
 
 func newHTMLPage(rep *analysis.Report, opt Options) *htmlPage {
-	p := &htmlPage{rep: rep, opt: opt, Many: rep.Fleet != nil, Name: rep.Trace.Name, Tool: rep.Tool, States: stackedStates(rep)}
+	p := &htmlPage{rep: rep, opt: opt, Many: rep.Many(), Compared: rep.Comparison != nil, Name: rep.Trace.Name, Tool: rep.Tool, States: stackedStates(rep)}
 	p.Title = filepath.Base(rep.Trace.Name) + ": tracelens report"
 	p.header()
 	p.Verdict = verdictLines(rep)
@@ -282,9 +283,28 @@ func (p *htmlPage) findings() {
 		v.Open = i < shownWhole
 		p.Findings = append(p.Findings, v)
 	}
+	if p.Compared {
+		p.changes()
+	}
 	for _, s := range []analysis.Severity{analysis.Error, analysis.Warning, analysis.Note} {
 		if n[s] > 0 {
 			p.Counts = append(p.Counts, htmlCount{s, counted(n[s], string(s))})
+		}
+	}
+}
+
+// changes counts what is worse and what is better.
+func (p *htmlPage) changes() {
+	n := make(map[analysis.Judged]int64)
+	for _, ch := range p.rep.Comparison.Metrics {
+		n[ch.Judged]++
+	}
+	for _, j := range []struct {
+		judged analysis.Judged
+		class  analysis.Severity
+	}{{analysis.Worse, "warning"}, {analysis.SeemsWorse, "note"}, {analysis.SeemsBetter, "note"}, {analysis.Better, "good"}} {
+		if n[j.judged] > 0 {
+			p.Counts = append(p.Counts, htmlCount{j.class, counted(n[j.judged], "metric") + " " + string(j.judged)})
 		}
 	}
 }
@@ -336,7 +356,7 @@ func (p *htmlPage) sections() {
 	for _, res := range p.rep.Results {
 		s := htmlSection{Name: res.Name, Title: res.Title, Outcome: res.Outcome, Reason: res.Reason, Summary: res.Summary, Open: p.Many || res.Outcome == analysis.Failed}
 		for _, t := range res.Tables {
-			if !t.Detail || p.Many {
+			if !t.Detail || p.rep.Fleet != nil {
 				s.Tables = append(s.Tables, p.table(t, htmlRows))
 			}
 		}

@@ -141,7 +141,7 @@ func isOf(f *analysis.Finding, res *analysis.Result) bool {
 
 // junitText writes findings as the text report does.
 func junitText(findings []*analysis.Finding, quantum int64) string {
-	p := &printer{Options: Options{Width: maxProse}, quantum: quantum}
+	p := newPrinter(Options{Width: maxProse}, quantum)
 	for _, f := range findings {
 		p.finding("", f)
 	}

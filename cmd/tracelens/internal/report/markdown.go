@@ -80,7 +80,7 @@ func (m *markdownWriter) parts() (all []markdownPart) {
 			all = append(all, markdownPart{name, text})
 		}
 	}
-	many := m.rep.Fleet != nil
+	many := m.rep.Many()
 	if many {
 		for _, res := range m.rep.Results {
 			m.result(res, add)
@@ -125,7 +125,7 @@ func (m *markdownWriter) parts() (all []markdownPart) {
 // result adds what a measure says and its tables, folded; of a fleet, where they are
 // what the report is about, each as a part.
 func (m *markdownWriter) result(res *analysis.Result, add func(name, text string)) {
-	many := m.rep.Fleet != nil
+	many := m.rep.Many()
 	if !many && (res.Check || res.Leads) {
 		return
 	}

@@ -58,7 +58,7 @@ func Openings(rep *analysis.Report, from, to int64) []Opening {
 // isFile says whether the report is about a trace that a command can name.
 func isFile(rep *analysis.Report) bool {
 	name := rep.Trace.Name
-	return rep.Fleet == nil && name != "standard input" && !strings.HasPrefix(name, "http://") && !strings.HasPrefix(name, "https://")
+	return !rep.Many() && name != "standard input" && !strings.HasPrefix(name, "http://") && !strings.HasPrefix(name, "https://")
 }
 
 // around is a stretch of the trace with some room at its sides.

@@ -21,7 +21,7 @@ var markdown = sync.OnceValue(func() goldmark.Markdown { return goldmark.New(gol
 // paragraphs and list items filled to the width, code as it is, a table as a list
 // of its rows.
 func Page(w io.Writer, page string, opt Options) error {
-	p := &pagePrinter{printer: printer{Options: opt}, source: []byte(page)}
+	p := &pagePrinter{printer: *newPrinter(opt, 0), source: []byte(page)}
 	p.blocks(markdown().Parser().Parse(text.NewReader(p.source)), "")
 	_, err := io.WriteString(w, p.b.String())
 	return err

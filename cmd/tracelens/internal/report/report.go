@@ -16,7 +16,7 @@ import (
 type Options struct {
 	Width int  // display cells in a line
 	Brief bool // text: sentences only, no tables
-	Full  bool // of many traces: also the tables of each metric
+	Full  bool // also the tables; of many traces those of each metric
 	Color bool // escape sequences are understood
 	// Terminal: text may hold small drawings, which are noise to programs.
 	Terminal bool

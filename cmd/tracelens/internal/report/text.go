@@ -12,18 +12,60 @@ import (
 
 // Text writes a report for people.
 func Text(w io.Writer, rep *analysis.Report, opt Options) error {
-	p := &printer{Options: opt, quantum: rep.Trace.Quantum, many: rep.Fleet != nil}
+	p := newPrinter(opt, rep.Trace.Quantum)
+	p.many = rep.Fleet != nil
 	p.header(rep)
 	if lines := verdictLines(rep); len(lines) > 0 {
 		p.line("")
 		p.say("", lines...)
 	}
-	if p.Brief && !p.many {
+	if p.Brief && !rep.Many() {
 		p.brief(rep)
 		p.configured(rep)
 		_, err := io.WriteString(w, p.b.String())
 		return err
 	}
+	head := p.b.String()
+	for _, p.depth = range depths {
+		p.b.Reset()
+		p.b.WriteString(head)
+		p.whole(rep)
+		if p.many || strings.Count(p.b.String(), "\n") < fullLines {
+			break
+		}
+	}
+	_, err := io.WriteString(w, p.b.String())
+	return err
+}
+
+// printer collects lines of text.
+type printer struct {
+	Options
+	b       strings.Builder
+	quantum int64 // ns
+	depth   depth
+	many    bool // traces: the report is about tables
+}
+
+func newPrinter(opt Options, quantum int64) *printer {
+	return &printer{Options: opt, quantum: quantum, depth: depths[0]}
+}
+
+// depth is how much is written of what has many lines.
+type depth struct {
+	tables   int // of a measure
+	rows     int // of a table
+	lines    int // of a cell
+	evidence int // of a finding
+}
+
+// depths are tried in turn until the text of a trace is short enough to be read.
+var depths = []depth{{100, 1000, 1000, 3}, {100, 10, 3, 3}, {3, 8, 3, 2}, {2, 8, 3, 1}, {2, 6, 2, 1}, {2, 4, 1, 1}, {1, 6, 2, 1}, {1, 3, 1, 1}}
+
+const fullLines = 400
+
+// whole writes all that the report holds, after its header.
+func (p *printer) whole(rep *analysis.Report) {
 	if !p.many {
 		p.findings(rep)
 	}
@@ -37,16 +79,10 @@ func Text(w io.Writer, rep *analysis.Report, opt Options) error {
 	}
 	p.checks(rep)
 	p.configured(rep)
-	_, err := io.WriteString(w, p.b.String())
-	return err
-}
-
-// printer collects lines of text.
-type printer struct {
-	Options
-	b       strings.Builder
-	quantum int64 // ns
-	many    bool  // traces: the report is about tables
+	if p.depth != depths[0] {
+		p.line("")
+		p.say("", "Rows and tables are left out of this text: --only NAME shows more of a measure, --format json and csv have all.")
+	}
 }
 
 const (
@@ -200,16 +236,20 @@ func (p *printer) result(res *analysis.Result, trace *analysis.Summary) {
 	p.wrapped(head, bold, res.Title)
 	p.say("  ", said...)
 	p.sparks(res, trace.From, trace.To)
-	for _, t := range tables {
+	for _, t := range tables[:min(len(tables), p.depth.tables)] {
 		p.line("")
 		p.table(t)
+	}
+	if more := len(tables) - p.depth.tables; more > 0 {
+		p.line("")
+		p.line("  " + p.style(faint, fmt.Sprintf("… and %s more: --only %s", counted(int64(more), "table"), Clean(res.Name))))
 	}
 }
 
 func (p *printer) finding(indent string, f *analysis.Finding) {
 	p.wrapped(indent+p.mark(f.Severity)+" ", bold, f.Summary)
 	p.say(indent+"  ", fmt.Sprintf("%s; %s; %s", f.Code, cost(f, p.quantum), f.Confidence))
-	for _, e := range f.Evidence[:min(len(f.Evidence), 3)] {
+	for _, e := range f.Evidence[:min(len(f.Evidence), p.depth.evidence)] {
 		p.wrapped(indent+"  at ", faint, p.where(&e))
 	}
 	if f.Advice != "" {

@@ -21,9 +21,10 @@ const (
 // files and import paths first, the widest column before others, then the middle of texts, then columns at the right.
 func (p *printer) table(t *analysis.Table) {
 	cols := make([]column, len(t.Columns))
+	rows := t.Rows[:min(len(t.Rows), p.depth.rows)]
 	for i, c := range t.Columns {
 		cols[i] = column{name: strings.ReplaceAll(Clean(c.Name), "_", " "), text: c.Unit == analysis.Text}
-		for _, row := range t.Rows {
+		for _, row := range rows {
 			cols[i].cells = append(cols[i].cells, Clean(analysis.Format(row[i], c.Unit, p.quantum)))
 		}
 		cols[i].fit()
@@ -80,9 +81,9 @@ func (p *printer) table(t *analysis.Table) {
 	}
 	shown := make([][][]string, len(cols)) // lines of cells, by column and row
 	for i := range cols {
-		shown[i] = cols[i].lines(i == len(cols)-1)
+		shown[i] = cols[i].lines(i == len(cols)-1, p.depth.lines)
 	}
-	for r := range t.Rows {
+	for r := range rows {
 		high := 1
 		for i := range cols {
 			high = max(high, len(shown[i][r]))
@@ -100,8 +101,8 @@ func (p *printer) table(t *analysis.Table) {
 		}
 	}
 	var left []string
-	if t.More > 0 {
-		left = append(left, counted(t.More, "row"))
+	if more := t.More + int64(len(t.Rows)-len(rows)); more > 0 {
+		left = append(left, counted(more, "row"))
 	}
 	if n := len(t.Columns) - len(cols); n > 0 {
 		left = append(left, counted(int64(n), "column"))
@@ -137,12 +138,12 @@ func (c *column) prose() bool {
 
 // lines are those of each cell. One is enough where the cell is short, or can be made
 // so; sentences in the last column take several, and so do cells that would look like
-// others when they are cut.
-func (c *column) lines(last bool) [][]string {
+// others when they are cut, but none more than most.
+func (c *column) lines(last bool, most int) [][]string {
 	out := make([][]string, len(c.cells))
 	if last && c.prose() {
 		for r, cell := range c.cells {
-			out[r] = wrap(cell, c.width)
+			out[r] = clip(wrap(cell, c.width), most, c.width)
 		}
 		return out
 	}
@@ -158,7 +159,7 @@ func (c *column) lines(last bool) [][]string {
 	for r, cell := range c.cells {
 		short := shorten(cell, c.width)
 		out[r] = []string{short}
-		if alike[short] {
+		if alike[short] && most > 1 {
 			out[r] = strings.Split(ansi.Wrap(cell, c.width, "/."), "\n")
 		}
 	}
@@ -212,6 +213,15 @@ func wrap(s string, width int) []string {
 	return append(lines, line)
 }
 
+// clip keeps so many of the lines.
+func clip(all []string, lines, width int) []string {
+	if len(all) > lines {
+		all = all[:lines]
+		all[lines-1] = ansi.Truncate(all[lines-1]+" …", width, "…")
+	}
+	return all
+}
+
 func widestFirst(cols []column) []int {
 	order := make([]int, len(cols))
 	for i := range order {
@@ -241,13 +251,14 @@ func withoutCommonDirectories(cells []string) {
 func withoutDirectories(cells []string) {
 	for r, cell := range cells {
 		if strings.Contains(cell, ".") { // the code of a finding has none
-			cells[r] = directories.ReplaceAllString(cell, "")
+			cells[r] = directories.ReplaceAllString(cell, "$2")
 		}
 	}
 }
 
-// directories is the part of an import path before its last element.
-var directories = regexp.MustCompile(`([\w.~@-]+/)+`)
+// directories is the part of an import path before its last element, in which there is a
+// dot; units such as ms/s have none.
+var directories = regexp.MustCompile(`([\w.~@-]+/)+([\w~@-]+\.)`)
 
 // shorten cuts s to width cells: what follows its first word, or, when that is
 // too wide itself, its middle. The end of a name, with the function's own name

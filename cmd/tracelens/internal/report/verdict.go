@@ -38,13 +38,19 @@ func lost(rep *analysis.Report) string {
 // facts say which trace or fleet it is.
 func facts(rep *analysis.Report) []string {
 	s := &rep.Trace
+	if c := rep.Comparison; c != nil {
+		side := func(s *analysis.ComparedSide) string {
+			return fmt.Sprintf("%s of %s, %s", counted(int64(s.Traces), "trace"), analysis.FormatDuration(s.Duration, 1), counted(s.Events, "event"))
+		}
+		return []string{"old: " + side(&c.Old), "new: " + side(&c.New)}
+	}
 	if f := rep.Fleet; f != nil {
 		return []string{
 			counted(int64(f.Traces), "trace") + " of " + counted(int64(f.Inputs), "input"), analysis.FormatBytes(f.Bytes),
 			counted(f.Events, "event"), analysis.FormatDuration(f.Duration, s.Quantum) + " in all",
 		}
 	}
-	format := strings.Replace(s.Format, "go", "Go", 1) + " format"
+	format := formatName(s)
 	if s.Compression != "" {
 		format += " in " + s.Compression
 	}
@@ -66,6 +72,11 @@ func facts(rep *analysis.Report) []string {
 		facts = append(facts, "began "+at.Format("2006-01-02 15:04:05 MST"))
 	}
 	return facts
+}
+
+// formatName is that of the format, which several versions of Go may write.
+func formatName(s *analysis.Summary) string {
+	return strings.Replace(s.Format, "go", "Go", 1) + " format"
 }
 
 func counted(n int64, what string) string {

@@ -1,0 +1,213 @@
+package compare
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/tracelens/tracelens/analysis"
+)
+
+// Kinds of the parts of a verdict of a comparison, beside analysis.VerdictCaution.
+const (
+	verdictWorse  = "worse"
+	verdictBetter = "better"
+	verdictOther  = "changed"
+	verdictSame   = "same"
+)
+
+// verdict says what changed, where, and how sure that is.
+func (c *comparison) verdict() *analysis.Verdict {
+	v := new(analysis.Verdict)
+	say := func(kind, format string, args ...any) {
+		v.Parts = append(v.Parts, analysis.VerdictPart{Kind: kind, Text: fmt.Sprintf(format, args...)})
+	}
+	for _, n := range c.notes {
+		say(analysis.VerdictCaution, "%s", n)
+	}
+	switch {
+	case c.identical():
+		say(verdictSame, "Both sides are the same in every number.")
+	case c.differences(say) == 0:
+		c.none(say)
+	}
+	switch c.basis {
+	case analysis.WithinTraces:
+		say(analysis.VerdictCaution, "Within these two traces: how much numbers vary is told from stretches of each, not from runs of the program, which may differ by more; %d traces a side and more tell.", minTraces)
+	case analysis.Untested:
+		if !c.identical() {
+			say(analysis.VerdictCaution, "Nothing here is shown to be no chance: %s and %s against each other; %d and more a side tell, or one of %d s and more.",
+				counted(len(c.side[0].Traces), "trace"), counted(len(c.side[1].Traces), "trace"), minTraces, minStretches)
+		}
+	}
+	var texts []string
+	for _, p := range v.Parts {
+		texts = append(texts, p.Text)
+	}
+	v.Text = strings.Join(texts, " ")
+	return v
+}
+
+func counted(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}
+
+// identical reports whether no number differs.
+func (c *comparison) identical() bool {
+	same := func(ch analysis.Change) bool { return ch.Old == ch.New }
+	for _, all := range [][]analysis.Change{c.c.Metrics, c.c.Parts} {
+		if slices.ContainsFunc(all, func(ch analysis.Change) bool { return !same(ch) }) {
+			return false
+		}
+	}
+	return len(c.c.Metrics) > 0
+}
+
+// differences says what is worse and what is better, and returns how much it said.
+func (c *comparison) differences(say func(kind, format string, args ...any)) (n int) {
+	if c.c.Total != nil {
+		first := c.c.Total.Delta() >= 0
+		for _, up := range []bool{first, !first} {
+			if c.moved(say, up) {
+				n++
+			}
+		}
+	}
+	var worse, better, other, seems []string
+	for _, ch := range c.differing() {
+		text := fmt.Sprintf("%s %s → %s", ch.Name, show(ch, float64(ch.Old)), show(ch, float64(ch.New)))
+		switch ch.Judged {
+		case analysis.Worse:
+			worse = append(worse, text)
+		case analysis.Better:
+			better = append(better, text)
+		case analysis.Changed:
+			other = append(other, text)
+		case analysis.SeemsWorse, analysis.SeemsBetter:
+			seems = append(seems, text)
+		}
+	}
+	few := func(all []string) string {
+		more := ""
+		if len(all) > 3 {
+			more = fmt.Sprintf(" and %d more", len(all)-3)
+		}
+		return strings.Join(all[:min(3, len(all))], ", ") + more
+	}
+	if text := c.cycles(); text != "" {
+		say(verdictOther, "%s", text)
+		n++
+	}
+	if len(worse) > 0 {
+		say(verdictWorse, "Worse: %s.", few(worse))
+		n++
+	}
+	if len(better) > 0 {
+		say(verdictBetter, "Better: %s.", few(better))
+		n++
+	}
+	if len(other) > 0 {
+		say(verdictOther, "Other than before: %s.", few(other))
+		n++
+	}
+	if n == 0 && len(seems) > 0 {
+		say(analysis.VerdictLook, "It seems to differ: %s.", few(seems))
+		n++
+	}
+	return n
+}
+
+// cycles says how much more often, or more rarely, the GC runs, and what begins its cycles.
+func (c *comparison) cycles() string {
+	i := slices.IndexFunc(c.c.Metrics, func(ch analysis.Change) bool { return ch.Name == "gc.cycles" && ch.Judged.Shown() })
+	if i < 0 {
+		return ""
+	}
+	ch := &c.c.Metrics[i]
+	text := fmt.Sprintf("The GC runs %s: cycles %s → %s", map[bool]string{true: "more often", false: "more rarely"}[ch.Delta() > 0], show(ch, float64(ch.Old)), show(ch, float64(ch.New)))
+	if all := c.starts(); len(all) > 0 && all[0].Delta() > 0 == (ch.Delta() > 0) {
+		text += fmt.Sprintf("; most of the difference begins by %s (%s → %s)", all[0].Name, analysis.FormatRate(float64(all[0].Old)), analysis.FormatRate(float64(all[0].New)))
+	}
+	return text + "."
+}
+
+// mostParts is how many parts a sentence names, leastPart which share of what moved one
+// must have.
+const (
+	mostParts = 3
+	leastPart = .1
+)
+
+// moved says which parts make the time of goroutines that are at work or held up longer,
+// or shorter.
+func (c *comparison) moved(say func(kind, format string, args ...any), up bool) bool {
+	var parts []*analysis.Change
+	all, against := 0.0, 0.0
+	shown := false
+	for i := range c.c.Parts {
+		p := &c.c.Parts[i]
+		if p.Delta() > 0 != up || p.Delta() == 0 {
+			against += math.Abs(p.Delta())
+			continue
+		}
+		all += math.Abs(p.Delta())
+		if rank(p.Judged) >= 0 {
+			parts = append(parts, p)
+			shown = shown || p.Judged.Shown()
+		}
+	}
+	var named []string
+	why := ""
+	for _, p := range parts {
+		share := math.Abs(p.Delta()) / all
+		if len(named) == mostParts || share < leastPart || shown && !p.Judged.Shown() {
+			continue
+		}
+		named = append(named, fmt.Sprintf("%s %s → %s (%s)", p.Name, amount(float64(p.Old)), amount(float64(p.New)), analysis.FormatRatio(share)))
+		if why == "" && up && p.Why != "" {
+			why = " Why: " + p.Why + "."
+		}
+	}
+	if len(named) == 0 || all < leastPart*against {
+		return false
+	}
+	kind, begin := verdictWorse, "More goroutine time goes to "
+	if !up {
+		kind, begin = verdictBetter, "Less goroutine time goes to "
+	}
+	if !shown {
+		begin = "It seems: " + strings.ToLower(begin[:1]) + begin[1:]
+	}
+	unit := "in goroutines on average"
+	switch c.by {
+	case PerRequest:
+		unit = "in seconds of goroutines for each request"
+	case PerBusy:
+		unit = "in seconds of goroutines for each second of P time"
+	}
+	total := ""
+	if t := c.c.Total; up == (t.Delta() >= 0) {
+		total = fmt.Sprintf("; all that are at work or held up: %s → %s, %s", amount(float64(t.Old)), amount(float64(t.New)), unit)
+	}
+	say(kind, "%s%s%s.%s", begin, strings.Join(named, ", "), total, why)
+	return true
+}
+
+// none says that nothing differs, and what would have been seen.
+func (c *comparison) none(say func(kind, format string, args ...any)) {
+	var widths []float64
+	for _, ch := range c.c.Metrics {
+		if ch.Lo != nil && ch.Old > 0 && ch.Judged == analysis.Same {
+			widths = append(widths, max(float64(*ch.Hi-*ch.Lo)/2/float64(ch.Old), leastChange))
+		}
+	}
+	if len(widths) == 0 {
+		say(verdictSame, "No number differs by %s and more, which two runs of one program often do.", fmt.Sprintf("a factor of %.0f", 1/(1-untestedChange)))
+		return
+	}
+	say(verdictSame, "No difference that these traces can show; half of the metrics would have shown a change of %s.", analysis.FormatRatio(median(widths)))
+}

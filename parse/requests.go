@@ -72,6 +72,7 @@ type Request struct {
 type openRequest struct {
 	kind    RequestKind // 0: none
 	strm    bool
+	flushes int
 	taken   bool
 	partial bool
 	blocked bool // phaseFlush: it waited for the peer
@@ -225,7 +226,7 @@ func (t *tracker) at(g *goroutine, to GoState, v *serving) {
 		t.openServe(g, r, v.kind, g.born, !g.bornSeen)
 	}
 	if r.serve.kind != 0 && v.phase == phaseHandle {
-		r.serve.learn(v)
+		r.serve.learn(v, to)
 	}
 	c := &r.call
 	if c.kind != 0 && (v.call != c.kind || v.fn != c.name && c.kind != RequestGRPC) {
@@ -251,7 +252,7 @@ func (t *tracker) at(g *goroutine, to GoState, v *serving) {
 		r.woke = 0
 		t.hold(r, true)
 	case v.call == RequestGRPC:
-		c.learn(v)
+		c.learn(v, to)
 	case v.call == 0 && to == GoWaiting && r.woke != 0:
 		r.woke = 0
 		if r.ready == 0 {
@@ -260,8 +261,19 @@ func (t *tracker) at(g *goroutine, to GoState, v *serving) {
 	}
 }
 
-func (o *openRequest) learn(v *serving) {
-	o.strm, o.taken = o.strm || v.strm, o.taken || v.taken
+// learn takes in what a stack tells that the goroutine has when it goes into a state. To
+// flush once, at the end or by a middleware, is no stream. Of HTTP/2 the first time waits
+// twice, for the header as well.
+func (o *openRequest) learn(v *serving, to GoState) {
+	o.taken = o.taken || v.taken
+	switch {
+	case !v.strm:
+	case v.kind == RequestHTTP && to == GoSyscall, v.kind == RequestHTTP2 && to == GoWaiting:
+		o.flushes++
+		o.strm = o.flushes > 2 || v.kind == RequestHTTP && o.flushes > 1
+	case v.kind != RequestHTTP && v.kind != RequestHTTP2:
+		o.strm = true
+	}
 	if v.name != 0 && (o.name == 0 || v.deep > o.deep) {
 		o.name, o.deep = v.name, v.deep
 	}
@@ -467,8 +479,8 @@ func (t *tracker) isJob(g *goroutine) bool {
 
 // jobName is the function that a job is about.
 func (t *tracker) jobName(g *goroutine) StringID {
-	if fn := t.strings[g.Func]; g.Body != 0 && (IsStd(fn) || isGoWrap(fn)) {
-		return g.Body
+	if g.Body != 0 && (isGoWrap(t.strings[g.Func]) || t.stacks[g.bodyStack].body.own > 1) {
+		return g.Body // of the main module, where the entry function is none of it
 	}
 	return g.Func
 }

@@ -38,8 +38,11 @@ func runRequests(p *analysis.Pass) error {
 			p.Metric("requests."+id, f.classes[c], n)
 		}
 	}
-	for _, t := range ts.All[:min(len(ts.All), 3)] {
+	for i, t := range ts.All[:min(len(ts.All), 2)] {
 		sayType(p, ts, t)
+		if text := ts.SlowText(p, t); text != "" && i == 0 {
+			p.Say("%s.", text)
+		}
 	}
 	p.Table(typesTable(p, ts))
 	p.Table(partsTable(ts))
@@ -53,8 +56,7 @@ func runRequests(p *analysis.Pass) error {
 	return nil
 }
 
-// sayType says how long requests of a type take, where their time goes, and what makes
-// the slow ones slow.
+// sayType says how long requests of a type take, and where their time goes.
 func sayType(p *analysis.Pass, ts *RequestTypes, t *RequestType) {
 	n := t.lengths.N()
 	if n == 0 {
@@ -74,9 +76,6 @@ func sayType(p *analysis.Pass, ts *RequestTypes, t *RequestType) {
 		s += "; besides " + o
 	}
 	p.Say("%s.", s)
-	if text := ts.SlowText(p, t); text != "" {
-		p.Say("%s.", text)
-	}
 }
 
 // SlowText is one sentence on what the slow requests of a type differ by; "" where there

@@ -13,7 +13,7 @@ import (
 // Requests writes what a report says of requests as text: the types, then single
 // requests step by step.
 func Requests(w io.Writer, rep *analysis.Report, opt Options) error {
-	p := &printer{Options: opt, quantum: rep.Trace.Quantum}
+	p := newPrinter(opt, rep.Trace.Quantum)
 	p.header(rep)
 	for _, res := range rep.Results {
 		p.result(res, &rep.Trace)

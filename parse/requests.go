@@ -29,7 +29,7 @@ const (
 )
 
 func (k RequestKind) String() string {
-	return [...]string{"", "task", "region", "HTTP/1", "HTTP/2", "gRPC", "SQL", "entry", "goroutine"}[k]
+	return [...]string{"", "task", "region", "HTTP", "HTTP2", "gRPC", "SQL", "entry", "goroutine"}[k]
 }
 
 // RequestEnd is how a request ended.

@@ -11,8 +11,11 @@ import (
 	"github.com/tracelens/tracelens/parse"
 )
 
-// shownTypes is of how many types the parts are told.
-const shownTypes = 8
+// Of how many types the parts are told, and of how many slow requests are compared.
+const (
+	shownTypes    = 8
+	comparedTypes = 3
+)
 
 func runRequests(p *analysis.Pass) error {
 	f := analysis.Fold[*RequestsFold](p)
@@ -152,7 +155,7 @@ func typesTable(p *analysis.Pass, ts *RequestTypes) *analysis.Table {
 		}
 		t.Add(r.Name, r.Kind.String(), h.N(), rate, say.Number(float64(r.seen)/float64(max(p.Trace.Duration(), 1))), say.QuantileCell(h, .5), say.QuantileCell(h, .9), say.QuantileCell(h, .99), say.QuantileCell(h, .999), say.MaxCell(h), h.Sum(), others, most)
 	}
-	t.Limit(200)
+	t.Limit(30)
 	return t
 }
 
@@ -190,13 +193,13 @@ func differenceTable(ts *RequestTypes) *analysis.Table {
 			{Name: "requests", Unit: analysis.Text}, {Name: "at", Unit: analysis.Text}, {Name: "usual", Unit: analysis.NS}, {Name: "slow", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "of the difference", Unit: analysis.Ratio}, {Name: "mostly", Unit: analysis.Text},
 		},
 	}
-	for _, r := range ts.All[:min(len(ts.All), shownTypes)] {
-		if r.lengths.N() < 2 {
+	for _, r := range ts.All {
+		if r.lengths.N() < 2 || len(t.Rows) >= 3*comparedTypes {
 			continue
 		}
 		d := ts.Difference(r)
 		t.N += d.Slow.N()
-		for i, c := range d.Causes[:min(len(d.Causes), 4)] {
+		for i, c := range d.Causes[:min(len(d.Causes), 3)] {
 			var mostly any
 			if c.Leaf.Who != "" {
 				mostly = fmt.Sprintf("%s %s %s", analysis.FormatRatio(say.Ratio(c.Leaf.NS, c.NS)), c.Leaf.Who, c.Leaf.Text)

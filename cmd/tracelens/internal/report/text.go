@@ -60,7 +60,7 @@ type depth struct {
 }
 
 // depths are tried in turn until the text of a trace is short enough to be read.
-var depths = []depth{{100, 1000, 1000, 3}, {100, 10, 3, 3}, {3, 8, 3, 2}, {2, 8, 3, 1}, {2, 6, 2, 1}, {2, 4, 1, 1}, {1, 6, 2, 1}, {1, 3, 1, 1}}
+var depths = []depth{{100, 1000, 1000, 3}, {100, 10, 3, 3}, {3, 8, 3, 2}, {2, 8, 3, 1}, {2, 6, 2, 1}, {2, 4, 1, 1}, {1, 6, 2, 1}, {1, 3, 1, 1}, {1, 2, 1, 1}, {1, 1, 1, 1}}
 
 const fullLines = 400
 

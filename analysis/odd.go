@@ -29,6 +29,11 @@ var oddities = map[string]struct {
 	"clock_disagrees":    {"generations that took another time by the wall clock than by their events: the wall clock was set, or times cannot be trusted", false, func(q *parse.Quality) int64 { return q.ClockDisagrees }},
 	"implausible_heap":   {"heap sizes beyond any address space", false, func(q *parse.Quality) int64 { return q.ImplausibleHeap }},
 	"unstopped_procs":    {"changes of GOMAXPROCS with the world not stopped", false, func(q *parse.Quality) int64 { return q.UnstoppedProcs }},
+	"heap_drops":         {"falls of the live heap by far without the end of a GC", false, func(q *parse.Quality) int64 { return q.HeapDrops }},
+	"beyond_end":         {"events later than the end of their generation: times cannot be trusted", false, func(q *parse.Quality) int64 { return q.BeyondEnd }},
+	"rewound_batches":    {"batches that begin before the one before of their thread ends: times cannot be trusted", false, func(q *parse.Quality) int64 { return q.Rewound }},
+	"late_events":        {"events that follow another by their order, but by their times were over 1 ms before it", true, func(q *parse.Quality) int64 { return q.Late }},
+	"skipped":            {"generations that are not the next one by their number: one is missing, or out of place", false, func(q *parse.Quality) int64 { return q.Skipped }},
 	"moved_events": {"events moved at switches of generations", true, func(q *parse.Quality) int64 {
 		if q.LargestMove <= worthMove {
 			return 0

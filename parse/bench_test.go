@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -20,6 +21,7 @@ import (
 	"github.com/tracelens/tracelens/internal/bench"
 	"github.com/tracelens/tracelens/parse"
 	"github.com/tracelens/tracelens/parse/internal/wire"
+	"github.com/tracelens/tracelens/parse/tracetest"
 )
 
 var megabytes = flag.String("mb", "10", "size of the traces of BenchmarkReport in `MB`")
@@ -106,6 +108,35 @@ func BenchmarkReport(b *testing.B) {
 	}
 }
 
+// BenchmarkKeys has the peak memory and the speed of a whole report on traces with very
+// many tasks, regions, goroutines and the like, beside those of a bare drain of the
+// reference reader.
+func BenchmarkKeys(b *testing.B) {
+	for _, kind := range tracetest.KeyKinds {
+		for _, n := range []int{10_000, 100_000, 1_000_000} {
+			data := tracetest.Keys(kind, n)
+			file := filepath.Join(b.TempDir(), "keys.trace")
+			if err := os.WriteFile(file, data, 0o666); err != nil {
+				b.Fatal(err)
+			}
+			for _, step := range steps {
+				if step.name != "reference" && step.name != "analyze" {
+					continue
+				}
+				b.Run(fmt.Sprintf("%s/%d/%s", kind, n, step.name), func(b *testing.B) {
+					for b.Loop() {
+						if _, err := step.run(data); err != nil && err != io.EOF {
+							b.Fatal(err)
+						}
+					}
+					b.ReportMetric(float64(len(data))/1e6, "trace-MB")
+					b.ReportMetric(peak(b, file, step.name, len(data)), "peak-MB")
+				})
+			}
+		}
+	}
+}
+
 // peak runs a step once in a process of its own and returns its largest resident
 // set in MB, less the trace itself, which that process holds in memory.
 func peak(b *testing.B, load, step string, size int) float64 {
@@ -125,11 +156,21 @@ func peak(b *testing.B, load, step string, size int) float64 {
 
 // TestStep is the process of peak.
 func TestStep(t *testing.T) {
-	load, name, ok := strings.Cut(os.Getenv("TRACELENS_BENCH_STEP"), "/")
-	if !ok {
+	asked := os.Getenv("TRACELENS_BENCH_STEP")
+	at := strings.LastIndexByte(asked, '/')
+	load, name := asked[:max(at, 0)], asked[at+1:]
+	if at < 0 {
 		t.Skip("for BenchmarkReport only")
 	}
-	data := bench.Trace(t, load, *megabytes)
+	var data []byte
+	if filepath.IsAbs(load) {
+		var err error
+		if data, err = os.ReadFile(load); err != nil {
+			t.Fatal(err)
+		}
+	} else {
+		data = bench.Trace(t, load, *megabytes)
+	}
 	for _, step := range steps {
 		if step.name == name {
 			if _, err := step.run(data); err != nil && err != io.EOF {

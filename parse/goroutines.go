@@ -77,15 +77,26 @@ const (
 	about     = wraps | fromC | finalizes
 )
 
-func (t *tracker) newGoroutine(id GoID, slot uint32) *goroutine {
-	var g *goroutine
-	if n := len(t.freeGs); n > 0 {
-		g = t.freeGs[n-1]
-		t.freeGs = t.freeGs[:n-1]
-		*g = goroutine{regions: g.regions[:0], past: past{spans: g.past.spans}}
-	} else {
-		g = new(goroutine)
+// blankGoroutine is one to be filled in. Those that ended are still known to the last
+// calls, so they are not the first to be used for who comes back.
+func (t *tracker) blankGoroutine(first, second *[]*goroutine) *goroutine {
+	t.parking.whole++
+	free := first
+	if len(*free) == 0 {
+		free = second
 	}
+	n := len(*free)
+	if n == 0 {
+		return new(goroutine)
+	}
+	g := (*free)[n-1]
+	*free = (*free)[:n-1]
+	*g = goroutine{regions: g.regions[:0], past: past{spans: g.past.spans}}
+	return g
+}
+
+func (t *tracker) newGoroutine(id GoID, slot uint32) *goroutine {
+	g := t.blankGoroutine(&t.freeGs, &t.parking.free)
 	g.ID, g.slot, g.Home, g.LastP, g.P, g.Waker = id, slot, NoProc, NoProc, NoProc, NoGo
 	g.Incarnation = t.incarnations[id]
 	g.born, g.Since = t.now, t.now
@@ -148,7 +159,7 @@ func (t *tracker) exist(id GoID, slot uint32, state GoState) *goroutine {
 func (t *tracker) goEvent(ev *wire.Event) {
 	id := GoID(ev.Res)
 	from, to := GoState(ev.From), GoState(ev.To)
-	g := t.gs[ev.Slot]
+	g := t.at(ev.Slot)
 	if from == to || from == GoUndetermined {
 		t.goStatus(ev, id, to, g)
 		return
@@ -289,8 +300,8 @@ func (t *tracker) restartQueues() {
 	}
 	t.work(len(t.gs))
 	t.queues.reset()
-	for _, g := range t.sorted(func(g *goroutine) bool { return g.From == GoRunnable }) {
-		t.enqueue(g)
+	for _, slot := range t.live(func(g *goroutine) bool { return g.From == GoRunnable }) {
+		t.enqueue(t.gs[slot])
 	}
 }
 
@@ -301,7 +312,7 @@ func (t *tracker) unhand(ev *wire.Event) {
 		return
 	}
 	if ev.Op == wire.OpGo && GoID(ev.G) == NoGo {
-		if g := t.gs[ev.Slot]; GoState(ev.From) == GoWaiting || g != nil && p.handed == &g.q {
+		if g := t.at(ev.Slot); GoState(ev.From) == GoWaiting || g != nil && p.handed == &g.q {
 			return
 		}
 	}
@@ -394,7 +405,7 @@ func (t *tracker) moveProc(ev *wire.Event, g *goroutine, p *proc, from, to GoSta
 }
 
 func (t *tracker) create(ev *wire.Event, id GoID, to GoState) {
-	if old := t.gs[ev.Slot]; old != nil {
+	if old := t.at(ev.Slot); old != nil {
 		t.tr.Quality.StateMismatch++
 		t.destroy(old)
 	}
@@ -450,8 +461,7 @@ func (t *tracker) destroy(g *goroutine) {
 	if g.place != 0 {
 		t.endWait(g, nil, 0)
 	}
-	t.gs[g.slot] = nil
-	t.freeGs = append(t.freeGs, g)
+	t.forget(g, &t.freeGs)
 }
 
 // goStatus takes in a status event, which is no transition: the goroutine was in

@@ -243,7 +243,7 @@ func (t *tracker) endWait(g, by *goroutine, stack StackID) {
 
 // contextOf is the goroutine in whose context an event was recorded, nil for none.
 func (t *tracker) contextOf(ev *wire.Event) *goroutine {
-	if g := t.gs[ev.GSlot]; g != nil && g.ID == GoID(ev.G) {
+	if g := t.at(ev.GSlot); g != nil && g.ID == GoID(ev.G) {
 		return g
 	}
 	return nil

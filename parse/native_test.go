@@ -175,7 +175,8 @@ func compareReaders(t *testing.T, name string, data []byte, version int) {
 			a.Values, b.Values = [2]uint64{}, [2]uint64{} // no clock says that
 		}
 		if a.Op == wire.OpSync {
-			b.Mode, b.Res, b.Name, b.Text = 0, 0, 0, 0 // it does not say so
+			b.Mode, b.Res, b.Name, b.Text = 0, 0, 0, 0
+			b.GSlot, b.Stack, b.ResStack, b.Reason = 0, 0, 0, 0 // it does not say so
 		}
 		if a.Op == wire.OpGo {
 			b.Values = [2]uint64{} // nor look ahead

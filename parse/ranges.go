@@ -26,7 +26,7 @@ func (t *tracker) rangeBegin(ev *wire.Event) {
 		t.touch()
 		t.gcOn, t.gcEnded = true, false
 		t.gc = Range{Kind: RangeGC, Since: t.now, G: GoID(ev.G), P: ProcID(ev.P), Stack: StackID(ev.Stack)}
-		if g := t.gs[ev.GSlot]; g != nil {
+		if g := t.at(ev.GSlot); g != nil {
 			t.gc.Class, t.gc.Func = g.Class, g.Func
 		}
 		if active {
@@ -36,7 +36,7 @@ func (t *tracker) rangeBegin(ev *wire.Event) {
 		t.rng = t.gc
 		t.send(KindRangeBegin)
 	case RangeAssist:
-		g := t.gs[ev.Slot]
+		g := t.at(ev.Slot)
 		if g == nil {
 			if !active { // else its status is still to come
 				t.tr.Quality.StateMismatch++
@@ -99,7 +99,7 @@ func (t *tracker) rangeEnd(ev *wire.Event) {
 			t.endGC(false)
 		}
 	case RangeAssist:
-		g := t.gs[ev.Slot]
+		g := t.at(ev.Slot)
 		if g == nil || !g.assist {
 			// Begun before the trace, and not listed as active.
 			t.tr.Quality.UnpairedEnds++
@@ -158,7 +158,7 @@ func (t *tracker) endSweep(p *proc, ev *wire.Event, unfinished bool) {
 func (t *tracker) task(ev *wire.Event) {
 	if ev.Op == wire.OpTaskBegin {
 		o := openTask{openRange: openRange{id: ev.Values[0], parent: ev.Values[1], name: StringID(ev.Name), since: t.now, stack: StackID(ev.Stack), p: ProcID(ev.P), g: GoID(ev.G)}}
-		if g := t.gs[ev.GSlot]; g != nil {
+		if g := t.at(ev.GSlot); g != nil {
 			o.class, o.fn = g.Class, g.Func
 			o.by, o.incarnation, o.spent = g, g.Incarnation, t.spent(g)
 			g.tasks++
@@ -175,7 +175,7 @@ func (t *tracker) task(ev *wire.Event) {
 	o, ok := t.tasks[ev.Values[0]]
 	if !ok { // begun before the trace; an id may also end twice
 		o = openTask{openRange: openRange{id: ev.Values[0], parent: ev.Values[1], name: StringID(ev.Name), since: t.begin, partial: true, stack: StackID(ev.Stack), p: ProcID(ev.P), g: GoID(ev.G)}}
-		if g := t.gs[ev.GSlot]; g != nil { // that ends it
+		if g := t.at(ev.GSlot); g != nil { // that ends it
 			o.class, o.fn = g.Class, g.Func
 		}
 	}
@@ -233,7 +233,7 @@ func (t *tracker) ended(o *openRange, k RangeKind, until Time) Range {
 }
 
 func (t *tracker) region(ev *wire.Event) {
-	g := t.gs[ev.GSlot]
+	g := t.at(ev.GSlot)
 	if g == nil {
 		t.tr.Quality.StateMismatch++
 		return
@@ -298,6 +298,13 @@ func (t *tracker) metric(ev *wire.Event) {
 		if n < 0 || n > 1<<48 {
 			t.tr.Quality.ImplausibleHeap++
 		}
+		// What a P has set aside and did not use is taken back (mcache.go:releaseAll).
+		if t.heap-n > t.heap/8+1<<20 && !t.freed {
+			t.tr.Quality.HeapDrops++
+		}
+		if t.heap = n; !t.stw.active {
+			t.freed = false
+		}
 	case MetricProcs:
 		if t.procs > 0 && n != int64(t.procs) && !t.stw.active && t.version.ByThread() {
 			t.tr.Quality.UnstoppedProcs++
@@ -357,7 +364,7 @@ func (t *tracker) dropProc(p *proc) {
 // goroutines too (proc.go: P.gcMarkWorkerMode is not reset), so there the entry
 // function decides.
 func (t *tracker) label(ev *wire.Event) {
-	g := t.gs[ev.GSlot]
+	g := t.at(ev.GSlot)
 	if g == nil || Mode(ev.Mode) == ModeNone {
 		return
 	}

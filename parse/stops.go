@@ -25,7 +25,7 @@ func (t *tracker) beginSTW(ev *wire.Event) {
 		t.tr.Quality.NestedBegins++
 		t.endSTW(ev, true)
 	}
-	g := t.gs[ev.Slot]
+	g := t.at(ev.Slot)
 	reason := t.strings[StringID(ev.Name)]
 	t.touch()
 	t.stw = stopping{active: true, g: g, p: t.proc(ProcID(ev.P))}
@@ -38,6 +38,7 @@ func (t *tracker) beginSTW(ev *wire.Event) {
 		Start: reason == "start trace", LastStop: t.now, LastP: NoProc, LastG: NoGo,
 	}
 	t.iv.STW = true
+	t.freed = t.freed || t.stw.r.Stop.Mark
 	if t.stw.r.Stop.Mark && t.gcOn {
 		t.gc.MarkEnd = t.now
 	}

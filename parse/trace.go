@@ -56,6 +56,11 @@ type Quality struct {
 	ClockDisagrees   int64 `json:"clock_disagrees"`    // generations that took another time by the wall clock than by their events
 	ImplausibleHeap  int64 `json:"implausible_heap"`   // heap sizes beyond any address space
 	UnstoppedProcs   int64 `json:"unstopped_procs"`    // changes of GOMAXPROCS with the world not stopped
+	HeapDrops        int64 `json:"heap_drops"`         // the live heap shrank by far, and no GC ended
+	BeyondEnd        int64 `json:"beyond_end"`         // events later than the end of their generation
+	Rewound          int64 `json:"rewound_batches"`    // batches that begin before the one before of their thread ends
+	Late             int64 `json:"late_events"`        // events that say a time over 1 ms before that of an event of their generation that they follow
+	Skipped          int64 `json:"skipped"`            // generations that have not the number after the one before
 
 	// Where generations overlap in time, events of the later one were moved behind the
 	// earlier: how many, and by how many ns at most.

@@ -1,7 +1,6 @@
 package parse
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -157,7 +156,8 @@ type tracker struct {
 	generation int
 	events     int64
 
-	gs                 []*goroutine // by slot; nil where none lives
+	gs                 []*goroutine // by slot; nil where none lives, or it is parked
+	parking            parking
 	freeGs             []*goroutine
 	incarnations       map[GoID]uint32 // of ids that cgo callbacks use
 	ps                 []*proc
@@ -175,7 +175,9 @@ type tracker struct {
 	stw     stopping
 	gc      Range // the cycle under way
 	gcOn    bool
-	gcEnded bool // GCEnd was seen, its stop-the-world still lasts
+	gcEnded bool  // GCEnd was seen, its stop-the-world still lasts
+	heap    int64 // live, at the event that told it last; 0 for none
+	freed   bool  // a mark has ended since
 
 	origins bool // a sink wants to know where goroutines come from
 	queues  runQueues
@@ -191,7 +193,7 @@ const maxProcs = 1 << 16
 func newTracker(tr *Trace, opt Options, sink Sink) *tracker {
 	t := &tracker{
 		tr: tr, version: wire.Version(tr.Version), opt: opt, sink: sink, first: true, latest: math.MaxInt64,
-		gs: make([]*goroutine, 64), incarnations: make(map[GoID]uint32),
+		gs: make([]*goroutine, 64), parking: parking{limit: parkFrom}, incarnations: make(map[GoID]uint32),
 		threads:   make(map[ThreadID]struct{}),
 		tasks:     make(map[uint64]openTask),
 		preempted: tr.intern("preempted"), gosched: tr.intern("runtime.Gosched"), cgocallback: tr.intern("runtime.cgocallback"),
@@ -253,6 +255,9 @@ func (t *tracker) event(ev *wire.Event) {
 	if slot := int(max(ev.Slot, ev.GSlot)); slot >= len(t.gs) {
 		t.gs = append(t.gs, make([]*goroutine, max(slot+1-len(t.gs), len(t.gs)))...)
 		t.limit()
+	}
+	if t.parking.whole > t.parking.limit {
+		t.park()
 	}
 	at := Time(ev.Time)
 	if t.first {
@@ -360,10 +365,7 @@ func (t *tracker) openWindow() {
 	t.begin = t.now
 	t.iv.Since = t.now
 	t.quiet, t.single = 0, 0
-	for _, g := range t.gs {
-		if g == nil {
-			continue
-		}
+	t.each(func(g *goroutine) {
 		g.Since, g.Partial, g.spent = t.now, true, [NumGoStates]int64{}
 		g.born, g.bornSeen, g.First = t.now, false, false
 		g.waited, g.quiet, g.single, g.alone, g.idle, g.outside = t.waits.parts, 0, 0, 0, 0, 0
@@ -373,7 +375,7 @@ func (t *tracker) openWindow() {
 		if g.assist {
 			g.assistFrom, g.assistPart, g.assistCPU = t.now, true, 0
 		}
-	}
+	})
 	for _, p := range t.ps {
 		if p == nil {
 			continue
@@ -421,7 +423,9 @@ func (t *tracker) sync(ev *wire.Event) {
 	}
 	t.clock(int64(ev.Values[0]), int64(ev.Values[1]))
 	t.tr.Quality.ClockChanges += int64(ev.Mode)
-	t.tr.Quality.Moved, t.tr.Quality.LargestMove = int64(ev.Slot), ev.Res
+	q := &t.tr.Quality
+	q.Moved, q.LargestMove = int64(ev.Slot), ev.Res
+	q.BeyondEnd, q.Rewound, q.Late, q.Skipped = int64(ev.GSlot), int64(ev.Stack), int64(ev.ResStack), int64(ev.Reason)
 	if t.first {
 		return
 	}
@@ -501,7 +505,7 @@ func (t *tracker) finish() {
 	if d := int64(tr.Last - tr.First); t.events > 1000 && t.events*10 > d {
 		tr.Quality.ImplausibleClock = t.events
 	}
-	for _, g := range t.gs {
+	for _, g := range t.gs { // none of those that are parked
 		if g != nil && g.Func == 0 && g.Class == ClassUser {
 			tr.Quality.Unnamed++
 		}
@@ -529,8 +533,12 @@ func (t *tracker) finish() {
 		}
 		t.closeProc(p, ProcUndetermined, TakerNone)
 	}
-	gs := t.sorted(func(*goroutine) bool { return true })
-	for _, g := range gs {
+	slots := t.live(nil)
+	for _, slot := range slots {
+		g := t.gs[slot]
+		if g == nil { // parked: in neither
+			continue
+		}
 		if g.assist {
 			t.endAssist(g, true)
 		}
@@ -562,26 +570,14 @@ func (t *tracker) finish() {
 	if t.reqs.on {
 		t.openRequests(gs)
 	}
-	for _, g := range gs {
+	for _, slot := range slots {
+		g := t.at(slot)
 		g.Reason, g.Stack = 0, 0
 		if g.From == GoRunnable {
 			t.waits.split(&g.Wait, &g.waited, int64(t.now-g.Since))
 		}
 		t.closeGo(g, GoUndetermined)
+		t.forget(g, &t.freeGs)
 	}
 	t.endHolds()
-}
-
-// sorted returns the live goroutines that keep selects, by when their span began.
-func (t *tracker) sorted(keep func(*goroutine) bool) []*goroutine {
-	var gs []*goroutine
-	for _, g := range t.gs {
-		if g != nil && keep(g) {
-			gs = append(gs, g)
-		}
-	}
-	slices.SortFunc(gs, func(a, b *goroutine) int {
-		return cmp.Or(cmp.Compare(a.Since, b.Since), cmp.Compare(a.ID, b.ID))
-	})
-	return gs
 }

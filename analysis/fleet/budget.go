@@ -42,42 +42,46 @@ type Judgement struct {
 	Verdict Verdict
 	Value   float64 // not of an inconclusive one
 	N       int     // traces that have the metric
-	Worst   *Entry  // nil where N is 0
+	Worst   string  // path; "" where N is 0
 	Limit   float64
 	Before  *float64 // in the baseline
 }
 
-// Check says which budgets hold.
-func (f *Fleet) Check() []Judgement {
-	var traces []*Entry
-	for _, e := range f.entries {
-		if e.sound() {
-			traces = append(traces, e)
-		}
-	}
+// Check says which budgets hold. The error is about what was set aside.
+func (f *Fleet) Check() ([]Judgement, error) {
 	var out []Judgement
 	for i := range f.opt.Budgets {
-		out = append(out, f.check(&f.opt.Budgets[i], traces))
+		j, err := f.check(&f.opt.Budgets[i])
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, j)
 	}
-	return out
+	return out, nil
 }
 
-func (f *Fleet) check(b *Budget, traces []*Entry) Judgement {
+func (f *Fleet) check(b *Budget) (Judgement, error) {
 	j := Judgement{Budget: b, Verdict: Kept}
+	var all []value
+	if col := f.columns.byName[b.Metric]; col != nil {
+		var err error
+		if all, err = f.columns.values(col); err != nil {
+			return j, err
+		}
+	}
 	var values []float64
 	var worst float64
-	for _, e := range traces {
-		m, ok := e.Metrics[b.Metric]
-		if !ok || b.Traces != nil && !b.Traces(e.Path) || b.Group != nil && !b.Group(f.opt.Group(e.Path)) {
+	for _, v := range all {
+		path := f.rows[v.row].path
+		if b.Traces != nil && !b.Traces(path) || b.Group != nil && !b.Group(f.opt.Group(path)) {
 			continue
 		}
-		v := float64(m.Value)
-		values = append(values, v)
-		better := b.Max != nil && v < worst || b.Max == nil && v > worst
-		tie := v == worst && j.Worst != nil && e.Path > j.Worst.Path
-		if j.Worst == nil || !better && !tie {
-			j.Worst, worst = e, v
+		better := b.Max != nil && v.v < worst || b.Max == nil && v.v > worst
+		tie := v.v == worst && path > j.Worst
+		if len(values) == 0 || !better && !tie {
+			j.Worst, worst = path, v.v
 		}
+		values = append(values, v.v)
 	}
 	j.N = len(values)
 	worse := func(a, b float64) bool { return a > b }
@@ -91,7 +95,7 @@ func (f *Fleet) check(b *Budget, traces []*Entry) Judgement {
 	}
 	if j.N == 0 || j.N < b.Least {
 		j.Verdict = Inconclusive
-		return j
+		return j, nil
 	}
 	slices.Sort(values)
 	j.Value = ranked(values, q)
@@ -105,38 +109,40 @@ func (f *Fleet) check(b *Budget, traces []*Entry) Judgement {
 			j.Verdict = Known
 		}
 	}
-	return j
+	return j, nil
 }
 
 // NewBaseline holds the values that the traces have now.
-func (f *Fleet) NewBaseline() Baseline {
+func (f *Fleet) NewBaseline() (Baseline, error) {
+	all, err := f.Check()
 	out := make(Baseline)
-	for _, j := range f.Check() {
+	for _, j := range all {
 		if j.Verdict != Inconclusive {
 			out[j.Name] = j.Value
 		}
 	}
-	return out
+	return out, err
 }
 
 // Budgets says which budgets hold, in the shape of a check's result.
-func (f *Fleet) Budgets() *analysis.Result {
+func (f *Fleet) Budgets() (*analysis.Result, error) {
+	all, err := f.Check()
+	if err != nil {
+		return nil, err
+	}
 	res := &analysis.Result{Name: "budgets", Title: "are the budgets of the configuration kept?", Check: true, Outcome: analysis.Clear}
 	t := &analysis.Table{Name: "budgets", Title: "budgets: the value is a quantile over the traces that have the metric", Columns: []analysis.Column{
 		{Name: "budget", Unit: analysis.Text}, {Name: "verdict", Unit: analysis.Text}, {Name: "value", Unit: analysis.Text}, {Name: "limit", Unit: analysis.Text},
 		{Name: "baseline", Unit: analysis.Text}, {Name: "traces", Unit: analysis.Count}, {Name: "worst", Unit: analysis.Text},
 	}}
-	for _, j := range f.Check() {
+	for _, j := range all {
 		show := func(v float64) string { return analysis.Format(cellOf(v, j.Unit), j.Unit, 1) }
-		value, before, worst, bound := "", "", "", "at most "
+		value, before, worst, bound := "", "", j.Worst, "at most "
 		if j.Verdict != Inconclusive {
 			value = show(j.Value)
 		}
 		if j.Before != nil {
 			before = show(*j.Before)
-		}
-		if j.Worst != nil {
-			worst = j.Worst.Path
 		}
 		if j.Max == nil {
 			bound = "at least "
@@ -146,7 +152,7 @@ func (f *Fleet) Budgets() *analysis.Result {
 		switch j.Verdict {
 		case Broken:
 			s := fmt.Sprintf("Budget %s is broken: %s is %s over %d traces, %s%s; worst in %s.", j.Name, j.Metric, value, j.N, bound, show(j.Limit), worst)
-			if len(f.entries) == 1 {
+			if len(f.rows) == 1 {
 				s = fmt.Sprintf("Budget %s is broken: %s is %s, %s%s.", j.Name, j.Metric, value, bound, show(j.Limit))
 			}
 			if j.Before != nil {
@@ -163,5 +169,5 @@ func (f *Fleet) Budgets() *analysis.Result {
 		res.Outcome, res.Reason = analysis.NotApplicable, strings.Join(res.Summary, " ")
 	}
 	res.Tables = []*analysis.Table{t}
-	return res
+	return res, nil
 }

@@ -20,7 +20,7 @@ import (
 
 // Schema is the version of an Entry's encoding. An Entry of another version is
 // refused.
-const Schema = 2
+const Schema = 3
 
 // An Entry is what one input comes to: the results of its trace, or why there are none.
 type Entry struct {

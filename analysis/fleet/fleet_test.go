@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis"
@@ -65,9 +67,40 @@ func again(t *testing.T, e *Entry) *Entry {
 	return out
 }
 
+func reportOf(t *testing.T, f *Fleet) *analysis.Report {
+	t.Helper()
+	rep, err := f.Report("audit")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rep
+}
+
+func checkOf(t *testing.T, f *Fleet) Judgement {
+	t.Helper()
+	all, err := f.Check()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all[0]
+}
+
+// outliersOf are those of all metrics.
+func outliersOf(t *testing.T, f *Fleet) (out []outlier) {
+	t.Helper()
+	for _, col := range f.columns.byName {
+		values, err := f.columns.values(col)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, f.outliers(col, values, sortedValues(values))...)
+	}
+	return out
+}
+
 func text(t *testing.T, f *Fleet) string {
 	t.Helper()
-	out, err := json.MarshalIndent(f.Report("audit"), "", " ")
+	out, err := json.MarshalIndent(reportOf(t, f), "", " ")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,6 +127,78 @@ func TestOrder(t *testing.T) {
 		}
 		if got != want {
 			t.Fatalf("order %d gives another report", seed)
+		}
+	}
+}
+
+// TestSetAside: metrics that went to a file count as the others do, and the file is gone
+// when the fleet is closed.
+func TestSetAside(t *testing.T) {
+	limit := 1.5e6
+	opt := Options{Dir: t.TempDir(), Budgets: []Budget{{Name: "b", Metric: "sched.latency.user.p99", Unit: analysis.NS, Quantile: .9, Least: 1, Max: &limit}}}
+	at := int64(-5)
+	var entries []*Entry
+	for i := range 200 {
+		e := entry(i)
+		if i%3 == 0 {
+			delete(e.Metrics, "gc.cycles")
+		}
+		m := e.Metrics["gc.mmu.10ms"]
+		m.At = &at
+		e.Metrics["gc.mmu.10ms"] = m
+		if i == 50 {
+			m.Value = .001
+			e.Metrics["gc.mmu.10ms"] = m
+		}
+		entries = append(entries, e)
+	}
+	want := text(t, fleetOf(t, opt, entries...))
+	f := New(opt)
+	f.columns.most = 100
+	for _, e := range entries {
+		if err := f.Add(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if f.columns.file == nil {
+		t.Fatal("nothing was set aside")
+	}
+	if got := text(t, f); got != want || !strings.Contains(want, "host2/050.trace") {
+		t.Errorf("%s\n\nwant\n%s", got, want)
+	}
+	f.Close()
+	if left, err := os.ReadDir(opt.Dir); err != nil || len(left) > 0 {
+		t.Errorf("%v are left, %v", left, err)
+	}
+}
+
+// TestManyGroups: the groups that are told apart, and the sums of the others, are those
+// of the set of entries, and nothing is lost.
+func TestManyGroups(t *testing.T) {
+	var want string
+	for seed := range uint64(3) {
+		f := New(Options{Group: func(path string) string { return path }})
+		for _, i := range rand.New(rand.NewPCG(seed, 2)).Perm(maxGroups + 500) {
+			e := entry(i % 60)
+			e.Path = fmt.Sprintf("group-%05d", i)
+			if err := f.Add(e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		table := f.compareGroups()
+		n := int64(0)
+		for i := range table.Rows {
+			n += table.Cell(i, "traces").(int64)
+		}
+		if n != maxGroups+500 || len(table.Rows) != maxGroups+1 || table.Cell(maxGroups, "traces") != int64(500) {
+			t.Fatalf("%d rows of %d traces, %v in the last", len(table.Rows), n, table.Rows[len(table.Rows)-1])
+		}
+		got := fmt.Sprint(table.Rows)
+		if want == "" {
+			want = got
+		}
+		if got != want {
+			t.Errorf("order %d gives other groups", seed)
 		}
 	}
 }
@@ -149,11 +254,12 @@ func TestOutliers(t *testing.T) {
 			}
 			entries = append(entries, e)
 		}
-		out := outliersOf(entries)
-		if c.bad && (len(out) != 1 || out[0].entry.Path != entry(17).Path || out[0].metric != c.metric) || !c.bad && len(out) != 0 {
+		f := fleetOf(t, Options{}, entries...)
+		out := outliersOf(t, f)
+		if c.bad && (len(out) != 1 || f.rows[out[0].row].path != entry(17).Path || out[0].name != c.metric) || !c.bad && len(out) != 0 {
 			t.Errorf("%s %v in %d s: outliers %v", c.metric, c.value, c.seconds, out)
 		}
-		if few := outliersOf(entries[14:21]); len(few) != 0 {
+		if few := outliersOf(t, fleetOf(t, Options{}, entries[14:21]...)); len(few) != 0 {
 			t.Errorf("%s: outliers among %d traces", c.metric, 7)
 		}
 	}
@@ -194,7 +300,7 @@ func TestBudgets(t *testing.T) {
 		b := base
 		c.set(&b)
 		f := fleetOf(t, Options{Budgets: []Budget{b}, Baseline: c.before}, entries...)
-		if j := f.Check()[0]; j.Verdict != c.want || j.Value != c.value {
+		if j := checkOf(t, f); j.Verdict != c.want || j.Value != c.value {
 			t.Errorf("%s: %s with %v, want %s with %v", c.name, j.Verdict, j.Value, c.want, c.value)
 		}
 	}
@@ -223,14 +329,17 @@ func TestUnsound(t *testing.T) {
 		entries = append(entries, e)
 	}
 	f := fleetOf(t, Options{Budgets: []Budget{{Name: "b", Metric: id, Unit: analysis.NS, Level: analysis.Error, Quantile: 1, Least: 1, Max: &limit}}}, entries...)
-	rep := f.Report("audit")
+	rep := reportOf(t, f)
 	if rep.Fleet.Odd != 1 || rep.Fleet.Partial != 1 || rep.Fleet.Traces != 20 {
 		t.Errorf("%+v", rep.Fleet)
 	}
-	if j := f.Check()[0]; j.Verdict != Kept || j.N != 18 {
+	if j := checkOf(t, f); j.Verdict != Kept || j.N != 18 {
 		t.Errorf("budget %s by %d traces, want kept by 18", j.Verdict, j.N)
 	}
-	if out := outliersOf(entries); len(out) == 0 {
+	for _, e := range entries {
+		e.Trace.Complete, e.Trace.Odd = true, nil
+	}
+	if out := outliersOf(t, fleetOf(t, Options{}, entries...)); len(out) == 0 {
 		t.Error("they would not stand out: the test shows nothing")
 	}
 	for _, res := range rep.Results {

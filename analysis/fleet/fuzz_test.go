@@ -31,6 +31,8 @@ func FuzzDecode(f *testing.F) {
 				return
 			}
 		}
-		fl.Report("audit")
+		if _, err := fl.Report("audit"); err != nil {
+			t.Fatal(err)
+		}
 	})
 }

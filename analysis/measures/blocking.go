@@ -28,7 +28,7 @@ var Blocking = &analysis.Analyzer{
 type BlockingFold struct {
 	sites   tally.Keyed[BlockSite, blockedAt]
 	reasons tally.Keyed[blockReason, sketch.Histogram] // lengths of the whole waits
-	wakers  tally.Keyed[blockWaker, int64]             // waits ended
+	wakers  tally.Pairs[blockWaker, int64]             // waits ended
 }
 
 // blockReason is the reason the trace gives for a wait, or why it gives none.
@@ -54,6 +54,17 @@ type blockWaker struct {
 	BlockSite
 	Ready parse.Ready
 	Stack parse.StackID // of a goroutine that woke it
+}
+
+func (k *blockWaker) hash() uint32 {
+	return tally.Mix(tally.Mix(uint32(k.BlockSite.Stack), uint32(k.Reason)), uint32(k.Stack))
+}
+
+// blockWakers lets those beyond the limit end waits at a place that is not told.
+var blockWakers = tally.PairOf[blockWaker, int64]{
+	ID:     func(k blockWaker) uint32 { return uint32(k.Stack) },
+	Others: func(k blockWaker) (blockWaker, uint32) { k.Stack = 0; return k, k.hash() },
+	Add:    func(n, more *int64) { *n += *more },
 }
 
 type BlockWaits struct {
@@ -189,7 +200,7 @@ func (f *BlockingFold) Event(e *parse.Event) {
 			w.wokenBy.Add(uint64(g.Waker))
 		}
 	}
-	*f.wakers.At(waker, tally.Mix(hash, uint32(waker.Stack)))++
+	*f.wakers.At(waker, tally.Mix(hash, uint32(waker.Stack)), &blockWakers)++
 }
 
 func (f *BlockingFold) Merge(next analysis.Collector) {
@@ -204,7 +215,7 @@ func (f *BlockingFold) Merge(next analysis.Collector) {
 		w.wokenBy.Merge(&e.V.wokenBy)
 	}
 	f.reasons.Merge(&o.reasons, (*sketch.Histogram).Merge)
-	f.wakers.Merge(&o.wakers, func(n, more *int64) { *n += *more })
+	f.wakers.Merge(&o.wakers, &blockWakers)
 }
 
 // blockGroups are the groups of reasons of the metrics, in the order of the report.

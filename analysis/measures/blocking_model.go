@@ -16,4 +16,4 @@ func (f *BlockingFold) Sites() *tally.Keyed[BlockSite, blockedAt] { return &f.si
 func (f *BlockingFold) Reasons() *tally.Keyed[blockReason, sketch.Histogram] { return &f.reasons }
 
 // Wakers counts the waits that ended, by where they were and by what ended them.
-func (f *BlockingFold) Wakers() *tally.Keyed[blockWaker, int64] { return &f.wakers }
+func (f *BlockingFold) Wakers() *tally.Keyed[blockWaker, int64] { return &f.wakers.Keyed }

@@ -65,7 +65,10 @@ func runBlocking(p *analysis.Pass) error {
 			others[k] = w
 		}
 	}
-	wakers := blockWakers(p, f, waits, siteLabel)
+	wakers := wokenBy(p, f, waits, siteLabel)
+	if f.wakers.Limit != 0 {
+		p.Say("More than %s pairs of a place that waits and one that ends the wait: only those of the places named first are told apart, the rest is (%s).", analysis.FormatCount(tally.PairsApart), say.ReadyWord(parse.ReadyUnblocked))
+	}
 	busy := (*BlockWaits).Busy
 	contention := tally.Rank(contended, siteLabel, (*BlockWaits).Add, busy)
 	var contentionNS int64
@@ -238,8 +241,8 @@ type blockWokenBy struct {
 	n    int64
 }
 
-// blockWakers returns who ended the waits of each row of sites, most first.
-func blockWakers(p *analysis.Pass, f *BlockingFold, waits map[BlockSite]*BlockWaits, siteLabel func(BlockSite) tally.Label) map[tally.Label][]blockWokenBy {
+// wokenBy returns who ended the waits of each row of sites, most first.
+func wokenBy(p *analysis.Pass, f *BlockingFold, waits map[BlockSite]*BlockWaits, siteLabel func(BlockSite) tally.Label) map[tally.Label][]blockWokenBy {
 	counts := make(map[tally.Label]map[string]int64)
 	for k, n := range f.wakers.ByKey() {
 		if waits[k.BlockSite] == nil {

@@ -29,7 +29,7 @@ var Holders = &analysis.Analyzer{
 // who ended the waits and by what these did meanwhile.
 type HoldersFold struct {
 	places tally.ByID[parse.PlaceID, placeHolds]
-	parts  tally.Keyed[holdPart, holdSum]
+	parts  tally.Pairs[holdPart, holdSum]
 	stalls *sketch.Top[stall] // the longest holds of all places
 	peers  tally.ByID[parse.PlaceID, peerHolds]
 }
@@ -99,6 +99,23 @@ type holdPart struct {
 	stack  parse.StackID
 }
 
+func (k *holdPart) hash() uint32 {
+	return tally.Mix(tally.Mix(k.holder.hash(), uint32(k.place)), uint32(k.stack)<<6|uint32(k.cause)<<3|uint32(k.state))
+}
+
+// holdParts lets those beyond the limit be at a place that is not told, but for go
+// statements: without one it is a timer's goroutine.
+var holdParts = tally.PairOf[holdPart, holdSum]{
+	ID: func(k holdPart) uint32 {
+		if k.state == parse.GoNotExist {
+			return 0
+		}
+		return uint32(k.stack)
+	},
+	Others: func(k holdPart) (holdPart, uint32) { k.stack = 0; return k, k.hash() },
+	Add:    (*holdSum).add,
+}
+
 // placeKind is a kind of goroutines at a place.
 type placeKind struct {
 	place parse.PlaceID
@@ -158,11 +175,10 @@ func (f *HoldersFold) addParts(h *parse.Hold) {
 	if h.Holder != parse.NoGo {
 		k.holder = kindID{h.HolderFunc, h.HolderBody}
 	}
-	hash := tally.Mix(k.holder.hash(), uint32(h.Place))
 	for i := range h.Parts {
 		part := &h.Parts[i]
 		k.state, k.cause, k.stack = part.State, part.Cause, part.Stack
-		s := f.parts.At(k, tally.Mix(hash, uint32(k.stack)<<6|uint32(k.cause)<<3|uint32(k.state)))
+		s := f.parts.At(k, k.hash(), &holdParts)
 		s.n++
 		s.ns += part.NS
 	}
@@ -171,7 +187,7 @@ func (f *HoldersFold) addParts(h *parse.Hold) {
 func (f *HoldersFold) Merge(next analysis.Collector) {
 	o := next.(*HoldersFold)
 	f.places.Merge(&o.places, (*placeHolds).merge)
-	f.parts.Merge(&o.parts, (*holdSum).add)
+	f.parts.Merge(&o.parts, &holdParts)
 	f.stalls.Merge(o.stalls)
 	f.peers.Merge(&o.peers, (*peerHolds).merge)
 }
@@ -197,7 +213,8 @@ func (p *placeHolds) merge(o *placeHolds) {
 }
 
 func runHolders(p *analysis.Pass) error {
-	h := holdersOf(p, analysis.Fold[*HoldersFold](p))
+	f := analysis.Fold[*HoldersFold](p)
+	h := holdersOf(p, f)
 	if len(h.Places) == 0 {
 		p.NotApplicable("no goroutine waited for another one in the trace; record one while the program does its work")
 		return nil
@@ -221,6 +238,9 @@ func runHolders(p *analysis.Pass) error {
 	p.Metric("hold.unstarted", parts[parse.GoNotExist], n)
 	p.Metric("hold.unknown", parts[parse.GoUndetermined], n)
 
+	if f.parts.Limit != 0 {
+		p.Say("More than %s pairs of a place and what its holders did meanwhile: only what they did at the places named first is told apart, the rest has (no stack).", analysis.FormatCount(tally.PairsApart))
+	}
 	said := 0
 	for _, place := range h.Places { // who waits to read may have nothing to do
 		if said == 3 || 50*place.Busy() < p.Trace.Duration() {

@@ -21,7 +21,7 @@ var STW = &analysis.Analyzer{
 		{ID: "stw.{gc,other}.total.total", Unit: analysis.NS, Polarity: analysis.Lower, Clock: analysis.Wall, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "length of pauses, as /sched/pauses/total counts it"},
 		{ID: "stw.{gc,other}.stopping.{p50,p99,max}", Unit: analysis.NS, Polarity: analysis.Lower, Clock: analysis.Wall, Confidence: analysis.Measured, Doc: "request to the last P stopped; a lower bound of /sched/pauses/stopping"},
 		{ID: "stw.{gc,other}.stopping.total", Unit: analysis.NS, Polarity: analysis.Lower, Clock: analysis.Wall, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "request to the last P stopped; a lower bound of /sched/pauses/stopping"},
-		{ID: "stw.cpu", Unit: analysis.NS, Polarity: analysis.Lower, Clock: analysis.PTime, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "P time lost in GC pauses, as /cpu/classes/gc/pause counts it"},
+		{ID: "stw.cpu", Unit: analysis.NS, Polarity: analysis.Lower, Clock: analysis.PTime, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "P time lost in GC pauses, as /cpu/classes/gc/pause counts it since Go 1.23"},
 	},
 	Figures: []analysis.FigureDef{
 		{Name: "stw.waterfall", Doc: "the longest stop of the world, P by P", From: []analysis.From{{Metric: "stw.gc.total.max", Value: 1e6}, {Metric: "stw.other.total.max", Value: 1e6}}},

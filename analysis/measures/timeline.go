@@ -454,7 +454,7 @@ func timelineBusiest(f *TimelineSums) string {
 		return fmt.Sprintf("Each of %d Ps was idle for %s of its time", len(ids), text(least))
 	}
 	if idle(most)-idle(least) < .05 {
-		return fmt.Sprintf("%d Ps were idle for %s to %s of their time", len(ids), text(least), text(most))
+		return fmt.Sprintf("The %d Ps were idle for %s to %s of their time", len(ids), text(least), text(most))
 	}
 	return fmt.Sprintf("P %d was idle least, for %s of its time, P %d most, for %s",
 		least, text(least), most, text(most))

@@ -85,8 +85,8 @@ func analyze(cmd *cobra.Command, f *analyzeFlags, name string) error {
 	}
 	f.levels, f.requests = cfg.Levels(passes.All()), cfg.Requests()
 	f.inForce = f.levels
-	if f.spans < -1 {
-		return fmt.Errorf("--spans %d: need at least 0, or -1 for what the format shows", f.spans)
+	if f.spans < -1 || f.spans > maxSpans {
+		return fmt.Errorf("--spans %d: need 0 to %d, or -1 for what the format shows; each takes over 1 KB of memory", f.spans, maxSpans)
 	}
 	if f.spans < 0 {
 		f.spans = format.Spans
@@ -118,6 +118,9 @@ func analyze(cmd *cobra.Command, f *analyzeFlags, name string) error {
 	return nil
 }
 
+// maxSpans bounds --spans to what fits into some 1.2 GB.
+const maxSpans = 1_000_000
+
 // budgets checks those of a configuration that one trace can keep or break, and adds
 // what they come to to its report. Of a report that is not whole, only metrics that it
 // has count.
@@ -133,9 +136,12 @@ func budgets(cfg *config.Config, rep *analysis.Report, whole bool) (broken, open
 	if err := fl.Add(fleet.NewEntry(rep, "", "")); err != nil {
 		return nil, nil, &failure{rep.Trace.Name, err}
 	}
-	rep.Results = append(rep.Results, fl.Budgets())
-	broken, open = verdicts(fl)
-	return broken, open, nil
+	res, err := fl.Budgets()
+	if err != nil {
+		return nil, nil, err
+	}
+	rep.Results = append(rep.Results, res)
+	return verdicts(fl)
 }
 
 // chosen are the flags that choose analyzers.

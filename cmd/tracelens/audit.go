@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -99,7 +98,7 @@ the traces are of several kinds, and none is an outlier.`,
 }
 
 func auditTraces(cmd *cobra.Command, f *auditFlags, args []string) error {
-	fl, cfg, err := f.fleet(cmd)
+	fl, cfg, err := f.fleet(cmd, f.cache)
 	if err != nil {
 		return err
 	}
@@ -146,6 +145,7 @@ func auditTraces(cmd *cobra.Command, f *auditFlags, args []string) error {
 		}
 		return rep, err
 	}
+	defer fl.Close()
 	if f.cache != "" {
 		if opt.Store, err = audit.OpenStore(f.cache, opt.Settings, opt.Tool); err != nil {
 			return &failure{f.cache, err}
@@ -185,12 +185,7 @@ func (f *auditFlags) intoFile(cmd *cobra.Command, fl *fleet.Fleet, opt *audit.Op
 	var verdict error
 	err := writeFileAs(f.out, func(w io.Writer) error {
 		verdict = f.run(cmd, fl, opt, args, w)
-		if f.interrupted != nil {
-			return json.NewEncoder(w).Encode(struct {
-				Interrupted *analysis.Interrupted `json:"interrupted"`
-			}{f.interrupted})
-		}
-		return nil
+		return f.endLines(w)
 	}, func(name string) string {
 		if f.interrupted != nil {
 			return partial(name)
@@ -219,14 +214,16 @@ func (f *auditFlags) run(cmd *cobra.Command, fl *fleet.Fleet, opt *audit.Options
 			return err
 		}
 	}
-	if err := f.grouped(inputs); err != nil {
+	if err := f.grouped(audit.Paths(inputs)); err != nil {
 		return err
 	}
 	var unread []*failure // of what the user named
 	skipped := 0
 	named := make(map[string]bool)
 	for _, in := range inputs {
-		named[in.Path] = in.Named
+		if in.Named {
+			named[in.Path] = true
+		}
 	}
 	m := newMeter(cmd.ErrOrStderr(), inputs, f.progress, f.watch || f.format == "ndjson" && f.toStdout())
 	warned := false
@@ -287,12 +284,10 @@ func (f *auditFlags) run(cmd *cobra.Command, fl *fleet.Fleet, opt *audit.Options
 	var written *failure
 	if !errors.As(verdict, &written) && f.interrupted == nil {
 		// What is not whole must not look green, nor like broken budgets alone.
-		if n := len(unread); n == 1 {
-			return unread[0]
-		} else if n > 1 {
-			return &failure{unread[0].name, fmt.Errorf("%w; and %s more that cannot be read", unread[0].err, plural(n-1, "file"))}
+		if err := unreadable(unread); err != nil {
+			return err
 		}
-		if !slices.ContainsFunc(fl.Entries(), func(e *fleet.Entry) bool { return e.Failure == "" }) {
+		if fl.Traces() == 0 {
 			return &failure{strings.Join(args, " "), errNoTrace}
 		}
 	}
@@ -336,7 +331,7 @@ func (f *auditFlags) choice() (c audit.Choice, err error) {
 	return c, err
 }
 
-// follow reads inputs, and then those that appear or change, once they no longer grow.
+// follow reads inputs, and then those that appear or change, once they no longer do.
 func (f *auditFlags) follow(cmd *cobra.Command, inputs []audit.Input, opt *audit.Options, args []string, choice audit.Choice, skip []string, take func(audit.Done) error) error {
 	if slices.Contains(args, "-") {
 		return errors.New("--watch follows folders and globs, not a list on standard input")
@@ -344,8 +339,8 @@ func (f *auditFlags) follow(cmd *cobra.Command, inputs []audit.Input, opt *audit
 	if f.poll <= 0 {
 		return fmt.Errorf("--poll %v: need more than 0", f.poll)
 	}
-	read := make(map[string]bool)
-	last := make(map[string]int64)
+	type state struct{ size, time int64 }
+	read, last := make(map[string]state), make(map[string]state)
 	ctx := cmd.Context()
 	for {
 		var ready []audit.Input
@@ -353,11 +348,12 @@ func (f *auditFlags) follow(cmd *cobra.Command, inputs []audit.Input, opt *audit
 			if errors.Is(in.Err, audit.ErrNoMatch) || errors.Is(in.Err, fs.ErrNotExist) {
 				continue // it may come
 			}
-			if was, seen := last[in.Path]; seen && was == in.Size && !read[in.Path] {
+			now := state{in.Size, in.Time}
+			if was, seen := last[in.Path]; seen && was == now && read[in.Path] != now {
 				ready = append(ready, in)
-				read[in.Path] = true
+				read[in.Path] = now
 			}
-			last[in.Path] = in.Size
+			last[in.Path] = now
 		}
 		if err := audit.Run(ctx, ready, *opt, take); err != nil {
 			return err

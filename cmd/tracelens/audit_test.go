@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/klauspost/compress/zstd"
+
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/internal/corpus"
 )
@@ -292,7 +294,89 @@ func TestAuditHostile(t *testing.T) {
 	}
 }
 
-// TestAuditWatch: a file that arrives gets its line, once it no longer grows.
+// TestMergeDamaged: an entry that nobody can read is listed, and costs no other.
+func TestMergeDamaged(t *testing.T) {
+	t.Parallel()
+	dir, emit := folder(t, 3), t.TempDir()
+	audited(t, 0, "audit", "--no-config", "--emit", emit, dir)
+	whole, err := filepath.Glob(filepath.Join(emit, "*"))
+	if err != nil || len(whole) != 3 {
+		t.Fatal(whole, err)
+	}
+	good, err := os.ReadFile(whole[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	enc, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"null":    `{"schema":3,"path":"null","pools":{"sched.latency.user":null}}`,
+		"bad":     `{"schema":3,"path":"bad","pools":{"sched.latency.user":{"sum":-1,"values":[5,3]}}}`,
+		"old":     `{"schema":2,"path":"old"}`,
+		"nothing": `null`,
+	} {
+		put(t, filepath.Join(emit, name+".entry"), enc.EncodeAll([]byte(text), nil))
+	}
+	put(t, filepath.Join(emit, "cut.entry"), good[:len(good)/2])
+	var rep analysis.Report
+	if err := json.Unmarshal([]byte(audited(t, exitUnreadable, "merge", "--no-config", "--format", "json", emit)), &rep); err != nil {
+		t.Fatal(err)
+	}
+	if f := rep.Fleet; f.Traces != 3 || f.Failed != 5 {
+		t.Errorf("%+v, want 3 traces and 5 entries that cannot be read", f)
+	}
+	if lines := audited(t, exitUnreadable, "merge", "--no-config", "--format", "ndjson", emit); strings.Count(lines, "\n") != 8 || strings.Count(lines, `"failure":"no audit entry`)+strings.Count(lines, `"failure":"an audit entry of version`) != 5 {
+		t.Errorf("lines %s", lines)
+	}
+}
+
+// TestAuditCacheDamaged: what is damaged in a cache is made again.
+func TestAuditCacheDamaged(t *testing.T) {
+	t.Parallel()
+	dir, cache := folder(t, 2), t.TempDir()
+	args := []string{"audit", "--no-config", "--format", "json", "--cache", cache, dir}
+	want := audited(t, 0, args...)
+	kept, err := filepath.Glob(filepath.Join(cache, "entries", "*"))
+	if err != nil || len(kept) != 2 {
+		t.Fatal(kept, err)
+	}
+	put(t, kept[0], []byte("nonsense"))
+	put(t, kept[1], nil)
+	if got := audited(t, 0, args...); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+// TestAuditArchiveRatio: an archive may hold no more than a single trace of its size.
+func TestAuditArchiveRatio(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var plain bytes.Buffer
+	w := tar.NewWriter(&plain)
+	if err := w.WriteHeader(&tar.Header{Name: "zeros.trace", Size: 80 << 20, Mode: 0o666}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(make([]byte, 80<<20)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	enc, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, filepath.Join(dir, "bomb.tar.zst"), enc.EncodeAll(plain.Bytes(), nil))
+	put(t, filepath.Join(dir, "good.trace"), testdataTrace(t, "memory-limit.trace"))
+	if text := audited(t, 0, "audit", "--no-config", "--format", "ndjson", dir); !strings.Contains(text, "when decompressed") || strings.Count(text, `"failure"`) != 2 {
+		t.Errorf("%s", text)
+	}
+}
+
+// TestAuditWatch: a file that arrives gets its line, once it no longer grows; another one
+// when it is overwritten.
 func TestAuditWatch(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -305,10 +389,10 @@ func TestAuditWatch(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := bufio.NewScanner(stdout)
-	for _, name := range []string{"b.trace", "a.trace"} {
-		put(t, filepath.Join(dir, name), testdataTrace(t, "memory-limit.trace"))
-		if !lines.Scan() || !strings.Contains(lines.Text(), name+": error: ") {
-			t.Fatalf("%s: %q", name, lines.Text())
+	for _, c := range []struct{ name, trace, says string }{{"b.trace", "memory-limit.trace", "error: "}, {"a.trace", "memory-limit.trace", "error: "}, {"b.trace", "mark-starves.trace", "warning: "}} {
+		put(t, filepath.Join(dir, c.name), testdataTrace(t, c.trace))
+		if !lines.Scan() || !strings.Contains(lines.Text(), c.name+": "+c.says) {
+			t.Fatalf("%s: %q", c.name, lines.Text())
 		}
 	}
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
@@ -318,7 +402,7 @@ func TestAuditWatch(t *testing.T) {
 	for lines.Scan() {
 		rest.WriteString(lines.Text() + "\n")
 	}
-	if err := cmd.Wait(); err != nil || !strings.Contains(rest.String(), "2 traces of 2 inputs") {
+	if err := cmd.Wait(); err != nil || !strings.Contains(rest.String(), "3 traces of 3 inputs") {
 		t.Errorf("%v: %s", err, rest.String())
 	}
 }

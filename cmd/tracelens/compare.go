@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/compare"
@@ -214,7 +215,7 @@ func (f *compareFlags) side(cmd *cobra.Command, args []string, inputs []audit.In
 		}
 		return rep, err
 	}
-	var traces []audit.Input
+	var traces, saved []audit.Input
 	named := make(map[string]bool)
 	for _, in := range inputs {
 		named[in.Path] = in.Named
@@ -222,14 +223,30 @@ func (f *compareFlags) side(cmd *cobra.Command, args []string, inputs []audit.In
 		case in.Err != nil:
 			return side, &failure{in.Path, in.Err}
 		case strings.HasSuffix(in.Path, audit.Suffix), strings.HasSuffix(in.Path, ".json"):
-			t, err := savedTrace(in.Path)
-			if err != nil {
-				return side, &failure{in.Path, err}
-			}
-			side.Add(t)
+			saved = append(saved, in)
 		default:
 			traces = append(traces, in)
 		}
+	}
+	known := make([]*compare.Trace, len(saved))
+	decoding, ctx := errgroup.WithContext(cmd.Context())
+	decoding.SetLimit(opt.Jobs)
+	for i, in := range saved {
+		decoding.Go(func() (err error) {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if known[i], err = savedTrace(in.Path); err != nil {
+				err = &failure{in.Path, err}
+			}
+			return err
+		})
+	}
+	if err := decoding.Wait(); err != nil {
+		return side, err
+	}
+	for _, t := range known {
+		side.Add(t)
 	}
 	err = audit.Run(cmd.Context(), traces, opt, func(d audit.Done) error {
 		for _, e := range d.Entries {

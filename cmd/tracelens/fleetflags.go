@@ -50,8 +50,9 @@ func (f *fleetFlags) add(cmd *cobra.Command) {
 // ndjson is written while traces are read, not from their report.
 var ndjson = report.Format{Name: "ndjson", Doc: "a line for each trace as it is read, for programs"}
 
-// fleet returns the empty fleet that the flags ask for, and the configuration.
-func (f *fleetFlags) fleet(cmd *cobra.Command) (*fleet.Fleet, *config.Config, error) {
+// fleet returns the empty fleet that the flags ask for, and the configuration. It sets
+// aside in dir what does not fit into memory.
+func (f *fleetFlags) fleet(cmd *cobra.Command, dir string) (*fleet.Fleet, *config.Config, error) {
 	if _, err := f.check(cmd); err != nil {
 		return nil, nil, err
 	}
@@ -75,7 +76,7 @@ func (f *fleetFlags) fleet(cmd *cobra.Command) (*fleet.Fleet, *config.Config, er
 	if f.groups == "" {
 		f.noGroup = placeholder.ReplaceAllString(f.groupBy, "?")
 	}
-	opt := fleet.Options{Group: group, Budgets: cfg.Budgets(), Titles: make(map[string]string)}
+	opt := fleet.Options{Group: group, Budgets: cfg.Budgets(), Titles: make(map[string]string), Dir: dir}
 	for _, a := range passes.All() {
 		opt.Titles[a.Name] = a.Title()
 	}
@@ -104,7 +105,10 @@ var errInconclusive = errors.New("too little data")
 
 // conclude writes the report of a fleet and says how it went.
 func (f *fleetFlags) conclude(cmd *cobra.Command, fl *fleet.Fleet) error {
-	rep := fl.Report("audit")
+	rep, err := fl.Report("audit")
+	if err != nil {
+		return &failure{"audit", err}
+	}
 	if f.interrupted != nil {
 		rep.Fleet.Interrupted, rep.Trace.Complete, rep.Trace.Fault = f.interrupted, false, f.interrupted.String()
 	}
@@ -114,11 +118,11 @@ func (f *fleetFlags) conclude(cmd *cobra.Command, fl *fleet.Fleet) error {
 	}
 	if format.Write != nil {
 		if f.page != nil {
-			f.links = make(map[string]string)
-			for _, e := range fl.Entries() {
-				if e.Failure == "" {
-					f.links[e.Path] = f.besideOutput(f.page(e.Path))
+			f.links = func(path string) string {
+				if !fl.HasTrace(path) {
+					return ""
 				}
+				return f.besideOutput(f.page(path))
 			}
 		}
 		if err := f.write(cmd, format, rep, true); err != nil {
@@ -126,16 +130,23 @@ func (f *fleetFlags) conclude(cmd *cobra.Command, fl *fleet.Fleet) error {
 		}
 	}
 	if f.writeBaseline != "" && f.interrupted == nil {
-		err := writeFile(f.writeBaseline, func(w io.Writer) error {
+		baseline, err := fl.NewBaseline()
+		if err != nil {
+			return &failure{"audit", err}
+		}
+		err = writeFile(f.writeBaseline, func(w io.Writer) error {
 			enc := json.NewEncoder(w)
 			enc.SetIndent("", "  ")
-			return enc.Encode(baselineFile{1, fl.NewBaseline()})
+			return enc.Encode(baselineFile{1, baseline})
 		})
 		if err != nil {
 			return &failure{f.writeBaseline, err}
 		}
 	}
-	broken, open := verdicts(fl)
+	broken, open, err := verdicts(fl)
+	if err != nil {
+		return &failure{"audit", err}
+	}
 	grave := f.tooMany(rep)
 	switch {
 	case len(broken) > 0 && f.writeBaseline == "":
@@ -170,8 +181,9 @@ func partial(name string) string {
 
 // verdicts are the names of the budgets that are broken, and of those that nothing can
 // be said of.
-func verdicts(fl *fleet.Fleet) (broken, open []string) {
-	for _, j := range fl.Check() {
+func verdicts(fl *fleet.Fleet) (broken, open []string, err error) {
+	all, err := fl.Check()
+	for _, j := range all {
 		switch j.Verdict {
 		case fleet.Broken:
 			broken = append(broken, j.Name)
@@ -179,7 +191,19 @@ func verdicts(fl *fleet.Fleet) (broken, open []string) {
 			open = append(open, j.Name)
 		}
 	}
-	return broken, open
+	return broken, open, err
+}
+
+// unreadable is the error of inputs that could not be read, nil for none.
+func unreadable(inputs []*failure) error {
+	switch n := len(inputs); n {
+	case 0:
+		return nil
+	case 1:
+		return inputs[0]
+	default:
+		return &failure{inputs[0].name, fmt.Errorf("%w; and %s more that cannot be read", inputs[0].err, plural(n-1, "file"))}
+	}
 }
 
 func inconclusive(budgets []string) error {
@@ -203,6 +227,16 @@ func line(w io.Writer, e *fleet.Entry) error {
 	}
 	_, err := w.Write(report.Escape(b.Bytes()))
 	return err
+}
+
+// endLines says after the lines of a run that was ended how far it came.
+func (f *fleetFlags) endLines(w io.Writer) error {
+	if f.interrupted == nil {
+		return nil
+	}
+	return json.NewEncoder(w).Encode(struct {
+		Interrupted *analysis.Interrupted `json:"interrupted"`
+	}{f.interrupted})
 }
 
 // arrived says in one line what a trace came to.

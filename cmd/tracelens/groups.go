@@ -1,16 +1,17 @@
 package main
 
 import (
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
 
-	"github.com/tracelens/tracelens/cmd/tracelens/internal/audit"
 	"github.com/tracelens/tracelens/cmd/tracelens/internal/config"
 )
 
@@ -45,21 +46,24 @@ func elements(path string) []string {
 }
 
 // grouped is the error of groups into which no input falls.
-func (f *fleetFlags) grouped(inputs []audit.Input) error {
-	if f.group == nil || len(inputs) == 0 {
+func (f *fleetFlags) grouped(paths iter.Seq[string]) error {
+	if f.group == nil {
 		return nil
 	}
-	longest := 0
-	for _, in := range inputs {
-		if f.group(in.Path) != f.noGroup {
+	longest, example := 0, ""
+	for path := range paths {
+		if f.group(path) != f.noGroup {
 			return nil
 		}
-		longest = max(longest, len(elements(in.Path)))
+		longest, example = max(longest, len(elements(path))), cmp.Or(example, path)
+	}
+	if example == "" {
+		return nil
 	}
 	if f.groups != "" {
-		return fmt.Errorf("--groups %s: no pattern in it matches a path, such as %s", f.groups, inputs[0].Path)
+		return fmt.Errorf("--groups %s: no pattern in it matches a path, such as %s", f.groups, example)
 	}
-	return fmt.Errorf("--group-by %q: no path has so many elements; they have at most %d, such as %s", f.groupBy, longest, inputs[0].Path)
+	return fmt.Errorf("--group-by %q: no path has so many elements; they have at most %d, such as %s", f.groupBy, longest, example)
 }
 
 // groupsOf reads the names of groups from a CSV file: under a header, a row has a

@@ -32,7 +32,7 @@ type outputFlags struct {
 	failOn, sourceRoot string
 	table              string
 	formats            []report.Format
-	links              map[string]string          // of texts in tables
+	links              func(text string) string   // of texts in tables; nil for none
 	inForce            map[string]analysis.Levels // of thresholds, for the pages
 }
 

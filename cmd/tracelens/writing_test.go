@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -169,7 +171,7 @@ func TestMergeLines(t *testing.T) {
 }
 
 // TestStopAnywhere: a command that is interrupted, at whatever moment, leaves no
-// goroutine, no temporary file and no part of a report.
+// goroutine, no temporary file and no part of a report; the old report stands.
 func TestStopAnywhere(t *testing.T) {
 	traces, one, steps := folder(t, 6), analysistest.Testdata(t, "gc-sweep"), 8
 	if testing.Short() {
@@ -180,6 +182,8 @@ func TestStopAnywhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer piped.Close()
+	shards := t.TempDir()
+	audited(t, 0, "audit", "--no-config", "--emit", shards, traces)
 	for _, args := range [][]string{
 		{"analyze", "--no-config", "--format", "html", "-o", "OUT/report", one},
 		{"analyze", "--no-config", "--format", "html", "--jobs", "1", "-o", "OUT/report", "-"},
@@ -187,6 +191,8 @@ func TestStopAnywhere(t *testing.T) {
 		{"plot", "--out", "OUT", one},
 		{"audit", "--no-config", "--emit", "OUT/emit", "--cache", "OUT/cache", "--reports", "OUT/pages", "--format", "json", "-o", "OUT/report", traces},
 		{"audit", "--no-config", "--format", "ndjson", "-o", "OUT/report", traces},
+		{"merge", "--no-config", "--format", "json", "-o", "OUT/report", shards},
+		{"merge", "--no-config", "--format", "ndjson", "-o", "OUT/report", shards},
 	} {
 		whole := time.Duration(0) // how long it takes; it says where the moments are, and nothing rests on it
 		for step := range steps {
@@ -196,15 +202,19 @@ func TestStopAnywhere(t *testing.T) {
 			if _, err := piped.Seek(0, io.SeekStart); err != nil {
 				t.Fatal(err)
 			}
+			old := filepath.Join(out, "report")
+			put(t, old, []byte("old"))
 			before, began := runtime.NumGoroutine(), time.Now()
 			ctx, cancel := context.WithCancel(context.Background())
 			if step == 1 {
 				cancel()
 			} else if step > 1 {
-				time.AfterFunc(whole*time.Duration(step-1)/time.Duration(steps), cancel)
+				time.AfterFunc(time.Duration(rand.Int64N(int64(whole))), cancel)
 			}
+			deaf := time.AfterFunc(time.Minute, func() { panic(fmt.Sprintf("%q does not end", args)) })
 			var errs bytes.Buffer
 			code := run(ctx, strings.Split(strings.ReplaceAll(strings.Join(args, "\n"), "OUT", out), "\n"), onlyReader{piped}, io.Discard, &errs)
+			deaf.Stop()
 			cancel()
 			if step == 0 {
 				whole = time.Since(began)
@@ -225,11 +235,17 @@ func TestStopAnywhere(t *testing.T) {
 			if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
 				t.Errorf("%q, step %d: %v are left, %v", args, step, left, err)
 			}
-			if args[0] == "analyze" {
-				_, err := os.Stat(filepath.Join(out, "report"))
-				if wrote := err == nil; wrote != (code == exitDone) {
-					t.Errorf("%q, step %d: exit code %d, and a report: %v", args, step, code, wrote)
-				}
+			if args[0] == "plot" {
+				continue
+			}
+			got, err := os.ReadFile(old)
+			if wrote := string(got) != "old"; err != nil || wrote != (code == exitDone) {
+				t.Errorf("%q, step %d: exit code %d, and a new report: %v, %v", args, step, code, wrote, err)
+			}
+			// What there is of it says so, and is whole itself.
+			part, err := os.ReadFile(partial(old))
+			if err == nil && (code == exitDone || !bytes.Contains(part, []byte(`"interrupted":`)) || !bytes.HasSuffix(part, []byte("}\n"))) {
+				t.Errorf("%q, step %d: exit code %d, and a part that ends in %q", args, step, code, part[max(0, len(part)-100):])
 			}
 		}
 	}

@@ -161,6 +161,7 @@ type schedule struct {
 	lastM   uint64
 	lastG   uint64
 	gcSeq   uint64
+	live    uint64 // heap
 	mark    uint64 // since when a cycle marks, 0 for none
 	stopper *proc  // stops the world
 	waste   uint64 // of the stretch under way: ns, and ns × idle Ps

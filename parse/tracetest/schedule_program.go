@@ -136,12 +136,17 @@ func (s *schedule) runUser(p *proc) {
 		from := s.event(p, SweepBegin, s.stack(g, "main.alloc"))
 		t.Sweep += int64(s.event(p, SweepEnd, 8192, 4096) - from)
 	case k < 117:
-		live := 1<<20 + s.rnd.Uint64N(1<<30)
-		s.event(p, HeapAlloc, live)
-		t.Live = max(t.Live, int64(live))
+		s.heap(p, s.live+s.rnd.Uint64N(16<<20))
 	case k < 130:
 		s.annotate(p)
 	}
+}
+
+// heap tells how large the live heap is.
+func (s *schedule) heap(p *proc, live uint64) {
+	s.live = live
+	s.event(p, HeapAlloc, live)
+	s.truth.Live = max(s.truth.Live, int64(live))
 }
 
 // runWorker lets a GC mark worker go on.

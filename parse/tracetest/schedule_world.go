@@ -112,6 +112,7 @@ func (s *schedule) endCycle(p *proc, from uint64) {
 		s.unblock(p, g, "gc")
 		s.putLocal(p, g)
 	}
+	s.heap(p, s.live/(2+s.rnd.Uint64N(8)))
 	goal := 4<<20 + s.rnd.Uint64N(1<<30)
 	s.event(p, HeapGoal, goal)
 	t.Goal, t.LastGoal = max(t.Goal, int64(goal)), int64(goal)

@@ -225,7 +225,7 @@ func (w *Writer) EndGeneration() {
 	table := []byte{byte(evStacks)}
 	flush := func(kind Type) {
 		if len(table) > 1 {
-			w.out = append(w.out, w.batch(None, w.first, table)...)
+			w.out = append(w.out, w.batch(None, w.last+1, table)...)
 		}
 		table = []byte{byte(kind)}
 	}

@@ -85,7 +85,8 @@ type Event struct {
 
 	// OpSync: Slot is how many events so far were moved because they say an earlier time
 	// than the generation before their own, Res by how many ns at most. Name is the tick of
-	// the clock in ns, rounded, 0 for not told; Text is 1 if that is an estimate.
+	// the clock in ns, rounded, 0 for not told; Text is 1 if that is an estimate. GSlot,
+	// Stack, ResStack and Reason are the counts of odd: beyond, rewound, late, skipped.
 
 	// Values are, by Op: a stack that the goroutine shows only later (OpGo, statuses and
 	// callbacks from C that begin; 0 for none), the task and its parent (tasks; 0 for
@@ -93,6 +94,17 @@ type Event struct {
 	// (end of a sweep), when the wall clock was read and what it said in Unix ns (OpSync;
 	// 0 for not read).
 	Values [2]uint64
+}
+
+// status reports whether e says what is, not what happens.
+func (e *Event) status() bool {
+	switch e.Op {
+	case OpGo:
+		return e.From == e.To || e.From == GoUndetermined
+	case OpProc:
+		return e.From == e.To || e.From == ProcUndetermined || e.From == ProcNotExist
+	}
+	return e.Op == OpRangeActive
 }
 
 // A Frame is one call of a stack.

@@ -161,19 +161,10 @@ func (r *Reader) late(e *Event) {
 	if e.Time < r.floor && e.Op != OpSync && !e.status() {
 		r.moved += min(1, math.MaxUint32-r.moved)
 		r.farthest = max(r.farthest, at-e.Time)
+	} else if at-e.Time > worthLate && e.Op != OpSync && !e.status() {
+		r.g.odd.late++
 	}
 	e.Time = at
-}
-
-// status reports whether e says what is, not what happens.
-func (e *Event) status() bool {
-	switch e.Op {
-	case OpGo:
-		return e.From == e.To || e.From == GoUndetermined
-	case OpProc:
-		return e.From == e.To || e.From == ProcUndetermined || e.From == ProcNotExist
-	}
-	return e.Op == OpRangeActive
 }
 
 // Tick tells in e, an OpSync, the length of a tick in ns.
@@ -196,6 +187,7 @@ func (r *Reader) trailing() bool {
 func (r *Reader) sync(e *Event, at int64) {
 	*e = Event{Time: at, Op: OpSync, G: None, P: None, M: None}
 	e.Slot, e.Res = r.moved, r.farthest
+	e.GSlot, e.Stack, e.ResStack, e.Reason = r.g.odd.beyond, r.g.odd.rewound, r.g.odd.late, r.g.odd.skipped
 	if r.open && r.g.wall != 0 {
 		e.Values = [2]uint64{uint64(r.g.ns(r.g.snapTime)), uint64(r.g.wall)}
 	}
@@ -223,6 +215,9 @@ func (r *Reader) nextGeneration(e *Event) error {
 		return nil
 	}
 	r.open, r.floor = true, r.last
+	if r.o.gen != 0 && r.g.gen != r.o.gen+1 {
+		r.g.odd.skipped++
+	}
 	r.o.gen = r.g.gen
 	r.heap, r.samples = r.heap[:0], 0
 	for _, t := range r.g.threads {

@@ -57,10 +57,12 @@ type Done struct {
 
 const (
 	// A trace is read as a stream: what is held follows from the goroutines and stacks in
-	// it, at most about six times its size in traces of nothing but goroutines.
+	// it, at most about ten times its size in traces of nothing but goroutines. Compressed
+	// ones are about a quarter of it.
 	needFixed   = 32 << 20
-	needPerByte = 6
-	needMost    = 256 << 20
+	needPerByte = 10
+	compression = 4
+	maxWindow   = 128 << 20 // of zstd: parse/decompress.go
 
 	// Large is from where on a file gets all CPUs.
 	Large = 32 << 20
@@ -72,7 +74,7 @@ const (
 func Run(ctx context.Context, inputs []Input, opt Options, each func(Done) error) error {
 	cpus := semaphore.NewWeighted(int64(opt.Jobs))
 	memory := semaphore.NewWeighted(opt.Memory)
-	ahead := semaphore.NewWeighted(int64(64 * opt.Jobs)) // results that wait for one before them
+	ahead := semaphore.NewWeighted(min(int64(64*opt.Jobs), opt.Memory>>20)) // results that wait for one before them
 	work, stop := context.WithCancel(ctx)
 	defer stop()
 	order := &sequence{each: each, waiting: make(map[int]Done)}
@@ -82,7 +84,7 @@ func Run(ctx context.Context, inputs []Input, opt Options, each func(Done) error
 		if in.Size >= Large {
 			jobs = int64(opt.Jobs)
 		}
-		need := min(needFixed+needPerByte*in.Size, needMost, opt.Memory)
+		need := min(need(in), opt.Memory)
 		if ahead.Acquire(work, 1) != nil || cpus.Acquire(work, jobs) != nil || memory.Acquire(work, need) != nil {
 			break
 		}
@@ -105,6 +107,31 @@ func Run(ctx context.Context, inputs []Input, opt Options, each func(Done) error
 		})
 	}
 	return errors.Join(g.Wait(), order.rest(), ctx.Err())
+}
+
+// need is about how much memory the reading of an input takes.
+func need(in Input) int64 {
+	if in.Err != nil {
+		return needFixed
+	}
+	size, window := in.Size, int64(0)
+	if f, err := os.Open(in.Path); err == nil {
+		var head zstd.Header
+		first := make([]byte, zstd.HeaderMaxSize)
+		n, _ := f.ReadAt(first, 0)
+		f.Close()
+		switch {
+		case bytes.HasPrefix(first[:n], []byte{0x1f, 0x8b}):
+			size *= compression
+		case head.Decode(first[:n]) == nil && !head.Skippable:
+			size *= compression
+			if head.SingleSegment {
+				head.WindowSize = head.FrameContentSize
+			}
+			window = int64(min(head.WindowSize, maxWindow))
+		}
+	}
+	return needFixed + needPerByte*size + window
 }
 
 // failed reports whether an entry has no trace.
@@ -170,8 +197,13 @@ func (o *Options) failed(path string, err error) *fleet.Entry {
 	return &fleet.Entry{Schema: fleet.Schema, Tool: o.Tool, Settings: o.Settings, Path: path, Failure: err.Error()}
 }
 
-// read makes the Entries of an input.
-func (o *Options) read(ctx context.Context, in Input, jobs int) Done {
+// read makes the Entries of an input. A fault of ours costs this one only.
+func (o *Options) read(ctx context.Context, in Input, jobs int) (done Done) {
+	defer func() {
+		if v := recover(); v != nil {
+			done = Done{Entries: []*fleet.Entry{o.failed(in.Path, fmt.Errorf("internal error: %v", v))}, Bytes: in.Size}
+		}
+	}()
 	fail := func(err error) Done {
 		return Done{Entries: []*fleet.Entry{o.failed(in.Path, err)}, Bytes: in.Size}
 	}
@@ -226,7 +258,7 @@ func (o *Options) read(ctx context.Context, in Input, jobs int) Done {
 		}
 	}
 	e := o.trace(ctx, until{ctx, f}, in.Path, jobs)
-	done := Done{Entries: []*fleet.Entry{e}, Bytes: in.Size}
+	done = Done{Entries: []*fleet.Entry{e}, Bytes: in.Size}
 	after, err := os.Stat(in.Path)
 	if err == nil && (after.Size() != before.Size() || !after.ModTime().Equal(before.ModTime())) {
 		if e.Failure != "" {

@@ -2,14 +2,43 @@ package audit
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/klauspost/compress/zstd"
+
 	"github.com/tracelens/tracelens/analysis"
 )
+
+// TestNeed: the window of a compressed trace counts.
+func TestNeed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.zst")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	enc, err := zstd.NewWriter(f, zstd.WithWindowSize(64<<20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := enc.Write(make([]byte, 1<<20)); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(enc.Flush(), enc.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if n := need(Input{Path: path, Size: 100}); n < 64<<20+needFixed || n > 65<<20+needFixed {
+		t.Errorf("it is thought to need %d bytes", n)
+	}
+	if n := need(Input{Path: "nowhere", Size: 1000}); n != needFixed+1000*needPerByte {
+		t.Errorf("a plain one is thought to need %d bytes", n)
+	}
+}
 
 // TestChanging: a file that grows, is cut, is deleted or cannot be read while it is read
 // is said to be, and costs no other.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,9 +21,21 @@ import (
 type Input struct {
 	Path  string // as it was found; the name of its Entry
 	Size  int64
+	Time  int64 // when it was changed last, Unix ns
 	Err   error // why it cannot be read; Size is 0 then
 	Named bool  // it is an argument itself, so it has to be there and to be a trace
 	Meant bool  // a pattern of the user says that it is a trace
+}
+
+// Paths yields those of inputs.
+func Paths(inputs []Input) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for i := range inputs {
+			if !yield(inputs[i].Path) {
+				return
+			}
+		}
+	}
 }
 
 // A Choice says which files below folders are inputs: those that match one of Include,
@@ -132,6 +145,6 @@ func (w *walker) visit(path string, named bool) {
 		w.found = append(w.found, Input{Path: path, Err: errors.New("not a regular file"), Named: named})
 	default:
 		w.seen[real] = len(w.found)
-		w.found = append(w.found, Input{Path: path, Size: info.Size(), Named: named, Meant: len(w.choice.Include) > 0})
+		w.found = append(w.found, Input{Path: path, Size: info.Size(), Time: info.ModTime().UnixNano(), Named: named, Meant: len(w.choice.Include) > 0})
 	}
 }

@@ -404,8 +404,8 @@ func (p *htmlPage) table(t *analysis.Table, limit int) htmlTable {
 		cells := make([]htmlCell, len(row))
 		for i, c := range row {
 			cells[i] = htmlCell{Text: analysis.Format(c, t.Columns[i].Unit, p.rep.Trace.Quantum), Numeric: v.Columns[i].Numeric}
-			if text, ok := c.(string); ok {
-				cells[i].Link = p.opt.Links[text]
+			if text, ok := c.(string); ok && p.opt.Links != nil {
+				cells[i].Link = p.opt.Links(text)
 			}
 			if v.Columns[i].Numeric {
 				cells[i].Sort = "-Infinity" // cells without a number come last

@@ -21,14 +21,14 @@ type Options struct {
 	// Terminal: text may hold small drawings, which are noise to programs.
 	Terminal bool
 
-	Charts     []Chart           // markdown: files that show the figures
-	Table      string            // csv: the table to write, "" for the metrics
-	Links      map[string]string // html: where the texts of cells lead
-	FailOn     analysis.Severity // junit: the level of a failure; "" is Warning
-	SourceRoot string            // sarif: paths below it are relative to it
-	Pages      map[string]string // sarif, html: the analyzers' pages in Markdown, by name
-	Limits     map[string]string // brief: the thresholds in force of checks, by name
-	MetricDocs map[string]string // html, openmetrics: what metrics are, by id
+	Charts     []Chart                  // markdown: files that show the figures
+	Table      string                   // csv: the table to write, "" for the metrics
+	Links      func(text string) string // html: where the text of a cell leads, "" for nowhere; nil for none
+	FailOn     analysis.Severity        // junit: the level of a failure; "" is Warning
+	SourceRoot string                   // sarif: paths below it are relative to it
+	Pages      map[string]string        // sarif, html: the analyzers' pages in Markdown, by name
+	Limits     map[string]string        // brief: the thresholds in force of checks, by name
+	MetricDocs map[string]string        // html, openmetrics: what metrics are, by id
 }
 
 // A Chart is a picture in a file.

@@ -126,7 +126,11 @@ func TestSchema(t *testing.T) {
 		}
 	}
 	var b bytes.Buffer
-	if err := JSON(&b, fl.Report("audit"), Options{}); err != nil {
+	rep, err := fl.Report("audit")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := JSON(&b, rep, Options{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := valid("audit", b.Bytes()); err != nil {

@@ -1,0 +1,108 @@
+package parse_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"slices"
+	"testing"
+
+	"github.com/tracelens/tracelens/internal/corpus"
+	"github.com/tracelens/tracelens/parse"
+	"github.com/tracelens/tracelens/parse/internal/wire"
+	"github.com/tracelens/tracelens/parse/tracetest"
+)
+
+// TestOdd: what no sound trace has is counted, each by the counter for it.
+func TestOdd(t *testing.T) {
+	quality := func(name string, data []byte) parse.Quality {
+		t.Helper()
+		tr, err := parse.Read(context.Background(), bytes.NewReader(data), parse.Options{}, func(*parse.Event) {})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		return tr.Quality
+	}
+	clean := func(q *parse.Quality) int64 {
+		return q.ClockDisagrees + q.ClockChanges + q.ImplausibleHeap + q.UnstoppedProcs + q.HeapDrops + q.BeyondEnd + q.Rewound + q.Late + q.Skipped
+	}
+	items := func(f *tracetest.File, typ tracetest.Type) (all []*tracetest.Item) {
+		for i := range f.Batches {
+			for k := range f.Batches[i].Items {
+				if it := &f.Batches[i].Items[k]; it.Type == typ {
+					all = append(all, it)
+				}
+			}
+		}
+		return all
+	}
+	// threads are the batches of threads.
+	threads := func(f *tracetest.File) (all []*tracetest.Batch) {
+		for i := range f.Batches {
+			if b := &f.Batches[i]; b.M != tracetest.None && len(b.Items) > 0 {
+				all = append(all, b)
+			}
+		}
+		return all
+	}
+	const clockSnapshot, tick = tracetest.Type(wire.EvClockSnapshot), 64 // ns
+	for _, c := range []struct {
+		name, trace string
+		change      func(f *tracetest.File)
+		count       func(q *parse.Quality) int64
+	}{
+		{"a generation's wall clock", "flight-recorder", func(f *tracetest.File) { items(f, clockSnapshot)[1].Args[2] += 5 }, func(q *parse.Quality) int64 { return q.ClockDisagrees }},
+		{"a generation is missing", "idle", func(f *tracetest.File) {
+			for i := range f.Batches {
+				if b := &f.Batches[i]; b.Gen > 1 {
+					b.Gen++
+				}
+			}
+		}, func(q *parse.Quality) int64 { return q.Skipped }},
+		{"a size of the heap", "mixed-go126", func(f *tracetest.File) { items(f, tracetest.HeapAlloc)[3].Args[1] |= 1 << 50 }, func(q *parse.Quality) int64 { return q.ImplausibleHeap }},
+		{"a bit of a size of the heap", "mixed-go126", func(f *tracetest.File) { items(f, tracetest.HeapAlloc)[3].Args[1] ^= 1 << 27 }, func(q *parse.Quality) int64 { return q.HeapDrops }},
+		{"GOMAXPROCS", "mixed-go126", func(f *tracetest.File) {
+			for _, b := range threads(f) {
+				if k := len(b.Items) / 2; b.Items[k].Type != tracetest.STWBegin {
+					b.Items = slices.Insert(b.Items, k, tracetest.Item{Type: tracetest.ProcsChange, Args: []uint64{1, 3, 0}})
+					return
+				}
+			}
+		}, func(q *parse.Quality) int64 { return q.UnstoppedProcs }},
+		{"the last event of a thread", "mixed-go126", func(f *tracetest.File) {
+			b := threads(f)[0]
+			b.Items[len(b.Items)-1].Args[0] += 10e9 / tick
+		}, func(q *parse.Quality) int64 { return q.BeyondEnd }},
+		{"a batch that goes back", "mixed-go127", func(f *tracetest.File) {
+			seen := make(map[[2]uint64]bool)
+			for _, b := range threads(f) {
+				if k := [2]uint64{b.Gen, b.M}; seen[k] {
+					b.Time -= 20e6 / tick
+					return
+				} else {
+					seen[k] = true
+				}
+			}
+		}, func(q *parse.Quality) int64 { return q.Rewound }},
+		{"a thread's clock", "mixed-go126", func(f *tracetest.File) {
+			all := threads(f)
+			slices.MaxFunc(all, func(a, b *tracetest.Batch) int { return len(a.Items) - len(b.Items) }).Time -= 30e6 / tick
+		}, func(q *parse.Quality) int64 { return q.Late }},
+	} {
+		data, err := os.ReadFile(corpus.Trace(t, c.trace))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := tracetest.Split(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if q := quality(c.trace, data); clean(&q) != 0 {
+			t.Errorf("%s: %+v of a sound trace", c.trace, q)
+		}
+		c.change(f)
+		if q := quality(c.name, f.Bytes()); c.count(&q) == 0 {
+			t.Errorf("%s: it is not counted: %+v", c.name, q)
+		}
+	}
+}

@@ -203,7 +203,7 @@ func (t *tracker) followRequests(g *goroutine, from, to GoState, fromStack Stack
 		}
 	}
 	if g.Stack != 0 && to != GoNotExist {
-		t.at(g, to, entering)
+		t.stands(g, to, entering)
 	}
 }
 
@@ -213,12 +213,12 @@ func (t *tracker) wakesAt(by *goroutine, stack StackID) {
 		return
 	}
 	if v := &t.stacks[stack].serves; by.reqs != nil || v.kind != 0 || v.call != 0 {
-		t.at(by, GoRunning, v)
+		t.stands(by, GoRunning, v)
 	}
 }
 
-// at takes in that g, which goes into a state, has a stack.
-func (t *tracker) at(g *goroutine, to GoState, v *serving) {
+// stands takes in that g, which goes into a state, has a stack.
+func (t *tracker) stands(g *goroutine, to GoState, v *serving) {
 	r := g.requests()
 	if v.kind == RequestHTTP {
 		t.atHTTP(g, r, to, v)
@@ -485,28 +485,56 @@ func (t *tracker) jobName(g *goroutine) StringID {
 	return g.Func
 }
 
-// openRequests tells the requests that go on at the end.
-func (t *tracker) openRequests(gs []*goroutine) {
-	for _, g := range gs {
-		if g.reqs == nil && g.Func != 0 && !g.bornSeen {
-			if k := serverRoot(t.strings[g.Func]); k == RequestHTTP2 || k == RequestGRPC && !strings.HasSuffix(t.strings[g.Func], ".serverWorker") {
-				t.openServe(g, g.requests(), k, g.born, true) // it did nothing that tells
-			}
+// openRequests tells the requests of g that go on at the end.
+func (t *tracker) openRequests(g *goroutine) {
+	if g.reqs == nil && g.Func != 0 && !g.bornSeen {
+		if k := serverRoot(t.strings[g.Func]); k == RequestHTTP2 || k == RequestGRPC && !strings.HasSuffix(t.strings[g.Func], ".serverWorker") {
+			t.openServe(g, g.requests(), k, g.born, true) // it did nothing that tells
 		}
-		r := g.reqs
-		if r == nil {
-			continue
+	}
+	r := g.reqs
+	if r == nil {
+		return
+	}
+	for _, o := range []*openRequest{&r.call, &r.serve} {
+		switch {
+		case o.kind == RequestHTTP && o.until != 0:
+			t.endServe(g, r, o.until, RequestDone)
+		case o.kind == RequestSQL && g.From != GoWaiting && g.From != GoSyscall:
+			t.endCall(g, r, o.until)
+		case o.kind != 0:
+			t.tellRequest(g, r, o, t.now, RequestOpen)
 		}
-		for _, o := range []*openRequest{&r.call, &r.serve} {
-			switch {
-			case o.kind == RequestHTTP && o.until != 0:
-				t.endServe(g, r, o.until, RequestDone)
-			case o.kind == RequestSQL && g.From != GoWaiting && g.From != GoSyscall:
-				t.endCall(g, r, o.until)
-			case o.kind != 0:
-				t.tellRequest(g, r, o, t.now, RequestOpen)
-			}
-		}
+	}
+}
+
+// parkRequests reports whether g may be parked: it is in no request. One that may turn out
+// to be a job is no longer waited for.
+func (t *tracker) parkRequests(g *goroutine) bool {
+	r := g.reqs
+	if r == nil {
+		return true
+	}
+	if r.serve.kind != 0 || r.call.kind != 0 || r.ready != 0 || r.woke != 0 {
+		return false
+	}
+	r.job = false
+	t.hold(r, false)
+	return true
+}
+
+// requests has what a goroutine that is in no request knows of those before.
+func (c *coder) requests(g *goroutine) {
+	number(c, &g.step)
+	var r goRequests
+	known := g.reqs != nil
+	if known {
+		r = *g.reqs
+	}
+	flags(c, &known, &r.loops, &r.served, &g.within, &g.tasked)
+	number(c, &r.seq)
+	if c.reading && known {
+		g.reqs = &goRequests{loops: r.loops, served: r.served, seq: r.seq}
 	}
 }
 

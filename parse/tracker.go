@@ -567,11 +567,11 @@ func (t *tracker) finish() {
 			t.taskRequest(&o.openRange, RequestTask, t.author(&o), RequestOpen)
 		}
 	}
-	if t.reqs.on {
-		t.openRequests(gs)
-	}
 	for _, slot := range slots {
 		g := t.at(slot)
+		if t.reqs.on {
+			t.openRequests(g)
+		}
 		g.Reason, g.Stack = 0, 0
 		if g.From == GoRunnable {
 			t.waits.split(&g.Wait, &g.waited, int64(t.now-g.Since))

@@ -234,20 +234,24 @@ func (p *Pass) FuncName(fn parse.StringID) string {
 	if fn == 0 {
 		return "(unknown)"
 	}
-	return p.Trace.String(fn)
+	return parse.CleanFunc(p.Trace.String(fn))
 }
 
-// SiteName names where in the program a stack is: the program's own function and
-// line, with the library operation it called when there is one between:
-// "main.readAll:12 (os.(*File).Read)".
+// SiteName names where in the program a stack is: the program's own function and line,
+// with the innermost function of a dependency when there is one between, else with the
+// operation of the standard library that it called: "main.readAll:12 (os.(*File).Read)".
 func (p *Pass) SiteName(id parse.StackID) string {
 	f, ok := p.Trace.Site(id)
 	if !ok {
 		return "(no stack)"
 	}
-	name := fmt.Sprintf("%s:%d", p.Trace.String(f.Func), f.Line)
-	if op, _ := p.Trace.Operation(id); op.Func != f.Func {
-		name += " (" + p.Trace.String(op.Func) + ")"
+	name := fmt.Sprintf("%s:%d", parse.CleanFunc(p.Trace.String(f.Func)), f.Line)
+	op, _ := p.Trace.Operation(id)
+	if i := slices.IndexFunc(p.Trace.Stack(id), func(f parse.Frame) bool { return !parse.IsStd(p.Trace.String(f.Func)) }); i >= 0 && p.Trace.Stack(id)[i] != f {
+		op = p.Trace.Stack(id)[i]
+	}
+	if op.Func != f.Func {
+		name += " (" + parse.CleanFunc(p.Trace.String(op.Func)) + ")"
 	}
 	return name
 }

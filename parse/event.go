@@ -299,7 +299,7 @@ type Go struct {
 	Victim     ProcID // OriginStolen, OriginAmbiguous: the P it was queued on
 	StealBatch int32  // OriginStolen: goroutines moved by the steal that this start reveals, 0 when it came with an earlier one
 
-	// Set with From syscall: ns of it in which no goroutine of the program ran or could run.
+	// From syscall: ns in which no goroutine of the program ran or could; running: see GoLife.
 	Alone int64
 	// From or To syscall is no call: a thread of C that called into Go is in C again.
 	Outside bool

@@ -326,7 +326,7 @@ func (t *tracker) closeGo(g *goroutine, to GoState) {
 	g.To = to
 	switch {
 	case g.From == GoRunning && g.Class == ClassUser:
-		g.alone += t.single - g.single
+		g.Alone, g.alone = t.single-g.single, g.alone+t.single-g.single
 	case g.From == GoSyscall && g.Outside:
 		g.outside += held
 		g.idle += held

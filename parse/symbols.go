@@ -225,8 +225,8 @@ func (s *Symbols) Entry(id StackID) StringID {
 	return s.stacks[id].entry
 }
 
-// Site returns where in the program a stack is: its innermost frame outside the
-// standard library. A stack wholly inside the library is at the innermost frame
+// Site returns where in the program a stack is: its innermost frame of the main module,
+// or without one the innermost outside the standard library. A stack wholly inside the library is at the innermost frame
 // outside the package of its Operation, or at the Operation itself. ok is false
 // for an empty stack.
 func (s *Symbols) Site(id StackID) (f Frame, ok bool) {
@@ -236,15 +236,22 @@ func (s *Symbols) Site(id StackID) (f Frame, ok bool) {
 	}
 	pkg := pkgOf(s.String(op.Func))
 	best, inOp := op, false
+	var lib Frame
 	for _, f := range s.Stack(id) {
 		name := s.String(f.Func)
-		if !IsStd(name) {
+		if s.Own(f) {
 			return f, true
+		}
+		if lib.Func == 0 && !IsStd(name) {
+			lib = f
 		}
 		inOp = inOp || f == op
 		if inOp && best == op && pkgOf(name) != pkg && !isMachinery(name) {
 			best = f
 		}
+	}
+	if lib.Func != 0 {
+		return lib, true
 	}
 	return best, true
 }
@@ -276,6 +283,15 @@ func pkgOf(fn string) string {
 		return fn[:slash+1+dot]
 	}
 	return fn
+}
+
+// CleanFunc is the name of a function as people write it: import paths unescaped
+// (cmd/internal/objabi: PathToPrefix), cgo's stubs as C's.
+func CleanFunc(fn string) string {
+	if i := strings.Index(fn, "._Cfunc_"); i >= 0 {
+		return "C." + fn[i+len("._Cfunc_"):]
+	}
+	return strings.ReplaceAll(fn, "%2e", ".")
 }
 
 // ShortName returns a function's name without package, receiver and type arguments:

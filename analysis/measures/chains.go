@@ -61,7 +61,8 @@ type Root struct {
 	Place  parse.Place
 	Stack  parse.StackID
 	Part   *HeldPart
-	Reader string // RootWrite: in words, who of the program reads at the other end and what that one does; inferred
+	Kept   float64 // what is told is the last part only of what the holder did: this share; 0 for all
+	Reader string  // RootWrite: in words, who of the program reads at the other end and what that one does; inferred
 }
 
 // Keeps reports whether who is in the way waits for something outside the program's
@@ -96,6 +97,10 @@ func (h *HeldPlaces) Chain(place *HeldPlace) Chain {
 		}
 		if part.unknown() {
 			c.Root = rootOf(part)
+			if last, share := lastKept(group, part); last != nil {
+				c.Root = rootOf(last)
+				c.Root.Kept = share
+			}
 			return c
 		}
 		if part.State != parse.GoWaiting || next == nil || !part.Place.Prim.Mutual() && !next.Peer || len(c.Steps) == maxChain {
@@ -157,13 +162,13 @@ func (c *Chain) endAt(i int, next *HeldPlace, part *HeldPart) {
 }
 
 // dominant is the largest part of what held some places up that is not waiting at one of
-// them, all waits for a P taken together, if it is the half of what is known. What is not
+// them, all waits for a P taken together and all running of a kind of goroutines, if it is the half of what is known. What is not
 // known is the answer where it is more than that.
 func dominant(places []*HeldPlace) (part *HeldPart, ns, all int64) {
 	type key struct {
-		state parse.GoState
-		ready parse.Ready
-		label string
+		state         parse.GoState
+		ready         parse.Ready
+		holder, label string
 	}
 	var unknown int64
 	sums := make(map[key]int64)
@@ -179,8 +184,11 @@ func dominant(places []*HeldPlace) (part *HeldPart, ns, all int64) {
 				all += x.NS
 			}
 			k := key{state: x.State, ready: x.Ready, label: x.Label}
-			if x.State == parse.GoRunnable {
+			switch x.State {
+			case parse.GoRunnable:
 				k.label = ""
+			case parse.GoRunning: // what it does may be in several functions
+				k.holder, k.label = x.Holder, ""
 			}
 			sums[k] += x.NS
 			if f := first[k]; f == nil || x.NS > f.NS {
@@ -216,9 +224,30 @@ func mixed(places []*HeldPlace) Root {
 	var words []string
 	for _, x := range parts[:min(2, len(parts))] {
 		r := rootOf(x)
-		words = append(words, strings.TrimSpace(analysis.FormatRatio(say.Ratio(x.NS, all))+" "+x.Holder+" "+r.text()))
+		words = append(words, strings.TrimSpace(analysis.FormatRatio(say.Ratio(x.NS, all))+" "+x.Holder+" "+r.Text()))
 	}
 	return Root{Kind: RootMixed, Label: strings.Join(words, ", ")}
+}
+
+// lastKept is what a holder did for nine tenths and more of the time that is kept of it,
+// where most is not, and the share of that time: a twentieth or more.
+func lastKept(places []*HeldPlace, unknown *HeldPart) (last *HeldPart, share float64) {
+	var kept, all int64
+	for _, p := range places {
+		all += p.Held
+		for _, x := range p.Parts {
+			if x.Holder != unknown.Holder || x.unknown() {
+				continue
+			}
+			if kept += x.NS; last == nil || x.NS > last.NS {
+				last = x
+			}
+		}
+	}
+	if last == nil || last.Holder == "" || 10*last.NS < 9*kept || 20*kept < all {
+		return nil, 0
+	}
+	return last, say.Ratio(kept, all)
 }
 
 // unknown reports whether the trace does not tell what was in the way.
@@ -262,6 +291,57 @@ func rootOf(p *HeldPart) Root {
 	return r
 }
 
+// holdsUp reports whether a chain tells of goroutines that could go on if it were not for
+// its root: not where it is not known, where those that are waited for do the work, and
+// where who waits has nothing to do until a source sends something.
+func (h *HeldPlaces) holdsUp(place *HeldPlace, c *Chain) bool {
+	input := true
+	for _, s := range c.Steps {
+		input = input && h.receives(s.Place)
+	}
+	if k := c.Root.Kept; k > 0 && k < .5 {
+		return false // most of it is not told
+	}
+	switch c.Root.Kind {
+	case RootUnknown, RootStart, RootTimer:
+		return false
+	case RootRunning, RootStarved, RootMixed:
+		return place.Place.Prim != parse.PrimWaitGroup
+	case RootOpen:
+		return !input
+	case RootSleep:
+		return !input || h.asked(place, c.Root.Holder)
+	}
+	return true
+}
+
+// receives reports whether goroutines wait at a place for something to be sent, in a
+// function of the program itself.
+func (h *HeldPlaces) receives(place *HeldPlace) bool {
+	switch place.Place.Prim {
+	case parse.PrimChanReceive, parse.PrimSelect, parse.PrimCond:
+		return !place.Peer && place.Place.Own && callName(h.tr, place.Place) == ""
+	}
+	return false
+}
+
+// asked reports whether those that wait at a place end half as many waits of a kind of
+// goroutines or more, as they do when they ask it for something.
+func (h *HeldPlaces) asked(place *HeldPlace, kind string) bool {
+	var ended int64
+	for _, o := range h.Places {
+		if !slices.ContainsFunc(o.Waiters, func(k KindShare) bool { return k.Kind.Name == kind }) {
+			continue
+		}
+		for _, k := range o.Holders {
+			if slices.ContainsFunc(place.Waiters, func(w KindShare) bool { return w.Kind == k.Kind }) {
+				ended += k.N
+			}
+		}
+	}
+	return 2*ended >= place.Waits
+}
+
 // Text is the chain in one line, from who waits to the root.
 func (c *Chain) Text() string {
 	var parts []string
@@ -284,7 +364,7 @@ func (c *Chain) Text() string {
 			parts = append(parts, who)
 		}
 	}
-	return strings.Join(append(parts, c.Root.text()), " ← ")
+	return strings.Join(append(parts, c.Root.Text()), " ← ")
 }
 
 // waitText is a place as what goroutines wait at there: "sync.Mutex at main.get:12".
@@ -303,7 +383,7 @@ func (h *HeldPlaces) readerOf(place *HeldPlace) string {
 		return ""
 	}
 	r := rootOf(part)
-	return fmt.Sprintf("its reader %s (%s, inferred) ← %s", part.Holder, analysis.FormatRatio(say.Ratio(ns, all)), r.text())
+	return fmt.Sprintf("its reader %s (%s, inferred) ← %s", part.Holder, analysis.FormatRatio(say.Ratio(ns, all)), r.Text())
 }
 
 // holderText says how a goroutine of a kind is in the way at a place.
@@ -321,8 +401,16 @@ func (h *HeldPlace) holderText(kind string) string {
 	return kind + " ends the wait"
 }
 
-// text says what the root does.
-func (r *Root) text() string {
+// Text says what the root does.
+func (r *Root) Text() string {
+	s := r.does()
+	if r.Kept > 0 {
+		s += fmt.Sprintf(" (told of the last %s of the time)", analysis.FormatRatio(r.Kept))
+	}
+	return s
+}
+
+func (r *Root) does() string {
 	at, _, _ := strings.Cut(r.Label, " (")
 	switch r.Kind {
 	case RootRunning:
@@ -367,7 +455,7 @@ func (h *HeldPlace) Waiting() string {
 	k := h.Waiters[0].Kind
 	s := k.Title()
 	if stay := k.At(h.ID); stay != nil {
-		s += fmt.Sprintf(" (%s of their lives)", analysis.FormatRatio(k.Share(stay.NS)))
+		s += fmt.Sprintf(" (%s of %s)", analysis.FormatRatio(k.Share(stay.NS)), k.Lives())
 	}
 	if n := len(h.Waiters) - 1; n > 0 && 2*h.Waiters[0].NS < h.Waited {
 		s += fmt.Sprintf(" and %s", say.Counted(int64(n), "other kind", "other kinds"))

@@ -20,8 +20,11 @@ const (
 
 // recording reports whether a trace is what a flight recorder kept: somebody wanted it when
 // it ended, so that its end is the point. One that trace.Start began beside a flight recorder
-// looks the same; one that is shorter than a busy pause is all end.
+// begins in that call; one that is shorter than a busy pause is all end.
 func recording(tr *parse.Trace) bool {
+	if _, started := tr.Lookup("runtime/trace.(*traceMultiplexer).subscribeTraceStartWriter"); started {
+		return false
+	}
 	return float64(tr.Duration()) >= busyPause && !tr.V1() && !tr.Start && tr.Fault == nil && tr.From == tr.First && tr.To == tr.Last
 }
 

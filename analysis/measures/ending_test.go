@@ -6,6 +6,7 @@ import (
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/analysistest"
+	"github.com/tracelens/tracelens/internal/corpus"
 	"github.com/tracelens/tracelens/parse"
 )
 
@@ -92,5 +93,8 @@ func TestEndingRecorded(t *testing.T) {
 	}
 	if got := endings(analysistest.Report(t, analysistest.Testdata(t, "annotations"), Tasks)); got != nil {
 		t.Errorf("a trace from trace.Start: %q", got)
+	}
+	if got := endings(analysistest.Report(t, corpus.Trace(t, "flight/flightrec-with-trace"), Tasks, Timeline)); got != nil {
+		t.Errorf("a trace from trace.Start beside a flight recorder: %q", got)
 	}
 }

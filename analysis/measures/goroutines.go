@@ -40,12 +40,14 @@ type GoroutinesFold struct {
 	runs               tally.ByID[parse.StackID, GoRuns] // of user goroutines, by where they ended
 }
 
-// GoRuns sums runs from getting a P to losing it.
-type GoRuns struct{ N, Ran, Longest int64 }
+// GoRuns sums runs from getting a P to losing it. Alone is the part of Ran in which no
+// other goroutine of the program ran or could: see parse.Go.
+type GoRuns struct{ N, Ran, Alone, Longest int64 }
 
 func (r *GoRuns) Add(o *GoRuns) {
 	r.N += o.N
 	r.Ran += o.Ran
+	r.Alone += o.Alone
 	r.Longest = max(r.Longest, o.Longest)
 }
 
@@ -110,7 +112,7 @@ func (f *GoroutinesFold) Event(e *parse.Event) {
 	case parse.KindGoRunning:
 		if g.Class == parse.ClassUser {
 			held := e.Held()
-			f.runs.At(g.Stack).Add(&GoRuns{1, held, held})
+			f.runs.At(g.Stack).Add(&GoRuns{1, held, g.Alone, held})
 		}
 		return
 	}

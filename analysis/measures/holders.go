@@ -66,6 +66,7 @@ type placeHolds struct {
 	open                int64      // waiting at the end of the trace
 	last                parse.Time // when a goroutine ended a wait there last
 	ended               [parse.NumReady]holdSum
+	ticks               sketch.Histogram // Held of those that a timer ended
 	worst               *sketch.Top[holdInstance]
 	waiting, holding    sketch.IDs // goroutines whose waits of queueMin or more ended, and those that ended them
 }
@@ -144,6 +145,9 @@ func (f *HoldersFold) Event(e *parse.Event) {
 	p.longest = max(p.longest, h.Held)
 	p.most = max(p.most, int64(h.Waiters))
 	p.ended[h.Ready].add(&holdSum{1, h.Held})
+	if h.Ready == parse.ReadyTimer {
+		p.ticks.Add(h.Held)
+	}
 	switch {
 	case h.G != parse.NoGo:
 		p.waits++
@@ -207,6 +211,7 @@ func (p *placeHolds) merge(o *placeHolds) {
 	for r := range o.ended {
 		p.ended[r].add(&o.ended[r])
 	}
+	p.ticks.Merge(&o.ticks)
 	p.worst.Merge(o.worst)
 	p.waiting.Merge(&o.waiting)
 	p.holding.Merge(&o.holding)
@@ -248,10 +253,10 @@ func runHolders(p *analysis.Pass) error {
 		}
 		c := h.Chain(place)
 		p.Say("%s ← %s.", place.Waiting(), c.Text())
-		if c.Root.Kind != RootUnknown { // there is nothing to do about that
+		if h.holdsUp(place, &c) {
 			l := analysis.Leading{Kind: analysis.VerdictLimit, Text: place.Waiting() + " ← " + c.Text(), Place: place.Label, Held: place.Busy(), Lives: place.Lives(), Outside: c.Root.Kind == RootNetwork}
-			if c.Root.Kind != RootRunning { // of which a function is known, no place
-				l.Root = c.Root.Label
+			if l.Root = c.Root.Label; c.Root.Kind == RootRunning { // of which a function is known, no place
+				l.Root = c.Root.Holder
 			}
 			p.Lead(l)
 		}

@@ -88,6 +88,9 @@ func (h *HeldPlace) Busy() int64 { return h.Waited - h.Parked }
 // Timed is the share of the time that a timer ended.
 func (h *HeldPlace) Timed() float64 { return say.Ratio(h.ended[parse.ReadyTimer].ns, h.Held) }
 
+// Ticks are the times from the end of one wait to the end of the next that a timer ended.
+func (h *HeldPlace) Ticks() *sketch.Histogram { return &h.holds.ticks }
+
 // By is the time in which the holder was as wanted says.
 func (h *HeldPlace) By(wanted func(*HeldPart) bool) (ns int64) {
 	for _, p := range h.Parts {
@@ -174,7 +177,7 @@ func newHolders(tr *parse.Trace, f *HoldersFold, ks *GoKinds) *HeldPlaces {
 		} else {
 			k.ready = e.Key.ready
 		}
-		k.label = partLabel(tr, &e.Key)
+		k.label = partLabel(tr, &e.Key, k.holder)
 		place := h.byID[e.Key.place]
 		if place == nil {
 			continue // it seems to be chance
@@ -280,12 +283,16 @@ func sortShares(shares []KindShare) {
 	})
 }
 
-// partLabel is where a holder was, in words.
-func partLabel(tr *parse.Trace, k *holdPart) string {
+// partLabel is where a holder of a kind was, in words.
+func partLabel(tr *parse.Trace, k *holdPart, kind string) string {
 	place := tr.PlaceOf(k.stack)
 	switch k.state {
 	case parse.GoRunning:
-		return runName(tr, place)
+		name := runName(tr, place)
+		if by := OwnFrame(tr, k.stack, 1); by != "" && by != kind && by != funcName(tr, tr.Entry(k.stack)) && !parse.IsWrapper(by) {
+			name += " (called by " + by + ")" // the work is often done by a helper that many call
+		}
+		return name
 	case parse.GoRunnable:
 		return "for a P: " + waitedFor(k.cause)
 	case parse.GoWaiting, parse.GoSyscall:

@@ -40,6 +40,7 @@ func (k kindID) hash() uint32 { return tally.Mix(uint32(k.fn), uint32(k.body)) }
 type kindLife struct {
 	kindID
 	common parse.StringID
+	site   parse.StackID // of the go statement, where nothing tells what they are about
 }
 
 type kindSpan struct {
@@ -100,17 +101,15 @@ func (l *kindLives) add(o *kindLives) {
 func (f *KindsFold) Event(e *parse.Event) {
 	if e.Kind == parse.KindGoNamed {
 		if l := e.GoLife; l.Class == parse.ClassUser {
-			id := kindID{l.Func, l.Body}
-			f.lives.At(kindLife{id, l.Common}, tally.Mix(id.hash(), uint32(l.Common))).add(&kindLives{unnamed: waitingOf(l)})
+			f.life(l).add(&kindLives{unnamed: waitingOf(l)})
 		}
 		return
 	}
 	if e.Kind == parse.KindGoLife {
 		l := e.GoLife
-		if l.Class != parse.ClassUser && l.Body == 0 || l.Outside > 0 && l.Outside == int64(e.Time-l.Born) {
+		if !about(l.Class, l.Body) || l.Outside > 0 && l.Outside == int64(e.Time-l.Born) {
 			return // the runtime's own; a thread of C that never called into Go
 		}
-		id := kindID{l.Func, l.Body}
 		add := kindLives{n: 1, ran: l.Spent[parse.GoRunning], runnable: l.Spent[parse.GoRunnable], alone: l.Alone}
 		if l.Func == 0 {
 			add.unnamed = waitingOf(l)
@@ -124,11 +123,11 @@ func (f *KindsFold) Event(e *parse.Event) {
 		if l.Ended {
 			add.ended = 1
 		}
-		f.lives.At(kindLife{id, l.Common}, tally.Mix(id.hash(), uint32(l.Common))).add(&add)
+		f.life(l).add(&add)
 		return
 	}
 	g := e.Go
-	if g.Func == 0 || g.Class != parse.ClassUser && g.Body == 0 || g.Outside && g.From == parse.GoSyscall {
+	if g.Func == 0 || !about(g.Class, g.Body) || g.Outside && g.From == parse.GoSyscall {
 		return // what was told before the name comes with the life
 	}
 	k := kindSpan{kindID: kindID{g.Func, g.Body}, state: g.From, stack: g.FromStack}
@@ -151,6 +150,21 @@ func (f *KindsFold) Event(e *parse.Event) {
 			s.wholeNS += held
 		}
 	}
+}
+
+// about reports whether goroutines count: the program's, and those of the runtime that
+// run its functions.
+func about(c parse.Class, body parse.StringID) bool {
+	return c == parse.ClassUser || c != parse.ClassTracer && body != 0
+}
+
+// life is where the life of a goroutine counts.
+func (f *KindsFold) life(l *parse.GoLife) *kindLives {
+	k := kindLife{kindID: kindID{l.Func, l.Body}, common: l.Common}
+	if l.Body == 0 {
+		k.site = l.Site
+	}
+	return f.lives.At(k, tally.Mix(k.hash(), uint32(l.Common)^uint32(k.site)<<8))
 }
 
 // waitingOf is what a goroutine has done so far but for running and waiting to run, which

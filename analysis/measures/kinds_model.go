@@ -78,6 +78,14 @@ func (k *GoKind) Title() string {
 	return fmt.Sprintf("%s ×%s", k.Name, analysis.FormatCount(k.Count))
 }
 
+// Lives is whose life a share is of.
+func (k *GoKind) Lives() string {
+	if k.Count == 1 {
+		return "its life"
+	}
+	return "their lives"
+}
+
 // GoKinds are the kinds of a trace, those with the most time busy first.
 type GoKinds struct {
 	All    []*GoKind
@@ -85,6 +93,7 @@ type GoKinds struct {
 	byBody map[parse.StringID]*GoKind // of those whose entry function stacks leave out
 	byFn   map[parse.StringID]*GoKind // the largest of each entry function
 	about  map[kindID]parse.StringID
+	made   map[parse.StringID]parse.StackID // by entry function: where nearly all are started of which no more is told
 	tr     *parse.Trace
 }
 
@@ -98,7 +107,7 @@ func kindsOf(p *analysis.Pass, f *KindsFold) *GoKinds {
 }
 
 func newKinds(tr *parse.Trace, f *KindsFold) *GoKinds {
-	ks := &GoKinds{byID: make(map[kindID]*GoKind), byBody: make(map[parse.StringID]*GoKind), byFn: make(map[parse.StringID]*GoKind), about: unwrapped(tr, f), tr: tr}
+	ks := &GoKinds{byID: make(map[kindID]*GoKind), byBody: make(map[parse.StringID]*GoKind), byFn: make(map[parse.StringID]*GoKind), about: unwrapped(tr, f), made: madeAt(f), tr: tr}
 	byName := make(map[string]*GoKind)
 	kind := func(id kindID) *GoKind {
 		if k := ks.byID[id]; k != nil {
@@ -127,7 +136,7 @@ func newKinds(tr *parse.Trace, f *KindsFold) *GoKinds {
 			k.BusyBy[i] += n
 		}
 		for s, ns := range e.V.unnamed {
-			k.spend(stayKey{parse.GoState(s), "before it was named"}, ns)
+			k.spend(stayKey{parse.GoState(s), "not told where"}, ns)
 		}
 		k.spend(stayKey{parse.GoRunning, "running"}, e.V.ran)
 		k.spend(stayKey{parse.GoRunnable, "runnable"}, e.V.runnable)
@@ -253,15 +262,45 @@ func unwrapped(tr *parse.Trace, f *KindsFold) map[kindID]parse.StringID {
 	return about
 }
 
+// madeAt is where nine in ten and more of the goroutines with an entry function are
+// started of which nothing tells what they are about.
+func madeAt(f *KindsFold) map[parse.StringID]parse.StackID {
+	type madeKey struct {
+		fn   parse.StringID
+		site parse.StackID
+	}
+	all, each := make(map[parse.StringID]int64), make(map[madeKey]int64)
+	for _, e := range f.lives.Entries {
+		if e.Key.body == 0 {
+			all[e.Key.fn] += e.V.n
+			each[madeKey{e.Key.fn, e.Key.site}] += e.V.n
+		}
+	}
+	made := make(map[parse.StringID]parse.StackID)
+	for k, n := range each {
+		if 10*n >= 9*all[k.fn] && n > 0 {
+			made[k.fn] = k.site
+		}
+	}
+	return made
+}
+
+// unnamed is the kind of the goroutines whose function the trace never tells.
+const unnamed = "(not named)"
+
 // name is what goroutines are about, and the wrapper that is their entry.
 func (ks *GoKinds) name(id kindID) (name, entry string) {
 	fn := funcName(ks.tr, id.fn)
 	about := ks.about[id]
 	switch {
 	case id.fn == 0:
-		return "(unknown)", ""
+		return unnamed, ""
 	case about != 0 && about != id.fn:
 		return funcName(ks.tr, about), fn
+	case id.body == 0 && parse.IsStd(ks.tr.String(id.fn)) && parse.IsWrapper(ks.tr.String(id.fn)) && ks.made[id.fn] != 0:
+		if pl := ks.tr.Place(ks.tr.PlaceOf(ks.made[id.fn])); pl.Own {
+			return runName(ks.tr, ks.tr.PlaceOf(ks.made[id.fn])), fn
+		}
 	}
 	return fn, ""
 }
@@ -275,6 +314,9 @@ func (ks *GoKinds) Name(fn, body parse.StringID) string {
 
 // Of is the kind of these goroutines, nil if there were none.
 func (ks *GoKinds) Of(fn, body parse.StringID) *GoKind { return ks.byID[kindID{fn, body}] }
+
+// Started is the largest kind of goroutines with an entry function, nil if there is none.
+func (ks *GoKinds) Started(fn parse.StringID) *GoKind { return ks.byFn[fn] }
 
 // OfStack is the kind of goroutines with a stack, by its entry function and what that
 // calls; nil if there is none.
@@ -321,7 +363,7 @@ func parkedAs(k *GoKind, s *Stay, wall int64) Parked {
 	}
 	lasts := k.Count == 0 || 4*k.Life/k.Count > wall
 	// Handlers of requests are about something whatever they wait for.
-	serves := ofHTTP(k.Entry) || ofHTTP(k.Name)
+	serves := servesHTTP(k.Entry) || servesHTTP(k.Name)
 	if serves && s.Place.Prim == parse.PrimNetwork && strings.Contains(s.op, "Read") && !s.handles {
 		return ParkedInput
 	}
@@ -350,10 +392,11 @@ func parkedAs(k *GoKind, s *Stay, wall int64) Parked {
 	return ""
 }
 
-// ofHTTP reports whether a function is of net/http, or of its HTTP/2, which has had a
-// package of its own since Go 1.27.
-func ofHTTP(fn string) bool {
-	return strings.HasPrefix(fn, "net/http.") || strings.HasPrefix(fn, "net/http/internal/http2.")
+// servesHTTP reports whether a function is of the server of net/http, or of its HTTP/2,
+// which has had a package of its own since Go 1.27: not one of the loops of its client.
+func servesHTTP(fn string) bool {
+	return (strings.HasPrefix(fn, "net/http.") || strings.HasPrefix(fn, "net/http/internal/http2.")) &&
+		!strings.Contains(fn, ".(*persistConn).") && !strings.Contains(fn, ".(*Transport).") && !strings.Contains(strings.ToLower(fn), "clientconn")
 }
 
 // fetches reports whether a function of a library is called for the next piece of work.

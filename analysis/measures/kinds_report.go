@@ -1,7 +1,9 @@
 package measures
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tracelens/tracelens/analysis"
@@ -25,6 +27,10 @@ func runKinds(p *analysis.Pass) error {
 	p.Metric("kinds.parked", parked, int64(len(ks.All)))
 	p.Say("Goroutines of the program lived for %s in all, %s of it with nothing to do (waiting for input, connections, tickers, or through the whole trace).",
 		p.Dur(life), analysis.FormatRatio(say.Ratio(parked, life)))
+	lead := func(k *GoKind, held int64) {
+		p.Lead(analysis.Leading{Kind: analysis.VerdictTime, Text: k.Title() + ": " + k.lifeOf(1), Place: k.Name, Held: held, Lives: say.Ratio(k.Busy(), k.Life)})
+	}
+	idle := 50*ks.All[0].Busy() < p.Trace.Duration()
 	for i, k := range ks.All {
 		if i == 5 || 20*k.Busy() < busy {
 			break
@@ -32,7 +38,18 @@ func runKinds(p *analysis.Pass) error {
 		if i < 2 {
 			p.Say("%s: %s.", k.Title(), k.lifeOf(3))
 		}
-		p.Lead(analysis.Leading{Kind: analysis.VerdictTime, Text: k.Title() + ": " + k.lifeOf(1), Place: k.Name, Held: k.Busy(), Lives: say.Ratio(k.Busy(), k.Life)})
+		if k.Name != unnamed && !idle {
+			lead(k, k.Busy())
+		}
+	}
+	if idle { // then that they have nothing to do
+		byLife := slices.Clone(ks.All)
+		slices.SortStableFunc(byLife, func(a, b *GoKind) int { return cmp.Compare(b.Life, a.Life) })
+		for _, k := range byLife[:min(3, len(byLife))] {
+			if k.Name != unnamed {
+				lead(k, k.Life)
+			}
+		}
 	}
 	p.Table(kindsTable(ks))
 	p.Table(staysTable(ks))

@@ -12,11 +12,11 @@ import (
 )
 
 // TestKindsSum: the lives of the kinds are those of the program's goroutines, to the
-// nanosecond, and their parts sum to them.
+// nanosecond, and their parts sum to them; so does the time that one ran alone.
 func TestKindsSum(t *testing.T) {
 	for _, name := range []string{"mixed-go121", "mixed-go122", "mixed-go126", "http-healthy", "flight-recorder", "straggler", "gomaxprocs-change"} {
 		tr, evs := analysistest.Events(t, analysistest.Testdata(t, name))
-		p := analysis.NewPartial([]*analysis.Analyzer{Kinds})
+		p := analysis.NewPartial([]*analysis.Analyzer{Parallelism, Kinds})
 		var want, n int64
 		bodied := make(map[parse.GoID]int64) // of the runtime's goroutines that ran the program's functions
 		for i := range evs {
@@ -35,10 +35,11 @@ func TestKindsSum(t *testing.T) {
 				bodied[e.Go.ID] += e.Held()
 			}
 		}
-		var life, count int64
+		var life, count, alone int64
 		for _, k := range newKinds(tr, p.Folds[Kinds].(*KindsFold)).All {
 			life += k.Life
 			count += k.Count
+			alone += k.Alone
 			var parts, states int64
 			for _, s := range k.Stays {
 				parts += s.NS
@@ -49,6 +50,9 @@ func TestKindsSum(t *testing.T) {
 			if parts != k.Life || states != k.Life || k.Parked > k.Life {
 				t.Errorf("%s: %s: parts sum to %d, states to %d of %d", name, k.Name, parts, states, k.Life)
 			}
+		}
+		if one := p.Folds[Parallelism].(*ParallelismFold).Alone(); alone != one || one == 0 {
+			t.Errorf("%s: one goroutine ran alone for %d ns, those of kinds for %d", name, one, alone)
 		}
 		if life != want || count != n {
 			t.Errorf("%s: %d goroutines lived %d ns, kinds say %d and %d", name, n, want, count, life)

@@ -230,6 +230,9 @@ func (l *Levels) Sum() int64 {
 	return sum
 }
 
+// At is the ns that the count stood at v, below 256.
+func (l *Levels) At(v uint8) int64 { return l.low[v] }
+
 func (l *Levels) Max() int64 {
 	if l.high.N() > 0 {
 		return l.high.Max()
@@ -280,9 +283,6 @@ func (f *ParallelismFold) Merge(next analysis.Collector) {
 // WeightedMean is the mean of counts over time.
 func WeightedMean(h *Levels) float64 { return float64(h.Sum()) / float64(h.N()) }
 
-// heldAt returns the ns for which the count was v < 256.
-func heldAt(h *Levels, v int64) (ns int64) { return h.low[v] }
-
 func runParallelism(p *analysis.Pass) error {
 	f := analysis.Fold[*ParallelismFold](p)
 	wall := f.running.N()
@@ -302,7 +302,7 @@ func runParallelism(p *analysis.Pass) error {
 	p.Say("user goroutines over %s: %s running on average (at most %d); %s runnable (at most %s); %s idle Ps",
 		p.Dur(wall), MeanCount(WeightedMean(f.running)), f.running.Max(), MeanCount(WeightedMean(f.runnable)), analysis.FormatCount(f.runnable.Max()), MeanCount(WeightedMean(f.idle)))
 	p.Say("none ran for %s of the time, one for %s; no P was idle for %s; none ran though some were runnable for %s",
-		of(heldAt(f.running, 0)), of(heldAt(f.running, 1)), of(f.full), of(f.starved))
+		of(f.running.At(0)), of(f.running.At(1)), of(f.full), of(f.starved))
 	if count == 0 {
 		p.Say("no P was idle beside a runnable goroutine for 10 µs or longer (pauses aside)")
 	} else {
@@ -341,7 +341,7 @@ func parallelismProfile(p *analysis.Pass, f *ParallelismFold, wall int64) {
 	})
 	p.Table(every)
 	p.Figure(analysis.Figure{
-		Name: "parallelism.profile", Title: fmt.Sprintf("On average %s user goroutines ran at once, at most %d; none for %s of the time", MeanCount(WeightedMean(f.running)), f.running.Max(), analysis.FormatRatio(say.Ratio(heldAt(f.running, 0), wall))),
+		Name: "parallelism.profile", Title: fmt.Sprintf("On average %s user goroutines ran at once, at most %d; none for %s of the time", MeanCount(WeightedMean(f.running)), f.running.Max(), analysis.FormatRatio(say.Ratio(f.running.At(0), wall))),
 		Mark: analysis.Bars, Table: every.Name, X: "running", Y: []string{"share"},
 	})
 
@@ -386,8 +386,8 @@ func parallelismShares(p *analysis.Pass, f *ParallelismFold, wall, length int64)
 		ns   int64
 	}{
 		{"no P idle (world running)", f.full},
-		{"one user goroutine running", heldAt(f.running, 1)},
-		{"no user goroutine running", heldAt(f.running, 0)},
+		{"one user goroutine running", f.running.At(1)},
+		{"no user goroutine running", f.running.At(0)},
 		{"no user goroutine running, some runnable (world running)", f.starved},
 		{"idle Ps and runnable user goroutines, 10 µs or longer", length},
 		{"world stopped or stopping", f.stopped},

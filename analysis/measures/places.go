@@ -7,16 +7,7 @@ import (
 	"github.com/tracelens/tracelens/parse"
 )
 
-// cleanFunc is the name of a function as people write it: import paths unescaped
-// (cmd/internal/objabi: PathToPrefix), cgo's stubs as C's.
-func cleanFunc(fn string) string {
-	if i := strings.Index(fn, "._Cfunc_"); i >= 0 {
-		return "C." + fn[i+len("._Cfunc_"):]
-	}
-	return strings.ReplaceAll(fn, "%2e", ".")
-}
-
-func funcName(tr *parse.Trace, id parse.StringID) string { return cleanFunc(tr.String(id)) }
+func funcName(tr *parse.Trace, id parse.StringID) string { return parse.CleanFunc(tr.String(id)) }
 
 // SiteOf names the first frame of the main module at a place: "main.get:12".
 func SiteOf(tr *parse.Trace, pl parse.Place) string {

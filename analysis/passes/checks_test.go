@@ -167,8 +167,8 @@ func TestSyscallChecksOnTraces(t *testing.T) {
 		{Trace: "io/syscall-threads", Code: "blocking-p-handoffs", Severity: analysis.Warning, Names: "main.sysSleeper"},
 		{Trace: "io/syscall-threads", Code: "p-hostage", Severity: analysis.Error, Names: "main.sysSleeper"},
 		{Trace: "io/syscall-threads", Code: "syscall-return-wait", Severity: analysis.Error, Names: "main.sysSleeper"},
-		{Trace: "cgo/cgo-thread-explosion", Code: "thread-growth", Severity: analysis.Error, Names: "main._Cfunc_c_sleep_us"},
-		{Trace: "cgo/cgo-thread-explosion", Code: "blocking-p-handoffs", Severity: analysis.Warning, Names: "main._Cfunc_c_sleep_us"},
+		{Trace: "cgo/cgo-thread-explosion", Code: "thread-growth", Severity: analysis.Error, Names: "main.cgoSleeper"},
+		{Trace: "cgo/cgo-thread-explosion", Code: "blocking-p-handoffs", Severity: analysis.Warning, Names: "main.cgoSleeper"},
 		{Trace: "real/etcd-embed", Code: "p-hostage", Severity: analysis.Warning, Names: "fileutil.Fdatasync"},
 	})
 }

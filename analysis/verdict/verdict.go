@@ -44,14 +44,15 @@ func Of(rep *analysis.Report) *analysis.Verdict {
 	}
 	limits, host := limits(rep)
 	v.Parts = append(v.Parts, limits...)
-	if host != "" && len(limits) == 0 { // then it is what holds the program up
-		say(analysis.VerdictHost, host)
-	}
-	for _, t := range leading(rep, most-len(limits), limits) {
+	held, spent := leading(rep, most-len(limits), limits)
+	for _, t := range held {
 		say(analysis.VerdictTime, t)
 	}
-	if host != "" && len(limits) > 0 {
+	if host != "" {
 		say(analysis.VerdictHost, host)
+	}
+	if ended := slices.ContainsFunc(v.Parts, func(p analysis.VerdictPart) bool { return p.Kind == analysis.VerdictEnd }); spent != "" && !ended {
+		say(analysis.VerdictTime, spent)
 	}
 	if out := ruledOut(rep); out != "" {
 		say(analysis.VerdictRuledOut, out)
@@ -117,6 +118,11 @@ func sentence(f *analysis.Finding, wall int64) string {
 	text, chain, explained := strings.Cut(f.Summary, "; why: ")
 	if explained {
 		text, _, _ = strings.Cut(text, ": ")
+		if first, rest, ok := strings.Cut(chain, " ← "); ok {
+			if _, at, ok := strings.Cut(first, " at "); ok && strings.Contains(text, at) && strings.Contains(strings.SplitN(rest, " ← ", 2)[0], " holds it") {
+				chain = rest // the place is said
+			}
+		}
 		text += ": " + chain
 	} else {
 		text = clauses(text, longest)
@@ -128,21 +134,41 @@ func sentence(f *analysis.Finding, wall int64) string {
 			text += " (" + held + ")"
 		}
 	}
-	do, _, _ := strings.Cut(f.Advice, ". ")
-	do, _, _ = strings.Cut(do, "; ")
-	return text + ". " + strings.TrimSuffix(clauses(do, longest), ".") + "."
+	return text + ". " + firstStep(f.Advice) + "."
+}
+
+// firstStep is the first thing that an advice says to do.
+func firstStep(advice string) string {
+	if ends := breaks(advice, ". ", "; "); len(ends) > 0 {
+		advice = advice[:ends[0]]
+	}
+	return strings.TrimSuffix(clauses(advice, longest), ".")
 }
 
 // clauses is a text up to the last clause that fits.
 func clauses(s string, limit int) string {
-	for utf8.RuneCountInString(s) > limit {
-		i := max(strings.LastIndex(s, "; "), strings.LastIndex(s, ", "), strings.LastIndex(s, " ← "))
-		if i < limit/3 {
-			break
-		}
-		s = s[:i]
+	ends := breaks(s, "; ", ", ", " ← ", " (")
+	for i := len(ends) - 1; i >= 0 && utf8.RuneCountInString(s) > limit && ends[i] >= limit/3; i-- {
+		s = s[:ends[i]]
 	}
 	return s
+}
+
+// breaks is where a text has one of some separators, but for remarks in brackets.
+func breaks(s string, separators ...string) (at []int) {
+	depth := 0
+	for i, c := range []byte(s) {
+		if depth == 0 && slices.ContainsFunc(separators, func(sep string) bool { return strings.HasPrefix(s[i:], sep) }) {
+			at = append(at, i)
+		}
+		switch c {
+		case '(':
+			depth++
+		case ')':
+			depth--
+		}
+	}
+	return at
 }
 
 // cost says what a finding costs, in the currency of all.
@@ -152,11 +178,19 @@ func cost(c analysis.Cost, wall int64) string {
 	case rate == 0:
 		return ""
 	case c.Clock == analysis.GTime:
-		return amount(rate) + " goroutines held up at any time"
+		return counted(rate, "goroutine", "goroutines") + " held up at any time"
 	case c.Clock == analysis.PTime:
-		return amount(rate) + " Ps at any time"
+		return counted(rate, "P", "Ps") + " at any time"
 	}
 	return analysis.FormatRatio(min(rate, 1)) + " of the time"
+}
+
+// counted is a mean number of something.
+func counted(v float64, one, many string) string {
+	if s := amount(v); s != "1" && s != "1.0" {
+		return s + " " + many
+	}
+	return "1 " + one
 }
 
 // amount writes a mean number.
@@ -173,15 +207,15 @@ func amount(v float64) string {
 	return fmt.Sprintf("%.2g", v)
 }
 
-// leading says where goroutines wait for one another and where their time goes, as far as
-// the limits leave room and do not speak of the same place.
-func leading(rep *analysis.Report, room int, limits []analysis.VerdictPart) (texts []string) {
+// leading says where goroutines wait for one another, as far as the limits leave room and
+// do not speak of the same place, and where their time goes if nothing else is said.
+func leading(rep *analysis.Report, room int, limits []analysis.VerdictPart) (texts []string, time string) {
 	wall := rep.Trace.Duration
 	said := func(place string) bool {
 		at, _, _ := strings.Cut(place, " ")
 		return slices.ContainsFunc(limits, func(p analysis.VerdictPart) bool { return at != "" && strings.Contains(p.Text, at) })
 	}
-	var held, outside, spent []string
+	var held, outside, spent, roots []string
 	limited := slices.ContainsFunc(limits, func(p analysis.VerdictPart) bool { return p.Kind == analysis.VerdictLimit })
 	for _, res := range rep.Results {
 		for _, l := range res.Leading {
@@ -192,10 +226,13 @@ func leading(rep *analysis.Report, room int, limits []analysis.VerdictPart) (tex
 				spent = append(spent, l.Text)
 			case l.Lives < felt:
 			case limited && (l.Outside || l.Lives < .5): // less than what is said already
+			case l.Root != "" && slices.Contains(roots, l.Root): // waits in a row for one thing
 			case l.Outside:
 				outside = append(outside, l.Text)
+				roots = append(roots, l.Root)
 			default:
 				held = append(held, l.Text)
+				roots = append(roots, l.Root)
 			}
 		}
 	}
@@ -204,9 +241,9 @@ func leading(rep *analysis.Report, room int, limits []analysis.VerdictPart) (tex
 		texts = append(texts, "Held up: "+t+".")
 	}
 	if !limited && len(texts) == 0 && len(spent) > 0 {
-		texts = append(texts, "Goroutine time goes to: "+strings.Join(spent[:min(len(spent), most)], "; ")+".")
+		time = "Goroutine time goes to: " + strings.Join(spent[:min(len(spent), most)], "; ") + "."
 	}
-	return texts
+	return texts, time
 }
 
 // ruledOut says which of CPU, scheduler and GC the numbers clear; where user code fills

@@ -44,7 +44,7 @@ func TestLimits(t *testing.T) {
 		"b/grave happens at main.f:1 (0.1 Ps at any time). Stop it.",
 		"a happens at main.f:1 (2.0 goroutines held up at any time). Stop it.",
 		"b happens at main.f:1 (50 % of the time). Stop it.",
-		"host happens at main.f:1 (1.0 Ps at any time). Stop it.",
+		"host happens at main.f:1 (1 P at any time). Stop it.",
 		"Not the limit: CPU (user code has 10 % of P time), the scheduler (under 0.01 goroutines wait for a P on average), GC (0 % of P time, with all stops of the world).",
 	}
 	for i, p := range v.Parts {

@@ -19,12 +19,12 @@ var deadlinesExpired = &analysis.Analyzer{
 	Doc:  say.Page(pages, "deadlines-expired"),
 	Thresholds: []analysis.Threshold{
 		{
-			Name: "deadlines-expired.count", Doc: "context deadlines that expired", Unit: analysis.Count, Levels: analysis.Levels{Note: 20},
-			Source: "single ones are what deadlines are for",
+			Name: "deadlines-expired.count", Doc: "context deadlines that expired, or waits that they ended", Unit: analysis.Count, Levels: analysis.Levels{Note: 20, Warning: 100},
+			Source: "single ones are what deadlines are for; a hundred are no exception",
 		},
 		{
-			Name: "deadlines-expired.rate", Doc: "context deadlines that expired, per second", Unit: analysis.PerS, Levels: analysis.Levels{Note: 5},
-			Source: "a program that gives up five times a second",
+			Name: "deadlines-expired.rate", Doc: "the same per second", Unit: analysis.PerS, Levels: analysis.Levels{Note: 5, Warning: 50},
+			Source: "a program that gives up five times a second, or fifty",
 		},
 	},
 	Requires: []*analysis.Analyzer{measures.Goroutines, measures.Blocking},
@@ -43,11 +43,6 @@ var deadlinesExpired = &analysis.Analyzer{
 			return nil
 		}
 		rate := say.PerSecond(n, p.Trace.Duration())
-		g := p.Gate(analysis.Grades("count", float64(n)), analysis.Grades("rate", rate))
-		if g.Severity == "" {
-			p.Clear(g)
-			return nil
-		}
 		whole := window.All(p)
 		var shown []analysis.Evidence
 		var cut, waited int64
@@ -62,6 +57,12 @@ var deadlinesExpired = &analysis.Analyzer{
 				}
 			}
 		}
+		most := max(n, cut) // a deadline ends the waits of all that inherit it
+		g := p.Gate(analysis.Grades("count", float64(most)), analysis.Grades("rate", say.PerSecond(most, p.Trace.Duration())))
+		if g.Severity == "" {
+			p.Clear(g)
+			return nil
+		}
 		text := fmt.Sprintf("Context deadlines expire: %s (%s)", analysis.FormatCount(n), analysis.FormatRate(rate))
 		if len(shown) > 0 {
 			text += fmt.Sprintf("; they ended %s, most at %s", say.Counted(cut, "wait", "waits"), shown[0].Func)
@@ -70,7 +71,7 @@ var deadlinesExpired = &analysis.Analyzer{
 			Severity: g.Severity, Confidence: analysis.Inferred, Summary: text,
 			Cost:     evidence.GoTime(p, waited),
 			Evidence: shown,
-			Advice:   "Work that is given up was for nothing: find what makes it late (latency-tail, lock-convoy, netpoll-delay), do less of it at once, or allow it the time it takes. goroutines.created, which counts one for each, should fall.",
+			Advice:   "Find what makes it late (what these waits are for, latency-tail, lock-convoy, netpoll-delay), do less of it at once, or allow it the time it takes: work that is given up was for nothing. goroutines.created, which counts one for each, should fall.",
 			Caveat:   "It is told from the goroutines that the context package starts for a timer. Deadlines of connections (SetReadDeadline) do not show in a trace, nor do those that expired with nobody waiting.",
 		})
 		return nil

@@ -37,10 +37,10 @@ func casesDeadlinesExpired(t *testing.T) {
 		return tr
 	}
 	checktest.At(t, deadlinesExpired, "in a second", func(v int64) *checktest.Trace { return make(int(v), checktest.S) },
-		checktest.Case{V: 0, Want: "n/a"}, checktest.Case{V: 19, Want: "clear"}, checktest.Case{V: 20, Want: "note"})
+		checktest.Case{V: 0, Want: "n/a"}, checktest.Case{V: 19, Want: "clear"}, checktest.Case{V: 20, Want: "note"}, checktest.Case{V: 99, Want: "note"}, checktest.Case{V: 100, Want: "warning"})
 	checktest.At(t, deadlinesExpired, "seconds with 20", func(v int64) *checktest.Trace { return make(20, v*checktest.S) },
 		checktest.Case{V: 4, Want: "note"}, checktest.Case{V: 5, Want: "clear"})
-	for name, want := range map[string]string{"sync/context-cancel": "note", "io/http-mix": "clear", "http-healthy": "clear", "idle": "clear"} {
+	for name, want := range map[string]string{"sync/context-cancel": "warning", "io/http-mix": "clear", "http-healthy": "clear", "idle": "clear"} {
 		checktest.Real(t, name, map[*analysis.Analyzer]string{deadlinesExpired: want})
 	}
 }

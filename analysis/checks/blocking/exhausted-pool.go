@@ -29,11 +29,15 @@ var exhaustedPool = &analysis.Analyzer{
 			Name: "exhausted-pool.share", Doc: "time in which the pool has served nobody, as a share of the trace", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .25}, Source: "as stuck-goroutines.share",
 		},
+		{
+			Name: "exhausted-pool.all", Doc: "share of the living goroutines of a kind that wait at one place that is no known pool, at the end of the trace", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Warning: .5, Error: .9}, Source: "half of them are a program that serves half of its load; nearly all are one that hangs",
+		},
 	},
 	Run: func(p *analysis.Pass) error {
 		h := measures.HoldersOf(p)
-		pools := poolsOf(p, h)
-		if len(pools) == 0 {
+		pools, hangs := poolsOf(p, h), hangsOf(p, h)
+		if len(pools)+len(hangs) == 0 {
 			p.NotApplicable("no goroutine waited for a pool or semaphore; record under load")
 			return nil
 		}
@@ -51,6 +55,9 @@ var exhaustedPool = &analysis.Analyzer{
 				continue
 			}
 			found++
+			for _, place := range pool.places {
+				hangs = slices.DeleteFunc(hangs, func(h hang) bool { return h.place == place })
+			}
 			var shown []analysis.Evidence
 			var waiting []string
 			for _, place := range pool.places {
@@ -61,23 +68,119 @@ var exhaustedPool = &analysis.Analyzer{
 			}
 			taker := ""
 			if kept := pool.kept(); kept != "" {
-				taker = "; gave nothing back while others waited: " + kept
+				taker = ", and " + kept + " never gave anything back"
+			}
+			at := ": " + strings.Join(waiting, ", ")
+			if pool.name == pool.places[0].Label {
+				at = ""
 			}
 			p.Find(analysis.Finding{
 				Severity: g.Severity, Explains: []string{"stuck-goroutines", "lock-convoy/pool"},
-				Summary: fmt.Sprintf("A pool is exhausted for good: nobody was served for the last %s of %s, %s wait for %s: %s%s",
-					p.Dur(stuck), p.Dur(p.Trace.Duration()), say.Counted(pool.open, "goroutine", "goroutines"), pool.name, strings.Join(waiting, ", "), taker),
+				Summary: fmt.Sprintf("A pool is exhausted for good: nobody was served for the last %s of %s, %s wait for %s%s%s",
+					p.Dur(stuck), p.Dur(p.Trace.Duration()), say.Counted(pool.open, "goroutine", "goroutines"), pool.name, taker, at),
 				Cost: evidence.WallTime(p, stuck), Confidence: analysis.Inferred,
 				Evidence: shown,
-				Advice:   "Something was taken and not given back: rows, a response body, a transaction that is not closed on every path, a Release that a return skips. Close with defer right after the error is checked; give the request a deadline, so that it fails instead of hanging. hold.unknown should fall.",
-				Caveat:   "The trace shows that nobody is served, not who holds the rest: who gave nothing back while others waited is told from those that ended waits.",
+				Advice:   "Give back on every path what is taken (close rows, response bodies and transactions, call Release), with defer right after the error is checked. Give the request a deadline, so that it fails instead of hanging. hold.unknown should fall.",
+				Caveat:   "The trace shows that nobody is served, not who holds the rest: who never gave anything back is told from those that ended waits of others.",
 			})
+		}
+		for _, x := range hangs {
+			g := p.Gate(analysis.Grades("all", say.Ratio(x.stay.Open, x.kind.Count-x.kind.Ended)), analysis.Needs("open", float64(x.stay.Open)),
+				analysis.Needs("time", float64(x.since(p))), analysis.Needs("share", say.Ratio(x.since(p), p.Trace.Duration())))
+			if g.Severity == "" || found == evidence.MaxFindings {
+				near = near.Nearer(g.At(x.place.Label))
+				continue
+			}
+			found++
+			p.Find(x.finding(p, g.Severity))
 		}
 		if found == 0 {
 			p.Clear(near)
 		}
 		return nil
 	},
+}
+
+// hang is where goroutines of one kind wait that nobody can go on serving, it seems.
+type hang struct {
+	place *measures.HeldPlace
+	kind  *measures.GoKind
+	stay  *measures.Stay
+	gone  []string // the kinds of goroutines that ended the waits there, all of which have ended
+}
+
+// hangsOf are the places where goroutines wait to send to such as have all ended, or wait
+// for something that they did not have to wait for while they did other things: what is
+// there for all is used up.
+func hangsOf(p *analysis.Pass, h *measures.HeldPlaces) (hangs []hang) {
+	for _, place := range h.Places {
+		if place.Open == 0 || len(place.Waiters) == 0 {
+			continue
+		}
+		x := hang{place: place, kind: place.Waiters[0].Kind}
+		x.stay = x.kind.At(place.ID)
+		if x.stay == nil || x.stay.Parked != "" || x.stay.Open == 0 {
+			continue
+		}
+		switch place.Place.Prim {
+		case parse.PrimChanSend:
+			for _, k := range place.Holders {
+				if k.Kind.Ended == k.Kind.Count {
+					x.gone = append(x.gone, k.Kind.Name)
+				}
+			}
+			if len(x.gone) > 0 && len(x.gone) == len(place.Holders) {
+				hangs = append(hangs, x)
+			}
+		case parse.PrimChanReceive, parse.PrimSelect, parse.PrimCond:
+			var elsewhere int64
+			for _, s := range x.kind.Stays {
+				if s != x.stay {
+					elsewhere += s.N
+				}
+			}
+			if place.Place.Own && hardly*(x.stay.N-x.stay.Open) <= x.stay.Open && elsewhere >= busyBefore*x.stay.Open {
+				hangs = append(hangs, x)
+			}
+		}
+	}
+	return hangs
+}
+
+// hardly is how many goroutines must hang where one wait ended before: where they are
+// served now and then they wait for work.
+const hardly = 4
+
+// busyBefore is how often a goroutine must have waited elsewhere, on average, before it
+// hangs: who never did anything else waits for work.
+const busyBefore = 3
+
+// since is for how long nobody was served.
+func (x *hang) since(p *analysis.Pass) int64 {
+	return min(int64(p.Trace.To-max(x.place.Last, p.Trace.From)), x.stay.Oldest)
+}
+
+func (x *hang) finding(p *analysis.Pass, s analysis.Severity) analysis.Finding {
+	f := analysis.Finding{
+		Code: "exhausted-pool/hang", Severity: s, Explains: []string{"stuck-goroutines", "lock-convoy/pool", "lock-convoy/senders"},
+		Cost: evidence.WallTime(p, x.since(p)), Confidence: analysis.Heuristic,
+		Evidence: []analysis.Evidence{{From: p.Rel(p.Trace.To) - x.since(p), To: p.Rel(p.Trace.To), Func: p.SiteName(x.place.Place.Stack),
+			Note: fmt.Sprintf("%s waiting at the end", say.Counted(x.stay.Open, "goroutine", "goroutines")), Stack: p.Stack(x.place.Place.Stack)}},
+		Advice: "Look for what was taken and not put back: a return or an error that skips it, a goroutine that ended with it. Put back with defer; give the wait a deadline, so that it fails instead of hanging. hold.unknown should fall.",
+		Caveat: "Who holds what is not in the trace: that it is used up is told from goroutines that hardly ever waited there before and all do now. Workers that have done all there was look the same where they wait in a function of their own.",
+	}
+	if len(x.gone) == 0 && s == analysis.Error {
+		f.Severity = analysis.Warning // a guess
+	}
+	who := fmt.Sprintf("%s of %s", analysis.FormatCount(x.stay.Open), say.Counted(x.kind.Count-x.kind.Ended, "goroutine", "goroutines"))
+	f.Summary = fmt.Sprintf("Goroutines hang: %s of %s wait at %s, and nobody ended a wait there for the last %s of %s", who, x.kind.Name, x.place.Label, p.Dur(x.since(p)), p.Dur(p.Trace.Duration()))
+	if len(x.gone) > 0 {
+		f.Confidence = analysis.Inferred
+		f.Summary += fmt.Sprintf("; who received there has ended: %s, last served %s", strings.Join(x.gone, ", "), p.At(x.place.Last))
+		f.Advice = fmt.Sprintf("See why %s returned (a panic that was recovered, an error, a context) and start it again, or close what its senders wait for: select on a done channel beside the send. hold.unknown should fall.", x.gone[0])
+		f.Caveat = "Another goroutine may receive there later; none did up to the end of the trace."
+	}
+	return f
 }
 
 // pool is something that goroutines take and give back, by the function that waits for it.
@@ -101,7 +204,7 @@ func poolsOf(p *analysis.Pass, h *measures.HeldPlaces) (pools []*pool) {
 		inner := p.Trace.String(place.Place.Inner)
 		name := inner
 		if !takes(inner) {
-			if name = place.Label; place.Own < .5 || place.Waits == 0 {
+			if name = place.Label; place.Waits == 0 || place.Own < .5 && !servesItself(place) {
 				continue
 			}
 		}
@@ -121,6 +224,19 @@ func poolsOf(p *analysis.Pass, h *measures.HeldPlaces) (pools []*pool) {
 		}
 	}
 	return pools
+}
+
+// servesItself reports whether nine in ten and more of the waits at a place were ended by
+// kinds of goroutines that wait there themselves.
+func servesItself(place *measures.HeldPlace) bool {
+	var own, all int64
+	for _, k := range place.Holders {
+		all += k.N
+		if slices.ContainsFunc(place.Waiters, func(w measures.KindShare) bool { return w.Kind == k.Kind }) {
+			own += k.N
+		}
+	}
+	return all > 0 && 10*own >= 9*all
 }
 
 // takes reports whether a function takes something that is given back later: a

@@ -21,6 +21,40 @@ func exhausted(t *testing.T, open int, since, length int64) *checktest.Trace {
 	})
 }
 
+// hanging is a trace in which so many of all senders wait up to its end for one that
+// received before and has ended then, or has not.
+func hanging(t *testing.T, waiting, all int, ends bool) *checktest.Trace {
+	return checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
+		server := s.Go("main.dispatch")
+		s.Go("main.main") // runs to the end
+		for i := range all {
+			from := s.Go("main.quote")
+			from.Wait(int64(i+1)*ms, int64(i+2)*ms, server, "main.dispatch:3", "runtime.chansend1", "main.ask:7")
+			if i < waiting {
+				from.Block(200*ms+int64(i), "runtime.chansend1", "main.ask:7")
+			}
+		}
+		if ends {
+			server.End(150 * ms)
+		}
+	})
+}
+
+// usedUp is a trace in which goroutines that waited elsewhere before all wait to receive
+// up to its end.
+func usedUp(t *testing.T, n, elsewhere int) *checktest.Trace {
+	return checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
+		s.Go("main.main") // runs to the end
+		for i := range n {
+			g := s.Go("main.client")
+			for k := range int64(elsewhere) {
+				g.Wait((10*k+1)*ms+int64(i), (10*k+2)*ms+int64(i), nil, "", "time.Sleep")
+			}
+			g.Block(200*ms+int64(i), "runtime.chanrecv1", "main.take:5")
+		}
+	})
+}
+
 func TestExhaustedPool(t *testing.T) {
 	checktest.Run(t, exhaustedPool, func(t *testing.T) {
 		checktest.At(t, exhaustedPool, "no pool", func(int64) *checktest.Trace { return stage{workers: 1, senders: 1, sending: ms, waits: 1}.tell(t) }, checktest.Case{V: 0, Want: "n/a"})
@@ -30,9 +64,19 @@ func TestExhaustedPool(t *testing.T) {
 			checktest.Case{V: 490, Want: "clear"}, checktest.Case{V: 510, Want: "error"})
 		checktest.At(t, exhaustedPool, "ms of the trace", func(v int64) *checktest.Trace { return exhausted(t, 12, 600*ms, v*ms) },
 			checktest.Case{V: 2300, Want: "error"}, checktest.Case{V: 2500, Want: "clear"})
+		checktest.At(t, exhaustedPool, "of 20 senders to one that ended", func(v int64) *checktest.Trace { return hanging(t, int(v), 20, true) },
+			checktest.Case{V: 9, Want: "clear"}, checktest.Case{V: 10, Want: "warning/hang"}, checktest.Case{V: 17, Want: "warning/hang"}, checktest.Case{V: 18, Want: "error/hang"})
+		checktest.At(t, exhaustedPool, "senders to one that is busy", func(v int64) *checktest.Trace { return hanging(t, int(v), 20, false) },
+			checktest.Case{V: 20, Want: "n/a"})
+		checktest.At(t, exhaustedPool, "waits elsewhere of 4 that wait for something that is used up", func(v int64) *checktest.Trace { return usedUp(t, 4, int(v)) },
+			checktest.Case{V: 2, Want: "n/a"}, checktest.Case{V: 3, Want: "warning/hang"})
 	})
+	gone := checktest.Report(t, exhaustedPool, hanging(t, 4, 4, true)).Results[0].Findings[0]
+	if gone.Code != "exhausted-pool/hang" || !strings.Contains(gone.Summary, "4 of 4 goroutines of main.quote wait at main.ask:7") || !strings.Contains(gone.Summary, "main.dispatch") {
+		t.Error(gone.Summary)
+	}
 	f := checktest.Report(t, exhaustedPool, exhausted(t, 12, 700*ms, 1000*ms)).Results[0].Findings[0]
-	if !strings.Contains(f.Summary, "12 goroutines wait") || !strings.Contains(f.Summary, "main.lookup:20") || !strings.Contains(f.Summary, "gave nothing back while others waited: main.export") {
+	if !strings.Contains(f.Summary, "12 goroutines wait") || !strings.Contains(f.Summary, "main.lookup:20") || !strings.Contains(f.Summary, "main.export never gave anything back") {
 		t.Error(f.Summary)
 	}
 }

@@ -3,6 +3,7 @@ package blocking
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
@@ -63,7 +64,7 @@ var lockConvoy = &analysis.Analyzer{
 		found := 0
 		var near, nearSender analysis.Gate
 		for _, w := range sites {
-			if w.Lock != measures.LockMutex && w.Lock != measures.LockOnce {
+			if w.Lock != measures.LockMutex && w.Lock != measures.LockOnce && w.Lock != measures.LockWrite {
 				continue
 			}
 			at, long, n := window.Worst(p, w.OverTime, window.Moment, window.Mean(0)), w.Long(), w.Spans-w.Idle
@@ -79,7 +80,10 @@ var lockConvoy = &analysis.Analyzer{
 			found++
 			lock := "a lock"
 			advice := "Hold the lock for less time: no I/O, sleep, channel operation or large copy under it; then split it (by key, or one for each P) or replace it by a copy that readers load atomically. block.sync.total should fall."
-			if w.Lock == measures.LockOnce {
+			switch w.Lock {
+			case measures.LockWrite:
+				lock, advice = "the write lock of a sync.RWMutex", "Shorten what is done under the lock, by its readers too: a writer waits until all of them have left. block.sync.total should fall."
+			case measures.LockOnce:
 				lock, advice = "a sync.Once", "Do this initialization before the goroutines that need it start, or make it shorter. block.sync.total should fall."
 			}
 			var explains []string
@@ -157,6 +161,21 @@ func handedOver(p *analysis.Pass, w *measures.WaitingAt) bool {
 	return evidence.Causes(here, all)
 }
 
+// knownPool reports whether goroutines wait at a place in a library function that takes
+// something from a pool. Of net/http it is the limit of connections where those in use end
+// the waits, not dials.
+func knownPool(p *analysis.Pass, h *measures.HeldPlaces, w *measures.WaitingAt) bool {
+	place := h.At(p.Trace.PlaceOf(w.Stack))
+	if place == nil {
+		return false
+	}
+	inner := p.Trace.String(place.Place.Inner)
+	if inner == "net/http.(*Transport).getConn" {
+		return len(place.Holders) > 0 && strings.HasPrefix(place.Holders[0].Kind.Name, "net/http.(*persistConn).")
+	}
+	return takes(inner)
+}
+
 // findPools finds places where goroutines wait for their turn with what a channel
 // holds, and says so: connections, tokens, slots. Workers that wait for work are woken by
 // goroutines that do not wait there.
@@ -166,8 +185,12 @@ func findPools(p *analysis.Pass, h *measures.HeldPlaces, sites []*measures.Waiti
 		if r := w.Label[0]; r != "chan receive" && r != "chan send" && r != "select" {
 			continue
 		}
-		own, late := w.Turns()
-		g := p.Gate(analysis.Grades("queue", mean), analysis.Grades("length", float64(w.Long())), analysis.Needs("waits", float64(n)), analysis.Needs("own", own), analysis.Needs("turns", late))
+		queue := []analysis.Condition{analysis.Grades("queue", mean), analysis.Grades("length", float64(w.Long())), analysis.Needs("waits", float64(n))}
+		if !knownPool(p, h, w) {
+			own, late := w.Turns()
+			queue = append(queue, analysis.Needs("own", own), analysis.Needs("turns", late))
+		}
+		g := p.Gate(queue...)
 		if g.Severity == "" || len(pools) == evidence.MaxFindings {
 			near = near.Nearer(g.At(w.Label[1]))
 			continue
@@ -179,7 +202,7 @@ func findPools(p *analysis.Pass, h *measures.HeldPlaces, sites []*measures.Waiti
 		}
 		p.Find(held(p, h, w, analysis.Finding{
 			Code: "lock-convoy/pool", Severity: g.Severity,
-			Summary: fmt.Sprintf("Goroutines queue for what others of them give back at %s, %s: %s waited at any time, %s in %s, longest %s%s",
+			Summary: fmt.Sprintf("Goroutines queue for their turn at %s, %s: %s waited at any time, %s in %s, longest %s%s",
 				w.Label[1], what, say.Number(mean), p.Dur(w.Busy()), say.Counted(n, "wait", "waits"), p.Dur(w.Max), w.WokenBy(p)),
 			Cost: evidence.GoTime(p, w.Busy()), Confidence: analysis.Inferred,
 			Evidence: w.Evidence(p, window.Worst(p, w.OverTime, window.Moment, window.Mean(0)), "the longest queue in 100 ms"),

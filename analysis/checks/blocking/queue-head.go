@@ -18,8 +18,8 @@ var queueHead = &analysis.Analyzer{
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "queue-head.share", Doc: "share of the time in which goroutines wait behind one that waits itself at the head of the queue", Unit: analysis.Ratio,
-			Levels: analysis.Levels{Note: .02, Warning: .1},
-			Source: "the least cost of a warning; a tenth of the time shows in the tail of every tenth request",
+			Levels: analysis.Levels{Note: .02, Warning: .1, Error: .5},
+			Source: "the least cost of a warning; a tenth of the time shows in the tail of every tenth request; half of it in every second one",
 		},
 		{
 			Name: "queue-head.waiting", Doc: "goroutines that wait behind it, mean of the trace; with fewer the finding is a note", Unit: analysis.Count,
@@ -65,7 +65,7 @@ var queueHead = &analysis.Analyzer{
 					first.Holder, head.Label, analysis.FormatRatio(share), place.Waiting(), p.Dur(place.Busy()), say.Counted(place.Waits, "wait", "waits"), p.Dur(place.Longest), r.text()),
 				Cost: evidence.WallTime(p, ns), Confidence: analysis.Inferred,
 				Evidence: append(shown, r.evidence(p)...)[:min(maxEvidence, 1+len(r.evidence(p)))],
-				Advice:   fmt.Sprintf("A queue is served in order: who asks for much blocks who asks for little, though that is free. Let %s ask for less at once (in steps), use a queue of its own for it, or let it run when nobody else does. hold.waiting should fall.", first.Holder),
+				Advice:   fmt.Sprintf("Let %s ask for less at once (in steps), use a queue of its own for it, or let it run when nobody else does: a queue is served in order, so who asks for much blocks who asks for little, though that is free. hold.waiting should fall.", first.Holder),
 				Caveat:   "That both wait in one queue is told from the library function that they wait in. A chain of several places is made of their sums, not of one wait.",
 			})
 		}

@@ -32,7 +32,7 @@ func TestQueueHead(t *testing.T) {
 	checktest.Run(t, queueHead, func(t *testing.T) {
 		checktest.At(t, queueHead, "no queue", func(int64) *checktest.Trace { return stage{workers: 1, senders: 1, sending: ms, waits: 1}.tell(t) }, checktest.Case{V: 0, Want: "n/a"})
 		checktest.At(t, queueHead, "ms at the head", func(v int64) *checktest.Trace { return headStory(t, 12, v*ms, 12) },
-			checktest.Case{V: 19, Want: "clear"}, checktest.Case{V: 21, Want: "note"}, checktest.Case{V: 97, Want: "note"}, checktest.Case{V: 103, Want: "warning"})
+			checktest.Case{V: 19, Want: "clear"}, checktest.Case{V: 21, Want: "note"}, checktest.Case{V: 97, Want: "note"}, checktest.Case{V: 103, Want: "warning"}, checktest.Case{V: 490, Want: "warning"}, checktest.Case{V: 510, Want: "error"})
 		checktest.At(t, queueHead, "behind it, for 250 ms", func(v int64) *checktest.Trace { return headStory(t, 12, 250*ms, int(v)) },
 			checktest.Case{V: 3, Want: "note"}, checktest.Case{V: 4, Want: "warning"})
 		checktest.At(t, queueHead, "waits", func(v int64) *checktest.Trace { return headStory(t, int(v), 990*ms, 1) },

@@ -10,6 +10,10 @@ import (
 	"github.com/tracelens/tracelens/parse"
 )
 
+// rounds is how often each goroutine must wait for a tick, on average: who waits once
+// waits for a timeout.
+const rounds = 3
+
 var rateLimiter = &analysis.Analyzer{
 	Name:     "rate-limiter",
 	Doc:      say.Page(pages, "rate-limiter"),
@@ -31,6 +35,14 @@ var rateLimiter = &analysis.Analyzer{
 		{
 			Name: "rate-limiter.time", Doc: "time in this function", Unit: analysis.NS,
 			Levels: analysis.Levels{Note: 100e6}, Source: "ten time slices (proc.go:forcePreemptNS)",
+		},
+		{
+			Name: "rate-limiter.sharing", Doc: "goroutines that wait for ticks at one place, mean of the trace", Unit: analysis.Count,
+			Levels: analysis.Levels{Note: 3}, Source: "tickers of their own that come at even distances by chance: one in 25 for three goroutines, one in 600 for five",
+		},
+		{
+			Name: "rate-limiter.even", Doc: "time between ticks there that a tenth is shorter than, over the median", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Note: .8}, Source: "one ticker: 1; goroutines with tickers of their own that began together: 0",
 		},
 	},
 	Run: func(p *analysis.Pass) error {
@@ -58,7 +70,7 @@ var rateLimiter = &analysis.Analyzer{
 				p.Find(analysis.Finding{
 					Severity: g.Severity,
 					Summary: fmt.Sprintf("A limit of the rate holds %s up: %s of %s waiting at %s (%s in %s, longest %s), until a timer ends it; not the CPU, not the network",
-						k.Title(), analysis.FormatRatio(share), lives(k), s.Label, p.Dur(s.NS), say.Counted(s.N, "wait", "waits"), p.Dur(s.Longest)),
+						k.Title(), analysis.FormatRatio(share), k.Lives(), s.Label, p.Dur(s.NS), say.Counted(s.N, "wait", "waits"), p.Dur(s.Longest)),
 					Cost: evidence.WallTime(p, min(s.NS/max(k.Count, 1), p.Trace.Duration())), Confidence: analysis.Inferred,
 					Evidence: []analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: p.SiteName(s.Place.Stack), Note: analysis.FormatRatio(share) + " of the lives of " + k.Title(), Stack: p.Stack(s.Place.Stack)})},
 					Advice:   "The program waits on purpose: raise the limit if who is behind it can take more, ask less often (a cache, batches, watching instead of polling), or start fewer of these goroutines. kinds.busy should fall.",
@@ -66,10 +78,39 @@ var rateLimiter = &analysis.Analyzer{
 				})
 			}
 		}
+		for _, place := range measures.HoldersOf(p).Places {
+			if pr := place.Place.Prim; pr != parse.PrimChanReceive && pr != parse.PrimSelect || place.Place.Call != 0 || len(place.Waiters) != 1 || place.Timed() < p.Limit("timer") {
+				continue
+			}
+			k, ticks := place.Waiters[0].Kind, place.Ticks()
+			s := k.At(place.ID)
+			if s == nil || k.Count < 2 || s.N < rounds*k.Count {
+				continue
+			}
+			any = true
+			each := ticks.QuantileAny(.5)
+			share, sharing := k.Share(s.NS), say.Ratio(place.Waited, p.Trace.Duration())
+			g := p.Gate(analysis.Grades("share", share), analysis.Needs("waits", float64(ticks.N())), analysis.Needs("time", float64(place.Held)),
+				analysis.Needs("sharing", sharing), analysis.Needs("even", say.Ratio(ticks.QuantileAny(.1), each)))
+			if g.Severity == "" || found == evidence.MaxFindings {
+				near = near.Nearer(g.At(s.Label))
+				continue
+			}
+			found++
+			p.Find(analysis.Finding{
+				Code: "rate-limiter/ticker", Severity: g.Severity,
+				Summary: fmt.Sprintf("One ticker paces %s: %s of %s waiting at %s, where each tick, one in %s, lets one of them go on (%s at any time wait, %s)",
+					k.Title(), analysis.FormatRatio(share), k.Lives(), s.Label, p.Dur(each), say.Number(sharing), say.Counted(ticks.N(), "tick", "ticks")),
+				Cost: evidence.WallTime(p, min(s.NS/k.Count, p.Trace.Duration())), Confidence: analysis.Heuristic,
+				Evidence: []analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: p.SiteName(place.Place.Stack), Note: analysis.FormatRatio(share) + " of the lives of " + k.Title(), Stack: p.Stack(place.Place.Stack)})},
+				Advice:   "If who is behind it can take more, tick more often, or give each goroutine a ticker of its own; else fewer of these goroutines do as much. kinds.parked should fall.",
+				Caveat:   "That it is one ticker is told from ticks at even distances, each of which wakes one goroutine. Tickers of their own may come so by chance.",
+			})
+		}
 		switch {
 		case found > 0:
 		case !any:
-			p.NotApplicable("no goroutine waited for a timer in a function of a library")
+			p.NotApplicable("no goroutine waited for a timer in a function of a library, nor several at one place")
 		default:
 			p.Clear(near)
 		}

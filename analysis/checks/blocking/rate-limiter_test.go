@@ -24,6 +24,28 @@ func limited(t *testing.T, length int64, n int, total, others int64) *checktest.
 	})
 }
 
+// ticked is a trace in which goroutines take turns with ticks, each third of which is
+// early by some time.
+func ticked(t *testing.T, goroutines, ticks int, early int64) *checktest.Trace {
+	return checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
+		s.Go("main.main") // runs to the end
+		each := 1000 * ms / int64(ticks+1)
+		var ws []*checktest.Actor
+		for range goroutines {
+			ws = append(ws, s.Go("main.worker"))
+		}
+		since := make([]int64, goroutines)
+		for i := range ticks {
+			k, at := i%goroutines, int64(i+1)*each-int64(i%3%2)*early
+			ws[k].Wait(since[k]+1000+int64(k), at, nil, "", "runtime.chanrecv1")
+			since[k] = at
+		}
+		for k, w := range ws {
+			w.Block(since[k]+1000+int64(k), "runtime.chanrecv1")
+		}
+	})
+}
+
 func TestRateLimiter(t *testing.T) {
 	checktest.Run(t, rateLimiter, func(t *testing.T) {
 		checktest.At(t, rateLimiter, "no limiter", func(int64) *checktest.Trace { return stage{workers: 1, senders: 1, sending: ms, waits: 1}.tell(t) }, checktest.Case{V: 0, Want: "n/a"})
@@ -35,6 +57,10 @@ func TestRateLimiter(t *testing.T) {
 			checktest.Case{V: 114, Want: "warning"}, checktest.Case{V: 132, Want: "n/a"})
 		checktest.At(t, rateLimiter, "ms of a short trace", func(v int64) *checktest.Trace { return limited(t, 150*ms, 20, v*ms, 0) },
 			checktest.Case{V: 99, Want: "clear"}, checktest.Case{V: 101, Want: "warning"})
+		checktest.At(t, rateLimiter, "goroutines with one ticker", func(v int64) *checktest.Trace { return ticked(t, int(v), 48, 0) },
+			checktest.Case{V: 1, Want: "n/a"}, checktest.Case{V: 2, Want: "clear"}, checktest.Case{V: 3, Want: "clear"}, checktest.Case{V: 4, Want: "warning/ticker"})
+		checktest.At(t, rateLimiter, "tenths of ms by which each third tick of 10 ms is early", func(v int64) *checktest.Trace { return ticked(t, 5, 99, v*100_000) },
+			checktest.Case{V: 19, Want: "warning/ticker"}, checktest.Case{V: 21, Want: "clear"})
 	})
 	f := checktest.Report(t, rateLimiter, limited(t, 1000*ms, 20, 600*ms, 0)).Results[0].Findings[0]
 	if !strings.Contains(f.Summary, "main.worker up") || !strings.Contains(f.Summary, "main.do:21 → golang.org/x/time/rate.(*Limiter).Wait") {

@@ -23,8 +23,8 @@ var saturatedStage = &analysis.Analyzer{
 		},
 		{
 			Name: "saturated-stage.waiting", Doc: "goroutines that wait to hand their work to a stage, mean of the trace", Unit: analysis.Count,
-			Levels: analysis.Levels{Note: .5, Warning: 2},
-			Source: "every second moment somebody waits; with two at any time half of the work could go on beside",
+			Levels: analysis.Levels{Note: .25, Warning: .5, Error: 16},
+			Source: "somebody waits for a quarter of the time: what is behind could be a third faster; for half of it, twice as fast; sixteen at any time as lock-convoy.queue",
 		},
 		{
 			Name: "saturated-stage.waits", Doc: "waits to hand work to it", Unit: analysis.Count,
@@ -45,7 +45,7 @@ var saturatedStage = &analysis.Analyzer{
 		found, any := 0, false
 		var near analysis.Gate
 		for _, place := range h.Places {
-			if place.Place.Prim != parse.PrimChanSend || len(place.Holders) == 0 {
+			if !handsOver(p, place) || len(place.Holders) == 0 {
 				continue
 			}
 			k := place.Holders[0]
@@ -73,6 +73,9 @@ var saturatedStage = &analysis.Analyzer{
 			if leadsTo(h, place) {
 				explains = []string{"limits/contention"} // which names the costliest place
 			}
+			if owner, share := evidence.Alone(p); owner == k.Kind && share >= evidence.ExplainsFrom {
+				explains = append(explains, "serial-section", "limits/serial") // it runs while the others wait for it
+			}
 			f := analysis.Finding{
 				Severity: g.Severity, Explains: explains, Cost: evidence.WallTime(p, min(place.Held, wall)), Confidence: analysis.Measured,
 				Evidence: append([]analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: p.SiteName(place.Place.Stack), Note: say.Number(waiting) + " wait to hand over work", Stack: p.Stack(place.Place.Stack)})}, r.evidence(p)...),
@@ -81,12 +84,14 @@ var saturatedStage = &analysis.Analyzer{
 			}
 			if p.Met("busy", busy) {
 				f.Summary = fmt.Sprintf("%s cannot keep up: busy for %s of %s, while %s at any time wait to hand over work at %s (%s in %s)%s",
-					k.Kind.Title(), analysis.FormatRatio(busy), lives(k.Kind), say.Number(waiting), place.Label, p.Dur(place.Busy()), say.Counted(place.Waits, "wait", "waits"), r.text())
+					k.Kind.Title(), analysis.FormatRatio(busy), k.Kind.Lives(), say.Number(waiting), place.Label, p.Dur(place.Busy()), say.Counted(place.Waits, "wait", "waits"), r.text())
 			} else {
 				f.Code = "saturated-stage/skewed"
 				f.Summary = fmt.Sprintf("The work of %s is uneven: %s of %s are busy all the time, on average they are for %s, and %s at any time wait to hand over work at %s%s",
 					k.Kind.Name, analysis.FormatCount(full), analysis.FormatCount(all), analysis.FormatRatio(mean), say.Number(waiting), place.Label, r.text())
-				f.Advice = "Let all of them take from one queue, or spread the keys better: the busy ones hold up work that the idle ones could do. hold.time should fall."
+				if r.chain.Root.Kind == measures.RootRunning {
+					f.Advice = "Let all of them take from one queue, or spread the keys better: the busy ones hold up work that the idle ones could do. hold.time should fall."
+				}
 				f.Confidence = analysis.Inferred
 			}
 			found++
@@ -103,22 +108,23 @@ var saturatedStage = &analysis.Analyzer{
 	},
 }
 
+// handsOver reports whether goroutines wait at a place until another one takes what they
+// have.
+func handsOver(p *analysis.Pass, place *measures.HeldPlace) bool {
+	return place.Place.Prim == parse.PrimChanSend || p.Trace.String(place.Place.Inner) == "io.(*pipe).write"
+}
+
 // leadsTo reports whether the costliest wait for a lock or to send is at a place, or for
 // what waits there.
 func leadsTo(h *measures.HeldPlaces, place *measures.HeldPlace) bool {
 	i := slices.IndexFunc(h.Places, func(o *measures.HeldPlace) bool {
 		return o.Place.Prim == parse.PrimChanSend || o.Place.Prim.Lock()
 	})
+	if i < 0 {
+		return false
+	}
 	chain := h.Chain(h.Places[i])
 	return slices.ContainsFunc(chain.Steps, func(s measures.ChainStep) bool { return s.Place == place })
-}
-
-// lives is whose life a share is of.
-func lives(k *measures.GoKind) string {
-	if k.Count == 1 {
-		return "its life"
-	}
-	return "their lives"
 }
 
 // idleOf is the time in which goroutines of a kind waited for work.

@@ -66,9 +66,10 @@ func TestSaturatedStage(t *testing.T) {
 		}
 		at("no senders", func(x *stage, v int64) { x.senders = 0 }, checktest.Case{V: 0, Want: "n/a"})
 		at("ms that each of 3 waits", func(x *stage, v int64) { x.sending = v * ms },
-			checktest.Case{V: 165, Want: "clear"}, checktest.Case{V: 168, Want: "note"}, checktest.Case{V: 660, Want: "note"}, checktest.Case{V: 670, Want: "warning"})
+			checktest.Case{V: 82, Want: "clear"}, checktest.Case{V: 85, Want: "note"}, checktest.Case{V: 165, Want: "note"}, checktest.Case{V: 168, Want: "warning"})
+		at("senders", func(x *stage, v int64) { x.senders = int(v) }, checktest.Case{V: 17, Want: "warning"}, checktest.Case{V: 18, Want: "error"})
 		at("µs without work", func(x *stage, v int64) { x.idleNS = v * 1000 }, checktest.Case{V: 29500, Want: "warning"}, checktest.Case{V: 31500, Want: "clear"})
-		at("waits", func(x *stage, v int64) { x.senders, x.waits = 1, int(v) }, checktest.Case{V: 9, Want: "clear"}, checktest.Case{V: 10, Want: "note"})
+		at("waits", func(x *stage, v int64) { x.senders, x.waits = 1, int(v) }, checktest.Case{V: 9, Want: "clear"}, checktest.Case{V: 10, Want: "warning"})
 		at("ms that others end", func(x *stage, v int64) { x.others = v * ms }, checktest.Case{V: 340, Want: "warning"}, checktest.Case{V: 390, Want: "clear"})
 		at("workers without work of 20", func(x *stage, v int64) { x.workers, x.idle = 20, int(v) },
 			checktest.Case{V: 9, Want: "clear"}, checktest.Case{V: 10, Want: "warning/skewed"})

@@ -17,8 +17,8 @@ var slowHandover = &analysis.Analyzer{
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "slow-handover.share", Doc: "share of the time in which goroutines wait at one place for another that is only waiting for a P", Unit: analysis.Ratio,
-			Levels: analysis.Levels{Note: .1, Warning: .25},
-			Source: "the price of the hand-over itself: a tenth of the time shows, a quarter is worth another design",
+			Levels: analysis.Levels{Note: .1, Warning: .25, Error: .5},
+			Source: "the price of the hand-over itself: a tenth of the time shows, a quarter is worth another design, with half of it the program takes twice as long",
 		},
 		{
 			Name: "slow-handover.waits", Doc: "waits at this place", Unit: analysis.Count,
@@ -59,10 +59,14 @@ var slowHandover = &analysis.Analyzer{
 			if len(place.Holders) > 0 {
 				other = place.Holders[0].Kind.Name
 			}
+			verb := "wait"
+			if len(place.Waiters) == 1 && place.Waiters[0].Kind.Count == 1 {
+				verb = "waits"
+			}
 			p.Find(analysis.Finding{
 				Severity: g.Severity,
-				Summary: fmt.Sprintf("Handing over costs more than the work: %s wait at %s for %s, which is only waiting to run for %s of the time (%s, %s each) and runs %s for each; %s hand-overs a second",
-					place.Waiting(), place.Label, other, analysis.FormatRatio(share), say.Counted(place.Waits, "time", "times"), p.Dur(hop/place.Waits), p.Dur(ran/place.Waits),
+				Summary: fmt.Sprintf("Handing over costs more than the work: %s %s at %s for %s, which is only waiting to run for %s of the time (%s, %s each) and runs %s for each; %s hand-overs a second",
+					place.Waiting(), verb, place.Label, other, analysis.FormatRatio(share), say.Counted(place.Waits, "time", "times"), p.Dur(hop/place.Waits), p.Dur(ran/place.Waits),
 					say.Number(say.PerSecond(place.Waits, p.Trace.Duration()))),
 				Cost: evidence.WallTime(p, hop), Confidence: analysis.Measured,
 				Evidence: append([]analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: p.SiteName(place.Place.Stack), Note: "waits here for the other", Stack: p.Stack(place.Place.Stack)})}, r.evidence(p)...),

@@ -38,7 +38,7 @@ func TestSlowHandover(t *testing.T) {
 		checktest.At(t, slowHandover, "hand-overs", func(v int64) *checktest.Trace { return handovers(t, int(v), 4*ms, 1000, 0) },
 			checktest.Case{V: 99, Want: "n/a"}, checktest.Case{V: 101, Want: "warning"})
 		checktest.At(t, slowHandover, "µs for each of 1,000", func(v int64) *checktest.Trace { return handovers(t, 1000, v*1000, 1000, 0) },
-			checktest.Case{V: 98, Want: "clear"}, checktest.Case{V: 102, Want: "note"}, checktest.Case{V: 246, Want: "note"}, checktest.Case{V: 254, Want: "warning"})
+			checktest.Case{V: 98, Want: "clear"}, checktest.Case{V: 102, Want: "note"}, checktest.Case{V: 246, Want: "note"}, checktest.Case{V: 254, Want: "warning"}, checktest.Case{V: 490, Want: "warning"}, checktest.Case{V: 510, Want: "error"})
 		checktest.At(t, slowHandover, "µs of work", func(v int64) *checktest.Trace { return handovers(t, 1000, 300e3, v*1000, 0) },
 			checktest.Case{V: 145, Want: "warning"}, checktest.Case{V: 155, Want: "clear"})
 		checktest.At(t, slowHandover, "of 1,000 with busy Ps", func(v int64) *checktest.Trace { return handovers(t, 1000, 300e3, 1000, int(v)) },

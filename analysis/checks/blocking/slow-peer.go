@@ -18,8 +18,8 @@ var slowPeer = &analysis.Analyzer{
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "slow-peer.blocked", Doc: "goroutines blocked in writing to the network at one place, mean of the trace", Unit: analysis.Count,
-			Levels: analysis.Levels{Note: .1, Warning: .25},
-			Source: "a write waits only when the peer is a whole socket buffer behind: a tenth and a quarter of the time are no moment of congestion",
+			Levels: analysis.Levels{Note: .1, Warning: .25, Error: 16},
+			Source: "a write waits only when the peer is a whole socket buffer behind: a tenth and a quarter of the time are no moment of congestion; sixteen at any time as lock-convoy.queue",
 		},
 		{
 			Name: "slow-peer.length", Doc: "length of the waits there, on average", Unit: analysis.NS,

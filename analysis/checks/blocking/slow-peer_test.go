@@ -57,14 +57,14 @@ func TestSlowPeer(t *testing.T) {
 func TestByHolderTraces(t *testing.T) {
 	checktest.ExpectAll(t, []*analysis.Analyzer{slowPeer, saturatedStage, exhaustedPool, queueHead, rateLimiter, stuckFinalizer, slowHandover, periodicStall}, []checktest.Expect{
 		{Trace: "bugs/c-watchcache", Code: "slow-peer", Severity: analysis.Warning, Names: "main.(*cacheWatcher).process"},
-		{Trace: "bugs/z-pool", Code: "saturated-stage", Severity: analysis.Warning, Names: "main.(*dialPool).worker"},
-		{Trace: "sync/select-fanin", Code: "saturated-stage", Severity: analysis.Warning, Names: "main.faninConsumer"},
-		{Trace: "sync/chan-slow-stage", Code: "saturated-stage", Severity: analysis.Note, Names: "main.stageSlow"},
+		{Trace: "bugs/z-pool", Code: "saturated-stage", Severity: analysis.Error, Names: "main.(*dialPool).worker"},
+		{Trace: "sync/select-fanin", Code: "saturated-stage", Severity: analysis.Error, Names: "main.faninConsumer"},
+		{Trace: "sync/chan-slow-stage", Code: "saturated-stage", Severity: analysis.Warning, Names: "main.stageSlow"},
 		{Trace: "bugs/i-dbleak", Code: "exhausted-pool", Severity: analysis.Error, Names: "main.(*shop).listOrders"},
 		{Trace: "bugs/d-semaphore", Code: "queue-head", Severity: analysis.Warning, Names: "main.compact"},
 		{Trace: "bugs/k-throttle", Code: "rate-limiter", Severity: analysis.Warning, Names: "main.(*restClient).do"},
 		{Trace: "bugs/q-finalizer", Code: "stuck-finalizer", Severity: analysis.Error, Names: "main.(*gpu).finalize"},
-		{Trace: "bugs/o-ptrace", Code: "slow-handover", Severity: analysis.Warning, Names: "main.(*nativeProcess).handlePtraceFuncs"},
+		{Trace: "bugs/o-ptrace", Code: "slow-handover", Severity: analysis.Error, Names: "main.(*nativeProcess).handlePtraceFuncs"},
 	})
 	for _, name := range []string{
 		"http-healthy", "netpoll-echo", "heartbeat", "idle", "mixed-go121", "mixed-go126", "steal-timers", "coroutines", "annotations",

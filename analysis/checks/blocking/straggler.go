@@ -93,8 +93,8 @@ func runStraggler(p *analysis.Pass) error {
 		}
 		long, mean := w.Long(), say.Ratio(w.Busy(), p.Trace.Duration())
 		k, ok := waitedFor(p, w, long)
-		if !ok {
-			continue
+		if !ok || w.Label[0] == "select" && k.work.N < 2*(w.Spans-w.Open) {
+			continue // who waits for one has a timeout for it
 		}
 		times := say.Ratio(k.slow, max(k.median, 1))
 		where, slow, blocked := slowPlace(p, sites, k, long)
@@ -108,7 +108,7 @@ func runStraggler(p *analysis.Pass) error {
 			continue
 		}
 		found++
-		shown := w.Evidence(p, window.All(p), fmt.Sprintf("waited for %s", p.FuncName(k.fn)))
+		shown := w.Evidence(p, window.All(p), fmt.Sprintf("waited for %s", evidence.About(p, k.fn)))
 		shown = append(shown, slow...)
 		for _, e := range measures.GoroutinesOf(p).Longest().Items() {
 			if g := e.Item; g.Fn == k.fn && g.Ended && len(shown) < 9 {
@@ -116,13 +116,13 @@ func runStraggler(p *analysis.Pass) error {
 			}
 		}
 		var explains []string
-		if owner, _ := evidence.Busiest(p); owner != nil && (owner.Name == p.FuncName(k.fn) || owner.Entry == p.FuncName(k.fn)) {
+		if owner, _ := evidence.Busiest(p); owner != nil && owner == measures.KindsOf(p).Started(k.fn) {
 			explains = []string{"serial-section", "limits/serial"} // the slow ones run on when the others have ended
 		}
 		p.Find(held(p, h, w, analysis.Finding{
 			Severity: g.Severity, Explains: explains,
 			Summary: fmt.Sprintf("A few slow goroutines keep the others waiting: at %s %s waited at any time, %s for each wait, for goroutines of %s, which take %s at the median, the slow ones %s (n=%s)%s",
-				w.Label[1], say.Number(mean), p.Dur(long), p.FuncName(k.fn), p.Dur(k.median), p.Dur(k.slow), analysis.FormatCount(k.work.N), where),
+				w.Label[1], say.Number(mean), p.Dur(long), evidence.About(p, k.fn), p.Dur(k.median), p.Dur(k.slow), analysis.FormatCount(k.work.N), where),
 			Cost: evidence.GoTime(p, w.Busy()), Confidence: analysis.Inferred,
 			Evidence: shown,
 			Advice:   "Make the slow ones as fast as the others: smaller and equal pieces of work, the largest first, a time limit or a second try for what hangs. The max in goroutines.sites should come near its p50.",

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
@@ -69,7 +70,8 @@ func runStuckGoroutines(p *analysis.Pass) error {
 		return nil
 	}
 	total := evidence.UserTime(p)
-	var leaks, locks, forever int
+	var leaks, forever int
+	var locks []*measures.WaitingAt
 	var nearLeak, nearLock analysis.Gate
 	long := analysis.Needs("trace", float64(tr.Duration()))
 	slices.SortStableFunc(sites, func(a, b *measures.WaitingAt) int { return cmp.Compare(b.Open, a.Open) })
@@ -85,22 +87,11 @@ func runStuckGoroutines(p *analysis.Pass) error {
 			}
 			continue
 		case w.Lock == measures.LockMutex || w.Lock == measures.LockRead || w.Lock == measures.LockWrite:
-			g := p.Gate(analysis.Grades("lock", float64(w.Oldest)), analysis.Grades("share", say.Ratio(w.Oldest, tr.Duration())), long)
-			if g.Severity == "" || locks == evidence.MaxFindings {
+			if g := lockGate(p, w); g.Severity == "" {
 				nearLock = nearLock.Nearer(g.At(w.Label[1]))
-				break
+			} else {
+				locks = append(locks, w)
 			}
-			locks++
-			end.Note = fmt.Sprintf("%s waiting, the oldest for %s", say.Counted(w.Open, "goroutine", "goroutines"), p.Dur(w.Oldest))
-			p.Find(analysis.Finding{
-				Code: "stuck-goroutines/lock", Severity: g.Severity,
-				Summary: fmt.Sprintf("%s at the end for a lock at %s, the oldest since %s (%s): a deadlock, or a lock held for very long",
-					say.Counted(w.Open, "goroutine waits", "goroutines wait"), w.Label[1], p.At(tr.To-parse.Time(w.Oldest)), p.Dur(w.Oldest)),
-				Cost: analysis.Cost{Value: w.Total, Total: total, Clock: analysis.GTime}, Confidence: analysis.Inferred,
-				Evidence: []analysis.Evidence{end},
-				Advice:   "Look for goroutines that take the same locks in another order, and for a return without Unlock; a goroutine profile (debug=2) shows who holds what now. block.sync.total should fall.",
-				Caveat:   "Who holds a lock is not in the trace.",
-			})
 			continue
 		}
 		if w.Label[0] == "network" || w.Label[0] == "sleep" {
@@ -132,11 +123,58 @@ func runStuckGoroutines(p *analysis.Pass) error {
 			Caveat:   "The trace shows that they wait, not that nobody can wake them later.",
 		})
 	}
-	if leaks+locks+forever > 0 {
+	if len(locks) > 0 {
+		stuckOnLocks(p, locks, total)
+	}
+	if leaks+len(locks)+forever > 0 {
 		return nil
 	}
 	evidence.Clear(p, "no goroutine that waits for another one at the end", nearLeak, nearLock)
 	return nil
+}
+
+// lockGate is whether goroutines wait for a lock at a place for long at the end.
+func lockGate(p *analysis.Pass, w *measures.WaitingAt) analysis.Gate {
+	d := p.Trace.Duration()
+	return p.Gate(analysis.Grades("lock", float64(w.Oldest)), analysis.Grades("share", say.Ratio(w.Oldest, d)), analysis.Needs("trace", float64(d)))
+}
+
+// stuckOnLocks finds goroutines that wait for locks at the end. Those that hold one
+// another up are few at each place, those that came by later pile up behind them.
+func stuckOnLocks(p *analysis.Pass, locks []*measures.WaitingAt, total int64) {
+	slices.SortStableFunc(locks, func(a, b *measures.WaitingAt) int {
+		return cmp.Or(cmp.Compare(a.Open, b.Open), cmp.Compare(b.Oldest, a.Oldest))
+	})
+	f := analysis.Finding{
+		Code: "stuck-goroutines/lock", Confidence: analysis.Inferred,
+		Cost:   analysis.Cost{Total: total, Clock: analysis.GTime},
+		Advice: "Look for goroutines that take the same locks in another order, and for a return without Unlock; a goroutine profile (debug=2) shows who holds what now. block.sync.total should fall.",
+		Caveat: "Who holds a lock is not in the trace.",
+	}
+	var waiting, oldest int64
+	var places, first []string
+	for _, w := range locks {
+		if g := lockGate(p, w); g.Severity.Rank() > f.Severity.Rank() {
+			f.Severity = g.Severity
+		}
+		waiting += w.Open
+		oldest = max(oldest, w.Oldest)
+		f.Cost.Value += w.Total
+		if w.Open == locks[0].Open {
+			first = append(first, w.Label[1])
+		}
+		places = append(places, fmt.Sprintf("%s at %s since %s", analysis.FormatCount(w.Open), w.Label[1], p.At(p.Trace.To-parse.Time(w.Oldest))))
+		if len(f.Evidence) < maxEvidence {
+			f.Evidence = append(f.Evidence, analysis.Evidence{From: p.Rel(p.Trace.To) - w.Oldest, To: p.Rel(p.Trace.To), Func: w.Label[1], Stack: p.Stack(w.Stack),
+				Note: fmt.Sprintf("%s waiting, the oldest for %s", say.Counted(w.Open, "goroutine", "goroutines"), p.Dur(w.Oldest))})
+		}
+	}
+	f.Summary = fmt.Sprintf("%s at the end for locks that nobody gives back, for up to %s: %s; a deadlock, or a lock held for very long",
+		say.Counted(waiting, "goroutine waits", "goroutines wait"), p.Dur(oldest), strings.Join(places[:min(len(places), 4)], ", "))
+	if len(first) > 1 {
+		f.Advice = fmt.Sprintf("See whether %s take the same locks in another order: goroutines that hold one another up are few at each place, the others wait behind them. ", strings.Join(first[:min(len(first), 3)], " and ")) + f.Advice
+	}
+	p.Find(f)
 }
 
 // steadyGrowth is by how much more goroutines waited at the end of w than a third

@@ -15,11 +15,11 @@ import (
 var tickerStorm = &analysis.Analyzer{
 	Name:     "ticker-storm",
 	Doc:      say.Page(pages, "ticker-storm"),
-	Requires: []*analysis.Analyzer{measures.Blocking, measures.Goroutines},
+	Requires: []*analysis.Analyzer{measures.Blocking, measures.Goroutines, measures.Timeline, measures.Latency},
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "ticker-storm.rate", Doc: "waits per second at one place that a timer ended", Unit: analysis.PerS,
-			Levels: analysis.Levels{Note: 1000}, Source: "each is a wake-up of a P or thread at 5 to 50 µs: 0.5 to 5 % of a CPU",
+			Levels: analysis.Levels{Note: 1000, Warning: 10e3}, Source: "each is a wake-up of a P or thread at 5 to 50 µs: 0.5 to 5 % of a CPU, ten times as much 5 to 50 %",
 		},
 		{
 			Name: "ticker-storm.work", Doc: "running time of the goroutines there, system calls included, for each of their waits", Unit: analysis.NS, Below: true,
@@ -47,12 +47,15 @@ var tickerStorm = &analysis.Analyzer{
 			waited[p.Trace.Entry(w.Stack)] += w.Spans - w.Open
 		}
 		slices.SortStableFunc(sites, func(a, b *measures.WaitingAt) int { return cmp.Compare(b.Timers, a.Timers) })
+		total, _ := p.Value("procs.time")
+		scheduler, _ := p.Value("procs.share.scheduler")
+		starts, _ := p.Value("sched.starts.user")
 		found := 0
 		var near analysis.Gate
 		for _, w := range sites {
 			fn := p.Trace.Entry(w.Stack)
 			rate, work := say.PerSecond(w.Timers, p.Trace.Duration()), running[fn]/max(waited[fn], 1)
-			g := p.Gate(analysis.Grades("rate", rate), analysis.Grades("work", float64(work)), analysis.Needs("alone", say.Ratio(w.Timers, waited[fn])), analysis.Needs("trace", float64(p.Trace.Duration())))
+			g := p.Gate(analysis.Grades("rate", rate), analysis.Needs("work", float64(work)), analysis.Needs("alone", say.Ratio(w.Timers, waited[fn])), analysis.Needs("trace", float64(p.Trace.Duration())))
 			if g.Severity == "" || found == evidence.MaxFindings {
 				if w.Timers > 0 {
 					near = near.Nearer(g.At(w.Label[1]))
@@ -60,13 +63,17 @@ var tickerStorm = &analysis.Analyzer{
 				continue
 			}
 			found++
+			var explains []string
+			if evidence.Causes(w.Timers, int64(starts)) {
+				explains = []string{"migration-churn"}
+			}
 			p.Find(analysis.Finding{
-				Severity: g.Severity,
-				Summary:  fmt.Sprintf("Timers wake goroutines %s at %s, to run %s each time", analysis.FormatRate(rate), w.Label[1], p.Dur(work)),
-				Cost:     analysis.Cost{Value: w.Timers * work, Total: int64(p.Trace.Procs) * p.Trace.Duration(), Clock: analysis.PTime}, Confidence: analysis.Inferred,
+				Severity: g.Severity, Explains: explains,
+				Summary: fmt.Sprintf("Timers wake goroutines %s at %s, to run %s each time", analysis.FormatRate(rate), w.Label[1], p.Dur(work)),
+				Cost:    evidence.ProcTime(p, float64(w.Timers*work)+min(say.Ratio(w.Timers, int64(starts)), 1)*scheduler*total), Confidence: analysis.Inferred,
 				Evidence: []analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: w.Label[1], Note: fmt.Sprintf("%s timers", analysis.FormatCount(w.Timers)), Stack: p.Stack(w.Stack)})},
 				Advice:   "Wait for what is to happen instead of asking again and again (channel, sync.Cond, context), ask less often, or serve all from one ticker. sched.starts.user should fall.",
-				Caveat:   "The time that waking up itself costs, in the scheduler and the kernel, is not in it and is mostly larger.",
+				Caveat:   "Of the time in the scheduler they are charged with their share of all starts; what waking up costs in the kernel is not in it.",
 			})
 		}
 		if found == 0 {

@@ -28,6 +28,7 @@ func casesTickerStorm(t *testing.T) {
 		{"too short", 99e6, 1000, 1e6, 0, "not applicable"},
 		{"healthy: a beat", 1e9, 50, 1e6, 0, ""},
 		{"1,000 a second", 1e9, 1000, 20e6, 0, "ticker-storm note"},
+		{"10,000 a second", 1e9, 10_000, 20e6, 0, "ticker-storm warning"},
 		{"999 a second", 1e9, 999, 1e6, 0, ""},
 		{"healthy: real work", 1e9, 1000, 21e6, 0, ""},
 		{"waits for little else", 1e9, 1000, 1e6, 52, "ticker-storm note"},

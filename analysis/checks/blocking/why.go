@@ -32,6 +32,12 @@ func (r *reason) advice(otherwise string) string {
 	lock := r.place.Place.Prim.Lock()
 	root := &r.chain.Root
 	where := root.Label
+	if r.place.Place.Prim == parse.PrimOnce {
+		return otherwise
+	}
+	if steps := r.chain.Steps; lock && len(steps) > 1 && steps[1].Place.Peer {
+		return fmt.Sprintf("Do not read or write a connection or pipe (%s) under the lock: its other end keeps all that want the lock waiting; hand it to a goroutine of its own with a queue that drops or closes when full. hold.waiting should fall.", steps[1].Place.Label)
+	}
 	switch root.Kind {
 	case measures.RootCall:
 		if lock {
@@ -49,7 +55,7 @@ func (r *reason) advice(otherwise string) string {
 		if lock {
 			return "Do not sleep or wait for a timer under the lock. hold.waiting should fall."
 		}
-		return "Time passes on purpose there: raise the rate, shorten the pause, or admit more at once. hold.waiting should fall."
+		return fmt.Sprintf("Shorten the pause (%s), or let more of them do this at once: time passes there on purpose. hold.waiting should fall.", where)
 	case measures.RootStarved:
 		return "The one in the way waits for a P itself: free the Ps (waits.function says who holds them), or wake fewer goroutines at once. hold.runnable should fall."
 	case measures.RootOpen:
@@ -90,6 +96,18 @@ func held(p *analysis.Pass, h *measures.HeldPlaces, w *measures.WaitingAt, f ana
 	}
 	f.Summary += r.text()
 	f.Advice = r.advice(f.Advice)
+	for _, s := range r.chain.Steps[1:] {
+		if s.Place.Place.Prim == parse.PrimChanSend { // what they say is a part of this
+			f.Explains = append(f.Explains, "saturated-stage", "saturated-stage/skewed", "lock-convoy/senders")
+			break
+		}
+	}
+	if r.chain.Root.Kind == measures.RootWrite {
+		f.Explains = append(f.Explains, "slow-peer")
+	}
+	if root := &r.chain.Root; f.Code == "lock-convoy/pool" && (root.Kind == measures.RootSleep || root.Kind == measures.RootTimer || root.Kind == measures.RootNetwork) {
+		f.Advice = fmt.Sprintf("Have more of what is waited for (connections, tokens, slots), or hold it for less time: who has it is %s. hold.waiting should fall.", root.Text())
+	}
 	f.Evidence = append(f.Evidence, r.evidence(p)...)
 	f.Evidence = f.Evidence[:min(len(f.Evidence), maxEvidence)]
 	f.Caveat += " A chain of several places is made of their sums, not of one wait."

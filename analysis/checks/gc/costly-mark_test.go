@@ -26,21 +26,21 @@ func casesCostlyMark(t *testing.T) {
 		return [][]parse.Event{cycles, checktest.Procs(2, parse.ProcUser, checktest.Length), alive}
 	}
 	checktest.Check(t, costlyMark, nil, []checktest.EventCase{
-		{Name: "20 ms for 4 MiB", Want: "note", Events: run(10, 20*checktest.MSNS, 4*MiB, 200)},
-		{Name: "2.5 ms for each", Want: "note", Events: run(10, 20*checktest.MSNS, 8*MiB, 200)},
+		{Name: "20 ms for 4 MiB", Want: "warning", Events: run(10, 20*checktest.MSNS, 4*MiB, 200)},
+		{Name: "2.5 ms for each", Want: "warning", Events: run(10, 20*checktest.MSNS, 8*MiB, 200)},
 		{Name: "just less", Want: "clear", Events: run(10, 20*checktest.MSNS, 8*MiB+1, 200)},
-		{Name: "10 ms for each, 15 %", Want: "warning", Events: run(16, 20*checktest.MSNS, 2*MiB, 200)},
-		{Name: "10 ms for each, less than 15 %", Want: "note", Events: run(15, 20*checktest.MSNS, 2*MiB, 200)},
+		{Name: "10 %", Want: "warning", Events: run(10, 20*checktest.MSNS, 2*MiB, 200)},
+		{Name: "less than 10 %", Want: "note", Events: run(9, 20*checktest.MSNS, 2*MiB, 200)},
 		{Name: "5 %", Want: "note", Events: run(5, 20*checktest.MSNS, 4*MiB, 200)},
 		{Name: "less than 5 %", Want: "clear", Events: run(4, 20*checktest.MSNS, 4*MiB, 200)},
-		{Name: "5 ms a cycle", Want: "note", Events: run(40, 5*checktest.MSNS, MiB, 200)},
+		{Name: "5 ms a cycle", Want: "warning", Events: run(40, 5*checktest.MSNS, MiB, 200)},
 		{Name: "just less a cycle", Want: "clear", Events: run(40, 5*checktest.MSNS-1, MiB, 200)},
-		{Name: "three cycles", Want: "note", Events: run(3, 100*checktest.MSNS, 4*MiB, 200)},
+		{Name: "three cycles", Want: "warning", Events: run(3, 100*checktest.MSNS, 4*MiB, 200)},
 		{Name: "two cycles", Want: "clear", Events: run(2, 100*checktest.MSNS, 4*MiB, 200)},
-		{Name: "100 goroutines", Want: "note", Events: run(10, 20*checktest.MSNS, 4*MiB, 100)},
+		{Name: "100 goroutines", Want: "warning", Events: run(10, 20*checktest.MSNS, 4*MiB, 100)},
 		{Name: "99 goroutines", Want: "clear", Events: run(10, 20*checktest.MSNS, 4*MiB, 99)},
 		{Name: "no live heap told", Want: "not applicable", Events: [][]parse.Event{gcjMark(10, 20*checktest.MSNS, 4, 1, 0, parse.ModeDedicated), checktest.Procs(4, parse.ProcUser, checktest.Length)}},
 		{Name: "no cycle", Want: "not applicable", Events: run(0, 0, 0, 0)},
 	})
-	checktest.ExpectAll(t, All, []checktest.Expect{{Trace: "gc/deep-stacks", Code: "costly-mark", Severity: analysis.Note, Names: "main.deep"}})
+	checktest.ExpectAll(t, All, []checktest.Expect{{Trace: "gc/deep-stacks", Code: "costly-mark", Severity: analysis.Warning, Names: "main.deep"}})
 }

@@ -2,6 +2,7 @@ package gc
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
@@ -19,7 +20,7 @@ var gcCPUDominant = &analysis.Analyzer{
 	Name:     "gc-cpu-dominant",
 	Doc:      say.Page(pages, "gc-cpu-dominant"),
 	Covers:   []string{"limits/gc"},
-	Requires: []*analysis.Analyzer{measures.GC, measures.Timeline, measures.Waits},
+	Requires: []*analysis.Analyzer{measures.GC, measures.Timeline, measures.Waits, measures.Kinds},
 	Thresholds: []analysis.Threshold{
 		{Name: "gc-cpu-dominant.marking", Doc: "share of the worst second with a GC cycle under way", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Warning: .5, Error: .8}, Source: "marking takes a quarter of the Ps (gcBackgroundUtilization): half of the time is an eighth of the machine, and assist beside it"},
@@ -53,7 +54,7 @@ var gcCPUDominant = &analysis.Analyzer{
 		finding := analysis.Finding{
 			Severity: g.Severity,
 			Summary: fmt.Sprintf("The GC takes %s of the P time used %s: a cycle is under way %s of the time, %.3g a second end",
-				say.Percent(share), window.In(p, w.from, w.to), say.Percent(w.marking()), w.cycleRate()) + assistPart(all) + smallGOGC(c),
+				say.Percent(share), window.In(p, w.from, w.to), say.Percent(w.marking()), w.cycleRate()) + assistPart(all) + allocatedAt(p, c) + smallGOGC(c),
 			Cost:       analysis.Cost{Value: all.taken(), Total: all.used(), Clock: analysis.PTime},
 			Confidence: analysis.Measured,
 			Evidence:   evidence.AllocationSites(p, c, w.from, w.to),
@@ -77,6 +78,19 @@ func assistPart(w *gcWindow) string {
 		return fmt.Sprintf("; %s of it is mark assist, done by the goroutines that allocate", say.Percent(share))
 	}
 	return ""
+}
+
+// allocatedAt names the place that seems to allocate most: where most assists were.
+func allocatedAt(p *analysis.Pass, c *measures.GCFold) string {
+	sites := evidence.AssistSites(p, c)
+	if len(sites) == 0 || measures.StackFunc(p, sites[0].Stack) == "" {
+		return ""
+	}
+	place := measures.PlaceName(p.Trace, p.Trace.PlaceOf(sites[0].Stack))
+	if k := measures.KindsOf(p).OfStack(sites[0].Stack); k != nil && !strings.HasPrefix(place, k.Name+":") {
+		place += " by " + k.Name
+	}
+	return "; most is allocated at " + place + ", it seems"
 }
 
 // smallGOGC says what GOGC is about where heap goals leave little room above what lives.

@@ -16,7 +16,7 @@ import (
 var liveHeapGrowth = &analysis.Analyzer{
 	Name:     "live-heap-growth",
 	Doc:      say.Page(pages, "live-heap-growth"),
-	Requires: []*analysis.Analyzer{measures.GC},
+	Requires: []*analysis.Analyzer{measures.GC, measures.Kinds},
 	Thresholds: []analysis.Threshold{
 		{Name: "live-heap-growth.cycles", Doc: "GC cycles in the last rise of the live heap, one after the other up to the end of the trace", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 5}, Source: "by chance one in 720 orders of six values rises throughout"},
@@ -25,9 +25,9 @@ var liveHeapGrowth = &analysis.Analyzer{
 		{Name: "live-heap-growth.share", Doc: "growth of the live heap in its last rise", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .2}, Source: "a fifth: GOGC=100 pays it twice, in memory"},
 		{Name: "live-heap-growth.bytes", Doc: "growth of the live heap in its last rise, in bytes", Unit: analysis.Bytes,
-			Levels: analysis.Levels{Note: 16 << 20}, Source: "four minimal heaps (4 MiB): less is a program that starts"},
+			Levels: analysis.Levels{Note: 16 << 20, Warning: 64 << 20}, Source: "four minimal heaps (4 MiB): less is a program that starts; four times that is no buffer that fills once"},
 		{Name: "live-heap-growth.time", Doc: "length of the last rise of the live heap", Unit: analysis.NS,
-			Levels: analysis.Levels{Note: 100e6, Warning: 10e9}, Source: "caches and batches fill for seconds; a leak goes on"},
+			Levels: analysis.Levels{Note: 100e6, Warning: 1e9}, Source: "what is read at a start takes less than a second; a leak goes on"},
 	},
 	Run: func(p *analysis.Pass) error {
 		c := measures.GCOf(p)
@@ -43,7 +43,7 @@ var liveHeapGrowth = &analysis.Analyzer{
 		from, to := floors[first], floors[len(floors)-1]
 		rises := int64(len(floors) - 1 - first)
 		grown, z := to.bytes-from.bytes, mannKendall(floors)
-		g := p.Gate(analysis.Grades("time", float64(to.at-from.at)), analysis.Needs("cycles", float64(rises)), analysis.Needs("trend", z), analysis.Needs("share", say.Ratio(grown, from.bytes)), analysis.Needs("bytes", float64(grown)))
+		g := p.Gate(analysis.Grades("time", float64(to.at-from.at)), analysis.Grades("bytes", float64(grown)), analysis.Needs("cycles", float64(rises)), analysis.Needs("trend", z), analysis.Needs("share", say.Ratio(grown, from.bytes)))
 		if g.Severity == "" {
 			p.Clear(g)
 			return nil
@@ -52,7 +52,7 @@ var liveHeapGrowth = &analysis.Analyzer{
 		finding := analysis.Finding{
 			Severity: g.Severity,
 			Summary: fmt.Sprintf("The live heap grew from %s to %s over the last %s of the trace, in %s; at this rate it doubles in %s",
-				analysis.FormatBytes(from.bytes), analysis.FormatBytes(to.bytes), say.Counted(rises, "cycle", "cycles"), p.Dur(int64(to.at-from.at)), p.Dur(int64(float64(to.bytes)/max(slope, 1e-9)))),
+				analysis.FormatBytes(from.bytes), analysis.FormatBytes(to.bytes), say.Counted(rises, "cycle", "cycles"), p.Dur(int64(to.at-from.at)), p.Dur(int64(float64(to.bytes)/max(slope, 1e-9)))) + allocatedAt(p, c),
 			Confidence: analysis.Inferred,
 			Advice:     "Compare two heap profiles (inuse_space) some minutes apart; look for maps and caches without bound and for goroutines that never end. heap.live.max should stop rising.",
 			Caveat:     "It is so in this trace: caches that warm up and batches that build a result look the same. What was allocated while a cycle marked counts as live. Sites are where cycles began and goroutines assisted: where much is allocated, not what holds it. It costs memory, no time: the finding has no cost.",

@@ -19,8 +19,9 @@ func casesLiveHeapGrowth(t *testing.T) {
 	const step = 25 * checktest.MSNS
 	checktest.Check(t, liveHeapGrowth, nil, []checktest.EventCase{
 		{Name: "growing", Want: "note", Events: run(step, 100, 105, 110, 115, 120, 125)},
-		{Name: "for 10 s", Want: "warning", NS: 11e9, Events: run(2e9, 100, 105, 110, 115, 120, 125)},
-		{Name: "not quite 10 s", Want: "note", NS: 11e9, Events: run(1990*checktest.MSNS, 100, 105, 110, 115, 120, 125)},
+		{Name: "64 MiB in 1 s", Want: "warning", NS: 2e9, Events: run(200*checktest.MSNS, 100, 110, 120, 130, 140, 164)},
+		{Name: "63 MiB in 1 s", Want: "note", NS: 2e9, Events: run(200*checktest.MSNS, 100, 110, 120, 130, 140, 163)},
+		{Name: "not quite 1 s", Want: "note", NS: 2e9, Events: run(199*checktest.MSNS, 100, 110, 120, 130, 140, 164)},
 		{Name: "four times", Want: "clear", Events: run(step, 105, 100, 107, 112, 118, 125)},
 		{Name: "a fifth", Want: "note", Events: run(step, 100, 104, 108, 112, 116, 120)},
 		{Name: "less", Want: "clear", Events: run(step, 100, 104, 108, 112, 116, 119)},

@@ -16,7 +16,7 @@ import (
 var memoryLimitThrash = &analysis.Analyzer{
 	Name:     "memory-limit-thrash",
 	Doc:      say.Page(pages, "memory-limit-thrash"),
-	Requires: []*analysis.Analyzer{measures.GC, measures.Timeline},
+	Requires: []*analysis.Analyzer{measures.GC, measures.Timeline, measures.Kinds},
 	Thresholds: []analysis.Threshold{
 		{Name: "memory-limit-thrash.marking", Doc: "share of the worst second with a GC cycle under way", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Error: .83}, Source: "gaps below a fifth of the mark: the next cycle begins as soon as one ends"},
@@ -81,7 +81,7 @@ var memoryLimitThrash = &analysis.Analyzer{
 		p.Find(analysis.Finding{
 			Severity: g.Severity,
 			Summary: fmt.Sprintf("GC cycles follow each other closely (%s of the time, %s) and take %s of the P time used, %s: the memory limit leaves no room",
-				say.Percent(w.marking()), say.Counted(cycles, "cycle", "cycles"), say.Percent(share), why),
+				say.Percent(w.marking()), say.Counted(cycles, "cycle", "cycles"), say.Percent(share), why) + allocatedAt(p, c),
 			Cost:       analysis.Cost{Value: all.taken(), Total: all.used(), Clock: analysis.PTime},
 			Confidence: analysis.Inferred,
 			Evidence:   append([]analysis.Evidence{{From: p.Rel(w.from), To: p.Rel(w.to), Note: "cycles back to back"}}, evidence.LimitRows(evidence.AllocationSites(p, c, w.from, w.to), 9)...),

@@ -63,13 +63,13 @@ var gomaxprocsAdvice = &analysis.Analyzer{
 				measures.MeanCount(mean), levelQuantile(f.Demand(), 999, 1000), analysis.FormatCount(f.Demand().Max()))})}
 		_, js := p.Trace.Lookup("runtime.handleEvent") // lock_js.go: WebAssembly has one thread
 		byGC := evidence.CauseShare(p, parse.CauseGC, parse.CauseSTW)
+		served := 1 - say.Ratio(unmet(f.Demand(), 2*procs), unmet(f.Demand(), procs))
 		switch {
-		case more.Severity != "" && !js && byGC < evidence.ExplainsFrom:
-			over, twice := unmet(f.Demand(), procs), unmet(f.Demand(), 2*procs)
+		case more.Severity != "" && !js && byGC < evidence.ExplainsFrom && served >= leastServed:
 			p.Find(analysis.Finding{
 				Code: "gomaxprocs-advice/more", Severity: more.Severity, Confidence: analysis.Inferred,
 				Summary: fmt.Sprintf("More Ps could help: for %s of the time all were busy (GOMAXPROCS %d) and as many goroutines or more waited; of %d, %s of the waiting would have found one",
-					analysis.FormatRatio(short), procs, 2*procs, analysis.FormatRatio(1-say.Ratio(twice, over))),
+					analysis.FormatRatio(short), procs, 2*procs, analysis.FormatRatio(served)),
 				Cost: evidence.WallTime(p, f.Saturated()), Evidence: window,
 				Advice: "Raise GOMAXPROCS if there are CPUs for it; goroutines.runnable.mean should fall.",
 				Caveat: "It only helps when the machine has CPUs to spare, and when the goroutines do not wait for each other.",
@@ -91,6 +91,8 @@ var gomaxprocsAdvice = &analysis.Analyzer{
 			case more.Severity == "":
 			case js:
 				text += "; WebAssembly has one thread"
+			case served < leastServed:
+				text += fmt.Sprintf("; of twice as many, %s of the waiting would have found one", analysis.FormatRatio(served))
 			default:
 				text += "; most of the waiting was for the GC, which takes its part of more Ps too"
 			}
@@ -99,6 +101,10 @@ var gomaxprocsAdvice = &analysis.Analyzer{
 		return nil
 	},
 }
+
+// leastServed is the share of the waiting that twice as many Ps must serve to be worth a
+// word.
+const leastServed = .1
 
 // levelQuantile is the smallest count that holds for num of den of the time.
 func levelQuantile(l *measures.Levels, num, den int64) (v int64) {

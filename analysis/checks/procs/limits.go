@@ -125,8 +125,8 @@ func limitedByCPU(p *analysis.Pass, wall int64) *limit {
 	}
 	s := fmt.Sprintf("CPU: the %s ran user code %s of the time while %s user goroutines waited for one on average",
 		say.Counted(int64(procs+.5), "P", "Ps"), analysis.FormatRatio(user), measures.MeanCount(runnable))
-	if kind, share := evidence.Busiest(p); kind != nil {
-		s += fmt.Sprintf("; %s of the running time is that of %s", analysis.FormatRatio(share), kind.Name) + evidence.RanMostly(p)
+	if k, share := evidence.Busiest(p); k != nil {
+		s += fmt.Sprintf("; %s of the running time is that of %s", analysis.FormatRatio(share), k.Name) + evidence.RanMostly(p)
 	}
 	severity := g.Severity
 	if !p.Met("outside", evidence.WokenFromOutside(p)) {
@@ -224,19 +224,16 @@ func limitedBySerial(p *analysis.Pass, wall int64) *limit {
 	if procs < 1.5 || g.Severity == "" {
 		return nil
 	}
-	s := fmt.Sprintf("Serial: exactly one user goroutine ran, and no other could, for %s of the time, though there are %s", analysis.FormatRatio(one), say.Counted(int64(procs+.5), "P", "Ps"))
-	shown := evidence.RunningEvidence(p)
-	if kind, share := ranAlone(p); kind != nil {
-		s += fmt.Sprintf("; %s of it is that of %s", analysis.FormatRatio(share), kind.Title()) + evidence.RanMostly(p)
-		shown = aloneEvidence(p, kind)
+	s := fmt.Sprintf("Serial: for %s of the time exactly one user goroutine ran, and no other could, though there are %s", analysis.FormatRatio(one), say.Counted(int64(procs+.5), "P", "Ps"))
+	owner, share := evidence.Alone(p)
+	if owner == nil {
+		return nil
 	}
-	return &limit{analysis.Finding{
+	s += fmt.Sprintf(": %s of it %s", analysis.FormatRatio(share), owner.Name) + evidence.AloneAt(p)
+	return &limit{serial(p, owner, analysis.Finding{
 		Code: "limits/serial", Summary: s, Severity: g.Severity, Confidence: analysis.Measured,
-		Cost:     evidence.WallTime(p, alone),
-		Evidence: shown,
-		Advice:   "Split that work over goroutines, or make it shorter; more Ps alone change nothing. goroutines.running.mean should rise above 1.",
-		Caveat:   "A program with one thing to do is serial by nature.",
-	}, (procs - 1) * one}
+		Cost: evidence.WallTime(p, alone),
+	}), (procs - 1) * one}
 }
 
 func limitedByContention(p *analysis.Pass, wall int64) *limit {
@@ -290,7 +287,7 @@ func limitedByWaits(p *analysis.Pass, wall int64) *limit {
 		shown = append(shown, analysis.Evidence{From: at, To: at + e.Value, G: evidence.IDOf(e.Item.G), Func: p.FuncName(e.Item.Fn), Note: "waited for a P"})
 	}
 	severity := g.Severity
-	if !p.Met("outside", evidence.WokenFromOutside(p)) {
+	if !p.Met("outside", evidence.WokenFromOutside(p)) || inMoment > .5 && evidence.MostlyCreated(measures.LatencyOf(p)) {
 		severity = analysis.Note
 	}
 	return &limit{analysis.Finding{

@@ -112,8 +112,8 @@ func runOversubscribedHost(p *analysis.Pass) error {
 		}
 		finding := analysis.Finding{
 			Severity: g.Severity, Confidence: analysis.Heuristic,
-			Summary: fmt.Sprintf("Threads waited for a CPU: %s times a thread needed 1 ms or longer to find its next goroutine, which takes microseconds on a CPU of its own; that makes %s of the time (%s of the time in the scheduler), the longest %s",
-				analysis.FormatCount(stuck.N), analysis.FormatRatio(say.Ratio(stuck.NS, wall)), analysis.FormatRatio(say.Ratio(stuck.NS, inScheduler)), p.Dur(stuck.Longest)),
+			Summary: fmt.Sprintf("Threads waited for a CPU: %s times a thread needed 1 ms or longer to find its next goroutine, which takes microseconds on a CPU of its own: %s in all, %s of the time in the scheduler, the longest %s",
+				analysis.FormatCount(stuck.N), p.Dur(stuck.NS), analysis.FormatRatio(say.Ratio(stuck.NS, inScheduler)), p.Dur(stuck.Longest)),
 			Cost:     evidence.ProcTime(p, float64(stuck.NS)),
 			Evidence: []analysis.Evidence{{From: p.Rel(parse.Time(stuck.At)), To: p.Rel(parse.Time(stuck.At)) + stuck.Longest, Note: "the longest"}},
 			Caveat:   "Runs of goroutines are stretched alike, which a trace does not show: a CPU profile recorded with it would tell. The scheduler may also wait for a lock of the runtime.",

@@ -2,6 +2,7 @@ package procs
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
@@ -25,7 +26,12 @@ var serialSection = &analysis.Analyzer{
 			Source: "somebody must wait for the serial part: planted ones have 0.34 to 32. One may be main that waits for the end",
 		},
 		{
-			Name: "serial-section.owner", Doc: "share of goroutines that are about one function in that time", Unit: analysis.Ratio,
+			Name: "serial-section.parallel", Doc: "share of the time in which two or more user goroutines ran", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Note: .1, Warning: .2},
+			Source: "the program can use several Ps: what runs alone is a phase between two that do",
+		},
+		{
+			Name: "serial-section.owner", Doc: "share of the goroutines of one kind in the time in which exactly one ran", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .5},
 			Source: "else the part that ran alone is a different one each time: light load, or tests one after the other",
 		},
@@ -58,40 +64,42 @@ var serialSection = &analysis.Analyzer{
 			blocked += v
 		}
 		blocked /= float64(wall)
-		owner, share := ranAlone(p)
-		g := p.Gate(analysis.Grades("alone", say.Ratio(alone, wall)), analysis.Grades("waiting", blocked), analysis.Needs("owner", share), analysis.Needs("time", float64(alone)), analysis.Needs("procs", procs))
+		parallel := say.Ratio(wall-f.Running().At(0)-f.Running().At(1), wall)
+		owner, share := evidence.Alone(p)
+		if owner == nil {
+			p.NotApplicable("no user goroutine ran alone in this trace; record while the program works")
+			return nil
+		}
+		g := p.Gate(analysis.Either(analysis.Both(analysis.Grades("alone", say.Ratio(alone, wall)), analysis.Grades("waiting", blocked)),
+			analysis.Both(analysis.Needs("alone", say.Ratio(alone, wall)), analysis.Grades("parallel", parallel))), analysis.Needs("owner", share), analysis.Needs("time", float64(alone)), analysis.Needs("procs", procs))
 		if g.Severity == "" {
 			p.Clear(g)
 			return nil
 		}
-		p.Find(analysis.Finding{
+		others := fmt.Sprintf("two or more ran for %s", analysis.FormatRatio(parallel))
+		if p.Met("waiting", blocked) {
+			others = fmt.Sprintf("meanwhile %s others were blocked on locks and channels on average", measures.MeanCount(blocked))
+		}
+		p.Find(serial(p, owner, analysis.Finding{
 			Severity: g.Severity, Confidence: analysis.Measured,
-			Summary: fmt.Sprintf("A serial part limits the program: exactly one user goroutine ran, and no other could, for %s of the time on %s, while %s others were blocked on locks and channels on average; %s of it is that of %s%s",
-				analysis.FormatRatio(say.Ratio(alone, wall)), say.Counted(int64(procs+.5), "P", "Ps"), measures.MeanCount(blocked), analysis.FormatRatio(share), owner.Title(), evidence.RanMostly(p)),
-			Cost:     evidence.WallTime(p, alone),
-			Evidence: aloneEvidence(p, owner),
-			Advice:   "Split that work over goroutines, or make it shorter; more Ps change nothing. goroutines.running.mean should rise above 1.",
-			Caveat:   "A program with one thing to do is serial by nature.",
-		})
+			Summary: fmt.Sprintf("A serial part limits the program: for %s of the time exactly one user goroutine ran, and no other could, though there are %s: %s of it %s%s; %s",
+				analysis.FormatRatio(say.Ratio(alone, wall)), say.Counted(int64(procs+.5), "P", "Ps"), analysis.FormatRatio(share), owner.Name, evidence.AloneAt(p), others),
+			Cost: evidence.WallTime(p, alone),
+		}))
 		return nil
 	},
 }
 
-// ranAlone are the goroutines that ran the longest while no other could, by what they are
-// about, and their share of all time of that kind; nil where there is none.
-func ranAlone(p *analysis.Pass) (kind *measures.GoKind, share float64) {
-	var all, most int64
-	for _, k := range measures.KindsOf(p).All {
-		all += k.Alone
-		if k.Alone > most || k.Alone == most && most > 0 && k.Name < kind.Name {
-			kind, most = k, k.Alone
-		}
+// serial completes a finding about a part of the program that runs alone. Tests run one
+// after the other by design.
+func serial(p *analysis.Pass, owner *measures.GoKind, f analysis.Finding) analysis.Finding {
+	alone := evidence.Whole(p, analysis.Evidence{Func: owner.Name, Note: "ran alone for " + p.Dur(owner.Alone)})
+	f.Evidence = append([]analysis.Evidence{alone}, evidence.RunningEvidence(p)...)
+	f.Advice = "Split that work over goroutines, or make it shorter; more Ps change nothing. goroutines.running.mean should rise above 1."
+	f.Caveat = "A program with one thing to do is serial by nature."
+	if strings.HasPrefix(owner.Entry, "testing.") {
+		f.Severity = analysis.Note
+		f.Advice = "Tests run one after the other unless they call t.Parallel: let those run side by side that share nothing. goroutines.running.mean should rise above 1."
 	}
-	return kind, say.Ratio(most, all)
-}
-
-// aloneEvidence is what these did, and where runs ended.
-func aloneEvidence(p *analysis.Pass, kind *measures.GoKind) []analysis.Evidence {
-	alone := evidence.Whole(p, analysis.Evidence{Func: kind.Name, Note: "ran alone for " + p.Dur(kind.Alone)})
-	return append([]analysis.Evidence{alone}, evidence.RunningEvidence(p)...)
+	return f
 }

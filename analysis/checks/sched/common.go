@@ -3,6 +3,7 @@ package sched
 import (
 	"cmp"
 	"fmt"
+
 	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
 
 	"github.com/tracelens/tracelens/analysis"
@@ -28,7 +29,9 @@ func wakerEvidence(p *analysis.Pass, most int) (out []analysis.Evidence, top str
 	for _, w := range wakers[:min(most, len(wakers))] {
 		name := name(w.Key)[0]
 		if 2*w.V.Total > all {
-			top = name
+			if top = name; w.Key.Stack == 0 {
+				top = say.ReadyWord(w.Key.Ready)
+			}
 		}
 		out = append(out, analysis.Evidence{From: from, To: to, Func: name,
 			Note: fmt.Sprintf("%s of 1 ms or longer after it, %s in all, at most %s", say.Counted(w.V.N, "wait", "waits"), p.Dur(w.V.Total), p.Dur(w.V.Longest)), Stack: p.Stack(w.Key.Stack)})

@@ -29,7 +29,7 @@ var goroutineChurn = &analysis.Analyzer{
 			Name: "goroutine-churn.count", Doc: "goroutines created at one place", Unit: analysis.Count, Levels: analysis.Levels{Note: 1000}, Source: "population",
 		},
 	},
-	Requires: []*analysis.Analyzer{measures.Timeline, measures.Goroutines},
+	Requires: []*analysis.Analyzer{measures.Timeline, measures.Goroutines, measures.Kinds},
 	Run: func(p *analysis.Pass) error {
 		if evidence.NoTime(p) {
 			return nil
@@ -62,9 +62,9 @@ var goroutineChurn = &analysis.Analyzer{
 		p.Find(analysis.Finding{
 			Severity: g.Severity, Confidence: analysis.Measured,
 			Summary: fmt.Sprintf("Goroutines are made for tiny work: %s of %s (%s), which ran for %s each and waited %s for a P",
-				analysis.FormatCount(worst.Created), p.FuncName(top.Fn), analysis.FormatRate(rate), p.Dur(mean), p.Dur(worst.States[parse.GoRunnable]/max(worst.Count, 1))),
+				analysis.FormatCount(worst.Created), evidence.About(p, top.Fn), analysis.FormatRate(rate), p.Dur(mean), p.Dur(worst.States[parse.GoRunnable]/max(worst.Count, 1))),
 			Cost:     evidence.ProcTime(p, float64(worst.Created*churnCost)),
-			Evidence: []analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: p.FuncName(top.Fn), Note: "created here", Stack: p.Stack(top.Site)})},
+			Evidence: []analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: evidence.About(p, top.Fn), Note: "created here", Stack: p.Stack(top.Site)})},
 			Advice:   "Give each goroutine more to do: batches, or a fixed number of workers that take items from a channel. goroutines.created should fall.",
 			Caveat:   "The cost counts 1 µs for each, which is not in the trace. Goroutines are cheap: where the rate is right for the design, leave it.",
 		})

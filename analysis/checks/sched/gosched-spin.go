@@ -26,14 +26,14 @@ var goschedSpin = &analysis.Analyzer{
 			Source: "less is lost in the work around it",
 		},
 		{
-			Name: "gosched-spin.time", Doc: "time run between the calls of runtime.Gosched at one place, as a share of P time", Unit: analysis.Ratio, Levels: analysis.Levels{Note: .02, Warning: .1},
+			Name: "gosched-spin.time", Doc: "time run between the calls of runtime.Gosched at one place, and in the scheduler for them, as a share of P time", Unit: analysis.Ratio, Levels: analysis.Levels{Note: .02, Warning: .1},
 			Source: "a loop in runtime.GC that yields while it sweeps has 0.3 % and less, a planted spin lock 98 %",
 		},
 		{
 			Name: "gosched-spin.count", Doc: "calls of runtime.Gosched by user goroutines at one place", Unit: analysis.Count, Levels: analysis.Levels{Note: 1000}, Source: "population",
 		},
 	},
-	Requires: []*analysis.Analyzer{measures.Timeline, measures.Latency, measures.Preemption},
+	Requires: []*analysis.Analyzer{measures.Timeline, measures.Latency, measures.Preemption, measures.Kinds},
 	Run: func(p *analysis.Pass) error {
 		if evidence.NoTime(p) {
 			return nil
@@ -63,17 +63,23 @@ var goschedSpin = &analysis.Analyzer{
 		}
 		rate, share := say.PerSecond(worst.N, p.Trace.Duration()), float64(worst.N)/starts
 		total, _ := p.Value("procs.time")
-		g := p.Gate(analysis.Grades("rate", rate), analysis.Grades("share", share), analysis.Grades("time", float64(worst.Ran)/total), analysis.Needs("count", float64(worst.N)))
+		scheduler, _ := p.Value("procs.share.scheduler")
+		spent := float64(worst.Ran) + min(share, 1)*scheduler*total // each call goes through the scheduler
+		g := p.Gate(analysis.Grades("rate", rate), analysis.Grades("share", share), analysis.Grades("time", spent/total), analysis.Needs("count", float64(worst.N)))
 		if g.Severity == "" {
 			p.Clear(g)
 			return nil
 		}
+		var explains []string
+		if user, _ := p.Value("procs.share.user"); evidence.Causes(worst.Ran, int64(user*total)) {
+			explains = []string{"limits/cpu", "saturated", "preempt-heavy"} // Ps that are busy with asking
+		}
 		p.Find(analysis.Finding{
-			Severity: g.Severity, Confidence: analysis.Measured,
+			Severity: g.Severity, Confidence: analysis.Measured, Explains: explains,
 			Summary: fmt.Sprintf("%s yields in a loop: %s runtime.Gosched (%s) at %s, %s of all starts of user goroutines",
-				p.FuncName(top.Fn), analysis.FormatCount(worst.N), analysis.FormatRate(rate), p.SiteName(top.Stack), analysis.FormatRatio(share)),
-			Cost:     evidence.ProcTime(p, float64(worst.Ran)),
-			Evidence: []analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: p.FuncName(top.Fn), Note: "yields here; running between yields " + p.Dur(worst.Ran), Stack: p.Stack(top.Stack)})},
+				evidence.About(p, top.Fn), analysis.FormatCount(worst.N), analysis.FormatRate(rate), p.SiteName(top.Stack), analysis.FormatRatio(share)),
+			Cost:     evidence.ProcTime(p, spent),
+			Evidence: []analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: evidence.About(p, top.Fn), Note: "yields here; running between yields " + p.Dur(worst.Ran), Stack: p.Stack(top.Stack)})},
 			Advice:   "Wait instead of asking again and again: a channel, sync.Cond or sync.Mutex wakes the goroutine when there is something to do. preempt.yield should fall.",
 			Caveat:   "A long computation that yields to be polite does not need to: the scheduler preempts it.",
 		})

@@ -17,22 +17,22 @@ var lateTimers = &analysis.Analyzer{
 	Doc:  say.Page(pages, "late-timers"),
 	Thresholds: []analysis.Threshold{
 		{
-			Name: "late-timers.run", Doc: "length from which on a time slice of a user goroutine counts as long", Unit: analysis.NS, Levels: analysis.Levels{Note: 5e6},
-			Source: "a timer that comes due in one is late by half of it on average: 2.5 ms and more are felt",
+			Name: "late-timers.run", Doc: "length from which on a time slice of a user goroutine counts as long; the mean of these", Unit: analysis.NS, Levels: analysis.Levels{Note: 5e6, Warning: 10e6},
+			Source: "a timer that comes due in one is late by half of it on average: 2.5 ms and more are felt, half a time slice (proc.go:forcePreemptNS) and more are a grievance",
 		},
 		{
-			Name: "late-timers.share", Doc: "share of long time slices in all P time", Unit: analysis.Ratio, Levels: analysis.Levels{Note: .5},
-			Source: "below, every second timer is looked at in time",
+			Name: "late-timers.share", Doc: "share of long time slices in all P time", Unit: analysis.Ratio, Levels: analysis.Levels{Note: .5, Warning: .75},
+			Source: "below, every second timer is looked at in time; above three quarters, one in four",
 		},
 		{
-			Name: "late-timers.full", Doc: "share of the time with no P idle", Unit: analysis.Ratio, Levels: analysis.Levels{Note: .5},
+			Name: "late-timers.full", Doc: "share of the time with no P idle", Unit: analysis.Ratio, Levels: analysis.Levels{Note: .5, Warning: .75},
 			Source: "a thread that goes to sleep waits for the first timer of all Ps (proc.go:findRunnable, checkTimersNoP)",
 		},
 		{
-			Name: "late-timers.wakeups", Doc: "wake-ups of user goroutines by timers and the network poller", Unit: analysis.Count, Levels: analysis.Levels{Note: 50}, Source: "population: a computation that waits for nothing loses nothing",
+			Name: "late-timers.wakeups", Doc: "wake-ups of user goroutines by timers and the network poller", Unit: analysis.Count, Levels: analysis.Levels{Note: 50, Warning: 200}, Source: "population: a computation that waits for nothing loses nothing",
 		},
 	},
-	Requires: []*analysis.Analyzer{measures.Timeline, measures.Parallelism, measures.Latency, measures.Preemption},
+	Requires: []*analysis.Analyzer{measures.Timeline, measures.Parallelism, measures.Latency, measures.Preemption, measures.Goroutines, measures.Kinds},
 	Run: func(p *analysis.Pass) error {
 		if evidence.NoTime(p) {
 			return nil
@@ -57,7 +57,7 @@ var lateTimers = &analysis.Analyzer{
 		total, _ := p.Value("procs.time")
 		share := float64(long) / total
 		full := say.Ratio(measures.ParallelismOf(p).Full(), p.Trace.Duration())
-		g := p.Gate(analysis.Grades("share", share), analysis.Grades("full", full), analysis.Grades("wakeups", float64(woken)))
+		g := p.Gate(analysis.Grades("run", float64(long/max(n, 1))), analysis.Grades("share", share), analysis.Grades("full", full), analysis.Grades("wakeups", float64(woken)))
 		if g.Severity == "" || n == 0 {
 			p.Clear(g.At(fmt.Sprintf("time slices of user goroutines of %s or longer", p.Dur(int64(p.Limit("run"))))))
 			return nil
@@ -66,14 +66,31 @@ var lateTimers = &analysis.Analyzer{
 		places, by := longSlices(p, f)
 		p.Find(analysis.Finding{
 			Severity: g.Severity, Confidence: analysis.Inferred,
-			Summary: fmt.Sprintf("Timers and the network are looked at late: time slices of %s on average have %s of P time, most in %s%s, and no P was idle for %s of the time; what came due in one was noticed up to that much later",
-				p.Dur(mean), analysis.FormatRatio(share), places[0].Func, by, analysis.FormatRatio(full)),
-			Cost: evidence.ProcTime(p, float64(long)), Evidence: places,
+			Summary: fmt.Sprintf("Timers and the network are looked at late: time slices of %s on average have %s of P time, most in %s%s, and no P was idle for %s of the time; what came due in one was noticed up to that much later%s",
+				p.Dur(mean), analysis.FormatRatio(share), places[0].Func, by, analysis.FormatRatio(full), wokenMost(p)),
+			Cost: evidence.GoTime(p, int64(float64(woken*mean)/2*share*full)), Evidence: places,
 			Advice: "Leave a P without long computations: fewer of them at once than Ps, GOMAXPROCS above their number, or a runtime.Gosched in them each ms. procs.share.idle should rise, and the lateness that the program itself can measure (time.Since of when a timer was due) should fall.",
 			Caveat: "A trace does not hold when a timer was due: this delay is in no latency that is measured here, sched.latency.user.p99 neither.",
 		})
 		return nil
 	},
+}
+
+// wokenMost names the goroutines that wait for timers most often.
+func wokenMost(p *analysis.Pass) string {
+	var kind *measures.GoKind
+	var most int64
+	for _, k := range measures.KindsOf(p).All {
+		for _, s := range k.Stays {
+			if 2*s.Ready[parse.ReadyTimer] > s.NS && s.N > most {
+				kind, most = k, s.N
+			}
+		}
+	}
+	if kind == nil {
+		return ""
+	}
+	return ", as by " + kind.Title()
 }
 
 // longSlices are the functions whose goroutines ran longest in all before they were
@@ -94,11 +111,11 @@ func longSlices(p *analysis.Pass, f *measures.PreemptionFold) (out []analysis.Ev
 			return cmp.Or(cmp.Compare(a.Stack, b.Stack), cmp.Compare(a.Fn, b.Fn))
 		}) {
 		if by == "" {
-			by = evidence.CalledBy(p, at.Key.Stack) + " of " + p.FuncName(at.Key.Fn)
+			by = evidence.CalledBy(p, at.Key.Stack) + " of " + evidence.About(p, at.Key.Fn)
 		}
 		if len(out) < 5 {
 			out = append(out, analysis.Evidence{From: from, To: to, Func: measures.FuncAt(p, at.Key.Stack),
-				Note: fmt.Sprintf("%s of %s, which ran for %s before", say.Counted(at.V.N, "preemption", "preemptions"), p.FuncName(at.Key.Fn), p.Dur(at.V.Ran)), Stack: p.Stack(at.Key.Stack)})
+				Note: fmt.Sprintf("%s of %s, which ran for %s before", say.Counted(at.V.N, "preemption", "preemptions"), evidence.About(p, at.Key.Fn), p.Dur(at.V.Ran)), Stack: p.Stack(at.Key.Stack)})
 		}
 	}
 	for _, e := range f.Worst().Items() {

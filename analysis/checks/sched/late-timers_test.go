@@ -33,9 +33,9 @@ func casesLateTimers(t *testing.T) {
 	checktest.At(t, lateTimers, "ms without an idle P", func(v int64) *checktest.Trace { return make(10*checktest.MS, 900, v, 100) },
 		checktest.Case{V: 499, Want: "clear"}, checktest.Case{V: 500, Want: "note"})
 	checktest.At(t, lateTimers, "timers", func(v int64) *checktest.Trace { return make(10*checktest.MS, 900, 900, int(v)) },
-		checktest.Case{V: 0, Want: "n/a"}, checktest.Case{V: 49, Want: "clear"}, checktest.Case{V: 50, Want: "note"})
+		checktest.Case{V: 0, Want: "n/a"}, checktest.Case{V: 49, Want: "clear"}, checktest.Case{V: 50, Want: "note"}, checktest.Case{V: 199, Want: "note"}, checktest.Case{V: 200, Want: "warning"})
 	for name, want := range map[string]string{
-		"http-healthy": "clear", "netpoll-echo": "clear", "sched/spin-noyield": "note", "sched/spin-noyield-asyncoff": "note", "io/http-mix": "clear", "sched/idle": "clear",
+		"http-healthy": "clear", "netpoll-echo": "clear", "sched/spin-noyield": "warning", "sched/spin-noyield-asyncoff": "warning", "user/cpu-samples": "note", "io/http-mix": "clear", "sched/idle": "clear",
 	} {
 		checktest.Real(t, name, map[*analysis.Analyzer]string{lateTimers: want})
 	}

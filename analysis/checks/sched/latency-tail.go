@@ -76,7 +76,7 @@ var LatencyTail = &analysis.Analyzer{
 			return nil
 		}
 		severity := g.Severity
-		if !p.Met("outside", evidence.WokenFromOutside(p)) {
+		if !p.Met("outside", evidence.WokenFromOutside(p)) || inMoment > .5 && evidence.MostlyCreated(f) { // a start, or a fan-out
 			severity = analysis.Note
 		}
 		text := fmt.Sprintf("User goroutines waited long for a P: p99 %s, longest %s (n=%s); waiting is %s of their running and waiting",

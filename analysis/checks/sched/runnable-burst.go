@@ -37,7 +37,7 @@ var runnableBurst = &analysis.Analyzer{
 			Source: "more is a standing queue: saturated",
 		},
 	},
-	Requires: []*analysis.Analyzer{measures.Parallelism, measures.Latency},
+	Requires: []*analysis.Analyzer{measures.Parallelism, measures.Latency, measures.Kinds},
 	Run: func(p *analysis.Pass) error {
 		if evidence.NoTime(p) {
 			return nil
@@ -52,7 +52,7 @@ var runnableBurst = &analysis.Analyzer{
 		}
 		conditions := []analysis.Condition{analysis.Grades("waited", say.Ratio(mass, waited)), analysis.Grades("time", float64(mass)),
 			analysis.Needs("count", float64(count)), analysis.Needs("standing", say.Ratio(length, wall))}
-		if mostlyCreated(measures.LatencyOf(p)) {
+		if evidence.MostlyCreated(measures.LatencyOf(p)) {
 			conditions = append(conditions, analysis.Grades("once", say.Ratio(longest, length)))
 		}
 		g := p.Gate(conditions...)
@@ -64,11 +64,15 @@ var runnableBurst = &analysis.Analyzer{
 		from := p.Rel(parse.Time(at))
 		shown, top := wakerEvidence(p, 5)
 		shown = append([]analysis.Evidence{{From: from, To: from + longest, Note: "the longest burst"}}, shown...)
-		text := fmt.Sprintf("Many goroutines become runnable at once: %s with five or more for each P (%s on average), %s in all, the longest %s at %s; %s of all waiting for a P",
-			say.Counted(count, "burst", "bursts"), measures.MeanCount(float64(mass)/float64(length)), p.Dur(length), p.Dur(longest), p.At(parse.Time(at)), analysis.FormatRatio(say.Ratio(mass, waited)))
-		if top != "" {
-			text += "; most were made runnable at " + top
+		who := ""
+		if k := mostRunnable(p); k != nil {
+			who = ": most are " + k.Title()
 		}
+		if top != "" {
+			who += ", made runnable by " + top
+		}
+		text := fmt.Sprintf("Many goroutines become runnable at once%s: %s with five or more for each P (%s on average), %s in all, the longest %s at %s; %s of all waiting for a P",
+			who, say.Counted(count, "burst", "bursts"), measures.MeanCount(float64(mass)/float64(length)), p.Dur(length), p.Dur(longest), p.At(parse.Time(at)), analysis.FormatRatio(say.Ratio(mass, waited)))
 		finding := analysis.Finding{
 			Severity: severity, Summary: text, Confidence: analysis.Measured, Evidence: shown,
 			Cost:   analysis.Cost{Value: mass, Total: f.Running().Sum() + waited, Clock: analysis.GTime},
@@ -83,14 +87,16 @@ var runnableBurst = &analysis.Analyzer{
 	},
 }
 
-// mostlyCreated reports whether go statements made most of those runnable that waited
-// long.
-func mostlyCreated(f *measures.LatencyFold) bool {
-	var created, all int64
-	for k, w := range f.Wakers().ByKey() {
-		if all += w.Total; k.Ready == parse.ReadyCreated && k.Stack != 0 {
-			created += w.Total
+// mostRunnable is the kind of goroutines with more than half of all waiting for a P.
+func mostRunnable(p *analysis.Pass) (most *measures.GoKind) {
+	var all int64
+	for _, k := range measures.KindsOf(p).All {
+		if all += k.State[parse.GoRunnable]; most == nil || k.State[parse.GoRunnable] > most.State[parse.GoRunnable] {
+			most = k
 		}
 	}
-	return evidence.Causes(created, all)
+	if most == nil || 2*most.State[parse.GoRunnable] <= all {
+		return nil
+	}
+	return most
 }

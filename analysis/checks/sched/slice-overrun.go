@@ -35,7 +35,7 @@ var sliceOverrun = &analysis.Analyzer{
 			Source: "as latency-tail.outside",
 		},
 	},
-	Requires: []*analysis.Analyzer{measures.Timeline, measures.Latency, measures.Preemption},
+	Requires: []*analysis.Analyzer{measures.Timeline, measures.Latency, measures.Preemption, measures.Kinds},
 	Run: func(p *analysis.Pass) error {
 		if evidence.NoTime(p) {
 			return nil
@@ -77,7 +77,7 @@ var sliceOverrun = &analysis.Analyzer{
 		p.Find(analysis.Finding{
 			Severity: severity, Confidence: analysis.Measured,
 			Summary: fmt.Sprintf("%s took over 30 ms while work was runnable, the longest %s on P %d, ended in %s%s of %s%s",
-				say.Counted(f.Far(), "time slice", "time slices"), p.Dur(longest), w.P, measures.FuncAt(p, w.Stack), evidence.CalledBy(p, w.Stack), p.FuncName(w.Func), most),
+				say.Counted(f.Far(), "time slice", "time slices"), p.Dur(longest), w.P, measures.FuncAt(p, w.Stack), evidence.CalledBy(p, w.Stack), evidence.About(p, w.Func), most),
 			Cost: evidence.ProcTime(p, float64(lost)), Evidence: shown, Figure: "preemption.worst",
 			Advice: "Let loops without calls be preempted (no asyncpreemptoff=1), and split huge copies and clears into pieces; preempt.overrun.max should fall below 20 ms.",
 			Caveat: "A thread that the operating system took off its CPU looks the same: see oversubscribed-host and cpu-throttled.",

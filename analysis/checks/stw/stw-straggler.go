@@ -85,7 +85,7 @@ var stwStraggler = &analysis.Analyzer{
 			Figure: "stw.waterfall",
 		}
 		if say.Ratio(sum.Halt, halt) >= evidence.ExplainsFrom {
-			finding.Explains = []string{"stw-long", "stw-by-tooling"}
+			finding.Explains = []string{"stw-long", "stw-by-tooling", "limits/stops"}
 		}
 		p.Find(finding)
 		return nil

@@ -72,7 +72,7 @@ var serialCall = &analysis.Analyzer{
 					Summary: fmt.Sprintf("The program waits for a call: for %s of the time a goroutine of %s is in %s at %s and nothing else of the program runs or could run (%s, mean %s, longest %s)",
 						analysis.FormatRatio(share), k.Title(), name, s.Label, say.Counted(s.N, "call", "calls"), p.Dur(s.NS/max(s.N, 1)), p.Dur(s.Longest)),
 					Cost: evidence.WallTime(p, alone), Confidence: analysis.Measured,
-					Evidence: []analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: measures.StackFunc(p, s.Place.Stack), Note: fmt.Sprintf("%s in calls, %s of it with nothing else to do", p.Dur(s.NS), p.Dur(alone)), Stack: p.Stack(s.Place.Stack)})},
+					Evidence: []analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: p.SiteName(s.Place.Stack), Note: fmt.Sprintf("%s in calls, %s of it with nothing else to do", p.Dur(s.NS), p.Dur(alone)), Stack: p.Stack(s.Place.Stack)})},
 					Advice:   "Do less often what takes so long (sync once for many writes, larger blocks), or go on meanwhile: hand it to a goroutine of its own, or work on the next piece. syscall.duration.total should fall.",
 					Caveat:   "A program that has nothing else to do waits for its last call whatever happens: look at whether somebody waits for the program.",
 					Figure:   "syscalls.durations",

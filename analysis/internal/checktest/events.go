@@ -255,7 +255,7 @@ var gcjHealthy = []string{
 	"idle", "heartbeat", "http-healthy", "netpoll-echo", "flight-recorder", "annotations", "coroutines", "steal-timers", "lock-5ms", "procs-1", "procs-2",
 	"mixed-go121", "mixed-go122", "mixed-go123", "mixed-go124", "mixed-go125",
 	"io/http-mix", "io/pipe-stdin", "io/net-echo", "io/net-conn-churn", "sched/idle", "real/victoria-metrics", "real/nats-server", "real/cmdgo", "real/compile",
-	"debian/nats-server", "debian/victoria-metrics", "debian/caddy", "gc/gogc-off", "gc/gogc-change", "gc/deep-stacks", "gc/idle-workers",
+	"debian/nats-server", "debian/victoria-metrics", "debian/caddy", "gc/gogc-off", "gc/gogc-change", "gc/idle-workers",
 	"sched/mix-procs1", "sched/mix-procs2", "sched/mix-procs8", "edge/slow-writer", "user/cpu-samples",
 	"versions/go1.16.15", "versions/go1.19.8", "versions/go1.21.13", "versions/go1.22.12", "versions/go1.23.12", "versions/go1.25.10", "versions/go1.26.8", "versions/go1.27.1",
 }

@@ -92,6 +92,9 @@ func (a *Actor) Block(from int64, stack ...string) {
 	a.story.add(from, a, tracetest.GoBlock, nil, stack)
 }
 
+// End lets it end.
+func (a *Actor) End(at int64) { a.story.add(at, a, tracetest.GoDestroy, nil, nil) }
+
 // Preempt stops it at a stack for a moment.
 func (a *Actor) Preempt(at int64, stack ...string) {
 	a.story.add(at, a, tracetest.GoStop, nil, stack)
@@ -181,6 +184,9 @@ func (s *Story) bytes() []byte {
 		case tracetest.GoBlock:
 			waiting[e.by] = true
 			w.Event(m, at, e.typ, w.String(reasonOf(e.stack)), w.Stack(frames(e.stack, entry)...))
+		case tracetest.GoDestroy:
+			waiting[e.by] = true
+			w.Event(m, at, e.typ)
 		case tracetest.GoStop:
 			waiting[e.by] = true
 			w.Event(m, at, e.typ, w.String("preempted"), w.Stack(frames(e.stack, entry)...))

@@ -51,6 +51,30 @@ func Busiest(p *analysis.Pass) (kind *measures.GoKind, share float64) {
 	return kind, say.Ratio(most, all)
 }
 
+// Alone is what the goroutines are about that ran most of the time in which exactly one
+// ran, and their share of it; nil if none ever ran alone.
+func Alone(p *analysis.Pass) (kind *measures.GoKind, share float64) {
+	var all int64
+	for _, k := range measures.KindsOf(p).All {
+		all += k.Alone
+		if k.Alone > 0 && (kind == nil || k.Alone > kind.Alone) {
+			kind = k
+		}
+	}
+	if kind == nil {
+		return nil, 0
+	}
+	return kind, say.Ratio(kind.Alone, all)
+}
+
+// About is what goroutines with an entry function are about.
+func About(p *analysis.Pass, fn parse.StringID) string {
+	if k := measures.KindsOf(p).Started(fn); k != nil {
+		return k.Name
+	}
+	return p.FuncName(fn)
+}
+
 // WallTime is the cost of something in the time analysed.
 func WallTime(p *analysis.Pass, ns int64) analysis.Cost {
 	return analysis.Cost{Value: ns, Total: p.Trace.Duration(), Clock: analysis.Wall}

@@ -22,11 +22,15 @@ func Whole(p *analysis.Pass, e analysis.Evidence) analysis.Evidence {
 	return e
 }
 
+// AssistSites are where goroutines assisted the GC, the longest first.
+func AssistSites(p *analysis.Pass, c *measures.GCFold) []measures.SiteSum[measures.GCSum] {
+	return measures.RankSites(p, c.Assists(), func(s measures.GCSite) parse.StackID { return s.Stack }, (*measures.GCSum).Add, func(s *measures.GCSum) int64 { return s.Wall })
+}
+
 // AllocationSites shows where the program allocates most, as far as a trace tells:
 // where goroutines assisted, and where cycles began.
 func AllocationSites(p *analysis.Pass, c *measures.GCFold, from, to parse.Time) []analysis.Evidence {
-	assists := measures.RankSites(p, c.Assists(), func(s measures.GCSite) parse.StackID { return s.Stack }, (*measures.GCSum).Add, func(s *measures.GCSum) int64 { return s.Wall })
-	out := SiteEvidence(p, assists, from, to, func(s *measures.GCSum) string {
+	out := SiteEvidence(p, AssistSites(p, c), from, to, func(s *measures.GCSum) string {
 		return fmt.Sprintf("%s: %s, %s of it running", say.Counted(s.N, "mark assist", "mark assists"), p.Dur(s.Wall), p.Dur(s.CPU))
 	})
 	starts := measures.RankSites(p, c.Starts(), func(s parse.StackID) parse.StackID { return s }, (*measures.GCSum).Add, func(s *measures.GCSum) int64 { return s.N })
@@ -75,24 +79,37 @@ func IDOf[T ~int32 | ~int64](id T) *int64 {
 // RunPlaces are the places where runs of user goroutines ended, told apart by who
 // called them, those with the most running time first.
 func RunPlaces(p *analysis.Pass) []measures.Joined[parse.StackID, measures.GoRuns] {
+	return runPlaces(p, func(r *measures.GoRuns) int64 { return r.Ran })
+}
+
+func runPlaces(p *analysis.Pass, most func(*measures.GoRuns) int64) []measures.Joined[parse.StackID, measures.GoRuns] {
 	return measures.JoinSites(measures.GoroutinesOf(p).Runs().ByKey(),
 		func(s parse.StackID) tally.Label { return tally.Label{p.SiteName(s), callers(p.Trace, s)} },
-		(*measures.GoRuns).Add, func(r *measures.GoRuns) int64 { return r.Ran }, cmp.Compare[parse.StackID])
+		(*measures.GoRuns).Add, most, cmp.Compare[parse.StackID])
 }
 
 // RanMostly names the place where runs with a third of all running time or more
 // ended, for sentences.
 func RanMostly(p *analysis.Pass) string {
-	runs := RunPlaces(p)
+	return mostly(p, maxCallers, "; runs with %s of all running ended at %s%s", func(r *measures.GoRuns) int64 { return r.Ran })
+}
+
+// AloneAt is RanMostly of the time in which exactly one goroutine ran.
+func AloneAt(p *analysis.Pass) string {
+	return mostly(p, 1, ", %s in runs that ended at %s%s", func(r *measures.GoRuns) int64 { return r.Alone })
+}
+
+func mostly(p *analysis.Pass, nearest int, format string, most func(*measures.GoRuns) int64) string {
+	runs := runPlaces(p, most)
 	var all int64
 	for _, r := range runs {
-		all += r.V.Ran
+		all += most(r.V)
 	}
 	told := slices.IndexFunc(runs, func(r measures.Joined[parse.StackID, measures.GoRuns]) bool { return r.Key != 0 })
-	if told < 0 || runs[told].V.Ran*3 < all {
+	if told < 0 || most(runs[told].V)*3 < all {
 		return ""
 	}
-	return fmt.Sprintf("; runs with %s of all running ended at %s%s", analysis.FormatRatio(say.Ratio(runs[told].V.Ran, all)), p.SiteName(runs[told].Key), CalledBy(p, runs[told].Key))
+	return fmt.Sprintf(format, analysis.FormatRatio(say.Ratio(most(runs[told].V), all)), p.SiteName(runs[told].Key), calledBy(p.Trace, runs[told].Key, nearest))
 }
 
 // RunningEvidence are the places where the runs with the most running time ended, and
@@ -133,10 +150,15 @@ func LockHandoffs(f *measures.PreemptionFold) map[parse.StackID]*measures.Preemp
 // CalledBy names the program's function that called the one a stack is in, for
 // sentences: the work is often done by a helper that many call.
 func CalledBy(p *analysis.Pass, stack parse.StackID) string {
-	if by := callers(p.Trace, stack); by != "" {
-		return " (called by " + by + ")"
+	return calledBy(p.Trace, stack, maxCallers)
+}
+
+func calledBy(tr *parse.Trace, stack parse.StackID, nearest int) string {
+	by := strings.Split(callers(tr, stack), ", ")
+	if by[0] == "" {
+		return ""
 	}
-	return ""
+	return " (called by " + strings.Join(by[:min(nearest, len(by))], ", ") + ")"
 }
 
 // maxCallers is how many callers are named: work is often in helpers of helpers.
@@ -178,4 +200,16 @@ func SiteEvidence[V any](p *analysis.Pass, sites []measures.SiteSum[V], from, to
 
 func CallSitesBy(p *analysis.Pass, f *measures.SyscallsFold, cost func(*measures.CallSite) int64) []measures.SiteSum[measures.CallSite] {
 	return measures.RankSites(p, f.Sites().ByKey(), func(s parse.StackID) parse.StackID { return s }, (*measures.CallSite).Add, cost)
+}
+
+// MostlyCreated reports whether go statements made most of those runnable that waited
+// long.
+func MostlyCreated(f *measures.LatencyFold) bool {
+	var created, all int64
+	for k, w := range f.Wakers().ByKey() {
+		if all += w.Total; k.Ready == parse.ReadyCreated && k.Stack != 0 {
+			created += w.Total
+		}
+	}
+	return Causes(created, all)
 }

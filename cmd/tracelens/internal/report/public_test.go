@@ -34,7 +34,7 @@ func TestPublic(t *testing.T) {
 		"go1.15-life-leak": {say: []string{"(*worker).processStrip ×2,460", "startIo ×290"}, not: []string{"(unknown)"}},
 		"go1.11-mandelbrot-serial": {
 			say:   []string{"main.main: 50.8 % running"},
-			leads: "A serial part limits the program: exactly one user goroutine ran, and no other could, for 50.8 % of the time on 8 Ps, while 1.49 others were blocked on locks and channels on average; 100 % of it is that of main.main"},
+			leads: "A serial part limits the program: for 50.8 % of the time exactly one user goroutine ran, and no other could, though there are 8 Ps: 100 % of it main.main"},
 		"go1.26-flight-windows":  {say: []string{"ticks of about 75 ns", "the program was busy from 10.68614 s to its end", "Open at its end: task go-gateway", "withRequestIDAndLogging.func126: 99.9 % running"}, not: []string{"1 ns"}},
 		"go1.22-idle-cpuprofile": {not: []string{"readProfile"}},
 		"go1.23-windows-small":   {say: []string{"ticks of about 88 ns"}},

@@ -261,6 +261,11 @@ func conclude(pass *Pass) (res *Result) {
 		fail("internal error: " + err.Error())
 		return res
 	}
+	for i := range res.Findings {
+		if f := &res.Findings[i]; f.Figure == "" {
+			f.Figure = a.Proof
+		}
+	}
 	switch {
 	case res.Outcome == NotApplicable:
 	case len(res.Findings) > 0:

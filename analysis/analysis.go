@@ -43,6 +43,9 @@ type Analyzer struct {
 	// are left out then, unless they are graver.
 	Covers []string
 
+	// Proof is the figure that shows its findings, for those that name no other.
+	Proof string
+
 	Metrics []MetricDef // that it may set
 	Figures []FigureDef // that it may draw
 

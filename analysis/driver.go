@@ -99,7 +99,7 @@ func (p *Partial) split(n int) []*Partial {
 // weight is about what a collector of these kinds costs.
 func weight(kinds parse.Kinds) int {
 	w := 1
-	for k, cost := range map[parse.Kind]int{parse.KindInterval: 20, parse.KindProc: 8, parse.KindGoRunnable: 8, parse.KindGoWaiting: 4, parse.KindGoRunning: 2, parse.KindHold: 8} {
+	for k, cost := range map[parse.Kind]int{parse.KindInterval: 20, parse.KindProc: 8, parse.KindGoRunnable: 8, parse.KindGoWaiting: 4, parse.KindGoRunning: 2, parse.KindHold: 8, parse.KindRequest: 8} {
 		if kinds.Has(k) {
 			w += cost
 		}
@@ -257,6 +257,11 @@ func conclude(pass *Pass) (res *Result) {
 	if err := a.Run(pass); err != nil {
 		fail("internal error: " + err.Error())
 		return res
+	}
+	for i := range res.Findings {
+		if f := &res.Findings[i]; f.Figure == "" {
+			f.Figure = a.Proof
+		}
 	}
 	switch {
 	case res.Outcome == NotApplicable:

@@ -119,11 +119,60 @@ func (r *Report) inside(f *Finding, times []Evidence) bool {
 	return n >= fewInside && float64(acts) <= rare*wall && float64(in) >= explainsFrom*float64(all)
 }
 
+// foldReasons moves findings to those that they say the reason of: see Because.
+func (r *Report) foldReasons() {
+	all := r.Findings()
+	moved := make(map[*Finding]bool)
+	for _, f := range all {
+		for _, b := range f.Because {
+			for _, s := range all {
+				if moved[f] || moved[s] || s == f || len(s.Because) > 0 || !b.matches(s, f.Severity) {
+					continue
+				}
+				moved[s] = true
+				reason := *s
+				reason.Reason = true
+				f.Symptoms = append(f.Symptoms, reason)
+			}
+		}
+	}
+	for _, res := range r.Results {
+		var left []Finding
+		for i := range res.Findings {
+			if !moved[&res.Findings[i]] {
+				left = append(left, res.Findings[i])
+			}
+		}
+		res.Findings = left
+	}
+}
+
+// matches reports whether a finding is of the check, about the place, and no graver than
+// what it is a reason of; less grave where it is about the whole program.
+func (b *Because) matches(f *Finding, of Severity) bool {
+	check, _, _ := strings.Cut(f.Code, "/")
+	if check != b.Check || f.Severity.Rank() > of.Rank() {
+		return false
+	}
+	if b.Place == "" {
+		return f.Severity.Rank() < of.Rank()
+	}
+	if len(f.Evidence) == 0 {
+		return false
+	}
+	about, _, _ := strings.Cut(f.Evidence[0].Func, " ")
+	fn, _, _ := strings.Cut(about, ":")
+	its, _, _ := strings.Cut(b.Place, ":")
+	return about == b.Place || about == its || fn == b.Place
+}
+
 // Fold moves the findings that another explains to its symptoms, and gives it the
-// severity of the gravest. Of a chain, all go to its first cause. A finding explains those
+// severity of the gravest. Of a chain, all go to its first cause, but for those that say why
+// a finding is, which go before: see Because. A finding explains those
 // that it names, and those that are no graver and happen while it acts. To fold again
 // changes nothing.
 func (r *Report) Fold() {
+	r.foldReasons()
 	cause := make(map[string]string) // code to the code that explains it
 	all := r.Findings()              // the gravest causes first
 	for _, f := range all {

@@ -253,7 +253,14 @@ type Finding struct {
 	// what happens inside them is its effect, too. See Fold.
 	During   []Evidence `json:"-"`
 	Symptoms []Finding  `json:"symptoms,omitempty"`
+	// Because are findings that say why this one is: they are moved to its Symptoms as well,
+	// and marked as Reason.
+	Because []Because `json:"-"`
+	Reason  bool      `json:"reason,omitempty"` // of a symptom: it is no effect, but why
 }
+
+// Because is a finding of a check about a place, as in "main.get:12", or a function; "" for any.
+type Because struct{ Check, Place string }
 
 // Cost is what a finding costs: Value of Total on Clock, in ns.
 type Cost struct {
@@ -364,7 +371,7 @@ type Table struct {
 	Detail bool `json:"detail,omitempty"`
 }
 
-// A Role says which part of a timeline of the Ps a table has.
+// A Role says which part of a timeline of the Ps, or of requests, a table has.
 type Role string
 
 const (
@@ -372,6 +379,10 @@ const (
 	RoleSpans   Role = "spans"   // columns P, from, to, state, and what else is known
 	RoleWindows Role = "windows" // columns from, to, wanted to: where the spans are complete
 	RoleBands   Role = "bands"   // columns from, to: what happened on all Ps at once
+
+	RoleRequests Role = "requests" // columns id, requests, kind, began, took, ended: single requests
+	RolePaths    Role = "paths"    // columns id, from, to, length, goroutine, hop, state, what, while: the critical path of each, in order
+	RoleDots     Role = "dots"     // columns began, took, mostly, requests, id: a sample of all
 )
 
 // Cell returns a cell by row and column name, nil if there is none.
@@ -422,6 +433,7 @@ const (
 	Gantt     Mark = "gantt"     // rows from Start to End
 	Waterfall Mark = "waterfall" // one stop-the-world: each P from request to restart
 	Stems     Mark = "stems"     // vertical bars at moments: X the time, Y stacked parts
+	Points    Mark = "points"    // dots: X the time, Y[0] a value on a log axis, Series the colour
 	Flame     Mark = "flame"     // shares of a whole by level: X the weight, Y the names of the levels, Series what colours those from its level on
 )
 

@@ -47,6 +47,7 @@ const (
 	KindGeneration                            // a new generation begins
 	KindGoNamed                               // Event.GoLife: so far, of a goroutine whose entry function is told only now; before the end of its current span
 	KindHold                                  // Event.Hold: a wait for another goroutine ended, after that goroutine's event
+	KindRequest                               // Event.Request: a request ended, or is open at the end of the trace
 	numKinds
 )
 
@@ -109,6 +110,7 @@ type Event struct {
 	Interval *Interval
 	Range    *Range
 	Hold     *Hold
+	Request  *Request
 	Metric   Metric
 	Log      Log
 }
@@ -116,7 +118,7 @@ type Event struct {
 // Clone returns a copy of e with the part that its kind names.
 func (e *Event) Clone() Event {
 	c := *e
-	c.Go, c.GoLife, c.Proc, c.ProcLife, c.Slice, c.Interval, c.Range, c.Hold = nil, nil, nil, nil, nil, nil, nil, nil
+	c.Go, c.GoLife, c.Proc, c.ProcLife, c.Slice, c.Interval, c.Range, c.Hold, c.Request = nil, nil, nil, nil, nil, nil, nil, nil, nil
 	switch e.Kind {
 	case KindGoCreate, KindGoRunnable, KindGoRunning, KindGoWaiting, KindGoSyscall:
 		c.Go = new(*e.Go)
@@ -135,6 +137,9 @@ func (e *Event) Clone() Event {
 	case KindHold:
 		c.Hold = new(*e.Hold)
 		c.Hold.Parts = slices.Clone(e.Hold.Parts)
+	case KindRequest:
+		c.Request = new(*e.Request)
+		c.Request.Parts = slices.Clone(e.Request.Parts)
 	}
 	return c
 }
@@ -348,6 +353,8 @@ func (e *Event) Held() int64 {
 		return int64(e.Slice.End - e.Slice.Start)
 	case KindHold:
 		return e.Hold.Held
+	case KindRequest:
+		return int64(e.Request.Until - e.Request.Since)
 	}
 	return 0
 }
@@ -575,26 +582,3 @@ func (r *Range) Total() int64 {
 // Stopping is the time from the request until the last P stopped, in ns: a lower
 // bound of /sched/pauses/stopping, which includes the wake-up of the stopper.
 func (r *Range) Stopping() int64 { return int64(r.Stop.LastStop - r.Since) }
-
-// MetricKind names a metric of the trace.
-type MetricKind uint8
-
-const (
-	MetricProcs    MetricKind = iota + 1 // /sched/gomaxprocs:threads
-	MetricHeapLive                       // /memory/classes/heap/objects:bytes; gcController.heapLive, not the live objects
-	MetricHeapGoal                       // /gc/heap/goal:bytes; 0 when the GC is off
-)
-
-// Metric is a value the runtime reported.
-type Metric struct {
-	Kind    MetricKind
-	Value   int64
-	Restart bool // MetricProcs: this is the restart point of a stop-the-world
-}
-
-// Log is a runtime/trace.Log call.
-type Log struct {
-	Task            uint64
-	Category, Group StringID // see Symbols.Group
-	Message         StringID
-}

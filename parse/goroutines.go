@@ -209,7 +209,7 @@ func (t *tracker) goEvent(ev *wire.Event) {
 		if from == GoRunnable && t.origins && p != nil {
 			g.Origin, g.Victim, g.StealBatch = t.queues.start(&g.q, p.queue, g.readying())
 		}
-		if from == GoRunnable && (t.sink.Kinds.Has(KindGoRunnable) || t.holds.on) {
+		if from == GoRunnable && (t.sink.Kinds.Has(KindGoRunnable) || t.holds.on || t.reqs.on) {
 			g.mostly = t.waits.split(&g.Wait, &g.waited, int64(t.now-g.Since))
 		}
 	}
@@ -222,7 +222,10 @@ func (t *tracker) goEvent(ev *wire.Event) {
 			t.endPoll(g)
 		}
 	}
-	how, origin := g.Preempt, g.Origin
+	if t.reqs.on {
+		t.keepStep(ev, g)
+	}
+	how, origin, fromStack := g.Preempt, g.Origin, g.FromStack
 	if g.From == GoRunnable && to != GoRunnable {
 		g.Ready, g.Home, g.Waker, g.WakerStack = 0, 0, 0, 0
 		g.BlockedOn, g.BlockedStack, g.BlockedSince = 0, 0, 0
@@ -245,6 +248,12 @@ func (t *tracker) goEvent(ev *wire.Event) {
 		t.count(g, 1)
 	}
 	t.moveProc(ev, g, p, from, to, how, origin)
+	if t.reqs.on {
+		if from == GoWaiting {
+			t.wakesAt(t.contextOf(ev), StackID(ev.Stack))
+		}
+		t.followRequests(g, from, to, fromStack)
+	}
 	switch {
 	case to == GoNotExist:
 		t.destroy(g)
@@ -343,102 +352,6 @@ func (t *tracker) tellLife(g *goroutine, k Kind, ended bool) {
 	t.send(k)
 }
 
-// readied tells how g becomes runnable.
-func (t *tracker) readied(ev *wire.Event, g *goroutine, from GoState) {
-	g.Waker, g.Home = NoGo, ProcID(ev.P)
-	switch from {
-	case GoRunning:
-		switch g.Preempt {
-		case PreemptYield:
-			g.Ready, g.Home = ReadyYield, NoProc
-		case PreemptLockHandoff:
-			g.Ready = ReadyLockHandoff
-		default:
-			g.Ready = ReadyPreempted
-			// proc.go:goschedImpl keeps g on its P since Go 1.26 if a stop-the-world waits.
-			if !t.version.KeepsStopped() || !t.stw.active || t.stw.restarted {
-				g.Home = NoProc
-			}
-		}
-	case GoSyscall:
-		g.Ready, g.BlockedStack = ReadySyscall, g.FromStack
-	case GoWaiting:
-		g.Waker, g.WakerStack = GoID(ev.G), StackID(ev.Stack)
-		g.BlockedOn, g.BlockedStack = g.FromReason, g.FromStack
-		if !g.Partial {
-			g.BlockedSince = g.Since
-		}
-		g.blockedKind = t.blockKind(g.FromReason)
-		g.direct = g.blockedKind == blockSystem && GoID(ev.G) == NoGo
-		g.Ready = t.wakeKind(ev, g)
-		if g.Ready != ReadyUnblocked && g.Ready != ReadyCoroutine && g.Ready != ReadyGC {
-			g.Waker = NoGo
-		}
-	}
-}
-
-func (t *tracker) wakeKind(ev *wire.Event, g *goroutine) Ready {
-	if ev.Coro {
-		return ReadyCoroutine
-	}
-	kind := g.blockedKind
-	stopped := t.stw.active && !t.stw.restarted && t.stw.g != nil && GoID(ev.G) == t.stw.g.ID
-	switch {
-	case kind == blockAssist || kind == blockGC || kind == blockPreempted:
-		return ReadyGC
-	case kind == blockNetwork && (GoID(ev.G) == NoGo || stopped):
-		return ReadyNetpoll
-	case GoID(ev.G) != NoGo && !(kind == blockSystem && stopped):
-		return ReadyUnblocked
-	case kind == blockSystem || g.Class != ClassUser:
-		return ReadyRuntime
-	case kind == blockNone && t.polls(g.FromStack):
-		return ReadyNetpoll
-	}
-	return ReadyTimer
-}
-
-// polls reports whether a goroutine with this stack waits for the network
-// poller: for waits that began before the trace.
-func (t *tracker) polls(s StackID) bool {
-	for _, f := range t.stacks[s].frames {
-		if t.strings[f.Func] == "internal/poll.runtime_pollWait" {
-			return true
-		}
-	}
-	return false
-}
-
-// preempt tells how a running goroutine was made to stop.
-func (t *tracker) preempt(ev *wire.Event, to GoState) Preempt {
-	if to == GoWaiting {
-		if StringID(ev.Reason) == t.preempted {
-			return PreemptSuspend
-		}
-		return PreemptNone
-	}
-	if to != GoRunnable {
-		return PreemptNone
-	}
-	if StringID(ev.Reason) == t.gosched {
-		return PreemptYield
-	}
-	if StackID(ev.ResStack) == 0 {
-		return PreemptUnknown
-	}
-	switch t.stacks[StackID(ev.ResStack)].top {
-	case topAsyncPreempt:
-		return PreemptAsync
-	case topGoyield:
-		return PreemptLockHandoff
-	case topSemrelease:
-		if t.version.HidesGoyield() {
-			return PreemptLockHandoff
-		}
-	}
-	return PreemptCooperative
-}
-
 // moveProc follows on the P what a goroutine's transition means.
 func (t *tracker) moveProc(ev *wire.Event, g *goroutine, p *proc, from, to GoState, how Preempt, origin Origin) {
 	switch {
@@ -525,11 +438,18 @@ func (t *tracker) create(ev *wire.Event, id GoID, to GoState) {
 		t.enqueue(g)
 	}
 	t.count(g, 1)
+	if t.reqs.on {
+		t.beginRequests(g, t.contextOf(ev), StackID(ev.Stack))
+	}
 }
 
 func (t *tracker) destroy(g *goroutine) {
 	for _, o := range g.regions {
 		t.endRegion(g, o, true)
+		t.reqs.end()
+	}
+	if t.reqs.on {
+		t.endRequests(g)
 	}
 	if g.Func == 0 && g.Class == ClassUser {
 		t.tr.Quality.Unnamed++

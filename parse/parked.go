@@ -70,7 +70,7 @@ func (t *tracker) park() {
 	k.parked = append(k.parked, make([]string, len(t.gs)-len(k.parked))...)
 	before := k.whole
 	for slot, g := range t.gs {
-		if g == nil || g.From != GoWaiting || g.Func == 0 || g.Since >= k.looked || g.p != nil || g.assist || len(g.regions) > 0 || g.q != (queued{}) || held[g] {
+		if g == nil || g.From != GoWaiting || g.Func == 0 || g.Since >= k.looked || g.p != nil || g.assist || len(g.regions) > 0 || g.q != (queued{}) || held[g] || !t.parkRequests(g) {
 			continue
 		}
 		code := coder{buf: k.buf[:0], from: t.tr.First}
@@ -237,6 +237,7 @@ func (c *coder) goroutine(g *goroutine) {
 	number(c, &g.idle)
 	number(c, &g.alone)
 	number(c, &g.outside)
+	c.requests(g)
 	c.past(&g.past, g.Since)
 }
 

@@ -169,6 +169,7 @@ func (s *Symbols) settle() {
 		p := &s.places[info.place]
 		info.mutual = p.Prim.Mutual()
 		info.descriptor = s.descriptorOf(info.frames)
+		info.serves = s.servingOf(info.frames)
 		info.idle = (p.Prim == PrimChanReceive || p.Prim == PrimSelect || p.Prim == PrimCond) && p.Site.Func == info.body.fn && p.Own
 	}
 }

@@ -161,6 +161,11 @@ func (t *tracker) task(ev *wire.Event) {
 		if g := t.at(ev.GSlot); g != nil {
 			o.class, o.fn = g.Class, g.Func
 			o.by, o.incarnation, o.spent = g, g.Incarnation, t.spent(g)
+			g.tasks++
+			g.tasked = true
+		}
+		if _, twice := t.tasks[ev.Values[0]]; !twice {
+			t.reqs.begin()
 		}
 		t.tasks[ev.Values[0]] = o
 		t.rng = t.ended(&o.openRange, RangeTask, 0)
@@ -176,13 +181,23 @@ func (t *tracker) task(ev *wire.Event) {
 	}
 	delete(t.tasks, ev.Values[0])
 	t.rng = t.ended(&o.openRange, RangeTask, t.now)
-	if g := t.author(&o); g != nil && !o.partial {
+	g := t.author(&o)
+	if g != nil && !o.partial {
 		t.rng.Spent = t.spent(g)
 		for state, ns := range &o.spent {
 			t.rng.Spent[state] -= ns
 		}
 	}
 	t.send(KindRangeEnd)
+	if t.reqs.on {
+		t.taskRequest(&o.openRange, RequestTask, t.contextOf(ev), RequestDone)
+	}
+	if ok {
+		t.reqs.end()
+	}
+	if g != nil {
+		g.tasks--
+	}
 }
 
 // author is the goroutine that began a task, if it lives: goroutines are used again when
@@ -226,6 +241,7 @@ func (t *tracker) region(ev *wire.Event) {
 	if ev.Op == wire.OpRegionBegin {
 		o := openRange{id: ev.Values[0], name: StringID(ev.Name), since: t.now, stack: StackID(ev.Stack), p: ProcID(ev.P), g: g.ID, class: g.Class, fn: g.Func, cpu: t.cpu(g)}
 		g.regions = append(g.regions, o)
+		t.reqs.begin()
 		t.rng = t.ended(&o, RangeRegion, 0)
 		t.send(KindRangeBegin)
 		return
@@ -238,6 +254,7 @@ func (t *tracker) region(ev *wire.Event) {
 			t.work(len(g.regions) - i)
 			g.regions = slices.Delete(g.regions, i, i+1)
 			t.endRegion(g, o, false)
+			t.reqs.end()
 			return
 		}
 	}
@@ -251,6 +268,16 @@ func (t *tracker) endRegion(g *goroutine, o openRange, unfinished bool) {
 	t.rng.CPU = t.cpu(g) - o.cpu
 	t.rng.Unfinished = unfinished
 	t.send(KindRangeEnd)
+	if t.reqs.on {
+		how := RequestDone
+		switch {
+		case unfinished && g.From == GoNotExist:
+			how = RequestAborted
+		case unfinished:
+			how = RequestOpen
+		}
+		t.taskRequest(&o, RequestRegion, g, how)
+	}
 }
 
 // cpu is how long g has been running in the trace.

@@ -14,6 +14,7 @@ import (
 // Options choose what Read reports.
 type Options struct {
 	From, To time.Duration                // window relative to the first event; To 0 is the end
+	Requests []string                     // functions of which each call is a request, as in "main.(*Server).handle"; see RequestEntry
 	Progress func(bytes int64, last Time) // called now and then, if not nil
 	MaxBytes int64                        // of a compressed trace, decompressed: more is a fault; 0 is 100 times its size and 64 MiB
 }
@@ -59,6 +60,7 @@ func readTo(ctx context.Context, r io.Reader, opt Options, open opener, sinks ..
 		return nil, err
 	}
 	tr := &Trace{Symbols: newSymbols(), Version: version, Compression: compression}
+	tr.Symbols.entries = entriesOf(opt.Requests)
 	in := &counted{r: br}
 	src, err := open(bufio.NewReaderSize(in, 64<<10), version, tr.Symbols)
 	if err != nil {

@@ -38,6 +38,7 @@ type Symbols struct {
 	frames    []Frame // scratch
 	own       []bool  // likewise
 	logBytes  int
+	entries   map[string]struct{} // see Options.Requests
 
 	Shortened int64 // stacks of which frames in the middle were left out: see stacksWhole
 }
@@ -53,6 +54,7 @@ type stackInfo struct {
 	top    topFrame
 
 	descriptor descriptor
+	serves     serving
 }
 
 // topFrame is a leaf function that gives a stop its meaning.

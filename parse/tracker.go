@@ -48,6 +48,12 @@ type goroutine struct {
 	assistStack StackID
 	assistP     ProcID
 	regions     []openRange
+
+	reqs   *goRequests // nil for most
+	step   int64       // in stepLog, from 1 on: its latest
+	tasks  int32       // that it began, and that go on
+	tasked bool        // it has begun one
+	within bool        // it was started in a request
 }
 
 // openRange is a task or region that has begun.
@@ -177,6 +183,7 @@ type tracker struct {
 	queues  runQueues
 	waits   waits
 	holds   holding
+	reqs    requests
 	quiet   int64 // ns with no user goroutine running or runnable, since the start
 	single  int64 // ns of the kind that GoLife.Alone counts, likewise
 }
@@ -192,6 +199,7 @@ func newTracker(tr *Trace, opt Options, sink Sink) *tracker {
 		preempted: tr.intern("preempted"), gosched: tr.intern("runtime.Gosched"), cgocallback: tr.intern("runtime.cgocallback"),
 	}
 	t.holds.on = sink.Kinds.Has(KindHold)
+	t.reqs.on, t.reqs.always, t.reqs.log.need = sink.Kinds.Has(KindRequest), len(opt.Requests) > 0, math.MaxInt64
 	t.origins = sink.Kinds&KindsOf(KindGoRunnable, KindSlice) != 0
 	t.ev.Interval, t.ev.Range, t.ev.GoLife, t.ev.ProcLife = &t.iv, &t.rng, &t.life, &t.procLife
 	for i := range t.recent {
@@ -384,6 +392,7 @@ func (t *tracker) openWindow() {
 		p.stopped = max(p.stopped, t.now)
 	}
 	t.cutHolds()
+	t.cutRequests()
 	for id, o := range t.tasks {
 		o.since, o.partial = t.now, true
 		t.tasks[id] = o
@@ -554,9 +563,15 @@ func (t *tracker) finish() {
 			t.rng.Last = LastState{State: g.From, Since: g.Since, Stack: g.FromStack, Spent: t.spent(g)[g.From] - o.spent[g.From]}
 		}
 		t.send(KindRangeEnd)
+		if t.reqs.on {
+			t.taskRequest(&o.openRange, RequestTask, t.author(&o), RequestOpen)
+		}
 	}
 	for _, slot := range slots {
 		g := t.at(slot)
+		if t.reqs.on {
+			t.openRequests(g)
+		}
 		g.Reason, g.Stack = 0, 0
 		if g.From == GoRunnable {
 			t.waits.split(&g.Wait, &g.waited, int64(t.now-g.Since))

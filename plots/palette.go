@@ -19,3 +19,16 @@ func Color(name string, inDark bool) (fill, text string, ok bool) {
 	}
 	return css(th.roles[max(r, user)]), css(th.on(th.roles[max(r, user)])), r != none
 }
+
+// Colors are the colours of series of these names in one picture, as CSS has them.
+func Colors(names []string, inDark bool) (out []string) {
+	th := &light
+	if inDark {
+		th = &dark
+	}
+	for _, c := range th.colors(names) {
+		v := c.(color.NRGBA)
+		out = append(out, fmt.Sprintf("#%02x%02x%02x", v.R, v.G, v.B))
+	}
+	return out
+}

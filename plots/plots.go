@@ -62,6 +62,7 @@ var marks = map[analysis.Mark]mark{
 	analysis.Gantt:     gantt,
 	analysis.Waterfall: waterfall,
 	analysis.Stems:     stems,
+	analysis.Points:    points,
 	analysis.Flame:     flame,
 }
 

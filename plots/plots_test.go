@@ -116,6 +116,10 @@ var examples = map[string]example{
 		analysis.Figure{Mark: analysis.Stems, X: "at", Y: []string{"stopping", "stopped"}, Title: "The longest stop took 3 ms"},
 		table("at:moment, stopping:ns, stopped:ns", []any{10 * ms, 2 * ms, 1 * ms}, []any{70 * ms, 0 * ms, 1 * ms}),
 	},
+	"points": {
+		analysis.Figure{Mark: analysis.Points, X: "began", Y: []string{"took"}, Series: "mostly", Title: "Requests take 1 ms"},
+		table("began:moment, took:ns, mostly:text", []any{10 * ms, 1 * ms, "running"}, []any{20 * ms, 30 * ms, "other waits"}, []any{90 * ms, 1 * ms, "running"}),
+	},
 	"waterfall": {
 		analysis.Figure{Mark: analysis.Waterfall, X: "requested", Y: []string{"stopped"}, End: "restarted", Series: "p", Title: "P 1 stopped 2 ms late"},
 		table("p:p, requested:moment, stopped:moment, restarted:moment, doing:text",

@@ -115,7 +115,7 @@ func TestTotal(t *testing.T) {
 			want[k] = float64(tr.Metrics["kinds.busy"].Value) / float64(tr.Duration)
 			s[k].Add(tr)
 		}
-		c := compare.Of(s[0], s[1], compare.Options{}).Comparison
+		c := compare.Of(s[0], s[1], compare.Options{Per: compare.PerSecond}).Comparison
 		sums(t, c)
 		if c.Total == nil {
 			continue

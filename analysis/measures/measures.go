@@ -28,6 +28,7 @@ var All = []*analysis.Analyzer{
 	GC,
 	Goroutines,
 	Blocking,
+	Requests,
 	Tasks,
 	Samples,
 }

@@ -39,6 +39,8 @@ const (
 // come first in the trace; the rest is one. What is told apart depends on the set of names
 // alone, so that parts of a trace merge exactly.
 type names[V any] struct {
+	apart  int                      // namesApart, or fewer
+	most   int                      // groupsApart, or fewer
 	groups map[Annotation]*group[V] // by the Group of names
 	limit  parse.StringID           // no group has this id or a larger one; 0: any may
 	rest   *V                       // of these, nil while there are none
@@ -49,7 +51,12 @@ type group[V any] struct {
 	all  *V                    // instead, once there were more
 }
 
-func newNames[V any]() names[V] { return names[V]{groups: make(map[Annotation]*group[V])} }
+func newNames[V any]() names[V] { return newFewNames[V](namesApart, groupsApart) }
+
+// newFewNames tells fewer apart, where much is held under each.
+func newFewNames[V any](apart, most int) names[V] {
+	return names[V]{apart: apart, most: most, groups: make(map[Annotation]*group[V])}
+}
 
 // at returns what is held under a name, a new zero value if nothing was.
 func (n *names[V]) at(name parse.StringID, of Annotation, add func(into, from *V)) *V {
@@ -61,7 +68,7 @@ func (n *names[V]) at(name parse.StringID, of Annotation, add func(into, from *V
 		return g.all
 	}
 	v := tally.At(g.each, name)
-	if len(g.each) > namesApart {
+	if len(g.each) > n.apart {
 		g.join(add)
 		return g.all
 	}
@@ -79,7 +86,7 @@ func (n *names[V]) group(of Annotation, add func(into, from *V)) *group[V] {
 	}
 	g = &group[V]{each: make(map[parse.StringID]*V)}
 	n.groups[of] = g
-	for len(n.groups) > groupsApart {
+	for len(n.groups) > n.most {
 		if n.limit == 0 {
 			n.limit = 1 << 31
 		}

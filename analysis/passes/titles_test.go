@@ -6,6 +6,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/analysistest"
 )
 
@@ -30,5 +31,23 @@ func TestTitles(t *testing.T) {
 	}
 	if longest < 60 {
 		t.Errorf("the longest title has %d characters: not the traces this test is about", longest)
+	}
+}
+
+// TestProof: each check about the program names a figure that shows its findings.
+func TestProof(t *testing.T) {
+	figures := make(map[string]bool)
+	for _, a := range All() {
+		for _, f := range a.Figures {
+			figures[f.Name] = true
+		}
+	}
+	for _, a := range Checks() {
+		switch {
+		case a.Proof == "" && a.About != analysis.File:
+			t.Errorf("%s names no figure", a.Name)
+		case a.Proof != "" && !figures[a.Proof]:
+			t.Errorf("%s names the figure %s, which there is not", a.Name, a.Proof)
+		}
 	}
 }

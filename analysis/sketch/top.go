@@ -37,6 +37,9 @@ type Top[T any] struct {
 // NewTop returns an empty Top of up to n entries.
 func NewTop[T any](n int) *Top[T] { return &Top[T]{n: n} }
 
+// Len is how many entries it keeps.
+func (t *Top[T]) Len() int { return t.n }
+
 // Wants reports whether an entry with that value may be kept: when it does not,
 // there is no need to build the item.
 func (t *Top[T]) Wants(value int64) bool {
@@ -49,12 +52,12 @@ func (t *Top[T]) Add(k Key, item T) {
 	if !t.Wants(k.Value) {
 		return
 	}
-	if t.entries == nil {
-		t.entries = make([]Entry[T], 0, t.n)
-	}
 	e := t.entries
+	if e == nil {
+		e = make([]Entry[T], 0, min(t.n, 64))
+	}
 	if len(e) < t.n {
-		e = e[:len(e)+1]
+		e = append(e, Entry[T]{})
 	} else if !k.before(e[len(e)-1].Key) {
 		return
 	}

@@ -83,7 +83,7 @@ func analyze(cmd *cobra.Command, f *analyzeFlags, name string) error {
 	if len(analyzers) == 0 {
 		return fmt.Errorf("%s switches off all that --only and --skip leave", cfg.File)
 	}
-	f.levels = cfg.Levels(passes.All())
+	f.levels, f.requests = cfg.Levels(passes.All()), cfg.Requests()
 	f.inForce = f.levels
 	if f.spans < -1 || f.spans > maxSpans {
 		return fmt.Errorf("--spans %d: need 0 to %d, or -1 for what the format shows; each takes over 1 KB of memory", f.spans, maxSpans)

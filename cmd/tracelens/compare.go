@@ -202,7 +202,7 @@ func (f *compareFlags) side(cmd *cobra.Command, args []string, inputs []audit.In
 	read := make(map[string]*compare.Trace)
 	levels, today := cfg.Levels(passes.All()), time.Now()
 	opt.Analyze = func(ctx context.Context, r io.Reader, name string, jobs int) (*analysis.Report, error) {
-		o := analysis.Options{Options: parse.Options{MaxBytes: opt.MaxBytes}, Jobs: jobs, Levels: levels, Brief: true}
+		o := analysis.Options{Options: parse.Options{MaxBytes: opt.MaxBytes, Requests: cfg.Requests()}, Jobs: jobs, Levels: levels, Brief: true}
 		if alone {
 			o.Stretches = stretches
 		}

@@ -32,6 +32,7 @@ type inputFlags struct {
 	spans    int                        // how many exact spans the report should hold
 	save     string
 	headers  []string // for a URL
+	requests []string // functions of which each call is a request
 }
 
 func (f *inputFlags) reading(flags *pflag.FlagSet) {
@@ -173,7 +174,7 @@ func (f *inputFlags) once(cmd *cobra.Command, o *opened, in io.Reader, analyzers
 	in, stop := progress(in, cmd.ErrOrStderr())
 	defer stop()
 	begins := &headed{r: in}
-	opt := analysis.Options{Options: parse.Options{From: f.from, To: f.to}, Jobs: f.jobs, Levels: f.levels}
+	opt := analysis.Options{Options: parse.Options{From: f.from, To: f.to, Requests: f.requests}, Jobs: f.jobs, Levels: f.levels}
 	rep, err := read(cmd.Context(), begins, o.name, opt, analyzers)
 	switch {
 	case err == nil:

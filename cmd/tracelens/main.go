@@ -196,7 +196,7 @@ the report cannot be written; 4 a budget has too little data; 130 interrupted.`,
 		Version: version(),
 	}
 	root.SetVersionTemplate(ownBuild().String())
-	root.AddCommand(newAnalyze(), newCapture(), newRender(), newShow(), newAudit(), newMerge(), newCompare(), newPlot(), newExplain(), newMan(), newSchema(), newSkill(), newMCP(), newVersion())
+	root.AddCommand(newAnalyze(), newCapture(), newRender(), newShow(), newRequests(), newAudit(), newMerge(), newCompare(), newPlot(), newExplain(), newMan(), newSchema(), newSkill(), newMCP(), newVersion())
 	root.SetHelpCommand(newHelp())
 	useHelp(root)
 	return root

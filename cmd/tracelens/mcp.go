@@ -21,6 +21,7 @@ import (
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/compare"
 	"github.com/tracelens/tracelens/analysis/drill"
+	"github.com/tracelens/tracelens/analysis/measures"
 	"github.com/tracelens/tracelens/analysis/passes"
 	"github.com/tracelens/tracelens/cmd/tracelens/internal/config"
 	"github.com/tracelens/tracelens/cmd/tracelens/internal/report"
@@ -43,8 +44,9 @@ func newMCP() *cobra.Command {
 		Use:   "mcp",
 		Short: "Serve traces to an assistant, by the Model Context Protocol on stdio",
 		Long: `Mcp answers an assistant that speaks the Model Context Protocol on standard input
-and output: brief, show, compare, explain and plot, as the commands of these names. It
-reads files below --root only, no URL, and writes none; answers are bounded.`,
+and output: brief, show, requests, compare, explain and plot, as the commands of
+these names. It reads files below --root only, no URL, and writes none; answers
+are bounded.`,
 		Example: "  tracelens mcp --root /var/traces",
 		Args:    takes(0, 0, "argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -112,6 +114,13 @@ type showArgs struct {
 	Limit  int `json:"limit,omitempty" jsonschema:"at most so many rows, 20 without it"`
 }
 
+type requestsArgs struct {
+	traceArgs
+	Type    string `json:"type,omitempty" jsonschema:"only types with this text in their kind or name, such as gRPC or GetOrder"`
+	Slowest int    `json:"slowest,omitempty" jsonschema:"how many of the slowest requests of each type step by step, 1 without it"`
+	ID      string `json:"id,omitempty" jsonschema:"this request alone, such as 12.3, or t17 for task 17"`
+}
+
 type plotArgs struct {
 	traceArgs
 	Figure string `json:"figure" jsonschema:"the name of a figure, such as timeline.lanes; an unknown one is answered with the list"`
@@ -165,6 +174,14 @@ func (s *traceServer) server() *mcp.Server {
 				return nil, nil, err
 			}
 			text, err := show(rep, a.What, max(a.Offset, 0), min(a.Limit, mcpListed))
+			if err != nil {
+				return nil, nil, err
+			}
+			return said(text), nil, nil
+		})
+	mcp.AddTool(server, &mcp.Tool{Name: "requests", Annotations: reads, Description: "Where the time of requests goes (tasks, HTTP, gRPC, SQL, jobs) and why the slow ones are slow: the types, and the slowest step by step."},
+		func(ctx context.Context, _ *mcp.CallToolRequest, a requestsArgs) (*mcp.CallToolResult, any, error) {
+			text, err := s.requests(ctx, &a)
 			if err != nil {
 				return nil, nil, err
 			}
@@ -258,6 +275,7 @@ func (s *traceServer) report(ctx context.Context, a traceArgs) (*analysis.Report
 		rep, err = analysis.Decode(in)
 	} else {
 		analyzers, off := switchOff(s.cfg, passes.All(), nil)
+		opt.Requests = s.cfg.Requests()
 		rep, err = analysis.Analyze(ctx, in, filepath.ToSlash(name), analysis.Options{Options: opt, Levels: s.cfg.Levels(passes.All())}, analyzers)
 		if err == nil {
 			s.cfg.Apply(rep, time.Now())
@@ -290,6 +308,36 @@ func (s *traceServer) open(path string) (*os.File, string, error) {
 		return nil, "", cmp.Or(err, fmt.Errorf("%s is no file", report.Clean(path)))
 	}
 	return file, name, nil
+}
+
+// requests answers what 'requests' answers.
+func (s *traceServer) requests(ctx context.Context, a *requestsArgs) (string, error) {
+	opt, err := a.options()
+	if err != nil {
+		return "", err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	file, name, err := s.open(a.Path)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	opt.Requests = s.cfg.Requests()
+	choice := measures.RequestChoice{Slowest: min(max(a.Slowest, 1), mcpListed), Type: a.Type, ID: a.ID}
+	rep, err := analysis.Analyze(ctx, file, filepath.ToSlash(name), analysis.Options{Options: opt}, []*analysis.Analyzer{measures.SelectRequests(choice)})
+	if err != nil {
+		return "", &failure{report.Clean(a.Path), errors.New(report.Clean(err.Error()))}
+	}
+	if res := rep.Results[0]; res.Reason != "" {
+		return "", errors.New(report.Clean(res.Reason))
+	}
+	if a.ID != "" {
+		report.KeepRequest(rep, a.ID)
+	}
+	var b strings.Builder
+	err = report.Requests(&b, rep, report.Options{Width: defaultWidth})
+	return b.String(), err
 }
 
 // drill are the flags of 'show' that stand in place of WHAT.

@@ -49,7 +49,7 @@ func TestMCP(t *testing.T) {
 	audited(t, 0, "analyze", "--no-config", "-o", filepath.Join(dir, "saved.json"), filepath.Join(dir, "below", "t.trace"))
 	session := connected(t, dir)
 	tools, err := session.ListTools(context.Background(), nil)
-	if err != nil || len(tools.Tools) != 5 {
+	if err != nil || len(tools.Tools) != 6 {
 		t.Fatalf("%+v, %v", tools, err)
 	}
 	for _, tool := range tools.Tools {

@@ -128,7 +128,7 @@ func (r *recorder) analyze(ctx context.Context, rec *recording) (*analysis.Repor
 		return nil, err
 	}
 	defer file.Close()
-	opt := analysis.Options{Options: parse.Options{MaxBytes: mostFetched}, Levels: r.cfg.Levels(r.analyzers)}
+	opt := analysis.Options{Options: parse.Options{MaxBytes: mostFetched, Requests: r.cfg.Requests()}, Levels: r.cfg.Levels(r.analyzers)}
 	rep, err := analysis.Analyze(context.WithoutCancel(ctx), file, rec.name, opt, r.analyzers)
 	if err != nil {
 		return nil, err

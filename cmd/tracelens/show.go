@@ -128,7 +128,7 @@ func (f *showFlags) report(cmd *cobra.Command, name string) (*analysis.Report, e
 		return nil, err
 	}
 	analyzers, off := switchOff(cfg, passes.All(), nil)
-	f.levels = cfg.Levels(passes.All())
+	f.levels, f.requests = cfg.Levels(passes.All()), cfg.Requests()
 	rep, err := f.inputFlags.analyze(cmd, name, "", analyzers)
 	if err != nil {
 		return nil, err
@@ -239,7 +239,11 @@ func showFinding(rep *analysis.Report, i int, p *listing) (string, error) {
 		fmt.Fprintf(b, "but: %s\n", report.Quoted(f.Caveat, quotedMost))
 	}
 	for _, s := range f.Symptoms {
-		fmt.Fprintf(b, "it causes: %s %s\n", report.Clean(s.Code), report.Quoted(s.Summary, quotedMost))
+		relation := "it causes"
+		if s.Reason {
+			relation = "because"
+		}
+		fmt.Fprintf(b, "%s: %s %s\n", relation, report.Clean(s.Code), report.Quoted(s.Summary, quotedMost))
 	}
 	window := 1
 	for _, before := range findings[:i-1] {

@@ -145,8 +145,10 @@ func wrong(format string, out []byte) string {
 	switch format {
 	case "html":
 		scripts := 1
-		if bytes.Contains(out, []byte(`<div id="tl" class="tl"`)) {
-			scripts = 2
+		for _, with := range []string{`<div id="tl" class="tl"`, `<div id="rq" class="rq"`} {
+			if bytes.Contains(out, []byte(with)) {
+				scripts++
+			}
 		}
 		if n := bytes.Count(out, []byte("<script")); n != scripts || bytes.Contains(out, []byte("<img src=x")) {
 			return "markup of a name"

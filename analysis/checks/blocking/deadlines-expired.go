@@ -15,8 +15,8 @@ import (
 )
 
 var deadlinesExpired = &analysis.Analyzer{
-	Name: "deadlines-expired",
-	Doc:  say.Page(pages, "deadlines-expired"),
+	Name: "deadlines-expired", Proof: "blocking.waits",
+	Doc: say.Page(pages, "deadlines-expired"),
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "deadlines-expired.count", Doc: "context deadlines that expired, or waits that they ended", Unit: analysis.Count, Levels: analysis.Levels{Note: 20, Warning: 100},

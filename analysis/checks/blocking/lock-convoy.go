@@ -13,7 +13,7 @@ import (
 )
 
 var lockConvoy = &analysis.Analyzer{
-	Name:     "lock-convoy",
+	Name: "lock-convoy", Proof: "holders.places",
 	Doc:      say.Page(pages, "lock-convoy"),
 	Covers:   []string{"limits/contention"},
 	Requires: []*analysis.Analyzer{measures.Blocking, measures.Goroutines, measures.Preemption, measures.Kinds, measures.Holders},

@@ -14,7 +14,7 @@ import (
 )
 
 var netpollDelay = &analysis.Analyzer{
-	Name:        "netpoll-delay",
+	Name: "netpoll-delay", Proof: "netpoll.latency",
 	Doc:         say.Page(pages, "netpoll-delay"),
 	Interactive: true,
 	Requires:    []*analysis.Analyzer{measures.Netpoll, measures.Goroutines, measures.Waits},

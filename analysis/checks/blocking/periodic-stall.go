@@ -13,7 +13,7 @@ import (
 )
 
 var periodicStall = &analysis.Analyzer{
-	Name:     "periodic-stall",
+	Name: "periodic-stall", Proof: "blocking.waits",
 	Doc:      say.Page(pages, "periodic-stall"),
 	Requires: []*analysis.Analyzer{measures.Kinds, measures.Holders},
 	Thresholds: []analysis.Threshold{

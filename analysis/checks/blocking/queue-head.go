@@ -11,7 +11,7 @@ import (
 )
 
 var queueHead = &analysis.Analyzer{
-	Name:     "queue-head",
+	Name: "queue-head", Proof: "holders.places",
 	Doc:      say.Page(pages, "queue-head"),
 	Covers:   []string{"lock-convoy/pool"},
 	Requires: []*analysis.Analyzer{measures.Kinds, measures.Holders},

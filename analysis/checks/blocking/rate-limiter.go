@@ -15,7 +15,7 @@ import (
 const rounds = 3
 
 var rateLimiter = &analysis.Analyzer{
-	Name:     "rate-limiter",
+	Name: "rate-limiter", Proof: "holders.places",
 	Doc:      say.Page(pages, "rate-limiter"),
 	Requires: []*analysis.Analyzer{measures.Kinds, measures.Holders},
 	Thresholds: []analysis.Threshold{

@@ -12,7 +12,7 @@ import (
 )
 
 var saturatedStage = &analysis.Analyzer{
-	Name:     "saturated-stage",
+	Name: "saturated-stage", Proof: "holders.places",
 	Doc:      say.Page(pages, "saturated-stage"),
 	Covers:   []string{"lock-convoy/senders"},
 	Requires: []*analysis.Analyzer{measures.Kinds, measures.Holders},

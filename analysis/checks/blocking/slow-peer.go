@@ -12,7 +12,7 @@ import (
 )
 
 var slowPeer = &analysis.Analyzer{
-	Name:     "slow-peer",
+	Name: "slow-peer", Proof: "holders.places",
 	Doc:      say.Page(pages, "slow-peer"),
 	Requires: []*analysis.Analyzer{measures.Kinds, measures.Holders},
 	Thresholds: []analysis.Threshold{

@@ -12,7 +12,7 @@ import (
 )
 
 var stuckFinalizer = &analysis.Analyzer{
-	Name:     "stuck-finalizer",
+	Name: "stuck-finalizer", Proof: "kinds.flame",
 	Doc:      say.Page(pages, "stuck-finalizer"),
 	Requires: []*analysis.Analyzer{measures.Kinds, measures.GC},
 	Thresholds: []analysis.Threshold{

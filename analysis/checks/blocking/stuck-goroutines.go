@@ -15,7 +15,7 @@ import (
 )
 
 var StuckGoroutines = &analysis.Analyzer{
-	Name:     "stuck-goroutines",
+	Name: "stuck-goroutines", Proof: "kinds.flame",
 	Doc:      say.Page(pages, "stuck-goroutines"),
 	Requires: []*analysis.Analyzer{measures.Blocking, measures.Goroutines},
 	Thresholds: []analysis.Threshold{

@@ -13,7 +13,7 @@ import (
 )
 
 var tickerStorm = &analysis.Analyzer{
-	Name:     "ticker-storm",
+	Name: "ticker-storm", Proof: "blocking.waits",
 	Doc:      say.Page(pages, "ticker-storm"),
 	Requires: []*analysis.Analyzer{measures.Blocking, measures.Goroutines, measures.Timeline, measures.Latency},
 	Thresholds: []analysis.Threshold{

@@ -24,7 +24,7 @@ func assistWaits(f *measures.WaitsFold) float64 {
 }
 
 var assistHeavy = &analysis.Analyzer{
-	Name:     "assist-heavy",
+	Name: "assist-heavy", Proof: "gc.share",
 	Doc:      say.Page(pages, "assist-heavy"),
 	Covers:   []string{"limits/gc"},
 	Requires: []*analysis.Analyzer{measures.GC, measures.Timeline, measures.Waits},
@@ -61,7 +61,6 @@ var assistHeavy = &analysis.Analyzer{
 			Evidence:   evidence.AllocationSites(p, c, w.from, w.to),
 			Advice:     lessGarbage + " Spread allocation over time and over fewer goroutines while the GC marks. gc.assist.cpu and gc.assist.wall should fall.",
 			Caveat:     "It is an upper bound: the runtime counts 6 to 36 % less, more in short assists.",
-			Figure:     "gc.share",
 			Explains:   []string{"assist-queue-wait"}, // a part of these assists
 		}
 		if assistWaits(measures.WaitsOf(p)) >= evidence.ExplainsFrom {

@@ -13,7 +13,7 @@ import (
 )
 
 var assistQueueWait = &analysis.Analyzer{
-	Name:        "assist-queue-wait",
+	Name: "assist-queue-wait", Proof: "gc.share",
 	Doc:         say.Page(pages, "assist-queue-wait"),
 	Interactive: true,
 	Requires:    []*analysis.Analyzer{measures.Blocking, measures.GC},
@@ -69,7 +69,6 @@ var assistQueueWait = &analysis.Analyzer{
 				}),
 			Advice: lessGarbage + " Break up what cannot be marked in parallel, such as long linked lists. block.gcassist.total should fall.",
 			Caveat: "Such a goroutine is blocked, not runnable: its wait is in no scheduling latency.",
-			Figure: "gc.share",
 		})
 		return nil
 	},

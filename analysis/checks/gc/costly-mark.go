@@ -13,7 +13,7 @@ import (
 )
 
 var costlyMark = &analysis.Analyzer{
-	Name:     "costly-mark",
+	Name: "costly-mark", Proof: "gc.share",
 	Doc:      say.Page(pages, "costly-mark"),
 	Requires: []*analysis.Analyzer{measures.GC, measures.Goroutines, measures.Timeline, measures.Kinds},
 	Thresholds: []analysis.Threshold{
@@ -67,7 +67,6 @@ var costlyMark = &analysis.Analyzer{
 			Evidence: append(stackPopulations(p), evidence.LimitRows(evidence.AllocationSites(p, c, p.Trace.From, p.Trace.To), 5)...),
 			Advice:   "What is scanned besides the live heap are goroutine stacks and globals: have fewer goroutines parked deep in calls (park at the top, or let them end). With a heap this small, a higher GOGC or a GOMEMLIMIT alone makes cycles rare. gc.worker.idle, gc.worker.fractional and gc.cycles should fall.",
 			Caveat:   "The size of stacks and globals is not in a trace. Idle workers on an oversubscribed machine count time off the CPU.",
-			Figure:   "gc.share",
 		})
 		return nil
 	},

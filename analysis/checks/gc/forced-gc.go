@@ -13,7 +13,7 @@ import (
 )
 
 var forcedGC = &analysis.Analyzer{
-	Name:     "forced-gc",
+	Name: "forced-gc", Proof: "gc.heap",
 	Doc:      say.Page(pages, "forced-gc"),
 	Requires: []*analysis.Analyzer{measures.GC},
 	Thresholds: []analysis.Threshold{
@@ -82,7 +82,6 @@ var forcedGC = &analysis.Analyzer{
 			}),
 			Advice: advice,
 			Caveat: "A call that joins a cycle already under way, or waits for one, begins none and is not counted. Calls in benchmarks (testing frames) are a note only.",
-			Figure: "gc.heap",
 		})
 		return nil
 	},

@@ -17,7 +17,7 @@ func (w *gcWindow) cycleRate() float64 {
 }
 
 var gcCPUDominant = &analysis.Analyzer{
-	Name:     "gc-cpu-dominant",
+	Name: "gc-cpu-dominant", Proof: "gc.share",
 	Doc:      say.Page(pages, "gc-cpu-dominant"),
 	Covers:   []string{"limits/gc"},
 	Requires: []*analysis.Analyzer{measures.GC, measures.Timeline, measures.Waits, measures.Kinds},
@@ -60,7 +60,6 @@ var gcCPUDominant = &analysis.Analyzer{
 			Evidence:   evidence.AllocationSites(p, c, w.from, w.to),
 			Advice:     lessGarbage + " gc.cycles, gc.mark.wall and gc.worker.dedicated should fall.",
 			Caveat:     "P time of workers and assist is an upper bound of the runtime's own count. Sites are where assists happened and cycles began: likely, not surely, where most is allocated; a heap profile (alloc_space) tells.",
-			Figure:     "gc.share",
 		}
 		// A mark that is always under way is what makes allocation pay.
 		finding.Explains = []string{"assist-heavy", "mmu-low", "sweep-on-allocation", "assist-queue-wait", "limits/gc"}

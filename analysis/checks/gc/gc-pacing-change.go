@@ -14,7 +14,7 @@ import (
 )
 
 var gcPacingChange = &analysis.Analyzer{
-	Name:     "gc-pacing-change",
+	Name: "gc-pacing-change", Proof: "gc.heap",
 	Doc:      say.Page(pages, "gc-pacing-change"),
 	Requires: []*analysis.Analyzer{measures.GC},
 	Thresholds: []analysis.Threshold{
@@ -53,7 +53,6 @@ var gcPacingChange = &analysis.Analyzer{
 			Evidence: append(evidence.LimitRows(shown, 5), evidence.LimitRows(evidence.AllocationSites(p, all, p.Trace.From, p.Trace.To), 5)...),
 			Advice:   "Look for debug.SetGCPercent and debug.SetMemoryLimit, and check each phase by itself (--from, --to); gc.cycles and gc.worker.dedicated follow the goal.",
 			Caveat:   "Goals also count stacks and globals. Only the longest cycles are looked at.",
-			Figure:   "gc.heap",
 		})
 		return nil
 	},

@@ -12,7 +12,7 @@ import (
 )
 
 var heapOvershoot = &analysis.Analyzer{
-	Name:     "heap-overshoot",
+	Name: "heap-overshoot", Proof: "gc.heap",
 	Doc:      say.Page(pages, "heap-overshoot"),
 	Requires: []*analysis.Analyzer{measures.GC},
 	Thresholds: []analysis.Threshold{
@@ -70,7 +70,6 @@ var heapOvershoot = &analysis.Analyzer{
 			Confidence: analysis.Measured,
 			Advice:     "Marking is too slow for the pace of allocation: look for what cannot be marked in parallel (long lists), for bursts of allocation, for Ps that C code or other processes hold. Leave that much more memory below the limit of the container. heap.live.max should come near heap.goal.max.",
 			Caveat:     "heapLive counts whole spans. Only the longest cycles are kept, where a trace has more than 64. It costs memory, no time: the finding has no cost.",
-			Figure:     "gc.heap",
 		}
 		for _, r := range rows[:min(evidence.EvidenceRows, len(rows))] {
 			finding.Evidence = append(finding.Evidence, r.e)

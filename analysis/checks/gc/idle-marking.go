@@ -11,7 +11,7 @@ import (
 )
 
 var idleMarking = &analysis.Analyzer{
-	Name:     "idle-marking",
+	Name: "idle-marking", Proof: "gc.share",
 	Doc:      say.Page(pages, "idle-marking"),
 	Requires: []*analysis.Analyzer{measures.GC, measures.Timeline},
 	Thresholds: []analysis.Threshold{
@@ -44,7 +44,6 @@ var idleMarking = &analysis.Analyzer{
 			Evidence: evidence.LimitRows(evidence.AllocationSites(p, c, p.Trace.From, p.Trace.To), 5),
 			Advice:   "No goroutine waits for it, but it is CPU that a container's quota counts and that neighbours miss: set GOMAXPROCS to the CPUs that are really there, or make cycles rarer (a higher GOGC). gc.worker.idle should fall.",
 			Caveat:   "On CPUs of one's own it makes cycles shorter and does no harm.",
-			Figure:   "gc.share",
 		})
 		return nil
 	},

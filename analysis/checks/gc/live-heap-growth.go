@@ -14,7 +14,7 @@ import (
 )
 
 var liveHeapGrowth = &analysis.Analyzer{
-	Name:     "live-heap-growth",
+	Name: "live-heap-growth", Proof: "gc.heap",
 	Doc:      say.Page(pages, "live-heap-growth"),
 	Requires: []*analysis.Analyzer{measures.GC, measures.Kinds},
 	Thresholds: []analysis.Threshold{
@@ -56,7 +56,6 @@ var liveHeapGrowth = &analysis.Analyzer{
 			Confidence: analysis.Inferred,
 			Advice:     "Compare two heap profiles (inuse_space) some minutes apart; look for maps and caches without bound and for goroutines that never end. heap.live.max should stop rising.",
 			Caveat:     "It is so in this trace: caches that warm up and batches that build a result look the same. What was allocated while a cycle marked counts as live. Sites are where cycles began and goroutines assisted: where much is allocated, not what holds it. It costs memory, no time: the finding has no cost.",
-			Figure:     "gc.heap",
 		}
 		rows := floors[first:]
 		for _, i := range []int{0, len(rows) / 2, len(rows) - 1} {

@@ -12,7 +12,7 @@ import (
 )
 
 var markStarvesUsers = &analysis.Analyzer{
-	Name:        "mark-starves-users",
+	Name: "mark-starves-users", Proof: "waits.cause",
 	Doc:         say.Page(pages, "mark-starves-users"),
 	Interactive: true,
 	Requires:    []*analysis.Analyzer{measures.Latency, measures.Waits, measures.GC},
@@ -61,7 +61,6 @@ var markStarvesUsers = &analysis.Analyzer{
 			Evidence:   worstGCWaits(p, f),
 			Advice:     "Make cycles rarer (a higher GOGC, fewer allocations) and leave Ps free: more CPUs, or fewer goroutines that run at once while it marks. gc.mark.wall and sched.latency.user.p99 should fall.",
 			Caveat:     "Load that comes with allocation comes with the GC too: the comparison does not tell them apart, the blame does in part. Idle workers give way to goroutines in time; dedicated and fractional ones, and assists, do not.",
-			Figure:     "waits.cause",
 		}
 		if evidence.CauseShare(p, parse.CauseGC, parse.CauseSTW) >= evidence.ExplainsFrom {
 			finding.Explains = []string{"latency-tail"}

@@ -14,7 +14,7 @@ import (
 )
 
 var memoryLimitThrash = &analysis.Analyzer{
-	Name:     "memory-limit-thrash",
+	Name: "memory-limit-thrash", Proof: "gc.heap",
 	Doc:      say.Page(pages, "memory-limit-thrash"),
 	Requires: []*analysis.Analyzer{measures.GC, measures.Timeline, measures.Kinds},
 	Thresholds: []analysis.Threshold{
@@ -87,7 +87,6 @@ var memoryLimitThrash = &analysis.Analyzer{
 			Evidence:   append([]analysis.Evidence{{From: p.Rel(w.from), To: p.Rel(w.to), Note: "cycles back to back"}}, evidence.LimitRows(evidence.AllocationSites(p, c, w.from, w.to), 9)...),
 			Advice:     "Raise GOMEMLIMIT, or shrink the live heap (caches, leaks) so that it lies well below the limit; with a small GOGC raise that. gc.mark.wall and gc.cycles should fall.",
 			Caveat:     caveat,
-			Figure:     "gc.heap",
 			Explains:   []string{"gc-cpu-dominant"},
 		})
 		return nil

@@ -16,7 +16,7 @@ func takenScore(sums []int64, _ int64) float64 {
 }
 
 var mmuLow = &analysis.Analyzer{
-	Name:        "mmu-low",
+	Name: "mmu-low", Proof: "gc.mmu",
 	Doc:         say.Page(pages, "mmu-low"),
 	Interactive: true,
 	Requires:    []*analysis.Analyzer{measures.GC, measures.Timeline},
@@ -63,7 +63,6 @@ var mmuLow = &analysis.Analyzer{
 			Evidence:   append(shown, evidence.LimitRows(evidence.AllocationSites(p, c, w.from, w.to), 8)...),
 			Advice:     "What takes the Ps tells what to change: assists (allocate less while it marks), pauses (see stw-long), workers (rarer cycles: a higher GOGC). gc.mmu.10ms should rise.",
 			Caveat:     "Idle workers are not counted: they take Ps that the program does not use. A P that the program would not have used counts as taken.",
-			Figure:     "gc.mmu",
 		})
 		return nil
 	},

@@ -10,7 +10,7 @@ import (
 )
 
 var serialMark = &analysis.Analyzer{
-	Name:     "serial-mark",
+	Name: "serial-mark", Proof: "gc.cycle",
 	Doc:      say.Page(pages, "serial-mark"),
 	Requires: []*analysis.Analyzer{measures.GC, measures.Timeline, measures.Goroutines, measures.Kinds},
 	Thresholds: []analysis.Threshold{
@@ -70,7 +70,6 @@ var serialMark = &analysis.Analyzer{
 			Evidence: append(rows, evidence.LimitRows(evidence.AllocationSites(p, c, p.Trace.From, p.Trace.To), 5)...),
 			Advice:   "Look for long chains of pointers (linked lists, intrusive queues, deep trees built one child at a time): keep their nodes in slices with indices for links, or cut them into many shorter ones. gc.mark.wall should fall.",
 			Caveat:   "What is marked is not in a trace. A mark that waits for an oversubscribed machine's CPUs looks alike.",
-			Figure:   "gc.cycle",
 			Explains: explains,
 		}
 		if at, run := longestRun(p); p.Met("run", float64(run)) && 2*run >= c.Mark()/cycles {

@@ -11,7 +11,7 @@ import (
 )
 
 var sweepOnAllocation = &analysis.Analyzer{
-	Name:     "sweep-on-allocation",
+	Name: "sweep-on-allocation", Proof: "gc.share",
 	Doc:      say.Page(pages, "sweep-on-allocation"),
 	Requires: []*analysis.Analyzer{measures.GC, measures.Timeline},
 	Thresholds: []analysis.Threshold{
@@ -46,7 +46,6 @@ var sweepOnAllocation = &analysis.Analyzer{
 			}),
 			Advice: "Rarer cycles need less sweeping (a higher GOGC, fewer allocations); fewer small objects that live and die apart leave fewer spans to search. gc.sweep.cpu should fall.",
 			Caveat: "Sweeping in the background is not counted, nor harmful.",
-			Figure: "gc.share",
 		})
 		return nil
 	},

@@ -14,7 +14,7 @@ const (
 )
 
 var cpuThrottled = &analysis.Analyzer{
-	Name:  "cpu-throttled",
+	Name: "cpu-throttled", Proof: "timeline.lanes",
 	Doc:   say.Page(pages, "cpu-throttled"),
 	About: analysis.Host,
 	Thresholds: []analysis.Threshold{

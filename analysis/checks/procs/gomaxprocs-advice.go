@@ -11,8 +11,8 @@ import (
 )
 
 var gomaxprocsAdvice = &analysis.Analyzer{
-	Name: "gomaxprocs-advice",
-	Doc:  say.Page(pages, "gomaxprocs-advice"),
+	Name: "gomaxprocs-advice", Proof: "parallelism.profile",
+	Doc: say.Page(pages, "gomaxprocs-advice"),
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "gomaxprocs-advice.unused", Doc: "Ps that no user goroutine needed for 99.9 % of the time", Unit: analysis.Count,

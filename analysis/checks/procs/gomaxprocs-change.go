@@ -13,8 +13,8 @@ import (
 )
 
 var gomaxprocsChange = &analysis.Analyzer{
-	Name: "gomaxprocs-change",
-	Doc:  say.Page(pages, "gomaxprocs-change"),
+	Name: "gomaxprocs-change", Proof: "trust.gomaxprocs",
+	Doc: say.Page(pages, "gomaxprocs-change"),
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "gomaxprocs-change.count", Doc: "changes of GOMAXPROCS", Unit: analysis.Count, Levels: analysis.Levels{Note: 1},

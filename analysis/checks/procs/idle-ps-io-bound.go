@@ -10,8 +10,8 @@ import (
 )
 
 var idlePsIOBound = &analysis.Analyzer{
-	Name: "idle-ps-io-bound",
-	Doc:  say.Page(pages, "idle-ps-io-bound"),
+	Name: "idle-ps-io-bound", Proof: "timeline.time",
+	Doc: say.Page(pages, "idle-ps-io-bound"),
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "idle-ps-io-bound.idle", Doc: "share of P time idle", Unit: analysis.Ratio, Levels: analysis.Levels{Note: .7},

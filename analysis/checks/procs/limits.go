@@ -14,7 +14,7 @@ import (
 )
 
 var Limits = &analysis.Analyzer{
-	Name:     "limits",
+	Name: "limits", Proof: "timeline.time",
 	Doc:      say.Page(pages, "limits"),
 	Requires: []*analysis.Analyzer{measures.Timeline, measures.Parallelism, measures.Latency, measures.Waits, measures.Syscalls, measures.STW, measures.GC, measures.Goroutines, measures.Kinds, measures.Blocking},
 	Leads:    true,

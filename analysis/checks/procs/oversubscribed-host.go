@@ -11,7 +11,7 @@ import (
 )
 
 var oversubscribedHost = &analysis.Analyzer{
-	Name:  "oversubscribed-host",
+	Name: "oversubscribed-host", Proof: "timeline.lanes",
 	Doc:   say.Page(pages, "oversubscribed-host"),
 	About: analysis.Host,
 	Thresholds: []analysis.Threshold{

@@ -18,8 +18,8 @@ const (
 )
 
 var pImbalance = &analysis.Analyzer{
-	Name: "p-imbalance",
-	Doc:  say.Page(pages, "p-imbalance"),
+	Name: "p-imbalance", Proof: "timeline.lanes",
+	Doc: say.Page(pages, "p-imbalance"),
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "p-imbalance.ratio", Doc: "running time of the busiest P over the mean of all, in each of several windows", Unit: analysis.Count,

@@ -12,7 +12,7 @@ import (
 )
 
 var SaturatedPs = &analysis.Analyzer{
-	Name:        "saturated",
+	Name: "saturated", Proof: "parallelism.time",
 	Doc:         say.Page(pages, "saturated"),
 	Interactive: true,
 	Covers:      []string{"limits/cpu"},

@@ -11,7 +11,7 @@ import (
 )
 
 var serialSection = &analysis.Analyzer{
-	Name:   "serial-section",
+	Name: "serial-section", Proof: "parallelism.profile",
 	Doc:    say.Page(pages, "serial-section"),
 	Covers: []string{"limits/serial"},
 	Thresholds: []analysis.Threshold{

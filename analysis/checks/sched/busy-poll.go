@@ -12,7 +12,7 @@ import (
 )
 
 var busyPoll = &analysis.Analyzer{
-	Name:     "busy-poll",
+	Name: "busy-poll", Proof: "goroutines.functions",
 	Doc:      say.Page(pages, "busy-poll"),
 	Requires: []*analysis.Analyzer{measures.Timeline, measures.Goroutines, measures.Kinds, measures.Holders},
 	Thresholds: []analysis.Threshold{

@@ -12,8 +12,8 @@ import (
 )
 
 var connectionChurn = &analysis.Analyzer{
-	Name: "connection-churn",
-	Doc:  say.Page(pages, "connection-churn"),
+	Name: "connection-churn", Proof: "goroutines.alive",
+	Doc: say.Page(pages, "connection-churn"),
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "connection-churn.rate", Doc: "connections that net/http dials per second", Unit: analysis.PerS, Levels: analysis.Levels{Note: 50, Warning: 470},

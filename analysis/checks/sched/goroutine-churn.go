@@ -13,8 +13,8 @@ import (
 )
 
 var goroutineChurn = &analysis.Analyzer{
-	Name: "goroutine-churn",
-	Doc:  say.Page(pages, "goroutine-churn"),
+	Name: "goroutine-churn", Proof: "goroutines.alive",
+	Doc: say.Page(pages, "goroutine-churn"),
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "goroutine-churn.rate", Doc: "goroutines created at one place per second", Unit: analysis.PerS,

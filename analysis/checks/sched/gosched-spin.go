@@ -13,8 +13,8 @@ import (
 )
 
 var goschedSpin = &analysis.Analyzer{
-	Name: "gosched-spin",
-	Doc:  say.Page(pages, "gosched-spin"),
+	Name: "gosched-spin", Proof: "preemption.time",
+	Doc: say.Page(pages, "gosched-spin"),
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "gosched-spin.rate", Doc: "calls of runtime.Gosched by user goroutines at one place, per second", Unit: analysis.PerS,

@@ -11,8 +11,8 @@ import (
 )
 
 var hotFunction = &analysis.Analyzer{
-	Name: "hot-function",
-	Doc:  say.Page(pages, "hot-function"),
+	Name: "hot-function", Proof: "goroutines.functions",
+	Doc: say.Page(pages, "hot-function"),
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "hot-function.share", Doc: "share of one of the program's own functions, with the library that it calls, in the CPU samples", Unit: analysis.Ratio, Levels: analysis.Levels{Note: .3},

@@ -11,8 +11,8 @@ import (
 )
 
 var idlePWhileRunnable = &analysis.Analyzer{
-	Name: "idle-p-while-runnable",
-	Doc:  say.Page(pages, "idle-p-while-runnable"),
+	Name: "idle-p-while-runnable", Proof: "parallelism.time",
+	Doc: say.Page(pages, "idle-p-while-runnable"),
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "idle-p-while-runnable.share", Doc: "share of the time in which a P was idle beside a runnable user goroutine for 200 µs or longer", Unit: analysis.Ratio,

@@ -13,8 +13,8 @@ import (
 )
 
 var lateTimers = &analysis.Analyzer{
-	Name: "late-timers",
-	Doc:  say.Page(pages, "late-timers"),
+	Name: "late-timers", Proof: "latency.cause",
+	Doc: say.Page(pages, "late-timers"),
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "late-timers.run", Doc: "length from which on a time slice of a user goroutine counts as long; the mean of these", Unit: analysis.NS, Levels: analysis.Levels{Note: 5e6, Warning: 10e6},

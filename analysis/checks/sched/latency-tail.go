@@ -26,7 +26,7 @@ func waitEvidence(p *analysis.Pass, most int) (out []analysis.Evidence) {
 }
 
 var LatencyTail = &analysis.Analyzer{
-	Name:        "latency-tail",
+	Name: "latency-tail", Proof: "latency.time",
 	Doc:         say.Page(pages, "latency-tail"),
 	Interactive: true,
 	Covers:      []string{"limits/waits"},
@@ -97,7 +97,7 @@ var LatencyTail = &analysis.Analyzer{
 			shown = append(shown, analysis.Evidence{From: p.Rel(worst.From), To: p.Rel(worst.To), Note: "the worst second"})
 		}
 		p.Find(analysis.Finding{
-			Severity: severity, Summary: text, Confidence: analysis.Measured, Cost: cost, Evidence: shown, Figure: "latency.time",
+			Severity: severity, Summary: text, Confidence: analysis.Measured, Cost: cost, Evidence: shown,
 			Advice: "See under waits who held the Ps: make those runs shorter, wake fewer goroutines at once, or add Ps. sched.latency.user.p99 should fall.",
 			Caveat: "Yields and coroutine switches are left out. On an oversubscribed machine the operating system's queue is part of it.",
 		})

@@ -13,8 +13,8 @@ import (
 )
 
 var lockedThreadPenalty = &analysis.Analyzer{
-	Name: "locked-thread-penalty",
-	Doc:  say.Page(pages, "locked-thread-penalty"),
+	Name: "locked-thread-penalty", Proof: "latency.cause",
+	Doc: say.Page(pages, "locked-thread-penalty"),
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "locked-thread-penalty.ratio", Doc: "median wait for a P of goroutines that always ran on one thread, over that of the others", Unit: analysis.Count,

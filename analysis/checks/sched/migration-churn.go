@@ -10,8 +10,8 @@ import (
 )
 
 var migrationChurn = &analysis.Analyzer{
-	Name: "migration-churn",
-	Doc:  say.Page(pages, "migration-churn"),
+	Name: "migration-churn", Proof: "stealing.starts",
+	Doc: say.Page(pages, "migration-churn"),
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "migration-churn.rate", Doc: "starts of goroutines on another P than before, per second", Unit: analysis.PerS, Levels: analysis.Levels{Note: 20e3, Warning: 100e3},

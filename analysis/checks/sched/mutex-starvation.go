@@ -14,8 +14,8 @@ import (
 )
 
 var mutexStarvation = &analysis.Analyzer{
-	Name: "mutex-starvation",
-	Doc:  say.Page(pages, "mutex-starvation"),
+	Name: "mutex-starvation", Proof: "holders.places",
+	Doc: say.Page(pages, "mutex-starvation"),
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "mutex-starvation.rate", Doc: "lock handoffs at one place per second", Unit: analysis.PerS, Levels: analysis.Levels{Note: 10, Warning: 50},

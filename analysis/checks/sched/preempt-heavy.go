@@ -13,7 +13,7 @@ import (
 )
 
 var preemptHeavy = &analysis.Analyzer{
-	Name:        "preempt-heavy",
+	Name: "preempt-heavy", Proof: "preemption.time",
 	Doc:         say.Page(pages, "preempt-heavy"),
 	Interactive: true,
 	Thresholds: []analysis.Threshold{

@@ -11,7 +11,7 @@ import (
 )
 
 var runnableBurst = &analysis.Analyzer{
-	Name:        "runnable-burst",
+	Name: "runnable-burst", Proof: "parallelism.time",
 	Doc:         say.Page(pages, "runnable-burst"),
 	Interactive: true,
 	Thresholds: []analysis.Threshold{

@@ -11,8 +11,8 @@ import (
 )
 
 var singleProducerSteal = &analysis.Analyzer{
-	Name: "single-producer-steal",
-	Doc:  say.Page(pages, "single-producer-steal"),
+	Name: "single-producer-steal", Proof: "stealing.matrix",
+	Doc: say.Page(pages, "single-producer-steal"),
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "single-producer-steal.share", Doc: "share of the stolen goroutines that one place in one goroutine's code made runnable", Unit: analysis.Ratio,

@@ -10,8 +10,8 @@ import (
 )
 
 var sliceOverrun = &analysis.Analyzer{
-	Name: "slice-overrun",
-	Doc:  say.Page(pages, "slice-overrun"),
+	Name: "slice-overrun", Proof: "preemption.worst",
+	Doc: say.Page(pages, "slice-overrun"),
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "slice-overrun.length", Doc: "longest time slice of a P while work was runnable", Unit: analysis.NS,
@@ -78,7 +78,7 @@ var sliceOverrun = &analysis.Analyzer{
 			Severity: severity, Confidence: analysis.Measured,
 			Summary: fmt.Sprintf("%s took over 30 ms while work was runnable, the longest %s on P %d, ended in %s%s of %s%s",
 				say.Counted(f.Far(), "time slice", "time slices"), p.Dur(longest), w.P, measures.FuncAt(p, w.Stack), evidence.CalledBy(p, w.Stack), evidence.About(p, w.Func), most),
-			Cost: evidence.ProcTime(p, float64(lost)), Evidence: shown, Figure: "preemption.worst",
+			Cost: evidence.ProcTime(p, float64(lost)), Evidence: shown,
 			Advice: "Let loops without calls be preempted (no asyncpreemptoff=1), and split huge copies and clears into pieces; preempt.overrun.max should fall below 20 ms.",
 			Caveat: "A thread that the operating system took off its CPU looks the same: see oversubscribed-host and cpu-throttled.",
 		})

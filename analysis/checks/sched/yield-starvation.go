@@ -13,8 +13,8 @@ import (
 )
 
 var yieldStarvation = &analysis.Analyzer{
-	Name: "yield-starvation",
-	Doc:  say.Page(pages, "yield-starvation"),
+	Name: "yield-starvation", Proof: "latency.cause",
+	Doc: say.Page(pages, "yield-starvation"),
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "yield-starvation.wait", Doc: "median wait of user goroutines for a P after runtime.Gosched", Unit: analysis.NS, Levels: analysis.Levels{Note: 1e6, Warning: 10e6},

@@ -13,7 +13,7 @@ import (
 )
 
 var stwByTooling = &analysis.Analyzer{
-	Name:     "stw-by-tooling",
+	Name: "stw-by-tooling", Proof: "stw.pauses",
 	Doc:      say.Page(pages, "stw-by-tooling"),
 	Covers:   []string{"limits/stops"},
 	Requires: []*analysis.Analyzer{measures.Waits, measures.STW},
@@ -85,7 +85,6 @@ var stwByTooling = &analysis.Analyzer{
 			}), stops...),
 			Advice: insteadOf(names[ranked[0].Site]) + " stw.other.count and stw.other.total.total should fall.",
 			Caveat: "Stops by the start of the trace are left out; those of tools that ran only because of the trace are not.",
-			Figure: "stw.pauses",
 		})
 		return nil
 	},

@@ -16,7 +16,7 @@ import (
 func isGCStop(r *parse.Range) bool { return r.Stop.GC }
 
 var stwLong = &analysis.Analyzer{
-	Name:     "stw-long",
+	Name: "stw-long", Proof: "stw.pauses",
 	Doc:      say.Page(pages, "stw-long"),
 	Covers:   []string{"limits/stops"},
 	Requires: []*analysis.Analyzer{measures.STW, measures.Waits, measures.GC},
@@ -76,7 +76,6 @@ var stwLong = &analysis.Analyzer{
 			Evidence:   evidence.StopEvidence(p, c.Worst().Items(), isGCStop, false),
 			Advice:     advice + " stw.gc.total.max and stw.gc.total.total should fall.",
 			Caveat:     "On a host with fewer CPUs than GOMAXPROCS most of a pause may be the operating system's. A stop of the start of the trace is left out.",
-			Figure:     "stw.pauses",
 			Explains:   gc.StopsExplained(c, severity, true),
 		}
 		if evidence.CauseShare(p, parse.CauseSTW) >= evidence.ExplainsFrom {

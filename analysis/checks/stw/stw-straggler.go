@@ -12,7 +12,7 @@ import (
 )
 
 var stwStraggler = &analysis.Analyzer{
-	Name:     "stw-straggler",
+	Name: "stw-straggler", Proof: "stw.waterfall",
 	Doc:      say.Page(pages, "stw-straggler"),
 	Requires: []*analysis.Analyzer{measures.STW},
 	Thresholds: []analysis.Threshold{
@@ -82,7 +82,6 @@ var stwStraggler = &analysis.Analyzer{
 			}, false)...),
 			Advice: "Break up what cannot be interrupted there: copies and clears of very large memory, long loops without calls in code built or run without asynchronous preemption (GODEBUG=asyncpreemptoff). stw.gc.stopping.max should fall.",
 			Caveat: "The last P to stop is likely, not certain. A thread that the operating system took from its CPU is late in the same way: check whether GOMAXPROCS exceeds the CPUs.",
-			Figure: "stw.waterfall",
 		}
 		if say.Ratio(sum.Halt, halt) >= evidence.ExplainsFrom {
 			finding.Explains = []string{"stw-long", "stw-by-tooling", "limits/stops"}

@@ -50,7 +50,7 @@ func callOf(tr *parse.Trace, stack parse.StackID) (name string, kind callKind) {
 }
 
 var blockedCalls = &analysis.Analyzer{
-	Name:     "blocked-calls",
+	Name: "blocked-calls", Proof: "syscalls.durations",
 	Doc:      say.Page(pages, "blocked-calls"),
 	Requires: []*analysis.Analyzer{measures.Syscalls, measures.Goroutines},
 	Thresholds: []analysis.Threshold{
@@ -111,7 +111,6 @@ var blockedCalls = &analysis.Analyzer{
 				Evidence:   []analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: measures.StackFunc(p, s.Stack), Note: p.Dur(s.V.InCalls()) + " in all", Stack: p.Stack(s.Stack)})},
 				Advice:     advice,
 				Caveat:     "The trace does not tell a call that the kernel works in from one that waits. A call that is not over at the end of the trace counts up to there; one from before it does not.",
-				Figure:     "syscalls.durations",
 			})
 		}
 		if found == 0 {

@@ -12,7 +12,7 @@ import (
 )
 
 var blockingHandoffs = &analysis.Analyzer{
-	Name:     "blocking-p-handoffs",
+	Name: "blocking-p-handoffs", Proof: "syscalls.time",
 	Doc:      say.Page(pages, "blocking-p-handoffs"),
 	Requires: []*analysis.Analyzer{measures.Syscalls, measures.Timeline},
 	Thresholds: []analysis.Threshold{
@@ -76,8 +76,7 @@ var blockingHandoffs = &analysis.Analyzer{
 				return fmt.Sprintf("sysmon took the P of %s of %s; longest %s", analysis.FormatCount(s.Lost[parse.TakerSysmon]), say.Counted(s.Calls, "call", "calls"), p.Dur(s.Longest))
 			}),
 			Advice: "Let fewer goroutines block in calls at once (a worker pool, a semaphore), or let the network poller wait: SetDeadline-capable files, os.Pipe and sockets park the goroutine and keep the P. Batch fsyncs. syscall.phandoff.sysmon should fall.",
-			Caveat: "The cost is the P time that the calls held; waits for a P after the calls are in syscall-return-wait.",
-			Figure: "syscalls.time", Explains: explains,
+			Caveat: "The cost is the P time that the calls held; waits for a P after the calls are in syscall-return-wait.", Explains: explains,
 		})
 		return nil
 	},

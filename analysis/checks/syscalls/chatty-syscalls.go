@@ -10,7 +10,7 @@ import (
 )
 
 var chattySyscalls = &analysis.Analyzer{
-	Name:     "chatty-syscalls",
+	Name: "chatty-syscalls", Proof: "syscalls.durations",
 	Doc:      say.Page(pages, "chatty-syscalls"),
 	Requires: []*analysis.Analyzer{measures.Syscalls, measures.Timeline},
 	Thresholds: []analysis.Threshold{
@@ -68,7 +68,6 @@ var chattySyscalls = &analysis.Analyzer{
 			}),
 			Advice: "Do more with one call: bufio, larger buffers, readv or writev, one cgo call for many items. syscall.count and procs.share.syscall should fall.",
 			Caveat: "Events make short calls longer: of a call of 0.5 µs up to half is the tracer's.",
-			Figure: "syscalls.durations",
 		})
 		return nil
 	},

@@ -11,7 +11,7 @@ import (
 )
 
 var pHostage = &analysis.Analyzer{
-	Name:     "p-hostage",
+	Name: "p-hostage", Proof: "syscalls.time",
 	Doc:      say.Page(pages, "p-hostage"),
 	Covers:   []string{"limits/syscalls"},
 	Requires: []*analysis.Analyzer{measures.Syscalls, measures.Timeline},
@@ -52,7 +52,6 @@ var pHostage = &analysis.Analyzer{
 			}),
 			Advice: "Make the calls that hold a P rarer or shorter: larger buffers, one call for many items, a few dedicated goroutines for slow files or C code, so that other Ps stay free. syscall.hostage should fall.",
 			Caveat: "It is an upper bound, by at most 20 µs per call. A call in which the kernel works (a large write) looks like one that sleeps. sysmon's ticks are 20 µs to 10 ms apart, so that a P can be held that long even when all is well.",
-			Figure: "syscalls.time",
 		})
 		return nil
 	},

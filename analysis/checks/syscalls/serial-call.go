@@ -13,7 +13,7 @@ import (
 )
 
 var serialCall = &analysis.Analyzer{
-	Name:     "serial-call",
+	Name: "serial-call", Proof: "syscalls.durations",
 	Doc:      say.Page(pages, "serial-call"),
 	Requires: []*analysis.Analyzer{measures.Syscalls, measures.Kinds},
 	Thresholds: []analysis.Threshold{
@@ -75,7 +75,6 @@ var serialCall = &analysis.Analyzer{
 					Evidence: []analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: p.SiteName(s.Place.Stack), Note: fmt.Sprintf("%s in calls, %s of it with nothing else to do", p.Dur(s.NS), p.Dur(alone)), Stack: p.Stack(s.Place.Stack)})},
 					Advice:   "Do less often what takes so long (sync once for many writes, larger blocks), or go on meanwhile: hand it to a goroutine of its own, or work on the next piece. syscall.duration.total should fall.",
 					Caveat:   "A program that has nothing else to do waits for its last call whatever happens: look at whether somebody waits for the program.",
-					Figure:   "syscalls.durations",
 				})
 			}
 		}

@@ -22,7 +22,7 @@ func beyond(h *sketch.Histogram, limit int64) (sum int64) {
 }
 
 var syscallReturnWait = &analysis.Analyzer{
-	Name:        "syscall-return-wait",
+	Name: "syscall-return-wait", Proof: "latency.cause",
 	Doc:         say.Page(pages, "syscall-return-wait"),
 	Interactive: true,
 	Requires:    []*analysis.Analyzer{measures.Syscalls, measures.Latency},
@@ -60,7 +60,6 @@ var syscallReturnWait = &analysis.Analyzer{
 			}),
 			Advice: "Give returning goroutines a free P: fewer CPU-bound goroutines at once, more CPUs, fewer calls that block (pollable files, batching), so that the P is kept. syscall.reacquire.p99 should fall.",
 			Caveat: "What kept the Ps busy is told by waits; the wait counts from the return of the call, which the trace stamps after the thread has looked for a P.",
-			Figure: "latency.cause",
 		}
 		l := measures.LatencyOf(p)
 		limit := int64(p.Limit("tail"))

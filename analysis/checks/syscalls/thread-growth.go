@@ -12,7 +12,7 @@ import (
 )
 
 var threadGrowth = &analysis.Analyzer{
-	Name:     "thread-growth",
+	Name: "thread-growth", Proof: "syscalls.time",
 	Doc:      say.Page(pages, "thread-growth"),
 	Covers:   []string{"limits/syscalls"},
 	Requires: []*analysis.Analyzer{measures.Syscalls, measures.Timeline, measures.Goroutines},

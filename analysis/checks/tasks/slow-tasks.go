@@ -26,7 +26,7 @@ var taskParts = []struct {
 }
 
 var SlowTasks = &analysis.Analyzer{
-	Name:        "slow-tasks",
+	Name: "slow-tasks", Proof: "tasks.tasks",
 	Doc:         say.Page(pages, "slow-tasks"),
 	Interactive: true,
 	Requires:    []*analysis.Analyzer{measures.Tasks, measures.Goroutines},

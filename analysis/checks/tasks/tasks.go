@@ -1,4 +1,4 @@
-// Package tasks holds the checks of user tasks: NAME.go, its page NAME.md and its
+// Package tasks holds the checks of requests and user tasks: NAME.go, its page NAME.md and its
 // cases NAME_test.go each.
 package tasks
 
@@ -9,7 +9,7 @@ import (
 )
 
 // All are the checks of this topic, in the order of the report.
-var All = []*analysis.Analyzer{SlowTasks, UnfinishedTasks}
+var All = []*analysis.Analyzer{RequestPath, SlowTasks, UnfinishedTasks}
 
 //go:embed *.md
 var pages embed.FS

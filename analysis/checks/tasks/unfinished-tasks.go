@@ -12,7 +12,7 @@ import (
 )
 
 var UnfinishedTasks = &analysis.Analyzer{
-	Name:        "unfinished-tasks",
+	Name: "unfinished-tasks", Proof: "tasks.tasks",
 	Doc:         say.Page(pages, "unfinished-tasks"),
 	Interactive: true,
 	Requires:    []*analysis.Analyzer{measures.Tasks},

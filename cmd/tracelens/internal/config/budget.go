@@ -24,6 +24,7 @@ func (c *Config) Budgets() []fleet.Budget { return c.budgets }
 func (c *Config) Settings(catalogue []*analysis.Analyzer, today time.Time) string {
 	var b strings.Builder
 	fmt.Fprint(&b, c.Levels(catalogue), c.preset.batch)
+	fmt.Fprintf(&b, " %q", c.requests)
 	for _, name := range slices.Sorted(maps.Keys(c.severities)) {
 		fmt.Fprintf(&b, " %q:%s", name, c.severities[name].level)
 	}

@@ -39,6 +39,7 @@ type Config struct {
 	severities   map[string]severity                      // by check or code
 	suppressions []suppression
 	budgets      []fleet.Budget
+	requests     []string // functions
 }
 
 // A setting is one level of one threshold.
@@ -200,6 +201,9 @@ func (c *Config) Levels(catalogue []*analysis.Analyzer) map[string]analysis.Leve
 	}
 	return out
 }
+
+// Requests are the functions of which each call is a request: what parse.Options wants.
+func (c *Config) Requests() []string { return c.requests }
 
 // Severity says what a check is set to: a level or off, and by what. It is "" where
 // nothing is set.

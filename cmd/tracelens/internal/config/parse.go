@@ -49,6 +49,7 @@ func init() { // the functions refer to keys
 		{"severities", "how severe the findings of a check, or of one code, are; off does not run the check, or leaves findings of the code out", severitiesSchema, (*parser).severities},
 		{"suppressions", "findings that are known and accepted", suppressionsSchema, (*parser).suppressions},
 		{"budgets", "bounds of metrics over the traces of an audit", budgetsSchema, (*parser).budgets},
+		{"requests", "functions that serve a request, beside those that are known", requestsSchema, (*parser).requests},
 	}
 }
 
@@ -444,4 +445,38 @@ func FileGlob(pattern string) (func(string) bool, error) {
 		pattern = "**/" + pattern
 	}
 	return func(path string) bool { return doublestar.MatchUnvalidated(pattern, path) }, nil
+}
+
+// requestKey is that of an entry of requests.
+const requestKey = "entry"
+
+// requests reads the functions of which each call is a request.
+func (p *parser) requests(n *yaml.Node) {
+	if n.Kind != yaml.SequenceNode {
+		p.fault(n.Line, "requests is %s, must be a list", kind(n))
+		return
+	}
+	for _, item := range n.Content {
+		before, named := len(p.errs), false
+		p.mapping(item, "an entry of requests", func(name string, k, v *yaml.Node) {
+			if name != requestKey {
+				p.unknown(k.Line, "key", name, []string{requestKey})
+				return
+			}
+			fn, ok := p.text(v, requestKey)
+			fn = strings.TrimSpace(fn)
+			switch {
+			case !ok:
+				return
+			case fn == "" || !strings.Contains(fn, ".") || strings.ContainsAny(fn, " *?") && !strings.Contains(fn, "(*"):
+				p.fault(v.Line, "%q is no function as stacks name it, such as main.(*Server).handle", fn)
+				return
+			}
+			named = true
+			p.c.requests = append(p.c.requests, fn)
+		})
+		if !named && len(p.errs) == before {
+			p.fault(item.Line, "an entry of requests without %s: name the function that serves one", requestKey)
+		}
+	}
 }

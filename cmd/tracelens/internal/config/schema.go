@@ -130,3 +130,10 @@ func suppressionsSchema(*schemas) object {
 		"required": []string{"reason"}, "anyOf": oneOf,
 	}}
 }
+
+func requestsSchema(*schemas) object {
+	return object{"type": "array", "items": object{
+		"type": "object", "additionalProperties": false, "required": []string{requestKey},
+		"properties": object{requestKey: object{"type": "string", "minLength": 3, "description": "a function as stacks name it, such as main.(*Server).handle: each call is a request, from the end of the wait before it"}},
+	}}
+}

@@ -54,7 +54,13 @@ func HTML(w io.Writer, rep *analysis.Report, opt Options) error {
 		return fmt.Errorf("internal error: %w", err)
 	}
 	page.Data = data
-	style, script := asset("style.css")+palette(page.States), asset("data.js")+asset("timeline.js")+asset("page.js")
+	if requests := page.requests(); requests != nil {
+		if page.Requests, err = pack(requests); err != nil {
+			return fmt.Errorf("internal error: %w", err)
+		}
+		page.Classes = requests.Classes
+	}
+	style, script := asset("style.css")+palette(page.States)+classColors(page.Classes), asset("data.js")+asset("timeline.js")+asset("requests.js")+asset("page.js")
 	page.Style, page.Script = template.CSS(style), template.JS(script)
 	page.Policy = fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; img-src data:; base-uri 'none'; form-action 'none'", hash(style), hash(script))
 	var b bytes.Buffer
@@ -152,7 +158,9 @@ type htmlPage struct {
 	Findings          []htmlFinding
 	States            []string
 	HasTimeline       bool
-	Exact             string // which part of the timeline is
+	Requests          string   // packed; "" for none
+	Classes           []string // of requests, by what most of their time was
+	Exact             string   // which part of the timeline is
 	Charts            []htmlChart
 	Metrics           []htmlMetric
 	Sections          []htmlSection

@@ -227,7 +227,11 @@ func (m *markdownWriter) proof(f *analysis.Finding) string {
 		fmt.Fprintf(&b, "\n**But:** %s\n", m.text(f.Caveat, 2*proseWidth))
 	}
 	for i := range f.Symptoms {
-		fmt.Fprintf(&b, "\n**Hence:** %s (%s)\n", m.text(f.Symptoms[i].Summary, proseWidth), code(f.Symptoms[i].Code))
+		hence := "Hence"
+		if f.Symptoms[i].Reason {
+			hence = "Because"
+		}
+		fmt.Fprintf(&b, "\n**%s:** %s (%s)\n", hence, m.text(f.Symptoms[i].Summary, proseWidth), code(f.Symptoms[i].Code))
 	}
 	if len(f.Evidence) == 0 {
 		return b.String()

@@ -60,7 +60,7 @@ type depth struct {
 }
 
 // depths are tried in turn until the text of a trace is short enough to be read.
-var depths = []depth{{100, 1000, 1000, 3}, {100, 10, 3, 3}, {3, 8, 3, 2}, {2, 8, 3, 1}, {2, 6, 2, 1}, {2, 4, 1, 1}, {1, 6, 2, 1}, {1, 3, 1, 1}}
+var depths = []depth{{100, 1000, 1000, 3}, {100, 10, 3, 3}, {3, 8, 3, 2}, {2, 8, 3, 1}, {2, 6, 2, 1}, {2, 4, 1, 1}, {1, 6, 2, 1}, {1, 3, 1, 1}, {1, 2, 1, 1}, {1, 1, 1, 1}}
 
 const fullLines = 400
 
@@ -259,8 +259,16 @@ func (p *printer) finding(indent string, f *analysis.Finding) {
 		p.wrapped(indent+"  but: ", "", f.Caveat)
 	}
 	for i := range f.Symptoms {
-		p.wrapped(indent+"  it causes: ", "", f.Symptoms[i].Summary+" ("+f.Symptoms[i].Code+")")
+		p.wrapped(indent+"  "+relation(&f.Symptoms[i])+": ", "", f.Symptoms[i].Summary+" ("+f.Symptoms[i].Code+")")
 	}
 }
 
 func (p *printer) dur(ns int64) string { return analysis.FormatDuration(ns, p.quantum) }
+
+// relation says what a symptom is to its finding.
+func relation(s *analysis.Finding) string {
+	if s.Reason {
+		return "because"
+	}
+	return "it causes"
+}

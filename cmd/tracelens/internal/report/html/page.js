@@ -74,6 +74,15 @@ addEventListener("hashchange", unfold);
 unfold();
 
 {
+  const place = document.getElementById("rq-data");
+  if (place) {
+    decoded(JSON.parse(place.textContent)).json()
+      .then((data) => requests(data))
+      .catch((err) => { document.getElementById("rq").textContent = `The requests cannot be shown: ${err.message}`; });
+  }
+}
+
+{
   const place = document.getElementById("tl-data");
   if (place) {
     unpack(JSON.parse(place.textContent))

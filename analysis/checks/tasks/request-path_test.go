@@ -1,0 +1,113 @@
+package tasks
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/analysistest"
+	"github.com/tracelens/tracelens/analysis/internal/checktest"
+	"github.com/tracelens/tracelens/analysis/measures"
+	"github.com/tracelens/tracelens/internal/corpus"
+	"github.com/tracelens/tracelens/parse"
+)
+
+func TestRequestPath(t *testing.T) { checktest.Run(t, RequestPath, casesRequestPath) }
+
+func casesRequestPath(t *testing.T) {
+	sym := new(parse.Symbols)
+	frame := func(fn string, line uint32) parse.Frame {
+		return parse.Frame{Func: sym.Intern(fn), File: sym.Intern("/src/app/main.go"), Line: line}
+	}
+	lock := sym.InternStack(frame("sync.(*Mutex).Lock", 1), frame("main.get", 12))
+	accept := sym.InternStack(frame("runtime.selectgo", 1), frame("main.(*limit).acquire", 3), frame("main.(*limit).Accept", 4), frame("net/http.(*Server).Serve", 5), frame("main.serve", 6))
+	next := sym.InternStack(frame("runtime.selectgo", 1), frame("main.(*queue).Accept", 4), frame("net/http.(*Server).Serve", 5), frame("main.serve", 6))
+	handler := sym.Intern("main.handle")
+	n := 0
+	// request runs, and is held up at the lock by another goroutine that runs.
+	request := func(runs, held int64) parse.Event {
+		n++
+		since := parse.Time(n) * 1000
+		q := &parse.Request{Kind: parse.RequestHTTP, Name: handler, Since: since, Until: since + parse.Time(runs+held), G: parse.GoID(n), Func: handler}
+		q.Parts = []parse.RequestPart{
+			{From: since + parse.Time(runs), To: q.Until, G: 9, Func: sym.Intern("main.holder"), State: parse.GoRunning, Hops: 1, OwnState: parse.GoWaiting, OwnStack: lock, OwnPlace: sym.PlaceOf(lock)},
+			{From: since, To: since + parse.Time(runs), G: q.G, Func: handler, State: parse.GoRunning},
+		}
+		if held == 0 {
+			q.Parts = q.Parts[1:]
+		}
+		return parse.Event{Time: q.Until, Kind: parse.KindRequest, Request: q}
+	}
+	some := func(n int, runs, held int64) (out []parse.Event) {
+		for range n {
+			out = append(out, request(runs, held))
+		}
+		return out
+	}
+	// thirds are requests that run, are held up and wait for the network.
+	thirds := func(runs, each int64) []parse.Event {
+		out := some(30, runs, each)
+		for i := range out {
+			q := out[i].Request
+			out[i].Time += parse.Time(each)
+			q.Until += parse.Time(each)
+			q.Parts = append([]parse.RequestPart{{From: q.Parts[0].To, To: q.Until, G: q.G, Func: handler, State: parse.GoWaiting, Ready: parse.ReadyNetpoll}}, q.Parts...)
+		}
+		return out
+	}
+	// waits is a goroutine that takes requests in, which waits for others for a while.
+	waits := func(stack parse.StackID, ns, life int64) []parse.Event {
+		g := parse.Go{ID: 5, Func: sym.Intern("main.serve"), From: parse.GoWaiting, To: parse.GoRunnable, FromStack: stack, Since: parse.Time(life - ns), Ready: parse.ReadyUnblocked}
+		l := parse.GoLife{ID: 5, Func: sym.Intern("main.serve"), BornSeen: true, Spent: [parse.NumGoStates]int64{parse.GoWaiting: ns, parse.GoRunning: life - ns}}
+		return []parse.Event{
+			{Time: parse.Time(life), Kind: parse.KindGoWaiting, Go: &g},
+			{Time: parse.Time(life), Kind: parse.KindGoLife, GoLife: &l},
+		}
+	}
+	ms := checktest.MSNS
+	checktest.Check(t, RequestPath, sym, []checktest.EventCase{
+		{Name: "no requests", Want: "not applicable", Events: nil},
+		{Name: "19", Want: "not applicable", Events: [][]parse.Event{some(19, ms, 20*ms)}},
+		{Name: "20", Want: "warning", Events: [][]parse.Event{some(20, ms, 20*ms)}},
+		{Name: "all the same, running", Want: "clear", Events: [][]parse.Event{some(30, 20*ms, 0)}},
+		{Name: "all wait for the network", Want: "clear", Events: [][]parse.Event{thirds(30*ms, 20*ms)}},
+		{Name: "one runs for long", Want: "note", Events: [][]parse.Event{some(30, ms, 0), some(1, 40*ms, 0)}},
+		{Name: "52 % of the difference runs", Want: "note", Events: [][]parse.Event{some(30, ms, 0), thirds(53*ms, 24*ms)[:1]}},
+		{Name: "48 % of the difference runs", Want: "clear", Events: [][]parse.Event{some(30, ms, 0), thirds(48*ms, 26*ms)[:1]}},
+		{Name: "4.8 times as long", Want: "clear", Events: [][]parse.Event{some(30, 10*ms, 0), some(1, 48*ms, 0)}},
+		{Name: "5.2 times as long", Want: "note", Events: [][]parse.Event{some(30, 10*ms, 0), some(1, 52*ms, 0)}},
+		{Name: "held up for 29 %", Want: "clear", Events: [][]parse.Event{some(30, 71*ms, 29*ms)}},
+		{Name: "held up for 31 %", Want: "note", Events: [][]parse.Event{some(30, 69*ms, 31*ms)}},
+		{Name: "held up for 49 %", Want: "note", Events: [][]parse.Event{some(30, 51*ms, 49*ms)}},
+		{Name: "held up for 51 %", Want: "warning", Events: [][]parse.Event{some(30, 49*ms, 51*ms)}},
+		{Name: "0.96 ms", Want: "clear", Events: [][]parse.Event{some(30, ms/10, 96*ms/100)}},
+		{Name: "1.04 ms", Want: "note", Events: [][]parse.Event{some(30, ms/10, 104*ms/100)}},
+		{Name: "9.6 ms", Want: "note", Events: [][]parse.Event{some(30, ms, 96*ms/10)}},
+		{Name: "10.4 ms", Want: "warning", Events: [][]parse.Event{some(30, ms, 104*ms/10)}},
+		{Name: "one is slow", Want: "warning", Events: [][]parse.Event{some(30, ms, 0), some(1, ms, 30*ms)}},
+		{Name: "accept 9 %", Want: "clear", Events: [][]parse.Event{some(30, ms/2, 0), waits(accept, 81*ms, 900*ms)}},
+		{Name: "accept 11 %", Want: "note", Events: [][]parse.Event{some(30, ms/2, 0), waits(accept, 99*ms, 900*ms)}},
+		{Name: "accept 48 %", Want: "note", Events: [][]parse.Event{some(30, ms/2, 0), waits(accept, 432*ms, 900*ms)}},
+		{Name: "accept 52 %", Want: "warning", Events: [][]parse.Event{some(30, ms/2, 0), waits(accept, 468*ms, 900*ms)}},
+		{Name: "waits for the next", Want: "clear", Events: [][]parse.Event{some(30, ms/2, 0), waits(next, 800*ms, 900*ms)}},
+	})
+}
+
+// TestRequestPathReasons: what holds the lock stands under the requests that wait for it.
+func TestRequestPathReasons(t *testing.T) {
+	rep := analysistest.Report(t, filepath.Join(corpus.Root(t), "testdata", "requests", "grpc.trace"), append([]*analysis.Analyzer{measures.Requests}, RequestPath)...)
+	f := rep.Results[1].Findings
+	if len(f) != 1 || !strings.Contains(f[0].Summary, "blocked in sync.Mutex at main._Shop_Order_Handler:62") || !strings.Contains(f[0].Summary, "without it the max is at least") {
+		t.Fatalf("%+v", f)
+	}
+	b := f[0].Because
+	convoy := analysis.Finding{Code: "lock-convoy", Severity: analysis.Error, Evidence: []analysis.Evidence{{Func: "main._Shop_Order_Handler:62 (sync.(*Mutex).Lock)"}}}
+	other := analysis.Finding{Code: "lock-convoy", Severity: analysis.Error, Evidence: []analysis.Evidence{{Func: "main.other:62 (sync.(*Mutex).Lock)"}}}
+	r := &analysis.Report{Results: []*analysis.Result{{Name: "request-path", Findings: []analysis.Finding{{Code: "request-path", Severity: analysis.Error, Because: b}}}, {Name: "lock-convoy", Findings: []analysis.Finding{convoy, other}}}}
+	r.Fold()
+	got := r.Results[0].Findings[0]
+	if len(got.Symptoms) != 1 || !got.Symptoms[0].Reason || len(r.Results[1].Findings) != 1 || r.Results[1].Findings[0].Evidence[0].Func != other.Evidence[0].Func {
+		t.Errorf("%+v\n%+v", got, r.Results[1].Findings)
+	}
+}

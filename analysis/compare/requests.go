@@ -137,6 +137,28 @@ func (s *served) differs() *analysis.Change {
 	return nil
 }
 
+// cause is what requests were at that moved their mean most, up or down, and the largest
+// part of it.
+func (s *served) cause(up bool) (p *analysis.Change, most string) {
+	at := make(map[string]*analysis.Change)
+	of := make(map[string]string)
+	for _, part := range s.parts { // the largest first
+		name, _, _ := strings.Cut(part.Name, " for ")
+		if at[name] == nil {
+			at[name] = &analysis.Change{Name: name}
+			of[name] = part.Name
+		}
+		at[name].Old += part.Old
+		at[name].New += part.New
+	}
+	for _, c := range at {
+		if c.Delta() > 0 == up && (p == nil || math.Abs(c.Delta()) > math.Abs(p.Delta()) || c.Delta() == p.Delta() && c.Name < p.Name) {
+			p, most = c, of[c.Name]
+		}
+	}
+	return p, most
+}
+
 // sentence says how the requests of a type differ, and by what.
 func (s *served) sentence() (kind, text string) {
 	ch := s.differs()
@@ -161,9 +183,11 @@ func (s *served) sentence() (kind, text string) {
 		text += fmt.Sprintf(", mean %s → %s", dur(s.mean.Old), dur(s.mean.New))
 		difference += " of the mean"
 	}
-	if len(s.parts) > 0 && s.parts[0].Delta() > 0 == (d > 0) && math.Abs(s.parts[0].Delta()) >= leastPart*math.Abs(d) {
-		p := s.parts[0]
+	if p, most := s.cause(d > 0); p != nil && math.Abs(p.Delta()) >= leastPart*math.Abs(d) {
 		text += fmt.Sprintf("; %s of %s: %s (%s → %s)", analysis.FormatRatio(p.Delta()/d), difference, p.Name, dur(p.Old), dur(p.New))
+		if _, whom, other := strings.Cut(most, " for "); other {
+			text += ", mostly for " + whom
+		}
 	}
 	return kind, text + "."
 }

@@ -28,6 +28,7 @@ type Trace struct {
 	Lives    []measures.Life    // none where they are not known
 	Why      map[string]string  // why goroutines wait, by place
 	Starts   map[string]int64   // GC cycles, by what began them
+	Served   []*measures.Served // requests by type
 
 	pools     map[string]*sketch.Histogram
 	stretches []*Trace
@@ -36,7 +37,7 @@ type Trace struct {
 // OfReport keeps of a report what a comparison wants, and of its stretches.
 func OfReport(rep *analysis.Report) *Trace {
 	t := OfEntry(fleet.NewEntry(rep, "", ""))
-	t.Lives, t.Starts = measures.LivesOf(rep), measures.StartsOf(rep)
+	t.Lives, t.Starts, t.Served = measures.LivesOf(rep), measures.StartsOf(rep), measures.ServedOf(rep)
 	t.Why = make(map[string]string)
 	for _, res := range rep.Results {
 		for _, l := range res.Leading {
@@ -97,13 +98,14 @@ const (
 )
 
 type comparison struct {
-	side  [2]Side // of sound traces
-	basis analysis.Basis
-	by    string // what sums are divided by
-	rep   *analysis.Report
-	notes []string // what is to be minded
-	facts []fact
-	c     *analysis.Comparison
+	side   [2]Side // of sound traces
+	basis  analysis.Basis
+	by     string // what sums are divided by
+	rep    *analysis.Report
+	notes  []string // what is to be minded
+	facts  []fact
+	served []*served
+	c      *analysis.Comparison
 }
 
 // Of compares two sides.
@@ -118,8 +120,9 @@ func Of(old, new Side, opt Options) *analysis.Report {
 	c.comparable()
 	c.metrics()
 	c.parts()
+	c.served = c.requests()
 	res := &analysis.Result{Name: "compare", Title: "what changed", Outcome: analysis.Clear}
-	for _, t := range []*analysis.Table{c.partsTable(), c.kindsTable(), c.metricsTable(), c.startsTable(), c.findingsTable(), c.sidesTable()} {
+	for _, t := range []*analysis.Table{c.requestsTable(), c.causesTable(), c.partsTable(), c.kindsTable(), c.metricsTable(), c.startsTable(), c.findingsTable(), c.sidesTable()} {
 		if t != nil && len(t.Rows) > 0 {
 			res.Tables = append(res.Tables, t)
 		}

@@ -69,6 +69,12 @@ func (c *comparison) identical() bool {
 
 // differences says what is worse and what is better, and returns how much it said.
 func (c *comparison) differences(say func(kind, format string, args ...any)) (n int) {
+	for _, r := range c.served[:min(len(c.served), mostParts)] {
+		if kind, text := r.sentence(); text != "" {
+			say(kind, "%s", text)
+			n++
+		}
+	}
 	if c.c.Total != nil {
 		first := c.c.Total.Delta() >= 0
 		for _, up := range []bool{first, !first} {

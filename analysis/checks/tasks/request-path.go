@@ -12,7 +12,7 @@ import (
 )
 
 var RequestPath = &analysis.Analyzer{
-	Name:        "request-path",
+	Name: "request-path", Proof: "requests.causes",
 	Doc:         say.Page(pages, "request-path"),
 	Interactive: true,
 	Requires:    []*analysis.Analyzer{measures.Requests, measures.Kinds},
@@ -133,7 +133,7 @@ func slowPath(p *analysis.Pass, ts *measures.RequestTypes, t *measures.RequestTy
 		summary += fmt.Sprintf("; without it the %s is at least %s", t.QuantileName(), p.Dur(b.P99))
 	}
 	f := analysis.Finding{
-		Severity: best.Severity, Summary: summary, Confidence: analysis.Measured, Figure: "requests.causes", Because: because(p, cause),
+		Severity: best.Severity, Summary: summary, Confidence: analysis.Measured, Because: because(p, cause),
 		Advice: advice + fmt.Sprintf(" The %s of this type in requests.types, and requests.duration.p99, should fall.", t.QuantileName()),
 		Caveat: "Requests of different kinds under one type differ by nature. What a request would take without the cause is a lower bound: another may come to the fore.",
 	}

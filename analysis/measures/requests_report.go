@@ -49,6 +49,9 @@ func runRequests(p *analysis.Pass) error {
 	}
 	p.Table(typesTable(p, ts))
 	p.Table(partsTable(ts))
+	if p.Brief() { // ServedOf reads these
+		return nil
+	}
 	p.Table(differenceTable(ts))
 	p.Table(boundsTable(ts))
 	slowest, paths := slowestTables(p, ts, f)
@@ -343,9 +346,6 @@ func inFlightTable(p *analysis.Pass, f *RequestsFold) *analysis.Table {
 	t := &analysis.Table{
 		Name: "requests.in_flight", Title: "requests under way over time, mean of each moment, by kind", Detail: true, N: f.lengths.N(),
 		Columns: []analysis.Column{{Name: "time", Unit: analysis.Moment}},
-	}
-	if p.Brief() {
-		return t
 	}
 	var kinds []int
 	for k := range f.kinds {

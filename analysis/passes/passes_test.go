@@ -203,7 +203,8 @@ func TestBrief(t *testing.T) {
 			return rep
 		}
 		brief, whole := analyze(true), analyze(false)
-		if !reflect.DeepEqual(measures.LivesOf(brief), measures.LivesOf(whole)) || !reflect.DeepEqual(measures.StartsOf(brief), measures.StartsOf(whole)) {
+		if !reflect.DeepEqual(measures.LivesOf(brief), measures.LivesOf(whole)) || !reflect.DeepEqual(measures.StartsOf(brief), measures.StartsOf(whole)) ||
+			!reflect.DeepEqual(measures.ServedOf(brief), measures.ServedOf(whole)) {
 			t.Errorf("%s: a comparison reads otherwise of the brief report", path)
 		}
 		for i := range whole.Results {

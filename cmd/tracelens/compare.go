@@ -198,7 +198,7 @@ func (f *compareFlags) side(cmd *cobra.Command, args []string, inputs []audit.In
 			inputs[i].Size = max(inputs[i].Size, audit.Large) // all CPUs for it
 		}
 	}
-	var mu sync.Mutex
+	var mu sync.Mutex // several traces are read at a time
 	read := make(map[string]*compare.Trace)
 	levels, today := cfg.Levels(passes.All()), time.Now()
 	opt.Analyze = func(ctx context.Context, r io.Reader, name string, jobs int) (*analysis.Report, error) {
@@ -257,8 +257,11 @@ func (f *compareFlags) side(cmd *cobra.Command, args []string, inputs []audit.In
 				side.Unread = append(side.Unread, e.Path)
 				continue
 			}
-			side.Add(read[e.Path])
+			mu.Lock()
+			t := read[e.Path]
 			delete(read, e.Path)
+			mu.Unlock()
+			side.Add(t)
 		}
 		return nil
 	})

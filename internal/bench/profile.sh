@@ -5,5 +5,5 @@ set -eu
 cd "$(dirname "$0")/../.."
 profile=$(mktemp)
 trap 'rm -f "$profile"' EXIT
-go test ./parse -run '^$' -bench 'Report/.*/analyze-jobs1$' -benchtime 10x -cpuprofile "$profile" -o /dev/null
+go test -trimpath ./parse -run '^$' -bench 'Report/.*/analyze-jobs1$' -benchtime 10x -cpuprofile "$profile" -o /dev/null
 go tool pprof -proto -output cmd/tracelens/default.pgo "$profile"

@@ -117,6 +117,13 @@ func (c *comparison) comparable() {
 			c.by = PerRequest
 		}
 	}
+	for _, s := range c.side {
+		if i := slices.IndexFunc(s.Traces, func(t *Trace) bool { return c.unit(t) == 0 }); i >= 0 && c.by != PerSecond {
+			what := map[string]string{PerRequest: "requests", PerBusy: "P time of the program"}[c.by]
+			c.notes = append(c.notes, fmt.Sprintf("%s tells no %s, so that sums are per second.", s.Traces[i].Name, what))
+			c.by = PerSecond
+		}
+	}
 	c.c.Per = c.by
 	if len(other) > 0 {
 		how := "sums are per second, which more load alone makes larger; --per busy divides them by the P time of the program"

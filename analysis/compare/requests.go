@@ -107,13 +107,9 @@ func (c *comparison) requests() (all []*served) {
 		}
 		all = append(all, s)
 	}
-	order := make([]int, len(tested))
-	for i := range order {
-		order[i] = i
-	}
 	adjust(tested)
-	for _, i := range order {
-		c.judge(tested[i], of[i], analysis.Lower, leastLonger)
+	for i, ch := range tested {
+		c.judge(ch, of[i], analysis.Lower, leastLonger)
 	}
 	slices.SortFunc(all, func(a, b *served) int {
 		weight := func(s *served) float64 { return math.Abs(s.mean.Delta()) * float64(s.n[1]) }

@@ -190,7 +190,13 @@ func (c *comparison) differing() (out []*analysis.Change) {
 }
 
 func (c *comparison) metricsTable() *analysis.Table {
-	t := &analysis.Table{Name: "compare.metrics", Title: fmt.Sprintf("metrics that differ, of %d that both sides have; medians over traces", len(c.c.Metrics)), N: int64(len(c.c.Metrics)), Columns: []analysis.Column{
+	n := 0 // that both sides have
+	for i := range c.c.Metrics {
+		if c.c.Metrics[i].Judged != analysis.Unknown {
+			n++
+		}
+	}
+	t := &analysis.Table{Name: "compare.metrics", Title: fmt.Sprintf("metrics that differ, of %d that both sides have; medians over traces", n), N: int64(n), Columns: []analysis.Column{
 		{Name: "metric", Unit: analysis.Text}, {Name: "old", Unit: analysis.Text}, {Name: "new", Unit: analysis.Text}, {Name: "change", Unit: analysis.Text},
 		{Name: "difference lies in", Unit: analysis.Text}, {Name: "chance", Unit: analysis.Text}, {Name: "judged", Unit: analysis.Text},
 	}}

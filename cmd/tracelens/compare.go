@@ -192,6 +192,7 @@ func (f *compareFlags) side(cmd *cobra.Command, args []string, inputs []audit.In
 	if opt.Memory < audit.MinMemory {
 		return side, fmt.Errorf("--memory %s: need at least %s", f.memory, analysis.FormatBytes(audit.MinMemory))
 	}
+	audit.Guard(opt.Memory)
 	opt.MaxBytes = 8 << 30
 	if alone {
 		for i := range inputs {

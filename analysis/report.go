@@ -366,6 +366,8 @@ type Table struct {
 	N       int64    `json:"n"`              // population the rows are drawn from
 	More    int64    `json:"more,omitempty"` // rows left out
 	Role    Role     `json:"role,omitempty"`
+	// Packed are the rows, and Rows is nil, until Unpack.
+	Packed *Packed `json:"-"`
 	// Detail keeps the table out of the terminal report: it is for figures,
 	// JSON and whoever asks.
 	Detail bool `json:"detail,omitempty"`

@@ -56,7 +56,7 @@ func HTML(w io.Writer, rep *analysis.Report, opt Options) error {
 		}
 		page.Classes = requests.Classes
 	}
-	style, script := asset("style.css")+palette(page.States)+toneColors(page.tones)+page.inks.style()+classColors(page.Classes), asset("data.js")+asset("timeline.js")+asset("requests.js")+asset("page.js")
+	style, script := asset("style.css")+palette(page.States)+page.inks.style()+classColors(page.Classes), asset("data.js")+asset("timeline.js")+asset("requests.js")+asset("page.js")
 	page.Style, page.Script = template.CSS(style), template.JS(script)
 	page.Policy = fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; img-src data:; base-uri 'none'; form-action 'none'", hash(style), hash(script))
 	var b bytes.Buffer
@@ -157,10 +157,9 @@ type htmlPage struct {
 	Suppressed        []string
 	Pages             []htmlDoc
 
-	rep   *analysis.Report
-	opt   Options
-	inks  inks
-	tones []string // what has a colour on the first screen
+	rep  *analysis.Report
+	opt  Options
+	inks inks
 }
 
 type htmlCount struct {

@@ -25,7 +25,7 @@ type htmlChart struct {
 }
 
 // inks are the colours of all pictures of a page, a class for each pair of a light and a
-// dark one: the page's policy allows no style of an element.
+// dark one: the page's policy allows no element a style of its own.
 type inks struct {
 	classes map[[2]string]int
 	pairs   [][2]string
@@ -52,7 +52,7 @@ func (k *inks) style() string {
 			return k.pairs[i][1]
 		}
 		return k.pairs[i][0]
-	}, "\n.f%[1]d{fill:var(--ink-%[1]d)}.s%[1]d{stroke:var(--ink-%[1]d)}")
+	}, "\n.f%[1]d{fill:var(--ink-%[1]d);background:var(--ink-%[1]d)}.s%[1]d{stroke:var(--ink-%[1]d)}")
 }
 
 // themed defines the variables --NAME-0 and on in both themes, and a rule for each, if any.

@@ -21,7 +21,7 @@ type htmlTile struct {
 type htmlPart struct {
 	What, Value string
 	Link        string // to its moment
-	Color       int    // of the page's tones
+	Ink         int    // of a bar: its colour
 	From, Width string // of the bar, in thousandths; "" for none
 }
 
@@ -49,7 +49,6 @@ func (p *htmlPage) tiles() {
 		case ok && share <= 0:
 			continue
 		case ok:
-			part.Color = p.tone(part.What)
 			part.From, part.Width = fmt.Sprintf("%.1f", 1000*from), fmt.Sprintf("%.1f", 1000*share)
 			from += share
 		case tile.Lead == nil:
@@ -58,27 +57,21 @@ func (p *htmlPage) tiles() {
 		}
 		tile.Parts = append(tile.Parts, part)
 	}
+	p.paint()
 }
 
-// tone is the number of the colour of what has that name.
-func (p *htmlPage) tone(name string) int {
-	i := slices.Index(p.tones, name)
-	if i < 0 {
-		i = len(p.tones)
-		p.tones = append(p.tones, name)
-	}
-	return i
-}
-
-// toneColors are the colours of tones, those that they have in charts.
-func toneColors(tones []string) string {
-	light, dark := plots.Colors(tones, false), plots.Colors(tones, true)
-	return themed("tone", len(tones), func(i int, isDark bool) string {
-		if isDark {
-			return dark[i]
+// paint gives the parts of each bar the colours that they have in charts.
+func (p *htmlPage) paint() {
+	for _, tile := range p.Tiles {
+		var names []string
+		for _, part := range tile.Parts {
+			names = append(names, part.What)
 		}
-		return light[i]
-	}, "\n.tone-%[1]d{fill:var(--tone-%[1]d);background:var(--tone-%[1]d)}")
+		light, dark := plots.Colors(names, false), plots.Colors(names, true)
+		for i := range tile.Parts {
+			tile.Parts[i].Ink = p.inks.class(light[i], dark[i])
+		}
+	}
 }
 
 // headline is a summary up to the last clause that fits on a line.

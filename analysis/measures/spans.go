@@ -327,6 +327,7 @@ func (f *spansFold) table(p *analysis.Pass) *analysis.Table {
 			c.site(i, 18, stops[k].stack)
 		}
 	}
+	c.order(t.Columns)
 	t.Packed = c.packed
 	return t
 }
@@ -345,6 +346,31 @@ func newSpanCells(p *analysis.Pass, columns, rows int) *spanCells {
 		c.packed.Columns[k] = slices.Repeat([]int64{analysis.None}, rows)
 	}
 	return c
+}
+
+// order numbers the texts by where they are first, column by column, as a reader of the
+// table would.
+func (c *spanCells) order(columns []analysis.Column) {
+	var texts []string
+	ids := make(map[int64]int64)
+	for k, column := range columns {
+		if column.Unit != analysis.Text {
+			continue
+		}
+		for i, v := range c.packed.Columns[k] {
+			if v == analysis.None {
+				continue
+			}
+			id, ok := ids[v]
+			if !ok {
+				id = int64(len(texts))
+				ids[v] = id
+				texts = append(texts, c.packed.Texts[v])
+			}
+			c.packed.Columns[k][i] = id
+		}
+	}
+	c.packed.Texts = texts
 }
 
 func (c *spanCells) set(row, column int, v int64) { c.packed.Columns[column][row] = v }

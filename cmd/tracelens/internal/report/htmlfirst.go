@@ -42,7 +42,7 @@ func (p *htmlPage) tiles() {
 		part := htmlPart{What: text("what"), Value: text("value")}
 		if at, ok := integer(t.Cell(i, "at")); ok {
 			long, _ := integer(t.Cell(i, "length"))
-			part.Link = p.link(at, at+long, nil)
+			part.Link = p.link(at, at+long, nil, nil)
 		}
 		share, ok := number(t.Cell(i, "share"))
 		switch {

@@ -81,7 +81,7 @@ func (s *Side) Add(t *Trace) {
 			s.pools[id].Merge(h)
 		}
 	}
-	t.pools = nil
+	t.pools = t.pools
 	s.Traces = append(s.Traces, t)
 }
 
@@ -98,14 +98,13 @@ const (
 )
 
 type comparison struct {
-	side   [2]Side // of sound traces
-	basis  analysis.Basis
-	by     string // what sums are divided by
-	rep    *analysis.Report
-	notes  []string // what is to be minded
-	facts  []fact
-	served []*served
-	c      *analysis.Comparison
+	side  [2]Side // of sound traces
+	basis analysis.Basis
+	by    string // what sums are divided by
+	rep   *analysis.Report
+	notes []string // what is to be minded
+	facts []fact
+	c     *analysis.Comparison
 }
 
 // Of compares two sides.
@@ -120,7 +119,7 @@ func Of(old, new Side, opt Options) *analysis.Report {
 	c.comparable()
 	c.metrics()
 	c.parts()
-	c.served = c.requests()
+	c.c.Requests = c.requests()
 	res := &analysis.Result{Name: "compare", Title: "what changed", Outcome: analysis.Clear}
 	for _, t := range []*analysis.Table{c.requestsTable(), c.causesTable(), c.partsTable(), c.kindsTable(), c.metricsTable(), c.startsTable(), c.findingsTable(), c.sidesTable()} {
 		if t != nil && len(t.Rows) > 0 {

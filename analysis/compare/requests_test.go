@@ -48,11 +48,11 @@ func TestRequests(t *testing.T) {
 		}
 		for _, s := range all {
 			sum := 0.0
-			for _, p := range s.parts {
+			for _, p := range s.Parts {
 				sum += p.Delta()
 			}
-			if d := s.mean.Delta(); math.Abs(sum-d) > 1e-6*math.Abs(d)+1 {
-				t.Errorf("%s: parts add up to %.0f ns, the mean differs by %.0f", s.name, sum, d)
+			if d := s.Mean.Delta(); math.Abs(sum-d) > 1e-6*math.Abs(d)+1 {
+				t.Errorf("%s: parts add up to %.0f ns, the mean differs by %.0f", s.Name, sum, d)
 			}
 		}
 	}

@@ -69,8 +69,8 @@ func (c *comparison) identical() bool {
 
 // differences says what is worse and what is better, and returns how much it said.
 func (c *comparison) differences(say func(kind, format string, args ...any)) (n int) {
-	for _, r := range c.served[:min(len(c.served), mostParts)] {
-		if kind, text := r.sentence(); text != "" {
+	for i := range c.c.Requests[:min(len(c.c.Requests), mostParts)] {
+		if kind, text := sentence(&c.c.Requests[i]); text != "" {
 			say(kind, "%s", text)
 			n++
 		}

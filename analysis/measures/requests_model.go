@@ -133,6 +133,8 @@ func (t *RequestType) Slowest() []sketch.Entry[*RequestPath] { return t.slowest.
 // parts of their paths are kept.
 type RequestClass struct {
 	paths []*RequestPath
+	parts map[partKey]partTotal // of Split, instead of paths
+	n     int64
 	total int64
 }
 
@@ -140,6 +142,7 @@ func newClass(items []sketch.Entry[*RequestPath], in func(held int64) bool) (c R
 	for _, e := range items {
 		if held := int64(e.Item.Until - e.Item.Since); in(held) {
 			c.paths = append(c.paths, e.Item)
+			c.n++
 			c.total += held
 		}
 	}
@@ -147,7 +150,7 @@ func newClass(items []sketch.Entry[*RequestPath], in func(held int64) bool) (c R
 }
 
 // N is how many there are.
-func (c *RequestClass) N() int64 { return int64(len(c.paths)) }
+func (c *RequestClass) N() int64 { return c.n }
 
 // Total is how long they take together.
 func (c *RequestClass) Total() int64 { return c.total }
@@ -209,6 +212,18 @@ func (t *RequestType) Slow() RequestClass {
 	return newClass(items[:min(int64(len(items)), max(t.beyond(), 1))], func(int64) bool { return true })
 }
 
+// Split are all that take at most RequestChoice.Split, and all that take longer.
+func (t *RequestType) Split() (c [2]RequestClass) {
+	if t.split == nil {
+		return c
+	}
+	for i := range c {
+		s := &t.split[i]
+		c[i] = RequestClass{parts: s.parts, n: s.lengths.N(), total: s.lengths.Sum()}
+	}
+	return c
+}
+
 // A RequestCause is what requests of a type were at, and who was in the way.
 type RequestCause struct {
 	Text  string
@@ -246,13 +261,15 @@ func (ts *RequestTypes) Causes(t *RequestType) []*RequestCause {
 
 // causes are what requests of a class were at.
 func (ts *RequestTypes) causes(class RequestClass) []*RequestCause {
-	sums := make(map[partKey]*RequestLeaf)
+	sums := class.parts
+	if sums == nil {
+		sums = make(map[partKey]partTotal)
+	}
 	for _, path := range class.paths {
 		for i := range path.sums {
 			p := &path.sums[i]
-			l := tally.At(sums, p.partKey)
-			l.N += int64(p.n)
-			l.NS += p.ns
+			had := sums[p.partKey]
+			sums[p.partKey] = partTotal{had.n + int64(p.n), had.ns + p.ns}
 		}
 	}
 	byText := make(map[string]*RequestCause)
@@ -269,7 +286,7 @@ func (ts *RequestTypes) causes(class RequestClass) []*RequestCause {
 			byText[text] = c
 			out = append(out, c)
 		}
-		c.NS += sum.NS
+		c.NS += sum.ns
 		part := k.part()
 		who := ""
 		if cause.other {
@@ -282,8 +299,8 @@ func (ts *RequestTypes) causes(class RequestClass) []*RequestCause {
 			leafs[id] = l
 			c.leafs = append(c.leafs, l)
 		}
-		l.N += sum.N
-		l.NS += sum.NS
+		l.N += sum.n
+		l.NS += sum.ns
 	}
 	for _, c := range out {
 		slices.SortFunc(c.leafs, func(a, b *RequestLeaf) int {

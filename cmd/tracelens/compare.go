@@ -31,6 +31,7 @@ type compareFlags struct {
 	configFlags
 	outputFlags
 	per, memory string
+	where       string
 	jobs        int
 	strict      bool
 }
@@ -54,12 +55,20 @@ traces, not what two runs differ by. What differs less than 5 % (10 % within two
 traces), or too little to matter, counts as the same.
 
 Sums are per second; where the load differs and requests are known, for each
-request. --per busy divides them by the P time of the program.`,
+request. --per busy divides them by the P time of the program.
+
+With --where it compares requests of one type of one trace, those that take
+longer, or less, than a quantile or a duration, with the others of the type:
+where the time of the slow ones goes. 'tracelens requests' lists the types.`,
 		Example: `  tracelens compare old.trace new.trace
   tracelens compare base/ -- head/
   tracelens compare --format markdown -o comment.md base/*.trace -- head/*.trace
-  tracelens compare --fail-on worse:sched.latency.user.p99:10 base/ -- head/`,
+  tracelens compare --fail-on worse:sched.latency.user.p99:10 base/ -- head/
+  tracelens compare --where 'task:GET /fast > p99' cpu.trace`,
 		Args: func(cmd *cobra.Command, args []string) error {
+			if f.where != "" {
+				return takes(1, 1, "TRACE with --where")(cmd, args)
+			}
 			dash := cmd.ArgsLenAtDash()
 			if dash < 0 && len(args) == 2 || dash > 0 && dash < len(args) {
 				return nil
@@ -67,6 +76,9 @@ request. --per busy divides them by the P time of the program.`,
 			return fmt.Errorf("compare takes OLD and NEW, or several of both with -- between them, got %d and %d", max(dash, 0), len(args)-max(dash, 0))
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.where != "" {
+				return compareWhere(cmd, &f, args[0])
+			}
 			dash := cmd.ArgsLenAtDash()
 			if dash < 0 {
 				dash = 1
@@ -87,6 +99,7 @@ request. --per busy divides them by the P time of the program.`,
 	flags.Lookup("fail-on").Usage = "exit with 1 for `WHAT`: worse, or worse:METRIC:PERCENT with either"
 	grouped(cmd, "What to look at", func() {
 		flags.StringVar(&f.per, "per", "", "divide sums by `UNIT`: second, request, busy (P time of the program)")
+		flags.StringVar(&f.where, "where", "", "compare requests of one trace with the others: [KIND:]TYPE and > or < a `QUANTILE` or duration")
 	})
 	grouped(cmd, "How to read", func() {
 		flags.StringVar(&f.memory, "memory", "1GiB", "read as much at once as `BYTES` allow")

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -13,20 +14,20 @@ import (
 	"github.com/tracelens/tracelens/analysis/compare"
 )
 
-// TestFalseAlarms compares runs of healthy programs with one another, in which nothing
-// differs but by chance: testdata/gen/compare/sets.sh records them into the folder that
-// TRACELENS_COMPARE names.
-func TestFalseAlarms(t *testing.T) {
+// recorded are the traces of a folder that testdata/gen/compare/sets.sh made, by program, in
+// the order of recording. TRACELENS_COMPARE names where.
+func recorded(t *testing.T, folder string) map[string][]*compare.Trace {
+	t.Helper()
 	dir := os.Getenv("TRACELENS_COMPARE")
 	if dir == "" {
 		t.Skip("TRACELENS_COMPARE names no folder of testdata/gen/compare/sets.sh")
 	}
-	paths, err := filepath.Glob(filepath.Join(dir, "*-*.trace"))
+	paths, err := filepath.Glob(filepath.Join(dir, folder, "*-*.trace"))
 	if err != nil || len(paths) == 0 {
 		t.Fatalf("no traces in %s: %v", dir, err)
 	}
 	programs := make(map[string][]*compare.Trace)
-	for _, path := range paths { // in the order of recording
+	for _, path := range paths {
 		data, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
@@ -34,6 +35,13 @@ func TestFalseAlarms(t *testing.T) {
 		name, _, _ := strings.Cut(filepath.Base(path), "-")
 		programs[name] = append(programs[name], read(t, data, path))
 	}
+	return programs
+}
+
+// TestFalseAlarms compares runs of healthy programs with one another, in which nothing
+// differs but by chance.
+func TestFalseAlarms(t *testing.T) {
+	programs := recorded(t, "same")
 	rows := func(c *analysis.Comparison) (names []string) {
 		for _, all := range [][]analysis.Change{c.Metrics, c.Parts} {
 			for _, ch := range all {
@@ -56,7 +64,8 @@ func TestFalseAlarms(t *testing.T) {
 			for all := programs[name]; len(all) >= 2*n; all = all[2*n:] {
 				var s [2]compare.Side
 				for i, tr := range all[:2*n] {
-					s[i%2].Add(tr)
+					one := *tr // Add takes things from it
+					s[i%2].Add(&one)
 				}
 				got := rows(compare.Of(s[0], s[1], compare.Options{}).Comparison)
 				times++
@@ -83,6 +92,44 @@ func TestFalseAlarms(t *testing.T) {
 		}
 		if 20*alarms > times {
 			t.Errorf("%d traces a side: false alarms in %d of %d", n, alarms, times)
+		}
+	}
+}
+
+// TestPlantedSets compares programs before and after a change: what was changed, and where,
+// is said first.
+func TestPlantedSets(t *testing.T) {
+	programs := recorded(t, "changed")
+	for _, c := range []struct{ old, now, want string }{
+		{"base", "held", `main\.lookup|main\.handle: (running|runnable)`},
+		{"poolbase", "pool", `main\.ask \(chan send\)|chan send at main\.ask|channel .*main\.ask`},
+		{"base", "backend", `asleep at main\.ask|main\.ask \(sleep\)`},
+		{"base", "procs", `^GOMAXPROCS differs`},
+		{"base", "go124", `^The versions of Go differ`},
+		{"gcbase", "gogc", `(?i)the GC runs more often`},
+		{"base", "alloc", `(?i)the GC runs more often.*begins by allocation at main\.render`},
+		{"gcbase", "record", `(?i)the GC runs more often.*begins by allocation at main\.keep`},
+	} {
+		re := regexp.MustCompile(c.want)
+		for _, n := range []int{1, 3, 6} {
+			times, said := 0, 0
+			old, now := programs[c.old], programs[c.now]
+			for k := 0; k+n <= min(len(old), len(now)); k += n {
+				var s [2]compare.Side
+				for i := range n {
+					before, after := *old[k+i], *now[k+i]
+					s[0].Add(&before)
+					s[1].Add(&after)
+				}
+				rep := compare.Of(s[0], s[1], compare.Options{})
+				times++
+				if re.MatchString(rep.Verdict.Text) {
+					said++
+				} else {
+					t.Log(rep.Verdict.Text)
+				}
+			}
+			t.Logf("%s → %s, %d traces a side: said in %d of %d", c.old, c.now, n, said, times)
 		}
 	}
 }

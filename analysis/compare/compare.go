@@ -81,7 +81,7 @@ func (s *Side) Add(t *Trace) {
 			s.pools[id].Merge(h)
 		}
 	}
-	t.pools = t.pools
+	t.pools = nil
 	s.Traces = append(s.Traces, t)
 }
 
@@ -101,10 +101,13 @@ type comparison struct {
 	side  [2]Side // of sound traces
 	basis analysis.Basis
 	by    string // what sums are divided by
-	rep   *analysis.Report
-	notes []string // what is to be minded
-	facts []fact
-	c     *analysis.Comparison
+	// seconds are those of a trace for each unit of that: with them what matters in a second
+	// is what matters per unit.
+	seconds float64
+	rep     *analysis.Report
+	notes   []string // what is to be minded
+	facts   []fact
+	c       *analysis.Comparison
 }
 
 // Of compares two sides.
@@ -117,6 +120,7 @@ func Of(old, new Side, opt Options) *analysis.Report {
 	}
 	c.unsound()
 	c.comparable()
+	c.seconds = c.perUnit()
 	c.metrics()
 	c.parts()
 	c.c.Requests = c.requests()
@@ -195,6 +199,22 @@ func (c *comparison) unit(t *Trace) float64 {
 
 func requests(t *Trace) float64 { return float64(t.Metrics["requests.count"].Value) }
 
+// perUnit is how many seconds of the traces come to a unit that sums are divided by.
+func (c *comparison) perUnit() float64 {
+	if c.by == PerSecond {
+		return 1
+	}
+	var all []float64
+	for _, s := range c.side {
+		for _, t := range s.Traces {
+			if unit := c.unit(t); unit > 0 {
+				all = append(all, float64(t.Duration)/1e9/unit)
+			}
+		}
+	}
+	return median(all)
+}
+
 // value is a metric of a trace as it compares: a sum per unit.
 func (c *comparison) value(t *Trace, id string) (float64, bool) {
 	m, ok := t.Metrics[id]
@@ -253,7 +273,7 @@ func (c *comparison) metrics() {
 	}
 	adjust(tested)
 	for i, ch := range tested {
-		c.judge(ch, values[i], about[ch.Name].Polarity, least(ch))
+		c.judge(ch, values[i], about[ch.Name].Polarity, barOf(ch))
 		c.c.Metrics = append(c.c.Metrics, *ch)
 	}
 }
@@ -288,16 +308,49 @@ func number(v float64) *analysis.Number {
 	return &n
 }
 
-// What a difference must be to matter: a share of the larger value, and as much as least
-// says. Untested, it must be larger than what two runs of one program differ by: of 120
-// pairs of testdata/gen/compare on a busy machine, 9 in 10 have none such.
+// What a difference must be to matter, as a share of the larger value.
 const (
-	leastChange    = .05
-	withinChange   = .10
-	separateChange = .33 // one and a half times as much, of few traces that are apart
-	untestedChange = .67 // three times as much
-	untestedLeast  = 10  // times least
+	leastChange  = .05
+	withinChange = .10
 )
+
+// A bar is what a difference must be to be spoken of.
+type bar struct {
+	least float64 // of a number; of a sum in a second
+	// Shares of the larger value, where nothing was tested: of few traces a side of which no
+	// two overlap, and of any others.
+	apart, alone float64
+}
+
+// Untested, a difference must be larger than what runs of one program differ by. That is what
+// the machine and the scheduler make of it for most metrics, however large; less for what
+// requests take and wait for. The values are those of testdata/gen/compare/sets.sh.
+var (
+	metricBar  = bar{apart: never, alone: never}
+	cyclesBar  = bar{apart: .33, alone: .67}
+	requestBar = bar{least: leastLonger, apart: .33, alone: .4}
+	waitBar    = bar{least: .01, apart: .33, alone: .5}
+	stateBar   = bar{least: .01, apart: .5, alone: .8}
+)
+
+const (
+	never      = 2.
+	leastApart = 5  // times least
+	leastAlone = 10 // likewise
+)
+
+// barOf is that of a metric.
+func barOf(ch *analysis.Change) bar {
+	b := metricBar
+	switch {
+	case ch.Name == "gc.cycles":
+		b = cyclesBar
+	case strings.HasPrefix(ch.Name, "requests.duration."):
+		b = requestBar
+	}
+	b.least = least(ch)
+	return b
+}
 
 // least is the difference of a number that matters, whatever share of it that is.
 func least(ch *analysis.Change) float64 {
@@ -323,30 +376,35 @@ func extreme(ch *analysis.Change) bool {
 	return strings.HasSuffix(ch.Name, ".max") || strings.HasPrefix(ch.Name, "gc.mmu.")
 }
 
+// tooFew is why nothing is said of a difference.
+const tooFew = "so few traces do not tell how much it differs between runs"
+
 // judge says what a change is.
-func (c *comparison) judge(ch *analysis.Change, v sides, polarity analysis.Polarity, least float64) {
+func (c *comparison) judge(ch *analysis.Change, v sides, polarity analysis.Polarity, b bar) {
 	if ch.Judged == analysis.Unknown {
 		return
 	}
 	ch.Judged = analysis.Same
-	delta := math.Abs(ch.Delta())
-	from := leastChange
-	switch {
-	case c.basis == analysis.WithinTraces:
+	delta, larger := math.Abs(ch.Delta()), max(math.Abs(float64(ch.Old)), math.Abs(float64(ch.New)))
+	if ch.Per != "" {
+		b.least *= c.seconds
+	}
+	from, least := leastChange, b.least
+	if c.basis == analysis.WithinTraces {
 		from = withinChange
-	case ch.P == nil && extreme(ch):
-		return
-	case ch.P == nil && separate(v):
-		from = separateChange
-	case ch.P == nil:
-		from = untestedChange
-		least *= untestedLeast
 	}
-	if c.by == PerRequest && ch.Per != "" {
-		least = 0 // of one request
-	}
-	if delta < least || delta < from*max(math.Abs(float64(ch.Old)), math.Abs(float64(ch.New))) || ch.P != nil && float64(*ch.P) > alpha {
+	if delta < least || delta < from*larger || ch.P != nil && float64(*ch.P) > alpha {
 		return
+	}
+	if ch.P == nil {
+		from, least = b.alone, leastAlone*b.least
+		if separate(v) {
+			from, least = b.apart, leastApart*b.least
+		}
+		if delta < least || delta < from*larger || extreme(ch) {
+			ch.Judged, ch.Reason = analysis.Unknown, tooFew
+			return
+		}
 	}
 	up := ch.Delta() > 0
 	how := []analysis.Judged{analysis.Changed, analysis.Worse, analysis.Better}
@@ -433,11 +491,14 @@ func (c *comparison) parts() {
 	}
 	adjust(all)
 	for i, ch := range all {
-		polarity := analysis.Lower
-		if ch.State == "running" {
+		polarity, bar := analysis.Lower, stateBar
+		switch ch.State {
+		case "running":
 			polarity = analysis.Neutral
+		case "waiting":
+			bar = waitBar
 		}
-		c.judge(ch, of[i], polarity, .01)
+		c.judge(ch, of[i], polarity, bar)
 	}
 	slices.SortStableFunc(all, func(a, b *analysis.Change) int {
 		return cmp.Compare(math.Abs(b.Delta()), math.Abs(a.Delta()))

@@ -78,7 +78,7 @@ func (c *comparison) requests() (all []analysis.RequestChange) {
 	}
 	adjust(tested)
 	for i, ch := range tested {
-		c.judge(ch, of[i], analysis.Lower, leastLonger)
+		c.judge(ch, of[i], analysis.Lower, requestBar)
 	}
 	for _, r := range changes {
 		all = append(all, *r)

@@ -56,6 +56,14 @@ func counted(n int, what string) string {
 	return fmt.Sprintf("%d %s", n, what)
 }
 
+// differ is counted with its verb, at the start of a sentence.
+func differ(n int, what string) string {
+	if n == 1 {
+		return "One " + what + " differs"
+	}
+	return counted(n, what) + " differ"
+}
+
 // identical reports whether no number differs.
 func (c *comparison) identical() bool {
 	same := func(ch analysis.Change) bool { return ch.Old == ch.New }
@@ -129,7 +137,7 @@ func (c *comparison) differences(say func(kind, format string, args ...any)) (n 
 
 // cycles says how much more often, or more rarely, the GC runs, and what begins its cycles.
 func (c *comparison) cycles() string {
-	i := slices.IndexFunc(c.c.Metrics, func(ch analysis.Change) bool { return ch.Name == "gc.cycles" && ch.Judged.Shown() })
+	i := slices.IndexFunc(c.c.Metrics, func(ch analysis.Change) bool { return ch.Name == "gc.cycles" && rank(ch.Judged) >= 0 })
 	if i < 0 {
 		return ""
 	}
@@ -137,6 +145,9 @@ func (c *comparison) cycles() string {
 	text := fmt.Sprintf("The GC runs %s: cycles %s → %s", map[bool]string{true: "more often", false: "more rarely"}[ch.Delta() > 0], show(ch, float64(ch.Old)), show(ch, float64(ch.New)))
 	if all := c.starts(); len(all) > 0 && all[0].Delta() > 0 == (ch.Delta() > 0) {
 		text += fmt.Sprintf("; most of the difference begins by %s (%s → %s)", all[0].Name, analysis.FormatRate(float64(all[0].Old)), analysis.FormatRate(float64(all[0].New)))
+	}
+	if !ch.Judged.Shown() {
+		text = "It seems: t" + text[1:]
 	}
 	return text + "."
 }
@@ -212,7 +223,14 @@ func (c *comparison) none(say func(kind, format string, args ...any)) {
 		}
 	}
 	if len(widths) == 0 {
-		say(verdictSame, "No number differs by %s and more, which two runs of one program often do.", fmt.Sprintf("a factor of %.0f", 1/(1-untestedChange)))
+		open := 0
+		for _, ch := range c.c.Metrics {
+			if ch.Reason == tooFew {
+				open++
+			}
+		}
+		say(verdictSame, "Nothing differs that so few traces can show: what requests take by a factor of %.1f, what goroutines wait for by %.1f. %s by %s and more, which may be chance.",
+			1/(1-requestBar.alone), 1/(1-waitBar.alone), differ(open, "metric"), analysis.FormatRatio(leastChange))
 		return
 	}
 	say(verdictSame, "No difference that these traces can show; half of the metrics would have shown a change of %s.", analysis.FormatRatio(median(widths)))

@@ -23,6 +23,7 @@ import (
 	"github.com/tracelens/tracelens/analysis/fleet"
 	"github.com/tracelens/tracelens/analysis/passes"
 	"github.com/tracelens/tracelens/cmd/tracelens/internal/audit"
+	"github.com/tracelens/tracelens/cmd/tracelens/internal/config"
 	"github.com/tracelens/tracelens/cmd/tracelens/internal/report"
 	"github.com/tracelens/tracelens/parse"
 )
@@ -143,9 +144,13 @@ func compareTraces(cmd *cobra.Command, f *compareFlags, olds, news []string) err
 			return err
 		}
 	}
+	cfg, err := f.load(cmd)
+	if err != nil {
+		return err
+	}
 	one := len(inputs[0]) == 1 && len(inputs[1]) == 1
 	for i, args := range [][]string{olds, news} {
-		if sides[i], err = f.side(cmd, args, inputs[i], one); err != nil {
+		if sides[i], err = f.side(cmd, cfg, args, inputs[i], one); err != nil {
 			return err
 		}
 	}
@@ -183,14 +188,10 @@ func knownPer(per string) error {
 var errMany = errors.New("a report over several traces: compare needs those of single ones")
 
 // side reads what arguments stand for.
-func (f *compareFlags) side(cmd *cobra.Command, args []string, inputs []audit.Input, alone bool) (compare.Side, error) {
+func (f *compareFlags) side(cmd *cobra.Command, cfg *config.Config, args []string, inputs []audit.Input, alone bool) (compare.Side, error) {
 	side := compare.Side{Name: strings.Join(args, " ")}
 	if len(args) > 1 {
 		side.Name = filepath.Dir(args[0])
-	}
-	cfg, err := f.load(cmd)
-	if err != nil {
-		return side, err
 	}
 	opt := audit.Options{Jobs: f.jobs, Tool: "tracelens " + version()}
 	if f.jobs < 0 {
@@ -199,6 +200,7 @@ func (f *compareFlags) side(cmd *cobra.Command, args []string, inputs []audit.In
 	if f.jobs == 0 {
 		opt.Jobs = runtime.GOMAXPROCS(0)
 	}
+	var err error
 	if opt.Memory, err = size("memory", f.memory); err != nil {
 		return side, err
 	}

@@ -29,7 +29,8 @@ for i in $(seq -w "$rounds"); do
 	set=$dir/changed
 	record "$set/base-$i.trace" gen
 	record "$set/held-$i.trace" gen -held 1500us
-	record "$set/pool-$i.trace" gen -pool 1
+	record "$set/poolbase-$i.trace" gen -backend 2400us
+	record "$set/pool-$i.trace" gen -backend 2400us -pool 1
 	record "$set/backend-$i.trace" gen -backend 4ms
 	record "$set/procs-$i.trace" gen -procs 1
 	record "$set/go124-$i.trace" gen124

@@ -41,7 +41,13 @@ func recorded(t *testing.T, folder string) map[string][]*compare.Trace {
 // TestFalseAlarms compares runs of healthy programs with one another, in which nothing
 // differs but by chance.
 func TestFalseAlarms(t *testing.T) {
-	programs := recorded(t, "same")
+	for _, folder := range []string{"same", "others"} {
+		t.Run(folder, func(t *testing.T) { falseAlarms(t, recorded(t, folder), 1, 3, 6) })
+	}
+	t.Run("long", func(t *testing.T) { falseAlarms(t, recorded(t, "long"), 1) })
+}
+
+func falseAlarms(t *testing.T, programs map[string][]*compare.Trace, sizes ...int) {
 	rows := func(c *analysis.Comparison) (names []string) {
 		for _, all := range [][]analysis.Change{c.Metrics, c.Parts} {
 			for _, ch := range all {
@@ -80,7 +86,7 @@ func TestFalseAlarms(t *testing.T) {
 		}
 		return times, alarms, most, said
 	}
-	for _, n := range []int{1, 3, 6} {
+	for _, n := range sizes {
 		times, alarms, most, said := count(n)
 		total := 0
 		for _, k := range said {
@@ -99,19 +105,26 @@ func TestFalseAlarms(t *testing.T) {
 // TestPlantedSets compares programs before and after a change: what was changed, and where,
 // is said first.
 func TestPlantedSets(t *testing.T) {
-	programs := recorded(t, "changed")
-	for _, c := range []struct{ old, now, want string }{
-		{"base", "held", `main\.lookup|main\.handle: (running|runnable)`},
-		{"poolbase", "pool", `main\.ask \(chan send\)|chan send at main\.ask|channel .*main\.ask`},
-		{"base", "backend", `asleep at main\.ask|main\.ask \(sleep\)`},
-		{"base", "procs", `^GOMAXPROCS differs`},
-		{"base", "go124", `^The versions of Go differ`},
-		{"gcbase", "gogc", `(?i)the GC runs more often`},
-		{"base", "alloc", `(?i)the GC runs more often.*begins by allocation at main\.render`},
-		{"gcbase", "record", `(?i)the GC runs more often.*begins by allocation at main\.keep`},
+	t.Run("changed", func(t *testing.T) { planted(t, recorded(t, "changed"), 1, 3, 6) })
+	t.Run("longchanged", func(t *testing.T) { planted(t, recorded(t, "longchanged"), 1) })
+}
+
+func planted(t *testing.T, programs map[string][]*compare.Trace, sizes ...int) {
+	for _, c := range []struct {
+		old, now, want string
+		caution        bool // it is what must be minded
+	}{
+		{"base", "held", `running \(|sync\.Mutex at main\.lookup`, false},
+		{"poolbase", "pool", `main\.ask \(chan send\)|chan send at main\.ask|channel .*main\.ask`, false},
+		{"base", "backend", `asleep at main\.ask|main\.ask \(sleep\)`, false},
+		{"base", "procs", `^GOMAXPROCS differs`, true},
+		{"base", "go124", `^The versions of Go differ`, true},
+		{"gcbase", "gogc", `(?i)the GC runs more often`, false},
+		{"base", "alloc", `(?i)the GC runs more often.*begins by allocation at main\.render`, false},
+		{"gcbase", "record", `(?i)the GC runs more often.*begins by allocation at main\.keep`, false},
 	} {
 		re := regexp.MustCompile(c.want)
-		for _, n := range []int{1, 3, 6} {
+		for _, n := range sizes {
 			times, said := 0, 0
 			old, now := programs[c.old], programs[c.now]
 			for k := 0; k+n <= min(len(old), len(now)); k += n {
@@ -123,13 +136,50 @@ func TestPlantedSets(t *testing.T) {
 				}
 				rep := compare.Of(s[0], s[1], compare.Options{})
 				times++
-				if re.MatchString(rep.Verdict.Text) {
+				if re.MatchString(first(rep.Verdict, c.caution)) {
 					said++
 				} else {
 					t.Log(rep.Verdict.Text)
 				}
 			}
-			t.Logf("%s → %s, %d traces a side: said in %d of %d", c.old, c.now, n, said, times)
+			t.Logf("%s → %s, %d traces a side: said first in %d of %d", c.old, c.now, n, said, times)
+			if n == 6 && 100*said < 95*times {
+				t.Errorf("%s → %s: said first in %d of %d", c.old, c.now, said, times)
+			}
+		}
+	}
+}
+
+// first is the first sentence of a verdict that is of a kind: what must be minded, or what
+// differs.
+func first(v *analysis.Verdict, caution bool) string {
+	for _, p := range v.Parts {
+		if (p.Kind == analysis.VerdictCaution) == caution {
+			return p.Text
+		}
+	}
+	return ""
+}
+
+// TestPower tells how often a backend that takes longer is said to.
+func TestPower(t *testing.T) {
+	programs := recorded(t, "changed")
+	for _, now := range []string{"backend2100", "backend2200", "backend2500", "backend3000", "backend"} {
+		for _, n := range []int{1, 3, 6, 12} {
+			times, said := 0, 0
+			for k := 0; k+n <= min(len(programs["base"]), len(programs[now])); k += n {
+				var s [2]compare.Side
+				for i := range n {
+					before, after := *programs["base"][k+i], *programs[now][k+i]
+					s[0].Add(&before)
+					s[1].Add(&after)
+				}
+				times++
+				if strings.Contains(compare.Of(s[0], s[1], compare.Options{}).Verdict.Text, "asleep at main.ask") {
+					said++
+				}
+			}
+			t.Logf("%s, %d traces a side: said in %d of %d", now, n, said, times)
 		}
 	}
 }

@@ -273,7 +273,7 @@ func (c *comparison) metrics() {
 	}
 	adjust(tested)
 	for i, ch := range tested {
-		c.judge(ch, values[i], about[ch.Name].Polarity, barOf(ch))
+		c.judge(ch, values[i], about[ch.Name].Polarity, barOf(ch), c.moreOf(ch.Name))
 		c.c.Metrics = append(c.c.Metrics, *ch)
 	}
 }
@@ -308,119 +308,6 @@ func number(v float64) *analysis.Number {
 	return &n
 }
 
-// What a difference must be to matter, as a share of the larger value.
-const (
-	leastChange  = .05
-	withinChange = .10
-)
-
-// A bar is what a difference must be to be spoken of.
-type bar struct {
-	least float64 // of a number; of a sum in a second
-	// Shares of the larger value, where nothing was tested: of few traces a side of which no
-	// two overlap, and of any others.
-	apart, alone float64
-}
-
-// Untested, a difference must be larger than what runs of one program differ by. That is what
-// the machine and the scheduler make of it for most metrics, however large; less for what
-// requests take and wait for. The values are those of testdata/gen/compare/sets.sh.
-var (
-	metricBar  = bar{apart: never, alone: never}
-	cyclesBar  = bar{apart: .33, alone: .67}
-	requestBar = bar{least: leastLonger, apart: .33, alone: .4}
-	waitBar    = bar{least: .01, apart: .33, alone: .5}
-	stateBar   = bar{least: .01, apart: .5, alone: .8}
-)
-
-const (
-	never      = 2.
-	leastApart = 5  // times least
-	leastAlone = 10 // likewise
-)
-
-// barOf is that of a metric.
-func barOf(ch *analysis.Change) bar {
-	b := metricBar
-	switch {
-	case ch.Name == "gc.cycles":
-		b = cyclesBar
-	case strings.HasPrefix(ch.Name, "requests.duration."):
-		b = requestBar
-	}
-	b.least = least(ch)
-	return b
-}
-
-// least is the difference of a number that matters, whatever share of it that is.
-func least(ch *analysis.Change) float64 {
-	sum := ch.Per != ""
-	switch ch.Unit {
-	case analysis.NS:
-		if sum {
-			return 10e6 // a hundredth of a goroutine, or of a P
-		}
-		return 50e3 // wake-ups of threads differ by that
-	case analysis.Count:
-		return 1
-	case analysis.Bytes:
-		return 1 << 20
-	case analysis.Ratio:
-		return .01
-	}
-	return 1 // per second
-}
-
-// extreme reports whether one event alone makes the number.
-func extreme(ch *analysis.Change) bool {
-	return strings.HasSuffix(ch.Name, ".max") || strings.HasPrefix(ch.Name, "gc.mmu.")
-}
-
-// tooFew is why nothing is said of a difference.
-const tooFew = "so few traces do not tell how much it differs between runs"
-
-// judge says what a change is.
-func (c *comparison) judge(ch *analysis.Change, v sides, polarity analysis.Polarity, b bar) {
-	if ch.Judged == analysis.Unknown {
-		return
-	}
-	ch.Judged = analysis.Same
-	delta, larger := math.Abs(ch.Delta()), max(math.Abs(float64(ch.Old)), math.Abs(float64(ch.New)))
-	if ch.Per != "" {
-		b.least *= c.seconds
-	}
-	from, least := leastChange, b.least
-	if c.basis == analysis.WithinTraces {
-		from = withinChange
-	}
-	if delta < least || delta < from*larger || ch.P != nil && float64(*ch.P) > alpha {
-		return
-	}
-	if ch.P == nil {
-		from, least = b.alone, leastAlone*b.least
-		if separate(v) {
-			from, least = b.apart, leastApart*b.least
-		}
-		if delta < least || delta < from*larger || extreme(ch) {
-			ch.Judged, ch.Reason = analysis.Unknown, tooFew
-			return
-		}
-	}
-	up := ch.Delta() > 0
-	how := []analysis.Judged{analysis.Changed, analysis.Worse, analysis.Better}
-	if ch.P == nil {
-		how = []analysis.Judged{analysis.SeemsOther, analysis.SeemsWorse, analysis.SeemsBetter}
-	}
-	switch {
-	case polarity == analysis.Neutral || polarity == "":
-		ch.Judged = how[0]
-	case up == (polarity == analysis.Lower):
-		ch.Judged = how[1]
-	default:
-		ch.Judged = how[2]
-	}
-}
-
 // part is a place where goroutines of a kind spend time.
 type part struct{ kind, state, place string }
 
@@ -434,25 +321,26 @@ func (c *comparison) parts() {
 		}
 	}
 	var values [2]map[part][]float64 // of all samples, in their order
-	var whole [2]map[part]float64
+	var whole, spans [2]map[part]float64
 	for i := range values {
-		values[i], whole[i] = make(map[part][]float64), make(map[part]float64)
+		values[i], whole[i], spans[i] = make(map[part][]float64), make(map[part]float64), make(map[part]float64)
 		unit := 0.0
 		for _, t := range c.side[i].Traces {
 			unit += c.unit(t)
-			for p, ns := range t.parts() {
-				whole[i][p] += ns
+			for p, sum := range t.parts() {
+				whole[i][p] += sum.ns
+				spans[i][p] += sum.n
 			}
 		}
 		for p := range whole[i] {
 			whole[i][p] /= unit * 1e9
 		}
 		for k, t := range c.samples(i) {
-			for p, ns := range t.parts() {
+			for p, sum := range t.parts() {
 				for len(values[i][p]) < k {
 					values[i][p] = append(values[i][p], 0)
 				}
-				values[i][p] = append(values[i][p], ns/(c.unit(t)*1e9))
+				values[i][p] = append(values[i][p], sum.ns/(c.unit(t)*1e9))
 			}
 		}
 	}
@@ -498,7 +386,12 @@ func (c *comparison) parts() {
 		case "waiting":
 			bar = waitBar
 		}
-		c.judge(ch, of[i], polarity, bar)
+		p := part{ch.Kind, ch.State, ch.Place}
+		n := spans[0][p]
+		if ch.New > ch.Old {
+			n = spans[1][p]
+		}
+		c.judge(ch, of[i], polarity, bar, n)
 	}
 	slices.SortStableFunc(all, func(a, b *analysis.Change) int {
 		return cmp.Compare(math.Abs(b.Delta()), math.Abs(a.Delta()))
@@ -509,12 +402,16 @@ func (c *comparison) parts() {
 	c.c.Total = total
 }
 
+type partSum struct{ n, ns float64 }
+
 // parts are the times of goroutines that were at work or held up.
-func (t *Trace) parts() map[part]float64 {
-	out := make(map[part]float64)
+func (t *Trace) parts() map[part]partSum {
+	out := make(map[part]partSum)
 	for _, l := range t.Lives {
 		if !l.Parked {
-			out[part{l.Kind, l.State, measures.Unlined(l.Place)}] += float64(l.NS)
+			p := part{l.Kind, l.State, measures.Unlined(l.Place)}
+			had := out[p]
+			out[p] = partSum{had.n + float64(l.N), had.ns + float64(l.NS)}
 		}
 	}
 	return out

@@ -49,6 +49,9 @@ func (c *comparison) states(res *analysis.Result) {
 // mostDistributions is how many distributions are drawn.
 const mostDistributions = 4
 
+// has reports whether the values of a distribution are known.
+func (s *Side) has(pool string) bool { return s.pools[pool] != nil && s.pools[pool].N() > 0 }
+
 // distributions overlays those of the times whose quantiles differ most.
 func (c *comparison) distributions(res *analysis.Result) {
 	type pool struct {
@@ -59,7 +62,7 @@ func (c *comparison) distributions(res *analysis.Result) {
 	for _, ch := range c.differing() {
 		dot := strings.LastIndexByte(ch.Name, '.')
 		id := ch.Name[:max(dot, 0)]
-		if ch.Unit == analysis.NS && ch.Per == "" && !slices.ContainsFunc(pools, func(p pool) bool { return p.id == id }) && c.side[0].pools[id].N() > 0 && c.side[1].pools[id].N() > 0 {
+		if ch.Unit == analysis.NS && ch.Per == "" && !slices.ContainsFunc(pools, func(p pool) bool { return p.id == id }) && c.side[0].has(id) && c.side[1].has(id) {
 			pools = append(pools, pool{id, ch})
 		}
 	}

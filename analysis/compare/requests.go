@@ -11,6 +11,9 @@ import (
 	"github.com/tracelens/tracelens/analysis/measures"
 )
 
+// upTo comes before the place where a run ended.
+const upTo = " up to "
+
 // leastLonger is by how much requests take longer at least for it to matter.
 const leastLonger = 20e3 // ns: waking up a thread
 
@@ -78,9 +81,17 @@ func (c *comparison) requests() (all []analysis.RequestChange) {
 	}
 	adjust(tested)
 	for i, ch := range tested {
-		c.judge(ch, of[i], analysis.Lower, requestBar)
+		c.judge(ch, of[i], analysis.Lower, requestBar, math.Inf(1))
 	}
 	for _, r := range changes {
+		// A few that take long by chance make the mean and the slow ones.
+		if c.basis != analysis.BetweenTraces && (r.P50 == nil || rank(r.P50.Judged) < 0) {
+			for _, ch := range []*analysis.Change{&r.Mean, r.P99} {
+				if ch != nil && rank(ch.Judged) >= 0 {
+					ch.Judged, ch.Reason = analysis.Unknown, tooFew
+				}
+			}
+		}
 		all = append(all, *r)
 	}
 	slices.SortFunc(all, func(a, b analysis.RequestChange) int {
@@ -154,6 +165,7 @@ func cause(r *analysis.RequestChange, up bool) (p *analysis.RequestPart, most st
 	of := make(map[string]string)
 	for _, part := range r.Parts { // the largest first
 		name, _, _ := strings.Cut(part.Name, " for ")
+		name, _, _ = strings.Cut(name, upTo)
 		if at[name] == nil {
 			at[name] = &analysis.RequestPart{Name: name}
 			of[name] = part.Name
@@ -207,6 +219,8 @@ func mostly(r *analysis.RequestChange, difference string) string {
 	text := fmt.Sprintf("%s of %s: %s (%s → %s)", analysis.FormatRatio(p.Delta()/d), difference, p.Name, duration(p.Old), duration(p.New))
 	if _, whom, other := strings.Cut(most, " for "); other {
 		text += ", mostly for " + whom
+	} else if _, place, told := strings.Cut(most, upTo); told {
+		text += ", mostly" + upTo + place
 	}
 	return text
 }

@@ -41,7 +41,7 @@ func TestRequests(t *testing.T) {
 		{load("requests/http-go124.trace"), load("requests/http-go126.trace")},
 		{load("requests/grpc.trace"), load("requests/grpc.trace")},
 	} {
-		c := &comparison{side: sides, by: PerSecond, basis: analysis.Untested}
+		c := &comparison{side: sides, by: PerSecond, basis: analysis.Untested, c: new(analysis.Comparison)}
 		all := c.requests()
 		if len(all) == 0 {
 			t.Errorf("%s: no requests", sides[0].Traces[0].Name)

@@ -77,6 +77,17 @@ func (c *comparison) identical() bool {
 
 // differences says what is worse and what is better, and returns how much it said.
 func (c *comparison) differences(say func(kind, format string, args ...any)) (n int) {
+	cycles, times := c.cycles()
+	said := func(text string) {
+		if text != "" {
+			say(verdictOther, "%s", text)
+			n++
+		}
+	}
+	if times > c.timesLonger() { // it is no effect of the requests
+		said(cycles)
+		cycles = ""
+	}
 	for i := range c.c.Requests[:min(len(c.c.Requests), mostParts)] {
 		if kind, text := sentence(&c.c.Requests[i]); text != "" {
 			say(kind, "%s", text)
@@ -112,10 +123,7 @@ func (c *comparison) differences(say func(kind, format string, args ...any)) (n 
 		}
 		return strings.Join(all[:min(3, len(all))], ", ") + more
 	}
-	if text := c.cycles(); text != "" {
-		say(verdictOther, "%s", text)
-		n++
-	}
+	said(cycles)
 	if len(worse) > 0 {
 		say(verdictWorse, "Worse: %s.", few(worse))
 		n++
@@ -135,21 +143,44 @@ func (c *comparison) differences(say func(kind, format string, args ...any)) (n 
 	return n
 }
 
-// cycles says how much more often, or more rarely, the GC runs, and what begins its cycles.
-func (c *comparison) cycles() string {
+// factor is how many times as large one of two values is as the other.
+func factor(ch *analysis.Change) float64 {
+	low, high := min(float64(ch.Old), float64(ch.New)), max(float64(ch.Old), float64(ch.New))
+	switch {
+	case high == 0:
+		return 1
+	case low == 0:
+		return math.Inf(1)
+	}
+	return high / low
+}
+
+// timesLonger is the largest factor between the times that requests of a type take.
+func (c *comparison) timesLonger() float64 {
+	most := 1.
+	for i := range c.c.Requests {
+		if ch := differs(&c.c.Requests[i]); ch != nil {
+			most = max(most, factor(ch))
+		}
+	}
+	return most
+}
+
+// cycles says how many times as often, or as rarely, the GC runs, and what begins its cycles.
+func (c *comparison) cycles() (text string, times float64) {
 	i := slices.IndexFunc(c.c.Metrics, func(ch analysis.Change) bool { return ch.Name == "gc.cycles" && rank(ch.Judged) >= 0 })
 	if i < 0 {
-		return ""
+		return "", 0
 	}
 	ch := &c.c.Metrics[i]
-	text := fmt.Sprintf("The GC runs %s: cycles %s → %s", map[bool]string{true: "more often", false: "more rarely"}[ch.Delta() > 0], show(ch, float64(ch.Old)), show(ch, float64(ch.New)))
+	text = fmt.Sprintf("The GC runs %s: cycles %s → %s", map[bool]string{true: "more often", false: "more rarely"}[ch.Delta() > 0], show(ch, float64(ch.Old)), show(ch, float64(ch.New)))
 	if all := c.starts(); len(all) > 0 && all[0].Delta() > 0 == (ch.Delta() > 0) {
 		text += fmt.Sprintf("; most of the difference begins by %s (%s → %s)", all[0].Name, analysis.FormatRate(float64(all[0].Old)), analysis.FormatRate(float64(all[0].New)))
 	}
 	if !ch.Judged.Shown() {
 		text = "It seems: t" + text[1:]
 	}
-	return text + "."
+	return text + ".", factor(ch)
 }
 
 // mostParts is how many parts a sentence names, leastPart which share of what moved one
@@ -228,6 +259,10 @@ func (c *comparison) none(say func(kind, format string, args ...any)) {
 			if ch.Reason == tooFew {
 				open++
 			}
+		}
+		if short := min(c.c.Old.Duration, c.c.New.Duration); short < leastLength {
+			say(verdictSame, "Traces of %s are too short for a difference to be more than chance.", analysis.FormatDuration(short, 0))
+			return
 		}
 		say(verdictSame, "Nothing differs that so few traces can show: what requests take by a factor of %.1f, what goroutines wait for by %.1f. %s by %s and more, which may be chance.",
 			1/(1-requestBar.alone), 1/(1-waitBar.alone), differ(open, "metric"), analysis.FormatRatio(leastChange))

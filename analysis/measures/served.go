@@ -1,6 +1,10 @@
 package measures
 
-import "github.com/tracelens/tracelens/analysis"
+import (
+	"strings"
+
+	"github.com/tracelens/tracelens/analysis"
+)
 
 // A Served is the requests of one type, as a report tells them.
 type Served struct {
@@ -77,9 +81,12 @@ func servedIn(rep *analysis.Report, types, parts, side string) (out []*Served) {
 		if s == nil || text("side") != side {
 			return
 		}
-		part := text("at")
-		if who := text("for"); who != "" {
-			part += " for " + who + ", which was " + text("which was")
+		part, was := text("at"), text("which was")
+		switch who := text("for"); {
+		case who != "":
+			part += " for " + who + ", which was " + was
+		case strings.HasPrefix(was, part): // where a run ended
+			part = was
 		}
 		if side == "" { // else both halves are of one program
 			part = Unlined(part)

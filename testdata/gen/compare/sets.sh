@@ -1,41 +1,64 @@
 #!/bin/sh
-# Records what TestFalseAlarms and TestPlantedSets of analysis/compare read:
+# Records what TestFalseAlarms, TestPlantedSets and TestPower of analysis/compare read:
 #
-#	testdata/gen/compare/sets.sh DIR [ROUNDS]
-#	TRACELENS_COMPARE=DIR go test ./analysis/compare -run 'TestFalseAlarms|TestPlantedSets' -v
+#	testdata/gen/compare/sets.sh DIR
+#	TRACELENS_COMPARE=DIR go test ./analysis/compare -run 'TestFalseAlarms|TestPlantedSets|TestPower' -v
 #
-# DIR/same has runs of the same programs, DIR/changed those of changed ones and their bases,
-# each round one of each, 600 ms long.
+# In half an hour and 200 MB: runs of the same programs of 600 ms (same), of 9 s (long), of
+# programs that no threshold was chosen by (others); and programs before and after a change
+# (changed, longchanged). One of each after the other, since what else the machine does
+# changes with time.
 set -e
-dir=$1 rounds=${2:-60}
-mkdir -p "$dir/same" "$dir/changed"
+dir=$1
 src=$(cd "$(dirname "$0")" && pwd)
+mkdir -p "$dir/same" "$dir/long" "$dir/others" "$dir/changed" "$dir/longchanged"
 go build -o "$dir/gen" "$src/main.go" "$src/loads.go"
+go build -o "$dir/load" "$src/../../../internal/bench/load"
+(cd "$src/../../requests/gen" && go build -o "$dir/servers" .)
 old=$(mktemp -d)
 cp "$src"/*.go "$old"
 (cd "$old" && printf 'module compare\n\ngo 1.24\n' >go.mod && GOTOOLCHAIN=${OLDGO:-go1.24.9} go build -o "$dir/gen124" .)
 rm -r "$old"
-record() { # FILE PROGRAM ARGUMENT...
-	file=$1 program=$2
-	shift 2
-	[ -f "$file" ] || "$dir/$program" -for 600ms -o "$file.part" "$@"
+
+record() { # FOLDER/NAME PROGRAM LENGTH ARGUMENT...
+	file=$dir/$1-$i.trace program=$2 length=$3
+	shift 3
+	[ -f "$file" ] || "$dir/$program" -for "$length" -o "$file.part" "$@"
 	[ -f "$file" ] || mv "$file.part" "$file"
 }
-for i in $(seq -w "$rounds"); do
-	for load in requests pipeline fanout http echo cache batch timers files limit; do
-		record "$dir/same/$load-$i.trace" gen -load $load
+changed() { # FOLDER LENGTH
+	record "$1/base" gen "$2"
+	record "$1/held" gen "$2" -held 1500us
+	record "$1/backend" gen "$2" -backend 4ms
+	record "$1/poolbase" gen "$2" -backend 2400us
+	record "$1/pool" gen "$2" -backend 2400us -pool 1
+	record "$1/gcbase" gen "$2" -bytes 131072
+	record "$1/gogc" gen "$2" -bytes 131072 -gogc 50
+	record "$1/alloc" gen "$2" -bytes 524288
+	record "$1/record" gen "$2" -bytes 131072 -record 262144
+	record "$1/procs" gen "$2" -procs 1
+	record "$1/go124" gen124 "$2"
+}
+loads="requests pipeline fanout http echo cache batch timers files limit"
+for i in $(seq -w 60); do
+	for load in $loads; do
+		record same/$load gen 600ms -load $load
 	done
 	[ "$i" -le 24 ] || continue
-	set=$dir/changed
-	record "$set/base-$i.trace" gen
-	record "$set/held-$i.trace" gen -held 1500us
-	record "$set/poolbase-$i.trace" gen -backend 2400us
-	record "$set/pool-$i.trace" gen -backend 2400us -pool 1
-	record "$set/backend-$i.trace" gen -backend 4ms
-	record "$set/procs-$i.trace" gen -procs 1
-	record "$set/go124-$i.trace" gen124
-	record "$set/gcbase-$i.trace" gen -bytes 131072
-	record "$set/gogc-$i.trace" gen -bytes 131072 -gogc 50
-	record "$set/alloc-$i.trace" gen -bytes 524288
-	record "$set/record-$i.trace" gen -bytes 131072 -record 262144
+	changed changed 600ms
+	for us in 2100 2200 2500 3000; do
+		record changed/backend$us gen 600ms -backend ${us}us
+	done
+	for load in channels http gc generations; do
+		"$dir/load" -mb 1 $load >"$dir/others/load$load-$i.trace"
+	done
+	for mode in http http2 jobs workers sql; do
+		GOMAXPROCS=2 "$dir/servers" $mode "$dir/others/$mode-$i.trace" /dev/null
+	done
+	[ "$i" -le 6 ] || continue
+	for load in $loads; do
+		record long/$load gen 9300ms -load $load
+	done
+	[ "$i" -le 4 ] || continue
+	changed longchanged 9300ms
 done

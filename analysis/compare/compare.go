@@ -29,6 +29,7 @@ type Trace struct {
 	Why      map[string]string  // why goroutines wait, by place
 	Starts   map[string]int64   // GC cycles, by what began them
 	Served   []*measures.Served // requests by type
+	Timeline *analysis.Table    // P time by state over time; nil where it is not known
 
 	pools     map[string]*sketch.Histogram
 	stretches []*Trace
@@ -39,6 +40,7 @@ func OfReport(rep *analysis.Report) *Trace {
 	t := OfEntry(fleet.NewEntry(rep, "", ""))
 	t.Lives, t.Starts, t.Served = measures.LivesOf(rep), measures.StartsOf(rep), measures.ServedOf(rep)
 	t.Why = make(map[string]string)
+	t.Timeline = TimelineOf(rep)
 	for _, res := range rep.Results {
 		for _, l := range res.Leading {
 			if l.Kind == analysis.VerdictLimit {
@@ -53,6 +55,18 @@ func OfReport(rep *analysis.Report) *Trace {
 		t.stretches = append(t.stretches, OfReport(s))
 	}
 	return t
+}
+
+// TimelineOf is the table of a report that Trace.Timeline is, nil where it has none.
+func TimelineOf(rep *analysis.Report) *analysis.Table {
+	for _, res := range rep.Results {
+		for _, t := range res.Tables {
+			if t.Name == "timeline.time" {
+				return t
+			}
+		}
+	}
+	return nil
 }
 
 // OfEntry is OfReport of what an audit kept.
@@ -85,9 +99,26 @@ func (s *Side) Add(t *Trace) {
 	s.Traces = append(s.Traces, t)
 }
 
+// Middle is the trace of a side of which as many others are more at work as are less: the
+// one to show of them.
+func (s *Side) Middle() *Trace {
+	sound := slices.DeleteFunc(slices.Clone(s.Traces), func(t *Trace) bool { return !t.Sound() })
+	if len(sound) == 0 {
+		sound = slices.Clone(s.Traces)
+	}
+	slices.SortStableFunc(sound, func(a, b *Trace) int {
+		return cmp.Or(cmp.Compare(a.Metrics["procs.share.user"].Value, b.Metrics["procs.share.user"].Value), strings.Compare(a.Name, b.Name))
+	})
+	if len(sound) == 0 {
+		return nil
+	}
+	return sound[len(sound)/2]
+}
+
 // Options choose how sides are compared.
 type Options struct {
-	Per string // what sums are divided by: "second", "request", "busy"; "" chooses
+	Per     string // what sums are divided by: "second", "request", "busy"; "" chooses
+	Budgets []Budget
 }
 
 // What sums are divided by.
@@ -132,6 +163,9 @@ func Of(old, new Side, opt Options) *analysis.Report {
 	}
 	c.figures(res)
 	c.rep.Results = []*analysis.Result{res}
+	if budgets := c.budgets(opt.Budgets); budgets != nil {
+		c.rep.Results = append(c.rep.Results, budgets)
+	}
 	c.rep.Verdict = c.verdict()
 	return c.rep
 }

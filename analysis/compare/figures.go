@@ -12,6 +12,7 @@ import (
 // figures draws where the time of goroutines goes on both sides, and how times are
 // distributed that differ.
 func (c *comparison) figures(res *analysis.Result) {
+	c.timelines(res)
 	c.states(res)
 	c.distributions(res)
 }
@@ -44,6 +45,35 @@ func (c *comparison) states(res *analysis.Result) {
 		Name: t.Name, Title: fmt.Sprintf("Goroutines are at work or held up for %s %s, before %s", analysis.FormatDuration(int64(now*1e9), 0), per, analysis.FormatDuration(int64(old*1e9), 0)),
 		Mark: analysis.Bars, Table: t.Name, X: "side", Y: []string{"running", "runnable", "in calls", "held up"}, Weight: 3,
 	})
+}
+
+// timelines draws what Ps did over time, in a trace of each side, on one scale.
+func (c *comparison) timelines(res *analysis.Result) {
+	old, now := c.side[0].Middle(), c.side[1].Middle()
+	if old == nil || now == nil || old.Timeline == nil || now.Timeline == nil {
+		return
+	}
+	length := max(old.Duration, now.Duration)
+	for i, t := range []*Trace{old, now} {
+		side := []string{"before", "after"}[i]
+		table := *t.Timeline
+		table.Name, table.Title = "compare."+side, "Ps by state over time "+side+", as shares of P time, in "+t.Name
+		var states []string
+		for _, col := range table.Columns[1:] {
+			states = append(states, col.Name)
+		}
+		if t.Duration < length { // nothing is known of the time after it
+			end := make([]any, len(table.Columns))
+			end[0] = t.Duration
+			table.Rows = append(slices.Clone(table.Rows), end)
+		}
+		res.Tables = append(res.Tables, &table)
+		res.Figures = append(res.Figures, analysis.Figure{
+			Name: table.Name, Mark: analysis.Area, Table: table.Name, X: table.Columns[0].Name, Y: states, Weight: analysis.Number(2.9 - .01*float64(i)),
+			Title: fmt.Sprintf("%s: Ps ran the program %s of their time", []string{"Before", "After"}[i], analysis.FormatRatio(float64(t.Metrics["procs.share.user"].Value))),
+		})
+	}
+	c.rep.Trace.To = length
 }
 
 // mostDistributions is how many distributions are drawn.

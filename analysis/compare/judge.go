@@ -25,8 +25,8 @@ type bar struct {
 var (
 	metricBar  = bar{apart: never, alone: never, within: .8}
 	cyclesBar  = bar{apart: .33, alone: .67, within: .33}
-	requestBar = bar{least: leastLonger, apart: .33, alone: .4, within: .33}
-	waitBar    = bar{least: .01, apart: .33, alone: .5, within: .33}
+	requestBar = bar{least: leastLonger, apart: .2, alone: .4, within: .2}
+	waitBar    = bar{least: .01, apart: .25, alone: .5, within: .25}
 	stateBar   = bar{least: .01, apart: .5, alone: .8, within: .67}
 )
 
@@ -112,26 +112,22 @@ func (c *comparison) judge(ch *analysis.Change, v sides, polarity analysis.Polar
 	reaches := func(least, share float64) bool {
 		return math.Abs(ch.Delta()) >= max(least, share*larger)
 	}
-	if !reaches(b.least, leastChange) || ch.P != nil && float64(*ch.P) > alpha {
+	chance := ch.P != nil && float64(*ch.P) > alpha
+	between := ch.P != nil && c.basis == analysis.BetweenTraces
+	if !reaches(b.least, leastChange) || between && chance {
 		return
 	}
-	enough := c.basis == analysis.BetweenTraces || events >= fewEvents && min(c.c.Old.Duration, c.c.New.Duration) >= leastLength
-	switch {
-	case ch.P != nil && c.basis == analysis.BetweenTraces:
-	case ch.P != nil:
-		enough = enough && reaches(b.least, b.within)
-	case separate(v) && c.basis != analysis.WithinTraces:
-		enough = enough && reaches(leastApart*b.least, b.apart)
-	default:
-		enough = enough && reaches(leastAlone*b.least, b.alone)
-	}
-	if !enough || ch.P == nil && extreme(ch) {
+	enough := events >= fewEvents && min(c.c.Old.Duration, c.c.New.Duration) >= leastLength
+	isApart := separate(v) && c.basis != analysis.WithinTraces && reaches(leastApart*b.least, b.apart)
+	shown := between || ch.P != nil && !chance && enough && reaches(b.least, b.within)
+	seems := enough && !extreme(ch) && (isApart || reaches(leastAlone*b.least, b.alone))
+	if !shown && !seems {
 		ch.Judged, ch.Reason = analysis.Unknown, tooFew
 		return
 	}
 	up := ch.Delta() > 0
 	how := []analysis.Judged{analysis.Changed, analysis.Worse, analysis.Better}
-	if ch.P == nil {
+	if !shown {
 		how = []analysis.Judged{analysis.SeemsOther, analysis.SeemsWorse, analysis.SeemsBetter}
 	}
 	switch {

@@ -11,6 +11,9 @@ import (
 	"github.com/tracelens/tracelens/analysis/measures"
 )
 
+// unknownPart is what begins the words for time of which a trace does not tell.
+const unknownPart = "not known"
+
 // upTo comes before the place where a run ended.
 const upTo = " up to "
 
@@ -174,6 +177,9 @@ func cause(r *analysis.RequestChange, up bool) (p *analysis.RequestPart, most st
 		at[name].New += part.New
 	}
 	for _, c := range at {
+		if strings.HasPrefix(c.Name, unknownPart) {
+			continue
+		}
 		if c.Delta() > 0 == up && (p == nil || math.Abs(c.Delta()) > math.Abs(p.Delta()) || c.Delta() == p.Delta() && c.Name < p.Name) {
 			p, most = c, of[c.Name]
 		}

@@ -247,26 +247,28 @@ func (c *comparison) moved(say func(kind, format string, args ...any), up bool) 
 
 // none says that nothing differs, and what would have been seen.
 func (c *comparison) none(say func(kind, format string, args ...any)) {
+	times := func(share float64) float64 { return 1 / (1 - share) }
+	open := 0
 	var widths []float64
 	for _, ch := range c.c.Metrics {
+		if ch.Reason == tooFew {
+			open++
+		}
 		if ch.Lo != nil && ch.Old > 0 && ch.Judged == analysis.Same {
 			widths = append(widths, max(float64(*ch.Hi-*ch.Lo)/2/float64(ch.Old), leastChange))
 		}
 	}
-	if len(widths) == 0 {
-		open := 0
-		for _, ch := range c.c.Metrics {
-			if ch.Reason == tooFew {
-				open++
-			}
-		}
-		if short := min(c.c.Old.Duration, c.c.New.Duration); short < leastLength {
-			say(verdictSame, "Traces of %s are too short for a difference to be more than chance.", analysis.FormatDuration(short, 0))
-			return
-		}
+	short := min(c.c.Old.Duration, c.c.New.Duration)
+	switch {
+	case c.basis == analysis.BetweenTraces && len(widths) > 0:
+		say(verdictSame, "No difference that these traces can show; half of the metrics would have shown a change of %s.", analysis.FormatRatio(median(widths)))
+	case c.basis != analysis.BetweenTraces && short < leastLength:
+		say(verdictSame, "Traces of %s are too short for a difference to be more than chance.", analysis.FormatDuration(short, 0))
+	case c.basis == analysis.WithinTraces:
+		say(verdictSame, "Nothing differs that two traces can show: what requests take by a factor of %.1f, what goroutines wait for by %.1f, most metrics by %.0f. %s by %s and more, which may be chance.",
+			times(requestBar.within), times(waitBar.within), times(metricBar.within), differ(open, "metric"), analysis.FormatRatio(leastChange))
+	default:
 		say(verdictSame, "Nothing differs that so few traces can show: what requests take by a factor of %.1f, what goroutines wait for by %.1f. %s by %s and more, which may be chance.",
-			1/(1-requestBar.alone), 1/(1-waitBar.alone), differ(open, "metric"), analysis.FormatRatio(leastChange))
-		return
+			times(requestBar.alone), times(waitBar.alone), differ(open, "metric"), analysis.FormatRatio(leastChange))
 	}
-	say(verdictSame, "No difference that these traces can show; half of the metrics would have shown a change of %s.", analysis.FormatRatio(median(widths)))
 }

@@ -212,18 +212,6 @@ func (t *RequestType) Slow() RequestClass {
 	return newClass(items[:min(int64(len(items)), max(t.beyond(), 1))], func(int64) bool { return true })
 }
 
-// Split are all that take at most RequestChoice.Split, and all that take longer.
-func (t *RequestType) Split() (c [2]RequestClass) {
-	if t.split == nil {
-		return c
-	}
-	for i := range c {
-		s := &t.split[i]
-		c[i] = RequestClass{parts: s.parts, n: s.lengths.N(), total: s.lengths.Sum()}
-	}
-	return c
-}
-
 // A RequestCause is what requests of a type were at, and who was in the way.
 type RequestCause struct {
 	Text  string

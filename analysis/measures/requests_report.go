@@ -211,6 +211,18 @@ func quantileTable(ts *RequestTypes, q float64) *analysis.Table {
 	return t
 }
 
+// Split are all that take at most RequestChoice.Split, and all that take longer.
+func (t *RequestType) Split() (c [2]RequestClass) {
+	if t.split == nil {
+		return c
+	}
+	for i := range c {
+		s := &t.split[i]
+		c[i] = RequestClass{parts: s.parts, n: s.lengths.N(), total: s.lengths.Sum()}
+	}
+	return c
+}
+
 // splitTables are the requests of each type in two, by RequestChoice.Split, and where the
 // time of each half goes.
 func splitTables(ts *RequestTypes) (sides, parts *analysis.Table) {

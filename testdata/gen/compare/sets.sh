@@ -9,7 +9,8 @@
 # (changed, longchanged). One of each after the other, since what else the machine does
 # changes with time.
 set -e
-dir=$1
+mkdir -p "$1"
+dir=$(cd "$1" && pwd)
 src=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$dir/same" "$dir/long" "$dir/others" "$dir/changed" "$dir/longchanged"
 go build -o "$dir/gen" "$src/main.go" "$src/loads.go"
@@ -53,7 +54,7 @@ for i in $(seq -w 60); do
 		"$dir/load" -mb 1 $load >"$dir/others/load$load-$i.trace"
 	done
 	for mode in http http2 jobs workers sql; do
-		GOMAXPROCS=2 "$dir/servers" $mode "$dir/others/$mode-$i.trace" /dev/null
+		(cd "$src/../../requests/gen" && GOMAXPROCS=2 "$dir/servers" $mode "$dir/others/$mode-$i.trace" /dev/null)
 	done
 	[ "$i" -le 6 ] || continue
 	for load in $loads; do

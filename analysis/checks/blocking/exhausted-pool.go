@@ -30,6 +30,10 @@ var exhaustedPool = &analysis.Analyzer{
 			Levels: analysis.Levels{Note: .25}, Source: "as stuck-goroutines.share",
 		},
 		{
+			Name: "exhausted-pool.for-good", Doc: "time in which the pool has served nobody, where fewer wait, and this is half of the trace", Unit: analysis.NS,
+			Levels: analysis.Levels{Error: 1e9}, Source: "as stuck-goroutines.lock and its share: who else comes will hang, too",
+		},
+		{
 			Name: "exhausted-pool.all", Doc: "share of the living goroutines of a kind that wait at one place that is no known pool, at the end of the trace", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Warning: .5, Error: .9}, Source: "half of them are a program that serves half of its load; nearly all are one that hangs",
 		},
@@ -49,7 +53,11 @@ var exhaustedPool = &analysis.Analyzer{
 				since = p.Trace.From
 			}
 			stuck := min(int64(p.Trace.To-since), pool.oldest)
-			g := p.Gate(analysis.Grades("open", float64(pool.open)), analysis.Needs("time", float64(stuck)), analysis.Needs("share", say.Ratio(stuck, p.Trace.Duration())))
+			open := analysis.Grades("open", float64(pool.open))
+			if 2*stuck >= p.Trace.Duration() && p.Met("open", float64(pool.open)) {
+				open = analysis.Either(open, analysis.Grades("for-good", float64(stuck)))
+			}
+			g := p.Gate(open, analysis.Needs("time", float64(stuck)), analysis.Needs("share", say.Ratio(stuck, p.Trace.Duration())))
 			if g.Severity == "" || found == evidence.MaxFindings {
 				near = near.Nearer(g.At(pool.name))
 				continue
@@ -75,7 +83,7 @@ var exhaustedPool = &analysis.Analyzer{
 				at = ""
 			}
 			p.Find(analysis.Finding{
-				Severity: g.Severity, Explains: []string{"stuck-goroutines", "lock-convoy/pool"},
+				Severity: g.Severity, Explains: []string{"stuck-goroutines", "stuck-goroutines/send", "lock-convoy/pool"},
 				Summary: fmt.Sprintf("A pool is exhausted for good: nobody was served for the last %s of %s, %s wait for %s%s%s",
 					p.Dur(stuck), p.Dur(p.Trace.Duration()), say.Counted(pool.open, "goroutine", "goroutines"), pool.name, taker, at),
 				Cost: evidence.WallTime(p, stuck), Confidence: analysis.Inferred,
@@ -162,7 +170,7 @@ func (x *hang) since(p *analysis.Pass) int64 {
 
 func (x *hang) finding(p *analysis.Pass, s analysis.Severity) analysis.Finding {
 	f := analysis.Finding{
-		Code: "exhausted-pool/hang", Severity: s, Explains: []string{"stuck-goroutines", "lock-convoy/pool", "lock-convoy/senders"},
+		Code: "exhausted-pool/hang", Severity: s, Explains: []string{"stuck-goroutines", "stuck-goroutines/send", "lock-convoy/pool", "lock-convoy/senders"},
 		Cost: evidence.WallTime(p, x.since(p)), Confidence: analysis.Heuristic,
 		Evidence: []analysis.Evidence{{From: p.Rel(p.Trace.To) - x.since(p), To: p.Rel(p.Trace.To), Func: p.SiteName(x.place.Place.Stack),
 			Note: fmt.Sprintf("%s waiting at the end", say.Counted(x.stay.Open, "goroutine", "goroutines")), Stack: p.Stack(x.place.Place.Stack)}},

@@ -147,6 +147,9 @@ func (s *Symbols) Own(f Frame) bool {
 	if s.module != "" && strings.HasPrefix(file, s.module) {
 		return true
 	}
+	if s.std != "" && strings.HasPrefix(file, s.std) && !strings.HasPrefix(file, s.std+"cmd/") {
+		return false // a closure of a function that was inlined has the caller's name: main.init.OnceValue[...].func1
+	}
 	return !strings.Contains(file, "/pkg/mod/") && !strings.Contains(file, "@v") && !strings.Contains(file, "/vendor/") &&
 		!strings.HasPrefix(file, "vendor/") && !strings.HasSuffix(file, "_cgo_gotypes.go")
 }
@@ -160,6 +163,9 @@ func (s *Symbols) settle() {
 		for _, f := range fresh[i].frames {
 			if s.module == "" && strings.HasPrefix(s.String(f.Func), "main.") {
 				s.module = cachedModule(s.String(f.File))
+			}
+			if file := strings.ReplaceAll(s.String(f.File), `\`, "/"); s.std == "" && strings.HasPrefix(s.String(f.Func), "runtime.") && strings.HasSuffix(file, "/src/runtime/proc.go") {
+				s.std = strings.TrimSuffix(file, "runtime/proc.go")
 			}
 		}
 	}

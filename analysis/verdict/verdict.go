@@ -18,7 +18,7 @@ const (
 	longest  = 260   // characters of what a sentence takes over from a finding
 	worth    = .02   // of wall: the floor of a warning
 	half     = .5    // of wall: so much lets a note lead where there is no warning
-	felt     = .1    // of the lives of those who wait: if they never had to, they would be done a tenth earlier
+	felt     = .25   // of the lives of those who wait: with less, and no finding, it is how such programs work
 )
 
 // Of makes the verdict of a report over one trace, nil for a report over many. It is to

@@ -254,8 +254,8 @@ func takes(fn string) bool {
 	return fn == "database/sql.(*DB).conn" || strings.HasPrefix(name, "acquire") || strings.HasPrefix(name, "takeconn") || strings.HasPrefix(name, "getconn") && !parse.IsStd(fn) || strings.HasPrefix(name, "borrow")
 }
 
-// kept names the kinds of goroutines that wait for the pool and ended no wait of others,
-// where some did.
+// kept names the functions in which kinds of goroutines wait for the pool that ended no
+// wait of others, where some did.
 func (b *pool) kept() string {
 	var gave []*measures.GoKind
 	for _, place := range b.places {
@@ -269,8 +269,8 @@ func (b *pool) kept() string {
 	var names []string
 	for _, place := range b.places {
 		for _, k := range place.Waiters {
-			if !slices.Contains(gave, k.Kind) && !slices.Contains(names, k.Kind.Name) {
-				names = append(names, k.Kind.Name)
+			if at, _, _ := strings.Cut(place.Label, ":"); !slices.Contains(gave, k.Kind) && !slices.Contains(names, at) {
+				names = append(names, at)
 			}
 		}
 	}

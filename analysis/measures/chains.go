@@ -371,10 +371,11 @@ func (c *Chain) Text() string {
 		}
 		if s.Holder != "" {
 			who := s.Place.holderText(s.Holder)
-			if s.Share < .995 {
+			if s.Kept > 0 {
+				who += toldOf(s.Kept)
+			} else if s.Share < .995 {
 				who += " (" + analysis.FormatRatio(s.Share) + ")"
 			}
-			who += toldOf(s.Kept)
 			parts = append(parts, who)
 		}
 	}

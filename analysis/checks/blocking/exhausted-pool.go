@@ -212,7 +212,7 @@ func poolsOf(p *analysis.Pass, h *measures.HeldPlaces) (pools []*pool) {
 		inner := p.Trace.String(place.Place.Inner)
 		name := inner
 		if !takes(inner) {
-			if name = place.Label; place.Waits == 0 || place.Own < .5 && !servesItself(place) {
+			if name = place.Label; place.Waits == 0 || place.Own < .5 && !place.ServesItself() {
 				continue
 			}
 		}
@@ -232,19 +232,6 @@ func poolsOf(p *analysis.Pass, h *measures.HeldPlaces) (pools []*pool) {
 		}
 	}
 	return pools
-}
-
-// servesItself reports whether nine in ten and more of the waits at a place were ended by
-// kinds of goroutines that wait there themselves.
-func servesItself(place *measures.HeldPlace) bool {
-	var own, all int64
-	for _, k := range place.Holders {
-		all += k.N
-		if slices.ContainsFunc(place.Waiters, func(w measures.KindShare) bool { return w.Kind == k.Kind }) {
-			own += k.N
-		}
-	}
-	return all > 0 && 10*own >= 9*all
 }
 
 // takes reports whether a function takes something that is given back later: a

@@ -5,6 +5,7 @@ package verdict
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -115,7 +116,11 @@ func held(f *analysis.Finding, wall int64) float64 {
 
 // sentence says what a finding says, what it costs, and what to do.
 func sentence(f *analysis.Finding, wall int64) string {
-	text, chain, explained := strings.Cut(f.Summary, "; why: ")
+	summary := f.Summary
+	if utf8.RuneCountInString(summary) > longest {
+		summary = brief(summary)
+	}
+	text, chain, explained := strings.Cut(summary, "; why: ")
 	if explained {
 		text, _, _ = strings.Cut(text, ": ")
 		if first, rest, ok := strings.Cut(chain, " ← "); ok {
@@ -134,8 +139,19 @@ func sentence(f *analysis.Finding, wall int64) string {
 			text += " (" + held + ")"
 		}
 	}
-	return text + ". " + firstStep(f.Advice) + "."
+	advice := f.Advice
+	if utf8.RuneCountInString(advice) > longest {
+		advice = brief(advice)
+	}
+	return text + ". " + firstStep(advice) + "."
 }
+
+// modulePath is the part of an import path before its last element, of modules that
+// others can fetch; a major version stays with the element before it.
+var modulePath = regexp.MustCompile(`\b[\w-]+(?:\.[\w-]+)+/(?:[\w.~-]+/)*?((?:[\w.~-]+/v\d+|[\w~-]+)\.[\w(\[])`)
+
+// brief leaves out of names of functions what makes them too long to read.
+func brief(s string) string { return modulePath.ReplaceAllString(s, "$1") }
 
 // firstStep is the first thing that an advice says to do.
 func firstStep(advice string) string {
@@ -213,7 +229,7 @@ func leading(rep *analysis.Report, room int, limits []analysis.VerdictPart) (tex
 	wall := rep.Trace.Duration
 	said := func(place string) bool {
 		at, _, _ := strings.Cut(place, " ")
-		return slices.ContainsFunc(limits, func(p analysis.VerdictPart) bool { return at != "" && strings.Contains(p.Text, at) })
+		return slices.ContainsFunc(limits, func(p analysis.VerdictPart) bool { return at != "" && (strings.Contains(p.Text, at) || strings.Contains(p.Text, brief(at))) })
 	}
 	var held, outside, spent, roots []string
 	limited := slices.ContainsFunc(limits, func(p analysis.VerdictPart) bool { return p.Kind == analysis.VerdictLimit })

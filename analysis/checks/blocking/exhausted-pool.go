@@ -241,8 +241,8 @@ func takes(fn string) bool {
 	return fn == "database/sql.(*DB).conn" || strings.HasPrefix(name, "acquire") || strings.HasPrefix(name, "takeconn") || strings.HasPrefix(name, "getconn") && !parse.IsStd(fn) || strings.HasPrefix(name, "borrow")
 }
 
-// kept names the functions in which kinds of goroutines wait for the pool that ended no
-// wait of others, where some did.
+// kept names the kinds of goroutines that wait for the pool and ended no wait of others,
+// where some did; the function in which they wait where nobody who gave back does.
 func (b *pool) kept() string {
 	var gave []*measures.GoKind
 	for _, place := range b.places {
@@ -256,8 +256,15 @@ func (b *pool) kept() string {
 	var names []string
 	for _, place := range b.places {
 		for _, k := range place.Waiters {
-			if at, _, _ := strings.Cut(place.Label, ":"); !slices.Contains(gave, k.Kind) && !slices.Contains(names, at) {
-				names = append(names, at)
+			if slices.Contains(gave, k.Kind) {
+				continue
+			}
+			name := k.Kind.Name
+			if !slices.ContainsFunc(place.Waiters, func(w measures.KindShare) bool { return slices.Contains(gave, w.Kind) }) {
+				name, _, _ = strings.Cut(place.Label, ":")
+			}
+			if !slices.Contains(names, name) {
+				names = append(names, name)
 			}
 		}
 	}

@@ -54,7 +54,7 @@ func stuckOnChannels(p *analysis.Pass, sends []*measures.WaitingAt, total int64)
 		Advice: "See who should receive there: whether it ended (an error, a context, a panic that was recovered), or waits itself to send to one of these. Select on a done channel beside the send, or give the channel room for what nobody may fetch. block.chan.total should fall.",
 		Caveat: "Which channel it is is not in the trace, nor who could still receive: a receiver that works on one item for as long looks the same.",
 	}
-	waiting := hanging(p, sends, total, &f)
+	waiting := gravity(p, sends, total, &f)
 	f.Summary = fmt.Sprintf("%s at the end to send to channels from which nobody receives any more, for up to %s: %s",
 		say.Counted(waiting, "goroutine waits", "goroutines wait"), p.Dur(sends[0].Oldest), strings.Join(placesOf(p, sends), ", "))
 	if gone := goneReceivers(p, sends); gone != "" {
@@ -73,15 +73,15 @@ func stuckOnGroups(p *analysis.Pass, groups []*measures.WaitingAt, total int64) 
 		Advice: "Look for a path on which a goroutine ends without Done (a return before it, a panic that was recovered): call it with defer, first of all, or start goroutines with WaitGroup.Go; and for an Add that counts more than are started. block.sync.total should fall.",
 		Caveat: "Another goroutine that was not started there may call Done, too.",
 	}
-	waiting := hanging(p, groups, total, &f)
+	waiting := gravity(p, groups, total, &f)
 	f.Summary = fmt.Sprintf("%s at the end for goroutines that have all ended, for up to %s: %s; a Done is missing",
 		say.Counted(waiting, "goroutine waits", "goroutines wait"), p.Dur(groups[0].Oldest), strings.Join(placesOf(p, groups), ", "))
 	p.Find(f)
 }
 
-// hanging sets severity, cost and evidence of a finding about goroutines that wait at the
+// gravity sets severity, cost and evidence of a finding about goroutines that wait at the
 // end at some places, which it orders by how long; it returns how many there are.
-func hanging(p *analysis.Pass, at []*measures.WaitingAt, total int64, f *analysis.Finding) (waiting int64) {
+func gravity(p *analysis.Pass, at []*measures.WaitingAt, total int64, f *analysis.Finding) (waiting int64) {
 	slices.SortStableFunc(at, func(a, b *measures.WaitingAt) int { return cmp.Compare(b.Oldest, a.Oldest) })
 	f.Cost = analysis.Cost{Total: total, Clock: analysis.GTime}
 	for _, w := range at {

@@ -63,8 +63,13 @@ func TestOdd(t *testing.T) {
 		{"a size of the heap", "mixed-go126", func(f *tracetest.File) { items(f, tracetest.HeapAlloc)[3].Args[1] |= 1 << 50 }, func(q *parse.Quality) int64 { return q.ImplausibleHeap }},
 		{"a bit of a size of the heap", "mixed-go126", func(f *tracetest.File) { items(f, tracetest.HeapAlloc)[3].Args[1] ^= 1 << 27 }, func(q *parse.Quality) int64 { return q.HeapDrops }},
 		{"GOMAXPROCS", "mixed-go126", func(f *tracetest.File) {
-			for n, b := range threads(f) { // some may be in a stop
-				b.Items = slices.Insert(b.Items, len(b.Items)/2, tracetest.Item{Type: tracetest.ProcsChange, Args: []uint64{1, uint64(7 + n), 0}})
+			for _, b := range threads(f) {
+				for k := len(b.Items) / 2; k < len(b.Items); k++ {
+					if b.Items[k].Type == tracetest.GoStart { // a goroutine runs, the world is not stopped
+						b.Items = slices.Insert(b.Items, k+1, tracetest.Item{Type: tracetest.ProcsChange, Args: []uint64{0, 7, 0}})
+						return
+					}
+				}
 			}
 		}, func(q *parse.Quality) int64 { return q.UnstoppedProcs }},
 		{"the last event of a thread", "mixed-go126", func(f *tracetest.File) {

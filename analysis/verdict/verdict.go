@@ -229,7 +229,9 @@ func leading(rep *analysis.Report, room int, limits []analysis.VerdictPart) (tex
 	wall := rep.Trace.Duration
 	said := func(place string) bool {
 		at, _, _ := strings.Cut(place, " ")
-		return slices.ContainsFunc(limits, func(p analysis.VerdictPart) bool { return at != "" && (strings.Contains(p.Text, at) || strings.Contains(p.Text, brief(at))) })
+		return slices.ContainsFunc(limits, func(p analysis.VerdictPart) bool {
+			return at != "" && (strings.Contains(p.Text, at) || strings.Contains(p.Text, brief(at)))
+		})
 	}
 	var held, outside, spent, roots []string
 	limited := slices.ContainsFunc(limits, func(p analysis.VerdictPart) bool { return p.Kind == analysis.VerdictLimit })

@@ -24,6 +24,8 @@ func casesLiveHeapGrowth(t *testing.T) {
 		{Name: "not quite 1 s", Want: "note", NS: 2e9, Events: run(199*checktest.MSNS, 100, 110, 120, 130, 140, 164)},
 		{Name: "four times", Want: "note", Events: run(step, 105, 100, 107, 112, 118, 125)},
 		{Name: "three times", Want: "clear", Events: run(34*checktest.MSNS, 107, 105, 100, 112, 118, 125)},
+		{Name: "four times, by far", Want: "note", NS: 2e9, Events: run(400*checktest.MSNS, 10, 20, 40, 80, 160)},
+		{Name: "five times, by far", Want: "warning", NS: 2e9, Events: run(250*checktest.MSNS, 10, 20, 40, 80, 160, 320)},
 		{Name: "all that is allocated lives", Want: "note", Events: run(30*checktest.MSNS, 4, 8, 16, 32, 64)},
 		{Name: "a fifth", Want: "note", Events: run(step, 100, 104, 108, 112, 116, 120)},
 		{Name: "less", Want: "clear", Events: run(step, 100, 104, 108, 112, 116, 119)},

@@ -46,7 +46,7 @@ func TestInlinedClosure(t *testing.T) {
 		return parse.Frame{Func: sym.Intern(fn), File: sym.Intern(file), Line: 7}
 	}
 	const root = "/go/pkg/mod/golang.org/toolchain@v0.0.1-go1.25.3.linux-amd64/src/"
-	id := sym.InternStack(at("sync.(*Once).Do", root+"sync/once.go"), at("main.init.OnceValue[...].func1", root+"sync/oncefunc.go"), at("main.locate", "/home/x/geo/main.go"), at("runtime.main", root+"runtime/proc.go"))
+	id := sym.InternStack(at("sync.(*Once).Do", root+"sync/once.go"), at("main.init.OnceValue[...].func1", root+"sync/oncefunc.go"), at("main.locate", "/src/geo/main.go"), at("runtime.main", root+"runtime/proc.go"))
 	if got := sym.String(sym.Place(sym.PlaceOf(id)).Site.Func); got != "main.locate" {
 		t.Errorf("the place is in %s", got)
 	}

@@ -171,7 +171,17 @@ func (f *ParallelismFold) Event(e *parse.Event) {
 	f.wasted.Add(from, to, waste > 0 && !iv.STW, waste)
 	f.stalled.Add(from, to, min(idle, ready) > 0 && !iv.STW, min(idle, ready))
 	f.bursts.Add(from, to, ready >= burstPerProc*procs && procs > 0, ready)
-	f.over.AddSpans(from, to, []int64{running, runnable, idle, int64(iv.Procs), 1, saturated})
+	if row := f.over.Within(from, to); row != nil {
+		row := (*[numOver]int64)(row)
+		row[overRunning] += running * held
+		row[OverRunnable] += runnable * held
+		row[overIdle] += idle * held
+		row[overProcs] += int64(iv.Procs) * held
+		row[OverTime] += held
+		row[OverSaturated] += saturated * held
+	} else {
+		f.over.AddSpans(from, to, []int64{running, runnable, idle, int64(iv.Procs), 1, saturated})
+	}
 	if held >= holeMin && !iv.STW && !iv.Switch {
 		f.hole(iv, from, to, ready)
 	}

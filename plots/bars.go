@@ -47,8 +47,6 @@ func bars(c *chart) error {
 				c.keys = append(c.keys, key{name: name, color: d.colors[k]})
 			}
 		}
-	} else {
-		d.colors[0] = c.theme.roles[user]
 	}
 	if len(d.names) > manyBars {
 		c.uprightBars(d, top)
@@ -70,14 +68,10 @@ func (c *chart) barData() (*barData, error) {
 	x, series, ys := cols[0], cols[1], cols[2:]
 	d := &barData{unit: c.unit(ys[0])}
 	d.names, d.rows = c.groups(x)
-	switch {
-	case series >= 0:
+	d.parts = c.fig.Y
+	if series >= 0 {
 		d.parts, _ = c.groups(series)
 		ys = ys[:1]
-	case len(ys) > 1:
-		d.parts = c.fig.Y
-	default:
-		d.parts, _ = c.groups(series)
 	}
 	d.total = make([]float64, len(d.names))
 	d.values = make([][]float64, len(d.parts))

@@ -63,7 +63,7 @@ func gantt(c *chart) error {
 				if series >= 0 {
 					part = c.text(r, series)
 				}
-				col := c.theme.roles[user]
+				col := c.theme.roles[plain]
 				if few {
 					col = colors[slices.Index(parts, part)]
 				}

@@ -13,11 +13,15 @@ func Color(name string, inDark bool) (fill, text string, ok bool) {
 		th = &dark
 	}
 	r := roleOf(name)
+	ok = r != none
+	if !ok {
+		r = plain
+	}
 	css := func(c color.Color) string {
 		v := c.(color.NRGBA)
 		return fmt.Sprintf("#%02x%02x%02x", v.R, v.G, v.B)
 	}
-	return css(th.roles[max(r, user)]), css(th.on(th.roles[max(r, user)])), r != none
+	return css(th.roles[r]), css(th.on(th.roles[r])), ok
 }
 
 // Colors are the colours of series of these names in one picture, as CSS has them.

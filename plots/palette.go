@@ -17,10 +17,6 @@ func Color(name string, inDark bool) (fill, text string, ok bool) {
 	if !ok {
 		r = plain
 	}
-	css := func(c color.Color) string {
-		v := c.(color.NRGBA)
-		return fmt.Sprintf("#%02x%02x%02x", v.R, v.G, v.B)
-	}
 	return css(th.roles[r]), css(th.on(th.roles[r])), ok
 }
 
@@ -31,8 +27,12 @@ func Colors(names []string, inDark bool) (out []string) {
 		th = &dark
 	}
 	for _, c := range th.colors(names) {
-		v := c.(color.NRGBA)
-		out = append(out, fmt.Sprintf("#%02x%02x%02x", v.R, v.G, v.B))
+		out = append(out, css(c))
 	}
 	return out
+}
+
+func css(c color.Color) string {
+	v := c.(color.NRGBA)
+	return fmt.Sprintf("#%02x%02x%02x", v.R, v.G, v.B)
 }

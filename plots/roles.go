@@ -66,7 +66,6 @@ const (
 	older
 	newer
 	standard
-	dependency
 	plain // one series alone, of which nothing is said by a colour
 	roleCount
 )
@@ -132,7 +131,6 @@ var meanings = [roleCount]struct {
 	older:            {[]string{"old"}, 0x878689, 0xA3ABA9},
 	newer:            {[]string{"new"}, 0x2D61BF, 0x5E9FFF},
 	standard:         {[]string{"standard library"}, 0xA2B6B8, 0x687D8D},
-	dependency:       {[]string{"dependency"}, 0x698A65, 0x7FB48A},
 	plain:            {nil, 0x5E7D9B, 0x829CB4},
 }
 

@@ -50,8 +50,9 @@ func goroutines(c *chart) error {
 	n := len(names)
 	c.add(func(dc draw.Canvas, x, y func(float64) vg.Length) {
 		for i, l := range all {
-			ground := float64(n - 1 - i)
-			c.drawStack(dc, &l.stack, names[i], x, func(v float64) vg.Length { return y(ground + .18 + min(v, 1)*.64) })
+			mid := y(float64(n-1-i) + .5)
+			high := min((y(1)-y(0))*.64, 26*px)
+			c.drawStack(dc, &l.stack, names[i], x, func(v float64) vg.Length { return mid + vg.Length(min(v, 1)-.5)*high })
 		}
 		drawn := 0
 		type place struct{ from, to, x int }

@@ -227,9 +227,15 @@ func (c *chart) drawGraph(dc draw.Canvas, layers [][]*box, edges []*edge, down b
 	for _, e := range edges {
 		from, to := e.ends(down)
 		w := sty.Width(e.text)
-		at := vg.Point{X: from.X + (to.X-from.X)*.35 - w/2, Y: from.Y + (to.Y-from.Y)*.35}
+		away := func(from, to, n vg.Length) vg.Length { // n from where it begins, before another layer
+			if to < from {
+				n = -n
+			}
+			return from + n
+		}
+		at := vg.Point{X: away(from.X, to.X, 8*px+w/2) - w/2, Y: from.Y + (to.Y-from.Y)*.08}
 		if down {
-			at.X = max(min(at.X, dc.Max.X-w), dc.Min.X)
+			at = vg.Point{X: max(min(from.X+(to.X-from.X)*.1-w/2, dc.Max.X-w), dc.Min.X), Y: away(from.Y, to.Y, 11*px)}
 		}
 		fill(dc, c.theme.back, at.X-2*px, at.Y-6*px, at.X+w+2*px, at.Y+6*px)
 		c.write(dc, label{text: e.text, x: at.X, y: at.Y, yAlign: -.5, color: c.theme.text})

@@ -52,7 +52,7 @@ func heat(c *chart) error {
 		p.Y.Min, p.Y.Max = 0, n
 		each := max(min(280/n, 34), 6)
 		c.height = vg.Length(each*n) * px
-		p.Y.Tick.Marker = rowNames(names, each)
+		p.Y.Tick.Marker = c.rowNames(names, each)
 		share = func(v float64) float64 { return v }
 	} else {
 		p.Y.Min, p.Y.Max, p.Y.Scale, p.Y.Tick.Marker = least, most, logScale{}, logTicks(c.unit(cols[2]))

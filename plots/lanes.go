@@ -55,7 +55,7 @@ func lanes(c *chart) error {
 	c.plot.Y.Min, c.plot.Y.Max = 0, float64(n)
 	each := max(min(280/float64(n), 60), min(640/float64(n), 34), 6)
 	c.height = vg.Length(each*float64(n)) * px
-	c.plot.Y.Tick.Marker = rowNames(names, each)
+	c.plot.Y.Tick.Marker = c.rowNames(names, each)
 
 	c.laneKeys(all)
 	gap := .12
@@ -75,12 +75,12 @@ func lanes(c *chart) error {
 }
 
 // rowNames are the names of rows of a height (px), as many as have room.
-func rowNames(names []string, each float64) plot.Ticker {
+func (c *chart) rowNames(names []string, each float64) plot.Ticker {
 	thin := int(math.Ceil(12 / each))
 	var ticks []plot.Tick
 	for i, name := range names {
 		if i%thin == 0 {
-			ticks = append(ticks, plot.Tick{Value: float64(len(names)-i) - .5, Label: name})
+			ticks = append(ticks, plot.Tick{Value: float64(len(names)-i) - .5, Label: fit(c.plot.Y.Tick.Label, name, c.nameRoom())})
 		}
 	}
 	return plot.ConstantTicks(ticks)

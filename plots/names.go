@@ -67,7 +67,7 @@ func wrapName(sty text.Style, s string, room vg.Length, n int) []string {
 
 func wrapAt(sty text.Style, s string, room vg.Length, n int, separators string) (lines []string) {
 	for s != "" && len(lines) < n-1 && sty.Width(s) > room {
-		cut := 0
+		cut, space := 0, 0
 		for i, r := range s {
 			if i == 0 || !strings.ContainsRune(separators, r) {
 				continue
@@ -80,6 +80,12 @@ func wrapAt(sty text.Style, s string, room vg.Length, n int, separators string) 
 				break
 			}
 			cut = end
+			if r == ' ' {
+				space = end
+			}
+		}
+		if 2*space > cut { // words stay whole where that leaves the line half full
+			cut = space
 		}
 		if cut == 0 {
 			break

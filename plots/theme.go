@@ -24,14 +24,14 @@ func rgb(hex uint32) color.Color {
 var light = theme{
 	back: rgb(0xFFFFFF), text: rgb(0x1B1F24), weak: rgb(0x57606A), axis: rgb(0x8C959F), grid: rgb(0xE4E7EB),
 	roles:  roleColors(false),
-	series: []color.Color{rgb(0x1F63A8), rgb(0xE39816), rgb(0x349572), rgb(0xF46847), rgb(0x52B6E9), rgb(0xB8629A), rgb(0x7B6D0A), rgb(0x535960)},
+	series: []color.Color{rgb(0x265B9B), rgb(0xDE9512), rgb(0x1E8B68), rgb(0xF36647), rgb(0x5AADDB), rgb(0x832A5B), rgb(0x7A6C00), rgb(0x6F7991)},
 	ramp:   []color.Color{rgb(0xDCEBF7), rgb(0x8CBFE3), rgb(0x3A83BD), rgb(0x08336B)},
 }
 
 var dark = theme{
 	back: rgb(0x14181D), text: rgb(0xE6EAEE), weak: rgb(0x9BA5B0), axis: rgb(0x6A737D), grid: rgb(0x2A3138),
 	roles:  roleColors(true),
-	series: []color.Color{rgb(0x5C99DC), rgb(0xF2B529), rgb(0x43CA95), rgb(0xDE7424), rgb(0x9AD3FF), rgb(0xB369A0), rgb(0xD5C95E), rgb(0xB2B3BF)},
+	series: []color.Color{rgb(0x58B6FE), rgb(0xFFBF64), rgb(0x47A172), rgb(0xDF773A), rgb(0xB7D7FF), rgb(0xBF7DB8), rgb(0xBCB200), rgb(0xA9AFB0)},
 	ramp:   []color.Color{rgb(0x123A5E), rgb(0x2C75AF), rgb(0x74B4E6), rgb(0xF0F8FF)},
 }
 

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/measures"
 	"github.com/tracelens/tracelens/analysis/passes"
 	"github.com/tracelens/tracelens/cmd/tracelens/internal/report"
 	"github.com/tracelens/tracelens/plots"
@@ -129,6 +130,18 @@ func TestEveryFigure(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if w := measures.LaneWindowOf(rep); w != nil {
+			again, err := os.Open(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			second, err := analysis.Analyze(context.Background(), again, filepath.Base(path), analysis.Options{}, []*analysis.Analyzer{measures.Lanes(w)})
+			again.Close()
+			if err != nil {
+				t.Fatal(err)
+			}
+			measures.ShowLanes(rep, w, second.Results[0])
+		}
 		for _, v := range report.Figures(rep) {
 			if r := []rune(v.Figure.Title); len(r) == 0 || len(r) > 100 {
 				t.Errorf("%s: %s: the title has %d characters: %s", path, v.Figure.Name, len(r), v.Figure.Title)
@@ -192,8 +205,10 @@ func colored(v report.View) (names []string) {
 		if column == "" && len(v.Figure.Y) > 1 {
 			return v.Figure.Y
 		}
-	case analysis.ECDF, analysis.Points, analysis.Flame, analysis.Gantt:
-	case analysis.Lanes:
+	case analysis.Panels:
+		return v.Figure.Y
+	case analysis.ECDF, analysis.Points, analysis.Flame, analysis.Gantt, analysis.Graph:
+	case analysis.Lanes, analysis.Goroutines:
 		if v.Figure.End == "" {
 			return v.Figure.Y
 		}

@@ -19,11 +19,9 @@ import (
 
 // A Partial is the folds of a set of analyzers over some events of a trace.
 type Partial struct {
-	Folds  map[*Analyzer]Collector
-	brief  bool        // what Options.Brief leaves out is
-	kinds  parse.Kinds // that they want
-	byKind [parse.NumKinds][]Collector
-	byProc [parse.NumProcStates][parse.NumProcStates][]Collector // of KindProc, by From and To
+	Folds map[*Analyzer]Collector
+	brief bool // what Options.Brief leaves out is
+	sink  parse.Sink
 }
 
 // procWanter is a Collector that wants some of the events of KindProc only: those
@@ -34,43 +32,80 @@ type procWanter interface {
 
 // NewPartial returns the empty folds of the analyzers and all they require.
 func NewPartial(analyzers []*Analyzer) *Partial {
-	p := &Partial{Folds: make(map[*Analyzer]Collector)}
+	folds := make(map[*Analyzer]Collector)
 	for _, a := range Closure(analyzers) {
 		if a.New != nil {
-			p.add(a, a.New())
+			folds[a] = a.New()
+		}
+	}
+	return newPartial(folds)
+}
+
+func newPartial(folds map[*Analyzer]Collector) *Partial {
+	p := &Partial{Folds: folds}
+	as := slices.SortedFunc(maps.Keys(folds), func(a, b *Analyzer) int { return cmp.Compare(a.Name, b.Name) })
+	for k := range p.sink.ByKind {
+		var want []Collector
+		for _, a := range as {
+			if a.Kinds.Has(parse.Kind(k)) {
+				want = append(want, folds[a])
+			}
+		}
+		if len(want) == 0 {
+			continue
+		}
+		p.sink.Kinds |= 1 << k
+		p.sink.ByKind[k] = each(want)
+		if parse.Kind(k) == parse.KindProc {
+			p.sink.ByKind[k] = eachProc(want)
 		}
 	}
 	return p
 }
 
-// empty returns folds of the same analyzers over no events.
-func (p *Partial) empty() *Partial {
-	e := &Partial{Folds: make(map[*Analyzer]Collector), brief: p.brief}
-	for a := range p.Folds {
-		e.add(a, a.New())
+// each returns a function that gives an event to each of some collectors. There are a
+// few million events in a second of a busy trace, so it does that without a loop.
+func each(cs []Collector) func(*parse.Event) {
+	switch len(cs) {
+	case 0:
+		return func(*parse.Event) {}
+	case 1:
+		a := cs[0]
+		return func(e *parse.Event) { a.Event(e) }
+	case 2:
+		a, b := cs[0], cs[1]
+		return func(e *parse.Event) { a.Event(e); b.Event(e) }
+	case 3:
+		a, b, c := cs[0], cs[1], cs[2]
+		return func(e *parse.Event) { a.Event(e); b.Event(e); c.Event(e) }
 	}
-	return e
+	a, b, c, others := cs[0], cs[1], cs[2], each(cs[3:])
+	return func(e *parse.Event) { a.Event(e); b.Event(e); c.Event(e); others(e) }
 }
 
-func (p *Partial) add(a *Analyzer, c Collector) {
-	p.Folds[a] = c
-	p.kinds |= a.Kinds
-	for k := range p.byKind {
-		if a.Kinds.Has(parse.Kind(k)) {
-			p.byKind[k] = append(p.byKind[k], c)
+// eachProc is each for KindProc.
+func eachProc(cs []Collector) func(*parse.Event) {
+	var to [parse.NumProcStates][parse.NumProcStates]func(*parse.Event)
+	for from := range to {
+		for next := range to[from] {
+			to[from][next] = each(slices.DeleteFunc(slices.Clone(cs), func(c Collector) bool {
+				some, choosy := c.(procWanter)
+				return choosy && !some.WantsProc(parse.ProcState(from), parse.ProcState(next))
+			}))
 		}
 	}
-	if !a.Kinds.Has(parse.KindProc) {
-		return
+	return func(e *parse.Event) { to[e.Proc.From][e.Proc.To](e) }
+}
+
+// empty returns folds of the same analyzers over no events.
+func (p *Partial) empty() *Partial {
+	folds := make(map[*Analyzer]Collector)
+	for a := range p.Folds {
+		folds[a] = a.New()
 	}
-	some, choosy := c.(procWanter)
-	for from := range p.byProc {
-		for to := range p.byProc[from] {
-			if !choosy || some.WantsProc(parse.ProcState(from), parse.ProcState(to)) {
-				p.byProc[from][to] = append(p.byProc[from][to], c)
-			}
-		}
-	}
+	e := newPartial(folds)
+	e.brief = p.brief
+	return e
 }
 
 // split shares the collectors of p among at most n Partials. Those that want the same
@@ -84,14 +119,18 @@ func (p *Partial) split(n int) []*Partial {
 	for _, a := range as {
 		total += weight(a.Kinds)
 	}
-	parts := []*Partial{{Folds: make(map[*Analyzer]Collector)}}
+	shares := []map[*Analyzer]Collector{{}}
 	done := 0
 	for _, a := range as {
-		if last := len(parts); last < n && (2*done+weight(a.Kinds))*n >= 2*last*total {
-			parts = append(parts, &Partial{Folds: make(map[*Analyzer]Collector)})
+		if last := len(shares); last < n && (2*done+weight(a.Kinds))*n >= 2*last*total {
+			shares = append(shares, map[*Analyzer]Collector{})
 		}
-		parts[len(parts)-1].add(a, p.Folds[a])
+		shares[len(shares)-1][a] = p.Folds[a]
 		done += weight(a.Kinds)
+	}
+	var parts []*Partial
+	for _, share := range shares {
+		parts = append(parts, newPartial(share))
 	}
 	return parts
 }
@@ -109,12 +148,8 @@ func weight(kinds parse.Kinds) int {
 
 // Event gives e to every collector that wants it.
 func (p *Partial) Event(e *parse.Event) {
-	collectors := p.byKind[e.Kind]
-	if e.Kind == parse.KindProc {
-		collectors = p.byProc[e.Proc.From][e.Proc.To]
-	}
-	for _, c := range collectors {
-		c.Event(e)
+	if f := p.sink.ByKind[e.Kind]; f != nil {
+		f(e)
 	}
 }
 
@@ -187,10 +222,10 @@ func (p *Partial) read(ctx context.Context, r io.Reader, opt Options) (*parse.Tr
 	var sinks []parse.Sink
 	var cut []*stretched
 	for _, part := range p.split(min(jobs, maxJobs)) {
-		sink := parse.Sink{Kinds: part.kinds, Event: part.Event}
+		sink := part.sink
 		if opt.Stretches > 0 {
 			s := newStretched(part, opt.Stretches)
-			cut, sink.Event = append(cut, s), s.Event
+			cut, sink = append(cut, s), parse.Sink{Kinds: sink.Kinds, Event: s.Event}
 		}
 		sinks = append(sinks, sink)
 	}

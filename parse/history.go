@@ -82,14 +82,18 @@ type past struct {
 	n     uint32     // that have been added
 }
 
-func (p *past) add(s pastSpan) {
+func (p *past) add() *pastSpan {
 	if int(p.n) == len(p.spans) && len(p.spans) < keptSpans {
-		more := make([]pastSpan, max(4, 4*len(p.spans)))
-		copy(more, p.spans)
-		p.spans = more
+		p.grow()
 	}
-	p.spans[p.n&uint32(len(p.spans)-1)] = s
 	p.n++
+	return &p.spans[(p.n-1)&uint32(len(p.spans)-1)]
+}
+
+func (p *past) grow() {
+	more := make([]pastSpan, max(4, 4*len(p.spans)))
+	copy(more, p.spans)
+	p.spans = more
 }
 
 // back returns the i-th last span, from 0 on.
@@ -255,6 +259,11 @@ func (t *tracker) pastParts(g *goroutine, spans []timeSpan, stack StackID) (n in
 	if g.From != GoRunning {
 		stack = g.FromStack
 	}
+	if len(spans) == 1 && g.Since <= spans[0].from { // all in the span that it is in
+		s := spans[0]
+		t.holds.parts[0] = HoldPart{State: g.From, Stack: stack, NS: int64(s.to - s.from)}
+		return 1
+	}
 	p, end := pastSpan{since: g.Since, stack: stack, state: g.From}, t.now
 	back := uint32(0)
 	for len(spans) > 0 {
@@ -299,16 +308,17 @@ func (t *tracker) sendHold(n int) {
 
 // keep notes the span of g that has just ended.
 func (t *tracker) keep(g *goroutine) {
-	s := pastSpan{since: g.Since, stack: g.FromStack, state: g.From}
-	switch g.From {
-	case GoNotExist:
+	if g.From == GoNotExist {
 		return
+	}
+	s := g.past.add()
+	s.since, s.stack, s.state, s.cause = g.Since, g.FromStack, g.From, 0
+	switch g.From {
 	case GoRunning:
 		s.stack = g.Stack
 	case GoRunnable:
 		s.cause = g.mostly
 	}
-	g.past.add(s)
 }
 
 // cutHolds lets all stretches begin now, at the start of the window.

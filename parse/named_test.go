@@ -29,7 +29,7 @@ generation at=20ms
 `)
 		names := func(data []byte) (*Trace, map[GoID]string, error) {
 			fns := make(map[GoID]StringID) // of each goroutine's first span
-			tr, err := ReadTo(context.Background(), bytes.NewReader(data), Options{}, Sink{KindsGo, func(e *Event) {
+			tr, err := ReadTo(context.Background(), bytes.NewReader(data), Options{}, Sink{Kinds: KindsGo, Event: func(e *Event) {
 				if _, ok := fns[e.Go.ID]; !ok {
 					fns[e.Go.ID] = e.Go.Func
 				}

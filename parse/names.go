@@ -23,7 +23,7 @@ func (t *tracker) foretell(g *goroutine, s StackID) {
 	if g.finalizes = t.classes[entry]&finalizes != 0; g.finalizes && !g.bornSeen {
 		t.reclass(g, t.lends(g))
 	}
-	if t.sink.Kinds.Has(KindGoNamed) && g.spent != [NumGoStates]int64{} {
+	if t.sink[KindGoNamed] != nil && g.spent != [NumGoStates]int64{} {
 		t.tellLife(g, KindGoNamed, false)
 	}
 }

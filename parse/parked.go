@@ -256,7 +256,7 @@ func (c *coder) past(p *past, since Time) {
 	for range n {
 		var s pastSpan
 		c.span(&s, since)
-		p.add(s)
+		*p.add() = s
 	}
 }
 

@@ -28,7 +28,7 @@ func followed(t *testing.T, data []byte, limit int, opt Options) (events []Event
 		t.Fatal(err)
 	}
 	var tk *tracker
-	tk = newTracker(tr, opt, Sink{AllKinds, func(e *Event) {
+	tk = newTracker(tr, opt, Sink{Kinds: AllKinds, Event: func(e *Event) {
 		c := e.Clone()
 		if c.Go != nil && c.Go.From != GoRunnable {
 			c.Go.Wait = [NumCauses]int64{} // those of its last wait for a P

@@ -1,5 +1,7 @@
 package parse
 
+import "math"
+
 // This file finds critical paths: what would have had to be shorter for a request to be.
 // A path goes back from the end. While a goroutine runs, waits for a P, is in a call or
 // waits for something outside of the program's goroutines, that is the path; where
@@ -48,6 +50,7 @@ type stepLog struct {
 	n     int64  // steps so far
 	start int64  // of what is kept without a gap
 	need  int64  // the first step that an open request may need
+	full  int64  // steps when there is no room for more without growing, or forgetting
 	on    bool
 }
 
@@ -58,14 +61,24 @@ const (
 
 // next is room for one more step.
 func (l *stepLog) next() *step {
-	if l.n-l.start >= int64(len(l.ring)) && len(l.ring) < mostSteps {
+	if l.n >= l.full {
+		l.makeRoom()
+	}
+	l.n++
+	return &l.ring[(l.n-1)&int64(len(l.ring)-1)]
+}
+
+func (l *stepLog) makeRoom() {
+	if len(l.ring) < mostSteps {
 		l.start = max(l.start, min(l.need, l.n-jobSteps))
 		if l.n-l.start >= int64(len(l.ring)) {
 			l.grow()
 		}
 	}
-	l.n++
-	return &l.ring[(l.n-1)&int64(len(l.ring)-1)]
+	l.full = math.MaxInt64
+	if len(l.ring) < mostSteps {
+		l.full = l.start + int64(len(l.ring))
+	}
 }
 
 func (l *stepLog) grow() {
@@ -85,14 +98,8 @@ func (l *stepLog) at(i int64) *step {
 }
 
 // clear forgets all steps.
-func (l *stepLog) clear() { l.start = l.n }
-
-// back is how far before the next step the latest of g is.
-func (l *stepLog) back(g *goroutine, next int64) uint32 {
-	if g.step == 0 || g.step-1 < l.start || next-(g.step-1) > mostSteps {
-		return 0
-	}
-	return uint32(next - (g.step - 1))
+func (l *stepLog) clear() {
+	l.start, l.full = l.n, l.n+int64(len(l.ring))
 }
 
 // current fills in the span that g is in as step number n.
@@ -100,7 +107,12 @@ func (l *stepLog) current(s *step, g *goroutine, n int64, stack StackID) {
 	if g.From != GoRunning {
 		stack = g.FromStack
 	}
-	*s = step{since: g.Since, g: g.ID, fn: g.Func, body: g.Body, stack: stack, back: l.back(g, n), state: g.From}
+	back := uint32(0)
+	if last := g.step - 1; last >= l.start && n-last <= mostSteps {
+		back = uint32(n - last)
+	}
+	s.since, s.g, s.fn, s.body = g.Since, g.ID, g.Func, g.Body
+	s.stack, s.back, s.state, s.ready, s.cause, s.woken = stack, back, g.From, 0, 0, false
 }
 
 // ended notes g's span, which has just ended. by, at stack, is who ended it, nil if no

@@ -102,10 +102,7 @@ func (t *tracker) closeProc(p *proc, to ProcState, taker Taker) {
 	if p.From == ProcAssist && g != nil {
 		g.assistCPU += held
 	}
-	if !t.on {
-		return
-	}
-	if t.sink.Kinds.Has(KindProc) {
+	if t.sink[KindProc] != nil {
 		t.sendProc(p, to, taker)
 	}
 	if to == ProcNotExist || to == ProcUndetermined {

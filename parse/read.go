@@ -26,13 +26,14 @@ type Options struct {
 // A window is analysed as if the trace began and ended at its edges: spans
 // that reach over an edge are cut there and marked Partial.
 func Read(ctx context.Context, r io.Reader, opt Options, emit func(*Event)) (*Trace, error) {
-	return ReadTo(ctx, r, opt, Sink{AllKinds, emit})
+	return ReadTo(ctx, r, opt, Sink{Kinds: AllKinds, Event: emit})
 }
 
 // A Sink takes in the events of some kinds.
 type Sink struct {
-	Kinds Kinds
-	Event func(*Event)
+	Kinds  Kinds
+	Event  func(*Event)
+	ByKind [NumKinds]func(*Event) // instead of Event, where not nil
 }
 
 // ReadTo is Read for several sinks. Each gets its events in the trace's order, but in

@@ -179,7 +179,7 @@ func (t *tracker) keepStep(ev *wire.Event, g *goroutine) {
 // fromStack.
 func (t *tracker) followRequests(g *goroutine, from, to GoState, fromStack StackID) {
 	leaving, entering := &t.stacks[fromStack].serves, &t.stacks[g.Stack].serves
-	if g.reqs == nil && leaving.kind == 0 && leaving.call == 0 && entering.kind == 0 && entering.call == 0 {
+	if g.reqs == nil && !leaving.some && !entering.some {
 		return
 	}
 	r := g.requests()
@@ -212,7 +212,7 @@ func (t *tracker) wakesAt(by *goroutine, stack StackID) {
 	if by == nil || stack == 0 || by.From != GoRunning {
 		return
 	}
-	if v := &t.stacks[stack].serves; by.reqs != nil || v.kind != 0 || v.call != 0 {
+	if v := &t.stacks[stack].serves; by.reqs != nil || v.some {
 		t.stands(by, GoRunning, v)
 	}
 }

@@ -23,7 +23,7 @@ func requestsOf(t *testing.T, path string, opt Options) (*Trace, []Event) {
 		t.Fatal(err)
 	}
 	var all []Event
-	tr, err := ReadTo(context.Background(), bytes.NewReader(data), opt, Sink{KindsOf(KindRequest), func(e *Event) { all = append(all, e.Clone()) }})
+	tr, err := ReadTo(context.Background(), bytes.NewReader(data), opt, Sink{Kinds: KindsOf(KindRequest), Event: func(e *Event) { all = append(all, e.Clone()) }})
 	if err != nil {
 		t.Fatal(err)
 	}

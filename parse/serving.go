@@ -7,6 +7,7 @@ import "strings"
 // serving is what a stack tells of requests.
 type serving struct {
 	kind  RequestKind // of the goroutine's root: RequestHTTP, RequestHTTP2, RequestGRPC
+	some  bool        // it has a kind or a call
 	phase phase
 	call  RequestKind // RequestSQL, RequestEntry, RequestGRPC of a worker
 	deep  uint8       // how many frames are outside of name

@@ -135,9 +135,10 @@ type tracker struct {
 	groups   []StringID // likewise
 	stacks   []stackInfo
 	opt      Options
-	sink     Sink
-	on       bool // inside the window
-	done     bool // past it, or at a fault
+	sink     [NumKinds]func(*Event) // nil outside the window, and for what it does not take
+	later    [NumKinds]func(*Event) // the sink when the window begins
+	on       bool                   // inside the window
+	done     bool                   // past it, or at a fault
 	fault    error
 	effort   int64 // see work
 	ev       Event
@@ -192,11 +193,18 @@ const maxProcs = 1 << 16
 
 func newTracker(tr *Trace, opt Options, sink Sink) *tracker {
 	t := &tracker{
-		tr: tr, version: wire.Version(tr.Version), opt: opt, sink: sink, first: true, latest: math.MaxInt64,
+		tr: tr, version: wire.Version(tr.Version), opt: opt, later: sink.ByKind, first: true, latest: math.MaxInt64,
 		gs: make([]*goroutine, 64), parking: parking{limit: parkFrom}, incarnations: make(map[GoID]uint32),
 		threads:   make(map[ThreadID]struct{}),
 		tasks:     make(map[uint64]openTask),
 		preempted: tr.intern("preempted"), gosched: tr.intern("runtime.Gosched"), cgocallback: tr.intern("runtime.cgocallback"),
+	}
+	for k := range t.later {
+		if !sink.Kinds.Has(Kind(k)) {
+			t.later[k] = nil
+		} else if t.later[k] == nil {
+			t.later[k] = sink.Event
+		}
 	}
 	t.holds.on = sink.Kinds.Has(KindHold)
 	t.reqs.on, t.reqs.always, t.reqs.log.need = sink.Kinds.Has(KindRequest), len(opt.Requests) > 0, math.MaxInt64
@@ -329,9 +337,9 @@ func (t *tracker) limit() {
 }
 
 func (t *tracker) send(k Kind) {
-	if t.on && t.sink.Kinds.Has(k) {
+	if f := t.sink[k]; f != nil {
 		t.ev.Kind = k
-		t.sink.Event(&t.ev)
+		f(&t.ev)
 	}
 }
 
@@ -344,7 +352,7 @@ func (t *tracker) start(at Time) {
 	t.ev.Time, t.ev.G, t.ev.P, t.ev.M = at, NoGo, NoProc, NoThread
 	t.edge = at + min(Time(t.opt.From), math.MaxInt64-at)
 	if t.opt.From <= 0 {
-		t.on = true
+		t.on, t.sink = true, t.later
 		t.setEnd()
 		t.send(KindGeneration)
 	}
@@ -360,7 +368,7 @@ func (t *tracker) setEnd() {
 
 // openWindow cuts every open span at the start of the window.
 func (t *tracker) openWindow() {
-	t.on = true
+	t.on, t.sink = true, t.later
 	t.setEnd()
 	t.begin = t.now
 	t.iv.Since = t.now
@@ -472,7 +480,7 @@ func (t *tracker) touch() {
 	if t.now == t.iv.Since {
 		return
 	}
-	if t.on && t.sink.Kinds.Has(KindInterval) {
+	if t.sink[KindInterval] != nil {
 		iv := &t.iv
 		switch {
 		case t.stw.active && !t.stw.restarted && t.stw.r.Stop.GC:

@@ -117,7 +117,7 @@ func (s *script) run(t *testing.T, version int) []Event {
 	t.Helper()
 	var out []Event
 	tr := &Trace{Symbols: s.sym, Version: version}
-	k := newTracker(tr, Options{}, Sink{AllKinds, func(e *Event) { out = append(out, e.Clone()) }})
+	k := newTracker(tr, Options{}, Sink{Kinds: AllKinds, Event: func(e *Event) { out = append(out, e.Clone()) }})
 	if err := followInPlace(context.Background(), s, s.sym, new(counted), k); err != nil {
 		t.Fatal(err)
 	}

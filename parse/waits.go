@@ -88,14 +88,15 @@ var inverses = func() (inv [256]uint64) {
 
 // split sets wait to the parts of a wait of held ns that ends now and began when the
 // parts were those of from. They sum to held.
-func (w *waits) split(wait, from *[NumCauses]int64, held int64) (most Cause) {
+func (w *waits) split(wait, from *[NumCauses]int64, held int64) Cause {
 	left := held
-	most = CauseUnknown
+	most, longest := CauseUnknown, w.parts[CauseUnknown]-from[CauseUnknown]
 	for c := range wait {
-		wait[c] = w.parts[c] - from[c]
-		left -= wait[c]
-		if wait[c] > wait[most] {
-			most = Cause(c)
+		part := w.parts[c] - from[c]
+		wait[c] = part
+		left -= part
+		if part > longest {
+			most, longest = Cause(c), part
 		}
 	}
 	// The division by the number of Ps carries less than a ns per P over either

@@ -22,8 +22,8 @@ func readWhose(t *testing.T, text string) whose {
 	w := whose{spans: make(map[GoID][]string), outside: make(map[GoID]int64), names: make(map[GoID]string)}
 	fns := make(map[GoID]StringID)
 	tr, err := ReadTo(context.Background(), bytes.NewReader(tracetest.Binary(text)), Options{}, Sink{
-		KindsGo | KindsOf(KindProc, KindInterval, KindGoLife),
-		func(e *Event) {
+		Kinds: KindsGo | KindsOf(KindProc, KindInterval, KindGoLife),
+		Event: func(e *Event) {
 			switch e.Kind {
 			case KindProc:
 				w.procs[e.Proc.From] += (e.Held() + 500) / 1000

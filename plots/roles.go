@@ -96,7 +96,7 @@ var meanings = [roleCount]struct {
 	gcIdle:           {[]string{"idle worker", "idle workers"}, 0xFDCCA7, 0x8D5B3E},
 	gcFractional:     {[]string{"fractional worker"}, 0xEB8C4D, 0xF3900E},
 	gcUnlabelled:     {[]string{"worker without label"}, 0xA7998F, 0x8B8079},
-	gcMark:           {[]string{"mark"}, 0x697941, 0xAFC06B},
+	gcMark:           {[]string{"mark", "GC mark"}, 0x697941, 0xAFC06B},
 	sweepTermination: {[]string{"sweep termination STW"}, 0x392820, 0xFAEBDE},
 	markTermination:  {[]string{"mark termination STW"}, 0x671D4D, 0xF79DC2},
 	gcStopped:        {[]string{"gc stopped"}, 0x59270C, 0xFFD4BC},

@@ -254,8 +254,8 @@ func (c *GCFold) interval(e *parse.Event) {
 			return
 		}
 	}
-	if part == c.run.gcPart && int64(iv.Since) == c.run.to {
-		c.run.to = int64(e.Time)
+	if last := &c.run; last.to == int64(iv.Since) && last.gcps == part.gcps && last.procs == part.procs && last.gcPart == part {
+		last.to = int64(e.Time)
 		return
 	}
 	c.endRun()

@@ -95,29 +95,40 @@ func (s *holdSum) add(o *holdSum) {
 	s.ns += o.ns
 }
 
+// holdPart is what parts of holds have in common. They are looked up by it very often, so
+// that it is packed.
 type holdPart struct {
-	place  parse.PlaceID
-	holder kindID // 0 where no goroutine ended the wait
-	ready  parse.Ready
-	state  parse.GoState
-	cause  parse.Cause
-	stack  parse.StackID
+	at     uint64 // place and stack
+	holder uint64 // its function and body, 0 where no goroutine ended the wait
+	how    uint32 // state, cause and ready
 }
 
+func packed(a, b uint32) uint64 { return uint64(a)<<32 | uint64(b) }
+
+func (k *holdPart) place() parse.PlaceID { return parse.PlaceID(k.at >> 32) }
+func (k *holdPart) stack() parse.StackID { return parse.StackID(k.at) }
+func (k *holdPart) kind() kindID {
+	return kindID{parse.StringID(k.holder >> 32), parse.StringID(k.holder)}
+}
+func (k *holdPart) state() parse.GoState { return parse.GoState(k.how) }
+func (k *holdPart) cause() parse.Cause   { return parse.Cause(k.how >> 8) }
+func (k *holdPart) ready() parse.Ready   { return parse.Ready(k.how >> 16) }
+
 func (k *holdPart) hash() uint32 {
-	return tally.Mix(tally.Mix(k.holder.hash(), uint32(k.place)), uint32(k.stack)<<6|uint32(k.cause)<<3|uint32(k.state))
+	holder := k.kind()
+	return tally.Mix(tally.Mix(holder.hash(), uint32(k.place())), uint32(k.stack())<<6|k.how)
 }
 
 // holdParts lets those beyond the limit be at a place that is not told, but for go
 // statements: without one it is a timer's goroutine.
 var holdParts = tally.PairOf[holdPart, holdSum]{
 	ID: func(k holdPart) uint32 {
-		if k.state == parse.GoNotExist {
+		if k.state() == parse.GoNotExist {
 			return 0
 		}
-		return uint32(k.stack)
+		return uint32(k.stack())
 	},
-	Others: func(k holdPart) (holdPart, uint32) { k.stack = 0; return k, k.hash() },
+	Others: func(k holdPart) (holdPart, uint32) { k.at = packed(uint32(k.place()), 0); return k, k.hash() },
 	Add:    (*holdSum).add,
 }
 
@@ -179,13 +190,14 @@ func (f *HoldersFold) Event(e *parse.Event) {
 
 // addParts adds what the holder did.
 func (f *HoldersFold) addParts(h *parse.Hold) {
-	k := holdPart{place: h.Place, ready: h.Ready}
+	var k holdPart
 	if h.Holder != parse.NoGo {
-		k.holder = kindID{h.HolderFunc, h.HolderBody}
+		k.holder = packed(uint32(h.HolderFunc), uint32(h.HolderBody))
 	}
 	for i := range h.Parts {
 		part := &h.Parts[i]
-		k.state, k.cause, k.stack = part.State, part.Cause, part.Stack
+		k.at = packed(uint32(h.Place), uint32(part.Stack))
+		k.how = uint32(part.State) | uint32(part.Cause)<<8 | uint32(h.Ready)<<16
 		s := f.parts.At(k, k.hash(), &holdParts)
 		s.n++
 		s.ns += part.NS

@@ -170,28 +170,28 @@ func newHolders(tr *parse.Trace, f *HoldersFold, ks *GoKinds) *HeldPlaces {
 	parts := make(map[partKey]*HeldPart)
 	holding := make(map[placeKind]*holdSum)
 	for _, e := range f.parts.Entries {
-		k := partKey{place: e.Key.place, state: e.Key.state}
-		if e.Key.holder != (kindID{}) {
-			k.holder = ks.Name(e.Key.holder.fn, e.Key.holder.body)
-			tally.At(holding, placeKind{e.Key.place, e.Key.holder}).add(&e.V)
+		k := partKey{place: e.Key.place(), state: e.Key.state()}
+		if by := e.Key.kind(); by != (kindID{}) {
+			k.holder = ks.Name(by.fn, by.body)
+			tally.At(holding, placeKind{k.place, by}).add(&e.V)
 		} else {
-			k.ready = e.Key.ready
+			k.ready = e.Key.ready()
 		}
 		k.label = partLabel(tr, &e.Key, k.holder)
-		place := h.byID[e.Key.place]
+		place := h.byID[k.place]
 		if place == nil {
 			continue // it seems to be chance
 		}
 		part := parts[k]
 		if part == nil {
-			part = &HeldPart{Holder: k.holder, Ready: k.ready, State: k.state, Cause: e.Key.cause, Label: k.label}
+			part = &HeldPart{Holder: k.holder, Ready: k.ready, State: k.state, Cause: e.Key.cause(), Label: k.label}
 			parts[k] = part
 			place.Parts = append(place.Parts, part)
 		}
 		part.NS += e.V.ns
 		if e.V.ns > part.most {
-			part.most, part.Stack = e.V.ns, e.Key.stack
-			part.ID = tr.PlaceOf(e.Key.stack)
+			part.most, part.Stack = e.V.ns, e.Key.stack()
+			part.ID = tr.PlaceOf(e.Key.stack())
 			part.Place = tr.Place(part.ID)
 		}
 	}
@@ -289,16 +289,16 @@ func sortParts(parts []*HeldPart) {
 
 // partLabel is where a holder of a kind was, in words.
 func partLabel(tr *parse.Trace, k *holdPart, kind string) string {
-	place := tr.PlaceOf(k.stack)
-	switch k.state {
+	place := tr.PlaceOf(k.stack())
+	switch k.state() {
 	case parse.GoRunning:
 		name := runName(tr, place)
-		if by := OwnFrame(tr, k.stack, 1); by != "" && by != kind && by != funcName(tr, tr.Entry(k.stack)) && !parse.IsWrapper(by) {
+		if by := OwnFrame(tr, k.stack(), 1); by != "" && by != kind && by != funcName(tr, tr.Entry(k.stack())) && !parse.IsWrapper(by) {
 			name += " (called by " + by + ")" // the work is often done by a helper that many call
 		}
 		return name
 	case parse.GoRunnable:
-		return "for a P: " + waitedFor(k.cause)
+		return "for a P: " + waitedFor(k.cause())
 	case parse.GoWaiting, parse.GoSyscall:
 		if place == 0 {
 			return "(no stack)"

@@ -170,7 +170,20 @@ func (f *ParallelismFold) Event(e *parse.Event) {
 	f.wasted.Add(from, to, waste > 0 && !iv.STW, waste)
 	f.stalled.Add(from, to, min(idle, ready) > 0 && !iv.STW, min(idle, ready))
 	f.bursts.Add(from, to, ready >= burstPerProc*procs && procs > 0, ready)
-	f.over.AddSpans(from, to, []int64{running, runnable, idle, int64(iv.Procs), 1, saturated, threadsOnP(iv), int64(iv.User[parse.GoSyscall] + iv.Runtime[parse.GoSyscall])})
+	calls := int64(iv.User[parse.GoSyscall] + iv.Runtime[parse.GoSyscall])
+	if row := f.over.Within(from, to); row != nil {
+		row := (*[numOver]int64)(row)
+		row[overRunning] += running * held
+		row[OverRunnable] += runnable * held
+		row[overIdle] += idle * held
+		row[overProcs] += int64(iv.Procs) * held
+		row[OverTime] += held
+		row[OverSaturated] += saturated * held
+		row[overThreads] += threadsOnP(iv) * held
+		row[overCalls] += calls * held
+	} else {
+		f.over.AddSpans(from, to, []int64{running, runnable, idle, int64(iv.Procs), 1, saturated, threadsOnP(iv), calls})
+	}
 	if held >= holeMin && !iv.STW && !iv.Switch {
 		f.hole(iv, from, to, ready)
 	}
@@ -434,11 +447,9 @@ func parallelismOver(p *analysis.Pass, f *ParallelismFold) {
 }
 
 // threadsOnP is how many Ps have a thread that is not in a call.
-func threadsOnP(iv *parse.Interval) (n int64) {
-	for _, s := range [...]parse.ProcState{parse.ProcScheduler, parse.ProcUser, parse.ProcSystem, parse.ProcWorker, parse.ProcAssist, parse.ProcStopper} {
-		n += int64(iv.P[s])
-	}
-	return n
+func threadsOnP(iv *parse.Interval) int64 {
+	p := &iv.P
+	return int64(p[parse.ProcScheduler] + p[parse.ProcUser] + p[parse.ProcSystem] + p[parse.ProcWorker] + p[parse.ProcAssist] + p[parse.ProcStopper])
 }
 
 // parallelismThreads gives the mean count of threads at work over time. Those at rest are

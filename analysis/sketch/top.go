@@ -3,6 +3,7 @@ package sketch
 import (
 	"fmt"
 	"slices"
+	"sort"
 )
 
 // Key orders the entries of a [Top]: the larger Value first, then the earlier
@@ -61,10 +62,8 @@ func (t *Top[T]) Add(k Key, item T) {
 	} else if !k.before(e[len(e)-1].Key) {
 		return
 	}
-	i := len(e) - 1
-	for ; i > 0 && k.before(e[i-1].Key); i-- {
-		e[i] = e[i-1]
-	}
+	i := sort.Search(len(e)-1, func(i int) bool { return k.before(e[i].Key) })
+	copy(e[i+1:], e[i:])
 	e[i] = Entry[T]{k, item}
 	t.entries = e
 }

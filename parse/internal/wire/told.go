@@ -228,16 +228,14 @@ func length(b []byte) int {
 		return 0
 	}
 	i := 1
-	for ; i+8 <= len(b); i += 8 {
-		ends := ^binary.LittleEndian.Uint64(b[i:]) & 0x8080808080808080
-		if n := bits.OnesCount64(ends); n < left {
-			left -= n
-			continue
-		}
-		for ; left > 1; left-- {
+	if len(b) > 8 { // nearly always these hold all of it
+		ends := ^binary.LittleEndian.Uint64(b[1:]) & 0x8080808080808080
+		for k := left; k > 1; k-- {
 			ends &= ends - 1
 		}
-		return i + bits.TrailingZeros64(ends)>>3 + 1
+		if ends != 0 {
+			return bits.TrailingZeros64(ends)>>3 + 2
+		}
 	}
 	for ; i < len(b); i++ {
 		if b[i] < 0x80 {

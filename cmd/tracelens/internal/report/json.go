@@ -7,6 +7,7 @@ import (
 	"io"
 	"unicode"
 	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/tracelens/tracelens/analysis"
 )
@@ -27,21 +28,29 @@ func JSON(w io.Writer, rep *analysis.Report, _ Options) error {
 // Escape writes unprintable runes as \u escapes. They occur in strings only, and
 // encoding/json leaves those beyond ASCII as they are, though a terminal may obey them.
 func Escape(text []byte) []byte {
-	unprintable := func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }
-	if bytes.IndexFunc(text, unprintable) < 0 {
+	printable := func(r rune) bool { return r == '\n' || unicode.IsPrint(r) }
+	var out []byte
+	done := 0 // of text, in out
+	for i := 0; i < len(text); {
+		if c := text[i]; ' ' <= c && c < 0x7f { // nearly all
+			i++
+			continue
+		}
+		r, n := utf8.DecodeRune(text[i:])
+		if !printable(r) {
+			out = append(out, text[done:i]...)
+			if r > 0xFFFF {
+				hi, lo := utf16.EncodeRune(r)
+				out = fmt.Appendf(out, `\u%04x\u%04x`, hi, lo)
+			} else {
+				out = fmt.Appendf(out, `\u%04x`, r)
+			}
+			done = i + n
+		}
+		i += n
+	}
+	if done == 0 {
 		return text
 	}
-	var out []byte
-	for _, r := range string(text) {
-		switch {
-		case !unprintable(r):
-			out = append(out, string(r)...)
-		case r > 0xFFFF:
-			hi, lo := utf16.EncodeRune(r)
-			out = fmt.Appendf(out, `\u%04x\u%04x`, hi, lo)
-		default:
-			out = fmt.Appendf(out, `\u%04x`, r)
-		}
-	}
-	return out
+	return append(out, text[done:]...)
 }

@@ -366,12 +366,15 @@ type Table struct {
 	N       int64    `json:"n"`              // population the rows are drawn from
 	More    int64    `json:"more,omitempty"` // rows left out
 	Role    Role     `json:"role,omitempty"`
+	// Packed are the rows, and Rows is nil, until Unpack.
+	Packed *Packed `json:"-"`
 	// Detail keeps the table out of the terminal report: it is for figures,
 	// JSON and whoever asks.
 	Detail bool `json:"detail,omitempty"`
 }
 
-// A Role says which part of a timeline of the Ps, or of requests, a table has.
+// A Role says what a table is for, where outputs must know it: a part of a timeline of
+// the Ps, or of requests, or the state of the program.
 type Role string
 
 const (
@@ -382,7 +385,9 @@ const (
 
 	RoleRequests Role = "requests" // columns id, requests, kind, began, took, ended: single requests
 	RolePaths    Role = "paths"    // columns id, from, to, length, goroutine, hop, state, what, while: the critical path of each, in order
-	RoleDots     Role = "dots"     // columns began, took, mostly, requests, id: a sample of all
+	RoleNumbers  Role = "numbers"  // columns of, what, value, share, at, length: the state of the program in a few numbers
+
+	RoleDots Role = "dots" // columns began, took, mostly, requests, id: a sample of all
 )
 
 // Cell returns a cell by row and column name, nil if there is none.

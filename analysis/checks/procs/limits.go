@@ -81,6 +81,9 @@ func runLimits(p *analysis.Pass) error {
 		p.Find(l.Finding)
 	}
 	p.Say("%s.", limitNumbers(p))
+	if !p.Brief() {
+		limitTable(p)
+	}
 	return nil
 }
 

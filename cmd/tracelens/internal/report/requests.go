@@ -210,21 +210,11 @@ func (p *htmlPage) requests() *requestsData {
 
 // classColors are the colours of what most of the time of requests was.
 func classColors(classes []string) string {
-	var b strings.Builder
-	vars := func(dark bool) {
-		for i, c := range plots.Colors(classes, dark) {
-			fmt.Fprintf(&b, "--rq-%d:%s;", i, c)
+	light, dark := plots.Colors(classes, false), plots.Colors(classes, true)
+	return themed("rq", len(classes), func(i int, isDark bool) string {
+		if isDark {
+			return dark[i]
 		}
-	}
-	b.WriteString("\n:root{")
-	vars(false)
-	b.WriteString("}\n:root[data-theme=dark]{")
-	vars(true)
-	b.WriteString("}\n@media (prefers-color-scheme:dark){:root:not([data-theme=light]){")
-	vars(true)
-	b.WriteString("}}\n")
-	for i := range classes {
-		fmt.Fprintf(&b, ".rq-%d{fill:var(--rq-%d);background:var(--rq-%d)}.rq-dots.rq-%d{stroke:var(--rq-%d)}\n", i, i, i, i, i)
-	}
-	return b.String()
+		return light[i]
+	}, "\n.rq-%[1]d{fill:var(--rq-%[1]d);background:var(--rq-%[1]d)}.rq-dots.rq-%[1]d{stroke:var(--rq-%[1]d)}")
 }

@@ -224,9 +224,7 @@ func newHolders(tr *parse.Trace, f *HoldersFold, ks *GoKinds) *HeldPlaces {
 	for _, place := range slices.Concat(h.Places, h.Peers) {
 		sortShares(place.Waiters)
 		sortShares(place.Holders)
-		slices.SortStableFunc(place.Parts, func(a, b *HeldPart) int {
-			return cmp.Or(cmp.Compare(b.NS, a.NS), strings.Compare(a.Holder, b.Holder), strings.Compare(a.Label, b.Label), cmp.Compare(a.State, b.State))
-		})
+		sortParts(place.Parts)
 	}
 	for _, e := range f.stalls.Items() {
 		if place := h.byID[e.Item.place]; 2*place.Busy() >= place.Waited && place.Place.Prim != parse.PrimWaitGroup {
@@ -299,6 +297,12 @@ func addShare(shares []KindShare, k *GoKind, s *holdSum) []KindShare {
 func sortShares(shares []KindShare) {
 	slices.SortStableFunc(shares, func(a, b KindShare) int {
 		return cmp.Or(cmp.Compare(b.NS, a.NS), strings.Compare(a.Kind.Name, b.Kind.Name))
+	})
+}
+
+func sortParts(parts []*HeldPart) {
+	slices.SortStableFunc(parts, func(a, b *HeldPart) int {
+		return cmp.Or(cmp.Compare(b.NS, a.NS), strings.Compare(a.Holder, b.Holder), strings.Compare(a.Label, b.Label), cmp.Compare(a.State, b.State))
 	})
 }
 

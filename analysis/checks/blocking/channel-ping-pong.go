@@ -16,7 +16,7 @@ import (
 type wakePair struct{ a, b parse.StringID }
 
 var channelPingPong = &analysis.Analyzer{
-	Name: "channel-ping-pong", Proof: "holders.places",
+	Name: "channel-ping-pong", Proof: "holders.graph",
 	Doc:      say.Page(pages, "channel-ping-pong"),
 	Requires: []*analysis.Analyzer{measures.Blocking, measures.Goroutines},
 	Thresholds: []analysis.Threshold{

@@ -13,7 +13,7 @@ import (
 )
 
 var exhaustedPool = &analysis.Analyzer{
-	Name: "exhausted-pool", Proof: "holders.places",
+	Name: "exhausted-pool", Proof: "holders.graph",
 	Doc:      say.Page(pages, "exhausted-pool"),
 	Requires: []*analysis.Analyzer{measures.Kinds, measures.Holders},
 	Thresholds: []analysis.Threshold{

@@ -13,7 +13,7 @@ import (
 )
 
 var lockConvoy = &analysis.Analyzer{
-	Name: "lock-convoy", Proof: "holders.places",
+	Name: "lock-convoy", Proof: "holders.graph",
 	Doc:      say.Page(pages, "lock-convoy"),
 	Covers:   []string{"limits/contention"},
 	Requires: []*analysis.Analyzer{measures.Blocking, measures.Goroutines, measures.Preemption, measures.Kinds, measures.Holders},

@@ -15,7 +15,7 @@ import (
 const rounds = 3
 
 var rateLimiter = &analysis.Analyzer{
-	Name: "rate-limiter", Proof: "holders.places",
+	Name: "rate-limiter", Proof: "holders.graph",
 	Doc:      say.Page(pages, "rate-limiter"),
 	Requires: []*analysis.Analyzer{measures.Kinds, measures.Holders},
 	Thresholds: []analysis.Threshold{

@@ -166,7 +166,7 @@ func runLanes(p *analysis.Pass) error {
 
 // drawLanes draws the holder, the goroutines that wait for it and who wakes these.
 func drawLanes(p *analysis.Pass, w *LaneWindow, spans []laneSpan) {
-	there := stacksAt(p, w.Place)
+	there := atPlace(p, w.Place)
 	waits := make(map[parse.GoID]laneSpan) // the first wait there that ends in the window, else the longest
 	wakers := make(map[parse.GoID]int)
 	var wait laneSpan // that the holder ended
@@ -236,8 +236,8 @@ func drawLanes(p *analysis.Pass, w *LaneWindow, spans []laneSpan) {
 	})
 }
 
-// stacksAt tells which stacks are at a place of the program.
-func stacksAt(p *analysis.Pass, place string) func(parse.StackID) bool {
+// atPlace tells which stacks are at a place of the program.
+func atPlace(p *analysis.Pass, place string) func(parse.StackID) bool {
 	known := make(map[parse.StackID]bool)
 	return func(stack parse.StackID) bool {
 		is, ok := known[stack]

@@ -31,7 +31,7 @@ func requestsAnalyzer(c RequestChoice) *analysis.Analyzer {
 	return &analysis.Analyzer{
 		Name:     "requests",
 		Doc:      say.Page(pages, "requests"),
-		Requires: []*analysis.Analyzer{Kinds},
+		Requires: []*analysis.Analyzer{Kinds, GC, STW},
 		Metrics: []analysis.MetricDef{
 			{ID: "requests.count", Unit: analysis.Count, Polarity: analysis.Neutral, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "requests that began and ended in the trace: tasks that are no part of another, those of servers of HTTP and gRPC, configured functions"},
 			{ID: "requests.duration.{p50,p99,max,total}", Unit: analysis.NS, Polarity: analysis.Lower, Clock: analysis.Wall, Confidence: analysis.Measured, Doc: "how long these took"},

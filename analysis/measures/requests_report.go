@@ -8,6 +8,7 @@ import (
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/internal/say"
+	"github.com/tracelens/tracelens/analysis/sketch"
 	"github.com/tracelens/tracelens/parse"
 )
 
@@ -503,7 +504,7 @@ func requestFigures(p *analysis.Pass, ts *RequestTypes) {
 	first := shown[0]
 	p.Figure(analysis.Figure{
 		Name: "requests.latency", Mark: analysis.Points, Table: dots.Name, X: "began", Y: []string{"took"}, Series: "mostly",
-		Title: fmt.Sprintf("Requests of %s take %s", say.Brief(first.Name), say.Typical(p, &first.lengths)),
+		Title: fmt.Sprintf("Requests of %s take %s", say.Brief(first.Name), say.Typical(p, &first.lengths)), Refs: pauseRefs(p),
 	})
 	p.Figure(analysis.Figure{Name: "requests.causes", Mark: analysis.Bars, Table: causes.Name, X: "requests", Y: []string{"time"}, Series: "state", Title: causesTitle(p, ts, first)})
 	path := &analysis.Table{
@@ -523,6 +524,25 @@ func requestFigures(p *analysis.Pass, ts *RequestTypes) {
 		Name: "requests.worst", Mark: analysis.Gantt, Table: path.Name, X: "from", End: "to", Y: []string{"goroutine"}, Series: "state",
 		Title: fmt.Sprintf("The slowest request took %s: %s", p.Dur(int64(worst.Until-worst.Since)), ts.Mostly(worst)),
 	})
+}
+
+// pauseRefs are the longest GC cycles and stops of the world, as bands over time.
+func pauseRefs(p *analysis.Pass) (refs []analysis.Ref) {
+	for _, x := range []struct {
+		top   *sketch.Top[parse.Range]
+		label string
+	}{{analysis.FoldOf[*GCFold](p, GC).Longest(), "GC mark"}, {analysis.FoldOf[*STWFold](p, STW).Worst(), "STW"}} {
+		for _, e := range x.top.Items() {
+			from, to := max(e.Item.Since, p.Trace.From), min(e.Item.Until, p.Trace.To)
+			if x.label == "STW" {
+				to = min(e.Item.Since+parse.Time(e.Item.Total()), p.Trace.To)
+			}
+			if from < to {
+				refs = append(refs, analysis.Ref{Axis: "x", Value: analysis.Number(p.Rel(from)), Until: analysis.Number(p.Rel(to)), Label: x.label})
+			}
+		}
+	}
+	return refs
 }
 
 // mostOf is what most of a request was, whose parts are summed up.

@@ -375,7 +375,7 @@ func parkedAs(k *GoKind, s *Stay, wall int64) Parked {
 	case parse.PrimSleep:
 		return ParkedTicker
 	case parse.PrimChanReceive, parse.PrimSelect, parse.PrimCond:
-		if s.Place.Own && s.call != "" && !fetches(s.call) {
+		if s.Place.Own && s.call != "" && !fetches(s.call) && !readsPipe(s.op) {
 			return "" // it asked a library for something
 		}
 		if 2*s.Ready[parse.ReadyTimer] > s.NS {
@@ -398,6 +398,10 @@ func servesHTTP(fn string) bool {
 	return (strings.HasPrefix(fn, "net/http.") || strings.HasPrefix(fn, "net/http/internal/http2.")) &&
 		!strings.Contains(fn, ".(*persistConn).") && !strings.Contains(fn, ".(*Transport).") && !strings.Contains(strings.ToLower(fn), "clientconn")
 }
+
+// readsPipe reports whether a function reads from a pipe inside the program: as from a
+// connection.
+func readsPipe(op string) bool { return op == "net.(*pipe).read" || op == "io.(*pipe).read" }
 
 // fetches reports whether a function of a library is called for the next piece of work.
 func fetches(call string) bool {

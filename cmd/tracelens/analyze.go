@@ -91,6 +91,7 @@ func analyze(cmd *cobra.Command, f *analyzeFlags, name string) error {
 	if f.spans < 0 {
 		f.spans = format.Spans
 	}
+	f.lanes = f.assets != ""
 	rep, err := f.inputFlags.analyze(cmd, name, f.out, analyzers)
 	if err != nil {
 		return err

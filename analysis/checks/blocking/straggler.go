@@ -13,7 +13,7 @@ import (
 )
 
 var straggler = &analysis.Analyzer{
-	Name: "straggler", Proof: "holders.places",
+	Name: "straggler", Proof: "holders.graph",
 	Doc:      say.Page(pages, "straggler"),
 	Requires: []*analysis.Analyzer{measures.Blocking, measures.Goroutines, measures.Syscalls, measures.Kinds, measures.Holders},
 	Thresholds: []analysis.Threshold{

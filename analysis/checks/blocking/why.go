@@ -57,6 +57,9 @@ func (r *reason) advice(otherwise string) string {
 		}
 		return fmt.Sprintf("Shorten the pause (%s), or let more of them do this at once: time passes there on purpose. hold.waiting should fall.", where)
 	case measures.RootStarved:
+		if root.HandOver() {
+			return "Each turn wakes a goroutine, which takes longer than what it does: do more in each turn (batches), split what all want (by key, or one for each P), or use an atomic. hold.runnable should fall."
+		}
 		return "The one in the way waits for a P itself: free the Ps (waits.function says who holds them), or wake fewer goroutines at once. hold.runnable should fall."
 	case measures.RootOpen:
 		return "Look for what was taken and not given back: a return without Unlock, rows or a body that are not closed, a channel that nobody serves any more; a goroutine profile (debug=2) shows who is there now. hold.unknown should fall."

@@ -11,6 +11,19 @@ import (
 	"github.com/tracelens/tracelens/parse"
 )
 
+// mostStopSoon reports whether the program's code stops soon in most stops of the world:
+// then how many there are matters more than the few for which something is late.
+func mostStopSoon(c *measures.STWFold) bool {
+	var n, late int64
+	for _, k := range c.Kinds() {
+		n += k.Total.N()
+	}
+	for _, s := range c.Last() {
+		late += s.N
+	}
+	return !evidence.Causes(late, n)
+}
+
 var stwStraggler = &analysis.Analyzer{
 	Name: "stw-straggler", Proof: "stw.waterfall",
 	Doc:      say.Page(pages, "stw-straggler"),
@@ -84,7 +97,10 @@ var stwStraggler = &analysis.Analyzer{
 			Caveat: "The last P to stop is likely, not certain. A thread that the operating system took from its CPU is late in the same way: check whether GOMAXPROCS exceeds the CPUs.",
 		}
 		if say.Ratio(sum.Halt, halt) >= evidence.ExplainsFrom {
-			finding.Explains = []string{"stw-long", "stw-by-tooling", "limits/stops"}
+			finding.Explains = []string{"stw-long", "limits/stops"}
+			if !mostStopSoon(c) {
+				finding.Explains = append(finding.Explains, "stw-by-tooling")
+			}
 		}
 		p.Find(finding)
 		return nil

@@ -302,6 +302,10 @@ func (p *htmlPage) findings() {
 
 // changes counts what is worse and what is better.
 func (p *htmlPage) changes() {
+	if c := p.rep.Comparison; c.Basis == analysis.Chosen {
+		p.Counts = append(p.Counts, htmlCount{"note", counted(c.New.Requests, "request") + " chosen"})
+		return
+	}
 	n := make(map[analysis.Judged]int64)
 	for _, ch := range p.rep.Comparison.Metrics {
 		n[ch.Judged]++

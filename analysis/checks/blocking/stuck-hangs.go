@@ -1,0 +1,133 @@
+package blocking
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/internal/say"
+	"github.com/tracelens/tracelens/analysis/measures"
+	"github.com/tracelens/tracelens/parse"
+)
+
+// wontEnd is how much longer than the longest wait that ended at a place one must last
+// there to be one that does not end.
+const wontEnd = 3
+
+// alone is the most grave that one goroutine is that waits for what another one may yet do.
+const alone = analysis.Warning
+
+// stuckSending reports whether a goroutine waits to send for much longer than any did
+// there before: who sends has work in hand, it is never at rest.
+func stuckSending(w *measures.WaitingAt) bool {
+	return w.Label[0] == "chan send" && w.Open > w.Idle && w.Oldest >= wontEnd*w.Max
+}
+
+// deserted reports whether goroutines wait for others at a sync.WaitGroup, all of which
+// have ended that the function which waits there has started.
+func deserted(p *analysis.Pass, w *measures.WaitingAt) bool {
+	tr := p.Trace
+	pl := tr.Place(tr.PlaceOf(w.Stack))
+	if pl.Prim != parse.PrimWaitGroup || w.Open == w.Idle {
+		return false
+	}
+	var started, ended int64
+	for _, e := range measures.GoroutinesOf(p).Populations().Entries {
+		if e.Key.Site == 0 || e.Key.Class != parse.ClassUser || tr.Entry(e.Key.Site) != tr.Entry(w.Stack) {
+			continue
+		}
+		if slices.ContainsFunc(tr.Stack(e.Key.Site), func(f parse.Frame) bool { return f.Func == pl.Site.Func }) {
+			started += e.V.Created
+			ended += e.V.Ended
+		}
+	}
+	return started > 0 && started == ended
+}
+
+// stuckOnChannels finds goroutines that wait at the end to send: those that hold one
+// another up, and those whose receiver is gone.
+func stuckOnChannels(p *analysis.Pass, sends []*measures.WaitingAt, total int64) {
+	f := analysis.Finding{
+		Code: "stuck-goroutines/send", Confidence: analysis.Inferred,
+		Advice: "See who should receive there: whether it ended (an error, a context, a panic that was recovered), or waits itself to send to one of these. Select on a done channel beside the send, or give the channel room for what nobody may fetch. block.chan.total should fall.",
+		Caveat: "Which channel it is is not in the trace, nor who could still receive: a receiver that works on one item for as long looks the same.",
+	}
+	waiting := gravity(p, sends, total, &f)
+	f.Summary = fmt.Sprintf("%s at the end to send to channels from which nobody receives any more, for up to %s: %s",
+		say.Counted(waiting, "goroutine waits", "goroutines wait"), p.Dur(sends[0].Oldest), strings.Join(placesOf(p, sends), ", "))
+	if gone := goneReceivers(p, sends); gone != "" {
+		f.Summary += "; who received from them has ended: " + gone
+		f.Advice = fmt.Sprintf("See why %s returned (an error, a context, a panic that was recovered) while others still send to it: start it again, or let the senders select on a channel that it closes. block.chan.total should fall.", gone)
+	} else if len(sends) > 1 || waiting > 1 {
+		f.Summary += "; a deadlock, or receivers that ended"
+	}
+	p.Find(f)
+}
+
+// stuckOnGroups finds goroutines that wait for others that have ended without saying so.
+func stuckOnGroups(p *analysis.Pass, groups []*measures.WaitingAt, total int64) {
+	f := analysis.Finding{
+		Code: "stuck-goroutines/group", Confidence: analysis.Inferred,
+		Advice: "Look for a path on which a goroutine ends without Done (a return before it, a panic that was recovered): call it with defer, first of all, or start goroutines with WaitGroup.Go; and for an Add that counts more than are started. block.sync.total should fall.",
+		Caveat: "Another goroutine that was not started there may call Done, too.",
+	}
+	waiting := gravity(p, groups, total, &f)
+	f.Summary = fmt.Sprintf("%s at the end for goroutines that have all ended, for up to %s: %s; a Done is missing",
+		say.Counted(waiting, "goroutine waits", "goroutines wait"), p.Dur(groups[0].Oldest), strings.Join(placesOf(p, groups), ", "))
+	p.Find(f)
+}
+
+// gravity sets severity, cost and evidence of a finding about goroutines that wait at the
+// end at some places, which it orders by how long; it returns how many there are.
+func gravity(p *analysis.Pass, at []*measures.WaitingAt, total int64, f *analysis.Finding) (waiting int64) {
+	slices.SortStableFunc(at, func(a, b *measures.WaitingAt) int { return cmp.Compare(b.Oldest, a.Oldest) })
+	f.Cost = analysis.Cost{Total: total, Clock: analysis.GTime}
+	for _, w := range at {
+		if g := lockGate(p, w); g.Severity.Rank() > f.Severity.Rank() {
+			f.Severity = g.Severity
+		}
+		waiting += w.Open - w.Idle
+		f.Cost.Value += w.Busy()
+		if len(f.Evidence) < maxEvidence {
+			f.Evidence = append(f.Evidence, analysis.Evidence{From: p.Rel(p.Trace.To) - w.Oldest, To: p.Rel(p.Trace.To), Func: w.Label[1], Stack: p.Stack(w.Stack),
+				Note: fmt.Sprintf("%s waiting, the oldest for %s", say.Counted(w.Open, "goroutine", "goroutines"), p.Dur(w.Oldest))})
+		}
+	}
+	if waiting == 1 && f.Severity.Rank() > alone.Rank() {
+		f.Severity = alone
+	}
+	return waiting
+}
+
+// placesOf says how many wait where, and since when, of the first four places.
+func placesOf(p *analysis.Pass, at []*measures.WaitingAt) (out []string) {
+	for _, w := range at[:min(len(at), 4)] {
+		out = append(out, fmt.Sprintf("%s at %s since %s", analysis.FormatCount(w.Open), w.Label[1], p.At(p.Trace.To-parse.Time(w.Oldest))))
+	}
+	return out
+}
+
+// goneReceivers names the kinds of goroutines that waited to receive what those that are
+// stuck in sends had sent before, where all of them have ended.
+func goneReceivers(p *analysis.Pass, sends []*measures.WaitingAt) string {
+	h := measures.HoldersOf(p)
+	var gone []string
+	for _, w := range sends {
+		sender := h.Kinds.OfStack(w.Stack)
+		for _, place := range h.Places {
+			if len(place.Waiters) == 0 || place.Place.Prim != parse.PrimChanReceive && place.Place.Prim != parse.PrimSelect || !place.Place.Own {
+				continue
+			}
+			k := place.Waiters[0].Kind
+			if k == sender || k.Ended < k.Count || slices.Contains(gone, k.Name) {
+				continue
+			}
+			if slices.ContainsFunc(place.Holders, func(s measures.KindShare) bool { return s.Kind == sender }) {
+				gone = append(gone, k.Name)
+			}
+		}
+	}
+	return strings.Join(gone, ", ")
+}

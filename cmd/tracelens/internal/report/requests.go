@@ -113,11 +113,12 @@ func (p *printer) step(began, took, from, length int64, hop int, what string) {
 	p.wrapped(first, "", shortPaths(what))
 }
 
-// shortPaths leaves the paths of packages out of a text with names of functions.
+// shortPaths leaves the paths of packages out of a text with names of functions, which
+// have a dot after the last slash: 10/s is none.
 func shortPaths(s string) string {
 	words := strings.Split(s, " ")
 	for i, w := range words {
-		if at := strings.LastIndexByte(w, '/'); at >= 0 && at+1 < len(w) {
+		if at := strings.LastIndexByte(w, '/'); at >= 0 && strings.Contains(w[at+1:], ".") {
 			open := w[:len(w)-len(strings.TrimLeft(w, "("))]
 			words[i] = open + w[at+1:]
 		}

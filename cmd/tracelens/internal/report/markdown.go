@@ -165,14 +165,14 @@ func (m *markdownWriter) findings(all []*analysis.Finding) string {
 		}
 		for _, e := range f.Evidence {
 			if e.Func != "" {
-				where = strings.TrimSpace(where + " " + code(shortPaths(e.Func)))
+				where = strings.TrimSpace(where + " " + code(analysis.ShortPaths(e.Func)))
 				break
 			}
 		}
 		if f.Cost.Total > 0 {
 			cost = strings.ReplaceAll(analysis.FormatRatio(f.Cost.Share()), " ", "&nbsp;")
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", m.level(f.Severity), m.text(headline(f.Summary), proseWidth), where, cost)
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", m.level(f.Severity), m.text(analysis.Headline(f.Summary), proseWidth), where, cost)
 	}
 	if more := len(all) - markdownRows; more > 0 {
 		fmt.Fprintf(&b, "\n… and %s more\n", counted(int64(more), "finding"))
@@ -182,7 +182,7 @@ func (m *markdownWriter) findings(all []*analysis.Finding) string {
 
 // behind is a finding with its proof, folded.
 func (m *markdownWriter) behind(f *analysis.Finding) markdownPart {
-	return markdownPart{"finding " + f.Code, m.folded(m.level(f.Severity)+": "+m.text(headline(f.Summary), proseWidth), m.text(f.Summary, proseWidth)+"\n\n"+m.proof(f))}
+	return markdownPart{"finding " + f.Code, m.folded(m.level(f.Severity)+": "+m.text(analysis.Headline(f.Summary), proseWidth), m.text(f.Summary, proseWidth)+"\n\n"+m.proof(f))}
 }
 
 // checked is what was looked for and not found, and what the trace cannot tell.

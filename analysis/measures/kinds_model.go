@@ -64,6 +64,23 @@ const (
 	ParkedForever     Parked = "for ever"     // select{}
 )
 
+// words say it to people.
+func (p Parked) words() string {
+	switch p {
+	case ParkedInput:
+		return "idle until the next input"
+	case ParkedConnections:
+		return "idle until the next connection"
+	case ParkedTicker:
+		return "idle until the next tick or the end of a sleep"
+	case ParkedWhole:
+		return "idle for the whole trace"
+	case ParkedBefore:
+		return "idle since before the trace"
+	}
+	return "idle for ever"
+}
+
 // Busy is the part of the life in which they were about something.
 func (k *GoKind) Busy() int64 { return k.Life - k.Parked }
 

@@ -94,26 +94,6 @@ func runOversubscribedHost(p *analysis.Pass) error {
 		p.Find(finding)
 	}
 
-	late := p.Gate(analysis.Grades("late", say.PerSecond(measures.PreemptionOf(p).Far(), wall)))
-	if late.Severity != "" && stall.Severity == "" && offCPU(measures.PreemptionOf(p).Worst().Items(), f) {
-		worst := measures.PreemptionOf(p).Worst().Items()
-		var shown []analysis.Evidence
-		for _, e := range worst[:min(len(worst), 5)] {
-			shown = append(shown, analysis.Evidence{From: p.Rel(e.Item.Start), To: p.Rel(e.Item.End), P: evidence.IDOf(e.Item.P), G: evidence.IDOf(e.Item.G), Func: p.FuncName(e.Item.Func), Note: "took " + p.Dur(e.Value), Stack: p.Stack(e.Item.Stack)})
-		}
-		p.Find(analysis.Finding{
-			Code: "oversubscribed-host/late", Severity: late.Severity, Confidence: analysis.Heuristic,
-			Summary: fmt.Sprintf("Threads lost their CPUs: %s took over 30 ms, the longest %s, though a signal could end them: the runtime sends it after 10 ms, and a thread that is on a CPU follows at once",
-				say.Counted(measures.PreemptionOf(p).Far(), "time slice", "time slices"), p.Dur(worst[0].Value)),
-			Cost:     evidence.ProcTime(p, float64(measures.PreemptionOf(p).OverWait())),
-			Evidence: shown,
-			Explains: []string{"slice-overrun", "late-timers", "limits/waits", "limits/cpu", "saturated", "idle-p-while-runnable"},
-			Advice:   "Give the program CPUs of its own, set GOMAXPROCS to those it has, or raise its quota (nr_throttled in the cgroup's cpu.stat); preempt.overrun.count and sched.latency.user.p99 should fall.",
-			Caveat:   "Several goroutines that clear or copy very large memory at once are late alike. Time on a P is no time on a CPU here.",
-		})
-		return nil
-	}
-
 	var g analysis.Gate
 	switch {
 	case sampled:
@@ -134,6 +114,10 @@ func runOversubscribedHost(p *analysis.Pass) error {
 	default:
 		stuck := tl.Stuck()
 		g = p.Gate(analysis.Grades("stuck", say.Ratio(stuck.NS, wall)), analysis.Grades("scheduler", say.Ratio(stuck.NS, inScheduler)), analysis.Needs("count", float64(stuck.N)))
+		if late := lateSlices(p, f); late != nil && late.Severity.Rank() >= g.Severity.Rank() && stall.Severity == "" {
+			p.Find(*late)
+			return nil
+		}
 		if g.Severity == "" {
 			break
 		}
@@ -152,6 +136,31 @@ func runOversubscribedHost(p *analysis.Pass) error {
 		p.Clear(g, stall)
 	}
 	return nil
+}
+
+// lateSlices is the finding that time slices went on for long after signals should have
+// ended them, nil for none.
+func lateSlices(p *analysis.Pass, f *measures.ParallelismFold) *analysis.Finding {
+	pre := measures.PreemptionOf(p)
+	worst := pre.Worst().Items()
+	g := p.Gate(analysis.Grades("late", say.PerSecond(pre.Far(), p.Trace.Duration())))
+	if g.Severity == "" || !offCPU(worst, f) {
+		return nil
+	}
+	var shown []analysis.Evidence
+	for _, e := range worst[:min(len(worst), 5)] {
+		shown = append(shown, analysis.Evidence{From: p.Rel(e.Item.Start), To: p.Rel(e.Item.End), P: evidence.IDOf(e.Item.P), G: evidence.IDOf(e.Item.G), Func: p.FuncName(e.Item.Func), Note: "took " + p.Dur(e.Value), Stack: p.Stack(e.Item.Stack)})
+	}
+	return &analysis.Finding{
+		Code: "oversubscribed-host/late", Severity: g.Severity, Confidence: analysis.Heuristic,
+		Summary: fmt.Sprintf("Threads lost their CPUs: %s took over 30 ms, the longest %s, though a signal could end them: the runtime sends it after 10 ms, and a thread that is on a CPU follows at once",
+			say.Counted(pre.Far(), "time slice", "time slices"), p.Dur(worst[0].Value)),
+		Cost:     evidence.ProcTime(p, float64(pre.OverWait())),
+		Evidence: shown,
+		Explains: []string{"slice-overrun", "late-timers", "limits/waits", "limits/cpu", "saturated", "idle-p-while-runnable"},
+		Advice:   "Give the program CPUs of its own, set GOMAXPROCS to those it has, or raise its quota (nr_throttled in the cgroup's cpu.stat); preempt.overrun.count and sched.latency.user.p99 should fall.",
+		Caveat:   "Several goroutines that clear or copy very large memory at once are late alike. Time on a P is no time on a CPU here.",
+	}
 }
 
 // offCPU reports whether signals ended most of the longest time slices, and either half of
@@ -187,7 +196,7 @@ func oversubscribed(p *analysis.Pass, f *analysis.Finding) {
 	f.Explains = []string{"idle-p-while-runnable"}
 	// A note must not hide what is worse.
 	if f.Severity != analysis.Note && evidence.CauseShare(p, parse.CauseWakeup, parse.CauseScheduler) >= evidence.ExplainsFrom {
-		f.Explains = append(f.Explains, "latency-tail")
+		f.Explains = append(f.Explains, "latency-tail", "netpoll-delay", "syscall-return-wait", "limits/waits")
 	}
 	p.Find(*f)
 }

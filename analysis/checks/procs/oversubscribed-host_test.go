@@ -13,9 +13,9 @@ func TestOversubscribedHost(t *testing.T) {
 	checktest.Run(t, oversubscribedHost, casesOversubscribedHost)
 }
 
-// lateSlices is a trace of 10 s with n time slices of 40 ms while work was runnable, all
+// overdue is a trace of 10 s with n time slices of 40 ms while work was runnable, all
 // ended by a signal, of two goroutines at once or of one.
-func lateSlices(t *testing.T, n int, goroutines int, by parse.Preempt) *checktest.Trace {
+func overdue(t *testing.T, n int, goroutines int, by parse.Preempt) *checktest.Trace {
 	tr := checktest.New(t, 10*checktest.S)
 	tr.Proc(0, parse.ProcUser, 0, 10*checktest.S)
 	tr.Proc(1, parse.ProcScheduler, 0, 10*checktest.S)
@@ -30,10 +30,10 @@ func lateSlices(t *testing.T, n int, goroutines int, by parse.Preempt) *checktes
 }
 
 func casesOversubscribedHost(t *testing.T) {
-	checktest.At(t, oversubscribedHost, "late slices in 10 s, two at once", func(v int64) *checktest.Trace { return lateSlices(t, int(v), 2, parse.PreemptAsync) },
+	checktest.At(t, oversubscribedHost, "late slices in 10 s, two at once", func(v int64) *checktest.Trace { return overdue(t, int(v), 2, parse.PreemptAsync) },
 		checktest.Case{V: 8, Want: "clear"}, checktest.Case{V: 10, Want: "note/late"}, checktest.Case{V: 48, Want: "note/late"}, checktest.Case{V: 50, Want: "warning/late"})
-	checktest.At(t, oversubscribedHost, "late slices in 10 s, one after the other", func(v int64) *checktest.Trace { return lateSlices(t, int(v), 1, parse.PreemptAsync) }, checktest.Case{V: 60, Want: "clear"})
-	checktest.At(t, oversubscribedHost, "slices that end at calls", func(v int64) *checktest.Trace { return lateSlices(t, int(v), 2, parse.PreemptCooperative) }, checktest.Case{V: 60, Want: "clear"})
+	checktest.At(t, oversubscribedHost, "late slices in 10 s, one after the other", func(v int64) *checktest.Trace { return overdue(t, int(v), 1, parse.PreemptAsync) }, checktest.Case{V: 60, Want: "clear"})
+	checktest.At(t, oversubscribedHost, "slices that end at calls", func(v int64) *checktest.Trace { return overdue(t, int(v), 2, parse.PreemptCooperative) }, checktest.Case{V: 60, Want: "clear"})
 
 	checktest.Idle(t, oversubscribedHost)
 	stuck := func(n int, held, length, work int64) *checktest.Trace {

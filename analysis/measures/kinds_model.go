@@ -64,15 +64,18 @@ const (
 	ParkedForever     Parked = "for ever"     // select{}
 )
 
-// words say it to people.
-func (p Parked) words() string {
-	switch p {
+// rest says to people how goroutines wait that have nothing to do.
+func (s *Stay) rest() string {
+	switch s.Parked {
 	case ParkedInput:
 		return "idle until the next input"
 	case ParkedConnections:
 		return "idle until the next connection"
 	case ParkedTicker:
-		return "idle until the next tick or the end of a sleep"
+		if s.Place.Prim == parse.PrimSleep {
+			return "idle between rounds"
+		}
+		return "idle until the next tick"
 	case ParkedWhole:
 		return "idle for the whole trace"
 	case ParkedBefore:

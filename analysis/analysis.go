@@ -141,7 +141,7 @@ func (p *Pass) Find(f Finding) {
 
 // Table adds a table. Tables with no rows are dropped.
 func (p *Pass) Table(t *Table) {
-	if len(t.Rows) > 0 {
+	if len(t.Rows) > 0 || t.Packed.Len() > 0 {
 		p.result.Tables = append(p.result.Tables, t)
 	}
 }

@@ -366,12 +366,15 @@ type Table struct {
 	N       int64    `json:"n"`              // population the rows are drawn from
 	More    int64    `json:"more,omitempty"` // rows left out
 	Role    Role     `json:"role,omitempty"`
+	// Packed are the rows, and Rows is nil, until Unpack.
+	Packed *Packed `json:"-"`
 	// Detail keeps the table out of the terminal report: it is for figures,
 	// JSON and whoever asks.
 	Detail bool `json:"detail,omitempty"`
 }
 
-// A Role says which part of a timeline of the Ps, or of requests, a table has.
+// A Role says what a table is for, where outputs must know it: a part of a timeline of
+// the Ps, or of requests, or the state of the program.
 type Role string
 
 const (
@@ -382,7 +385,9 @@ const (
 
 	RoleRequests Role = "requests" // columns id, requests, kind, began, took, ended: single requests
 	RolePaths    Role = "paths"    // columns id, from, to, length, goroutine, hop, state, what, while: the critical path of each, in order
-	RoleDots     Role = "dots"     // columns began, took, mostly, requests, id: a sample of all
+	RoleNumbers  Role = "numbers"  // columns of, what, value, share, at, length: the state of the program in a few numbers
+
+	RoleDots Role = "dots" // columns began, took, mostly, requests, id: a sample of all
 )
 
 // Cell returns a cell by row and column name, nil if there is none.
@@ -426,7 +431,7 @@ const (
 	ECDF      Mark = "ecdf"      // cumulative share over a log axis
 	HistBars  Mark = "histogram" // counts over a log axis
 	Matrix    Mark = "matrix"    // X the columns, Series the rows, Y[0] the weight
-	HeatTime  Mark = "heat"      // X to End time, Series to Y[1] the class, Y[0] the weight
+	HeatTime  Mark = "heat"      // X to End time, Y[0] the weight; Series to Y[1] the class, or Series the row
 	Steps     Mark = "steps"     // stepped lines over time
 	Line      Mark = "line"
 	Bars      Mark = "bars"      // labelled
@@ -434,7 +439,16 @@ const (
 	Waterfall Mark = "waterfall" // one stop-the-world: each P from request to restart
 	Stems     Mark = "stems"     // vertical bars at moments: X the time, Y stacked parts
 	Points    Mark = "points"    // dots: X the time, Y[0] a value on a log axis, Series the colour
-	Flame     Mark = "flame"     // shares of a whole by level: X the weight, Y the names of the levels, Series what colours those from its level on
+	// Shares of a whole by level: X the weight, Y the names of the levels. Series colours those
+	// from its level on, or, where it is no level, the last one of its row.
+	Flame Mark = "flame"
+	// Small multiples over time: X the time, Y a panel each. A bucket is drawn as its mean.
+	Panels Mark = "panels"
+	// Goroutines over a short time: X to End in state Y[0], Series the lane; at End the lane
+	// that Y[1] names woke it.
+	Goroutines Mark = "goroutines"
+	// Boxes and what leads from one to another: X to End, with the share Y[0], Series the colour.
+	Graph Mark = "graph"
 )
 
 // A Figure is a view of a Table: a mark, and which columns it draws.
@@ -453,10 +467,11 @@ type Figure struct {
 	Replaces string `json:"replaces,omitempty"` // a figure that shows the same less exactly
 }
 
-// A Ref is a fixed line in a figure, in the unit of its axis. On an ECDF it is a
-// dot on the first series.
+// A Ref is a fixed line in a figure, in the unit of its axis, or, with Until, a band. On an
+// ECDF it is a dot on the first series.
 type Ref struct {
 	Axis  string `json:"axis"` // "x" or "y"
 	Value Number `json:"value"`
+	Until Number `json:"until,omitempty"`
 	Label string `json:"label"`
 }

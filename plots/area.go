@@ -1,7 +1,6 @@
 package plots
 
 import (
-	"cmp"
 	"slices"
 
 	"gonum.org/v1/plot/vg"
@@ -33,12 +32,14 @@ func area(c *chart) error {
 		}
 	}
 	s.order()
+	s.unit = unit
+	if err := c.timeAxis(s.spans); err != nil {
+		return err
+	}
+	s.coarsen(c.columnTime())
 	top := s.top()
 	if top == 0 {
 		return noData("nothing of this happened in the time analysed")
-	}
-	if err := c.timeAxis(s.spans); err != nil {
-		return err
 	}
 	whole := unit == analysis.Ratio && top > .98 && top < 1.0001
 	c.plot.Y.Min, c.plot.Y.Max = 0, top*1.04
@@ -49,7 +50,7 @@ func area(c *chart) error {
 	c.grid(false, true)
 
 	// Which bands bear their names must be known before keys are laid out.
-	wide := .85 * vg.Length(cmp.Or(c.opt.Width, 960)) * px // about what the axes leave
+	wide := .85 * vg.Length(c.width()) * px // about what the axes leave
 	named := make(map[string]bool)
 	for k, name := range s.names {
 		if _, _, ok := s.roomFor(k, c.plot.X.Min, c.plot.X.Max, c.plot.Y.Max, float64(c.style(11.5, false, nil).Width(name)/wide), .07); ok && len(s.names) > 1 {
@@ -63,7 +64,7 @@ func area(c *chart) error {
 	}
 	slices.Reverse(c.keys)
 	c.add(func(dc draw.Canvas, x, y func(float64) vg.Length) {
-		s.draw(dc, x, y)
+		c.drawStack(dc, &s, "", x, y)
 		for k, name := range s.names {
 			if !named[name] {
 				continue

@@ -1,7 +1,9 @@
 package plots
 
 import (
+	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -186,11 +188,45 @@ func (c *chart) grid(vertical, horizontal bool) {
 	})
 }
 
+// bands draws the stretches of time that the figure refers to behind the data, in the
+// colour of what they are; each kind has a key.
+func (c *chart) bands() {
+	var kinds []string
+	for _, r := range c.fig.Refs {
+		if r.Until > r.Value && r.Axis == "x" && !slices.Contains(kinds, r.Label) {
+			kinds = append(kinds, r.Label)
+		}
+	}
+	colors := c.theme.colors(kinds)
+	if len(kinds) == 1 && roleOf(kinds[0]) != none {
+		colors[0] = c.theme.roles[roleOf(kinds[0])]
+	}
+	for i, k := range kinds {
+		c.keys = append(c.keys, key{name: clean(k), color: colors[i]})
+	}
+	c.add(func(dc draw.Canvas, x, _ func(float64) vg.Length) {
+		for _, r := range c.fig.Refs {
+			from, to := max(x(float64(r.Value)), dc.Min.X), min(x(float64(r.Until)), dc.Max.X)
+			if r.Until <= r.Value || r.Axis != "x" || to <= from {
+				continue
+			}
+			col := colors[slices.Index(kinds, r.Label)]
+			c.part(fmt.Sprintf("%s: %s from %s", r.Label, number(float64(r.Until-r.Value), 0, analysis.NS), analysis.FormatMoment(int64(r.Value))), func() {
+				fill(dc, mix(col, c.theme.back, .75), from, dc.Min.Y, to, dc.Max.Y)
+				fill(dc, col, from, dc.Max.Y-5*px, max(to, from+px), dc.Max.Y)
+			})
+		}
+	})
+}
+
 // refs draws the figure's fixed lines, and writes what they mean.
 func (c *chart) refs() {
 	c.add(func(dc draw.Canvas, x, y func(float64) vg.Length) {
 		line := draw.LineStyle{Color: c.theme.text, Width: 1.2 * px, Dashes: dashes}
 		for _, r := range c.fig.Refs {
+			if r.Until > 0 {
+				continue
+			}
 			v := float64(r.Value)
 			l := label{text: clean(r.Label), color: c.theme.text, yAlign: -1, halo: true}
 			switch {

@@ -47,8 +47,6 @@ func bars(c *chart) error {
 				c.keys = append(c.keys, key{name: name, color: d.colors[k]})
 			}
 		}
-	} else {
-		d.colors[0] = c.theme.roles[user]
 	}
 	if len(d.names) > manyBars {
 		c.uprightBars(d, top)
@@ -70,14 +68,10 @@ func (c *chart) barData() (*barData, error) {
 	x, series, ys := cols[0], cols[1], cols[2:]
 	d := &barData{unit: c.unit(ys[0])}
 	d.names, d.rows = c.groups(x)
-	switch {
-	case series >= 0:
+	d.parts = c.fig.Y
+	if series >= 0 {
 		d.parts, _ = c.groups(series)
 		ys = ys[:1]
-	case len(ys) > 1:
-		d.parts = c.fig.Y
-	default:
-		d.parts, _ = c.groups(series)
 	}
 	d.total = make([]float64, len(d.names))
 	d.values = make([][]float64, len(d.parts))
@@ -124,6 +118,11 @@ func (d *barData) sort() {
 	}
 }
 
+// says is part k of category i in words.
+func (d *barData) says(k, i int) string {
+	return fmt.Sprintf("%s, %s: %s", d.names[i], d.parts[k], number(d.values[k][i], 0, d.unit))
+}
+
 // uprightBars draws many categories, with some of their names.
 func (c *chart) uprightBars(d *barData, top float64) {
 	p := c.plot
@@ -143,7 +142,7 @@ func (c *chart) uprightBars(d *barData, top float64) {
 			ground := 0.0
 			for k := range d.parts {
 				if v := d.values[k][i]; v > 0 {
-					fill(dc, d.colors[k], x(float64(i)+.08), y(ground), x(float64(i)+.92), y(ground+v))
+					c.part(d.says(k, i), func() { fill(dc, d.colors[k], x(float64(i)+.08), y(ground), x(float64(i)+.92), y(ground+v)) })
 					ground += v
 				}
 			}
@@ -161,7 +160,7 @@ func (c *chart) lyingBars(d *barData, top float64) {
 	p.X.Tick.Marker = plot.ConstantTicks(nil) // each bar bears its value
 	var ticks []plot.Tick
 	for i, name := range d.names {
-		ticks = append(ticks, plot.Tick{Value: float64(n-i) - .5, Label: fit(p.Y.Tick.Label, name, 300*px)})
+		ticks = append(ticks, plot.Tick{Value: float64(n-i) - .5, Label: fit(p.Y.Tick.Label, name, c.nameRoom())})
 	}
 	p.Y.Tick.Label.Color = c.theme.text
 	p.Y.Tick.Marker = plot.ConstantTicks(ticks)
@@ -182,7 +181,7 @@ func (c *chart) lyingBars(d *barData, top float64) {
 			ground, low, high := 0.0, y(float64(n-1-i)+.12), y(float64(n-i)-.12)
 			for k := range d.parts {
 				if v := d.values[k][i]; v > 0 {
-					fill(dc, d.colors[k], x(ground), low, x(ground+v), high)
+					c.part(d.says(k, i), func() { fill(dc, d.colors[k], x(ground), low, x(ground+v), high) })
 					ground += v
 				}
 			}

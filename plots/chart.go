@@ -15,6 +15,7 @@ import (
 	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgsvg"
 
 	"github.com/tracelens/tracelens/analysis"
 )
@@ -35,6 +36,8 @@ type chart struct {
 	empty  string    // why there is nothing to draw
 
 	texts map[cellKey]string // see text
+	svg   *vgsvg.Canvas      // nil where the picture is of another format
+	halo  bool               // of the text that is being written: see searchable
 }
 
 // A key says what a colour means.
@@ -300,54 +303,6 @@ func clean(s string) string {
 	}, s)
 }
 
-// fit shortens s in its middle, where names differ least, to be no wider than
-// room.
-func fit(sty text.Style, s string, room vg.Length) string {
-	if sty.Width(s) <= room {
-		return s
-	}
-	r := []rune(s)
-	lo, hi := 0, len(r) // runes kept
-	short := func(n int) string { return string(r[:n/3]) + "…" + string(r[len(r)-(n-n/3):]) }
-	for lo < hi {
-		mid := (lo + hi + 1) / 2
-		if mid < len(r) && sty.Width(short(mid)) <= room {
-			lo = mid
-		} else {
-			hi = mid - 1
-		}
-	}
-	if lo == 0 {
-		return ""
-	}
-	return short(lo)
-}
-
-// wrap breaks s at spaces into at most n lines, the last of which is cut.
-func wrap(sty text.Style, s string, room vg.Length, n int) (lines []string) {
-	for s != "" && len(lines) < n-1 && sty.Width(s) > room {
-		cut := 0
-		for i, r := range s {
-			if r != ' ' {
-				continue
-			}
-			if sty.Width(s[:i]) > room {
-				break
-			}
-			cut = i
-		}
-		if cut == 0 {
-			break
-		}
-		lines = append(lines, s[:cut])
-		s = s[cut+1:]
-	}
-	if s != "" {
-		lines = append(lines, fit(sty, s, room))
-	}
-	return lines
-}
-
 // label is text at a point, drawn last; it keeps inside dc.
 type label struct {
 	text   string
@@ -366,7 +321,8 @@ func (c *chart) write(dc draw.Canvas, l label) {
 	}
 	sty := c.style(l.size, l.bold, l.color)
 	sty.XAlign, sty.YAlign = text.XAlignment(l.xAlign), text.YAlignment(l.yAlign)
-	if l.halo {
+	c.halo = l.halo && c.opt.Text && c.svg != nil
+	if l.halo && !c.halo {
 		back := sty
 		back.Color = c.theme.back
 		for _, d := range [][2]vg.Length{{-1, 0}, {1, 0}, {0, -1}, {0, 1}, {-1, -1}, {1, 1}, {-1, 1}, {1, -1}} {
@@ -374,6 +330,7 @@ func (c *chart) write(dc draw.Canvas, l label) {
 		}
 	}
 	dc.FillText(sty, vg.Point{X: l.x, Y: l.y}, l.text)
+	c.halo = false
 }
 
 // spread moves ys, sorted from top to bottom, apart to be at least gap away from

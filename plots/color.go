@@ -33,5 +33,5 @@ func near(a, b color.Color) bool {
 	ar, ag, ab, _ := a.RGBA()
 	br, bg, bb, _ := b.RGBA()
 	d := func(x, y uint32) float64 { return (float64(x) - float64(y)) / 0x101 }
-	return math.Hypot(math.Hypot(d(ar, br), d(ag, bg)), d(ab, bb)) < 60
+	return math.Hypot(math.Hypot(d(ar, br), d(ag, bg)), d(ab, bb)) < 40
 }

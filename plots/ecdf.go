@@ -81,7 +81,7 @@ func ecdf(c *chart) error {
 			for j, pt := range curves[i].xy {
 				pts[j] = vg.Point{X: x(pt[0]), Y: y(pt[1])}
 			}
-			dc.StrokeLines(line, pts)
+			c.part(curves[i].name, func() { dc.StrokeLines(line, pts) })
 		}
 		c.markRefs(dc, curves[0], x, y)
 	})

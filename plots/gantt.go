@@ -5,6 +5,7 @@ import (
 	"image/color"
 	"math"
 	"slices"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
@@ -63,12 +64,12 @@ func gantt(c *chart) error {
 				if series >= 0 {
 					part = c.text(r, series)
 				}
-				col := c.theme.roles[user]
+				col := c.theme.roles[plain]
 				if few {
 					col = colors[slices.Index(parts, part)]
 				}
 				x0, x1 := x(a), max(x(b), x(a)+.75*px)
-				fill(dc, col, x0, low, x1, high)
+				c.part(strings.TrimPrefix(fmt.Sprintf("%s, %s: %s from %s", part, name, number(b-a, 0, analysis.NS), analysis.FormatMoment(int64(a))), ", "), func() { fill(dc, col, x0, low, x1, high) })
 				if !few && part != "" {
 					free = c.nameBar(dc, part, col, x0, x1, (low+high)/2, free)
 				}
@@ -130,7 +131,7 @@ func (c *chart) closeUp(lo, hi float64, names []string) error {
 	var marks []plot.Tick
 	for i, name := range names {
 		if i%every == 0 {
-			marks = append(marks, plot.Tick{Value: float64(n-i) - .5, Label: fit(p.Y.Tick.Label, name, 260*px)})
+			marks = append(marks, plot.Tick{Value: float64(n-i) - .5, Label: fit(p.Y.Tick.Label, name, c.nameRoom())})
 		}
 	}
 	p.Y.Tick.Label.Color = c.theme.text

@@ -84,7 +84,9 @@ func histogram(c *chart) error {
 		for i, n := range bars {
 			if n > 0 {
 				// At least a hair, so that what is rare is seen.
-				fill(dc, c.theme.roles[user], x(edge(i))+.5*px, y(0), x(edge(i+1))-.5*px, max(y(n), y(0)+px))
+				c.part(fmt.Sprintf("%s to %s: %s", number(edge(i), 0, c.unit(from)), number(edge(i+1), 0, c.unit(from)), number(n, 0, analysis.Count)), func() {
+					fill(dc, c.theme.roles[plain], x(edge(i))+.5*px, y(0), x(edge(i+1))-.5*px, max(y(n), y(0)+px))
+				})
 			}
 		}
 		// Each label on a line of its own above the data, so none meets another.

@@ -32,7 +32,11 @@ func lanes(c *chart) error {
 
 	var all []lanePicture
 	if c.fig.End != "" {
-		all, err = c.exactLanes(at, names, rows)
+		var begin, finish float64
+		if begin, finish, err = c.spanned(at); err != nil {
+			return err
+		}
+		all, err = c.exactLanes(at, names, rows, begin, finish)
 	} else {
 		all, err = c.densityLanes(at, names, rows)
 	}
@@ -42,24 +46,18 @@ func lanes(c *chart) error {
 	if err := c.timeAxis(all[0].stack.spans); err != nil {
 		return err
 	}
+	for i := range all {
+		if c.fig.End == "" {
+			all[i].stack.coarsen(c.columnTime())
+		}
+	}
 	n := len(names)
 	c.plot.Y.Min, c.plot.Y.Max = 0, float64(n)
 	each := max(min(280/float64(n), 60), min(640/float64(n), 34), 6)
 	c.height = vg.Length(each*float64(n)) * px
-	thin := int(math.Ceil(12 / each))
-	ticks := make([]plot.Tick, 0, n)
-	for i, name := range names {
-		if i%thin == 0 {
-			ticks = append(ticks, plot.Tick{Value: float64(n-i) - .5, Label: name})
-		}
-	}
-	c.plot.Y.Tick.Marker = plot.ConstantTicks(ticks)
+	c.plot.Y.Tick.Marker = c.rowNames(names, each)
 
-	for k, name := range all[0].stack.names {
-		if slices.ContainsFunc(all, func(l lanePicture) bool { return anyOf(l.stack.values[k]) }) {
-			c.keys = append(c.keys, key{name: name, color: all[0].stack.colors[k]})
-		}
-	}
+	c.laneKeys(all)
 	gap := .12
 	if each < 10 {
 		gap = .04
@@ -67,13 +65,42 @@ func lanes(c *chart) error {
 	c.add(func(dc draw.Canvas, x, y func(float64) vg.Length) {
 		for i, l := range all {
 			ground := float64(n - 1 - i)
-			l.stack.draw(dc, x, func(v float64) vg.Length { return y(ground + gap/2 + min(v, 1)*(1-gap)) })
+			c.drawStack(dc, &l.stack, names[i], x, func(v float64) vg.Length { return y(ground + gap/2 + min(v, 1)*(1-gap)) })
 			for _, s := range l.names {
 				c.nameSpan(dc, s, max(x(s.from), dc.Min.X), min(x(s.to), dc.Max.X), y(ground+.5), vg.Length(each)*px)
 			}
 		}
 	})
 	return nil
+}
+
+// rowNames are the names of rows of a height (px), as many as have room.
+func (c *chart) rowNames(names []string, each float64) plot.Ticker {
+	thin := int(math.Ceil(12 / each))
+	var ticks []plot.Tick
+	for i, name := range names {
+		if i%thin == 0 {
+			ticks = append(ticks, plot.Tick{Value: float64(len(names)-i) - .5, Label: fit(c.plot.Y.Tick.Label, name, c.nameRoom())})
+		}
+	}
+	return plot.ConstantTicks(ticks)
+}
+
+// laneKeys are the states that are in some lane.
+func (c *chart) laneKeys(all []lanePicture) {
+	for k, name := range all[0].stack.names {
+		if slices.ContainsFunc(all, func(l lanePicture) bool { return anyOf(l.stack.values[k]) }) {
+			c.keys = append(c.keys, key{name: name, color: all[0].stack.colors[k]})
+		}
+	}
+}
+
+// dataWidth is about how many px the data have.
+func (c *chart) dataWidth() float64 { return max(c.width()-110, 60) }
+
+// columnTime is the time on the axis that columnWidth is.
+func (c *chart) columnTime() float64 {
+	return (c.plot.X.Max - c.plot.X.Min) * columnWidth / c.dataWidth()
 }
 
 const errIdle = noData("nothing is known of any P in the time analysed")
@@ -116,7 +143,7 @@ func (c *chart) densityLanes(at int, names []string, rows map[string][]int) ([]l
 	var out []lanePicture
 	some := false
 	for _, name := range names {
-		s := stack{names: slices.Clone(c.fig.Y), colors: slices.Clone(colors), spans: c.spans(at, rows[name])}
+		s := stack{unit: analysis.Ratio, names: slices.Clone(c.fig.Y), colors: slices.Clone(colors), spans: c.spans(at, rows[name])}
 		for _, col := range states {
 			s.values = append(s.values, c.values(s.spans, col))
 		}
@@ -141,11 +168,38 @@ func (c *chart) values(spans []span, col int) []float64 {
 	return v
 }
 
-// laneSlices is how many slices of time exact lanes are drawn with: about four to
-// a pixel of the usual width.
-const laneSlices = 3600
+// sliceCount is how many slices of time a lane of so many spans is drawn with: about four to
+// a px where they can be seen, else as many as there are columns.
+func (c *chart) sliceCount(spans int) int {
+	columns := int(c.dataWidth() / columnWidth)
+	if spans > columns {
+		return columns
+	}
+	return 16 * columns
+}
 
-func (c *chart) exactLanes(at int, names []string, rows map[string][]int) ([]lanePicture, error) {
+// spanned is the time that exact spans are drawn over.
+func (c *chart) spanned(at int) (begin, finish float64, err error) {
+	end, err := c.column(c.fig.End)
+	if err != nil {
+		return 0, 0, err
+	}
+	var bounds []span
+	for r := range c.table.Rows {
+		from, ok1 := c.num(r, at)
+		to, ok2 := c.num(r, end)
+		if ok1 && ok2 {
+			bounds = append(bounds, span{from: from, to: to})
+		}
+	}
+	if begin, finish = c.timeRange(bounds); !(finish > begin) {
+		err = noData("nothing to draw: the time analysed is empty")
+	}
+	return begin, finish, err
+}
+
+// exactLanes are lanes of exact spans from begin to finish.
+func (c *chart) exactLanes(at int, names []string, rows map[string][]int, begin, finish float64) ([]lanePicture, error) {
 	if len(c.fig.Y) == 0 {
 		return nil, noData("the figure names no column of states")
 	}
@@ -162,27 +216,16 @@ func (c *chart) exactLanes(at int, names []string, rows map[string][]int) ([]lan
 	for i, s := range states {
 		index[s] = i
 	}
-	var bounds []span
-	for r := range c.table.Rows {
-		from, ok1 := c.num(r, at)
-		to, ok2 := c.num(r, end)
-		if ok1 && ok2 {
-			bounds = append(bounds, span{from: from, to: to})
-		}
-	}
-	begin, finish := c.timeRange(bounds)
-	if !(finish > begin) {
-		return nil, noData("nothing to draw: the time analysed is empty")
-	}
-	width := (finish - begin) / laneSlices
 	var out []lanePicture
 	some := false
 	for _, name := range names {
-		s := stack{names: slices.Clone(states), colors: slices.Clone(colors)}
+		count := c.sliceCount(len(rows[name]))
+		width := (finish - begin) / float64(count)
+		s := stack{unit: analysis.Ratio, names: slices.Clone(states), colors: slices.Clone(colors)}
 		for range states {
-			s.values = append(s.values, make([]float64, laneSlices))
+			s.values = append(s.values, make([]float64, count))
 		}
-		for i := range laneSlices {
+		for i := range count {
 			s.spans = append(s.spans, span{from: begin + float64(i)*width, to: begin + float64(i+1)*width})
 		}
 		l := lanePicture{}
@@ -197,10 +240,10 @@ func (c *chart) exactLanes(at int, names []string, rows map[string][]int) ([]lan
 			if !(from < to) {
 				continue // outside of the time analysed
 			}
-			for i := int(from); i < laneSlices && float64(i) < to; i++ {
+			for i := int(from); i < count && float64(i) < to; i++ {
 				s.values[k][i] += min(to, float64(i+1)) - max(from, float64(i))
 			}
-			if label >= 0 && to-from > laneSlices/40 && c.table.Rows[r][label] != nil {
+			if label >= 0 && to-from > float64(count)/40 && c.table.Rows[r][label] != nil {
 				l.names = append(l.names, namedSpan{begin + from*width, begin + to*width, c.text(r, label), colors[k]})
 			}
 		}

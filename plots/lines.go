@@ -73,9 +73,6 @@ func lines(c *chart) error {
 	}
 	for i, col := range c.theme.colors(known) {
 		curves[i].color = col
-		if roleOf(known[i]) == idle {
-			curves[i].color = c.theme.axis // what is pale as an area cannot be seen as a line
-		}
 	}
 
 	p := c.plot
@@ -110,7 +107,7 @@ func lines(c *chart) error {
 	if len(curves) > 1 {
 		for i := range curves {
 			curves[i].name = fit(sty, curves[i].name, 150*px)
-			c.right = max(c.right, sty.Width(curves[i].name)+8*px)
+			c.right = max(c.right, sty.Width(curves[i].name)+11*px+swatch)
 		}
 	}
 	c.add(func(dc draw.Canvas, x, y func(float64) vg.Length) {
@@ -133,7 +130,12 @@ func lines(c *chart) error {
 		}
 		spread(ys, 13*px, dc.Min.Y, dc.Max.Y)
 		for i, k := range byHeight {
-			c.write(dc, label{text: k.name, x: dc.Max.X + 6*px, y: ys[i], yAlign: -.5, color: k.color, size: 11.5, bold: false})
+			line := draw.LineStyle{Color: k.color, Width: 2.5 * px}
+			if k.limit {
+				line.Dashes = dashes
+			}
+			dc.StrokeLine2(line, dc.Max.X+5*px, ys[i], dc.Max.X+5*px+swatch, ys[i])
+			c.write(dc, label{text: k.name, x: dc.Max.X + 9*px + swatch, y: ys[i], yAlign: -.5, color: c.theme.text, size: 11.5})
 		}
 	})
 	return nil
@@ -199,7 +201,7 @@ func (c *chart) drawCurve(dc draw.Canvas, k curve, x, y func(float64) vg.Length,
 		}
 		pts = append(pts, pt)
 	}
-	dc.StrokeLines(line, dc.ClipLinesXY(pts)...)
+	c.part(k.name, func() { dc.StrokeLines(line, dc.ClipLinesXY(pts)...) })
 	if dots {
 		for _, pt := range pts {
 			dc.DrawGlyph(draw.GlyphStyle{Color: k.color, Radius: 3 * px, Shape: draw.CircleGlyph{}}, pt)

@@ -111,7 +111,7 @@ func matrix(c *chart) error {
 	default:
 		p.X.Tick.Marker = thin(across, func(i int) float64 { return float64(i) + .5 }, cellWidth, widest.Dots(dpi)+6, 200*px)
 	}
-	p.Y.Tick.Marker = thin(down, func(i int) float64 { return float64(ny-i) - .5 }, side, 13, 260*px)
+	p.Y.Tick.Marker = thin(down, func(i int) float64 { return float64(ny-i) - .5 }, side, 13, c.nameRoom())
 	c.yTitle = fmt.Sprintf("rows: %s; columns: %s; number: %s", c.fig.Series, c.fig.X, c.fig.Y[0])
 	unit := c.unit(weight)
 	numbers := cellWidth >= 44 && side >= 14
@@ -129,7 +129,7 @@ func matrix(c *chart) error {
 					continue
 				}
 				col := c.theme.shade(math.Sqrt(v / top))
-				fill(dc, col, x0, y0, x1-gap, y1-gap)
+				c.part(fmt.Sprintf("%s, %s: %s %s", down[j], across[i], number(v, 0, unit), c.fig.Y[0]), func() { fill(dc, col, x0, y0, x1-gap, y1-gap) })
 				if numbers {
 					c.write(dc, label{text: number(v, 0, unit), x: (x0 + x1 - gap) / 2, y: (y0 + y1 - gap) / 2, xAlign: -.5, yAlign: -.5, color: c.theme.on(col)})
 				}
@@ -158,7 +158,7 @@ func (c *chart) scaleKeys(top float64, unit analysis.Unit, share func(float64) f
 			if p := math.Pow(10, math.Floor(math.Log10(v))); p > 0 {
 				v = math.Round(v/p) * p
 			}
-			if unit == analysis.Count {
+			if unit == analysis.Count && top >= 5 {
 				v = max(v, 1)
 			}
 		}

@@ -13,11 +13,11 @@ func Color(name string, inDark bool) (fill, text string, ok bool) {
 		th = &dark
 	}
 	r := roleOf(name)
-	css := func(c color.Color) string {
-		v := c.(color.NRGBA)
-		return fmt.Sprintf("#%02x%02x%02x", v.R, v.G, v.B)
+	ok = r != none
+	if !ok {
+		r = plain
 	}
-	return css(th.roles[max(r, user)]), css(th.on(th.roles[max(r, user)])), r != none
+	return css(th.roles[r]), css(th.on(th.roles[r])), ok
 }
 
 // Colors are the colours of series of these names in one picture, as CSS has them.
@@ -27,8 +27,12 @@ func Colors(names []string, inDark bool) (out []string) {
 		th = &dark
 	}
 	for _, c := range th.colors(names) {
-		v := c.(color.NRGBA)
-		out = append(out, fmt.Sprintf("#%02x%02x%02x", v.R, v.G, v.B))
+		out = append(out, css(c))
 	}
 	return out
+}
+
+func css(c color.Color) string {
+	v := c.(color.NRGBA)
+	return fmt.Sprintf("#%02x%02x%02x", v.R, v.G, v.B)
 }

@@ -64,6 +64,10 @@ var marks = map[analysis.Mark]mark{
 	analysis.Stems:     stems,
 	analysis.Points:    points,
 	analysis.Flame:     flame,
+
+	analysis.Panels:     panels,
+	analysis.Goroutines: goroutines,
+	analysis.Graph:      graph,
 }
 
 // noData says why there is nothing to draw.

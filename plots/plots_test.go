@@ -74,6 +74,31 @@ var examples = map[string]example{
 			[]any{"main.main", "waiting", "main.main:9", int64(10 * ms)}, []any{"main.handle", "running", nil, int64(10 * ms)},
 			[]any{"main.handle", "waiting", "main.get:5", int64(15 * ms)}, []any{"main.handle", "waiting", "main.put:7", int64(5 * ms)}),
 	},
+	"flame-stacks": {
+		analysis.Figure{Mark: analysis.Flame, X: "samples", Y: []string{"1", "2", "3"}, Series: "code", Title: "Most samples are in main.spin"},
+		table("samples:count, code:text, 1:text, 2:text, 3:text",
+			[]any{int64(0), "user", "main.main", nil, nil}, []any{int64(6), "user", "main.main", "main.spin", nil}, []any{int64(2), "runtime", "main.main", "runtime.mallocgc", nil}),
+	},
+	"panels": {
+		analysis.Figure{Mark: analysis.Panels, X: "at", Y: []string{"running", "calls", "GOMAXPROCS"}, Title: "Two ran at once"},
+		table("at:moment, running:count, calls:count, GOMAXPROCS:count", []any{0 * ms, 1.5, int64(0), 4.}, []any{20 * ms, 2., int64(3), 4.}, []any{40 * ms, 1., int64(0), 4.}, []any{60 * ms, 1., int64(0), 4.}, []any{80 * ms, 2., int64(0), 4.}),
+	},
+	"goroutines": {
+		analysis.Figure{Mark: analysis.Goroutines, X: "from", End: "to", Series: "goroutine", Y: []string{"state", "woken by"}, Title: "G 2 waits for 40 ms until G 1 wakes it"},
+		table("goroutine:text, from:moment, to:moment, state:text, woken by:text",
+			[]any{"main.hold, G 1", 10 * ms, 50 * ms, "running", nil}, []any{"main.wait, G 2", 10 * ms, 50 * ms, "held up", "main.hold, G 1"}, []any{"main.wait, G 2", 50 * ms, 60 * ms, "running", nil}),
+	},
+	"graph": {
+		analysis.Figure{Mark: analysis.Graph, X: "from", End: "to", Y: []string{"share"}, Series: "state", Title: "main.get waits for main.put, which sleeps"},
+		table("from:text, to:text, state:text, share:ratio",
+			[]any{"main.get waits at main.get:5", "main.put waits at main.put:9", "blocked", .75}, []any{"main.get waits at main.get:5", "main.list runs", "running", .2},
+			[]any{"main.put waits at main.put:9", "asleep at main.put:11", "asleep", 1.}, []any{"main.put waits at main.put:9", "main.get waits at main.get:5", "blocked", .1}),
+	},
+	"queues": {
+		analysis.Figure{Mark: analysis.HeatTime, X: "begin", End: "end", Series: "queue", Y: []string{"goroutines"}, Title: "P 0 had a queue of 3"},
+		table("queue:text, begin:moment, end:moment, goroutines:count",
+			[]any{"global", 0 * ms, 50 * ms, .5}, []any{"P 0", 0 * ms, 50 * ms, 3.}, []any{"P 0", 50 * ms, 100 * ms, 1.}),
+	},
 	"histogram": {
 		analysis.Figure{Mark: analysis.HistBars, X: "from", End: "to", Y: []string{"count"}, Title: "Calls took 1 µs to 64 µs",
 			Refs: []analysis.Ref{{Axis: "x", Value: 20_000, Label: "20 µs"}}},

@@ -6,6 +6,8 @@ import (
 
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
+
+	"github.com/tracelens/tracelens/analysis"
 )
 
 // points draws a dot for each row at its moment X and its value Y[0], on a log axis, in the
@@ -45,6 +47,7 @@ func points(c *chart) error {
 			c.keys = append(c.keys, key{name: n, color: colors[i]})
 		}
 	}
+	c.bands()
 	c.grid(false, true)
 	c.refs()
 	c.add(func(dc draw.Canvas, x, y func(float64) vg.Length) {
@@ -54,7 +57,9 @@ func points(c *chart) error {
 				a, ok1 := c.num(r, at)
 				v, ok2 := c.num(r, value)
 				if mid := x(a); ok1 && ok2 && v > 0 && mid >= dc.Min.X && mid <= dc.Max.X {
-					fill(dc, colors[i], mid-half, y(v)-half, mid+half, y(v)+half)
+					c.part(fmt.Sprintf("%s: %s at %s", n, number(v, 0, c.unit(value)), analysis.FormatMoment(int64(a))), func() {
+						fill(dc, colors[i], mid-half, y(v)-half, mid+half, y(v)+half)
+					})
 				}
 			}
 		}

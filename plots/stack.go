@@ -5,12 +5,15 @@ import (
 
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
+
+	"github.com/tracelens/tracelens/analysis"
 )
 
 // A stack is values of several series over the same spans of time, drawn on top
 // of each other.
 type stack struct {
 	hairs  bool // a span is at least a px wide, where nothing follows at once
+	unit   analysis.Unit
 	names  []string
 	colors []color.Color
 	spans  []span
@@ -42,10 +45,62 @@ func (s *stack) top() (most float64) {
 	return most
 }
 
+// coarsen draws together what is thinner than a width: each part has its share of the time
+// in which anything is known.
+func (s *stack) coarsen(width float64) {
+	var spans []span
+	values := make([][]float64, len(s.values))
+	for i := 0; i < len(s.spans); {
+		first := i
+		for i++; i < len(s.spans) && s.spans[i].to-s.spans[first].from <= width*1.0001 && s.spans[i].from-s.spans[i-1].to < width/8; i++ {
+		}
+		all := 0.0
+		for _, sp := range s.spans[first:i] {
+			all += sp.to - sp.from
+		}
+		spans = append(spans, span{s.spans[first].from, s.spans[i-1].to, s.spans[first].row})
+		for k := range values {
+			sum := 0.0
+			for j := first; j < i; j++ {
+				sum += s.values[k][j] * (s.spans[j].to - s.spans[j].from)
+			}
+			if all > 0 {
+				sum /= all
+			}
+			values[k] = append(values[k], sum)
+		}
+	}
+	s.spans, s.values = spans, values
+}
+
+// mean of a series over the time of all spans.
+func (s *stack) mean(k int) float64 {
+	sum, all := 0.0, 0.0
+	for i, sp := range s.spans {
+		sum += s.values[k][i] * (sp.to - sp.from)
+		all += sp.to - sp.from
+	}
+	if all == 0 {
+		return 0
+	}
+	return sum / all
+}
+
+// drawStack draws a stack, whose parts say what they are on average.
+func (c *chart) drawStack(dc draw.Canvas, s *stack, who string, x, y func(float64) vg.Length) {
+	s.draw(dc, x, y, func(k int, fill func()) {
+		title := s.names[k] + ": " + number(s.mean(k), 0, s.unit) + " on average"
+		if who != "" {
+			title = who + ", " + title
+		}
+		c.part(title, fill)
+	})
+}
+
 // draw fills each series from the ground up to the sum with those below it, the
 // highest first: so neighbours have no seam between them, and a series is one
 // path however many spans it has.
-func (s *stack) draw(dc draw.Canvas, x, y func(float64) vg.Length) {
+func (s *stack) draw(dc draw.Canvas, x, y func(float64) vg.Length, part func(k int, fill func())) {
 	sum := make([]float64, len(s.spans))
 	for _, v := range s.values {
 		for i := range sum {
@@ -54,7 +109,7 @@ func (s *stack) draw(dc draw.Canvas, x, y func(float64) vg.Length) {
 	}
 	for k := len(s.values) - 1; k >= 0; k-- {
 		if anyOf(s.values[k]) {
-			s.fill(dc, s.colors[k], sum, x, y)
+			part(k, func() { s.fill(dc, s.colors[k], sum, x, y) })
 		}
 		for i := range sum {
 			sum[i] -= s.values[k][i]

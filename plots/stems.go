@@ -5,6 +5,8 @@ import (
 
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
+
+	"github.com/tracelens/tracelens/analysis"
 )
 
 // stems draws a vertical bar at each moment X, stacked of the value columns. A
@@ -67,7 +69,9 @@ func stems(c *chart) error {
 			}
 			for k, col := range cols {
 				if v, ok := c.num(m.row, col); ok && v > 0 {
-					fill(dc, colors[k], max(mid-half, dc.Min.X), y(ground), min(mid+half, dc.Max.X), y(ground+v))
+					c.part(fmt.Sprintf("%s: %s at %s", c.fig.Y[k], number(v, 0, unit), analysis.FormatMoment(int64(m.from))), func() {
+						fill(dc, colors[k], max(mid-half, dc.Min.X), y(ground), min(mid+half, dc.Max.X), y(ground+v))
+					})
 					ground += v
 				}
 			}

@@ -4,49 +4,7 @@ import (
 	"image/color"
 	"math"
 	"slices"
-	"strings"
 )
-
-// A role is what a series means. A role has the same colour in every chart.
-type role int
-
-const (
-	none role = iota
-	user
-	system
-	gcWorker
-	assist
-	syscall
-	scheduler
-	idle
-	stw
-	stopping // the world is being stopped
-	limit    // what the others are held against: GOMAXPROCS, the heap goal
-	waiting  // runnable, but on no P
-	gcIdle   // GC work on Ps that nobody else wanted
-	held     // a goroutine that waits for something
-	roleCount
-)
-
-// roles are the words by which series are known, in lower case.
-var roles = map[string]role{
-	"user": user, "running": user, "heap": user,
-	"system": system, "runtime": system,
-	"gc worker": gcWorker, "gcworker": gcWorker, "workers": gcWorker, "dedicated worker": gcWorker, "fractional worker": gcWorker, "mark": gcWorker,
-	"idle workers": gcIdle, "idle worker": gcIdle,
-	"assist": assist, "mark assist": assist, "gcassist": assist, "assists": assist,
-	"syscall": syscall, "system call": syscall, "calls": syscall,
-	"scheduler": scheduler,
-	"idle":      idle, "idle ps": idle, "no p": idle,
-	"stw": stw, "stopped": stw, "gc stopped": stw, "pauses": stw,
-	"sweep termination stw": stw, "mark termination stw": stw,
-	"stopping": stopping, "gc stopping": stopping,
-	"gomaxprocs": limit, "goal": limit,
-	"runnable": waiting,
-	"waiting":  held, "held up": held, "blocked": held,
-}
-
-func roleOf(name string) role { return roles[strings.ToLower(name)] }
 
 // A theme is the colours of a picture. Those of the roles go back to Okabe and
 // Ito, "Color Universal Design" (2008), which people with any colour vision tell
@@ -65,28 +23,21 @@ func rgb(hex uint32) color.Color {
 
 var light = theme{
 	back: rgb(0xFFFFFF), text: rgb(0x1B1F24), weak: rgb(0x57606A), axis: rgb(0x8C959F), grid: rgb(0xE4E7EB),
-	roles: [...]color.Color{
-		user: rgb(0x0072B2), system: rgb(0x7CC4EE), gcWorker: rgb(0xC8500A), assist: rgb(0xF0B032),
-		syscall: rgb(0x009E73), scheduler: rgb(0xDC8FBD), idle: rgb(0xE6E9ED), stw: rgb(0x111418),
-		stopping: rgb(0x959CA4), limit: rgb(0x1B1F24), waiting: rgb(0xD55E00), gcIdle: rgb(0xE9B795), held: rgb(0x8A4FA3),
-	},
-	series: []color.Color{rgb(0x0072B2), rgb(0xE69F00), rgb(0x009E73), rgb(0xD55E00), rgb(0x56B4E9), rgb(0xA8508A), rgb(0x7A6A00), rgb(0x57606A)},
+	roles:  roleColors(false),
+	series: []color.Color{rgb(0x265B9B), rgb(0xDE9512), rgb(0x1E8B68), rgb(0xF36647), rgb(0x5AADDB), rgb(0x832A5B), rgb(0x7A6C00), rgb(0x6F7991)},
 	ramp:   []color.Color{rgb(0xDCEBF7), rgb(0x8CBFE3), rgb(0x3A83BD), rgb(0x08336B)},
 }
 
 var dark = theme{
 	back: rgb(0x14181D), text: rgb(0xE6EAEE), weak: rgb(0x9BA5B0), axis: rgb(0x6A737D), grid: rgb(0x2A3138),
-	roles: [...]color.Color{
-		user: rgb(0x2E86CC), system: rgb(0xA9DBF7), gcWorker: rgb(0xD9601F), assist: rgb(0xFFCB5C),
-		syscall: rgb(0x1AA97D), scheduler: rgb(0xE29AC6), idle: rgb(0x2F3740), stw: rgb(0xFFFFFF),
-		stopping: rgb(0x929BA5), limit: rgb(0xE6EAEE), waiting: rgb(0xF2803A), gcIdle: rgb(0x8A5A3C), held: rgb(0xB184E6),
-	},
-	series: []color.Color{rgb(0x3D9BDB), rgb(0xF2B63C), rgb(0x2EBD94), rgb(0xF2803A), rgb(0x8FD0F5), rgb(0xD184B8), rgb(0xC9B93A), rgb(0x9BA5B0)},
+	roles:  roleColors(true),
+	series: []color.Color{rgb(0x58B6FE), rgb(0xFFBF64), rgb(0x47A172), rgb(0xDF773A), rgb(0xB7D7FF), rgb(0xBF7DB8), rgb(0xBCB200), rgb(0xA9AFB0)},
 	ramp:   []color.Color{rgb(0x123A5E), rgb(0x2C75AF), rgb(0x74B4E6), rgb(0xF0F8FF)},
 }
 
 // colors gives each series its colour: that of its role, or the next that is
-// unlike any other of the chart.
+// unlike any other of the chart. Those that are too many to be told apart are plain, as one
+// alone is.
 func (th *theme) colors(names []string) []color.Color {
 	out := make([]color.Color, len(names))
 	for i, n := range names {
@@ -94,27 +45,40 @@ func (th *theme) colors(names []string) []color.Color {
 			out[i] = th.roles[r]
 		}
 	}
+	if len(names) == 1 && out[0] == nil {
+		return []color.Color{th.roles[plain]}
+	}
 	next := 0
 	for i := range out {
-		for ; out[i] == nil && next < len(th.series); next++ {
-			if c := th.series[next]; !slices.ContainsFunc(out, func(o color.Color) bool { return o != nil && near(o, c) }) {
+		for ; out[i] == nil && next < 2*len(th.series); next++ {
+			c := th.series[next%len(th.series)]
+			if next >= len(th.series) { // once more, paler
+				out[i] = mix(c, th.back, .5)
+				continue
+			}
+			if !slices.ContainsFunc(out, func(o color.Color) bool { return o != nil && near(o, c) }) {
 				out[i] = c
 			}
 		}
-		if out[i] == nil { // more series than colours can tell apart
-			out[i] = th.series[i%len(th.series)]
+		if out[i] == nil {
+			out[i] = th.roles[plain]
 		}
 	}
 	return out
+}
+
+// mix is the colour that lies share of the way from a to b.
+func mix(a, b color.Color, share float64) color.Color {
+	x, y := a.(color.NRGBA), b.(color.NRGBA)
+	m := func(a, b uint8) uint8 { return uint8(math.Round(float64(a) + (float64(b)-float64(a))*share)) }
+	return color.NRGBA{m(x.R, y.R), m(x.G, y.G), m(x.B, y.B), 255}
 }
 
 // shade is the ramp's colour for v of 0…1.
 func (th *theme) shade(v float64) color.Color {
 	at := min(max(v, 0), 1) * float64(len(th.ramp)-1)
 	i := min(int(at), len(th.ramp)-2)
-	a, b := th.ramp[i].(color.NRGBA), th.ramp[i+1].(color.NRGBA)
-	mix := func(a, b uint8) uint8 { return uint8(math.Round(float64(a) + (float64(b)-float64(a))*(at-float64(i)))) }
-	return color.NRGBA{mix(a.R, b.R), mix(a.G, b.G), mix(a.B, b.B), 255}
+	return mix(th.ramp[i], th.ramp[i+1], at-float64(i))
 }
 
 // on is the colour of text upon c.

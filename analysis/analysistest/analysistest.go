@@ -53,6 +53,7 @@ func Report(t testing.TB, path string, analyzers ...*analysis.Analyzer) *analysi
 	if err != nil {
 		t.Fatalf("%s: %v", path, err)
 	}
+	rep.Unpack()
 	faults := Check(rep)
 	if _, done := accounted.LoadOrStore(path, true); !done {
 		a := NewAccounts()
@@ -134,7 +135,9 @@ func Law(t *testing.T, path string, analyzers []*analysis.Analyzer) {
 
 func report(t *testing.T, tr *parse.Trace, p *analysis.Partial, analyzers []*analysis.Analyzer) []byte {
 	t.Helper()
-	b, err := json.MarshalIndent(analysis.Conclude(tr, "law", p, analyzers, nil), "", " ")
+	rep := analysis.Conclude(tr, "law", p, analyzers, nil)
+	rep.Unpack()
+	b, err := json.MarshalIndent(rep, "", " ")
 	if err != nil {
 		t.Fatal(err)
 	}

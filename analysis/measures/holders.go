@@ -2,6 +2,7 @@ package measures
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/internal/say"
@@ -19,10 +20,13 @@ var Holders = &analysis.Analyzer{
 		{ID: "hold.waited", Unit: analysis.NS, Polarity: analysis.Lower, Clock: analysis.GTime, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "time that goroutines waited for another"},
 		{ID: "hold.{running,runnable,waiting,call,unstarted,unknown}", Unit: analysis.NS, Polarity: analysis.Neutral, Clock: analysis.Wall, Confidence: analysis.Measured, Scale: analysis.Sum, Doc: "of hold.time, by what the goroutine did that ended the first of the waits; unknown: no goroutine ended it, or more happened since than is kept"},
 	},
-	Figures: []analysis.FigureDef{{Name: "holders.places", Doc: "what holds up goroutines that wait for others, by place"}},
-	Kinds:   parse.KindsOf(parse.KindHold),
-	New:     func() analysis.Collector { return &HoldersFold{stalls: sketch.NewTop[stall](64)} },
-	Run:     runHolders,
+	Figures: []analysis.FigureDef{
+		{Name: "holders.places", Doc: "what holds up goroutines that wait for others, by place"},
+		{Name: "holders.graph", Doc: "who waits where for whom, and what that one does"},
+	},
+	Kinds: parse.KindsOf(parse.KindHold),
+	New:   func() analysis.Collector { return &HoldersFold{stalls: sketch.NewTop[stall](64)} },
+	Run:   runHolders,
 }
 
 // HoldersFold holds the time in which goroutines waited for one another, by place, by
@@ -284,6 +288,14 @@ func runHolders(p *analysis.Pass) error {
 	p.Table(holdersTable(h))
 	figure := holdersFigure(p, h)
 	p.Table(figure)
+	p.Table(worstTable(p, h))
+	graph := graphTable(h)
+	p.Table(graph)
+	if len(graph.Rows) > 0 {
+		p.Figure(analysis.Figure{
+			Name: graph.Name, Title: holdersTitle(p, h), Mark: analysis.Graph, Table: graph.Name, X: "from", End: "to", Y: []string{"share"}, Series: "state",
+		})
+	}
 	if len(figure.Rows) > 0 {
 		p.Figure(analysis.Figure{
 			Name: "holders.places", Title: holdersTitle(p, h), Mark: analysis.Bars, Table: figure.Name, X: "place",
@@ -402,5 +414,6 @@ func (p *HeldPart) column() int {
 func holdersTitle(p *analysis.Pass, h *HeldPlaces) string {
 	place := h.Places[0]
 	c := h.Chain(place)
-	return fmt.Sprintf("Most waiting: %s, %s of the time; root: %s", say.Brief(place.Label), analysis.FormatRatio(say.Ratio(place.Held, p.Trace.Duration())), c.Root.Kind)
+	at, _, _ := strings.Cut(place.Label, " (")
+	return fmt.Sprintf("Most waiting: %s, %s of the time; root: %s", say.Brief(at), analysis.FormatRatio(say.Ratio(place.Held, p.Trace.Duration())), c.Root.Kind)
 }

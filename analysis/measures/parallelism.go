@@ -29,6 +29,7 @@ var Parallelism = &analysis.Analyzer{
 	Figures: []analysis.FigureDef{
 		{Name: "parallelism.profile", Doc: "how many user goroutines ran at once"},
 		{Name: "parallelism.runnable", Doc: "how many user goroutines were runnable at once"},
+		{Name: "parallelism.threads", Doc: "threads at work over time: on a P, and in calls"},
 		{Name: "parallelism.time", Doc: "running and runnable user goroutines, idle Ps and GOMAXPROCS over time", Always: .8, From: []analysis.From{{Metric: "goroutines.runnable.mean", Value: 1}}},
 	},
 }
@@ -45,6 +46,8 @@ const (
 	overProcs
 	OverTime      // weight 1
 	OverSaturated // weight 1 while saturated
+	overThreads   // threads on a P
+	overCalls     // threads in calls
 	numOver
 )
 
@@ -72,15 +75,19 @@ const (
 // a CPU quota is refilled at a fixed phase.
 type Holes struct {
 	N, NS, Waits int64 // waits: ns × runnable user goroutines
-	Phases       [HolePhases]int64
+	Phases       [HolePhases]Phase
 }
 
-func (h *Holes) add(o *Holes) {
+// A Phase is the holes that end in one part of the period.
+type Phase struct{ N, NS int64 }
+
+func (h *Holes) Add(o *Holes) {
 	h.N += o.N
 	h.NS += o.NS
 	h.Waits += o.Waits
-	for i, n := range o.Phases {
-		h.Phases[i] += n
+	for i, p := range o.Phases {
+		h.Phases[i].N += p.N
+		h.Phases[i].NS += p.NS
 	}
 }
 
@@ -167,6 +174,7 @@ func (f *ParallelismFold) Event(e *parse.Event) {
 	f.wasted.Add(from, to, waste > 0 && !iv.STW, waste)
 	f.stalled.Add(from, to, min(idle, ready) > 0 && !iv.STW, min(idle, ready))
 	f.bursts.Add(from, to, ready >= burstPerProc*procs && procs > 0, ready)
+	calls := int64(iv.User[parse.GoSyscall] + iv.Runtime[parse.GoSyscall])
 	if row := f.over.Within(from, to); row != nil {
 		row := (*[numOver]int64)(row)
 		row[overRunning] += running * held
@@ -175,8 +183,10 @@ func (f *ParallelismFold) Event(e *parse.Event) {
 		row[overProcs] += int64(iv.Procs) * held
 		row[OverTime] += held
 		row[OverSaturated] += saturated * held
+		row[overThreads] += threadsOnP(iv) * held
+		row[overCalls] += calls * held
 	} else {
-		f.over.AddSpans(from, to, []int64{running, runnable, idle, int64(iv.Procs), 1, saturated})
+		f.over.AddSpans(from, to, []int64{running, runnable, idle, int64(iv.Procs), 1, saturated, threadsOnP(iv), calls})
 	}
 	if held >= holeMin && !iv.STW && !iv.Switch {
 		f.hole(iv, from, to, ready)
@@ -192,12 +202,12 @@ func (f *ParallelismFold) hole(iv *parse.Interval, from, to, ready int64) {
 		return
 	}
 	h := Holes{N: 1, NS: to - from, Waits: ready * (to - from)}
-	h.Phases[to%holePeriod*HolePhases/holePeriod]++
+	h.Phases[to%holePeriod*HolePhases/holePeriod] = Phase{1, h.NS}
 	class := 0
 	if h.NS >= holeLong {
 		class = 1
 	}
-	f.holes[class].add(&h)
+	f.holes[class].Add(&h)
 	f.worstHole.Add(sketch.Key{Value: h.NS, Time: from}, holeBusy(busy))
 }
 
@@ -285,7 +295,7 @@ func (f *ParallelismFold) Merge(next analysis.Collector) {
 	f.stalled.Merge(o.stalled)
 	f.bursts.Merge(o.bursts)
 	for i := range f.holes {
-		f.holes[i].add(&o.holes[i])
+		f.holes[i].Add(&o.holes[i])
 	}
 	f.worstHole.Merge(o.worstHole)
 }
@@ -327,6 +337,7 @@ func runParallelism(p *analysis.Pass) error {
 	parallelismRunnable(p, f, wall)
 	parallelismShares(p, f, wall, length)
 	parallelismOver(p, f)
+	parallelismThreads(p, f)
 	return nil
 }
 
@@ -435,7 +446,37 @@ func parallelismOver(p *analysis.Pass, f *ParallelismFold) {
 	p.Table(t)
 	p.Figure(analysis.Figure{
 		Name: "parallelism.time", Title: fmt.Sprintf("On average %s user goroutines ran, %s were runnable, and %s Ps were idle", MeanCount(WeightedMean(f.running)), MeanCount(WeightedMean(f.runnable)), MeanCount(WeightedMean(f.idle))),
-		Mark: analysis.Line, Table: t.Name, X: "at", Y: y[:],
+		Mark: analysis.Panels, Table: t.Name, X: "at", Y: y[:],
+	})
+}
+
+// threadsOnP is how many Ps have a thread that is not in a call.
+func threadsOnP(iv *parse.Interval) int64 {
+	p := &iv.P
+	return int64(p[parse.ProcScheduler] + p[parse.ProcUser] + p[parse.ProcSystem] + p[parse.ProcWorker] + p[parse.ProcAssist] + p[parse.ProcStopper])
+}
+
+// parallelismThreads gives the mean count of threads at work over time. Those at rest are
+// not in the trace.
+func parallelismThreads(p *analysis.Pass, f *ParallelismFold) {
+	t := &analysis.Table{
+		Name: "parallelism.threads", Title: "threads at work over time: those on a P are running, the others in system calls or C; mean counts", N: f.n, Detail: true,
+		Columns: []analysis.Column{{Name: "at", Unit: analysis.Moment}, {Name: "running", Unit: analysis.Count}, {Name: "in calls", Unit: analysis.Count}},
+	}
+	var wall, threads, calls int64
+	for b := range f.over.Len() {
+		ns := f.over.At(b, OverTime)
+		if ns == 0 {
+			continue
+		}
+		at := max(f.over.Start()+int64(b)*f.over.Width(), int64(p.Trace.From))
+		t.Add(p.Rel(parse.Time(at)), float64(f.over.At(b, overThreads))/float64(ns), float64(f.over.At(b, overCalls))/float64(ns))
+		wall, threads, calls = wall+ns, threads+f.over.At(b, overThreads), calls+f.over.At(b, overCalls)
+	}
+	p.Table(t)
+	p.Figure(analysis.Figure{
+		Name: t.Name, Title: fmt.Sprintf("On average %s threads were on a P, %s in calls", MeanCount(say.Ratio(threads, wall)), MeanCount(say.Ratio(calls, wall))),
+		Mark: analysis.Area, Table: t.Name, X: "at", Y: []string{"running", "in calls"},
 	})
 }
 

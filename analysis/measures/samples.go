@@ -2,7 +2,11 @@ package measures
 
 import (
 	"cmp"
+	"fmt"
+	"maps"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/internal/say"
@@ -15,8 +19,11 @@ var Samples = &analysis.Analyzer{
 	Name:  "samples",
 	Doc:   say.Page(pages, "samples"),
 	Kinds: parse.KindsOf(parse.KindSample),
-	New:   func() analysis.Collector { return make(SamplesFold) },
-	Run:   runSamples,
+	Figures: []analysis.FigureDef{
+		{Name: "samples.flame", Doc: "CPU samples by stack", Always: .95},
+	},
+	New: func() analysis.Collector { return make(SamplesFold) },
+	Run: runSamples,
 }
 
 // SamplesFold counts samples by stack; those of threads without a goroutine have stack 0.
@@ -92,8 +99,113 @@ func runSamples(p *analysis.Pass) error {
 	}
 	t.Limit(20)
 	p.Table(t)
+	if !p.Brief() {
+		flame := f.flame(p, n)
+		p.Table(flame)
+		p.Figure(analysis.Figure{
+			Name: flame.Name, Title: fmt.Sprintf("Of %s most, %s, are in %s itself", say.Counted(n, "sample", "samples"), analysis.FormatRatio(say.Ratio(funcs[0].flat, n)), say.Brief(parse.CleanFunc(funcs[0].name))),
+			Mark: analysis.Flame, Table: flame.Name, X: "samples", Y: flameLevels(), Series: "code",
+		})
+	}
 	p.Say("%s of a CPU profile; most in %s (%s by itself)", say.Counted(n, "sample", "samples"), funcs[0].name, analysis.FormatRatio(say.Ratio(funcs[0].flat, n)))
 	return nil
+}
+
+const (
+	// flameDepth is how many frames of a stack are drawn, from its entry function on.
+	flameDepth = 24
+	// flameShare: a frame in fewer samples is drawn together with what else its caller calls.
+	flameShare = 1. / 400
+)
+
+// flameLevels are the columns of the frames.
+func flameLevels() (names []string) {
+	for i := range flameDepth {
+		names = append(names, strconv.Itoa(i+1))
+	}
+	return names
+}
+
+// A flameNode is a function called along one way, with what is called from there.
+type flameNode struct {
+	name   string
+	code   string
+	n      int64 // samples in it and what it calls
+	called map[string]*flameNode
+}
+
+func (n *flameNode) call(name, code string) *flameNode {
+	c := n.called[name]
+	if c == nil {
+		c = &flameNode{name: name, code: code, called: make(map[string]*flameNode)}
+		n.called[name] = c
+	}
+	return c
+}
+
+// flame is a row for each way to a function, with the samples that end there, and whose
+// code that is.
+func (f SamplesFold) flame(p *analysis.Pass, n int64) *analysis.Table {
+	root := &flameNode{called: make(map[string]*flameNode)}
+	for stack, s := range f {
+		at := root
+		frames := p.Trace.Stack(stack)
+		for i := range min(len(frames), flameDepth) {
+			name := p.Trace.String(frames[len(frames)-1-i].Func)
+			at = at.call(parse.CleanFunc(name), codeOf(name))
+			at.n += s.N
+		}
+		if len(frames) == 0 {
+			root.call("(no goroutine)", "runtime").n += s.N
+		}
+	}
+	t := &analysis.Table{
+		Name: "samples.flame", Title: "CPU samples by stack, from the entry function down", N: n, Detail: true,
+		Columns: []analysis.Column{{Name: "samples", Unit: analysis.Count}, {Name: "code", Unit: analysis.Text}},
+	}
+	for _, level := range flameLevels() {
+		t.Columns = append(t.Columns, analysis.Column{Name: level, Unit: analysis.Text})
+	}
+	var path []any
+	var walk func(at *flameNode)
+	walk = func(at *flameNode) {
+		rest := at.n
+		called := slices.SortedFunc(maps.Values(at.called), func(a, b *flameNode) int { return cmp.Or(cmp.Compare(b.n, a.n), cmp.Compare(a.name, b.name)) })
+		for _, c := range called {
+			if float64(c.n) < flameShare*float64(n) {
+				continue
+			}
+			rest -= c.n
+			path = append(path, c.name)
+			walk(c)
+			path = path[:len(path)-1]
+		}
+		if len(path) == 0 {
+			if rest == 0 {
+				return
+			}
+			path = []any{"(rarer ones)"}
+			at = &flameNode{code: "other"}
+		}
+		row := append([]any{rest, at.code}, path...)
+		for len(row) < len(t.Columns) {
+			row = append(row, nil)
+		}
+		t.Add(row...)
+	}
+	walk(root)
+	return t
+}
+
+// codeOf says whose code a function is.
+func codeOf(name string) string {
+	switch {
+	case strings.HasPrefix(name, "runtime."), strings.HasPrefix(name, "internal/runtime/"), strings.HasPrefix(name, "runtime/internal/"):
+		return "runtime"
+	case parse.IsStd(name):
+		return "standard library"
+	}
+	return "user"
 }
 
 const NoSamples = "no CPU profile ran with the trace; record with runtime/pprof.StartCPUProfile before trace.Start"

@@ -2,9 +2,11 @@ package measures
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"slices"
 	"sort"
+	"strings"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/internal/say"
@@ -12,138 +14,25 @@ import (
 	"github.com/tracelens/tracelens/parse"
 )
 
-// A Window is a part of a trace, on the trace's clock.
-type Window struct{ From, To parse.Time }
-
 // Spans returns the analyzer that keeps what each P did as it was, span by span, in
-// the windows: at most limit spans in all, shared by their lengths. It is no part of the
+// the windows: at most limit spans in all, those of evidence first. It is no part of the
 // catalogue, since the windows follow from a first report (see Windows). The windows
-// must be in order and apart.
+// must be in order and must not overlap.
 func Spans(windows []Window, limit int) *analysis.Analyzer {
-	var total float64
-	for _, w := range windows {
-		total += float64(w.To - w.From)
-	}
 	return &analysis.Analyzer{
 		Name:  "spans",
 		Doc:   say.Page(pages, "spans"),
 		Kinds: parse.KindsOf(parse.KindProc, parse.KindGoRunnable, parse.KindGoRunning, parse.KindRangeEnd),
 		New: func() analysis.Collector {
-			f := &spansFold{windows: make([]spansWindow, len(windows)), stw: sketch.NewTop[parse.Range](maxBands), gc: sketch.NewTop[parse.Range](maxBands)}
+			f := &spansFold{limit: limit, windows: make([]spansWindow, len(windows)), stw: sketch.NewTop[parse.Range](maxBands), gc: sketch.NewTop[parse.Range](maxBands)}
 			for i, w := range windows {
-				f.windows[i] = spansWindow{Window: w, limit: int(float64(limit) * float64(w.To-w.From) / total), cut: math.MaxInt64}
+				f.windows[i] = spansWindow{Window: w, cut: math.MaxInt64}
 			}
+			f.share()
 			return f
 		},
 		Run: runSpans,
 	}
-}
-
-// Windows returns where a second reading of the trace of a report should keep at most
-// limit spans: the whole of a small trace; else where its findings point to, the graver
-// ones first, and where its worst instances are.
-func Windows(rep *analysis.Report, limit int) []Window {
-	from, to := rep.Trace.From, rep.Trace.To
-	if limit <= 0 || to <= from {
-		return nil
-	}
-	first := rep.Trace.First
-	spans := aboutSpans(rep)
-	if spans <= int64(limit) {
-		return []Window{{first + parse.Time(from), first + parse.Time(to)}}
-	}
-	var ws []Window
-	add := func(begin, length int64) {
-		if len(ws) >= maxWindows || length >= (to-from)/2 {
-			return // all of the trace is no place
-		}
-		ws = append(ws, Window{first + parse.Time(max(begin, from)), first + parse.Time(min(begin+length, to))})
-	}
-	findings := rep.Findings()
-	for i := range 3 { // the first evidence of each, then the second …
-		for _, f := range findings {
-			if i < len(f.Evidence) {
-				add(f.Evidence[i].From, f.Evidence[i].To-f.Evidence[i].From)
-			}
-		}
-	}
-	for i := range 3 {
-		for _, res := range rep.Results {
-			for _, t := range res.Tables {
-				if columns, worst := worstTables[t.Name]; worst && i < len(t.Rows) {
-					at, _ := t.Cell(i, columns.at).(int64)
-					long, _ := t.Cell(i, columns.length).(int64)
-					add(at, long)
-				}
-			}
-		}
-	}
-	if len(ws) == 0 {
-		ws = []Window{{first + parse.Time(from), first + parse.Time(to)}}
-	}
-	ws = apart(ws)
-	// All together as long as holds that many spans, the long ones cut; and each with
-	// what is around it, more where there is room.
-	budget := float64(to-from) * float64(limit) / float64(spans)
-	longest, more := float64(to-from), 1.0
-	length := func(w Window) int64 { return int64(min(more*(1.5*float64(w.To-w.From)+100_000), longest)) }
-	all := func() (sum float64) {
-		for _, w := range ws {
-			sum += float64(length(w))
-		}
-		return sum
-	}
-	more = max(budget/all()/2, 1) // findings are where more happens than elsewhere
-	for all() > budget {
-		longest *= .9
-	}
-	for i, w := range ws {
-		l := length(w)
-		before := more * float64(int64(w.To-w.From)/4+50_000)
-		begin := max(int64(w.From-first)-min(l/6, int64(before)), from)
-		ws[i] = Window{first + parse.Time(begin), first + parse.Time(min(begin+l, to))}
-	}
-	return apart(ws)
-}
-
-// aboutSpans is about how many spans the Ps of a trace have, rather too many: a run of
-// a goroutine, a call, a wake-up of a P and a mark assist each end two, an event at
-// most as many.
-func aboutSpans(rep *analysis.Report) int64 {
-	most, n := 2*rep.Trace.Events, int64(0)
-	for _, id := range []string{"sched.starts", "syscall.count", "procs.wakeups", "gc.assist.count"} {
-		m, ok := rep.Metrics[id]
-		if !ok {
-			return most
-		}
-		n += 2 * int64(m.Value)
-	}
-	return min(most, n+n/10+1000)
-}
-
-// apart joins windows that touch, and puts them in order.
-func apart(ws []Window) []Window {
-	slices.SortFunc(ws, func(a, b Window) int { return cmp.Compare(a.From, b.From) })
-	out := ws[:0]
-	for _, w := range ws {
-		if n := len(out); n > 0 && w.From <= out[n-1].To {
-			out[n-1].To = max(out[n-1].To, w.To)
-			continue
-		}
-		out = append(out, w)
-	}
-	return out
-}
-
-// maxWindows is among how many windows the spans are shared.
-const maxWindows = 48
-
-// worstTables are tables of worst instances: which columns say when one was.
-var worstTables = map[string]struct{ at, length string }{
-	"latency.worst":    {"at", "wait"},
-	"stw.worst":        {"at", "total"},
-	"preemption.worst": {"start", "length"},
-	"gc.cycles":        {"at", "mark"},
 }
 
 // maxBands is how many stops of the world and how many GC cycles are given, the
@@ -151,16 +40,19 @@ var worstTables = map[string]struct{ at, length string }{
 const maxBands = 512
 
 type spansFold struct {
+	limit   int
 	windows []spansWindow
 	stw, gc *sketch.Top[parse.Range]
 }
 
-// A spansWindow has the first spans that end in it, up to its limit. The one beyond
+// A spansWindow has the first spans that end in it. Where it is cut, the one beyond
 // ends what is exact: after it come only those that were open then.
 type spansWindow struct {
 	Window
-	limit  int
-	cut    parse.Time // the end of the first span beyond the limit
+	spans  int        // that there were
+	most   int        // of them that may be kept; see share
+	whole  int        // of procs, those before the cut
+	cut    parse.Time // the end of the first span that is left out
 	procs  []keptSpan
 	starts []goStart
 	stops  []goStop
@@ -168,40 +60,52 @@ type spansWindow struct {
 
 // A keptSpan is a P in one state with one goroutine.
 type keptSpan struct {
-	p        parse.ProcID
 	from, to parse.Time
+	g        parse.GoID
+	p        parse.ProcID
+	fn       parse.StringID
 	state    parse.ProcState
 	mode     parse.Mode
-	g        parse.GoID
-	fn       parse.StringID
 	taker    parse.Taker
 }
 
 // A goStart is a goroutine that begins to run on a P, and how it came there.
 type goStart struct {
-	p             parse.ProcID
-	at            parse.Time
-	g             parse.GoID
-	ready         parse.Ready
+	onP
+	g, waker      parse.GoID
 	wait          int64 // ns
-	partial       bool  // it waited before the trace began
-	origin        parse.Origin
+	blockedBefore int64 // ns; 0 if not seen
 	victim, home  parse.ProcID
-	waker         parse.GoID
 	wakerStack    parse.StackID
 	blockedOn     parse.StringID
 	blockedStack  parse.StackID
-	blockedBefore int64 // ns; 0 if not seen
+	ready         parse.Ready
+	origin        parse.Origin
+	partial       bool // it waited before the trace began
 }
 
 // A goStop is a goroutine that stops running on a P, and why.
 type goStop struct {
-	p       parse.ProcID
-	at      parse.Time
-	to      parse.GoState
+	onP
 	reason  parse.StringID
-	preempt parse.Preempt
 	stack   parse.StackID
+	to      parse.GoState
+	preempt parse.Preempt
+}
+
+// onP is a moment on a P.
+type onP struct {
+	at parse.Time
+	p  parse.ProcID
+}
+
+func (m onP) moment() onP { return m }
+
+func (m onP) compare(o onP) int { return cmp.Or(cmp.Compare(m.p, o.p), cmp.Compare(m.at, o.at)) }
+
+// after is the first of those in order that come after at.
+func after[T interface{ moment() onP }](all []T, at onP) int {
+	return sort.Search(len(all), func(i int) bool { return all[i].moment().compare(at) > 0 })
 }
 
 func (f *spansFold) Event(e *parse.Event) {
@@ -211,13 +115,13 @@ func (f *spansFold) Event(e *parse.Event) {
 		if p.From == parse.ProcNotExist || p.From == parse.ProcUndetermined || p.Since == e.Time {
 			return
 		}
-		s := keptSpan{p.ID, p.Since, e.Time, p.From, p.Mode, p.G, p.Func, p.Taker}
+		s := keptSpan{p: p.ID, from: p.Since, to: e.Time, state: p.From, mode: p.Mode, g: p.G, fn: p.Func, taker: p.Taker}
 		for i := f.after(p.Since); i < len(f.windows) && f.windows[i].From < e.Time; i++ {
-			f.windows[i].add(s)
+			f.add(&f.windows[i], s)
 		}
 	case parse.KindGoRunnable:
 		if w, g := f.at(e.Time), e.Go; w != nil && g.To == parse.GoRunning {
-			s := goStart{p: g.P, at: e.Time, g: g.ID, ready: g.Ready, wait: int64(e.Time - g.Since), partial: g.Partial, origin: g.Origin, victim: g.Victim, home: g.Home,
+			s := goStart{onP: onP{e.Time, g.P}, g: g.ID, ready: g.Ready, wait: int64(e.Time - g.Since), partial: g.Partial, origin: g.Origin, victim: g.Victim, home: g.Home,
 				waker: g.Waker, wakerStack: g.WakerStack, blockedOn: g.BlockedOn, blockedStack: g.BlockedStack}
 			if g.BlockedSince != 0 {
 				s.blockedBefore = int64(g.Since - g.BlockedSince)
@@ -226,7 +130,7 @@ func (f *spansFold) Event(e *parse.Event) {
 		}
 	case parse.KindGoRunning:
 		if w, g := f.at(e.Time), e.Go; w != nil && g.To != parse.GoUndetermined {
-			w.stop(goStop{g.P, e.Time, g.To, g.Reason, g.Preempt, g.Stack})
+			w.stop(goStop{onP: onP{e.Time, g.P}, to: g.To, reason: g.Reason, preempt: g.Preempt, stack: g.Stack})
 		}
 	case parse.KindRangeEnd:
 		r := *e.Range
@@ -254,24 +158,55 @@ func (f *spansFold) at(t parse.Time) *spansWindow {
 	return nil
 }
 
-func (w *spansWindow) add(s keptSpan) {
+// add takes in a span.
+func (f *spansFold) add(w *spansWindow, s keptSpan) {
+	w.spans++
 	switch {
-	case len(w.procs) == w.limit:
+	case w.cut != math.MaxInt64:
+		if s.from < w.cut {
+			w.procs = append(w.procs, s)
+		}
+	case w.whole == w.most:
 		w.cut = s.to
-	case s.from >= w.cut:
+		w.procs = append(w.procs, s)
+	default:
+		w.whole++
+		w.procs = append(w.procs, s)
+	}
+	if n := roughly(w.spans); n != roughly(w.spans-1) && n > w.Least {
+		f.share()
+	}
+}
+
+// cutTo leaves a window at most so many spans, and those that were open where it is cut.
+func (w *spansWindow) cutTo(most int) {
+	w.most = most
+	if w.whole <= most {
 		return
 	}
-	w.procs = append(w.procs, s)
+	w.whole, w.cut = most, w.procs[most].to
+	open := slices.DeleteFunc(w.procs[most:], func(s keptSpan) bool { return s.from >= w.cut })
+	w.procs = fitting(w.procs[:most+len(open)])
+	w.starts = fitting(slices.DeleteFunc(w.starts, func(s goStart) bool { return s.at > w.cut }))
+	w.stops = fitting(slices.DeleteFunc(w.stops, func(s goStop) bool { return s.at > w.cut }))
+}
+
+// fitting is a list that holds no more memory than it needs.
+func fitting[T any](list []T) []T {
+	if cap(list) > len(list)+len(list)/4 {
+		return append([]T(nil), list...)
+	}
+	return list
 }
 
 func (w *spansWindow) start(s goStart) {
-	if s.at <= w.cut && len(w.starts) < w.limit {
+	if s.at <= w.cut {
 		w.starts = append(w.starts, s)
 	}
 }
 
 func (w *spansWindow) stop(s goStop) {
-	if s.at <= w.cut && len(w.stops) < w.limit {
+	if s.at <= w.cut {
 		w.stops = append(w.stops, s)
 	}
 }
@@ -279,10 +214,18 @@ func (w *spansWindow) stop(s goStop) {
 func (f *spansFold) Merge(next analysis.Collector) {
 	o := next.(*spansFold)
 	for i := range o.windows {
-		// As they came: each of the three lists tells only where it is cut.
 		w, n := &f.windows[i], &o.windows[i]
-		for _, s := range n.procs {
-			w.add(s)
+		w.spans += n.spans
+		if w.cut == math.MaxInt64 {
+			w.procs = append(w.procs, n.procs...)
+			w.whole += n.whole
+			w.cut = n.cut
+		} else {
+			for _, s := range n.procs {
+				if s.from < w.cut {
+					w.procs = append(w.procs, s)
+				}
+			}
 		}
 		for _, s := range n.starts {
 			w.start(s)
@@ -291,55 +234,67 @@ func (f *spansFold) Merge(next analysis.Collector) {
 			w.stop(s)
 		}
 	}
+	f.share()
 	f.stw.Merge(o.stw)
 	f.gc.Merge(o.gc)
 }
 
-// onP is a moment on a P.
-type onP struct {
-	p  parse.ProcID
-	at parse.Time
-}
-
 func runSpans(p *analysis.Pass) error {
 	f := analysis.Fold[*spansFold](p)
-	clip := func(t parse.Time) int64 { return p.Rel(min(max(t, p.Trace.From), p.Trace.To)) }
+	windows := f.exact(p)
+	p.Table(windows)
+	t := f.table(p)
+	p.Table(t)
+	f.bands(p)
+	p.Say("%s in %s", say.Counted(t.N, "exact span", "exact spans"), say.Counted(windows.N, "window", "windows"))
+	return nil
+}
 
-	windows := &analysis.Table{
-		Name: "spans.windows", Role: analysis.RoleWindows, Title: "windows whose spans are kept as they were", N: int64(len(f.windows)), Detail: true,
+// clip is a time as the report has it, within what was analysed.
+func clip(p *analysis.Pass, t parse.Time) int64 {
+	return p.Rel(min(max(t, p.Trace.From), p.Trace.To))
+}
+
+// exact are the windows, as far as their spans are kept; those that touch as one.
+func (f *spansFold) exact(p *analysis.Pass) *analysis.Table {
+	t := &analysis.Table{
+		Name: "spans.windows", Role: analysis.RoleWindows, Title: "windows whose spans are kept as they were", Detail: true,
 		Columns: []analysis.Column{{Name: "from", Unit: analysis.Moment}, {Name: "to", Unit: analysis.Moment}, {Name: "spans", Unit: analysis.Count}, {Name: "wanted to", Unit: analysis.Moment}},
 	}
-	starts, stops := make(map[onP]*goStart), make(map[onP]*goStop)
-	var procs []keptSpan
 	for i := range f.windows {
 		w := &f.windows[i]
-		for k := range w.starts {
-			starts[onP{w.starts[k].p, w.starts[k].at}] = &w.starts[k]
-		}
-		for k := range w.stops {
-			stops[onP{w.stops[k].p, w.stops[k].at}] = &w.stops[k]
-		}
-		procs = append(procs, w.procs...)
-		if to := min(w.To, w.cut); len(w.procs) > 0 && to > w.From {
-			windows.Add(clip(w.From), clip(to), int64(len(w.procs)), clip(w.To))
+		from, to, wanted, spans := clip(p, w.From), clip(p, min(w.To, w.cut)), clip(p, w.To), int64(len(w.procs))
+		switch n := len(t.Rows); {
+		case spans == 0 || to <= from:
+		case n > 0 && t.Rows[n-1][1] == from:
+			row := t.Rows[n-1]
+			t.Rows[n-1] = []any{row[0], to, row[2].(int64) + spans, wanted}
+		default:
+			t.Add(from, to, spans, wanted)
 		}
 	}
-	p.Table(windows)
+	t.N = int64(len(t.Rows))
+	return t
+}
+
+// table are the spans.
+func (f *spansFold) table(p *analysis.Pass) *analysis.Table {
+	var starts []goStart
+	var stops []goStop
+	n := 0
+	for i := range f.windows {
+		n += len(f.windows[i].procs)
+	}
+	procs := make([]keptSpan, 0, n)
+	for i := range f.windows {
+		w := &f.windows[i]
+		starts, stops, procs = append(starts, w.starts...), append(stops, w.stops...), append(procs, w.procs...)
+	}
 	slices.SortFunc(procs, func(a, b keptSpan) int { return cmp.Or(cmp.Compare(a.p, b.p), cmp.Compare(a.from, b.from)) })
 	procs = slices.Compact(procs) // one that reaches over two windows is in both
+	slices.SortStableFunc(starts, func(a, b goStart) int { return a.compare(b.onP) })
+	slices.SortStableFunc(stops, func(a, b goStop) int { return a.compare(b.onP) })
 
-	text := func(id parse.StringID) any {
-		if id == 0 {
-			return nil
-		}
-		return p.Trace.String(id)
-	}
-	site := func(id parse.StackID) any {
-		if _, ok := p.Trace.Site(id); !ok {
-			return nil
-		}
-		return p.SiteName(id)
-	}
 	t := &analysis.Table{
 		Name: "spans.spans", Role: analysis.RoleSpans, Title: "each P by state and goroutine in the windows, exact spans; how the goroutine came to run and why it stopped", N: int64(len(procs)), Detail: true,
 		Columns: []analysis.Column{
@@ -352,31 +307,144 @@ func runSpans(p *analysis.Pass) error {
 			{Name: "stopped by", Unit: analysis.Text}, {Name: "stopped at", Unit: analysis.Text},
 		},
 	}
-	for _, s := range procs {
-		row := make([]any, len(t.Columns))
-		row[0], row[1], row[2] = int64(s.p), p.Rel(s.from), p.Rel(s.to)
-		row[3], row[4], row[5] = shareNames[shareOf[s.state]], text(s.fn), int64(s.g)
-		row[6] = s.detail()
-		if b := starts[onP{s.p, s.from}]; b != nil && b.g == s.g {
-			row[7], row[9], row[10] = b.ready.String(), int64(b.waker), int64(b.home)
-			if !b.partial {
-				row[8] = b.wait
-			}
-			row[11], row[13], row[14], row[16] = b.origin.String(), text(b.blockedOn), site(b.blockedStack), site(b.wakerStack)
-			if b.origin == parse.OriginStolen {
-				row[12] = int64(b.victim)
-			}
-			if b.blockedBefore > 0 {
-				row[15] = b.blockedBefore
+	c := newSpanCells(p, len(t.Columns), len(procs))
+	for i, s := range procs {
+		c.set(i, 0, int64(s.p))
+		c.set(i, 1, p.Rel(s.from))
+		c.set(i, 2, p.Rel(s.to))
+		c.text(i, 3, shareNames[shareOf[s.state]])
+		c.name(i, 4, s.fn)
+		c.set(i, 5, int64(s.g))
+		c.text(i, 6, s.detail())
+		for k := after(starts, onP{s.from, s.p}) - 1; k >= 0 && starts[k].onP == (onP{s.from, s.p}); k-- {
+			if starts[k].g == s.g {
+				c.start(i, &starts[k])
+				break
 			}
 		}
-		if e := stops[onP{s.p, s.to}]; e != nil && s.g >= 0 {
-			row[17], row[18] = e.why(p), site(e.stack)
+		if k := after(stops, onP{s.to, s.p}) - 1; s.g >= 0 && k >= 0 && stops[k].onP == (onP{s.to, s.p}) {
+			c.text(i, 17, stops[k].why(p))
+			c.site(i, 18, stops[k].stack)
 		}
-		t.Add(row...)
 	}
-	p.Table(t)
+	c.order(t.Columns)
+	t.Packed = c.packed
+	return t
+}
 
+// spanCells are the cells of the table of spans.
+type spanCells struct {
+	pass   *analysis.Pass
+	packed *analysis.Packed
+	texts  map[string]int64
+	sites  map[parse.StackID]int64
+}
+
+func newSpanCells(p *analysis.Pass, columns, rows int) *spanCells {
+	c := &spanCells{p, &analysis.Packed{Columns: make([][]int64, columns)}, make(map[string]int64), make(map[parse.StackID]int64)}
+	for k := range c.packed.Columns {
+		c.packed.Columns[k] = slices.Repeat([]int64{analysis.None}, rows)
+	}
+	return c
+}
+
+// order numbers the texts by where they are first, column by column, as a reader of the
+// table would.
+func (c *spanCells) order(columns []analysis.Column) {
+	var texts []string
+	ids := make(map[int64]int64)
+	for k, column := range columns {
+		if column.Unit != analysis.Text {
+			continue
+		}
+		for i, v := range c.packed.Columns[k] {
+			if v == analysis.None {
+				continue
+			}
+			id, ok := ids[v]
+			if !ok {
+				id = int64(len(texts))
+				ids[v] = id
+				texts = append(texts, c.packed.Texts[v])
+			}
+			c.packed.Columns[k][i] = id
+		}
+	}
+	c.packed.Texts = texts
+}
+
+func (c *spanCells) set(row, column int, v int64) { c.packed.Columns[column][row] = v }
+
+// text sets a cell to what is not empty.
+func (c *spanCells) text(row, column int, s string) {
+	if s == "" {
+		return
+	}
+	id, ok := c.texts[s]
+	if !ok {
+		id = int64(len(c.packed.Texts))
+		c.texts[s] = id
+		c.packed.Texts = append(c.packed.Texts, s)
+	}
+	c.set(row, column, id)
+}
+
+func (c *spanCells) name(row, column int, id parse.StringID) {
+	if id != 0 {
+		c.text(row, column, c.pass.Trace.String(id))
+	}
+}
+
+// site sets a cell to where in the program a stack is, and its callers, outermost last.
+func (c *spanCells) site(row, column int, id parse.StackID) {
+	if cell, known := c.sites[id]; known {
+		c.set(row, column, cell)
+		return
+	}
+	if at, ok := c.pass.Trace.Site(id); ok {
+		names, inside := []string{c.pass.SiteName(id)}, false
+		for _, f := range c.pass.Trace.Stack(id) {
+			if inside {
+				names = append(names, fmt.Sprintf("%s:%d", parse.CleanFunc(c.pass.Trace.String(f.Func)), f.Line))
+			}
+			inside = inside || f == at
+		}
+		c.text(row, column, strings.Join(names, callers))
+	}
+	c.sites[id] = c.packed.Columns[column][row]
+}
+
+// callers stands between the functions of a stack.
+const callers = " ← "
+
+// start sets what is known of the begin of a span.
+func (c *spanCells) start(row int, b *goStart) {
+	c.text(row, 7, b.ready.String())
+	if !b.partial {
+		c.set(row, 8, b.wait)
+	}
+	c.set(row, 9, int64(b.waker))
+	c.set(row, 10, int64(b.home))
+	c.text(row, 11, b.origin.String())
+	if b.origin == parse.OriginStolen {
+		c.set(row, 12, int64(b.victim))
+	}
+	c.name(row, 13, b.blockedOn)
+	c.site(row, 14, b.blockedStack)
+	if b.blockedBefore > 0 {
+		c.set(row, 15, b.blockedBefore)
+	}
+	c.site(row, 16, b.wakerStack)
+}
+
+// bands gives GC cycles and stops of the world.
+func (f *spansFold) bands(p *analysis.Pass) {
+	text := func(id parse.StringID) any {
+		if id == 0 {
+			return nil
+		}
+		return p.Trace.String(id)
+	}
 	bands := &analysis.Table{
 		Name: "spans.bands", Role: analysis.RoleBands, Title: "GC cycles and stops of the world, the longest of each", Detail: true,
 		Columns: []analysis.Column{
@@ -388,19 +456,17 @@ func runSpans(p *analysis.Pass) error {
 	slices.SortStableFunc(ranges, func(a, b sketch.Entry[parse.Range]) int { return cmp.Compare(a.Time, b.Time) })
 	for _, r := range ranges {
 		if r.Item.Kind == parse.RangeGC {
-			bands.Add("GC cycle", clip(r.Item.Since), nil, clip(r.Item.Until), nil, int64(-1), nil)
+			bands.Add("GC cycle", clip(p, r.Item.Since), nil, clip(p, r.Item.Until), nil, int64(-1), nil)
 			continue
 		}
-		bands.Add("STW", clip(r.Item.Since), clip(max(r.Item.Stop.LastStop, r.Item.Since)), clip(max(r.Item.Since+parse.Time(r.Item.Total()), r.Item.Since)), text(r.Item.Name), int64(r.Item.G), text(r.Item.Func))
+		bands.Add("STW", clip(p, r.Item.Since), clip(p, max(r.Item.Stop.LastStop, r.Item.Since)), clip(p, max(r.Item.Since+parse.Time(r.Item.Total()), r.Item.Since)), text(r.Item.Name), int64(r.Item.G), text(r.Item.Func))
 	}
 	bands.N = int64(len(bands.Rows))
 	p.Table(bands)
-	p.Say("%s in %s", say.Counted(t.N, "exact span", "exact spans"), say.Counted(windows.N, "window", "windows"))
-	return nil
 }
 
-// detail says of a state what its share does not.
-func (s *keptSpan) detail() any {
+// detail says of a state what its share does not, "" where there is no more.
+func (s *keptSpan) detail() string {
 	switch {
 	case s.mode != parse.ModeNone:
 		return s.mode.String() + " worker"
@@ -409,11 +475,11 @@ func (s *keptSpan) detail() any {
 	case s.state == parse.ProcSyscall && s.taker != parse.TakerNone:
 		return "P taken: " + s.taker.String()
 	}
-	return nil
+	return ""
 }
 
-// why says why a goroutine stopped.
-func (e *goStop) why(p *analysis.Pass) any {
+// why says why a goroutine stopped, "" if that is not known.
+func (e *goStop) why(p *analysis.Pass) string {
 	switch {
 	case e.preempt != parse.PreemptNone:
 		return "preempted: " + e.preempt.String()
@@ -424,5 +490,5 @@ func (e *goStop) why(p *analysis.Pass) any {
 	case e.reason != 0:
 		return p.Trace.String(e.reason)
 	}
-	return nil
+	return ""
 }

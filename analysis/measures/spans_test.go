@@ -4,6 +4,8 @@ import (
 	"context"
 	"math"
 	"os"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,7 +18,7 @@ import (
 // someWindows are three parts of a trace, apart.
 func someWindows(tr *parse.Trace) []Window {
 	at := func(share float64) parse.Time { return tr.First + parse.Time(share*float64(tr.Last-tr.First)) }
-	return []Window{{at(0), at(.1)}, {at(.3), at(.5)}, {at(.7), at(1)}}
+	return []Window{{at(0), at(.1), true, 40}, {at(.3), at(.5), false, 100}, {at(.7), at(1), true, 0}}
 }
 
 // TestSpansLaw: where the limits are reached, too.
@@ -27,7 +29,7 @@ func TestSpansLaw(t *testing.T) {
 		for _, limit := range []int{0, 30, 300, 100_000} {
 			analysistest.Law(t, path, []*analysis.Analyzer{Spans(someWindows(tr), limit)})
 		}
-		analysistest.Law(t, path, []*analysis.Analyzer{Spans([]Window{{tr.First, tr.Last}}, 100)})
+		analysistest.Law(t, path, []*analysis.Analyzer{Spans([]Window{{tr.First, tr.Last, false, 0}}, 100)})
 	}
 }
 
@@ -82,7 +84,7 @@ func TestSpansExact(t *testing.T) {
 // TestSpansStart: the first run of main.countRecords says who woke it.
 func TestSpansStart(t *testing.T) {
 	path := analysistest.Testdata(t, "mixed-go126")
-	spans := tableNamed(t, analysistest.Report(t, path, Spans([]Window{{0, math.MaxInt64}}, 100_000)), "spans.spans")
+	spans := tableNamed(t, analysistest.Report(t, path, Spans([]Window{{0, math.MaxInt64, false, 0}}, 100_000)), "spans.spans")
 	worst := tableNamed(t, analysistest.Report(t, path, Latency), "latency.worst")
 	at, wait := worst.Cell(0, "at").(int64), worst.Cell(0, "wait").(int64)
 	for i := range spans.Rows {
@@ -93,7 +95,7 @@ func TestSpansStart(t *testing.T) {
 			if got, want := spans.Cell(i, "became runnable"), worst.Cell(0, "ready by"); got != want {
 				t.Errorf("it became runnable by %v, want %v", got, want)
 			}
-			if got, want := spans.Cell(i, "readied at"), worst.Cell(0, "readied at"); got != want {
+			if got, want := spans.Cell(i, "readied at"), worst.Cell(0, "readied at"); got == nil || strings.SplitN(got.(string), callers, 2)[0] != want {
 				t.Errorf("readied at %v, want %v", got, want)
 			}
 			return
@@ -113,7 +115,7 @@ func TestWindows(t *testing.T) {
 	}
 	ws := Windows(rep, 2000)
 	for i, w := range ws {
-		if w.From >= w.To || i > 0 && w.From <= ws[i-1].To {
+		if w.From >= w.To || i > 0 && w.From < ws[i-1].To {
 			t.Errorf("windows %v are not apart and in order", ws)
 		}
 	}
@@ -146,6 +148,66 @@ func TestAboutSpans(t *testing.T) {
 		}
 		if about := aboutSpans(analysistest.Report(t, path, All...)); spans > about || about > 4*spans+2000 {
 			t.Errorf("%s: about %d spans, there are %d", path, about, spans)
+		}
+	}
+}
+
+// TestFair: against a search for the largest part.
+func TestFair(t *testing.T) {
+	for _, counts := range [][]int{{}, {0}, {5}, {1, 2, 3}, {7, 7, 7}, {100, 1, 50, 3}, {9, 1000, 2000}} {
+		for limit := range 300 {
+			sum := func(each int) (s int) {
+				for _, n := range counts {
+					s += min(n, each)
+				}
+				return s
+			}
+			want := 0
+			for want < 5000 && sum(want+1) <= limit {
+				want++
+			}
+			each, used := fair(slices.Clone(counts), limit)
+			if got := min(each, 5000); got != want || used != sum(each) {
+				t.Fatalf("%v share %d: %d each, %d in all; want %d, %d", counts, limit, got, used, want, sum(each))
+			}
+		}
+	}
+}
+
+// TestEvidenceExact: with few spans for a large trace, what findings point to is exact
+// from its begin on, and to its end where that is short.
+func TestEvidenceExact(t *testing.T) {
+	for _, path := range corpus.Own(t) {
+		rep := analysistest.Report(t, path, All...)
+		at := func(share float64) int64 { return int64(share * float64(rep.Trace.Duration)) }
+		rep.Results = append(rep.Results, &analysis.Result{Name: "planted", Findings: []analysis.Finding{
+			{Code: "planted", Severity: analysis.Warning, Evidence: []analysis.Evidence{{From: at(.2), To: at(.6)}, {From: at(.3), To: at(.3)}, {From: at(.5), To: at(.51)}},
+				Symptoms: []analysis.Finding{{Code: "planted/too", Evidence: []analysis.Evidence{{From: at(.59), To: at(.7)}}}}},
+		}})
+		const limit = 400
+		ws := Windows(rep, limit)
+		if len(ws) < 2 {
+			continue // all of it fits
+		}
+		exact := tableNamed(t, analysistest.Report(t, path, Spans(ws, limit)), "spans.windows")
+		spans := tableNamed(t, analysistest.Report(t, path, Spans([]Window{{rep.Trace.First, rep.Trace.First + parse.Time(rep.Trace.To), false, 0}}, math.MaxInt)), "spans.spans")
+		places := placesOf(rep.Findings())
+		for _, e := range places {
+			from, to := max(e.from, rep.Trace.From), min(e.to, rep.Trace.To)
+			held, within := false, 0
+			for i := range spans.Rows {
+				if spans.Cell(i, "to").(int64) > from && spans.Cell(i, "from").(int64) < to {
+					within++
+				}
+			}
+			whole := within <= limit*9/10/(4*len(places))
+			for i := range exact.Rows {
+				a, b := exact.Cell(i, "from").(int64), exact.Cell(i, "to").(int64)
+				held = held || a <= from && b > from && (b >= to || !whole)
+			}
+			if !held && to-from < rep.Trace.Duration/2 {
+				t.Errorf("%s: of %d to %d with %d spans is not exact what should be; exact are %v", path, from, to, within, exact.Rows)
+			}
 		}
 	}
 }

@@ -34,6 +34,7 @@ var Stealing = &analysis.Analyzer{
 		{Name: "stealing.latency", Doc: "scheduling latency by the queue the goroutine came from"},
 		{Name: "stealing.matrix", Doc: "who steals from whom", From: []analysis.From{{Metric: "steal.share", Value: .2}}},
 		{Name: "stealing.time", Doc: "steals over time"},
+		{Name: "stealing.queues", Doc: "goroutines on the run queue of each P over time"},
 	},
 }
 
@@ -58,7 +59,21 @@ type StealingFold struct {
 	pairs  tally.Keyed[procPair, Stolen]
 	sites  tally.Keyed[StealSite, Stolen]
 	series *sketch.Series
+	queues tally.ProcTable[queueSeries] // by the P whose queue a goroutine was put on; NoProc: the global one
 }
+
+// A queueSeries is the time (ns) that goroutines were on a queue, over time.
+type queueSeries struct{ *sketch.Series }
+
+func (q *queueSeries) merge(o *queueSeries) {
+	if q.Series == nil {
+		q.Series = sketch.NewSeries(1)
+	}
+	q.Series.Merge(o.Series)
+}
+
+// queuesKept is how many Ps' queues are told apart (4 KiB each).
+const queuesKept = 256
 
 type procPair struct{ victim, thief parse.ProcID }
 
@@ -103,6 +118,13 @@ func (f *StealingFold) Event(e *parse.Event) {
 	g := e.Go
 	if g.From != parse.GoRunnable || g.To != parse.GoRunning {
 		return
+	}
+	if g.Home < queuesKept && g.Origin != parse.OriginCoroutine && g.Origin != parse.OriginDirect && g.Origin != parse.OriginSyscall {
+		q := f.queues.At(g.Home)
+		if q.Series == nil {
+			q.Series = sketch.NewSeries(1)
+		}
+		q.AddSpan(0, int64(g.Since), int64(e.Time), 1)
 	}
 	w, held := whose(g.Class), int64(e.Time-g.Since)
 	f.starts[g.Origin][w]++
@@ -151,6 +173,9 @@ func (f *StealingFold) Merge(next analysis.Collector) {
 	f.pairs.Merge(&o.pairs, (*Stolen).Add)
 	f.sites.Merge(&o.sites, (*Stolen).Add)
 	f.series.Merge(o.series)
+	for id, q := range o.queues.ByKey() {
+		f.queues.At(id).merge(q)
+	}
 }
 
 // eligible is how many starts came from a run queue.
@@ -198,6 +223,7 @@ func runStealing(p *analysis.Pass) error {
 	pairTables(p, f)
 	stealSites(p, f)
 	stealSeries(p, f)
+	queueLengths(p, f)
 	return nil
 }
 

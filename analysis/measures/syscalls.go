@@ -266,7 +266,7 @@ func runSyscalls(p *analysis.Pass) error {
 		Table: "syscalls.durations", X: "from", End: "to", Y: []string{"count"}, Refs: say.QuantileRefs(p, &f.durations)})
 	if calls+lost > 0 {
 		say.SeriesTable(p, f.series, "syscalls.time", "calls and P handoffs over time, all goroutines but the tracer's", "calls", "P handoffs")
-		p.Figure(analysis.Figure{Name: "syscalls.time", Title: callSeriesTitle(p, f.series), Mark: analysis.Line,
+		p.Figure(analysis.Figure{Name: "syscalls.time", Title: callSeriesTitle(p, f.series), Mark: analysis.Panels,
 			Table: "syscalls.time", X: "time", Y: []string{"calls", "P handoffs"}})
 	}
 	return nil

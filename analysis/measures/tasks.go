@@ -1,7 +1,9 @@
 package measures
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/tracelens/tracelens/analysis"
@@ -16,6 +18,7 @@ var Tasks = &analysis.Analyzer{
 	Doc:  say.Page(pages, "tasks"),
 	Figures: []analysis.FigureDef{
 		{Name: "tasks.tasks", Doc: "durations of user tasks by type"},
+		{Name: "tasks.longest", Doc: "the longest user tasks, each from its start to its end"},
 	},
 	Kinds: parse.KindsOf(parse.KindRangeEnd, parse.KindLog),
 	New: func() analysis.Collector {
@@ -23,7 +26,7 @@ var Tasks = &analysis.Analyzer{
 			tasks:   newNames[Annotated](),
 			regions: newNames[Annotated](),
 			logs:    newNames[int64](),
-			slowest: sketch.NewTop[slowTask](10),
+			slowest: sketch.NewTop[slowTask](ganttTasks),
 			oldest:  sketch.NewTop[slowTask](10),
 		}
 	},
@@ -244,6 +247,7 @@ func runTasks(p *analysis.Pass) error {
 	st.Limit(10)
 	p.Table(st)
 
+	longestTasks(p, f)
 	durations := taskDurations(byTask)
 	p.Table(durations)
 	var firstTask []analysis.Ref
@@ -255,6 +259,41 @@ func runTasks(p *analysis.Pass) error {
 		Table: durations.Name, X: "duration", Y: []string{"share"}, Series: "task", Refs: firstTask,
 	})
 	return nil
+}
+
+// ganttTasks is how many of the longest tasks are drawn each by itself.
+const ganttTasks = 24
+
+// longestTasks are the longest of the tasks that ended, and of those that did not, in the
+// order of their starts.
+func longestTasks(p *analysis.Pass, f *TasksFold) {
+	t := &analysis.Table{
+		Name: "tasks.longest", Title: "the longest tasks that began in the trace, each from its start to its end; unfinished ones to the end of the trace", Detail: true,
+		Columns: []analysis.Column{{Name: "name", Unit: analysis.Text}, {Name: "task", Unit: analysis.Text}, {Name: "from", Unit: analysis.Moment}, {Name: "to", Unit: analysis.Moment}},
+	}
+	for _, top := range []*sketch.Top[slowTask]{f.slowest, f.oldest} {
+		for _, e := range top.Items() {
+			task := UserText(p, e.Item.Name)
+			name := fmt.Sprintf("%s %d", task, e.ID)
+			if top == f.oldest {
+				name += " (unfinished)"
+			}
+			t.Add(name, task, p.Rel(parse.Time(e.Time)), p.Rel(parse.Time(e.Time+e.Value)))
+		}
+	}
+	slices.SortStableFunc(t.Rows, func(a, b []any) int { return cmp.Compare(b[3].(int64)-b[2].(int64), a[3].(int64)-a[2].(int64)) })
+	t.N = int64(len(t.Rows))
+	t.Limit(ganttTasks)
+	slices.SortStableFunc(t.Rows, func(a, b []any) int { return cmp.Compare(a[2].(int64), b[2].(int64)) })
+	p.Table(t)
+	if len(t.Rows) == 0 {
+		return
+	}
+	last := slices.MaxFunc(t.Rows, func(a, b []any) int { return cmp.Compare(a[3].(int64)-a[2].(int64), b[3].(int64)-b[2].(int64)) })
+	p.Figure(analysis.Figure{
+		Name: t.Name, Title: fmt.Sprintf("The longest task, %s, took %s from %s", say.Brief(last[0].(string)), p.Dur(last[3].(int64)-last[2].(int64)), analysis.FormatMoment(last[2].(int64))),
+		Mark: analysis.Gantt, Table: t.Name, X: "from", End: "to", Y: []string{"name"}, Series: "task",
+	})
 }
 
 func tasksTitle(p *analysis.Pass, rows []tally.Ranked[Annotated]) string {

@@ -13,3 +13,6 @@ func (f *TimelineFold) Procs() *tally.ProcTable[timelineProc] { return &f.procs 
 
 // Stuck are the times of 1 ms or longer that a P's thread took between goroutines.
 func (f *TimelineFold) Stuck() *stuckThreads { return &f.stuck }
+
+// String is the share in words.
+func (s Share) String() string { return shareNames[s] }

@@ -185,7 +185,7 @@ func runWaits(p *analysis.Pass) error {
 	})
 	p.Figure(analysis.Figure{
 		Name: "waits.ready", Title: waitsReadyTitle(f, &all),
-		Mark: analysis.Matrix, Table: "waits.ready", X: "cause", Y: []string{"total"}, Series: "ready by",
+		Mark: analysis.Matrix, Table: "waits.ready", X: "kept by", Y: []string{"total"}, Series: "ready by",
 	})
 	p.Figure(analysis.Figure{
 		Name: "waits.function", Title: waitsWhoTitle(p, who),
@@ -274,19 +274,22 @@ func waitsByCause(f *WaitsFold, all *WaitParts) *analysis.Table {
 	return t
 }
 
+// keptBy is what kept the Ps in a word or two.
+var keptBy = [parse.NumCauses]string{"user", "runtime", "GC", "STW", "wake-up", "calls", "scheduler", "unknown"}
+
 // waitsByReady has every pair of how goroutines became runnable and a cause.
 func waitsByReady(f *WaitsFold, all *WaitParts) *analysis.Table {
 	t := &analysis.Table{
 		Name: "waits.ready", Title: "user goroutines: what waits for a P were made of, by how they became runnable", N: all.n, Detail: true,
 		Columns: []analysis.Column{
 			{Name: "ready by", Unit: analysis.Text}, {Name: "cause", Unit: analysis.Text}, {Name: "n", Unit: analysis.Count},
-			{Name: "total", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "share", Unit: analysis.Ratio},
+			{Name: "total", Unit: analysis.NS, Polarity: analysis.Lower}, {Name: "share", Unit: analysis.Ratio}, {Name: "kept by", Unit: analysis.Text},
 		},
 	}
 	for r := range f.whole {
 		for c, v := range f.whole[r].Parts {
 			if v != 0 {
-				t.Add(say.ReadyWord(parse.Ready(r)), CauseTexts[c], f.whole[r].n, v, say.Ratio(v, all.Total))
+				t.Add(say.ReadyWord(parse.Ready(r)), CauseTexts[c], f.whole[r].n, v, say.Ratio(v, all.Total), keptBy[c])
 			}
 		}
 	}

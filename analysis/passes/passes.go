@@ -33,5 +33,5 @@ func Figures() (out []analysis.FigureDef) {
 	for _, a := range All() {
 		out = append(out, a.Figures...)
 	}
-	return out
+	return append(out, measures.LaneFigures...)
 }

@@ -56,7 +56,7 @@ has too little data for is 4.`,
 		f.window(flags)
 		f.at(flags)
 		chosen(flags, &f.only, &f.skip)
-		flags.IntVar(&f.spans, "spans", -1, "keep `N` exact spans of Ps where the findings are; html: 100000")
+		flags.IntVar(&f.spans, "spans", -1, "keep `N` exact spans of Ps where the findings are; html: 500000")
 	})
 	grouped(cmd, "How to read", func() { f.reading(flags) })
 	f.configFlags.add(cmd)
@@ -86,11 +86,12 @@ func analyze(cmd *cobra.Command, f *analyzeFlags, name string) error {
 	f.levels, f.requests = cfg.Levels(passes.All()), cfg.Requests()
 	f.inForce = f.levels
 	if f.spans < -1 || f.spans > maxSpans {
-		return fmt.Errorf("--spans %d: need 0 to %d, or -1 for what the format shows; each takes over 1 KB of memory", f.spans, maxSpans)
+		return fmt.Errorf("--spans %d: need 0 to %d, or -1 for what the format shows; each takes some 300 bytes of memory", f.spans, maxSpans)
 	}
 	if f.spans < 0 {
 		f.spans = format.Spans
 	}
+	f.lanes = f.assets != ""
 	rep, err := f.inputFlags.analyze(cmd, name, f.out, analyzers)
 	if err != nil {
 		return err
@@ -118,7 +119,7 @@ func analyze(cmd *cobra.Command, f *analyzeFlags, name string) error {
 	return nil
 }
 
-// maxSpans bounds --spans to what fits into some 1.2 GB.
+// maxSpans bounds --spans to what fits into some 400 MB.
 const maxSpans = 1_000_000
 
 // budgets checks those of a configuration that one trace can keep or break, and adds

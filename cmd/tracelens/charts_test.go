@@ -3,15 +3,19 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"image"
 	"image/png"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/measures"
 	"github.com/tracelens/tracelens/analysis/passes"
 	"github.com/tracelens/tracelens/cmd/tracelens/internal/report"
 	"github.com/tracelens/tracelens/plots"
@@ -115,6 +119,7 @@ func TestEveryFigure(t *testing.T) {
 		t.Fatalf("no traces (%v)", err)
 	}
 	drawn := make(map[string]bool)
+	categories := make(map[string][]string) // by figure
 	for _, path := range traces {
 		f, err := os.Open(path)
 		if err != nil {
@@ -125,9 +130,26 @@ func TestEveryFigure(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if w := measures.LaneWindowOf(rep); w != nil {
+			again, err := os.Open(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			second, err := analysis.Analyze(context.Background(), again, filepath.Base(path), analysis.Options{}, []*analysis.Analyzer{measures.Lanes(w)})
+			again.Close()
+			if err != nil {
+				t.Fatal(err)
+			}
+			measures.ShowLanes(rep, w, second.Results[0])
+		}
 		for _, v := range report.Figures(rep) {
 			if r := []rune(v.Figure.Title); len(r) == 0 || len(r) > 100 {
 				t.Errorf("%s: %s: the title has %d characters: %s", path, v.Figure.Name, len(r), v.Figure.Title)
+			}
+			for _, name := range colored(v) {
+				if list := categories[v.Figure.Name]; !slices.Contains(list, name) {
+					categories[v.Figure.Name] = append(list, name)
+				}
 			}
 			// The themes differ in colours alone: once in the dark is enough.
 			for _, dark := range []bool{false, true}[:2-count(drawn[v.Figure.Name])] {
@@ -146,6 +168,20 @@ func TestEveryFigure(t *testing.T) {
 			t.Errorf("%s: %d main figures, want 4 to 6", path, n)
 		}
 	}
+	var b strings.Builder
+	for _, figure := range slices.Sorted(maps.Keys(categories)) {
+		slices.Sort(categories[figure])
+		fmt.Fprintf(&b, "%s: %s\n", figure, strings.Join(categories[figure], ", "))
+	}
+	const file = "../../plots/testdata/categories.txt"
+	if *update {
+		if err := os.WriteFile(file, []byte(b.String()), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if known, err := os.ReadFile(file); err != nil || string(known) != b.String() {
+		t.Errorf("%s (%v) is not what figures have: give what is new a role, then -update:\n%s", file, err, b.String())
+	}
 	for _, d := range passes.Figures() {
 		if !drawn[d.Name] {
 			t.Errorf("no trace has a figure %s", d.Name)
@@ -158,4 +194,32 @@ func TestEveryFigure(t *testing.T) {
 	if err := plots.Empty(io.Discard, "a figure", "nothing happened", plots.Options{Format: "png"}); err != nil {
 		t.Error(err)
 	}
+}
+
+// colored are the categories that a figure tells apart by colour, without those that the
+// program names.
+func colored(v report.View) (names []string) {
+	column := v.Figure.Series
+	switch v.Figure.Mark {
+	case analysis.Area, analysis.Steps, analysis.Line, analysis.Stems, analysis.Bars:
+		if column == "" && len(v.Figure.Y) > 1 {
+			return v.Figure.Y
+		}
+	case analysis.Panels:
+		return v.Figure.Y
+	case analysis.ECDF, analysis.Points, analysis.Flame, analysis.Gantt, analysis.Graph:
+	case analysis.Lanes, analysis.Goroutines:
+		if v.Figure.End == "" {
+			return v.Figure.Y
+		}
+		column = v.Figure.Y[0]
+	default:
+		return nil // these have a ramp, or colours of their own
+	}
+	for r := range v.Table.Rows {
+		if s, ok := v.Table.Cell(r, column).(string); ok && column != "task" && column != "last goroutine" {
+			names = append(names, s)
+		}
+	}
+	return names
 }

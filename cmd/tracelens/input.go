@@ -30,6 +30,7 @@ type inputFlags struct {
 	jobs     int
 	levels   map[string]analysis.Levels // of thresholds, where not the default
 	spans    int                        // how many exact spans the report should hold
+	lanes    bool                       // whether it should hold what the goroutines of findings did, too
 	save     string
 	headers  []string // for a URL
 	requests []string // functions of which each call is a request
@@ -136,7 +137,8 @@ func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers 
 		at, err := s.Seek(0, io.SeekCurrent)
 		start, canSeek = at, err == nil
 	}
-	if f.spans > 0 && !canSeek {
+	twice := f.spans > 0 || f.lanes
+	if twice && !canSeek {
 		spool, err := os.CreateTemp("", "tracelens-*.trace")
 		if err != nil {
 			return nil, &failure{"a copy of " + name, err}
@@ -150,15 +152,32 @@ func (f *inputFlags) analyze(cmd *cobra.Command, name, output string, analyzers 
 	if err != nil {
 		return nil, err
 	}
-	if windows := measures.Windows(rep, f.spans); len(windows) > 0 && rep.Trace.FaultKind != "io" {
+	var lanes *measures.LaneWindow
+	var exact []*analysis.Analyzer
+	if windows := measures.Windows(rep, f.spans); len(windows) > 0 {
+		exact = append(exact, measures.Spans(windows, f.spans))
+	}
+	if twice {
+		lanes = measures.LaneWindowOf(rep)
+	}
+	if lanes != nil {
+		exact = append(exact, measures.Lanes(lanes))
+	}
+	if len(exact) > 0 && rep.Trace.FaultKind != "io" {
 		if _, err := again.(io.Seeker).Seek(start, io.SeekStart); err != nil {
 			return nil, &failure{name, err}
 		}
-		spans, err := f.once(cmd, o, again, []*analysis.Analyzer{measures.Spans(windows, f.spans)})
+		second, err := f.once(cmd, o, again, exact)
 		if err != nil {
 			return nil, err
 		}
-		rep.Results = append(rep.Results, spans.Results...)
+		for _, res := range second.Results {
+			if res.Name == "lanes" {
+				measures.ShowLanes(rep, lanes, res)
+			} else {
+				rep.Results = append(rep.Results, res)
+			}
+		}
 	}
 	if f.from > 0 && rep.Trace.Duration == 0 {
 		return nil, fmt.Errorf("--from %v is after the end: the trace is %s long", f.from, analysis.FormatDuration(rep.Trace.To, rep.Trace.Quantum))

@@ -150,6 +150,9 @@ func (f *outputFlags) write(cmd *cobra.Command, format report.Format, rep *analy
 	if (format.Name == "parquet" || format.Name == "html") && isTerminal(stdout) {
 		return fmt.Errorf("%s does not belong on a terminal: name a file with --output", format.Name)
 	}
+	if format.Name != "html" { // which reads them as they are
+		rep.Unpack()
+	}
 	opt.Brief, opt.Full = brief && !f.full, f.full
 	if slices.Contains([]string{"html", "openmetrics"}, format.Name) {
 		opt.MetricDocs = metricDocs()

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/measures"
 	"github.com/tracelens/tracelens/analysis/passes"
 	"github.com/tracelens/tracelens/cmd/tracelens/internal/report"
 	"github.com/tracelens/tracelens/plots"
@@ -118,6 +119,7 @@ func plot(cmd *cobra.Command, f *plotFlags, args []string) error {
 	if err != nil {
 		return err
 	}
+	f.lanes = len(f.figures) == 0 || f.list || slices.ContainsFunc(f.figures, func(name string) bool { return name == "all" || ofLanes(name) })
 	rep, err := f.inputFlags.analyze(cmd, name, "", analyzers)
 	if err != nil {
 		return err
@@ -224,7 +226,7 @@ func (f *plotFlags) analyzers() ([]*analysis.Analyzer, error) {
 		names = append(names, d.Name)
 	}
 	for _, figure := range f.figures {
-		if figure == "all" {
+		if figure == "all" || ofLanes(figure) {
 			return choose(nil, nil)
 		}
 		i := slices.Index(names, figure)
@@ -234,6 +236,11 @@ func (f *plotFlags) analyzers() ([]*analysis.Analyzer, error) {
 		only = append(only, passes.Figures()[i].Analyzer())
 	}
 	return choose(only, nil)
+}
+
+// ofLanes tells the figures that follow from findings.
+func ofLanes(figure string) bool {
+	return slices.ContainsFunc(measures.LaneFigures, func(d analysis.FigureDef) bool { return d.Name == figure })
 }
 
 // missing stands for a figure of which the trace has nothing.

@@ -11,7 +11,7 @@ import (
 )
 
 var queueHead = &analysis.Analyzer{
-	Name: "queue-head", Proof: "holders.places",
+	Name: "queue-head", Proof: "holders.graph",
 	Doc:      say.Page(pages, "queue-head"),
 	Covers:   []string{"lock-convoy/pool"},
 	Requires: []*analysis.Analyzer{measures.Kinds, measures.Holders},

@@ -12,7 +12,7 @@ import (
 )
 
 var RwmutexWriterStall = &analysis.Analyzer{
-	Name: "rwmutex-writer-stall", Proof: "holders.places",
+	Name: "rwmutex-writer-stall", Proof: "holders.graph",
 	Doc:      say.Page(pages, "rwmutex-writer-stall"),
 	Covers:   []string{"limits/contention"},
 	Requires: []*analysis.Analyzer{measures.Blocking, measures.Goroutines, measures.Kinds, measures.Holders},

@@ -12,7 +12,7 @@ import (
 )
 
 var saturatedStage = &analysis.Analyzer{
-	Name: "saturated-stage", Proof: "holders.places",
+	Name: "saturated-stage", Proof: "holders.graph",
 	Doc:      say.Page(pages, "saturated-stage"),
 	Covers:   []string{"lock-convoy/senders"},
 	Requires: []*analysis.Analyzer{measures.Kinds, measures.Holders},

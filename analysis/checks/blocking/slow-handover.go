@@ -11,7 +11,7 @@ import (
 )
 
 var slowHandover = &analysis.Analyzer{
-	Name: "slow-handover", Proof: "holders.places",
+	Name: "slow-handover", Proof: "holders.graph",
 	Doc:      say.Page(pages, "slow-handover"),
 	Requires: []*analysis.Analyzer{measures.Kinds, measures.Holders},
 	Thresholds: []analysis.Threshold{

@@ -12,7 +12,7 @@ import (
 )
 
 var slowPeer = &analysis.Analyzer{
-	Name: "slow-peer", Proof: "holders.places",
+	Name: "slow-peer", Proof: "holders.graph",
 	Doc:      say.Page(pages, "slow-peer"),
 	Requires: []*analysis.Analyzer{measures.Kinds, measures.Holders},
 	Thresholds: []analysis.Threshold{

@@ -15,7 +15,7 @@ import (
 )
 
 var thunderingHerd = &analysis.Analyzer{
-	Name: "thundering-herd", Proof: "holders.places",
+	Name: "thundering-herd", Proof: "holders.graph",
 	Doc:      say.Page(pages, "thundering-herd"),
 	Requires: []*analysis.Analyzer{measures.Blocking, measures.Goroutines, measures.Timeline},
 	Thresholds: []analysis.Threshold{

@@ -14,7 +14,7 @@ import (
 )
 
 var mutexStarvation = &analysis.Analyzer{
-	Name: "mutex-starvation", Proof: "holders.places",
+	Name: "mutex-starvation", Proof: "holders.graph",
 	Doc: say.Page(pages, "mutex-starvation"),
 	Thresholds: []analysis.Threshold{
 		{

@@ -39,10 +39,6 @@ const (
 	behindRows = 200 // of the table behind a chart
 )
 
-// chartWidth is what two charts beside each other have, in px, so that their text is as
-// large as that around them.
-const chartWidth = 560
-
 // HTML writes a report as one page that needs nothing else: no file, no network.
 func HTML(w io.Writer, rep *analysis.Report, opt Options) error {
 	page := newHTMLPage(rep, opt)
@@ -60,7 +56,7 @@ func HTML(w io.Writer, rep *analysis.Report, opt Options) error {
 		}
 		page.Classes = requests.Classes
 	}
-	style, script := asset("style.css")+palette(page.States)+classColors(page.Classes), asset("data.js")+asset("timeline.js")+asset("requests.js")+asset("page.js")
+	style, script := asset("style.css")+palette(page.States)+page.inks.style()+classColors(page.Classes), asset("data.js")+asset("lanes.js")+asset("timeline.js")+asset("requests.js")+asset("page.js")
 	page.Style, page.Script = template.CSS(style), template.JS(script)
 	page.Policy = fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; img-src data:; base-uri 'none'; form-action 'none'", hash(style), hash(script))
 	var b bytes.Buffer
@@ -121,24 +117,13 @@ func stackedStates(rep *analysis.Report) (states []string) {
 
 // palette gives the states the colours that they have in charts, in both themes.
 func palette(states []string) string {
-	var b strings.Builder
-	vars := func(dark bool) {
-		for i, s := range states {
-			fill, text, _ := plots.Color(s, dark)
-			fmt.Fprintf(&b, "--state-%d:%s;--on-state-%d:%s;", i, fill, i, text)
-		}
-	}
-	b.WriteString("\n:root{")
-	vars(false)
-	b.WriteString("}\n:root[data-theme=dark]{")
-	vars(true)
-	b.WriteString("}\n@media (prefers-color-scheme:dark){:root:not([data-theme=light]){")
-	vars(true)
-	b.WriteString("}}\n")
-	for i := range states {
-		fmt.Fprintf(&b, ".state-%d{background:var(--state-%d)}\n", i, i)
-	}
-	return b.String()
+	return themed("state", len(states), func(i int, dark bool) string {
+		fill, _, _ := plots.Color(states[i], dark)
+		return fill
+	}, "\n.state-%[1]d{background:var(--state-%[1]d);fill:var(--state-%[1]d)}") + themed("on-state", len(states), func(i int, dark bool) string {
+		_, text, _ := plots.Color(states[i], dark)
+		return text
+	}, "")
 }
 
 // htmlPage is what the template shows.
@@ -154,6 +139,8 @@ type htmlPage struct {
 	Compared          bool   // they are two sides
 	Facts             []string
 	Verdict           []string
+	Tiles             []htmlTile
+	Mini              *htmlMini // nil where nothing is known over time
 	Counts            []htmlCount
 	Findings          []htmlFinding
 	States            []string
@@ -170,8 +157,9 @@ type htmlPage struct {
 	Suppressed        []string
 	Pages             []htmlDoc
 
-	rep *analysis.Report
-	opt Options
+	rep  *analysis.Report
+	opt  Options
+	inks inks
 }
 
 type htmlCount struct {
@@ -187,7 +175,9 @@ type htmlFinding struct {
 	Evidence []htmlEvidence
 	Symptoms []htmlFinding
 	Page     string
-	Open     bool // its evidence is shown at once
+	Headline string
+	First    *htmlEvidence // where to look first; nil for nowhere in particular
+	Chart    string        // the figure that shows it, where the page has it
 }
 
 type htmlEvidence struct {
@@ -195,13 +185,6 @@ type htmlEvidence struct {
 	analysis.Evidence
 	Link      string
 	Elsewhere []Opening
-}
-
-type htmlChart struct {
-	Name, Title string
-	Light, Dark template.URL
-	Table       htmlTable
-	Main        bool
 }
 
 type htmlMetric struct {
@@ -215,7 +198,10 @@ type htmlSection struct {
 	Reason      string
 	Summary     []string
 	Tables      []htmlTable
+	Figures     []htmlChart
+	Above       []htmlChart // that stand among the main ones
 	Open        bool
+	result      int // its place in the report
 }
 
 type htmlTable struct {
@@ -247,8 +233,10 @@ func newHTMLPage(rep *analysis.Report, opt Options) *htmlPage {
 	p := &htmlPage{rep: rep, opt: opt, Many: rep.Many(), Compared: rep.Comparison != nil, Name: rep.Trace.Name, Tool: rep.Tool, States: stackedStates(rep)}
 	p.Title = filepath.Base(rep.Trace.Name) + ": tracelens report"
 	p.header()
-	p.Verdict = verdictLines(rep)
 	p.findings()
+	p.tiles()
+	p.Verdict = p.verdict()
+	p.mini()
 	p.metrics()
 	p.sections()
 	p.checks()
@@ -257,13 +245,31 @@ func newHTMLPage(rep *analysis.Report, opt Options) *htmlPage {
 
 func (p *htmlPage) dur(ns int64) string { return analysis.FormatDuration(ns, p.rep.Trace.Quantum) }
 
+// verdict is its sentences: without what a finding below says to do, and with the state
+// in numbers only where no tiles show it.
+func (p *htmlPage) verdict() (lines []string) {
+	if p.rep.Verdict == nil || len(p.Tiles) == 0 {
+		return verdictLines(p.rep)
+	}
+	for _, part := range p.rep.Verdict.Parts {
+		text := part.Text
+		if part.Code != "" {
+			if at := strings.Index(text, ". "); at > 0 {
+				text = text[:at+1]
+			}
+		}
+		lines = append(lines, text)
+	}
+	return lines
+}
+
 func (p *htmlPage) header() {
 	p.Lost, p.Facts = lost(p.rep), facts(p.rep)
 }
 
 // link is to a part of the timeline, with some room at its sides; "" where there is
 // none.
-func (p *htmlPage) link(from, to int64, proc *int64) string {
+func (p *htmlPage) link(from, to int64, proc, g *int64) string {
 	if p.Many {
 		return ""
 	}
@@ -272,6 +278,9 @@ func (p *htmlPage) link(from, to int64, proc *int64) string {
 	if proc != nil {
 		s += fmt.Sprintf("&p=%d", *proc)
 	}
+	if g != nil && *g >= 0 {
+		s += fmt.Sprintf("&g=%d", *g)
+	}
 	return s
 }
 
@@ -279,9 +288,7 @@ func (p *htmlPage) findings() {
 	n := make(map[analysis.Severity]int64)
 	for i, f := range p.rep.Findings() {
 		n[f.Severity]++
-		v := p.finding(fmt.Sprintf("finding-%d", i+1), f)
-		v.Open = i < shownWhole
-		p.Findings = append(p.Findings, v)
+		p.Findings = append(p.Findings, p.finding(fmt.Sprintf("finding-%d", i+1), f))
 	}
 	if p.Compared {
 		p.changes()
@@ -295,6 +302,10 @@ func (p *htmlPage) findings() {
 
 // changes counts what is worse and what is better.
 func (p *htmlPage) changes() {
+	if c := p.rep.Comparison; c.Basis == analysis.Chosen {
+		p.Counts = append(p.Counts, htmlCount{"note", counted(c.New.Requests, "request") + " chosen"})
+		return
+	}
 	n := make(map[analysis.Judged]int64)
 	for _, ch := range p.rep.Comparison.Metrics {
 		n[ch.Judged]++
@@ -310,7 +321,7 @@ func (p *htmlPage) changes() {
 }
 
 func (p *htmlPage) finding(id string, f *analysis.Finding) htmlFinding {
-	v := htmlFinding{Finding: f, ID: id, Cost: cost(f, p.rep.Trace.Quantum)}
+	v := htmlFinding{Finding: f, ID: id, Headline: headline(f.Summary), Cost: cost(f, p.rep.Trace.Quantum)}
 	v.Share = int(math.Round(100 * min(max(f.Cost.Share(), 0), 1)))
 	name, _, _ := strings.Cut(f.Code, "/")
 	if text, ok := p.opt.Pages[name]; ok {
@@ -323,7 +334,7 @@ func (p *htmlPage) finding(id string, f *analysis.Finding) htmlFinding {
 		}
 	}
 	for _, e := range f.Evidence {
-		row := htmlEvidence{When: analysis.FormatMoment(e.From), Evidence: e, Link: p.link(e.From, e.To, e.P), Elsewhere: Openings(p.rep, e.From, e.To)}
+		row := htmlEvidence{When: analysis.FormatMoment(e.From), Evidence: e, Link: p.link(e.From, e.To, e.P, e.G), Elsewhere: Openings(p.rep, e.From, e.To)}
 		if e.To > e.From {
 			row.Long = p.dur(e.To - e.From)
 		}
@@ -334,6 +345,15 @@ func (p *htmlPage) finding(id string, f *analysis.Finding) htmlFinding {
 			row.G = fmt.Sprint(*e.G)
 		}
 		v.Evidence = append(v.Evidence, row)
+	}
+	for i := range v.Evidence {
+		if e := &v.Evidence[i]; e.Link != "" && (e.From > p.rep.Trace.From || e.Evidence.To < p.rep.Trace.To) {
+			v.First = e
+			break
+		}
+	}
+	if slices.ContainsFunc(Figures(p.rep), func(shown View) bool { return shown.Figure.Name == f.Figure }) {
+		v.Chart = f.Figure
 	}
 	for i := range f.Symptoms {
 		v.Symptoms = append(v.Symptoms, p.finding(fmt.Sprintf("%s-%d", id, i+1), &f.Symptoms[i]))
@@ -353,14 +373,14 @@ func (p *htmlPage) metrics() {
 }
 
 func (p *htmlPage) sections() {
-	for _, res := range p.rep.Results {
-		s := htmlSection{Name: res.Name, Title: res.Title, Outcome: res.Outcome, Reason: res.Reason, Summary: res.Summary, Open: p.Many || res.Outcome == analysis.Failed}
+	for i, res := range p.rep.Results {
+		s := htmlSection{result: i, Name: res.Name, Title: res.Title, Outcome: res.Outcome, Reason: res.Reason, Summary: res.Summary, Open: p.Many || res.Outcome == analysis.Failed}
 		for _, t := range res.Tables {
 			if !t.Detail || p.rep.Fleet != nil {
 				s.Tables = append(s.Tables, p.table(t, htmlRows))
 			}
 		}
-		if res.Check && !p.Many || len(s.Summary)+len(s.Tables) == 0 {
+		if res.Check && !p.Many && len(res.Figures) == 0 || len(s.Summary)+len(s.Tables)+len(res.Figures) == 0 {
 			continue
 		}
 		p.Sections = append(p.Sections, s)
@@ -427,7 +447,7 @@ func (p *htmlPage) table(t *analysis.Table, limit int) htmlTable {
 						on = &id
 					}
 				}
-				cells[from].Link = p.link(at, to, on)
+				cells[from].Link = p.link(at, to, on, nil)
 			}
 		}
 		v.Rows = append(v.Rows, cells)
@@ -452,29 +472,6 @@ func integer(cell any) (int64, bool) {
 		return int64(x), x == math.Trunc(x)
 	}
 	return 0, false
-}
-
-// charts draws the main figures in both themes.
-func (p *htmlPage) charts() error {
-	for _, v := range MainFigures(p.rep) {
-		c := htmlChart{Name: v.Figure.Name, Title: v.Figure.Title, Table: p.table(v.Table, behindRows)}
-		for _, dark := range []bool{false, true} {
-			o := PlotOptions(p.rep)
-			o.Format, o.Dark, o.Text, o.Width = "svg", dark, true, chartWidth
-			var b bytes.Buffer
-			if err := plots.Draw(&b, v.Figure, v.Table, o); err != nil {
-				return err
-			}
-			url := template.URL("data:image/svg+xml;base64," + base64.StdEncoding.EncodeToString(b.Bytes()))
-			if dark {
-				c.Dark = url
-			} else {
-				c.Light = url
-			}
-		}
-		p.Charts = append(p.Charts, c)
-	}
-	return nil
 }
 
 // pack is v as JSON, compressed, in letters.

@@ -171,21 +171,25 @@ func TestHTMLUntrusted(t *testing.T) {
 func TestHTMLData(t *testing.T) {
 	rep := timed(50, "main.f")
 	d := newHTMLPage(rep, Options{}).timeline()
-	b, err := json.Marshal(d.Spans["from"].Values)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var deltas []int64
-	if err := json.Unmarshal(b, &deltas); err != nil {
-		t.Fatal(err)
-	}
-	spans, at := rep.Results[1].Tables[1], int64(0)
-	for i, delta := range deltas {
-		at += delta
-		if want := spans.Cell(i, "from"); at != want {
-			t.Fatalf("span %d begins at %d, want %v", i, at, want)
+	column := func(name string) (values []int64) {
+		b, err := json.Marshal(d.Spans[name].Values)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if got := d.Strings[d.Spans["function"].Values[i].(int64)]; got != spans.Cell(i, "function") {
+		if err := json.Unmarshal(b, &values); err != nil {
+			t.Fatal(err)
+		}
+		return values
+	}
+	gaps, lengths := column("from"), column("to")
+	spans, at := rep.Results[1].Tables[1], int64(0)
+	for i := range gaps {
+		from := at + gaps[i]
+		at = from + lengths[i]
+		if from != spans.Cell(i, "from") || at != spans.Cell(i, "to") {
+			t.Fatalf("span %d is from %d to %d, want %v to %v", i, from, at, spans.Cell(i, "from"), spans.Cell(i, "to"))
+		}
+		if got := d.Strings[d.Spans["function"].Values[i]]; got != spans.Cell(i, "function") {
 			t.Fatalf("span %d is %q, want %v", i, got, spans.Cell(i, "function"))
 		}
 	}

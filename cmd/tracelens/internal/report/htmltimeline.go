@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 
 	"github.com/tracelens/tracelens/analysis"
 )
@@ -32,17 +33,44 @@ type densityData struct {
 	Share []int64 `json:"share"`
 }
 
-// list is a column of integers, nil where there is none: times as differences from
-// the one before.
+// list is a column of integers, analysis.None where there is none: times as differences
+// from the one before; of spans, from as the gap after the end of the one before, and to
+// as the length.
 type list struct {
 	Unit   analysis.Unit `json:"unit"`
-	Values []any         `json:"values"`
+	Values integers      `json:"values"`
+}
+
+// Units of the times of spans.
+const (
+	spanGap    analysis.Unit = "gap"
+	spanLength analysis.Unit = "length"
+)
+
+// integers are written with null for None.
+type integers []int64
+
+func (l integers) MarshalJSON() ([]byte, error) {
+	b := make([]byte, 0, 4*len(l)+2)
+	b = append(b, '[')
+	for i, v := range l {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		if v == analysis.None {
+			b = append(b, "null"...)
+		} else {
+			b = strconv.AppendInt(b, v, 10)
+		}
+	}
+	return append(b, ']'), nil
 }
 
 type markData struct {
 	From     int64             `json:"from"`
 	To       int64             `json:"to"`
 	P        int64             `json:"p"` // -1 for none
+	G        int64             `json:"g"` // likewise
 	Severity analysis.Severity `json:"severity"`
 	Text     string            `json:"text"`
 	Finding  string            `json:"finding"` // the id of its card
@@ -70,16 +98,19 @@ func (p *htmlPage) timeline() *timelineData {
 		d.Windows = append(d.Windows, [3]int64{t.From, t.To, t.To})
 	}
 	if spans != nil {
-		d.Spans = d.columns(spans, ids)
+		d.Spans = d.spans(spans, ids)
 	}
 	if bands := tableOf(p.rep, analysis.RoleBands); bands != nil {
 		d.Bands = d.columns(bands, ids)
 	}
 	for i := range p.Findings {
 		for _, e := range p.Findings[i].Evidence {
-			m := markData{From: e.From, To: e.To, P: -1, Severity: p.Findings[i].Severity, Text: Clean(p.Findings[i].Code + ": " + e.Note), Finding: p.Findings[i].ID}
+			m := markData{From: e.From, To: e.To, P: -1, G: -1, Severity: p.Findings[i].Severity, Text: Clean(p.Findings[i].Code + ": " + e.Note), Finding: p.Findings[i].ID}
 			if e.Evidence.P != nil {
 				m.P = *e.Evidence.P
+			}
+			if e.Evidence.G != nil {
+				m.G = *e.Evidence.G
 			}
 			d.Marks = append(d.Marks, m)
 		}
@@ -130,25 +161,71 @@ func tableOf(rep *analysis.Report, role analysis.Role) (found *analysis.Table) {
 func (d *timelineData) columns(t *analysis.Table, ids map[string]int64) map[string]*list {
 	out := make(map[string]*list)
 	for i, c := range t.Columns {
-		l := &list{Unit: c.Unit, Values: make([]any, len(t.Rows))}
-		var before int64
-		for k, row := range t.Rows {
-			if c.Unit == analysis.Text {
-				if s, ok := row[i].(string); ok {
-					l.Values[k] = d.text(ids, s)
+		l := &list{c.Unit, d.cells(t, i, ids)}
+		if c.Unit == analysis.Moment {
+			var before int64
+			for k, v := range l.Values {
+				if v != analysis.None {
+					l.Values[k], before = v-before, v
 				}
-				continue
 			}
-			v, ok := integer(row[i])
-			if !ok {
-				continue
-			}
-			if c.Unit == analysis.Moment {
-				v, before = v-before, v
-			}
-			l.Values[k] = v
 		}
 		out[c.Name] = l
+	}
+	return out
+}
+
+// spans are the columns of a table of spans.
+func (d *timelineData) spans(t *analysis.Table, ids map[string]int64) map[string]*list {
+	out := make(map[string]*list)
+	for i, c := range t.Columns {
+		out[c.Name] = &list{c.Unit, d.cells(t, i, ids)}
+	}
+	from, to := out["from"], out["to"]
+	if from == nil || to == nil {
+		return out
+	}
+	from.Unit, to.Unit = spanGap, spanLength
+	from.Values, to.Values = slices.Clone(from.Values), slices.Clone(to.Values)
+	var before int64
+	for k := range from.Values {
+		a, b := from.Values[k], to.Values[k]
+		from.Values[k], to.Values[k], before = a-before, b-a, b
+	}
+	return out
+}
+
+// cells are those of a column; texts as indexes into Strings.
+func (d *timelineData) cells(t *analysis.Table, column int, ids map[string]int64) integers {
+	text := t.Columns[column].Unit == analysis.Text
+	if p := t.Packed; p != nil {
+		if !text {
+			return p.Columns[column]
+		}
+		mine, same := make([]int64, len(p.Texts)), true
+		for i, s := range p.Texts {
+			mine[i] = d.text(ids, s)
+			same = same && mine[i] == int64(i)
+		}
+		if same {
+			return p.Columns[column]
+		}
+		out := slices.Clone(p.Columns[column])
+		for k, v := range out {
+			if v != analysis.None {
+				out[k] = mine[v]
+			}
+		}
+		return out
+	}
+	out := make(integers, len(t.Rows))
+	for k, row := range t.Rows {
+		out[k] = analysis.None
+		if s, ok := row[column].(string); text && ok {
+			out[k] = d.text(ids, s)
+		} else if v, ok := integer(row[column]); ok {
+			out[k] = v
+		}
 	}
 	return out
 }

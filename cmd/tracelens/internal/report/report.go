@@ -50,7 +50,7 @@ var Formats = []Format{
 	{"text", "for people: the verdict, then what each analyzer says", Text, 0},
 	{"brief", "for assistants: at most 8,000 characters, with handles for show", Agent, 0},
 	{"markdown", "for a comment on a review: the verdict, its proof, the rest folded", Markdown, 0},
-	{"html", "one page for a browser, offline: findings, charts, tables, a timeline", HTML, 100_000},
+	{"html", "one page for a browser, offline: findings, charts, tables, a timeline", HTML, 500_000},
 	{"json", "everything, for programs: times in ns, tables with their units", JSON, 0},
 	{"sarif", "findings at their place in the code, for code scanning", SARIF, 0},
 	{"junit", "a test for each check, for CI; it fails by --fail-on, else by warnings", JUnit, 0},

@@ -135,6 +135,7 @@ type requestsData struct {
 	Types   []string                `json:"types"`
 	Strings []string                `json:"strings"`
 	Dots    [][4]int64              `json:"dots"` // began, took, class, type
+	IDs     []string                `json:"ids"`  // of the dots
 	Paths   map[string]*requestData `json:"paths"`
 }
 
@@ -153,7 +154,7 @@ func (p *htmlPage) requests() *requestsData {
 	if dots == nil || single == nil || paths == nil || p.Many {
 		return nil
 	}
-	d := &requestsData{From: p.rep.Trace.From, To: p.rep.Trace.To, Quantum: p.rep.Trace.Quantum, Classes: []string{}, Types: []string{}, Strings: []string{}, Dots: [][4]int64{}, Paths: make(map[string]*requestData)}
+	d := &requestsData{From: p.rep.Trace.From, To: p.rep.Trace.To, Quantum: p.rep.Trace.Quantum, Classes: []string{}, Types: []string{}, Strings: []string{}, Dots: [][4]int64{}, IDs: []string{}, Paths: make(map[string]*requestData)}
 	index := func(list *[]string) func(cell any) int64 {
 		ids := make(map[string]int64)
 		return func(cell any) int64 {
@@ -177,6 +178,8 @@ func (p *htmlPage) requests() *requestsData {
 	}
 	for i := range dots.Rows {
 		d.Dots = append(d.Dots, [4]int64{num(dots, i, "began"), num(dots, i, "took"), class(dots.Cell(i, "mostly")), typ(dots.Cell(i, "requests"))})
+		id, _ := dots.Cell(i, "id").(string)
+		d.IDs = append(d.IDs, Clean(id))
 	}
 	for i := range single.Rows {
 		id, _ := single.Cell(i, "id").(string)
@@ -210,21 +213,11 @@ func (p *htmlPage) requests() *requestsData {
 
 // classColors are the colours of what most of the time of requests was.
 func classColors(classes []string) string {
-	var b strings.Builder
-	vars := func(dark bool) {
-		for i, c := range plots.Colors(classes, dark) {
-			fmt.Fprintf(&b, "--rq-%d:%s;", i, c)
+	light, dark := plots.Colors(classes, false), plots.Colors(classes, true)
+	return themed("rq", len(classes), func(i int, isDark bool) string {
+		if isDark {
+			return dark[i]
 		}
-	}
-	b.WriteString("\n:root{")
-	vars(false)
-	b.WriteString("}\n:root[data-theme=dark]{")
-	vars(true)
-	b.WriteString("}\n@media (prefers-color-scheme:dark){:root:not([data-theme=light]){")
-	vars(true)
-	b.WriteString("}}\n")
-	for i := range classes {
-		fmt.Fprintf(&b, ".rq-%d{fill:var(--rq-%d);background:var(--rq-%d)}.rq-dots.rq-%d{stroke:var(--rq-%d)}\n", i, i, i, i, i)
-	}
-	return b.String()
+		return light[i]
+	}, "\n.rq-%[1]d{fill:var(--rq-%[1]d);background:var(--rq-%[1]d)}.rq-dots.rq-%[1]d{stroke:var(--rq-%[1]d)}")
 }

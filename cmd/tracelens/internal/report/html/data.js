@@ -5,6 +5,13 @@ async function unpack(text) {
   const packed = await (await decoded(text)).json();
   const columns = (table) => {
     const out = {};
+    const { from, to } = table ?? {};
+    if (from?.unit === "gap") {
+      for (let i = 0, t = 0; i < from.values.length; i++) {
+        from.values[i] += t;
+        to.values[i] = t = from.values[i] + to.values[i];
+      }
+    }
     for (const [name, { unit, values }] of Object.entries(table ?? {})) {
       out[name] = values;
       if (unit !== "moment") continue;

@@ -22,6 +22,7 @@ type htmlChart struct {
 	Name, Title string
 	Picture     template.HTML
 	Table       *htmlTable
+	Time        string // that its x axis shows, as from-to in ns; "" for another axis
 }
 
 // inks are the colours of all pictures of a page, a class for each pair of a light and a
@@ -168,6 +169,16 @@ func unstyled(tag string) string {
 	return tag[:name] + " " + strings.Join(attributes, " ") + tag[name:]
 }
 
+// over is the time that the x axis of a figure shows, "" where it shows something else.
+func (p *htmlPage) over(v View) string {
+	for _, c := range v.Table.Columns {
+		if c.Name == v.Figure.X && c.Unit == analysis.Moment && !p.Many {
+			return fmt.Sprintf("%d-%d", p.rep.Trace.From, p.rep.Trace.To)
+		}
+	}
+	return ""
+}
+
 // charts draws all figures: the main ones with their numbers, the others for their
 // measures.
 func (p *htmlPage) charts() error {
@@ -178,7 +189,7 @@ func (p *htmlPage) charts() error {
 			return err
 		}
 		numbers := p.table(v.Table, behindRows)
-		p.Charts = append(p.Charts, htmlChart{v.Figure.Name, v.Figure.Title, picture, &numbers})
+		p.Charts = append(p.Charts, htmlChart{v.Figure.Name, v.Figure.Title, picture, &numbers, p.over(v)})
 	}
 	for i := range p.Sections {
 		s := &p.Sections[i]
@@ -191,7 +202,7 @@ func (p *htmlPage) charts() error {
 			if err != nil {
 				return err
 			}
-			s.Figures = append(s.Figures, htmlChart{Name: v.Figure.Name, Title: v.Figure.Title, Picture: picture})
+			s.Figures = append(s.Figures, htmlChart{Name: v.Figure.Name, Title: v.Figure.Title, Picture: picture, Time: p.over(v)})
 		}
 	}
 	return nil

@@ -48,7 +48,7 @@ func TestHTMLFigures(t *testing.T) {
 		}
 		page := html(t, rep)
 		pictures := make(map[string]string)
-		for _, m := range regexp.MustCompile(`(?s)<figure class="chart" id="chart-([^"]*)">(.*?)</figure>`).FindAllStringSubmatch(page, -1) {
+		for _, m := range regexp.MustCompile(`(?s)<figure class="chart[^"]*" id="chart-([^"]*)"[^>]*>(.*?)</figure>`).FindAllStringSubmatch(page, -1) {
 			if pictures[m[1]] != "" {
 				t.Errorf("%s: %s is there twice", name, m[1])
 			}

@@ -91,3 +91,5 @@ unfold();
       .catch((err) => { document.getElementById("tl-status").textContent = `The timeline cannot be shown: ${err.message}`; });
   }
 }
+
+if (document.getElementById("tl")) charts();

@@ -164,6 +164,32 @@ func TestItself(t *testing.T) {
 	}
 }
 
+// TestVersions: traces of other versions of Go are compared as far as both tell, and what
+// they do not is said.
+func TestVersions(t *testing.T) {
+	for _, old := range []string{"mixed-go121", "mixed-go122"} {
+		var s [2]compare.Side
+		for i, name := range []string{old, "mixed-go126"} {
+			data, err := os.ReadFile(corpus.Trace(t, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			s[i].Add(read(t, data, name))
+		}
+		rep := compare.Of(s[0], s[1], compare.Options{})
+		for _, want := range []string{"The versions of Go differ (go 1.2", " Not compared, since one side does not have them: "} {
+			if !strings.Contains(rep.Verdict.Text, want) {
+				t.Errorf("%s: %q is not said: %s", old, want, rep.Verdict.Text)
+			}
+		}
+		for _, ch := range rep.Comparison.Metrics {
+			if one := ch.N[0] == 0 || ch.N[1] == 0; one && ch.Judged != analysis.Unknown {
+				t.Errorf("%s: %s is %s, of %v traces", old, ch.Name, ch.Judged, ch.N)
+			}
+		}
+	}
+}
+
 // TestCutSides: a side of which every trace is cut is compared all the same, and said to be.
 func TestCutSides(t *testing.T) {
 	part := func(name string) (s compare.Side) {

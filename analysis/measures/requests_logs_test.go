@@ -16,7 +16,7 @@ import (
 // one id, and the rows of two queries.
 func TestRequestLogs(t *testing.T) {
 	a := SelectRequests(RequestChoice{Slowest: 30, Type: "task request"})
-	path := corpus.Trace(t, "annotations")
+	path := filepath.Join(corpus.Root(t), "testdata", "traces", "annotations.trace")
 	rep := analysistest.Report(t, path, a)
 	logs, slowest := analysistest.ResultTable(t, rep, "requests.logs"), analysistest.ResultTable(t, rep, "requests.slowest")
 	ids, rows := make(map[string]string), make(map[string]int)

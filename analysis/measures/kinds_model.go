@@ -64,6 +64,26 @@ const (
 	ParkedForever     Parked = "for ever"     // select{}
 )
 
+// rest says to people how goroutines wait that have nothing to do.
+func (s *Stay) rest() string {
+	switch s.Parked {
+	case ParkedInput:
+		return "idle until the next input"
+	case ParkedConnections:
+		return "idle until the next connection"
+	case ParkedTicker:
+		if s.Place.Prim == parse.PrimSleep {
+			return "idle between rounds"
+		}
+		return "idle until the next tick"
+	case ParkedWhole:
+		return "idle for the whole trace"
+	case ParkedBefore:
+		return "idle since before the trace"
+	}
+	return "idle for ever"
+}
+
 // Busy is the part of the life in which they were about something.
 func (k *GoKind) Busy() int64 { return k.Life - k.Parked }
 

@@ -55,7 +55,7 @@ func Of(rep *analysis.Report) *analysis.Verdict {
 	if ended := slices.ContainsFunc(v.Parts, func(p analysis.VerdictPart) bool { return p.Kind == analysis.VerdictEnd }); spent != "" && !ended {
 		say(analysis.VerdictTime, spent)
 	}
-	if out := ruledOut(rep); out != "" {
+	if out := ruledOut(rep, host != ""); out != "" {
 		say(analysis.VerdictRuledOut, out)
 	}
 	var texts []string
@@ -194,8 +194,14 @@ func cost(c analysis.Cost, wall int64) string {
 	case rate == 0:
 		return ""
 	case c.Clock == analysis.GTime:
+		if rate < 1 {
+			return "a goroutine held up " + analysis.FormatRatio(rate) + " of the time"
+		}
 		return counted(rate, "goroutine", "goroutines") + " held up at any time"
 	case c.Clock == analysis.PTime:
+		if rate < 1 {
+			return analysis.FormatRatio(rate) + " of one P"
+		}
 		return counted(rate, "P", "Ps") + " at any time"
 	}
 	return analysis.FormatRatio(min(rate, 1)) + " of the time"
@@ -265,8 +271,8 @@ func leading(rep *analysis.Report, room int, limits []analysis.VerdictPart) (tex
 }
 
 // ruledOut says which of CPU, scheduler and GC the numbers clear; where user code fills
-// the Ps, that this is the limit.
-func ruledOut(rep *analysis.Report) string {
+// the Ps, that this is the limit, if the host does not take CPUs away.
+func ruledOut(rep *analysis.Report, host bool) string {
 	value := func(id string) (float64, bool) {
 		m, ok := rep.Metrics[id]
 		return float64(m.Value), ok
@@ -276,7 +282,10 @@ func ruledOut(rep *analysis.Report) string {
 		return ""
 	}
 	full := ""
-	if user >= .9 {
+	switch {
+	case user >= .9 && host:
+		full = fmt.Sprintf("User code held %s of P time; for how much of it it was on a CPU the trace does not tell. ", analysis.FormatRatio(user))
+	case user >= .9:
 		full = fmt.Sprintf("The CPU is the limit: user code ran %s of P time. ", analysis.FormatRatio(user))
 	}
 	var out []string

@@ -41,7 +41,7 @@ func TestLimits(t *testing.T) {
 		&analysis.Result{Name: "host", About: analysis.Host, Findings: []analysis.Finding{finding("host", analysis.Warning, 1e9, analysis.PTime)}},
 	))
 	want := []string{
-		"b/grave happens at main.f:1 (0.1 Ps at any time). Stop it.",
+		"b/grave happens at main.f:1 (10 % of one P). Stop it.",
 		"a happens at main.f:1 (2.0 goroutines held up at any time). Stop it.",
 		"b happens at main.f:1 (50 % of the time). Stop it.",
 		"host happens at main.f:1 (1 P at any time). Stop it.",

@@ -106,7 +106,7 @@ func runStuckGoroutines(p *analysis.Pass) error {
 			analysis.Needs("ended", say.Ratio(w.Spans-w.Open, w.Spans)), analysis.Needs("steady", steady), long)
 		if g.Severity == "" || leaks == evidence.MaxFindings || growth <= 0 {
 			nearLeak = nearLeak.Nearer(g.At(w.Label[1]))
-			if stuckSending(w) && !parse.RunsFinalizers(tr.String(tr.Entry(w.Stack))) && lockGate(p, w).Severity != "" {
+			if stuckSending(w) && !parse.RunsFinalizers(tr.String(tr.Entry(w.Stack))) && lockGate(p, w).Severity != "" && !works(measures.HoldersOf(p), w) {
 				sends = append(sends, w)
 			}
 			continue

@@ -93,7 +93,9 @@ func casesStuckGoroutines(t *testing.T) {
 // long before.
 func senders(t *testing.T, n int, since, before int64) *checktest.Trace {
 	return checktest.Tell(t, 2000*ms, func(s *checktest.Story) {
+		s.Go("main.main") // runs to the end
 		receives := s.Go("main.collect")
+		receives.End(450 * ms)
 		for i := range int64(n) {
 			g := s.Go("main.serve")
 			g.Wait((1+i)*ms, (1+i)*ms+before, receives, "main.collect:3", "runtime.chansend1", "main.reply:9")
@@ -149,6 +151,30 @@ func TestStuckHangs(t *testing.T) {
 		}
 		receives.End(50 * ms)
 	})
+	// One that received from them is blocked elsewhere; one that works is slow, no hang.
+	for _, c := range []struct {
+		blocks bool
+		want   string
+	}{{true, "error/send"}, {false, "clear"}} {
+		tr := checktest.Tell(t, 2000*ms, func(s *checktest.Story) {
+			s.Go("main.main") // runs to the end
+			writes := s.Go("main.writeLoop")
+			for i := range int64(3) {
+				g := s.Go("main.publish")
+				g.Wait((1+2*i)*ms, (2+2*i)*ms, writes, "main.writeLoop:3", "runtime.chansend1", "main.publish:9")
+				g.Block(100*ms+i, "runtime.chansend1", "main.publish:9")
+			}
+			if c.blocks {
+				writes.Block(90*ms, "internal/poll.(*FD).Write", "net.(*conn).Write", "main.writeLoop:5")
+			}
+		})
+		r := checktest.Report(t, StuckGoroutines, tr).Results[0]
+		if got := checktest.Verdict(t, r); got != c.want {
+			t.Errorf("a receiver that is blocked: %t: %s, want %s", c.blocks, got, c.want)
+		} else if c.blocks && !strings.Contains(r.Findings[0].Summary, "blocked: main.writeLoop at main.writeLoop:5 → net.(*conn).Write") {
+			t.Error(r.Findings[0].Summary)
+		}
+	}
 	f := checktest.Report(t, StuckGoroutines, gone).Results[0].Findings[0]
 	if !strings.Contains(f.Summary, "3 at main.reply:9") || !strings.Contains(f.Summary, "has ended: main.collect") {
 		t.Error(f.Summary)

@@ -57,10 +57,14 @@ func stuckOnChannels(p *analysis.Pass, sends []*measures.WaitingAt, total int64)
 	waiting := gravity(p, sends, total, &f)
 	f.Summary = fmt.Sprintf("%s at the end to send to channels from which nobody receives any more, for up to %s: %s",
 		say.Counted(waiting, "goroutine waits", "goroutines wait"), p.Dur(sends[0].Oldest), strings.Join(placesOf(p, sends), ", "))
-	if gone := goneReceivers(p, sends); gone != "" {
-		f.Summary += "; who received from them has ended: " + gone
-		f.Advice = fmt.Sprintf("See why %s returned (an error, a context, a panic that was recovered) while others still send to it: start it again, or let the senders select on a channel that it closes. block.chan.total should fall.", gone)
-	} else if len(sends) > 1 || waiting > 1 {
+	switch gone, blocked := receivers(p, sends); {
+	case len(blocked) > 0:
+		f.Summary = strings.Replace(f.Summary, "from which nobody receives any more", "whose receivers are blocked themselves", 1) + "; who receives from them is blocked: " + strings.Join(blocked, "; ")
+		f.Advice = fmt.Sprintf("See what it waits for there, which stops all that send to it (%s): give that wait a limit, and let senders drop or close what is not taken. block.chan.total should fall.", blocked[0])
+	case len(gone) > 0:
+		f.Summary += "; who received from them has ended: " + strings.Join(gone, ", ")
+		f.Advice = fmt.Sprintf("See why %s returned (an error, a context, a panic that was recovered) while others still send to it: start it again, or let the senders select on a channel that it closes. block.chan.total should fall.", gone[0])
+	case len(sends) > 1 || waiting > 1:
 		f.Summary += "; a deadlock, or receivers that ended"
 	}
 	p.Find(f)
@@ -109,25 +113,68 @@ func placesOf(p *analysis.Pass, at []*measures.WaitingAt) (out []string) {
 	return out
 }
 
-// goneReceivers names the kinds of goroutines that waited to receive what those that are
-// stuck in sends had sent before, where all of them have ended.
-func goneReceivers(p *analysis.Pass, sends []*measures.WaitingAt) string {
+// A receiver is a kind of goroutines that received what those that are stuck in sends had
+// sent before.
+type receiver struct {
+	kind *measures.GoKind
+	at   *measures.Stay // where it waits or is in a call at the end, nil for nowhere
+}
+
+// receiversOf are those that received from the senders at a place.
+func receiversOf(h *measures.HeldPlaces, w *measures.WaitingAt) (out []receiver) {
+	sender := h.Kinds.OfStack(w.Stack)
+	add := func(k *measures.GoKind) {
+		if k == sender || slices.ContainsFunc(out, func(r receiver) bool { return r.kind == k }) {
+			return
+		}
+		r := receiver{kind: k}
+		for _, s := range k.Stays {
+			if s.Open > 0 && s.Parked == "" && (r.at == nil || s.Oldest > r.at.Oldest) {
+				r.at = s
+			}
+		}
+		out = append(out, r)
+	}
+	for _, place := range h.Places {
+		switch {
+		case len(place.Waiters) == 0:
+		case place.Place.Prim == parse.PrimChanSend && place.Waiters[0].Kind == sender:
+			for _, k := range place.Holders {
+				add(k.Kind)
+			}
+		case (place.Place.Prim == parse.PrimChanReceive || place.Place.Prim == parse.PrimSelect) && place.Place.Own &&
+			slices.ContainsFunc(place.Holders, func(s measures.KindShare) bool { return s.Kind == sender }):
+			add(place.Waiters[0].Kind)
+		}
+	}
+	return out
+}
+
+// works reports whether one that received from the senders at a place still runs for most
+// of its life: then it is slow, not gone.
+func works(h *measures.HeldPlaces, w *measures.WaitingAt) bool {
+	return slices.ContainsFunc(receiversOf(h, w), func(r receiver) bool {
+		return r.kind.Ended < r.kind.Count && r.kind.Share(r.kind.State[parse.GoRunning]+r.kind.State[parse.GoRunnable]) >= .5
+	})
+}
+
+// receivers names those that received from senders: those of kinds that have all ended, and
+// where others are blocked.
+func receivers(p *analysis.Pass, sends []*measures.WaitingAt) (gone []string, blocked []string) {
 	h := measures.HoldersOf(p)
-	var gone []string
 	for _, w := range sends {
-		sender := h.Kinds.OfStack(w.Stack)
-		for _, place := range h.Places {
-			if len(place.Waiters) == 0 || place.Place.Prim != parse.PrimChanReceive && place.Place.Prim != parse.PrimSelect || !place.Place.Own {
-				continue
-			}
-			k := place.Waiters[0].Kind
-			if k == sender || k.Ended < k.Count || slices.Contains(gone, k.Name) {
-				continue
-			}
-			if slices.ContainsFunc(place.Holders, func(s measures.KindShare) bool { return s.Kind == sender }) {
-				gone = append(gone, k.Name)
+		for _, r := range receiversOf(h, w) {
+			switch {
+			case r.kind.Ended >= r.kind.Count:
+				if !slices.Contains(gone, r.kind.Name) {
+					gone = append(gone, r.kind.Name)
+				}
+			case r.at != nil && !slices.ContainsFunc(sends, func(o *measures.WaitingAt) bool { return p.Trace.PlaceOf(o.Stack) == r.at.PlaceID }):
+				if at := fmt.Sprintf("%s at %s", r.kind.Name, r.at.Label); !slices.Contains(blocked, at) {
+					blocked = append(blocked, at)
+				}
 			}
 		}
 	}
-	return strings.Join(gone, ", ")
+	return gone, blocked
 }

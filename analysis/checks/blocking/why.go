@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
 	"github.com/tracelens/tracelens/analysis/measures"
 	"github.com/tracelens/tracelens/parse"
 )
@@ -40,6 +41,9 @@ func (r *reason) advice(otherwise string) string {
 	}
 	switch root.Kind {
 	case measures.RootCall:
+		if r.place.Place.Prim == parse.PrimFile {
+			return fmt.Sprintf("Writes to one file take turns, each for as long as its disk or its reader takes (%s): write less, or collect lines in a buffer that one goroutine writes and that drops what is too much. hold.call should fall.", where)
+		}
 		if lock {
 			return fmt.Sprintf("Do not call %s under the lock: copy what it needs, unlock, then call; or let one goroutine do it for all. hold.call should fall.", where)
 		}
@@ -52,6 +56,9 @@ func (r *reason) advice(otherwise string) string {
 		}
 		return fmt.Sprintf("What is waited for is outside, at %s: allow more of it at once, or make that answer faster; locks and CPUs are not in the way. hold.waiting should fall.", where)
 	case measures.RootSleep, measures.RootTimer:
+		if steps := r.chain.Steps; lock && len(steps) > 1 {
+			return fmt.Sprintf("Do not wait for another goroutine (%s) under the lock: copy what it needs, unlock, then wait; and shorten its pause at %s. hold.waiting should fall.", steps[len(steps)-1].Place.Label, where)
+		}
 		if lock {
 			return "Do not sleep or wait for a timer under the lock. hold.waiting should fall."
 		}
@@ -104,6 +111,9 @@ func held(p *analysis.Pass, h *measures.HeldPlaces, w *measures.WaitingAt, f ana
 			f.Explains = append(f.Explains, "saturated-stage", "saturated-stage/skewed", "lock-convoy/senders")
 			break
 		}
+	}
+	if owner, _ := evidence.Busiest(p); r.place.Place.Prim.Lock() && r.chain.Root.Kind == measures.RootRunning && owner != nil && owner.Name == r.chain.Root.Holder {
+		f.Explains = append(f.Explains, "serial-section", "limits/serial") // who holds the lock runs, the others wait
 	}
 	if r.chain.Root.Kind == measures.RootWrite {
 		f.Explains = append(f.Explains, "slow-peer")

@@ -70,7 +70,7 @@ var cpuThrottled = &analysis.Analyzer{
 			Evidence: holeEvidence(p, f), During: holeEvidence(p, f),
 			Advice:   "Raise the CPU limit of the container or drop it, and set GOMAXPROCS to it (Go 1.25 and later do by default); sched.latency.user.p99 and preempt.overrun.count should fall.",
 			Caveat:   "The trace does not tell on a CPU from waiting for one: cpu.stat of the cgroup (nr_throttled) has the proof.",
-			Explains: []string{"oversubscribed-host", "oversubscribed-host/stalled", "slice-overrun"},
+			Explains: []string{"oversubscribed-host", "oversubscribed-host/stalled", "oversubscribed-host/late", "slice-overrun", "late-timers"},
 		}
 		// The cause of most waiting explains its tail.
 		if waited := f.Runnable().Sum() - f.Yielding(); evidence.Causes(f.Holes()[0].Waits+f.Holes()[1].Waits, waited) {

@@ -56,7 +56,7 @@ func HTML(w io.Writer, rep *analysis.Report, opt Options) error {
 		}
 		page.Classes = requests.Classes
 	}
-	style, script := asset("style.css")+palette(page.States)+page.inks.style()+classColors(page.Classes), asset("data.js")+asset("timeline.js")+asset("requests.js")+asset("page.js")
+	style, script := asset("style.css")+palette(page.States)+page.inks.style()+classColors(page.Classes), asset("data.js")+asset("lanes.js")+asset("timeline.js")+asset("requests.js")+asset("page.js")
 	page.Style, page.Script = template.CSS(style), template.JS(script)
 	page.Policy = fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; img-src data:; base-uri 'none'; form-action 'none'", hash(style), hash(script))
 	var b bytes.Buffer
@@ -145,9 +145,10 @@ type htmlPage struct {
 	Findings          []htmlFinding
 	States            []string
 	HasTimeline       bool
-	Requests          string   // packed; "" for none
-	Classes           []string // of requests, by what most of their time was
-	Exact             string   // which part of the timeline is
+	Fleet             *htmlFleet // nil where it is not about many traces
+	Requests          string     // packed; "" for none
+	Classes           []string   // of requests, by what most of their time was
+	Exact             string     // which part of the timeline is
 	Charts            []htmlChart
 	Metrics           []htmlMetric
 	Sections          []htmlSection
@@ -209,6 +210,7 @@ type htmlTable struct {
 	Columns     []htmlColumn
 	Rows        [][]htmlCell
 	More        string
+	Filter      bool // its rows can be chosen by what they say
 }
 
 type htmlColumn struct {
@@ -240,6 +242,7 @@ func newHTMLPage(rep *analysis.Report, opt Options) *htmlPage {
 	p.metrics()
 	p.sections()
 	p.checks()
+	p.fleet()
 	return p
 }
 
@@ -248,6 +251,12 @@ func (p *htmlPage) dur(ns int64) string { return analysis.FormatDuration(ns, p.r
 // verdict is its sentences: without what a finding below says to do, and with the state
 // in numbers only where no tiles show it.
 func (p *htmlPage) verdict() (lines []string) {
+	if p.rep.Fleet != nil {
+		for _, res := range p.rep.Results {
+			lines = append(lines, res.Summary...)
+		}
+		return lines
+	}
 	if p.rep.Verdict == nil || len(p.Tiles) == 0 {
 		return verdictLines(p.rep)
 	}
@@ -269,7 +278,7 @@ func (p *htmlPage) header() {
 
 // link is to a part of the timeline, with some room at its sides; "" where there is
 // none.
-func (p *htmlPage) link(from, to int64, proc *int64) string {
+func (p *htmlPage) link(from, to int64, proc, g *int64) string {
 	if p.Many {
 		return ""
 	}
@@ -277,6 +286,9 @@ func (p *htmlPage) link(from, to int64, proc *int64) string {
 	s := fmt.Sprintf("#t=%d-%d", a, b)
 	if proc != nil {
 		s += fmt.Sprintf("&p=%d", *proc)
+	}
+	if g != nil && *g >= 0 {
+		s += fmt.Sprintf("&g=%d", *g)
 	}
 	return s
 }
@@ -318,7 +330,7 @@ func (p *htmlPage) changes() {
 }
 
 func (p *htmlPage) finding(id string, f *analysis.Finding) htmlFinding {
-	v := htmlFinding{Finding: f, ID: id, Headline: headline(f.Summary), Cost: cost(f, p.rep.Trace.Quantum)}
+	v := htmlFinding{Finding: f, ID: id, Headline: analysis.Headline(f.Summary), Cost: cost(f, p.rep.Trace.Quantum)}
 	v.Share = int(math.Round(100 * min(max(f.Cost.Share(), 0), 1)))
 	name, _, _ := strings.Cut(f.Code, "/")
 	if text, ok := p.opt.Pages[name]; ok {
@@ -331,7 +343,7 @@ func (p *htmlPage) finding(id string, f *analysis.Finding) htmlFinding {
 		}
 	}
 	for _, e := range f.Evidence {
-		row := htmlEvidence{When: analysis.FormatMoment(e.From), Evidence: e, Link: p.link(e.From, e.To, e.P), Elsewhere: Openings(p.rep, e.From, e.To)}
+		row := htmlEvidence{When: analysis.FormatMoment(e.From), Evidence: e, Link: p.link(e.From, e.To, e.P, e.G), Elsewhere: Openings(p.rep, e.From, e.To)}
 		if e.To > e.From {
 			row.Long = p.dur(e.To - e.From)
 		}
@@ -371,9 +383,9 @@ func (p *htmlPage) metrics() {
 
 func (p *htmlPage) sections() {
 	for i, res := range p.rep.Results {
-		s := htmlSection{result: i, Name: res.Name, Title: res.Title, Outcome: res.Outcome, Reason: res.Reason, Summary: res.Summary, Open: p.Many || res.Outcome == analysis.Failed}
+		s := htmlSection{result: i, Name: res.Name, Title: res.Title, Outcome: res.Outcome, Reason: res.Reason, Summary: res.Summary, Open: p.Compared || res.Outcome == analysis.Failed}
 		for _, t := range res.Tables {
-			if !t.Detail || p.rep.Fleet != nil {
+			if t.Role == "" && (!t.Detail || p.rep.Fleet != nil) {
 				s.Tables = append(s.Tables, p.table(t, htmlRows))
 			}
 		}
@@ -444,7 +456,7 @@ func (p *htmlPage) table(t *analysis.Table, limit int) htmlTable {
 						on = &id
 					}
 				}
-				cells[from].Link = p.link(at, to, on)
+				cells[from].Link = p.link(at, to, on, nil)
 			}
 		}
 		v.Rows = append(v.Rows, cells)

@@ -42,7 +42,7 @@ func (p *htmlPage) tiles() {
 		part := htmlPart{What: text("what"), Value: text("value")}
 		if at, ok := integer(t.Cell(i, "at")); ok {
 			long, _ := integer(t.Cell(i, "length"))
-			part.Link = p.link(at, at+long, nil)
+			part.Link = p.link(at, at+long, nil, nil)
 		}
 		share, ok := number(t.Cell(i, "share"))
 		switch {
@@ -71,33 +71,6 @@ func (p *htmlPage) paint() {
 		for i := range tile.Parts {
 			tile.Parts[i].Ink = p.inks.class(light[i], dark[i])
 		}
-	}
-}
-
-// headline is a summary up to the last clause that fits on a line.
-func headline(summary string) string {
-	const most = 95
-	s, _, _ := strings.Cut(summary, "; why: ")
-	for {
-		if len([]rune(s)) <= most {
-			return s
-		}
-		depth, at := 0, -1
-		for i, c := range s {
-			if rest := s[i:]; depth == 0 && i >= most/3 && (strings.HasPrefix(rest, "; ") || strings.HasPrefix(rest, ", ") || strings.HasPrefix(rest, ": ") || strings.HasPrefix(rest, " (")) {
-				at = i
-			}
-			switch c {
-			case '(':
-				depth++
-			case ')':
-				depth--
-			}
-		}
-		if at < 0 {
-			return s
-		}
-		s = s[:at]
 	}
 }
 

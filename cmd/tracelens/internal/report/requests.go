@@ -132,19 +132,7 @@ func (p *printer) step(began, took, from, length int64, hop int, what string) {
 		bar = strings.Repeat(" ", a) + strings.Repeat("█", b-a) + strings.Repeat(" ", pathBar-b)
 	}
 	first := fmt.Sprintf("  %10s %9s  %s  %s", "+"+analysis.FormatDuration(from-began, p.quantum), long, bar, strings.Repeat("  ", hop))
-	p.wrapped(first, "", shortPaths(what))
-}
-
-// shortPaths leaves the paths of packages out of a text with names of functions.
-func shortPaths(s string) string {
-	words := strings.Split(s, " ")
-	for i, w := range words {
-		if at := strings.LastIndexByte(w, '/'); at >= 0 && at+1 < len(w) {
-			open := w[:len(w)-len(strings.TrimLeft(w, "("))]
-			words[i] = open + w[at+1:]
-		}
-	}
-	return strings.Join(words, " ")
+	p.wrapped(first, "", analysis.ShortPaths(what))
 }
 
 // requestsData is what the page draws of requests. Times are ns since the start of the
@@ -157,6 +145,7 @@ type requestsData struct {
 	Types   []string                `json:"types"`
 	Strings []string                `json:"strings"`
 	Dots    [][4]int64              `json:"dots"` // began, took, class, type
+	IDs     []string                `json:"ids"`  // of the dots
 	Paths   map[string]*requestData `json:"paths"`
 }
 
@@ -175,7 +164,7 @@ func (p *htmlPage) requests() *requestsData {
 	if dots == nil || single == nil || paths == nil || p.Many {
 		return nil
 	}
-	d := &requestsData{From: p.rep.Trace.From, To: p.rep.Trace.To, Quantum: p.rep.Trace.Quantum, Classes: []string{}, Types: []string{}, Strings: []string{}, Dots: [][4]int64{}, Paths: make(map[string]*requestData)}
+	d := &requestsData{From: p.rep.Trace.From, To: p.rep.Trace.To, Quantum: p.rep.Trace.Quantum, Classes: []string{}, Types: []string{}, Strings: []string{}, Dots: [][4]int64{}, IDs: []string{}, Paths: make(map[string]*requestData)}
 	index := func(list *[]string) func(cell any) int64 {
 		ids := make(map[string]int64)
 		return func(cell any) int64 {
@@ -199,6 +188,8 @@ func (p *htmlPage) requests() *requestsData {
 	}
 	for i := range dots.Rows {
 		d.Dots = append(d.Dots, [4]int64{num(dots, i, "began"), num(dots, i, "took"), class(dots.Cell(i, "mostly")), typ(dots.Cell(i, "requests"))})
+		id, _ := dots.Cell(i, "id").(string)
+		d.IDs = append(d.IDs, Clean(id))
 	}
 	for i := range single.Rows {
 		id, _ := single.Cell(i, "id").(string)

@@ -486,6 +486,11 @@ func (t *tracker) jobName(g *goroutine) StringID {
 	if g.Body != 0 && (isGoWrap(t.strings[g.Func]) || t.stacks[g.bodyStack].body.own > 1) {
 		return g.Body // of the main module, where the entry function is none of it
 	}
+	if g.Body == 0 && isGroupGo(t.strings[g.Func]) {
+		if fn := t.starter(g); fn != 0 {
+			return fn
+		}
+	}
 	return g.Func
 }
 

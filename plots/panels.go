@@ -13,13 +13,9 @@ import (
 	"github.com/tracelens/tracelens/analysis"
 )
 
-const (
-	// fewValues is from how many values on a picture says more than a sentence.
-	fewValues = 5
-	// columnWidth (px) is the least width in which a value over time is drawn: thinner ones
-	// are drawn together.
-	columnWidth = 4
-)
+// columnWidth (px) is the least width in which a value over time is drawn: thinner ones
+// are drawn together.
+const columnWidth = 4
 
 // A panel is one of several pictures that share an axis of time.
 type panel struct {

@@ -89,8 +89,10 @@ func few(values []string) error {
 	return nil
 }
 
-// Draw writes the picture of f, a view of t. A table without anything to draw
-// gives a picture that says so.
+// Draw writes the picture of f, a view of t. A table without anything to draw, or with few
+// values, gives a picture that says so. In an SVG each part, such as a bar, a block or a
+// dot, is a group whose title has its name and values: a viewer shows them on hover, and
+// a page may read them.
 func Draw(w io.Writer, f *analysis.Figure, t *analysis.Table, o Options) error {
 	m, ok := marks[f.Mark]
 	if !ok {

@@ -24,6 +24,7 @@ import (
 
 // shownCharts are the pictures of the README.
 var shownCharts = [][]string{
+	{"--figure", "lanes.goroutines", "pool-too-small.trace"},
 	{"--figure", "timeline.spans", "--from", "1ms", "--to", "30ms", "mixed-go126.trace"},
 	{"--figure", "stw.waterfall", "procs-8.trace"},
 	{"--figure", "latency.cause", "http-healthy.trace"},

@@ -15,7 +15,34 @@ type Comparison struct {
 	// up to Total.
 	Parts []Change `json:"parts,omitempty"`
 	Total *Change  `json:"total,omitempty"`
+
+	// Requests are the types that both sides serve, those with the largest difference first.
+	Requests []RequestChange `json:"requests,omitempty"`
 }
+
+// A RequestChange is the requests of one type on both sides, of those that began and were
+// done in their traces.
+type RequestChange struct {
+	Name string   `json:"name"`
+	Kind string   `json:"kind"`
+	N    [2]int64 `json:"n"`
+	Mean Change   `json:"mean"`
+	P50  *Change  `json:"p50,omitempty"` // nil where there are too few
+	P99  *Change  `json:"p99,omitempty"`
+	// Parts are what the mean consists of, those that differ most first. They add up to it.
+	Parts []RequestPart `json:"parts"`
+}
+
+// A RequestPart is what requests were at, and what the goroutine did for which they waited:
+// its share of their mean, in ns.
+type RequestPart struct {
+	Name string `json:"name"`
+	Old  Number `json:"old_ns"`
+	New  Number `json:"new_ns"`
+}
+
+// Delta is New - Old.
+func (p *RequestPart) Delta() float64 { return float64(p.New - p.Old) }
 
 // A ComparedSide counts the traces of a side.
 type ComparedSide struct {
@@ -23,6 +50,7 @@ type ComparedSide struct {
 	Traces   int    `json:"traces"`
 	Duration int64  `json:"total_ns"` // of all, one after the other
 	Events   int64  `json:"events"`
+	Requests int64  `json:"requests,omitempty"` // where the sides are requests of one trace
 }
 
 // Basis says what a difference was held against.
@@ -32,6 +60,7 @@ const (
 	BetweenTraces Basis = "traces"    // the differences between traces of one side
 	WithinTraces  Basis = "stretches" // those between stretches of one trace: not what two runs of one program differ by
 	Untested      Basis = "none"      // nothing: too few traces, and too short
+	Chosen        Basis = "chosen"    // nothing: the sides are requests of one trace, chosen by what differs
 )
 
 // A Judged says what a change is.

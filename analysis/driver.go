@@ -21,7 +21,7 @@ import (
 type Partial struct {
 	Folds map[*Analyzer]Collector
 	brief bool // what Options.Brief leaves out is
-	sink  parse.Sink
+	sink  *parse.Sink
 }
 
 // procWanter is a Collector that wants some of the events of KindProc only: those
@@ -32,35 +32,49 @@ type procWanter interface {
 
 // NewPartial returns the empty folds of the analyzers and all they require.
 func NewPartial(analyzers []*Analyzer) *Partial {
-	folds := make(map[*Analyzer]Collector)
+	p := &Partial{Folds: make(map[*Analyzer]Collector)}
 	for _, a := range Closure(analyzers) {
 		if a.New != nil {
-			folds[a] = a.New()
+			p.Folds[a] = a.New()
 		}
 	}
-	return newPartial(folds)
+	return p
 }
 
-func newPartial(folds map[*Analyzer]Collector) *Partial {
-	p := &Partial{Folds: folds}
-	as := slices.SortedFunc(maps.Keys(folds), func(a, b *Analyzer) int { return cmp.Compare(a.Name, b.Name) })
+// empty returns folds of the same analyzers over no events.
+func (p *Partial) empty() *Partial {
+	e := &Partial{Folds: make(map[*Analyzer]Collector), brief: p.brief}
+	for a := range p.Folds {
+		e.Folds[a] = a.New()
+	}
+	return e
+}
+
+// takes is what gives events to the collectors.
+func (p *Partial) takes() *parse.Sink {
+	if p.sink != nil {
+		return p.sink
+	}
+	p.sink = new(parse.Sink)
+	as := slices.SortedFunc(maps.Keys(p.Folds), func(a, b *Analyzer) int { return cmp.Compare(a.Name, b.Name) })
 	for k := range p.sink.ByKind {
 		var want []Collector
 		for _, a := range as {
 			if a.Kinds.Has(parse.Kind(k)) {
-				want = append(want, folds[a])
+				want = append(want, p.Folds[a])
 			}
 		}
-		if len(want) == 0 {
+		switch {
+		case len(want) == 0:
 			continue
+		case parse.Kind(k) == parse.KindProc:
+			p.sink.ByKind[k] = eachProc(want)
+		default:
+			p.sink.ByKind[k] = each(want)
 		}
 		p.sink.Kinds |= 1 << k
-		p.sink.ByKind[k] = each(want)
-		if parse.Kind(k) == parse.KindProc {
-			p.sink.ByKind[k] = eachProc(want)
-		}
 	}
-	return p
+	return p.sink
 }
 
 // each returns a function that gives an event to each of some collectors. There are a
@@ -86,32 +100,37 @@ func each(cs []Collector) func(*parse.Event) {
 // eachProc is each for KindProc.
 func eachProc(cs []Collector) func(*parse.Event) {
 	var to [parse.NumProcStates][parse.NumProcStates]func(*parse.Event)
+	made := make(map[uint64]func(*parse.Event)) // by who wants it
 	for from := range to {
 		for next := range to[from] {
-			to[from][next] = each(slices.DeleteFunc(slices.Clone(cs), func(c Collector) bool {
-				some, choosy := c.(procWanter)
-				return choosy && !some.WantsProc(parse.ProcState(from), parse.ProcState(next))
-			}))
+			var who uint64
+			for i, c := range cs {
+				if some, choosy := c.(procWanter); !choosy || some.WantsProc(parse.ProcState(from), parse.ProcState(next)) {
+					who |= 1 << i
+				}
+			}
+			if made[who] == nil {
+				var want []Collector
+				for i, c := range cs {
+					if who>>i&1 != 0 {
+						want = append(want, c)
+					}
+				}
+				made[who] = each(want)
+			}
+			to[from][next] = made[who]
 		}
 	}
 	return func(e *parse.Event) { to[e.Proc.From][e.Proc.To](e) }
-}
-
-// empty returns folds of the same analyzers over no events.
-func (p *Partial) empty() *Partial {
-	folds := make(map[*Analyzer]Collector)
-	for a := range p.Folds {
-		folds[a] = a.New()
-	}
-	e := newPartial(folds)
-	e.brief = p.brief
-	return e
 }
 
 // split shares the collectors of p among at most n Partials. Those that want the same
 // kinds of events come together, since for events that nobody wants, those of
 // goroutines most of all, less has to be followed.
 func (p *Partial) split(n int) []*Partial {
+	if n == 1 {
+		return []*Partial{p}
+	}
 	as := slices.SortedFunc(maps.Keys(p.Folds), func(a, b *Analyzer) int {
 		return cmp.Or(cmp.Compare(a.Kinds&parse.KindsGo, b.Kinds&parse.KindsGo), cmp.Compare(a.Kinds, b.Kinds), cmp.Compare(a.Name, b.Name))
 	})
@@ -130,7 +149,7 @@ func (p *Partial) split(n int) []*Partial {
 	}
 	var parts []*Partial
 	for _, share := range shares {
-		parts = append(parts, newPartial(share))
+		parts = append(parts, &Partial{Folds: share, brief: p.brief})
 	}
 	return parts
 }
@@ -148,7 +167,7 @@ func weight(kinds parse.Kinds) int {
 
 // Event gives e to every collector that wants it.
 func (p *Partial) Event(e *parse.Event) {
-	if f := p.sink.ByKind[e.Kind]; f != nil {
+	if f := p.takes().ByKind[e.Kind]; f != nil {
 		f(e)
 	}
 }
@@ -209,9 +228,10 @@ func Analyze(ctx context.Context, r io.Reader, name string, opt Options, analyze
 	return rep, nil
 }
 
-// maxJobs is how many goroutines may fold: each follows the whole trace, so that with
-// more there is little left to share.
-const maxJobs = 4
+// maxJobs is how many goroutines may fold, beside the one that reads. Each follows the
+// whole trace: a second one costs a tenth of the CPU time of all, a fourth half as much
+// again as all for a quarter of the time (BenchmarkJobs).
+const maxJobs = 2
 
 // read folds the events of a trace.
 func (p *Partial) read(ctx context.Context, r io.Reader, opt Options) (*parse.Trace, []*Report, error) {
@@ -222,7 +242,7 @@ func (p *Partial) read(ctx context.Context, r io.Reader, opt Options) (*parse.Tr
 	var sinks []parse.Sink
 	var cut []*stretched
 	for _, part := range p.split(min(jobs, maxJobs)) {
-		sink := part.sink
+		sink := *part.takes()
 		if opt.Stretches > 0 {
 			s := newStretched(part, opt.Stretches)
 			cut, sink = append(cut, s), parse.Sink{Kinds: sink.Kinds, Event: s.Event}

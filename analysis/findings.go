@@ -126,10 +126,13 @@ func (r *Report) foldReasons() {
 	for _, f := range all {
 		for _, b := range f.Because {
 			for _, s := range all {
-				if moved[f] || moved[s] || s == f || len(s.Because) > 0 || !b.matches(s, f.Severity) {
+				if moved[f] || moved[s] || s == f || len(s.Because) > 0 || !b.matches(s, r.atMost(f, s)) {
 					continue
 				}
 				moved[s] = true
+				if s.Severity.Rank() > f.Severity.Rank() {
+					f.Severity = s.Severity
+				}
 				reason := *s
 				reason.Reason = true
 				f.Symptoms = append(f.Symptoms, reason)
@@ -145,6 +148,15 @@ func (r *Report) foldReasons() {
 		}
 		res.Findings = left
 	}
+}
+
+// atMost is how grave a reason of a finding may be: no graver than that is, but for a
+// warning that costs less, to which the finding is what it comes to.
+func (r *Report) atMost(f, reason *Finding) Severity {
+	if wall := r.Trace.Duration; f.Severity == Note && f.Cost.Rate(wall) > reason.Cost.Rate(wall) {
+		return Warning
+	}
+	return f.Severity
 }
 
 // matches reports whether a finding is of the check, about the place, and no graver than

@@ -46,6 +46,37 @@ func TestGrade(t *testing.T) {
 	}
 }
 
+// What says the reason of a finding at one place stands under it, also where it is graver,
+// but for what costs more, and for errors.
+func TestFoldReasons(t *testing.T) {
+	cost := func(ns int64) Cost { return Cost{Value: ns, Total: 1e10, Clock: GTime} }
+	for name, c := range map[string]struct {
+		of, reason Severity
+		cost       int64
+		want       bool
+	}{
+		"a note":                    {Note, Note, 2e8, true},
+		"a warning that costs less": {Note, Warning, 2e8, true},
+		"a warning that costs more": {Note, Warning, 2e9, false},
+		"an error":                  {Note, Error, 2e8, false},
+		"an error of a warning":     {Warning, Error, 2e8, false},
+		"a warning of an error":     {Error, Warning, 2e9, true},
+	} {
+		rep := &Report{Trace: Summary{Duration: 1e9}, Results: []*Result{
+			{Name: "slow", Findings: []Finding{{Code: "slow", Severity: c.of, Cost: cost(1e9), Because: []Because{{Check: "call", Place: "main.sync"}}}}},
+			{Name: "call", Findings: []Finding{{Code: "call", Severity: c.reason, Cost: cost(c.cost), Evidence: []Evidence{{Func: "main.sync:7"}}}}},
+		}}
+		rep.Fold()
+		slow := rep.Results[0].Findings[0]
+		if got := len(slow.Symptoms) == 1 && len(rep.Results[1].Findings) == 0; got != c.want {
+			t.Errorf("%s: folded is %t", name, got)
+		}
+		if want := max(c.of.Rank(), c.reason.Rank()); c.want && slow.Severity.Rank() != want {
+			t.Errorf("%s: then it is a %s", name, slow.Severity)
+		}
+	}
+}
+
 // What happens inside the times of a cause that is no less grave stands under it.
 func TestFoldInside(t *testing.T) {
 	const ms = int64(1e6)

@@ -119,6 +119,7 @@ type Event struct {
 func (e *Event) Clone() Event {
 	c := *e
 	c.Go, c.GoLife, c.Proc, c.ProcLife, c.Slice, c.Interval, c.Range, c.Hold, c.Request = nil, nil, nil, nil, nil, nil, nil, nil, nil
+	c.Metric, c.Log = Metric{}, Log{}
 	switch e.Kind {
 	case KindGoCreate, KindGoRunnable, KindGoRunning, KindGoWaiting, KindGoSyscall:
 		c.Go = new(*e.Go)
@@ -140,6 +141,10 @@ func (e *Event) Clone() Event {
 	case KindRequest:
 		c.Request = new(*e.Request)
 		c.Request.Parts = slices.Clone(e.Request.Parts)
+	case KindMetric:
+		c.Metric = e.Metric
+	case KindLog:
+		c.Log = e.Log
 	}
 	return c
 }

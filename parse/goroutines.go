@@ -209,7 +209,7 @@ func (t *tracker) goEvent(ev *wire.Event) {
 		if from == GoRunnable && t.origins && p != nil {
 			g.Origin, g.Victim, g.StealBatch = t.queues.start(&g.q, p.queue, g.readying())
 		}
-		if from == GoRunnable && (t.sink[KindGoRunnable] != nil || t.holds.on || t.reqs.on) {
+		if from == GoRunnable && (t.later[KindGoRunnable] != nil || t.holds.on || t.reqs.on) {
 			g.mostly = t.waits.split(&g.Wait, &g.waited, int64(t.now-g.Since))
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -63,9 +64,11 @@ func TestOdd(t *testing.T) {
 		{"a bit of a size of the heap", "mixed-go126", func(f *tracetest.File) { items(f, tracetest.HeapAlloc)[3].Args[1] ^= 1 << 27 }, func(q *parse.Quality) int64 { return q.HeapDrops }},
 		{"GOMAXPROCS", "mixed-go126", func(f *tracetest.File) {
 			for _, b := range threads(f) {
-				if k := len(b.Items) / 2; b.Items[k].Type != tracetest.STWBegin {
-					b.Items = slices.Insert(b.Items, k, tracetest.Item{Type: tracetest.ProcsChange, Args: []uint64{1, 3, 0}})
-					return
+				for k := len(b.Items) / 2; k < len(b.Items); k++ {
+					if b.Items[k].Type == tracetest.GoStart { // a goroutine runs, the world is not stopped
+						b.Items = slices.Insert(b.Items, k+1, tracetest.Item{Type: tracetest.ProcsChange, Args: []uint64{0, 7, 0}})
+						return
+					}
 				}
 			}
 		}, func(q *parse.Quality) int64 { return q.UnstoppedProcs }},
@@ -73,7 +76,7 @@ func TestOdd(t *testing.T) {
 			b := threads(f)[0]
 			b.Items[len(b.Items)-1].Args[0] += 10e9 / tick
 		}, func(q *parse.Quality) int64 { return q.BeyondEnd }},
-		{"a batch that goes back", "mixed-go127", func(f *tracetest.File) {
+		{"a batch that goes back", "mark-starves", func(f *tracetest.File) {
 			seen := make(map[[2]uint64]bool)
 			for _, b := range threads(f) {
 				if k := [2]uint64{b.Gen, b.M}; seen[k] {
@@ -88,8 +91,15 @@ func TestOdd(t *testing.T) {
 			all := threads(f)
 			slices.MaxFunc(all, func(a, b *tracetest.Batch) int { return len(a.Items) - len(b.Items) }).Time -= 30e6 / tick
 		}, func(q *parse.Quality) int64 { return q.Late }},
+		{"statuses in a row at the end, each a tick later, are none", "mixed-go126", func(f *tracetest.File) {
+			for i := range f.Batches {
+				if b := &f.Batches[i]; len(b.Items) > 0 && b.Items[len(b.Items)-1].Type == tracetest.Type(wire.EvGoStatusStack) {
+					b.Items[len(b.Items)-1].Args[0] += 10e6 / tick
+				}
+			}
+		}, func(q *parse.Quality) int64 { return 1 - min(1, q.BeyondEnd) }},
 	} {
-		data, err := os.ReadFile(corpus.Trace(t, c.trace))
+		data, err := os.ReadFile(filepath.Join(corpus.Root(t), "testdata", "traces", c.trace+".trace"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -144,11 +144,20 @@ func (s *Symbols) Own(f Frame) bool {
 		return false
 	}
 	file := strings.ReplaceAll(s.String(f.File), `\`, "/")
+	if s.inStd(file) {
+		return false
+	}
 	if s.module != "" && strings.HasPrefix(file, s.module) {
 		return true
 	}
 	return !strings.Contains(file, "/pkg/mod/") && !strings.Contains(file, "@v") && !strings.Contains(file, "/vendor/") &&
 		!strings.HasPrefix(file, "vendor/") && !strings.HasSuffix(file, "_cgo_gotypes.go")
+}
+
+// inStd reports whether a file is of the standard library. The closures of a function of
+// it that was inlined have names of the caller: main.init.OnceValue[...].func1.
+func (s *Symbols) inStd(file string) bool {
+	return s.std != "" && strings.HasPrefix(file, s.std) && !strings.HasPrefix(file[len(s.std):], "cmd/")
 }
 
 // settle finds the places of the stacks interned since it was called last: of a whole
@@ -158,7 +167,14 @@ func (s *Symbols) settle() {
 	s.settled = len(s.stacks)
 	for i := range fresh {
 		for _, f := range fresh[i].frames {
-			if s.module == "" && strings.HasPrefix(s.String(f.Func), "main.") {
+			if file := s.String(f.File); s.std == "" && strings.HasSuffix(file, "/src/runtime/proc.go") {
+				s.std = strings.TrimSuffix(file, "runtime/proc.go")
+			}
+		}
+	}
+	for i := range fresh {
+		for _, f := range fresh[i].frames {
+			if s.module == "" && strings.HasPrefix(s.String(f.Func), "main.") && !s.inStd(s.String(f.File)) {
 				s.module = cachedModule(s.String(f.File))
 			}
 		}

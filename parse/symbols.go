@@ -32,6 +32,7 @@ type Symbols struct {
 	stackIDs  map[string]StackID
 	settled   int    // stacks whose places are known
 	module    string // the main module's folder, where its program was installed from the module cache
+	std       string // the folder of the standard library, as its files are named
 	places    []Place
 	placeIDs  map[string]PlaceID
 	key       []byte

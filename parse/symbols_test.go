@@ -38,6 +38,24 @@ func TestGenericNames(t *testing.T) {
 	}
 }
 
+// TestInlinedClosure: a closure of a function of the standard library that was inlined has
+// a name of the program's, and is no place of it; programs of Go itself are.
+func TestInlinedClosure(t *testing.T) {
+	var sym parse.Symbols
+	at := func(fn, file string) parse.Frame {
+		return parse.Frame{Func: sym.Intern(fn), File: sym.Intern(file), Line: 7}
+	}
+	const root = "/go/pkg/mod/golang.org/toolchain@v0.0.1-go1.25.3.linux-amd64/src/"
+	id := sym.InternStack(at("sync.(*Once).Do", root+"sync/once.go"), at("main.init.OnceValue[...].func1", root+"sync/oncefunc.go"), at("main.locate", "/src/geo/main.go"), at("runtime.main", root+"runtime/proc.go"))
+	if got := sym.String(sym.Place(sym.PlaceOf(id)).Site.Func); got != "main.locate" {
+		t.Errorf("the place is in %s", got)
+	}
+	id = sym.InternStack(at("sync.(*Mutex).Lock", root+"sync/mutex.go"), at("cmd/go/internal/work.build", root+"cmd/go/internal/work/exec.go"))
+	if got := sym.String(sym.Place(sym.PlaceOf(id)).Site.Func); got != "cmd/go/internal/work.build" {
+		t.Errorf("the place is in %s", got)
+	}
+}
+
 // TestSymbols: a table is made by hand as Read makes one.
 func TestSymbols(t *testing.T) {
 	var sym parse.Symbols

@@ -29,6 +29,7 @@ type Trace struct {
 	Why      map[string]string  // why goroutines wait, by place
 	Starts   map[string]int64   // GC cycles, by what began them
 	Served   []*measures.Served // requests by type
+	Timeline *analysis.Table    // P time by state over time; nil where it is not known
 
 	pools     map[string]*sketch.Histogram
 	stretches []*Trace
@@ -39,6 +40,7 @@ func OfReport(rep *analysis.Report) *Trace {
 	t := OfEntry(fleet.NewEntry(rep, "", ""))
 	t.Lives, t.Starts, t.Served = measures.LivesOf(rep), measures.StartsOf(rep), measures.ServedOf(rep)
 	t.Why = make(map[string]string)
+	t.Timeline = TimelineOf(rep)
 	for _, res := range rep.Results {
 		for _, l := range res.Leading {
 			if l.Kind == analysis.VerdictLimit {
@@ -53,6 +55,18 @@ func OfReport(rep *analysis.Report) *Trace {
 		t.stretches = append(t.stretches, OfReport(s))
 	}
 	return t
+}
+
+// TimelineOf is the table of a report that Trace.Timeline is, nil where it has none.
+func TimelineOf(rep *analysis.Report) *analysis.Table {
+	for _, res := range rep.Results {
+		for _, t := range res.Tables {
+			if t.Name == "timeline.time" {
+				return t
+			}
+		}
+	}
+	return nil
 }
 
 // OfEntry is OfReport of what an audit kept.
@@ -85,9 +99,26 @@ func (s *Side) Add(t *Trace) {
 	s.Traces = append(s.Traces, t)
 }
 
+// Middle is the trace of a side of which as many others are more at work as are less: the
+// one to show of them.
+func (s *Side) Middle() *Trace {
+	sound := slices.DeleteFunc(slices.Clone(s.Traces), func(t *Trace) bool { return !t.Sound() })
+	if len(sound) == 0 {
+		sound = slices.Clone(s.Traces)
+	}
+	slices.SortStableFunc(sound, func(a, b *Trace) int {
+		return cmp.Or(cmp.Compare(a.Metrics["procs.share.user"].Value, b.Metrics["procs.share.user"].Value), strings.Compare(a.Name, b.Name))
+	})
+	if len(sound) == 0 {
+		return nil
+	}
+	return sound[len(sound)/2]
+}
+
 // Options choose how sides are compared.
 type Options struct {
-	Per string // what sums are divided by: "second", "request", "busy"; "" chooses
+	Per     string // what sums are divided by: "second", "request", "busy"; "" chooses
+	Budgets []Budget
 }
 
 // What sums are divided by.
@@ -98,14 +129,16 @@ const (
 )
 
 type comparison struct {
-	side   [2]Side // of sound traces
-	basis  analysis.Basis
-	by     string // what sums are divided by
-	rep    *analysis.Report
-	notes  []string // what is to be minded
-	facts  []fact
-	served []*served
-	c      *analysis.Comparison
+	side  [2]Side // of sound traces
+	basis analysis.Basis
+	by    string // what sums are divided by
+	// seconds are those of a trace for each unit of that: with them what matters in a second
+	// is what matters per unit.
+	seconds float64
+	rep     *analysis.Report
+	notes   []string // what is to be minded
+	facts   []fact
+	c       *analysis.Comparison
 }
 
 // Of compares two sides.
@@ -118,9 +151,10 @@ func Of(old, new Side, opt Options) *analysis.Report {
 	}
 	c.unsound()
 	c.comparable()
+	c.seconds = c.perUnit()
 	c.metrics()
 	c.parts()
-	c.served = c.requests()
+	c.c.Requests = c.requests()
 	res := &analysis.Result{Name: "compare", Title: "what changed", Outcome: analysis.Clear}
 	for _, t := range []*analysis.Table{c.requestsTable(), c.causesTable(), c.partsTable(), c.kindsTable(), c.metricsTable(), c.startsTable(), c.findingsTable(), c.sidesTable()} {
 		if t != nil && len(t.Rows) > 0 {
@@ -129,6 +163,9 @@ func Of(old, new Side, opt Options) *analysis.Report {
 	}
 	c.figures(res)
 	c.rep.Results = []*analysis.Result{res}
+	if budgets := c.budgets(opt.Budgets); budgets != nil {
+		c.rep.Results = append(c.rep.Results, budgets)
+	}
 	c.rep.Verdict = c.verdict()
 	return c.rep
 }
@@ -196,6 +233,22 @@ func (c *comparison) unit(t *Trace) float64 {
 
 func requests(t *Trace) float64 { return float64(t.Metrics["requests.count"].Value) }
 
+// perUnit is how many seconds of the traces come to a unit that sums are divided by.
+func (c *comparison) perUnit() float64 {
+	if c.by == PerSecond {
+		return 1
+	}
+	var all []float64
+	for _, s := range c.side {
+		for _, t := range s.Traces {
+			if unit := c.unit(t); unit > 0 {
+				all = append(all, float64(t.Duration)/1e9/unit)
+			}
+		}
+	}
+	return median(all)
+}
+
 // value is a metric of a trace as it compares: a sum per unit.
 func (c *comparison) value(t *Trace, id string) (float64, bool) {
 	m, ok := t.Metrics[id]
@@ -254,7 +307,7 @@ func (c *comparison) metrics() {
 	}
 	adjust(tested)
 	for i, ch := range tested {
-		c.judge(ch, values[i], about[ch.Name].Polarity, least(ch))
+		c.judge(ch, values[i], about[ch.Name].Polarity, barOf(ch), c.moreOf(ch.Name))
 		c.c.Metrics = append(c.c.Metrics, *ch)
 	}
 }
@@ -289,81 +342,6 @@ func number(v float64) *analysis.Number {
 	return &n
 }
 
-// What a difference must be to matter: a share of the larger value, and as much as least
-// says. Untested, it must be larger than what two runs of one program differ by: of 120
-// pairs of testdata/gen/compare on a busy machine, 9 in 10 have none such.
-const (
-	leastChange    = .05
-	withinChange   = .10
-	separateChange = .33 // one and a half times as much, of few traces that are apart
-	untestedChange = .67 // three times as much
-	untestedLeast  = 10  // times least
-)
-
-// least is the difference of a number that matters, whatever share of it that is.
-func least(ch *analysis.Change) float64 {
-	sum := ch.Per != ""
-	switch ch.Unit {
-	case analysis.NS:
-		if sum {
-			return 10e6 // a hundredth of a goroutine, or of a P
-		}
-		return 50e3 // wake-ups of threads differ by that
-	case analysis.Count:
-		return 1
-	case analysis.Bytes:
-		return 1 << 20
-	case analysis.Ratio:
-		return .01
-	}
-	return 1 // per second
-}
-
-// extreme reports whether one event alone makes the number.
-func extreme(ch *analysis.Change) bool {
-	return strings.HasSuffix(ch.Name, ".max") || strings.HasPrefix(ch.Name, "gc.mmu.")
-}
-
-// judge says what a change is.
-func (c *comparison) judge(ch *analysis.Change, v sides, polarity analysis.Polarity, least float64) {
-	if ch.Judged == analysis.Unknown {
-		return
-	}
-	ch.Judged = analysis.Same
-	delta := math.Abs(ch.Delta())
-	from := leastChange
-	switch {
-	case c.basis == analysis.WithinTraces:
-		from = withinChange
-	case ch.P == nil && extreme(ch):
-		return
-	case ch.P == nil && separate(v):
-		from = separateChange
-	case ch.P == nil:
-		from = untestedChange
-		least *= untestedLeast
-	}
-	if c.by == PerRequest && ch.Per != "" {
-		least = 0 // of one request
-	}
-	if delta < least || delta < from*max(math.Abs(float64(ch.Old)), math.Abs(float64(ch.New))) || ch.P != nil && float64(*ch.P) > alpha {
-		return
-	}
-	up := ch.Delta() > 0
-	how := []analysis.Judged{analysis.Changed, analysis.Worse, analysis.Better}
-	if ch.P == nil {
-		how = []analysis.Judged{analysis.SeemsOther, analysis.SeemsWorse, analysis.SeemsBetter}
-	}
-	switch {
-	case polarity == analysis.Neutral || polarity == "":
-		ch.Judged = how[0]
-	case up == (polarity == analysis.Lower):
-		ch.Judged = how[1]
-	default:
-		ch.Judged = how[2]
-	}
-}
-
 // part is a place where goroutines of a kind spend time.
 type part struct{ kind, state, place string }
 
@@ -377,25 +355,26 @@ func (c *comparison) parts() {
 		}
 	}
 	var values [2]map[part][]float64 // of all samples, in their order
-	var whole [2]map[part]float64
+	var whole, spans [2]map[part]float64
 	for i := range values {
-		values[i], whole[i] = make(map[part][]float64), make(map[part]float64)
+		values[i], whole[i], spans[i] = make(map[part][]float64), make(map[part]float64), make(map[part]float64)
 		unit := 0.0
 		for _, t := range c.side[i].Traces {
 			unit += c.unit(t)
-			for p, ns := range t.parts() {
-				whole[i][p] += ns
+			for p, sum := range t.parts() {
+				whole[i][p] += sum.ns
+				spans[i][p] += sum.n
 			}
 		}
 		for p := range whole[i] {
 			whole[i][p] /= unit * 1e9
 		}
 		for k, t := range c.samples(i) {
-			for p, ns := range t.parts() {
+			for p, sum := range t.parts() {
 				for len(values[i][p]) < k {
 					values[i][p] = append(values[i][p], 0)
 				}
-				values[i][p] = append(values[i][p], ns/(c.unit(t)*1e9))
+				values[i][p] = append(values[i][p], sum.ns/(c.unit(t)*1e9))
 			}
 		}
 	}
@@ -434,11 +413,19 @@ func (c *comparison) parts() {
 	}
 	adjust(all)
 	for i, ch := range all {
-		polarity := analysis.Lower
-		if ch.State == "running" {
+		polarity, bar := analysis.Lower, stateBar
+		switch ch.State {
+		case "running":
 			polarity = analysis.Neutral
+		case "waiting":
+			bar = waitBar
 		}
-		c.judge(ch, of[i], polarity, .01)
+		p := part{ch.Kind, ch.State, ch.Place}
+		n := spans[0][p]
+		if ch.New > ch.Old {
+			n = spans[1][p]
+		}
+		c.judge(ch, of[i], polarity, bar, n)
 	}
 	slices.SortStableFunc(all, func(a, b *analysis.Change) int {
 		return cmp.Compare(math.Abs(b.Delta()), math.Abs(a.Delta()))
@@ -449,12 +436,16 @@ func (c *comparison) parts() {
 	c.c.Total = total
 }
 
+type partSum struct{ n, ns float64 }
+
 // parts are the times of goroutines that were at work or held up.
-func (t *Trace) parts() map[part]float64 {
-	out := make(map[part]float64)
+func (t *Trace) parts() map[part]partSum {
+	out := make(map[part]partSum)
 	for _, l := range t.Lives {
 		if !l.Parked {
-			out[part{l.Kind, l.State, measures.Unlined(l.Place)}] += float64(l.NS)
+			p := part{l.Kind, l.State, measures.Unlined(l.Place)}
+			had := out[p]
+			out[p] = partSum{had.n + float64(l.N), had.ns + float64(l.NS)}
 		}
 	}
 	return out

@@ -164,6 +164,27 @@ func TestItself(t *testing.T) {
 	}
 }
 
+// TestCutSides: a side of which every trace is cut is compared all the same, and said to be.
+func TestCutSides(t *testing.T) {
+	part := func(name string) (s compare.Side) {
+		data, err := os.ReadFile(corpus.Trace(t, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Name = name
+		s.Add(read(t, data[:len(data)-len(data)/4], name))
+		return s
+	}
+	names := []string{"mixed-go126", "http-healthy", "pool-too-small", "lock-5ms"}
+	for _, old := range names {
+		for _, now := range names {
+			if text := compare.Of(part(old), part(now), compare.Options{}).Verdict.Text; strings.Count(text, " is cut or contradicts itself: its numbers are those of a part.") != 2 {
+				t.Errorf("%s → %s: %s", old, now, text)
+			}
+		}
+	}
+}
+
 // TestPer: what sums are divided by changes them, not levels.
 func TestPer(t *testing.T) {
 	base, pool := side(t, "base"), side(t, "pool")

@@ -12,6 +12,7 @@ import (
 // figures draws where the time of goroutines goes on both sides, and how times are
 // distributed that differ.
 func (c *comparison) figures(res *analysis.Result) {
+	c.timelines(res)
 	c.states(res)
 	c.distributions(res)
 }
@@ -46,8 +47,40 @@ func (c *comparison) states(res *analysis.Result) {
 	})
 }
 
+// timelines draws what Ps did over time, in a trace of each side, on one scale.
+func (c *comparison) timelines(res *analysis.Result) {
+	old, now := c.side[0].Middle(), c.side[1].Middle()
+	if old == nil || now == nil || old.Timeline == nil || now.Timeline == nil {
+		return
+	}
+	length := max(old.Duration, now.Duration)
+	for i, t := range []*Trace{old, now} {
+		side := []string{"before", "after"}[i]
+		table := *t.Timeline
+		table.Name, table.Title = "compare."+side, "Ps by state over time "+side+", as shares of P time, in "+t.Name
+		var states []string
+		for _, col := range table.Columns[1:] {
+			states = append(states, col.Name)
+		}
+		if t.Duration < length { // nothing is known of the time after it
+			end := make([]any, len(table.Columns))
+			end[0] = t.Duration
+			table.Rows = append(slices.Clone(table.Rows), end)
+		}
+		res.Tables = append(res.Tables, &table)
+		res.Figures = append(res.Figures, analysis.Figure{
+			Name: table.Name, Mark: analysis.Area, Table: table.Name, X: table.Columns[0].Name, Y: states, Weight: analysis.Number(2.9 - .01*float64(i)),
+			Title: fmt.Sprintf("%s: Ps ran the program %s of their time", []string{"Before", "After"}[i], analysis.FormatRatio(float64(t.Metrics["procs.share.user"].Value))),
+		})
+	}
+	c.rep.Trace.To = length
+}
+
 // mostDistributions is how many distributions are drawn.
 const mostDistributions = 4
+
+// has reports whether the values of a distribution are known.
+func (s *Side) has(pool string) bool { return s.pools[pool] != nil && s.pools[pool].N() > 0 }
 
 // distributions overlays those of the times whose quantiles differ most.
 func (c *comparison) distributions(res *analysis.Result) {
@@ -59,7 +92,7 @@ func (c *comparison) distributions(res *analysis.Result) {
 	for _, ch := range c.differing() {
 		dot := strings.LastIndexByte(ch.Name, '.')
 		id := ch.Name[:max(dot, 0)]
-		if ch.Unit == analysis.NS && ch.Per == "" && !slices.ContainsFunc(pools, func(p pool) bool { return p.id == id }) && c.side[0].pools[id].N() > 0 && c.side[1].pools[id].N() > 0 {
+		if ch.Unit == analysis.NS && ch.Per == "" && !slices.ContainsFunc(pools, func(p pool) bool { return p.id == id }) && c.side[0].has(id) && c.side[1].has(id) {
 			pools = append(pools, pool{id, ch})
 		}
 	}

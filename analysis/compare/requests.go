@@ -11,19 +11,17 @@ import (
 	"github.com/tracelens/tracelens/analysis/measures"
 )
 
-// A served is one type of requests on both sides.
-type served struct {
-	name, kind     string
-	n              [2]int64
-	mean, p50, p99 analysis.Change
-	parts          []analysis.Change // of the mean, largest difference first; they add up to it
-}
+// unknownPart is what begins the words for time of which a trace does not tell.
+const unknownPart = "not known"
+
+// upTo comes before the place where a run ended.
+const upTo = " up to "
 
 // leastLonger is by how much requests take longer at least for it to matter.
 const leastLonger = 20e3 // ns: waking up a thread
 
 // requests compares the types of requests that both sides serve.
-func (c *comparison) requests() (all []*served) {
+func (c *comparison) requests() (all []analysis.RequestChange) {
 	type key struct{ name, kind string }
 	var seen [2]map[key][]*measures.Served
 	var samples [2]map[key]map[string][]float64
@@ -58,75 +56,105 @@ func (c *comparison) requests() (all []*served) {
 	}
 	var tested []*analysis.Change
 	var of []sides
+	var changes []*analysis.RequestChange
 	for k, old := range seen[0] {
-		now := seen[1][k]
-		if len(now) == 0 {
+		if len(seen[1][k]) == 0 {
 			continue
 		}
-		s := &served{name: k.name, kind: k.kind}
-		parts := make(map[string]*analysis.Change)
-		for i, traces := range [][]*measures.Served{old, now} {
-			total := 0.0
-			for _, t := range traces {
-				s.n[i] += t.N
-				total += float64(t.Total)
-			}
-			for _, t := range traces {
-				for part, share := range t.Parts {
-					if parts[part] == nil {
-						parts[part] = &analysis.Change{Name: part, Unit: analysis.NS}
-					}
-					ns := analysis.Number(share * float64(t.Total) / float64(s.n[i]))
-					if i == 0 {
-						parts[part].Old += ns
-					} else {
-						parts[part].New += ns
-					}
-				}
-			}
-			if mean := analysis.Number(total / float64(s.n[i])); i == 0 {
-				s.mean.Old = mean
-			} else {
-				s.mean.New = mean
-			}
-		}
-		for _, p := range parts {
-			s.parts = append(s.parts, *p)
-		}
-		slices.SortFunc(s.parts, func(a, b analysis.Change) int {
-			return cmp.Or(cmp.Compare(math.Abs(b.Delta()), math.Abs(a.Delta())), strings.Compare(a.Name, b.Name))
-		})
-		for name, ch := range map[string]*analysis.Change{"mean": &s.mean, "p50": &s.p50, "p99": &s.p99} {
+		r := requestChange(k.name, k.kind, old, seen[1][k])
+		for name, ch := range map[string]*analysis.Change{"mean": &r.Mean, "p50": new(analysis.Change), "p99": new(analysis.Change)} {
 			v := sides{samples[0][k][name], samples[1][k][name]}
 			ch.Name, ch.Unit, ch.N = name+" of "+k.name, analysis.NS, [2]int{len(v[0]), len(v[1])}
 			if name != "mean" {
+				if len(v[0]) == 0 || len(v[1]) == 0 {
+					continue
+				}
 				ch.Old, ch.New = analysis.Number(median(v[0])), analysis.Number(median(v[1]))
+			}
+			switch name {
+			case "p50":
+				r.P50 = ch
+			case "p99":
+				r.P99 = ch
 			}
 			c.test(ch, v, v)
 			tested, of = append(tested, ch), append(of, v)
 		}
-		all = append(all, s)
+		changes = append(changes, r)
 	}
 	adjust(tested)
 	for i, ch := range tested {
-		c.judge(ch, of[i], analysis.Lower, leastLonger)
+		c.judge(ch, of[i], analysis.Lower, requestBar, math.Inf(1))
 	}
-	slices.SortFunc(all, func(a, b *served) int {
-		weight := func(s *served) float64 { return math.Abs(s.mean.Delta()) * float64(s.n[1]) }
-		return cmp.Or(cmp.Compare(weight(b), weight(a)), strings.Compare(a.name, b.name))
+	for _, r := range changes {
+		// A few that take long by chance make the mean and the slow ones.
+		if c.basis != analysis.BetweenTraces && (r.P50 == nil || rank(r.P50.Judged) < 0) {
+			for _, ch := range []*analysis.Change{&r.Mean, r.P99} {
+				if ch != nil && rank(ch.Judged) >= 0 {
+					ch.Judged, ch.Reason = analysis.Unknown, tooFew
+				}
+			}
+		}
+		all = append(all, *r)
+	}
+	slices.SortFunc(all, func(a, b analysis.RequestChange) int {
+		weight := func(r *analysis.RequestChange) float64 { return math.Abs(r.Mean.Delta()) * float64(r.N[1]) }
+		return cmp.Or(cmp.Compare(weight(&b), weight(&a)), strings.Compare(a.Name, b.Name), strings.Compare(a.Kind, b.Kind))
 	})
 	return all
 }
 
+// requestChange holds the mean of requests on both sides, and its parts.
+func requestChange(name, kind string, old, now []*measures.Served) *analysis.RequestChange {
+	r := &analysis.RequestChange{Name: name, Kind: kind}
+	parts := make(map[string]*analysis.RequestPart)
+	for i, all := range [][]*measures.Served{old, now} {
+		total := 0.0
+		for _, s := range all {
+			r.N[i] += s.N
+			total += float64(s.Total)
+		}
+		sums := make(map[string]float64)
+		for _, s := range all {
+			for part, ns := range s.Parts {
+				sums[part] += ns
+			}
+		}
+		mean := func(ns float64) analysis.Number { return analysis.Number(ns / float64(r.N[i])) }
+		for part, ns := range sums {
+			if parts[part] == nil {
+				parts[part] = &analysis.RequestPart{Name: part}
+			}
+			if i == 0 {
+				parts[part].Old = mean(ns)
+			} else {
+				parts[part].New = mean(ns)
+			}
+		}
+		if i == 0 {
+			r.Mean.Old = mean(total)
+		} else {
+			r.Mean.New = mean(total)
+		}
+	}
+	for _, p := range parts {
+		r.Parts = append(r.Parts, *p)
+	}
+	slices.SortFunc(r.Parts, func(a, b analysis.RequestPart) int {
+		return cmp.Or(cmp.Compare(math.Abs(b.Delta()), math.Abs(a.Delta())), strings.Compare(a.Name, b.Name))
+	})
+	return r
+}
+
 // differs is how the requests of a type differ: by their mean, or else their quantiles.
-func (s *served) differs() *analysis.Change {
-	for _, ch := range []*analysis.Change{&s.p99, &s.mean, &s.p50} {
-		if ch.Judged.Shown() {
+func differs(r *analysis.RequestChange) *analysis.Change {
+	for _, ch := range []*analysis.Change{r.P99, &r.Mean, r.P50} {
+		if ch != nil && ch.Judged.Shown() {
 			return ch
 		}
 	}
-	for _, ch := range []*analysis.Change{&s.mean, &s.p50} {
-		if rank(ch.Judged) >= 0 {
+	for _, ch := range []*analysis.Change{&r.Mean, r.P50} {
+		if ch != nil && rank(ch.Judged) >= 0 {
 			return ch
 		}
 	}
@@ -135,19 +163,23 @@ func (s *served) differs() *analysis.Change {
 
 // cause is what requests were at that moved their mean most, up or down, and the largest
 // part of it.
-func (s *served) cause(up bool) (p *analysis.Change, most string) {
-	at := make(map[string]*analysis.Change)
+func cause(r *analysis.RequestChange, up bool) (p *analysis.RequestPart, most string) {
+	at := make(map[string]*analysis.RequestPart)
 	of := make(map[string]string)
-	for _, part := range s.parts { // the largest first
+	for _, part := range r.Parts { // the largest first
 		name, _, _ := strings.Cut(part.Name, " for ")
+		name, _, _ = strings.Cut(name, upTo)
 		if at[name] == nil {
-			at[name] = &analysis.Change{Name: name}
+			at[name] = &analysis.RequestPart{Name: name}
 			of[name] = part.Name
 		}
 		at[name].Old += part.Old
 		at[name].New += part.New
 	}
 	for _, c := range at {
+		if strings.HasPrefix(c.Name, unknownPart) {
+			continue
+		}
 		if c.Delta() > 0 == up && (p == nil || math.Abs(c.Delta()) > math.Abs(p.Delta()) || c.Delta() == p.Delta() && c.Name < p.Name) {
 			p, most = c, of[c.Name]
 		}
@@ -156,19 +188,17 @@ func (s *served) cause(up bool) (p *analysis.Change, most string) {
 }
 
 // sentence says how the requests of a type differ, and by what.
-func (s *served) sentence() (kind, text string) {
-	ch := s.differs()
+func sentence(r *analysis.RequestChange) (kind, text string) {
+	ch := differs(r)
 	if ch == nil {
 		return "", ""
 	}
-	d := s.mean.Delta()
 	kind = verdictWorse
 	if ch.Delta() < 0 {
 		kind = verdictBetter
 	}
-	dur := func(v analysis.Number) string { return analysis.FormatDuration(int64(v), 0) }
 	how, _, _ := strings.Cut(ch.Name, " ")
-	text = fmt.Sprintf("requests %s (%s): %s %s → %s", s.name, s.kind, how, dur(ch.Old), dur(ch.New))
+	text = fmt.Sprintf("requests %s (%s): %s %s → %s", r.Name, r.Kind, how, duration(ch.Old), duration(ch.New))
 	if ch.Judged.Shown() {
 		text = "R" + text[1:]
 	} else {
@@ -176,21 +206,36 @@ func (s *served) sentence() (kind, text string) {
 	}
 	difference := "the difference"
 	if how != "mean" {
-		text += fmt.Sprintf(", mean %s → %s", dur(s.mean.Old), dur(s.mean.New))
+		text += fmt.Sprintf(", mean %s → %s", duration(r.Mean.Old), duration(r.Mean.New))
 		difference += " of the mean"
 	}
-	if p, most := s.cause(d > 0); p != nil && math.Abs(p.Delta()) >= leastPart*math.Abs(d) {
-		text += fmt.Sprintf("; %s of %s: %s (%s → %s)", analysis.FormatRatio(p.Delta()/d), difference, p.Name, dur(p.Old), dur(p.New))
-		if _, whom, other := strings.Cut(most, " for "); other {
-			text += ", mostly for " + whom
-		}
+	if most := mostly(r, difference); most != "" {
+		text += "; " + most
 	}
 	return kind, text + "."
 }
 
+// mostly says what most of the difference of the mean is, "" where nothing is much of it.
+func mostly(r *analysis.RequestChange, difference string) string {
+	d := r.Mean.Delta()
+	p, most := cause(r, d > 0)
+	if p == nil || math.Abs(p.Delta()) < leastPart*math.Abs(d) {
+		return ""
+	}
+	text := fmt.Sprintf("%s of %s: %s (%s → %s)", analysis.FormatRatio(p.Delta()/d), difference, p.Name, duration(p.Old), duration(p.New))
+	if _, whom, other := strings.Cut(most, " for "); other {
+		text += ", mostly for " + whom
+	} else if _, place, told := strings.Cut(most, upTo); told {
+		text += ", mostly" + upTo + place
+	}
+	return text
+}
+
+func duration(v analysis.Number) string { return analysis.FormatDuration(int64(v), 0) }
+
 // requestsTable is the types of requests on both sides.
 func (c *comparison) requestsTable() *analysis.Table {
-	t := &analysis.Table{Name: "compare.requests", Title: "requests by type that both sides serve", N: int64(len(c.served)), Columns: []analysis.Column{
+	t := &analysis.Table{Name: "compare.requests", Title: "requests by type that both sides serve", N: int64(len(c.c.Requests)), Columns: []analysis.Column{
 		{Name: "requests", Unit: analysis.Text}, {Name: "old n", Unit: analysis.Count}, {Name: "new n", Unit: analysis.Count}, {Name: "mean old", Unit: analysis.NS}, {Name: "mean new", Unit: analysis.NS},
 		{Name: "p50 old", Unit: analysis.NS}, {Name: "p50 new", Unit: analysis.NS}, {Name: "p99 old", Unit: analysis.NS}, {Name: "p99 new", Unit: analysis.NS}, {Name: "judged", Unit: analysis.Text},
 	}}
@@ -200,12 +245,20 @@ func (c *comparison) requestsTable() *analysis.Table {
 		}
 		return int64(v)
 	}
-	for _, s := range c.served {
+	for i := range c.c.Requests {
+		r := &c.c.Requests[i]
 		judged := string(analysis.Same)
-		if ch := s.differs(); ch != nil {
+		if ch := differs(r); ch != nil {
 			judged = string(ch.Judged)
 		}
-		t.Add(s.name, s.n[0], s.n[1], cell(s.mean.Old), cell(s.mean.New), cell(s.p50.Old), cell(s.p50.New), cell(s.p99.Old), cell(s.p99.New), judged)
+		row := []any{r.Name, r.N[0], r.N[1]}
+		for _, ch := range []*analysis.Change{&r.Mean, r.P50, r.P99} {
+			if ch == nil {
+				ch = new(analysis.Change)
+			}
+			row = append(row, cell(ch.Old), cell(ch.New))
+		}
+		t.Add(append(row, judged)...)
 	}
 	t.Limit(shown)
 	return t
@@ -218,22 +271,20 @@ func (c *comparison) causesTable() *analysis.Table {
 		{Name: "requests", Unit: analysis.Text}, {Name: "old", Unit: analysis.NS}, {Name: "new", Unit: analysis.NS}, {Name: "change", Unit: analysis.Text}, {Name: "what they were at", Unit: analysis.Text},
 	}}
 	const types, parts = 3, 5
-	for i, s := range c.served {
-		t.N += int64(len(s.parts))
-		if i >= types || s.differs() == nil {
+	for i := range c.c.Requests {
+		r := &c.c.Requests[i]
+		t.N += int64(len(r.Parts))
+		if i >= types || differs(r) == nil {
 			continue
 		}
-		rest := s.mean
-		for k, p := range s.parts {
-			if k == parts {
-				break
-			}
+		rest := r.Mean
+		for _, p := range r.Parts[:min(len(r.Parts), parts)] {
 			rest.Old -= p.Old
 			rest.New -= p.New
-			t.Add(s.name, int64(p.Old), int64(p.New), changeOf(float64(p.Old), float64(p.New)), p.Name)
+			t.Add(r.Name, int64(p.Old), int64(p.New), changeOf(float64(p.Old), float64(p.New)), p.Name)
 		}
-		if n := len(s.parts) - parts; n > 0 {
-			t.Add(s.name, int64(rest.Old), int64(rest.New), changeOf(float64(rest.Old), float64(rest.New)), counted(n, "other part"))
+		if n := len(r.Parts) - parts; n > 0 {
+			t.Add(r.Name, int64(rest.Old), int64(rest.New), changeOf(float64(rest.Old), float64(rest.New)), counted(n, "other part"))
 		}
 	}
 	return t

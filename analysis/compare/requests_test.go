@@ -41,18 +41,18 @@ func TestRequests(t *testing.T) {
 		{load("requests/http-go124.trace"), load("requests/http-go126.trace")},
 		{load("requests/grpc.trace"), load("requests/grpc.trace")},
 	} {
-		c := &comparison{side: sides, by: PerSecond, basis: analysis.Untested}
+		c := &comparison{side: sides, by: PerSecond, basis: analysis.Untested, c: new(analysis.Comparison)}
 		all := c.requests()
 		if len(all) == 0 {
 			t.Errorf("%s: no requests", sides[0].Traces[0].Name)
 		}
 		for _, s := range all {
 			sum := 0.0
-			for _, p := range s.parts {
+			for _, p := range s.Parts {
 				sum += p.Delta()
 			}
-			if d := s.mean.Delta(); math.Abs(sum-d) > 1e-6*math.Abs(d)+1 {
-				t.Errorf("%s: parts add up to %.0f ns, the mean differs by %.0f", s.name, sum, d)
+			if d := s.Mean.Delta(); math.Abs(sum-d) > 1e-6*math.Abs(d)+1 {
+				t.Errorf("%s: parts add up to %.0f ns, the mean differs by %.0f", s.Name, sum, d)
 			}
 		}
 	}

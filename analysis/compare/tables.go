@@ -192,7 +192,7 @@ func (c *comparison) differing() (out []*analysis.Change) {
 func (c *comparison) metricsTable() *analysis.Table {
 	n := 0 // that both sides have
 	for i := range c.c.Metrics {
-		if c.c.Metrics[i].Judged != analysis.Unknown {
+		if ch := &c.c.Metrics[i]; ch.Judged != analysis.Unknown || ch.Reason == tooFew {
 			n++
 		}
 	}

@@ -56,6 +56,14 @@ func counted(n int, what string) string {
 	return fmt.Sprintf("%d %s", n, what)
 }
 
+// differ is counted with its verb, at the start of a sentence.
+func differ(n int, what string) string {
+	if n == 1 {
+		return "One " + what + " differs"
+	}
+	return counted(n, what) + " differ"
+}
+
 // identical reports whether no number differs.
 func (c *comparison) identical() bool {
 	same := func(ch analysis.Change) bool { return ch.Old == ch.New }
@@ -69,8 +77,19 @@ func (c *comparison) identical() bool {
 
 // differences says what is worse and what is better, and returns how much it said.
 func (c *comparison) differences(say func(kind, format string, args ...any)) (n int) {
-	for _, r := range c.served[:min(len(c.served), mostParts)] {
-		if kind, text := r.sentence(); text != "" {
+	cycles, times := c.cycles()
+	said := func(text string) {
+		if text != "" {
+			say(verdictOther, "%s", text)
+			n++
+		}
+	}
+	if times > c.timesLonger() { // it is no effect of the requests
+		said(cycles)
+		cycles = ""
+	}
+	for i := range c.c.Requests[:min(len(c.c.Requests), mostParts)] {
+		if kind, text := sentence(&c.c.Requests[i]); text != "" {
 			say(kind, "%s", text)
 			n++
 		}
@@ -104,10 +123,7 @@ func (c *comparison) differences(say func(kind, format string, args ...any)) (n 
 		}
 		return strings.Join(all[:min(3, len(all))], ", ") + more
 	}
-	if text := c.cycles(); text != "" {
-		say(verdictOther, "%s", text)
-		n++
-	}
+	said(cycles)
 	if len(worse) > 0 {
 		say(verdictWorse, "Worse: %s.", few(worse))
 		n++
@@ -127,18 +143,44 @@ func (c *comparison) differences(say func(kind, format string, args ...any)) (n 
 	return n
 }
 
-// cycles says how much more often, or more rarely, the GC runs, and what begins its cycles.
-func (c *comparison) cycles() string {
-	i := slices.IndexFunc(c.c.Metrics, func(ch analysis.Change) bool { return ch.Name == "gc.cycles" && ch.Judged.Shown() })
+// factor is how many times as large one of two values is as the other.
+func factor(ch *analysis.Change) float64 {
+	low, high := min(float64(ch.Old), float64(ch.New)), max(float64(ch.Old), float64(ch.New))
+	switch {
+	case high == 0:
+		return 1
+	case low == 0:
+		return math.Inf(1)
+	}
+	return high / low
+}
+
+// timesLonger is the largest factor between the times that requests of a type take.
+func (c *comparison) timesLonger() float64 {
+	most := 1.
+	for i := range c.c.Requests {
+		if ch := differs(&c.c.Requests[i]); ch != nil {
+			most = max(most, factor(ch))
+		}
+	}
+	return most
+}
+
+// cycles says how many times as often, or as rarely, the GC runs, and what begins its cycles.
+func (c *comparison) cycles() (text string, times float64) {
+	i := slices.IndexFunc(c.c.Metrics, func(ch analysis.Change) bool { return ch.Name == "gc.cycles" && rank(ch.Judged) >= 0 })
 	if i < 0 {
-		return ""
+		return "", 0
 	}
 	ch := &c.c.Metrics[i]
-	text := fmt.Sprintf("The GC runs %s: cycles %s → %s", map[bool]string{true: "more often", false: "more rarely"}[ch.Delta() > 0], show(ch, float64(ch.Old)), show(ch, float64(ch.New)))
+	text = fmt.Sprintf("The GC runs %s: cycles %s → %s", map[bool]string{true: "more often", false: "more rarely"}[ch.Delta() > 0], show(ch, float64(ch.Old)), show(ch, float64(ch.New)))
 	if all := c.starts(); len(all) > 0 && all[0].Delta() > 0 == (ch.Delta() > 0) {
 		text += fmt.Sprintf("; most of the difference begins by %s (%s → %s)", all[0].Name, analysis.FormatRate(float64(all[0].Old)), analysis.FormatRate(float64(all[0].New)))
 	}
-	return text + "."
+	if !ch.Judged.Shown() {
+		text = "It seems: t" + text[1:]
+	}
+	return text + ".", factor(ch)
 }
 
 // mostParts is how many parts a sentence names, leastPart which share of what moved one
@@ -205,15 +247,28 @@ func (c *comparison) moved(say func(kind, format string, args ...any), up bool) 
 
 // none says that nothing differs, and what would have been seen.
 func (c *comparison) none(say func(kind, format string, args ...any)) {
+	times := func(share float64) float64 { return 1 / (1 - share) }
+	open := 0
 	var widths []float64
 	for _, ch := range c.c.Metrics {
+		if ch.Reason == tooFew {
+			open++
+		}
 		if ch.Lo != nil && ch.Old > 0 && ch.Judged == analysis.Same {
 			widths = append(widths, max(float64(*ch.Hi-*ch.Lo)/2/float64(ch.Old), leastChange))
 		}
 	}
-	if len(widths) == 0 {
-		say(verdictSame, "No number differs by %s and more, which two runs of one program often do.", fmt.Sprintf("a factor of %.0f", 1/(1-untestedChange)))
-		return
+	short := min(c.c.Old.Duration, c.c.New.Duration)
+	switch {
+	case c.basis == analysis.BetweenTraces && len(widths) > 0:
+		say(verdictSame, "No difference that these traces can show; half of the metrics would have shown a change of %s.", analysis.FormatRatio(median(widths)))
+	case c.basis != analysis.BetweenTraces && short < leastLength:
+		say(verdictSame, "Traces of %s are too short for a difference to be more than chance.", analysis.FormatDuration(short, 0))
+	case c.basis == analysis.WithinTraces:
+		say(verdictSame, "Nothing differs that two traces can show: what requests take by a factor of %.1f, what goroutines wait for by %.1f, most metrics by %.0f. %s by %s and more, which may be chance.",
+			times(requestBar.within), times(waitBar.within), times(metricBar.within), differ(open, "metric"), analysis.FormatRatio(leastChange))
+	default:
+		say(verdictSame, "Nothing differs that so few traces can show: what requests take by a factor of %.1f, what goroutines wait for by %.1f. %s by %s and more, which may be chance.",
+			times(requestBar.alone), times(waitBar.alone), differ(open, "metric"), analysis.FormatRatio(leastChange))
 	}
-	say(verdictSame, "No difference that these traces can show; half of the metrics would have shown a change of %s.", analysis.FormatRatio(median(widths)))
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/analysistest"
 	"github.com/tracelens/tracelens/internal/corpus"
 	"github.com/tracelens/tracelens/parse"
 )
@@ -229,17 +230,14 @@ func report(t *testing.T, path string, opt parse.Options, a *analysis.Analyzer) 
 // TestGoroutine: pages put together are the spans that the trace has of a goroutine, and
 // they sum to its life.
 func TestGoroutine(t *testing.T) {
-	path := corpus.Trace(t, "http-healthy")
+	path := analysistest.Testdata(t, "http-healthy")
 	_, all := lives(t, reading(t, path), parse.Options{})
 	l := slices.MaxFunc(all, func(a, b *life) int { return len(a.spans) - len(b.spans) })
 	var got []lifeSpan
-	for {
+	for len(got) < len(l.spans) {
 		res := report(t, path, parse.Options{}, Goroutine(l.id, Page{len(got), 7}, nil))
 		rows := res.Tables[0].Rows
-		if len(rows) == 0 {
-			break
-		}
-		if want := int64(len(l.spans) - len(rows)); res.Tables[0].More != want || res.Tables[0].N != int64(len(l.spans)) {
+		if want := int64(len(l.spans) - len(rows)); len(rows) == 0 || res.Tables[0].More != want || res.Tables[0].N != int64(len(l.spans)) {
 			t.Fatalf("page from %d: %d more of %d, want %d", len(got), res.Tables[0].More, res.Tables[0].N, want)
 		}
 		for _, r := range rows {
@@ -261,7 +259,7 @@ func TestGoroutine(t *testing.T) {
 
 // TestMoment: at any moment each goroutine and P that there is stands once.
 func TestMoment(t *testing.T) {
-	path := corpus.Trace(t, "http-healthy")
+	path := analysistest.Testdata(t, "http-healthy")
 	tr, all := lives(t, reading(t, path), parse.Options{})
 	for i := range 20 {
 		at := time.Duration(tr.Duration() * int64(i) / 19)
@@ -292,7 +290,7 @@ func TestMoment(t *testing.T) {
 
 // TestPlace: a place's waits are those of the trace, found by its whole name and by a part.
 func TestPlace(t *testing.T) {
-	path := corpus.Trace(t, "pool-too-small")
+	path := analysistest.Testdata(t, "pool-too-small")
 	all := report(t, path, parse.Options{}, Place("main.", Page{0, 1000}))
 	waiting := all.Tables[0].Rows
 	i := slices.IndexFunc(waiting, func(r []any) bool { return r[2] == "waiting" })
@@ -317,7 +315,7 @@ func TestPlace(t *testing.T) {
 
 // TestLogs: messages by category and by text, and what there is where none matches.
 func TestLogs(t *testing.T) {
-	path := corpus.Trace(t, "annotations")
+	path := analysistest.Testdata(t, "annotations")
 	n := func(pattern string) int64 {
 		res := report(t, path, parse.Options{}, Logs(regexp.MustCompile(pattern), Page{0, 3}))
 		if res.Outcome == analysis.NotApplicable {

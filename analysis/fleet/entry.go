@@ -89,15 +89,19 @@ func Decode(data []byte) (*Entry, error) {
 		return nil, fmt.Errorf("no audit entry: %w", err)
 	}
 	e := new(Entry)
-	var version struct{ Schema int }
-	if err := json.Unmarshal(text, &version); err != nil {
-		return nil, fmt.Errorf("no audit entry: %w", err)
+	wrong := json.Unmarshal(text, e)
+	version := e.Schema
+	if wrong != nil { // of another version, perhaps
+		var only struct{ Schema int }
+		if json.Unmarshal(text, &only) == nil {
+			version = only.Schema
+		}
 	}
-	if version.Schema != Schema {
-		return nil, fmt.Errorf("an audit entry of version %d; this is version %d", version.Schema, Schema)
-	}
-	if err := json.Unmarshal(text, e); err != nil {
-		return nil, fmt.Errorf("no audit entry: %w", err)
+	switch {
+	case version != Schema && (wrong == nil || version != 0):
+		return nil, fmt.Errorf("an audit entry of version %d; this is version %d", version, Schema)
+	case wrong != nil:
+		return nil, fmt.Errorf("no audit entry: %w", wrong)
 	}
 	for id, h := range e.Pools {
 		if h == nil {

@@ -29,6 +29,7 @@ type ChainStep struct {
 	Share  float64 // of the time with a waiter: the part below, or what leads to the next step
 	Holder string  // the kind of goroutines that did most of it; "" where none did
 	Part   *HeldPart
+	Kept   float64 // what is told is the last part only of what the holder did: this share; 0 for all
 }
 
 // RootKind is what a chain ends at.
@@ -65,6 +66,12 @@ type Root struct {
 	Reader string  // RootWrite: in words, who of the program reads at the other end and what that one does; inferred
 }
 
+// HandOver reports whether the holder was runnable mostly because waking it takes time,
+// not for want of a P.
+func (r *Root) HandOver() bool {
+	return r.Kind == RootStarved && r.Part != nil && (r.Part.Cause == parse.CauseWakeup || r.Part.Cause == parse.CauseScheduler)
+}
+
 // Keeps reports whether who is in the way waits for something outside the program's
 // goroutines, or for time to pass.
 func (r *Root) Keeps() bool {
@@ -96,12 +103,18 @@ func (h *HeldPlaces) Chain(place *HeldPlace) Chain {
 			return c
 		}
 		if part.unknown() {
-			c.Root = rootOf(part)
-			if last, share := lastKept(group, part); last != nil {
+			last, share := lastKept(group, part)
+			if last == nil {
+				c.Root = rootOf(part)
+				return c
+			}
+			if next = h.byID[last.ID]; next == nil || last.State != parse.GoWaiting || !last.Place.Prim.Mutual() || slices.ContainsFunc(c.Steps, func(s ChainStep) bool { return s.Place == next }) {
 				c.Root = rootOf(last)
 				c.Root.Kept = share
+				return c
 			}
-			return c
+			part = last
+			c.Steps[len(c.Steps)-1].Part, c.Steps[len(c.Steps)-1].Holder, c.Steps[len(c.Steps)-1].Kept = last, last.Holder, share
 		}
 		if part.State != parse.GoWaiting || next == nil || !part.Place.Prim.Mutual() && !next.Peer || len(c.Steps) == maxChain {
 			c.Root = rootOf(part)
@@ -306,7 +319,7 @@ func (h *HeldPlaces) holdsUp(place *HeldPlace, c *Chain) bool {
 	case RootUnknown, RootStart, RootTimer:
 		return false
 	case RootRunning, RootStarved, RootMixed:
-		return place.Place.Prim != parse.PrimWaitGroup
+		return place.Place.Prim != parse.PrimWaitGroup || place.Shared()
 	case RootOpen:
 		return !input
 	case RootSleep:
@@ -358,7 +371,9 @@ func (c *Chain) Text() string {
 		}
 		if s.Holder != "" {
 			who := s.Place.holderText(s.Holder)
-			if s.Share < .995 {
+			if s.Kept > 0 {
+				who += toldOf(s.Kept)
+			} else if s.Share < .995 {
 				who += " (" + analysis.FormatRatio(s.Share) + ")"
 			}
 			parts = append(parts, who)
@@ -395,6 +410,8 @@ func (h *HeldPlace) holderText(kind string) string {
 		return kind + " holds it"
 	case p == parse.PrimChanSend:
 		return "its receiver " + kind
+	case h.Shared():
+		return kind + " makes the call for all"
 	case p == parse.PrimWaitGroup:
 		return "the last of " + kind
 	}
@@ -403,11 +420,15 @@ func (h *HeldPlace) holderText(kind string) string {
 
 // Text says what the root does.
 func (r *Root) Text() string {
-	s := r.does()
-	if r.Kept > 0 {
-		s += fmt.Sprintf(" (told of the last %s of the time)", analysis.FormatRatio(r.Kept))
+	return r.does() + toldOf(r.Kept)
+}
+
+// toldOf says of which share of the time something is told, where it is not of all.
+func toldOf(kept float64) string {
+	if kept == 0 {
+		return ""
 	}
-	return s
+	return fmt.Sprintf(" (told of the last %s of the time)", analysis.FormatRatio(kept))
 }
 
 func (r *Root) does() string {
@@ -416,6 +437,9 @@ func (r *Root) does() string {
 	case RootRunning:
 		return "runs in " + r.Label
 	case RootStarved:
+		if r.HandOver() {
+			return "is being woken"
+		}
 		return "waits for a P"
 	case RootCall:
 		return "in a call at " + r.Label

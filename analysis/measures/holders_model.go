@@ -85,6 +85,25 @@ func (h *HeldPlace) Worst() (w WorstHold, ok bool) {
 // Busy is the waiting time of goroutines that were about something.
 func (h *HeldPlace) Busy() int64 { return h.Waited - h.Parked }
 
+// Shared reports whether goroutines wait there for a call that one of them makes for all,
+// in a library that joins equal calls: who waits once makes it another time.
+func (h *HeldPlace) Shared() bool {
+	return h.Place.Prim == parse.PrimWaitGroup && h.Place.Call != 0 && !parse.IsStd(h.kinds.tr.String(h.Place.Call)) && h.ServesItself()
+}
+
+// ServesItself reports whether nine in ten and more of the waits there were ended by kinds
+// of goroutines that wait there themselves.
+func (h *HeldPlace) ServesItself() bool {
+	var own, all int64
+	for _, k := range h.Holders {
+		all += k.N
+		if slices.ContainsFunc(h.Waiters, func(w KindShare) bool { return w.Kind == k.Kind }) {
+			own += k.N
+		}
+	}
+	return all > 0 && 10*own >= 9*all
+}
+
 // Timed is the share of the time that a timer ended.
 func (h *HeldPlace) Timed() float64 { return say.Ratio(h.ended[parse.ReadyTimer].ns, h.Held) }
 

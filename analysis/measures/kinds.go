@@ -189,7 +189,7 @@ func (k *GoKind) lifeOf(n int) string {
 		}
 		part := analysis.FormatRatio(k.Share(s.NS)) + " " + s.Label
 		if s.Parked != "" {
-			part += " (" + string(s.Parked) + ")"
+			part += " (" + s.rest() + ")"
 		}
 		parts = append(parts, part)
 	}

@@ -64,6 +64,26 @@ const (
 	ParkedForever     Parked = "for ever"     // select{}
 )
 
+// rest says to people how goroutines wait that have nothing to do.
+func (s *Stay) rest() string {
+	switch s.Parked {
+	case ParkedInput:
+		return "idle until the next input"
+	case ParkedConnections:
+		return "idle until the next connection"
+	case ParkedTicker:
+		if s.Place.Prim == parse.PrimSleep {
+			return "idle between rounds"
+		}
+		return "idle until the next tick"
+	case ParkedWhole:
+		return "idle for the whole trace"
+	case ParkedBefore:
+		return "idle since before the trace"
+	}
+	return "idle for ever"
+}
+
 // Busy is the part of the life in which they were about something.
 func (k *GoKind) Busy() int64 { return k.Life - k.Parked }
 
@@ -375,7 +395,7 @@ func parkedAs(k *GoKind, s *Stay, wall int64) Parked {
 	case parse.PrimSleep:
 		return ParkedTicker
 	case parse.PrimChanReceive, parse.PrimSelect, parse.PrimCond:
-		if s.Place.Own && s.call != "" && !fetches(s.call) {
+		if s.Place.Own && s.call != "" && !fetches(s.call) && !readsPipe(s.op) {
 			return "" // it asked a library for something
 		}
 		if 2*s.Ready[parse.ReadyTimer] > s.NS {
@@ -398,6 +418,10 @@ func servesHTTP(fn string) bool {
 	return (strings.HasPrefix(fn, "net/http.") || strings.HasPrefix(fn, "net/http/internal/http2.")) &&
 		!strings.Contains(fn, ".(*persistConn).") && !strings.Contains(fn, ".(*Transport).") && !strings.Contains(strings.ToLower(fn), "clientconn")
 }
+
+// readsPipe reports whether a function reads from a pipe inside the program: as from a
+// connection.
+func readsPipe(op string) bool { return op == "net.(*pipe).read" || op == "io.(*pipe).read" }
 
 // fetches reports whether a function of a library is called for the next piece of work.
 func fetches(call string) bool {

@@ -75,15 +75,19 @@ const (
 // a CPU quota is refilled at a fixed phase.
 type Holes struct {
 	N, NS, Waits int64 // waits: ns × runnable user goroutines
-	Phases       [HolePhases]int64
+	Phases       [HolePhases]Phase
 }
 
-func (h *Holes) add(o *Holes) {
+// A Phase is the holes that end in one part of the period.
+type Phase struct{ N, NS int64 }
+
+func (h *Holes) Add(o *Holes) {
 	h.N += o.N
 	h.NS += o.NS
 	h.Waits += o.Waits
-	for i, n := range o.Phases {
-		h.Phases[i] += n
+	for i, p := range o.Phases {
+		h.Phases[i].N += p.N
+		h.Phases[i].NS += p.NS
 	}
 }
 
@@ -199,12 +203,12 @@ func (f *ParallelismFold) hole(iv *parse.Interval, from, to, ready int64) {
 		return
 	}
 	h := Holes{N: 1, NS: to - from, Waits: ready * (to - from)}
-	h.Phases[to%holePeriod*HolePhases/holePeriod]++
+	h.Phases[to%holePeriod*HolePhases/holePeriod] = Phase{1, h.NS}
 	class := 0
 	if h.NS >= holeLong {
 		class = 1
 	}
-	f.holes[class].add(&h)
+	f.holes[class].Add(&h)
 	f.worstHole.Add(sketch.Key{Value: h.NS, Time: from}, holeBusy(busy))
 }
 
@@ -292,7 +296,7 @@ func (f *ParallelismFold) Merge(next analysis.Collector) {
 	f.stalled.Merge(o.stalled)
 	f.bursts.Merge(o.bursts)
 	for i := range f.holes {
-		f.holes[i].add(&o.holes[i])
+		f.holes[i].Add(&o.holes[i])
 	}
 	f.worstHole.Merge(o.worstHole)
 }

@@ -18,6 +18,9 @@ type RequestChoice struct {
 	Slowest int    // of each type
 	ID      string // this one, too: see RequestID
 	Type    string // only types with this in their kind and name
+	Split   int64  // ns; where not 0, sums are kept of all that take longer, and of all others
+
+	Quantile float64 // 0…1: where not 0, its value is told of each type with a request beyond it
 }
 
 // SelectRequests is the measure that keeps the paths of a choice of requests. It is no
@@ -83,6 +86,23 @@ type requestType struct {
 	slowest *sketch.Top[*RequestPath] // with paths in order
 	tail    *sketch.Top[*RequestPath] // with the parts summed up
 	sample  *sketch.Top[*RequestPath] // likewise; those with the smallest hashes
+	split   *[2]requestSums           // RequestChoice.Split: up to it, and longer
+}
+
+// requestSums are requests, and the sums of their parts.
+type requestSums struct {
+	lengths sketch.Histogram
+	parts   map[partKey]partTotal
+}
+
+type partTotal struct{ n, ns int64 }
+
+func (s *requestSums) add(k partKey, t partTotal) {
+	if s.parts == nil {
+		s.parts = make(map[partKey]partTotal)
+	}
+	had := s.parts[k]
+	s.parts[k] = partTotal{had.n + t.n, had.ns + t.ns}
 }
 
 // RequestPath is one request with its critical path.
@@ -215,6 +235,9 @@ func (f *RequestsFold) Event(e *parse.Event) {
 			classes[k.class()] += int64(q.Parts[i].To - q.Parts[i].From)
 		}
 		t.addWhole(q, held, &classes)
+		if f.choice.Split > 0 {
+			t.divide(q, held, f.choice.Split)
+		}
 		if served(q.Kind) && (q.Kind != parse.RequestTask || q.Parent == 0) {
 			f.lengths.Add(held)
 			addClasses(&f.classes, &classes)
@@ -270,6 +293,21 @@ func (t *requestType) addWhole(q *parse.Request, held int64, classes *[NumPartCl
 	if some {
 		key.Value = hash
 		t.sample.Add(key, path)
+	}
+}
+
+// divide adds a request to those that take longer than at, or to the others.
+func (t *requestType) divide(q *parse.Request, held, at int64) {
+	if t.split == nil {
+		t.split = new([2]requestSums)
+	}
+	side := &t.split[0]
+	if held > at {
+		side = &t.split[1]
+	}
+	side.lengths.Add(held)
+	for i := range q.Parts {
+		side.add(keyOf(&q.Parts[i]), partTotal{1, int64(q.Parts[i].To - q.Parts[i].From)})
 	}
 }
 
@@ -378,6 +416,18 @@ func (t *requestType) add(o *requestType) {
 	t.slowest.Merge(o.slowest)
 	t.tail.Merge(o.tail)
 	t.sample.Merge(o.sample)
+	if o.split == nil {
+		return
+	}
+	if t.split == nil {
+		t.split = new([2]requestSums)
+	}
+	for i := range o.split {
+		t.split[i].lengths.Merge(&o.split[i].lengths)
+		for k, sum := range o.split[i].parts {
+			t.split[i].add(k, sum)
+		}
+	}
 }
 
 // served reports whether requests of a kind are no parts of others.

@@ -133,6 +133,8 @@ func (t *RequestType) Slowest() []sketch.Entry[*RequestPath] { return t.slowest.
 // parts of their paths are kept.
 type RequestClass struct {
 	paths []*RequestPath
+	parts map[partKey]partTotal // of Split, instead of paths
+	n     int64
 	total int64
 }
 
@@ -140,6 +142,7 @@ func newClass(items []sketch.Entry[*RequestPath], in func(held int64) bool) (c R
 	for _, e := range items {
 		if held := int64(e.Item.Until - e.Item.Since); in(held) {
 			c.paths = append(c.paths, e.Item)
+			c.n++
 			c.total += held
 		}
 	}
@@ -147,7 +150,7 @@ func newClass(items []sketch.Entry[*RequestPath], in func(held int64) bool) (c R
 }
 
 // N is how many there are.
-func (c *RequestClass) N() int64 { return int64(len(c.paths)) }
+func (c *RequestClass) N() int64 { return c.n }
 
 // Total is how long they take together.
 func (c *RequestClass) Total() int64 { return c.total }
@@ -246,13 +249,15 @@ func (ts *RequestTypes) Causes(t *RequestType) []*RequestCause {
 
 // causes are what requests of a class were at.
 func (ts *RequestTypes) causes(class RequestClass) []*RequestCause {
-	sums := make(map[partKey]*RequestLeaf)
+	sums := class.parts
+	if sums == nil {
+		sums = make(map[partKey]partTotal)
+	}
 	for _, path := range class.paths {
 		for i := range path.sums {
 			p := &path.sums[i]
-			l := tally.At(sums, p.partKey)
-			l.N += int64(p.n)
-			l.NS += p.ns
+			had := sums[p.partKey]
+			sums[p.partKey] = partTotal{had.n + int64(p.n), had.ns + p.ns}
 		}
 	}
 	byText := make(map[string]*RequestCause)
@@ -269,7 +274,7 @@ func (ts *RequestTypes) causes(class RequestClass) []*RequestCause {
 			byText[text] = c
 			out = append(out, c)
 		}
-		c.NS += sum.NS
+		c.NS += sum.ns
 		part := k.part()
 		who := ""
 		if cause.other {
@@ -282,8 +287,8 @@ func (ts *RequestTypes) causes(class RequestClass) []*RequestCause {
 			leafs[id] = l
 			c.leafs = append(c.leafs, l)
 		}
-		l.N += sum.N
-		l.NS += sum.NS
+		l.N += sum.n
+		l.NS += sum.ns
 	}
 	for _, c := range out {
 		slices.SortFunc(c.leafs, func(a, b *RequestLeaf) int {

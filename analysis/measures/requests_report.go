@@ -50,6 +50,14 @@ func runRequests(p *analysis.Pass) error {
 	}
 	p.Table(typesTable(p, ts))
 	p.Table(partsTable(ts))
+	if q := f.choice.Quantile; q > 0 {
+		p.Table(quantileTable(ts, q))
+	}
+	if f.choice.Split > 0 {
+		sides, parts := splitTables(ts)
+		p.Table(sides)
+		p.Table(parts)
+	}
 	if p.Brief() { // ServedOf reads these
 		return nil
 	}
@@ -187,6 +195,73 @@ func partsTable(ts *RequestTypes) *analysis.Table {
 	}
 	t.Limit(1000)
 	return t
+}
+
+// quantileTable is a quantile of each type.
+func quantileTable(ts *RequestTypes, q float64) *analysis.Table {
+	t := &analysis.Table{
+		Name: "requests.quantile", Title: "the quantile that was asked for", Detail: true,
+		Columns: []analysis.Column{{Name: "requests", Unit: analysis.Text}, {Name: "kind", Unit: analysis.Text}, {Name: "takes", Unit: analysis.NS}},
+	}
+	for _, r := range ts.All {
+		if n := r.lengths.N(); float64(n)*(1-q) >= 1-1e-9 {
+			t.N += n
+			t.Add(r.Name, r.Kind.String(), r.lengths.QuantileAny(q))
+		}
+	}
+	return t
+}
+
+// Split are all that take at most RequestChoice.Split, and all that take longer.
+func (t *RequestType) Split() (c [2]RequestClass) {
+	if t.split == nil {
+		return c
+	}
+	for i := range c {
+		s := &t.split[i]
+		c[i] = RequestClass{parts: s.parts, n: s.lengths.N(), total: s.lengths.Sum()}
+	}
+	return c
+}
+
+// splitTables are the requests of each type in two, by RequestChoice.Split, and where the
+// time of each half goes.
+func splitTables(ts *RequestTypes) (sides, parts *analysis.Table) {
+	sides = &analysis.Table{
+		Name: "requests.sides", Title: "requests that take longer than asked for, and the others", Detail: true,
+		Columns: []analysis.Column{
+			{Name: "side", Unit: analysis.Text}, {Name: "requests", Unit: analysis.Text}, {Name: "kind", Unit: analysis.Text}, {Name: "whole", Unit: analysis.Count},
+			{Name: "total", Unit: analysis.NS}, {Name: "p50", Unit: analysis.NS}, {Name: "p99", Unit: analysis.NS},
+		},
+	}
+	parts = &analysis.Table{
+		Name: "requests.sides.parts", Title: "where the time of requests goes that take longer than asked for, and that of the others", Detail: true,
+		Columns: []analysis.Column{
+			{Name: "side", Unit: analysis.Text}, {Name: "requests", Unit: analysis.Text}, {Name: "kind", Unit: analysis.Text}, {Name: "at", Unit: analysis.Text}, {Name: "for", Unit: analysis.Text}, {Name: "which was", Unit: analysis.Text},
+			{Name: "parts", Unit: analysis.Count}, {Name: "total", Unit: analysis.NS},
+		},
+	}
+	for _, r := range ts.All {
+		if r.split == nil {
+			continue
+		}
+		for i, class := range r.Split() {
+			side, h := [2]string{SideOthers, SideLonger}[i], &r.split[i].lengths
+			sides.Add(side, r.Name, r.Kind.String(), class.N(), class.Total(), say.QuantileCell(h, .5), say.QuantileCell(h, .99))
+			sides.N += class.N()
+			for _, c := range ts.causes(class) {
+				for _, l := range c.leafs {
+					var who any
+					if l.Who != "" {
+						who = l.Who
+					}
+					parts.Add(side, r.Name, r.Kind.String(), c.Text, who, l.Text, l.N, l.NS)
+				}
+			}
+		}
+	}
+	parts.N = sides.N
+	return sides, parts
 }
 
 // differenceTable compares the slow requests of each type with the usual ones.

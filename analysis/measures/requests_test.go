@@ -202,3 +202,55 @@ func TestCondense(t *testing.T) {
 		t.Error("the longest part is left out")
 	}
 }
+
+// TestSplit: both halves of a type are the requests that events tell, and what they were at
+// adds up to their time, to the nanosecond.
+func TestSplit(t *testing.T) {
+	for _, name := range []string{"http-go126", "grpc", "jobs"} {
+		const at = 2e6
+		a := SelectRequests(RequestChoice{Slowest: 1, Split: at})
+		tr, events := analysistest.Events(t, servers(t, name))
+		type key struct{ name, kind, side string }
+		want := make(map[key][2]int64)
+		for i := range events {
+			q := events[i].Request
+			if events[i].Kind != parse.KindRequest || q.End != parse.RequestDone || q.Partial {
+				continue
+			}
+			side := SideOthers
+			if q.Until-q.Since > at {
+				side = SideLonger
+			}
+			fn := "(handler not told)"
+			if q.Name != 0 {
+				fn = funcName(tr, q.Name)
+			}
+			k := key{fn, q.Kind.String(), side}
+			had := want[k]
+			want[k] = [2]int64{had[0] + 1, had[1] + int64(q.Until-q.Since)}
+		}
+		rep := analysistest.Report(t, servers(t, name), a)
+		both := 0
+		for _, side := range []string{SideLonger, SideOthers} {
+			for _, s := range SplitOf(rep, side) {
+				if got := [2]int64{s.N, s.Total}; got != want[key{s.Name, s.Kind, side}] {
+					t.Errorf("%s: %s %s: %d requests of %d ns, want %v", name, side, s.Name, s.N, s.Total, want[key{s.Name, s.Kind, side}])
+				}
+				sum := 0.0
+				for _, ns := range s.Parts {
+					sum += ns
+				}
+				if sum != float64(s.Total) {
+					t.Errorf("%s: %s %s: parts sum to %.0f, requests to %d", name, side, s.Name, sum, s.Total)
+				}
+				if s.N > 0 {
+					both++
+				}
+			}
+		}
+		if both == 0 {
+			t.Errorf("%s: %d halves", name, both)
+		}
+		analysistest.Law(t, servers(t, name), []*analysis.Analyzer{a})
+	}
+}

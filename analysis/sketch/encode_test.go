@@ -1,6 +1,7 @@
 package sketch
 
 import (
+	"bytes"
 	"encoding/json"
 	"math/rand/v2"
 	"reflect"
@@ -43,6 +44,39 @@ func TestHistogramJSONRefused(t *testing.T) {
 		var h Histogram
 		if err := json.Unmarshal([]byte(text), &h); err == nil {
 			t.Errorf("%s is taken for a histogram", text)
+		}
+	}
+}
+
+// TestHistogramJSONRead: what MarshalJSON writes is read without encoding/json, and the same
+// in another notation is read with it.
+func TestHistogramJSONRead(t *testing.T) {
+	for _, n := range []int64{0, 1, 32, 33, 5000} {
+		var h, again Histogram
+		for i := range n {
+			h.Add(i * i * 7)
+		}
+		text, err := json.Marshal(&h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !new(encoded).read(text) {
+			t.Errorf("%d values: %.80s is not read", n, text)
+		}
+		var indented bytes.Buffer
+		if err := json.Indent(&indented, text, "", " "); err != nil {
+			t.Fatal(err)
+		}
+		if new(encoded).read(indented.Bytes()) {
+			t.Errorf("%d values: what is indented is read", n)
+		}
+		if err := json.Unmarshal(indented.Bytes(), &again); err != nil || !reflect.DeepEqual(h, again) {
+			t.Errorf("%d values: %v, or another histogram", n, err)
+		}
+	}
+	for _, text := range []string{`{"sum":01,"min":1,"max":1}`, `{"sum":-1,"min":1,"max":1}`, `{"sum":1.5,"min":1,"max":1}`, `{"sum":9999999999999999999,"min":1,"max":1}`, `{"sum":1,"min":1,"max":1,"values":[]}`, `{"sum":1}`} {
+		if new(encoded).read([]byte(text)) {
+			t.Errorf("%s is read", text)
 		}
 	}
 }

@@ -38,7 +38,7 @@ func NewGauge() *Gauge { return &Gauge{} }
 // Set adds that the value became v at time t.
 func (g *Gauge) Set(t, v int64) {
 	g.ends(t, t, v)
-	if !g.covers(t, t) {
+	if !g.Covers(t, t) {
 		g.fit(g.extended(t, t))
 	}
 	g.buckets[g.index(t)].join(level{true, v, v, v, t})

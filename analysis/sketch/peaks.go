@@ -24,7 +24,7 @@ func NewPeaks[T any]() *Peaks[T] { return &Peaks[T]{} }
 
 // Add adds an entry.
 func (p *Peaks[T]) Add(k Key, item T) {
-	if !p.covers(k.Time, k.Time) {
+	if !p.Covers(k.Time, k.Time) {
 		p.fit(p.extended(k.Time, k.Time))
 	}
 	p.buckets[p.index(k.Time)].join(peak[T]{true, Entry[T]{k, item}})

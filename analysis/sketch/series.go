@@ -102,7 +102,7 @@ func (s *Series) Merge(o *Series) {
 }
 
 func (s *Series) cover(first, last int64) {
-	if !s.covers(first, last) {
+	if !s.Covers(first, last) {
 		s.fit(s.extended(first, last))
 	}
 }

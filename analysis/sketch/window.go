@@ -37,7 +37,8 @@ func (w *window) Len() int { return w.n }
 // as unsigned.
 func (w *window) index(t int64) uint { return uint(t>>(w.shift&63) - w.base) }
 
-func (w *window) covers(first, last int64) bool {
+// Covers reports whether both times lie in the buckets.
+func (w *window) Covers(first, last int64) bool {
 	return w.index(first) < uint(w.n) && w.index(last) < uint(w.n)
 }
 

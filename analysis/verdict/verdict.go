@@ -5,6 +5,7 @@ package verdict
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -18,7 +19,7 @@ const (
 	longest  = 260   // characters of what a sentence takes over from a finding
 	worth    = .02   // of wall: the floor of a warning
 	half     = .5    // of wall: so much lets a note lead where there is no warning
-	felt     = .1    // of the lives of those who wait: if they never had to, they would be done a tenth earlier
+	felt     = .25   // of the lives of those who wait: with less, and no finding, it is how such programs work
 )
 
 // Of makes the verdict of a report over one trace, nil for a report over many. It is to
@@ -54,7 +55,7 @@ func Of(rep *analysis.Report) *analysis.Verdict {
 	if ended := slices.ContainsFunc(v.Parts, func(p analysis.VerdictPart) bool { return p.Kind == analysis.VerdictEnd }); spent != "" && !ended {
 		say(analysis.VerdictTime, spent)
 	}
-	if out := ruledOut(rep); out != "" {
+	if out := ruledOut(rep, host != ""); out != "" {
 		say(analysis.VerdictRuledOut, out)
 	}
 	var texts []string
@@ -115,7 +116,11 @@ func held(f *analysis.Finding, wall int64) float64 {
 
 // sentence says what a finding says, what it costs, and what to do.
 func sentence(f *analysis.Finding, wall int64) string {
-	text, chain, explained := strings.Cut(f.Summary, "; why: ")
+	summary := f.Summary
+	if utf8.RuneCountInString(summary) > longest {
+		summary = brief(summary)
+	}
+	text, chain, explained := strings.Cut(summary, "; why: ")
 	if explained {
 		text, _, _ = strings.Cut(text, ": ")
 		if first, rest, ok := strings.Cut(chain, " ← "); ok {
@@ -134,8 +139,19 @@ func sentence(f *analysis.Finding, wall int64) string {
 			text += " (" + held + ")"
 		}
 	}
-	return text + ". " + firstStep(f.Advice) + "."
+	advice := f.Advice
+	if utf8.RuneCountInString(advice) > longest {
+		advice = brief(advice)
+	}
+	return text + ". " + firstStep(advice) + "."
 }
+
+// modulePath is the part of an import path before its last element, of modules that
+// others can fetch; a major version stays with the element before it.
+var modulePath = regexp.MustCompile(`\b[\w-]+(?:\.[\w-]+)+/(?:[\w.~-]+/)*?((?:[\w.~-]+/v\d+|[\w~-]+)\.[\w(\[])`)
+
+// brief leaves out of names of functions what makes them too long to read.
+func brief(s string) string { return modulePath.ReplaceAllString(s, "$1") }
 
 // firstStep is the first thing that an advice says to do.
 func firstStep(advice string) string {
@@ -178,8 +194,14 @@ func cost(c analysis.Cost, wall int64) string {
 	case rate == 0:
 		return ""
 	case c.Clock == analysis.GTime:
+		if rate < 1 {
+			return "a goroutine held up " + analysis.FormatRatio(rate) + " of the time"
+		}
 		return counted(rate, "goroutine", "goroutines") + " held up at any time"
 	case c.Clock == analysis.PTime:
+		if rate < 1 {
+			return analysis.FormatRatio(rate) + " of one P"
+		}
 		return counted(rate, "P", "Ps") + " at any time"
 	}
 	return analysis.FormatRatio(min(rate, 1)) + " of the time"
@@ -213,7 +235,9 @@ func leading(rep *analysis.Report, room int, limits []analysis.VerdictPart) (tex
 	wall := rep.Trace.Duration
 	said := func(place string) bool {
 		at, _, _ := strings.Cut(place, " ")
-		return slices.ContainsFunc(limits, func(p analysis.VerdictPart) bool { return at != "" && strings.Contains(p.Text, at) })
+		return slices.ContainsFunc(limits, func(p analysis.VerdictPart) bool {
+			return at != "" && (strings.Contains(p.Text, at) || strings.Contains(p.Text, brief(at)))
+		})
 	}
 	var held, outside, spent, roots []string
 	limited := slices.ContainsFunc(limits, func(p analysis.VerdictPart) bool { return p.Kind == analysis.VerdictLimit })
@@ -247,8 +271,8 @@ func leading(rep *analysis.Report, room int, limits []analysis.VerdictPart) (tex
 }
 
 // ruledOut says which of CPU, scheduler and GC the numbers clear; where user code fills
-// the Ps, that this is the limit.
-func ruledOut(rep *analysis.Report) string {
+// the Ps, that this is the limit, if the host does not take CPUs away.
+func ruledOut(rep *analysis.Report, host bool) string {
 	value := func(id string) (float64, bool) {
 		m, ok := rep.Metrics[id]
 		return float64(m.Value), ok
@@ -258,7 +282,10 @@ func ruledOut(rep *analysis.Report) string {
 		return ""
 	}
 	full := ""
-	if user >= .9 {
+	switch {
+	case user >= .9 && host:
+		full = fmt.Sprintf("User code held %s of P time; for how much of it it was on a CPU the trace does not tell. ", analysis.FormatRatio(user))
+	case user >= .9:
 		full = fmt.Sprintf("The CPU is the limit: user code ran %s of P time. ", analysis.FormatRatio(user))
 	}
 	var out []string

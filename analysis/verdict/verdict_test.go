@@ -41,7 +41,7 @@ func TestLimits(t *testing.T) {
 		&analysis.Result{Name: "host", About: analysis.Host, Findings: []analysis.Finding{finding("host", analysis.Warning, 1e9, analysis.PTime)}},
 	))
 	want := []string{
-		"b/grave happens at main.f:1 (0.1 Ps at any time). Stop it.",
+		"b/grave happens at main.f:1 (10 % of one P). Stop it.",
 		"a happens at main.f:1 (2.0 goroutines held up at any time). Stop it.",
 		"b happens at main.f:1 (50 % of the time). Stop it.",
 		"host happens at main.f:1 (1 P at any time). Stop it.",
@@ -182,5 +182,20 @@ func TestEnd(t *testing.T) {
 	))
 	if got := kinds(v); !slices.Equal(got, []string{analysis.VerdictEnd, analysis.VerdictEnd, analysis.VerdictLimit, analysis.VerdictRuledOut}) || !strings.HasPrefix(v.Text, "A flight recording. Open at its end: task x. a happens") {
 		t.Errorf("%v %s", got, v.Text)
+	}
+}
+
+// TestLongNames: long sentences name functions without the paths of their modules, so that
+// more than the names has room.
+func TestLongNames(t *testing.T) {
+	f := finding("slow", analysis.Warning, 5e8, analysis.Wall)
+	f.Summary = "Slow requests of go.etcd.io/etcd/api/v3/etcdserverpb._KV_Put_Handler take 6.13 ms: 97.4 % of it in select at go.etcd.io/etcd/server/v3.(*EtcdServer).processInternalRaftRequestOnce, 50.5 % of it for net/http.(*conn).serve, which was in a call at example.com/client/pkg/fileutil.Fdatasync:33; without it 583 µs"
+	want := "Slow requests of etcdserverpb._KV_Put_Handler take 6.13 ms: 97.4 % of it in select at server/v3.(*EtcdServer).processInternalRaftRequestOnce, 50.5 % of it for net/http.(*conn).serve, which was in a call at fileutil.Fdatasync:33; without it 583 µs (50 % of the time). Stop it."
+	if got := verdict.Of(report(&analysis.Result{Name: "slow", Findings: []analysis.Finding{f}})).Parts[0].Text; got != want {
+		t.Errorf("%s\nwant %s", got, want)
+	}
+	f.Summary = "A short one at go.etcd.io/etcd/server/v3.run"
+	if got := verdict.Of(report(&analysis.Result{Name: "slow", Findings: []analysis.Finding{f}})).Parts[0].Text; !strings.Contains(got, f.Summary) {
+		t.Error(got)
 	}
 }

@@ -21,8 +21,10 @@ import (
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/compare"
 	"github.com/tracelens/tracelens/analysis/fleet"
+	"github.com/tracelens/tracelens/analysis/measures"
 	"github.com/tracelens/tracelens/analysis/passes"
 	"github.com/tracelens/tracelens/cmd/tracelens/internal/audit"
+	"github.com/tracelens/tracelens/cmd/tracelens/internal/config"
 	"github.com/tracelens/tracelens/cmd/tracelens/internal/report"
 	"github.com/tracelens/tracelens/parse"
 )
@@ -31,6 +33,7 @@ type compareFlags struct {
 	configFlags
 	outputFlags
 	per, memory string
+	where       string
 	jobs        int
 	strict      bool
 }
@@ -48,18 +51,26 @@ traces, folders and globs of them, reports that were saved as JSON, and what
 
 The unit is the trace: with six and more a side, differences are held against
 those between the traces of one side (Mann-Whitney, adjusted for the number of
-metrics). One trace a side is cut into
-stretches of a second and more, which show what is chance within these two
-traces, not what two runs differ by. What differs less than 5 % (10 % within two
-traces), or too little to matter, counts as the same.
+metrics). Fewer do not tell what runs of a program differ by: only what hardly
+does is said to seem other then. One trace a side is cut into stretches of a
+second and more, which show what is chance within these two traces. What differs
+by less than 5 %, or too little to matter, counts as the same.
 
 Sums are per second; where the load differs and requests are known, for each
-request. --per busy divides them by the P time of the program.`,
+request. --per busy divides them by the P time of the program.
+
+With --where it compares requests of one type of one trace, those that take
+longer, or less, than a quantile or a duration, with the others of the type:
+where the time of the slow ones goes. 'tracelens requests' lists the types.`,
 		Example: `  tracelens compare old.trace new.trace
   tracelens compare base/ -- head/
   tracelens compare --format markdown -o comment.md base/*.trace -- head/*.trace
-  tracelens compare --fail-on worse:sched.latency.user.p99:10 base/ -- head/`,
+  tracelens compare --fail-on worse:sched.latency.user.p99:10 base/ -- head/
+  tracelens compare --where 'task:GET /fast > p99' cpu.trace`,
 		Args: func(cmd *cobra.Command, args []string) error {
+			if f.where != "" {
+				return takes(1, 1, "TRACE with --where")(cmd, args)
+			}
 			dash := cmd.ArgsLenAtDash()
 			if dash < 0 && len(args) == 2 || dash > 0 && dash < len(args) {
 				return nil
@@ -67,6 +78,9 @@ request. --per busy divides them by the P time of the program.`,
 			return fmt.Errorf("compare takes OLD and NEW, or several of both with -- between them, got %d and %d", max(dash, 0), len(args)-max(dash, 0))
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.where != "" {
+				return compareWhere(cmd, &f, args[0])
+			}
 			dash := cmd.ArgsLenAtDash()
 			if dash < 0 {
 				dash = 1
@@ -87,6 +101,7 @@ request. --per busy divides them by the P time of the program.`,
 	flags.Lookup("fail-on").Usage = "exit with 1 for `WHAT`: worse, or worse:METRIC:PERCENT with either"
 	grouped(cmd, "What to look at", func() {
 		flags.StringVar(&f.per, "per", "", "divide sums by `UNIT`: second, request, busy (P time of the program)")
+		flags.StringVar(&f.where, "where", "", "compare requests that are so with the others: `'TYPE > p99'`, TYPE < 5ms")
 	})
 	grouped(cmd, "How to read", func() {
 		flags.StringVar(&f.memory, "memory", "1GiB", "read as much at once as `BYTES` allow")
@@ -130,16 +145,27 @@ func compareTraces(cmd *cobra.Command, f *compareFlags, olds, news []string) err
 			return err
 		}
 	}
+	cfg, err := f.load(cmd)
+	if err != nil {
+		return err
+	}
 	one := len(inputs[0]) == 1 && len(inputs[1]) == 1
 	for i, args := range [][]string{olds, news} {
-		if sides[i], err = f.side(cmd, args, inputs[i], one); err != nil {
+		if sides[i], err = f.side(cmd, cfg, args, inputs[i], one); err != nil {
 			return err
+		}
+	}
+	if format.Name == "html" {
+		for i := range sides {
+			if err := f.timeline(cmd, &sides[i]); err != nil {
+				return err
+			}
 		}
 	}
 	if sides[0].Name == sides[1].Name {
 		sides[0].Name, sides[1].Name = "old", "new"
 	}
-	rep := compare.Of(sides[0], sides[1], compare.Options{Per: f.per})
+	rep := compare.Of(sides[0], sides[1], compare.Options{Per: f.per, Budgets: cfg.Differences()})
 	rep.Tool = "tracelens " + version()
 	if err := f.write(cmd, format, rep, true); err != nil {
 		return err
@@ -156,7 +182,17 @@ func compareTraces(cmd *cobra.Command, f *compareFlags, olds, news []string) err
 			}
 		}
 	}
-	return fails.check(rep.Comparison)
+	broken, open := compare.Budgets(rep)
+	if len(broken) > 0 {
+		return &brokenBudgets{broken}
+	}
+	if err := fails.check(rep.Comparison); err != nil {
+		return err
+	}
+	if len(open) > 0 {
+		return inconclusive(open)
+	}
+	return nil
 }
 
 func knownPer(per string) error {
@@ -170,14 +206,10 @@ func knownPer(per string) error {
 var errMany = errors.New("a report over several traces: compare needs those of single ones")
 
 // side reads what arguments stand for.
-func (f *compareFlags) side(cmd *cobra.Command, args []string, inputs []audit.Input, alone bool) (compare.Side, error) {
+func (f *compareFlags) side(cmd *cobra.Command, cfg *config.Config, args []string, inputs []audit.Input, alone bool) (compare.Side, error) {
 	side := compare.Side{Name: strings.Join(args, " ")}
 	if len(args) > 1 {
 		side.Name = filepath.Dir(args[0])
-	}
-	cfg, err := f.load(cmd)
-	if err != nil {
-		return side, err
 	}
 	opt := audit.Options{Jobs: f.jobs, Tool: "tracelens " + version()}
 	if f.jobs < 0 {
@@ -186,6 +218,7 @@ func (f *compareFlags) side(cmd *cobra.Command, args []string, inputs []audit.In
 	if f.jobs == 0 {
 		opt.Jobs = runtime.GOMAXPROCS(0)
 	}
+	var err error
 	if opt.Memory, err = size("memory", f.memory); err != nil {
 		return side, err
 	}
@@ -270,6 +303,25 @@ func (f *compareFlags) side(cmd *cobra.Command, args []string, inputs []audit.In
 		err = &failure{side.Name, errNoTrace}
 	}
 	return side, err
+}
+
+// timeline reads the trace of a side that is shown of it once more, for what its Ps did over
+// time. A report that was saved has that, or has lost it.
+func (f *compareFlags) timeline(cmd *cobra.Command, side *compare.Side) error {
+	t := side.Middle()
+	if t == nil || t.Timeline != nil || strings.HasSuffix(t.Name, ".json") || strings.HasSuffix(t.Name, audit.Suffix) {
+		return nil
+	}
+	file, err := os.Open(t.Name)
+	if err != nil {
+		return nil // an entry of an audit elsewhere
+	}
+	defer file.Close()
+	rep, err := analysis.Analyze(cmd.Context(), file, t.Name, analysis.Options{Jobs: f.jobs}, []*analysis.Analyzer{measures.Timeline})
+	if err == nil {
+		t.Timeline = compare.TimelineOf(rep)
+	}
+	return cmd.Context().Err()
 }
 
 // savedTrace reads a report or an entry of an audit.

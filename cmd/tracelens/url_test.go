@@ -97,10 +97,10 @@ func TestURLFormats(t *testing.T) {
 	data := testdataTrace(t, "annotations.trace")
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write(data) }))
 	defer server.Close()
-	address := "http://user:hush@" + strings.TrimPrefix(server.URL, "http://") + "/t?token=hush#hush"
+	address := "http://mallory:hush@" + strings.TrimPrefix(server.URL, "http://") + "/t?token=hush#hush"
 	for _, f := range report.Formats {
 		said := output(t, "", "analyze", "--no-config", "--full", "--format", f.Name, address)
-		for _, secret := range []string{"hush", "user:", "user@"} {
+		for _, secret := range []string{"hush", "mallory"} {
 			if bytes.Contains(said, []byte(secret)) {
 				t.Errorf("%s has %q", f.Name, secret)
 			}

@@ -408,7 +408,7 @@ func TestShots(t *testing.T) {
 		file, name = render(t, testdata("mixed-go126")), "mixed-go126"
 	}
 	for _, dark := range []bool{false, true} {
-		for _, width := range []int64{1280, 390} {
+		for _, width := range []int64{1600, 1280, 390} {
 			b := open(t, file, width, 900)
 			if dark {
 				eval[any](b, `document.getElementById("theme").click()`)
@@ -427,6 +427,7 @@ func TestShots(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+			take("first", false)
 			take("page", true)
 			eval[any](b, `document.getElementById("timeline")?.scrollIntoView({behavior: "instant"}); document.getElementById("tl-canvas")?.focus({preventScroll: true})`)
 			take("whole", false)

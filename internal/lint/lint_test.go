@@ -67,7 +67,7 @@ var layers = []layer{
 	{"internal/corpus", nil},
 	{"internal/svgtest", nil},
 	{"internal/site", []string{"analysis", "analysis/passes"}},
-	{"cmd/tracelens/internal/config", []string{"analysis", "analysis/fleet", "analysis/verdict"}}, // a catalogue is given to it
+	{"cmd/tracelens/internal/config", []string{"analysis", "analysis/compare", "analysis/fleet", "analysis/verdict"}}, // a catalogue is given to it
 	{"cmd/tracelens/internal/report", []string{"analysis", "analysis/fleet", "parse", "plots/...", "cmd/..."}},
 	{"cmd/...", []string{"analysis", "analysis/compare", "analysis/drill", "analysis/fleet", "analysis/measures", "analysis/passes", "analysis/verdict", "cmd/...", "parse", "plots/..."}},
 }

@@ -22,8 +22,13 @@ var channelPingPong = &analysis.Analyzer{
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "channel-ping-pong.rate", Doc: "wakes per second from each of two functions to the other", Unit: analysis.PerS,
-			Levels: analysis.Levels{Note: 5000},
+			Levels: analysis.Levels{Note: 5000, Warning: 20000},
 			Source: "a wake costs 1 to 50 µs in the scheduler, more with a thread switch: from here on it is a good part of a P",
+		},
+		{
+			Name: "channel-ping-pong.handed", Doc: "goroutines of both that are woken and do not run yet, mean of the trace", Unit: analysis.Count,
+			Levels: analysis.Levels{Note: .01, Warning: .25},
+			Source: "a hundredth of a goroutine's time is nothing; as slow-handover.share: a quarter of the time is worth another design",
 		},
 		{
 			Name: "channel-ping-pong.work", Doc: "running time of the goroutines of both, system calls included, for each of their waits", Unit: analysis.NS, Below: true,
@@ -66,18 +71,20 @@ var channelPingPong = &analysis.Analyzer{
 				most[pair], stacks[pair] = e.V, k.BlockSite.Stack
 			}
 		}
-		running := make(map[parse.StringID]int64)
+		running, woken := make(map[parse.StringID]int64), make(map[parse.StringID]int64)
 		for o, v := range measures.GoroutinesOf(p).Populations().ByKey() {
 			running[o.Fn] += v.States[parse.GoRunning] + v.States[parse.GoSyscall]
+			woken[o.Fn] += v.States[parse.GoRunnable]
 		}
-		// work is what the goroutines of both ran, and for each of their waits.
-		work := func(pair wakePair) (ran, each int64) {
+		// work is for how long the goroutines of both were runnable, and what they ran for
+		// each of their waits.
+		work := func(pair wakePair) (handed, apiece int64) {
 			a, b := tr.Entry(stacks[pair]), tr.Entry(stacks[wakePair{pair.b, pair.a}])
-			ran, each = running[a], waitsOf[a]
+			handed, ran, each := woken[a], running[a], waitsOf[a]
 			if a != b {
-				ran, each = ran+running[b], each+waitsOf[b]
+				handed, ran, each = handed+woken[b], ran+running[b], each+waitsOf[b]
 			}
-			return ran, ran / max(each, 1)
+			return handed, ran / max(each, 1)
 		}
 		var pairs []wakePair
 		for pair := range wakes {
@@ -101,9 +108,9 @@ var channelPingPong = &analysis.Analyzer{
 		for _, pair := range pairs {
 			back := wakePair{pair.b, pair.a}
 			n := each(pair)
-			ran, apiece := work(pair)
+			handed, apiece := work(pair)
 			rate := say.PerSecond(n, tr.Duration())
-			g := p.Gate(analysis.Grades("rate", rate), analysis.Grades("work", float64(apiece)), analysis.Needs("wakes", float64(n)), analysis.Needs("trace", float64(tr.Duration())))
+			g := p.Gate(analysis.Grades("rate", rate), analysis.Grades("handed", say.Ratio(handed, tr.Duration())), analysis.Needs("work", float64(apiece)), analysis.Needs("wakes", float64(n)), analysis.Needs("trace", float64(tr.Duration())))
 			if g.Severity == "" || found == evidence.MaxFindings {
 				near = near.Nearer(g.At(p.FuncName(pair.a) + " and " + p.FuncName(pair.b)))
 				continue
@@ -121,7 +128,7 @@ var channelPingPong = &analysis.Analyzer{
 				Severity: g.Severity,
 				Summary: fmt.Sprintf("Goroutines in %s and %s hand work to and fro %s (%s each way in %s), and run %s for each wait",
 					p.FuncName(pair.a), p.FuncName(pair.b), analysis.FormatRate(rate), say.Counted(n, "time", "times"), p.Dur(tr.Duration()), p.Dur(apiece)),
-				Cost:       evidence.GoTime(p, ran),
+				Cost:       evidence.GoTime(p, handed),
 				Confidence: analysis.Inferred, Evidence: shown,
 				Advice: "Send batches, or let one goroutine do both halves: a mutex or a plain call costs 10 to 100 times less than a wake. sched.starts.user should fall.",
 				Caveat: "Goroutines are told apart by function only: that each time the same two meet is assumed. One with a locked thread (runtime.LockOSThread) also pays two thread switches.",

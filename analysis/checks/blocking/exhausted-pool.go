@@ -30,6 +30,10 @@ var exhaustedPool = &analysis.Analyzer{
 			Levels: analysis.Levels{Note: .25}, Source: "as stuck-goroutines.share",
 		},
 		{
+			Name: "exhausted-pool.for-good", Doc: "time in which the pool has served nobody, where fewer wait, and this is half of the trace", Unit: analysis.NS,
+			Levels: analysis.Levels{Error: 1e9}, Source: "as stuck-goroutines.lock and its share: who else comes will hang, too",
+		},
+		{
 			Name: "exhausted-pool.all", Doc: "share of the living goroutines of a kind that wait at one place that is no known pool, at the end of the trace", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Warning: .5, Error: .9}, Source: "half of them are a program that serves half of its load; nearly all are one that hangs",
 		},
@@ -49,7 +53,11 @@ var exhaustedPool = &analysis.Analyzer{
 				since = p.Trace.From
 			}
 			stuck := min(int64(p.Trace.To-since), pool.oldest)
-			g := p.Gate(analysis.Grades("open", float64(pool.open)), analysis.Needs("time", float64(stuck)), analysis.Needs("share", say.Ratio(stuck, p.Trace.Duration())))
+			open := analysis.Grades("open", float64(pool.open))
+			if 2*stuck >= p.Trace.Duration() && p.Met("open", float64(pool.open)) {
+				open = analysis.Either(open, analysis.Grades("for-good", float64(stuck)))
+			}
+			g := p.Gate(open, analysis.Needs("time", float64(stuck)), analysis.Needs("share", say.Ratio(stuck, p.Trace.Duration())))
 			if g.Severity == "" || found == evidence.MaxFindings {
 				near = near.Nearer(g.At(pool.name))
 				continue
@@ -75,7 +83,7 @@ var exhaustedPool = &analysis.Analyzer{
 				at = ""
 			}
 			p.Find(analysis.Finding{
-				Severity: g.Severity, Explains: []string{"stuck-goroutines", "lock-convoy/pool"},
+				Severity: g.Severity, Explains: []string{"stuck-goroutines", "stuck-goroutines/send", "lock-convoy/pool"},
 				Summary: fmt.Sprintf("A pool is exhausted for good: nobody was served for the last %s of %s, %s wait for %s%s%s",
 					p.Dur(stuck), p.Dur(p.Trace.Duration()), say.Counted(pool.open, "goroutine", "goroutines"), pool.name, taker, at),
 				Cost: evidence.WallTime(p, stuck), Confidence: analysis.Inferred,
@@ -162,7 +170,7 @@ func (x *hang) since(p *analysis.Pass) int64 {
 
 func (x *hang) finding(p *analysis.Pass, s analysis.Severity) analysis.Finding {
 	f := analysis.Finding{
-		Code: "exhausted-pool/hang", Severity: s, Explains: []string{"stuck-goroutines", "lock-convoy/pool", "lock-convoy/senders"},
+		Code: "exhausted-pool/hang", Severity: s, Explains: []string{"stuck-goroutines", "stuck-goroutines/send", "lock-convoy/pool", "lock-convoy/senders"},
 		Cost: evidence.WallTime(p, x.since(p)), Confidence: analysis.Heuristic,
 		Evidence: []analysis.Evidence{{From: p.Rel(p.Trace.To) - x.since(p), To: p.Rel(p.Trace.To), Func: p.SiteName(x.place.Place.Stack),
 			Note: fmt.Sprintf("%s waiting at the end", say.Counted(x.stay.Open, "goroutine", "goroutines")), Stack: p.Stack(x.place.Place.Stack)}},
@@ -204,7 +212,7 @@ func poolsOf(p *analysis.Pass, h *measures.HeldPlaces) (pools []*pool) {
 		inner := p.Trace.String(place.Place.Inner)
 		name := inner
 		if !takes(inner) {
-			if name = place.Label; place.Waits == 0 || place.Own < .5 && !servesItself(place) {
+			if name = place.Label; place.Waits == 0 || place.Own < .5 && !place.ServesItself() {
 				continue
 			}
 		}
@@ -226,19 +234,6 @@ func poolsOf(p *analysis.Pass, h *measures.HeldPlaces) (pools []*pool) {
 	return pools
 }
 
-// servesItself reports whether nine in ten and more of the waits at a place were ended by
-// kinds of goroutines that wait there themselves.
-func servesItself(place *measures.HeldPlace) bool {
-	var own, all int64
-	for _, k := range place.Holders {
-		all += k.N
-		if slices.ContainsFunc(place.Waiters, func(w measures.KindShare) bool { return w.Kind == k.Kind }) {
-			own += k.N
-		}
-	}
-	return all > 0 && 10*own >= 9*all
-}
-
 // takes reports whether a function takes something that is given back later: a
 // connection of database/sql, a weight of x/sync/semaphore, what others call acquire.
 func takes(fn string) bool {
@@ -247,7 +242,7 @@ func takes(fn string) bool {
 }
 
 // kept names the kinds of goroutines that wait for the pool and ended no wait of others,
-// where some did.
+// where some did; the function in which they wait where nobody who gave back does.
 func (b *pool) kept() string {
 	var gave []*measures.GoKind
 	for _, place := range b.places {
@@ -261,8 +256,15 @@ func (b *pool) kept() string {
 	var names []string
 	for _, place := range b.places {
 		for _, k := range place.Waiters {
-			if !slices.Contains(gave, k.Kind) && !slices.Contains(names, k.Kind.Name) {
-				names = append(names, k.Kind.Name)
+			if slices.Contains(gave, k.Kind) {
+				continue
+			}
+			name := k.Kind.Name
+			if !slices.ContainsFunc(place.Waiters, func(w measures.KindShare) bool { return slices.Contains(gave, w.Kind) }) {
+				name, _, _ = strings.Cut(place.Label, ":")
+			}
+			if !slices.Contains(names, name) {
+				names = append(names, name)
 			}
 		}
 	}

@@ -62,6 +62,10 @@ func TestExhaustedPool(t *testing.T) {
 			checktest.Case{V: 1, Want: "clear"}, checktest.Case{V: 2, Want: "warning"}, checktest.Case{V: 9, Want: "warning"}, checktest.Case{V: 10, Want: "error"})
 		checktest.At(t, exhaustedPool, "ms since", func(v int64) *checktest.Trace { return exhausted(t, 12, v*ms, 1000*ms) },
 			checktest.Case{V: 490, Want: "clear"}, checktest.Case{V: 510, Want: "error"})
+		checktest.At(t, exhaustedPool, "ms since, of 1.9 s, with two that wait", func(v int64) *checktest.Trace { return exhausted(t, 2, v*ms, 1900*ms) },
+			checktest.Case{V: 990, Want: "warning"}, checktest.Case{V: 1010, Want: "error"})
+		checktest.At(t, exhaustedPool, "ms of the trace, with two that wait for 1.1 s", func(v int64) *checktest.Trace { return exhausted(t, 2, 1100*ms, v*ms) },
+			checktest.Case{V: 2190, Want: "error"}, checktest.Case{V: 2210, Want: "warning"})
 		checktest.At(t, exhaustedPool, "ms of the trace", func(v int64) *checktest.Trace { return exhausted(t, 12, 600*ms, v*ms) },
 			checktest.Case{V: 2300, Want: "error"}, checktest.Case{V: 2500, Want: "clear"})
 		checktest.At(t, exhaustedPool, "of 20 senders to one that ended", func(v int64) *checktest.Trace { return hanging(t, int(v), 20, true) },

@@ -64,7 +64,9 @@ var lockConvoy = &analysis.Analyzer{
 		found := 0
 		var near, nearSender analysis.Gate
 		for _, w := range sites {
-			if w.Lock != measures.LockMutex && w.Lock != measures.LockOnce && w.Lock != measures.LockWrite {
+			place := h.At(p.Trace.PlaceOf(w.Stack))
+			shared := place != nil && place.Shared()
+			if w.Lock != measures.LockMutex && w.Lock != measures.LockOnce && w.Lock != measures.LockWrite && !shared {
 				continue
 			}
 			at, long, n := window.Worst(p, w.OverTime, window.Moment, window.Mean(0)), w.Long(), w.Spans-w.Idle
@@ -89,6 +91,10 @@ var lockConvoy = &analysis.Analyzer{
 			var explains []string
 			if handedOver(p, w) {
 				explains = []string{"mutex-starvation"} // of the same lock
+			}
+			if shared {
+				p.Find(sharedCall(p, h, w, at, g.Severity))
+				continue
 			}
 			p.Find(held(p, h, w, analysis.Finding{
 				Severity: g.Severity, Explains: explains,
@@ -141,6 +147,21 @@ var lockConvoy = &analysis.Analyzer{
 		}
 		return nil
 	},
+}
+
+// sharedCall is goroutines that wait for a call that one of them makes for all.
+func sharedCall(p *analysis.Pass, h *measures.HeldPlaces, w *measures.WaitingAt, at window.Stretch, s analysis.Severity) analysis.Finding {
+	n := w.Spans - w.Idle
+	f := held(p, h, w, analysis.Finding{
+		Code: "lock-convoy/shared", Severity: s,
+		Summary: fmt.Sprintf("Goroutines wait for one call that one of them makes for all, at %s: %s waiting on average %s, %s in %s, longest %s",
+			w.Label[1], say.Number(at.Score), window.In(p, at.From, at.To), p.Dur(w.Busy()), say.Counted(n, "wait", "waits"), p.Dur(w.Max)),
+		Cost: evidence.GoTime(p, w.Busy()), Confidence: analysis.Inferred,
+		Evidence: w.Evidence(p, at, say.Number(at.Score)+" waiting on average"),
+		Caveat:   "That it is one call for all is told from who waits and who ends the waits.",
+	})
+	f.Advice = "Make the call itself faster, or keep its result for a while and renew it in the background, so that nobody waits for it; give it a time limit. block.sync.total should fall."
+	return f
 }
 
 // sendersGate is whether goroutines wait at a place to send for long enough.

@@ -13,6 +13,41 @@ import (
 
 func TestLockConvoy(t *testing.T) { checktest.Run(t, lockConvoy, casesLockConvoy) }
 
+// calls is a trace in which goroutines wait for one of them, or for another one, that
+// makes a call for all.
+func calls(t *testing.T, n int, own bool) *checktest.Trace {
+	return checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
+		var gs []*checktest.Actor
+		for range n {
+			gs = append(gs, s.Go("main.handle"))
+		}
+		other := s.Go("main.refresh")
+		for i := range int64(12) {
+			at, leader := (1+i*80)*ms, gs[int(i)%n]
+			by := leader
+			if !own {
+				by = other
+			}
+			by.Wait(at+1000, at+70*ms-1000, nil, "", "time.Sleep", "main.fetch:30")
+			for k, g := range gs {
+				if g != by {
+					g.Wait(at+int64(k+2)*1000, at+70*ms+int64(k)*1000, by, "golang.org/x/sync/singleflight.(*Group).doCall.func1", "sync.runtime_SemacquireWaitGroup", "sync.(*WaitGroup).Wait", "golang.org/x/sync/singleflight.(*Group).Do", "main.flags:14")
+				}
+			}
+		}
+	})
+}
+
+func TestLockConvoyShared(t *testing.T) {
+	checktest.At(t, lockConvoy, "goroutines that wait for one of them", func(v int64) *checktest.Trace { return calls(t, int(v), true) },
+		checktest.Case{V: 6, Want: "warning/shared"}, checktest.Case{V: 2, Want: "clear"})
+	checktest.At(t, lockConvoy, "goroutines that wait for another one", func(v int64) *checktest.Trace { return calls(t, int(v), false) }, checktest.Case{V: 6, Want: "clear"})
+	f := checktest.Report(t, lockConvoy, calls(t, 6, true)).Results[0].Findings[0]
+	if !strings.Contains(f.Summary, "main.handle makes the call for all ← asleep at main.fetch:30") {
+		t.Error(f.Summary)
+	}
+}
+
 func casesLockConvoy(t *testing.T) {
 	tr, w := checktest.Recorded(t)
 	lock := w["blkLocker"]

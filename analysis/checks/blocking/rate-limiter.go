@@ -41,8 +41,8 @@ var rateLimiter = &analysis.Analyzer{
 			Levels: analysis.Levels{Note: 3}, Source: "tickers of their own that come at even distances by chance: one in 25 for three goroutines, one in 600 for five",
 		},
 		{
-			Name: "rate-limiter.even", Doc: "time between ticks there that a tenth is shorter than, over the median", Unit: analysis.Ratio,
-			Levels: analysis.Levels{Note: .8}, Source: "one ticker: 1; goroutines with tickers of their own that began together: 0",
+			Name: "rate-limiter.even", Doc: "time between ticks there that a tenth is shorter than, over the median or the mean, whichever is longer", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Note: .8}, Source: "one ticker: 1; goroutines with tickers of their own that began together: 0, as their ticks come in heaps",
 		},
 	},
 	Run: func(p *analysis.Pass) error {
@@ -91,7 +91,7 @@ var rateLimiter = &analysis.Analyzer{
 			each := ticks.QuantileAny(.5)
 			share, sharing := k.Share(s.NS), say.Ratio(place.Waited, p.Trace.Duration())
 			g := p.Gate(analysis.Grades("share", share), analysis.Needs("waits", float64(ticks.N())), analysis.Needs("time", float64(place.Held)),
-				analysis.Needs("sharing", sharing), analysis.Needs("even", say.Ratio(ticks.QuantileAny(.1), each)))
+				analysis.Needs("sharing", sharing), analysis.Needs("even", say.Ratio(ticks.QuantileAny(.1), max(each, place.Held/max(ticks.N(), 1)))))
 			if g.Severity == "" || found == evidence.MaxFindings {
 				near = near.Nearer(g.At(s.Label))
 				continue

@@ -46,6 +46,20 @@ func ticked(t *testing.T, goroutines, ticks int, early int64) *checktest.Trace {
 	})
 }
 
+// ownTicks is a trace in which goroutines have tickers of their own, of one period, which
+// began at once.
+func ownTicks(t *testing.T, goroutines int) *checktest.Trace {
+	return checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
+		s.Go("main.main") // runs to the end
+		for k := range int64(goroutines) {
+			w := s.Go("main.worker")
+			for at := 4 * ms; at < 990*ms; at += 4 * ms {
+				w.Wait(at-3*ms+k*200, at+k*200, nil, "", "runtime.chanrecv1")
+			}
+		}
+	})
+}
+
 func TestRateLimiter(t *testing.T) {
 	checktest.Run(t, rateLimiter, func(t *testing.T) {
 		checktest.At(t, rateLimiter, "no limiter", func(int64) *checktest.Trace { return stage{workers: 1, senders: 1, sending: ms, waits: 1}.tell(t) }, checktest.Case{V: 0, Want: "n/a"})
@@ -61,6 +75,7 @@ func TestRateLimiter(t *testing.T) {
 			checktest.Case{V: 1, Want: "n/a"}, checktest.Case{V: 2, Want: "clear"}, checktest.Case{V: 3, Want: "clear"}, checktest.Case{V: 4, Want: "warning/ticker"})
 		checktest.At(t, rateLimiter, "tenths of ms by which each third tick of 10 ms is early", func(v int64) *checktest.Trace { return ticked(t, 5, 99, v*100_000) },
 			checktest.Case{V: 19, Want: "warning/ticker"}, checktest.Case{V: 21, Want: "clear"})
+		checktest.At(t, rateLimiter, "tickers of their own", func(v int64) *checktest.Trace { return ownTicks(t, int(v)) }, checktest.Case{V: 50, Want: "clear"})
 	})
 	f := checktest.Report(t, rateLimiter, limited(t, 1000*ms, 20, 600*ms, 0)).Results[0].Findings[0]
 	if !strings.Contains(f.Summary, "main.worker up") || !strings.Contains(f.Summary, "main.do:21 → golang.org/x/time/rate.(*Limiter).Wait") {

@@ -119,15 +119,17 @@ func runStraggler(p *analysis.Pass) error {
 		if owner, _ := evidence.Busiest(p); owner != nil && owner == measures.KindsOf(p).Started(k.fn) {
 			explains = []string{"serial-section", "limits/serial"} // the slow ones run on when the others have ended
 		}
-		p.Find(held(p, h, w, analysis.Finding{
+		advice := "Make the slow ones as fast as the others: smaller and equal pieces of work, the largest first, a time limit or a second try for what hangs. The max in goroutines.sites should come near its p50."
+		f := held(p, h, w, analysis.Finding{
 			Severity: g.Severity, Explains: explains,
 			Summary: fmt.Sprintf("A few slow goroutines keep the others waiting: at %s %s waited at any time, %s for each wait, for goroutines of %s, which take %s at the median, the slow ones %s (n=%s)%s",
 				w.Label[1], say.Number(mean), p.Dur(long), evidence.About(p, k.fn), p.Dur(k.median), p.Dur(k.slow), analysis.FormatCount(k.work.N), where),
 			Cost: evidence.GoTime(p, w.Busy()), Confidence: analysis.Inferred,
 			Evidence: shown,
-			Advice:   "Make the slow ones as fast as the others: smaller and equal pieces of work, the largest first, a time limit or a second try for what hangs. The max in goroutines.sites should come near its p50.",
 			Caveat:   "What goroutines take is told without their waiting for a P, but on an oversubscribed machine running includes waiting for a CPU.",
-		}))
+		})
+		f.Advice = advice // not for the one that is in the way, but for those as slow
+		p.Find(f)
 	}
 	if found == 0 {
 		evidence.Clear(p, "no goroutine that waited for others it had started", near)

@@ -17,7 +17,7 @@ import (
 var StuckGoroutines = &analysis.Analyzer{
 	Name: "stuck-goroutines", Proof: "kinds.flame",
 	Doc:      say.Page(pages, "stuck-goroutines"),
-	Requires: []*analysis.Analyzer{measures.Blocking, measures.Goroutines},
+	Requires: []*analysis.Analyzer{measures.Blocking, measures.Goroutines, measures.Kinds, measures.Holders},
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "stuck-goroutines.trace", Doc: "length of the trace", Unit: analysis.NS,
@@ -40,11 +40,11 @@ var StuckGoroutines = &analysis.Analyzer{
 			Levels: analysis.Levels{Note: .1}, Source: "an even leak has a third in each; a pool that starts has nearly all in one",
 		},
 		{
-			Name: "stuck-goroutines.lock", Doc: "time that the oldest wait for a lock has lasted at the end of the trace", Unit: analysis.NS,
+			Name: "stuck-goroutines.lock", Doc: "time that the oldest wait for a lock, for a receiver or for goroutines that have ended has lasted at the end of the trace", Unit: analysis.NS,
 			Levels: analysis.Levels{Note: 500e6, Warning: 1e9, Error: 1e9}, Source: "a lock that is held for a second is held over I/O, or for ever",
 		},
 		{
-			Name: "stuck-goroutines.share", Doc: "time that the oldest wait for a lock has lasted, as a share of the trace", Unit: analysis.Ratio,
+			Name: "stuck-goroutines.share", Doc: "time that this oldest wait has lasted, as a share of the trace", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .25, Warning: .25, Error: .5}, Source: "in a long trace the end of one slow request is not a deadlock; half of it is a program that hangs: who has waited for 1 ms is served in turn (sync/mutex.go), so nobody got the lock since",
 		},
 		{
@@ -71,7 +71,7 @@ func runStuckGoroutines(p *analysis.Pass) error {
 	}
 	total := evidence.UserTime(p)
 	var leaks, forever int
-	var locks []*measures.WaitingAt
+	var locks, sends, groups []*measures.WaitingAt
 	var nearLeak, nearLock analysis.Gate
 	long := analysis.Needs("trace", float64(tr.Duration()))
 	slices.SortStableFunc(sites, func(a, b *measures.WaitingAt) int { return cmp.Compare(b.Open, a.Open) })
@@ -93,6 +93,9 @@ func runStuckGoroutines(p *analysis.Pass) error {
 				locks = append(locks, w)
 			}
 			continue
+		case deserted(p, w) && lockGate(p, w).Severity != "":
+			groups = append(groups, w)
+			continue
 		}
 		if w.Label[0] == "network" || w.Label[0] == "sleep" {
 			continue
@@ -103,6 +106,9 @@ func runStuckGoroutines(p *analysis.Pass) error {
 			analysis.Needs("ended", say.Ratio(w.Spans-w.Open, w.Spans)), analysis.Needs("steady", steady), long)
 		if g.Severity == "" || leaks == evidence.MaxFindings || growth <= 0 {
 			nearLeak = nearLeak.Nearer(g.At(w.Label[1]))
+			if stuckSending(w) && !parse.RunsFinalizers(tr.String(tr.Entry(w.Stack))) && lockGate(p, w).Severity != "" && !works(measures.HoldersOf(p), w) {
+				sends = append(sends, w)
+			}
 			continue
 		}
 		leaks++
@@ -126,7 +132,13 @@ func runStuckGoroutines(p *analysis.Pass) error {
 	if len(locks) > 0 {
 		stuckOnLocks(p, locks, total)
 	}
-	if leaks+len(locks)+forever > 0 {
+	if len(sends) > 0 {
+		stuckOnChannels(p, sends, total)
+	}
+	if len(groups) > 0 {
+		stuckOnGroups(p, groups, total)
+	}
+	if leaks+len(locks)+len(sends)+len(groups)+forever > 0 {
 		return nil
 	}
 	evidence.Clear(p, "no goroutine that waits for another one at the end", nearLeak, nearLock)

@@ -89,6 +89,98 @@ func casesStuckGoroutines(t *testing.T) {
 	}
 }
 
+// senders is a trace in which goroutines wait to send from some moment on, and waited so
+// long before.
+func senders(t *testing.T, n int, since, before int64) *checktest.Trace {
+	return checktest.Tell(t, 2000*ms, func(s *checktest.Story) {
+		s.Go("main.main") // runs to the end
+		receives := s.Go("main.collect")
+		receives.End(450 * ms)
+		for i := range int64(n) {
+			g := s.Go("main.serve")
+			g.Wait((1+i)*ms, (1+i)*ms+before, receives, "main.collect:3", "runtime.chansend1", "main.reply:9")
+			g.Block(since+i, "runtime.chansend1", "main.reply:9")
+		}
+	})
+}
+
+// joins is a trace in which goroutines wait for those that they started, so many of which
+// are left.
+func joins(t *testing.T, n, left int) *checktest.Trace {
+	return checktest.Tell(t, 2000*ms, func(s *checktest.Story) {
+		s.Go("main.main") // runs to the end
+		for i := range int64(n) {
+			g := s.Go("main.all")
+			for k := range int64(5) {
+				part := g.Start((1+i)*ms+k*100, "main.part", "main.each:4")
+				if int(k) >= left {
+					part.End(100*ms + i)
+				}
+			}
+			g.Block((10+i)*ms, "sync.runtime_SemacquireWaitGroup", "sync.(*WaitGroup).Wait", "main.each:7")
+		}
+	})
+}
+
+func TestStuckHangs(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		tr   *checktest.Trace
+		want string
+	}{
+		{"nobody receives", senders(t, 4, 500*ms, 10*ms), "error/send"},
+		{"one sender", senders(t, 1, 500*ms, 10*ms), "warning/send"},
+		{"for less than half of the time", senders(t, 4, 1100*ms, 10*ms), "note/send"},
+		{"for half a second", senders(t, 4, 1510*ms, 10*ms), "clear"},
+		{"healthy: a receiver that takes as long", senders(t, 4, 1000*ms, 400*ms), "clear"},
+		{"all that they wait for have ended", joins(t, 3, 0), "error/group"},
+		{"one waits", joins(t, 1, 0), "warning/group"},
+		{"healthy: one still works", joins(t, 3, 1), "clear"},
+	} {
+		if got := checktest.Verdict(t, checktest.Report(t, StuckGoroutines, c.tr).Results[0]); got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+	}
+	gone := checktest.Tell(t, 2000*ms, func(s *checktest.Story) {
+		s.Go("main.main") // runs to the end
+		receives := s.Go("main.collect")
+		for i := range int64(3) {
+			g := s.Go("main.serve")
+			receives.Wait((1+2*i)*ms, (2+2*i)*ms, g, "main.reply:9", "runtime.chanrecv1", "main.collect:3")
+			g.Block(100*ms+i, "runtime.chansend1", "main.reply:9")
+		}
+		receives.End(50 * ms)
+	})
+	// One that received from them is blocked elsewhere; one that works is slow, no hang.
+	for _, c := range []struct {
+		blocks bool
+		want   string
+	}{{true, "error/send"}, {false, "clear"}} {
+		tr := checktest.Tell(t, 2000*ms, func(s *checktest.Story) {
+			s.Go("main.main") // runs to the end
+			writes := s.Go("main.writeLoop")
+			for i := range int64(3) {
+				g := s.Go("main.publish")
+				g.Wait((1+2*i)*ms, (2+2*i)*ms, writes, "main.writeLoop:3", "runtime.chansend1", "main.publish:9")
+				g.Block(100*ms+i, "runtime.chansend1", "main.publish:9")
+			}
+			if c.blocks {
+				writes.Block(90*ms, "internal/poll.(*FD).Write", "net.(*conn).Write", "main.writeLoop:5")
+			}
+		})
+		r := checktest.Report(t, StuckGoroutines, tr).Results[0]
+		if got := checktest.Verdict(t, r); got != c.want {
+			t.Errorf("a receiver that is blocked: %t: %s, want %s", c.blocks, got, c.want)
+		} else if c.blocks && !strings.Contains(r.Findings[0].Summary, "blocked: main.writeLoop at main.writeLoop:5 → net.(*conn).Write") {
+			t.Error(r.Findings[0].Summary)
+		}
+	}
+	f := checktest.Report(t, StuckGoroutines, gone).Results[0].Findings[0]
+	if !strings.Contains(f.Summary, "3 at main.reply:9") || !strings.Contains(f.Summary, "has ended: main.collect") {
+		t.Error(f.Summary)
+	}
+}
+
 func TestStuckGoroutinesTraces(t *testing.T) {
 	for name, want := range map[string]string{"idle": "", "heartbeat": "", "http-healthy": "not applicable"} {
 		if got := checktest.Found(checktest.On(t, analysistest.Testdata(t, name), StuckGoroutines)); got != want {

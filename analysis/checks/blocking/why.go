@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
 	"github.com/tracelens/tracelens/analysis/measures"
 	"github.com/tracelens/tracelens/parse"
 )
@@ -40,6 +41,9 @@ func (r *reason) advice(otherwise string) string {
 	}
 	switch root.Kind {
 	case measures.RootCall:
+		if r.place.Place.Prim == parse.PrimFile {
+			return fmt.Sprintf("Writes to one file take turns, each for as long as its disk or its reader takes (%s): write less, or collect lines in a buffer that one goroutine writes and that drops what is too much. hold.call should fall.", where)
+		}
 		if lock {
 			return fmt.Sprintf("Do not call %s under the lock: copy what it needs, unlock, then call; or let one goroutine do it for all. hold.call should fall.", where)
 		}
@@ -52,11 +56,17 @@ func (r *reason) advice(otherwise string) string {
 		}
 		return fmt.Sprintf("What is waited for is outside, at %s: allow more of it at once, or make that answer faster; locks and CPUs are not in the way. hold.waiting should fall.", where)
 	case measures.RootSleep, measures.RootTimer:
+		if steps := r.chain.Steps; lock && len(steps) > 1 {
+			return fmt.Sprintf("Do not wait for another goroutine (%s) under the lock: copy what it needs, unlock, then wait; and shorten its pause at %s. hold.waiting should fall.", steps[len(steps)-1].Place.Label, where)
+		}
 		if lock {
 			return "Do not sleep or wait for a timer under the lock. hold.waiting should fall."
 		}
 		return fmt.Sprintf("Shorten the pause (%s), or let more of them do this at once: time passes there on purpose. hold.waiting should fall.", where)
 	case measures.RootStarved:
+		if root.HandOver() {
+			return "Each turn wakes a goroutine, which takes longer than what it does: do more in each turn (batches), split what all want (by key, or one for each P), or use an atomic. hold.runnable should fall."
+		}
 		return "The one in the way waits for a P itself: free the Ps (waits.function says who holds them), or wake fewer goroutines at once. hold.runnable should fall."
 	case measures.RootOpen:
 		return "Look for what was taken and not given back: a return without Unlock, rows or a body that are not closed, a channel that nobody serves any more; a goroutine profile (debug=2) shows who is there now. hold.unknown should fall."
@@ -101,6 +111,9 @@ func held(p *analysis.Pass, h *measures.HeldPlaces, w *measures.WaitingAt, f ana
 			f.Explains = append(f.Explains, "saturated-stage", "saturated-stage/skewed", "lock-convoy/senders")
 			break
 		}
+	}
+	if owner, _ := evidence.Busiest(p); r.place.Place.Prim.Lock() && r.chain.Root.Kind == measures.RootRunning && owner != nil && owner.Name == r.chain.Root.Holder {
+		f.Explains = append(f.Explains, "serial-section", "limits/serial") // who holds the lock runs, the others wait
 	}
 	if r.chain.Root.Kind == measures.RootWrite {
 		f.Explains = append(f.Explains, "slow-peer")

@@ -38,6 +38,10 @@ func (w *gcWindow) taken() int64 {
 	return w.lanes[measures.GCLaneWorkers] + w.lanes[measures.GCLaneAssist] + w.lanes[measures.GCLanePauses]
 }
 
+// runtime is P time that the GC took, and the runtime's own goroutines, which sweep in the
+// background and give memory back.
+func (w *gcWindow) runtime() int64 { return w.taken() + w.time[measures.ShareSystem] }
+
 // used is P time that was used, but for idle workers.
 func (w *gcWindow) used() int64 {
 	return max(w.taken(), w.time.Sum()-w.time[measures.ShareIdle]-w.lanes[measures.GCLaneIdle])

@@ -62,7 +62,7 @@ var gcCPUDominant = &analysis.Analyzer{
 			Caveat:     "P time of workers and assist is an upper bound of the runtime's own count. Sites are where assists happened and cycles began: likely, not surely, where most is allocated; a heap profile (alloc_space) tells.",
 		}
 		// A mark that is always under way is what makes allocation pay.
-		finding.Explains = []string{"assist-heavy", "mmu-low", "sweep-on-allocation", "assist-queue-wait", "limits/gc"}
+		finding.Explains = []string{"assist-heavy", "mmu-low", "sweep-on-allocation", "assist-queue-wait", "stw-long", "limits/gc"}
 		if evidence.CauseShare(p, parse.CauseGC, parse.CauseSTW) >= evidence.ExplainsFrom {
 			finding.Explains = append(finding.Explains, "latency-tail", "mark-starves-users")
 		}

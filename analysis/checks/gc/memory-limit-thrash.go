@@ -32,6 +32,10 @@ var memoryLimitThrash = &analysis.Analyzer{
 			Levels: analysis.Levels{Error: .5}, Source: "as gc-cpu-dominant.marking: gaps are those of a machine whose CPUs others use"},
 		{Name: "memory-limit-thrash.room-cpu", Doc: "P time of the GC in the worst second, as a share of the P time used (without idle workers), where heap goals are at what lives", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Error: .25}, Source: "as gc-cpu-dominant.cpu"},
+		{Name: "memory-limit-thrash.rate", Doc: "GC cycles ended per second in the worst second, where heap goals are at what lives or GOGC is off", Unit: analysis.PerS,
+			Levels: analysis.Levels{Error: 10}, Source: "as gc-cpu-dominant.rate: what holds no pointers is marked in no time, so that the cost is in sweeping"},
+		{Name: "memory-limit-thrash.runtime", Doc: "P time of the GC, of sweeping and of the runtime's own goroutines in that second, as a share of the P time used", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Error: .4}, Source: "as memory-limit-thrash.cpu: goroutines of the runtime sweep in the background and give memory back"},
 		{Name: "memory-limit-thrash.allocation", Doc: "share of the cycles that allocation started in all that start in the trace", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .6}, Source: "what runtime.GC begins is no thrash: see forced-gc"},
 		{Name: "memory-limit-thrash.cycles", Doc: "GC cycles ended in the worst second", Unit: analysis.Count,
@@ -48,6 +52,7 @@ var memoryLimitThrash = &analysis.Analyzer{
 			return nil
 		}
 		share, cycles := say.Ratio(w.taken(), w.used()), w.lanes[measures.GCLaneCycles]
+		swept := false
 		room, tight := heapRoom(c)
 		flat := []analysis.Condition{analysis.Grades("marking", w.marking()), analysis.Grades("cpu", share), analysis.Grades("goal", spread)}
 		if tight {
@@ -57,6 +62,11 @@ var memoryLimitThrash = &analysis.Analyzer{
 		if tight {
 			ways = append(ways, analysis.Both(analysis.Grades("room-marking", w.marking()), analysis.Grades("room-cpu", share), analysis.Needs("room", room)))
 			tight = p.Met("room", room)
+		}
+		if largest == 0 || tight {
+			rate, runtime := say.PerSecond(cycles, w.wall()), say.Ratio(w.runtime(), w.used())
+			ways = append(ways, analysis.Both(analysis.Grades("rate", rate), analysis.Grades("runtime", runtime)))
+			swept = !p.Met("cpu", share) && p.Met("runtime", runtime)
 		}
 		var begun, forced int64
 		for id, s := range c.Starts() {
@@ -78,16 +88,20 @@ var memoryLimitThrash = &analysis.Analyzer{
 		if largest == 0 {
 			why, caveat = "though GOGC is off", "The trace does not hold GOMEMLIMIT; with GOGC off nothing else begins these cycles."
 		}
+		taken, with := all.taken(), ""
+		if swept {
+			taken, share, with = all.runtime(), say.Ratio(w.runtime(), w.used()), " with sweeping and the runtime's own goroutines"
+		}
 		p.Find(analysis.Finding{
 			Severity: g.Severity,
-			Summary: fmt.Sprintf("GC cycles follow each other closely (%s of the time, %s) and take %s of the P time used, %s: the memory limit leaves no room",
-				say.Percent(w.marking()), say.Counted(cycles, "cycle", "cycles"), say.Percent(share), why) + allocatedAt(p, c),
-			Cost:       analysis.Cost{Value: all.taken(), Total: all.used(), Clock: analysis.PTime},
+			Summary: fmt.Sprintf("GC cycles follow each other closely (%s of the time, %s) and take %s of the P time used%s, %s: the memory limit leaves no room",
+				say.Percent(w.marking()), say.Counted(cycles, "cycle", "cycles"), say.Percent(share), with, why) + allocatedAt(p, c),
+			Cost:       analysis.Cost{Value: taken, Total: all.used(), Clock: analysis.PTime},
 			Confidence: analysis.Inferred,
 			Evidence:   append([]analysis.Evidence{{From: p.Rel(w.from), To: p.Rel(w.to), Note: "cycles back to back"}}, evidence.LimitRows(evidence.AllocationSites(p, c, w.from, w.to), 9)...),
 			Advice:     "Raise GOMEMLIMIT, or shrink the live heap (caches, leaks) so that it lies well below the limit; with a small GOGC raise that. gc.mark.wall and gc.cycles should fall.",
 			Caveat:     caveat,
-			Explains:   []string{"gc-cpu-dominant"},
+			Explains:   []string{"gc-cpu-dominant", "sweep-on-allocation", "stw-long", "mmu-low"},
 		})
 		return nil
 	},

@@ -3,6 +3,7 @@ package gc
 import (
 	"testing"
 
+	"github.com/tracelens/tracelens/analysis/analysistest"
 	"github.com/tracelens/tracelens/analysis/internal/checktest"
 	"github.com/tracelens/tracelens/parse"
 )
@@ -38,6 +39,16 @@ func casesMemoryLimitThrash(t *testing.T) {
 		}
 		return out
 	}
+	// Cycles that mark next to nothing, with so many hundredths of P time in the runtime.
+	sweeping := func(length, share int64, cycles int, goal ...int64) [][]parse.Event {
+		var ps []parse.Event
+		for id := range parse.ProcID(4) {
+			ps = append(ps,
+				analysistest.ProcSpan(id, parse.ProcScheduler, parse.ProcSystem, parse.ProcUser, 0, length*share/100),
+				analysistest.ProcSpan(id, parse.ProcSystem, parse.ProcUser, parse.ProcUndetermined, length*share/100, length))
+		}
+		return [][]parse.Event{ps, checktest.Marking(0, length, 4, 0, parse.ProcWorker), checktest.Cycles(cycles, 0), goals(goal...)}
+	}
 	sym, forced := gcjForced(t)
 	checktest.Check(t, memoryLimitThrash, sym, []checktest.EventCase{
 		{Name: "no room", Want: "error", Events: run(L*84/100, 2, 5, 1000, 980, 1000)},
@@ -56,6 +67,10 @@ func casesMemoryLimitThrash(t *testing.T) {
 		{Name: "goals at what lives, just enough", Want: "error", Events: tight(L, 1, 1000)},
 		{Name: "goals of GOGC=10", Want: "error", Events: flat(1099)},
 		{Name: "goals of GOGC=11", Want: "clear", Events: flat(1101)},
+		{Name: "GOGC=off, quick marks", Want: "error", Events: sweeping(L, 41, 9, 0, 0)},
+		{Name: "GOGC=off, fewer", Want: "clear", NS: 950e6, Events: sweeping(950e6, 41, 9, 0, 0)},
+		{Name: "GOGC=off, less sweeping", Want: "clear", Events: sweeping(L, 39, 9, 0, 0)},
+		{Name: "quick marks", Want: "clear", Events: sweeping(L, 60, 9, 1000, 2000)},
 		{Name: "forced", Want: "clear", Events: append(run(L*84/100, 2, 3, 1000), checktest.Cycles(3, forced))},
 		{Name: "a part of them forced", Want: "error", Events: append(run(L*84/100, 2, 6, 1000), checktest.Cycles(4, forced))},
 		{Name: "no goal", Want: "not applicable", Events: run(L*84/100, 2, 5)},

@@ -28,6 +28,11 @@ func casesCPUThrottled(t *testing.T) {
 		return checktest.Holes(t, 10, 30*checktest.MS, v*checktest.MS, 5*checktest.S)
 	},
 		checktest.Case{V: 90, Want: "clear"}, checktest.Case{V: 93, Want: "clear"}, checktest.Case{V: 200, Want: "warning"}, checktest.Case{V: 130, Want: "clear"})
+	// Every second one is in phase, as on a host that adds holes of its own.
+	checktest.At(t, cpuThrottled, "holes of 30 ms each 50 ms", func(v int64) *checktest.Trace {
+		return checktest.Holes(t, int(v), 30*checktest.MS, 50*checktest.MS, 5*checktest.S)
+	},
+		checktest.Case{V: 10, Want: "clear"}, checktest.Case{V: 20, Want: "warning"})
 	// Idle Ps make no hole, nor do stopped worlds.
 	tr := checktest.New(t, checktest.S)
 	for i := range int64(10) {

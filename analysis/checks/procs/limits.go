@@ -92,7 +92,7 @@ func limitNumbers(p *analysis.Pass) string {
 	share := func(id string) float64 { v, _ := p.Value("procs.share." + id); return v }
 	var parts []string
 	if _, known := p.Value("procs.time"); known {
-		parts = append(parts, "P time was "+measures.ProcShares(share))
+		parts = append(parts, "Of all P time: "+measures.ProcShares(share))
 	}
 	user := measures.LatencyOf(p).Headline()
 	switch p50, ok := user.Quantile(.5); {

@@ -30,7 +30,7 @@ func limitsOf(t *testing.T, path string) (codes []string, said string) {
 	return codes, said
 }
 
-const nothing = "P time was user "
+const nothing = "Of all P time: user "
 
 // TestHealthy: sound programs read as healthy, with the numbers that say so.
 func TestHealthy(t *testing.T) {

@@ -2,11 +2,13 @@ package procs
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
 	"github.com/tracelens/tracelens/analysis/internal/say"
 	"github.com/tracelens/tracelens/analysis/measures"
+	"github.com/tracelens/tracelens/analysis/sketch"
 	"github.com/tracelens/tracelens/parse"
 )
 
@@ -42,6 +44,11 @@ var oversubscribedHost = &analysis.Analyzer{
 			Name: "oversubscribed-host.stall", Doc: "longest hole (no event on any P though some had work)", Unit: analysis.NS,
 			Levels: analysis.Levels{Warning: 100e6, Error: 1e9},
 			Source: "sysmon ends runs after 10 to 20 ms (proc.go:retake); five times that, and longer than a period of a CPU quota",
+		},
+		{
+			Name: "oversubscribed-host.late", Doc: "time slices over 30 ms per second, where signals ended most of the longest, several at once", Unit: analysis.PerS,
+			Levels: analysis.Levels{Note: 1, Warning: 5},
+			Source: "a busy machine explains one; five lose a tenth of a P's time and more",
 		},
 	},
 	Requires: []*analysis.Analyzer{measures.Trust, measures.Timeline, measures.Parallelism, measures.Waits, measures.Preemption, measures.Goroutines, measures.Kinds},
@@ -107,6 +114,10 @@ func runOversubscribedHost(p *analysis.Pass) error {
 	default:
 		stuck := tl.Stuck()
 		g = p.Gate(analysis.Grades("stuck", say.Ratio(stuck.NS, wall)), analysis.Grades("scheduler", say.Ratio(stuck.NS, inScheduler)), analysis.Needs("count", float64(stuck.N)))
+		if late := lateSlices(p, f); late != nil && late.Severity.Rank() >= g.Severity.Rank() && stall.Severity == "" {
+			p.Find(*late)
+			return nil
+		}
 		if g.Severity == "" {
 			break
 		}
@@ -127,13 +138,65 @@ func runOversubscribedHost(p *analysis.Pass) error {
 	return nil
 }
 
+// lateSlices is the finding that time slices went on for long after signals should have
+// ended them, nil for none.
+func lateSlices(p *analysis.Pass, f *measures.ParallelismFold) *analysis.Finding {
+	pre := measures.PreemptionOf(p)
+	worst := pre.Worst().Items()
+	g := p.Gate(analysis.Grades("late", say.PerSecond(pre.Far(), p.Trace.Duration())))
+	if g.Severity == "" || !offCPU(worst, f) {
+		return nil
+	}
+	var shown []analysis.Evidence
+	for _, e := range worst[:min(len(worst), 5)] {
+		shown = append(shown, analysis.Evidence{From: p.Rel(e.Item.Start), To: p.Rel(e.Item.End), P: evidence.IDOf(e.Item.P), G: evidence.IDOf(e.Item.G), Func: p.FuncName(e.Item.Func), Note: "took " + p.Dur(e.Value), Stack: p.Stack(e.Item.Stack)})
+	}
+	return &analysis.Finding{
+		Code: "oversubscribed-host/late", Severity: g.Severity, Confidence: analysis.Heuristic,
+		Summary: fmt.Sprintf("Threads lost their CPUs: %s took over 30 ms, the longest %s, though a signal could end them: the runtime sends it after 10 ms, and a thread that is on a CPU follows at once",
+			say.Counted(pre.Far(), "time slice", "time slices"), p.Dur(worst[0].Value)),
+		Cost:     evidence.ProcTime(p, float64(pre.OverWait())),
+		Evidence: shown,
+		Explains: []string{"slice-overrun", "late-timers", "limits/waits", "limits/cpu", "saturated", "idle-p-while-runnable"},
+		Advice:   "Give the program CPUs of its own, set GOMAXPROCS to those it has, or raise its quota (nr_throttled in the cgroup's cpu.stat); preempt.overrun.count and sched.latency.user.p99 should fall.",
+		Caveat:   "Several goroutines that clear or copy very large memory at once are late alike. Time on a P is no time on a CPU here.",
+	}
+}
+
+// offCPU reports whether signals ended most of the longest time slices, and either half of
+// these were at the same time as that of another goroutine, or nothing happened on any of
+// several Ps with work again and again: then it is no code that cannot be preempted.
+func offCPU(worst []sketch.Entry[parse.Slice], f *measures.ParallelismFold) bool {
+	var async, together, all int64
+	for _, e := range worst {
+		all++
+		s := &e.Item
+		if s.Preempt == parse.PreemptAsync {
+			async++
+		}
+		if slices.ContainsFunc(worst, func(o sketch.Entry[parse.Slice]) bool {
+			return o.Item.G != s.G && o.Item.Start < s.End && s.Start < o.Item.End
+		}) {
+			together++
+		}
+	}
+	var several, holes int64
+	for _, e := range f.WorstHole().Items() {
+		holes++
+		if e.Item > 1 {
+			several++
+		}
+	}
+	return evidence.Causes(async, all) && (2*together >= all || f.Holes()[1].N >= 5 && 2*several >= holes)
+}
+
 // oversubscribed adds the finding that threads waited for CPUs.
 func oversubscribed(p *analysis.Pass, f *analysis.Finding) {
 	f.Advice = "Give the program CPUs of its own, or set GOMAXPROCS to those it has; procs.share.scheduler and sched.latency.user.p99 should fall."
 	f.Explains = []string{"idle-p-while-runnable"}
 	// A note must not hide what is worse.
 	if f.Severity != analysis.Note && evidence.CauseShare(p, parse.CauseWakeup, parse.CauseScheduler) >= evidence.ExplainsFrom {
-		f.Explains = append(f.Explains, "latency-tail")
+		f.Explains = append(f.Explains, "latency-tail", "netpoll-delay", "syscall-return-wait", "limits/waits")
 	}
 	p.Find(*f)
 }

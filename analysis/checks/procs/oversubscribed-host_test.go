@@ -13,7 +13,28 @@ func TestOversubscribedHost(t *testing.T) {
 	checktest.Run(t, oversubscribedHost, casesOversubscribedHost)
 }
 
+// overdue is a trace of 10 s with n time slices of 40 ms while work was runnable, all
+// ended by a signal, of two goroutines at once or of one.
+func overdue(t *testing.T, n int, goroutines int, by parse.Preempt) *checktest.Trace {
+	tr := checktest.New(t, 10*checktest.S)
+	tr.Proc(0, parse.ProcUser, 0, 10*checktest.S)
+	tr.Proc(1, parse.ProcScheduler, 0, 10*checktest.S)
+	for i := range n {
+		start := int64(i/goroutines) * 40 * checktest.MS
+		tr.Add(parse.Event{Time: parse.Time(start + 40*checktest.MS), Kind: parse.KindSlice, Slice: &parse.Slice{
+			P: parse.ProcID(i % goroutines), G: parse.GoID(9 + i%goroutines), Start: parse.Time(start), End: parse.Time(start + 40*checktest.MS),
+			Contended: checktest.MS, LateWait: true, Preempt: by, To: parse.GoRunnable, Stack: tr.NthStack(0),
+		}})
+	}
+	return tr
+}
+
 func casesOversubscribedHost(t *testing.T) {
+	checktest.At(t, oversubscribedHost, "late slices in 10 s, two at once", func(v int64) *checktest.Trace { return overdue(t, int(v), 2, parse.PreemptAsync) },
+		checktest.Case{V: 8, Want: "clear"}, checktest.Case{V: 10, Want: "note/late"}, checktest.Case{V: 48, Want: "note/late"}, checktest.Case{V: 50, Want: "warning/late"})
+	checktest.At(t, oversubscribedHost, "late slices in 10 s, one after the other", func(v int64) *checktest.Trace { return overdue(t, int(v), 1, parse.PreemptAsync) }, checktest.Case{V: 60, Want: "clear"})
+	checktest.At(t, oversubscribedHost, "slices that end at calls", func(v int64) *checktest.Trace { return overdue(t, int(v), 2, parse.PreemptCooperative) }, checktest.Case{V: 60, Want: "clear"})
+
 	checktest.Idle(t, oversubscribedHost)
 	stuck := func(n int, held, length, work int64) *checktest.Trace {
 		tr := checktest.New(t, length)

@@ -133,7 +133,7 @@ func pollsOf(p *analysis.Pass) map[string]*asking {
 			out[k.Name] = a
 		}
 		a.runs += runs.N
-		if fn := asksAt(p.Trace, stack); fn != "" {
+		if fn := asksAt(p.Trace, stack); fn != "" && (fn != "runtime.Gosched" || runs.Ran < runs.N*asksBetween) {
 			a.asks += runs.N
 			if runs.N > a.most || runs.N == a.most && stack < a.stack {
 				a.most, a.name, a.stack = runs.N, fn, stack
@@ -142,6 +142,10 @@ func pollsOf(p *analysis.Pass) map[string]*asking {
 	}
 	return out
 }
+
+// asksBetween is how long a goroutine may run (ns) from one runtime.Gosched to the next to
+// be one that asks: who works for a millisecond only lets others run.
+const asksBetween = 1_000_000
 
 // asksAt names the function of the runtime or library in which a stack asks, below where
 // it was preempted.

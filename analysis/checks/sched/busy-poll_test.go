@@ -47,12 +47,24 @@ func TestBusyPoll(t *testing.T) {
 			checktest.Case{V: 195, Want: "clear"}, checktest.Case{V: 205, Want: "warning"})
 		checktest.At(t, busyPoll, "ms that it lives of 500", func(v int64) *checktest.Trace { return late(t, 500*pollMS, v*pollMS) },
 			checktest.Case{V: 245, Want: "clear"}, checktest.Case{V: 255, Want: "warning"})
+		checktest.At(t, busyPoll, "µs between two yields", func(v int64) *checktest.Trace { return yields(t, v*1000) },
+			checktest.Case{V: 990, Want: "warning"}, checktest.Case{V: 1010, Want: "clear"})
 		checktest.At(t, busyPoll, "nothing", func(v int64) *checktest.Trace { return checktest.New(t, 1e9) }, checktest.Case{V: 0, Want: "n/a"})
 	})
 	f := checktest.Report(t, busyPoll, pollStory(t, 1000*pollMS, 100, 60, 0, 0)).Results[0].Findings[0]
 	if !strings.Contains(f.Summary, "main.(*worker).poll polls") || !strings.Contains(f.Summary, "runtime.selectnbrecv") {
 		t.Error(f.Summary)
 	}
+}
+
+// yields is a trace in which a goroutine lets others run so often, and runs all the time.
+func yields(t *testing.T, each int64) *checktest.Trace {
+	return checktest.Tell(t, 500*pollMS, func(s *checktest.Story) {
+		p := s.Go("main.compute")
+		for at := each; at < 499*pollMS; at += each {
+			p.Preempt(at, "runtime.Gosched", "main.compute:7")
+		}
+	})
 }
 
 // late is a trace of that length in which a goroutine polls for so long at the start.

@@ -2,11 +2,14 @@ package sched
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
 	"github.com/tracelens/tracelens/analysis/internal/say"
 	"github.com/tracelens/tracelens/analysis/measures"
+	"github.com/tracelens/tracelens/analysis/sketch"
+	"github.com/tracelens/tracelens/parse"
 )
 
 var sliceOverrun = &analysis.Analyzer{
@@ -58,8 +61,8 @@ var sliceOverrun = &analysis.Analyzer{
 			return nil
 		}
 		severity := g.Severity
-		if !p.Met("outside", evidence.WokenFromOutside(p)) {
-			severity = analysis.Note
+		if !p.Met("outside", evidence.WokenFromOutside(p)) || inForcedGC(p.Trace, worst) {
+			severity = analysis.Note // what asks for the GC is the cause: see forced-gc
 		}
 		w := worst[0].Item
 		var shown []analysis.Evidence
@@ -84,4 +87,20 @@ var sliceOverrun = &analysis.Analyzer{
 		})
 		return nil
 	},
+}
+
+// inForcedGC reports whether most of the time slices ended in a call that asks for the GC
+// and waits for it.
+func inForcedGC(tr *parse.Trace, worst []sketch.Entry[parse.Slice]) bool {
+	var in, all int64
+	for _, e := range worst {
+		all += e.Value
+		if slices.ContainsFunc(tr.Stack(e.Item.Stack), func(f parse.Frame) bool {
+			fn := tr.String(f.Func)
+			return fn == "runtime.GC" || fn == "runtime/debug.freeOSMemory" || fn == "runtime/debug.FreeOSMemory"
+		}) {
+			in += e.Value
+		}
+	}
+	return evidence.Causes(in, all)
 }

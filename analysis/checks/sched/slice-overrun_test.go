@@ -42,6 +42,17 @@ func casesSliceOverrun(t *testing.T) {
 		tr.Outside(int(v))
 		return tr
 	}, checktest.Case{V: 0, Want: "note"}, checktest.Case{V: 9, Want: "note"}, checktest.Case{V: 10, Want: "warning"})
+	checktest.At(t, sliceOverrun, "of ten in a call that asks for the GC", func(v int64) *checktest.Trace {
+		tr := make(10, 40*checktest.MS, 10*checktest.MS, 0)
+		asks := tr.InternStack(parse.Frame{Func: tr.Intern("runtime.GC"), Line: 1}, parse.Frame{Func: tr.Intern("main.trim"), Line: 9})
+		for i := range tr.Happened {
+			if s := tr.Happened[i].Slice; s != nil && v > 0 {
+				s.Stack = asks
+				v--
+			}
+		}
+		return tr
+	}, checktest.Case{V: 5, Want: "warning"}, checktest.Case{V: 6, Want: "note"})
 	for name, want := range map[string]string{
 		"spin-30ms": "note", "preempt-async": "clear", "preempt-cooperative": "clear", "http-healthy": "clear", "idle": "clear",
 		"sched/spin-noyield-asyncoff": "note", "sched/spin-noyield": "clear", "io/http-mix": "clear", "gc/idle-workers": "clear", "real/etcd-embed": "clear",

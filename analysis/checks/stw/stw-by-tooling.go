@@ -73,6 +73,9 @@ var stwByTooling = &analysis.Analyzer{
 		if evidence.CauseShare(p, parse.CauseSTW) >= evidence.ExplainsFrom {
 			explains = append(explains, "latency-tail", "netpoll-delay")
 		}
+		if len(explains) > 0 && mostStopSoon(c) {
+			explains = append(explains, "stw-straggler")
+		}
 		stops := evidence.StopEvidence(p, c.Worst().Items(), func(r *parse.Range) bool { return !r.Stop.GC }, true)
 		p.Find(analysis.Finding{
 			Severity: severity, Explains: explains, During: stops,

@@ -2,6 +2,7 @@ package stw
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
@@ -10,6 +11,27 @@ import (
 	"github.com/tracelens/tracelens/analysis/measures"
 	"github.com/tracelens/tracelens/parse"
 )
+
+// nextSeen says where goroutines that stop late are seen next: what keeps them is before.
+func nextSeen(sites []measures.SiteSum[measures.STWSum]) string {
+	if len(sites) == 0 || strings.HasPrefix(sites[0].Site, "(") {
+		return ""
+	}
+	return "; what keeps it runs before " + sites[0].Site
+}
+
+// mostStopSoon reports whether the program's code stops soon in most stops of the world:
+// then how many there are matters more than the few for which something is late.
+func mostStopSoon(c *measures.STWFold) bool {
+	var n, late int64
+	for _, k := range c.Kinds() {
+		n += k.Total.N()
+	}
+	for _, s := range c.Last() {
+		late += s.N
+	}
+	return !evidence.Causes(late, n)
+}
 
 var stwStraggler = &analysis.Analyzer{
 	Name: "stw-straggler", Proof: "stw.waterfall",
@@ -74,7 +96,7 @@ var stwStraggler = &analysis.Analyzer{
 		finding := analysis.Finding{
 			Severity: g.Severity,
 			Summary: fmt.Sprintf("%s stops late when the world must stop: likely the last in %s that took 200 µs or more until then, the longest %s, %s in all (%s of such time)",
-				worst, say.Counted(sum.N, "stop", "stops"), p.Dur(sum.MaxHalt), p.Dur(sum.Halt), say.Percent(say.Ratio(sum.Halt, all))),
+				worst, say.Counted(sum.N, "stop", "stops"), p.Dur(sum.MaxHalt), p.Dur(sum.Halt), say.Percent(say.Ratio(sum.Halt, all))) + nextSeen(sites),
 			Cost:       evidence.WallTime(p, sum.Halt),
 			Confidence: analysis.Inferred,
 			Evidence: append(shown, evidence.StopEvidence(p, c.Worst().Items(), func(r *parse.Range) bool {
@@ -84,7 +106,10 @@ var stwStraggler = &analysis.Analyzer{
 			Caveat: "The last P to stop is likely, not certain. A thread that the operating system took from its CPU is late in the same way: check whether GOMAXPROCS exceeds the CPUs.",
 		}
 		if say.Ratio(sum.Halt, halt) >= evidence.ExplainsFrom {
-			finding.Explains = []string{"stw-long", "stw-by-tooling", "limits/stops"}
+			finding.Explains = []string{"stw-long", "limits/stops"}
+			if !mostStopSoon(c) {
+				finding.Explains = append(finding.Explains, "stw-by-tooling")
+			}
 		}
 		p.Find(finding)
 		return nil

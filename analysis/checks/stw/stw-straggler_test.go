@@ -3,6 +3,7 @@ package stw
 import (
 	"testing"
 
+	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/internal/checktest"
 	"github.com/tracelens/tracelens/parse"
 )
@@ -28,4 +29,30 @@ func casesSTWStraggler(t *testing.T) {
 		{Name: "healthy", Want: "clear", Events: [][]parse.Event{late(9, 20*checktest.USNS, fn)}},
 		{Name: "no stop", Want: "not applicable"},
 	})
+}
+
+// TestWhichStops: who asks for many stops is the cause, also if the program's code is late
+// in a few of them; where it is late in most, that code is.
+func TestWhichStops(t *testing.T) {
+	sym, _ := checktest.SymbolsOf(t, "stw-kinds")
+	fn := checktest.StringOf(t, sym, "main.computeUntil")
+	for late, want := range map[int]string{4: "stw-by-tooling", 40: "stw-straggler"} {
+		checks := []*analysis.Analyzer{stwStraggler, stwByTooling}
+		p := analysis.NewPartial(checks)
+		for i := range 50 {
+			stopping := int64(50 * checktest.USNS)
+			if i < late {
+				stopping = 12 * checktest.MSNS
+			}
+			e := checktest.StopOf(i, false, stopping, stopping+20*checktest.USNS, fn, parse.ProcUser)
+			p.Event(&e)
+		}
+		tr := parse.Trace{Symbols: sym, To: 1e9, Last: 1e9, Version: 26}
+		rep := analysis.ByThresholds(&tr, "synthetic", p, checks, nil)
+		rep.Fold()
+		found := rep.Findings()
+		if len(found) != 1 || found[0].Code != want || len(found[0].Symptoms) != 1 {
+			t.Errorf("late in %d of 50: %+v, want %s with the other under it", late, found, want)
+		}
+	}
 }

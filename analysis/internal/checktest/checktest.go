@@ -23,7 +23,7 @@ const near = .1
 // side at least: mostly because another threshold decides first there.
 var farCases = []string{
 	"assist-queue-wait.share", "assist-queue-wait.waits", "blocking-p-handoffs.cost", "channel-ping-pong.trace",
-	"chatty-syscalls.median", "cpu-throttled.phase", "gc-cpu-dominant.rate", "gomaxprocs-advice.spare",
+	"chatty-syscalls.median", "cpu-throttled.chance", "gc-cpu-dominant.rate", "gomaxprocs-advice.spare",
 	"idle-p-while-runnable.waited", "incomplete-trace.lost", "live-heap-growth.trend", "locked-thread-penalty.ratio",
 	"locked-thread-penalty.wait", "memory-limit-thrash.allocation", "memory-limit-thrash.cpu", "mmu-low.taken",
 	"oversubscribed-host.samples", "p-imbalance.unused", "preempt-heavy.count", "preempt-heavy.rate",

@@ -30,6 +30,7 @@ type Actor struct {
 	seq   uint64
 	pseq  uint64
 	delay int64 // from the end of a wait to running again
+	born  bool  // in the trace
 }
 
 // firstActor is the id of the first goroutine: 2 to 4 are the runtime's.
@@ -90,6 +91,15 @@ func (a *Actor) Wait(from, to int64, by *Actor, byStack string, stack ...string)
 // Block lets it wait from then on.
 func (a *Actor) Block(from int64, stack ...string) {
 	a.story.add(from, a, tracetest.GoBlock, nil, stack)
+}
+
+// Start lets it start a goroutine with that entry function.
+func (a *Actor) Start(at int64, entry string, stack ...string) *Actor {
+	child := a.story.Go(entry)
+	child.born = true
+	a.story.add(at, a, tracetest.GoCreate, child, stack)
+	a.story.add(at+child.delay, child, tracetest.GoStart, child, nil)
+	return child
 }
 
 // End lets it end.
@@ -154,7 +164,9 @@ func (s *Story) bytes() []byte {
 	at := from
 	for _, a := range s.actors {
 		w.Event(a.id, at, tracetest.ProcStatus, a.id-firstActor, tracetest.ProcRunning)
-		w.Event(a.id, at+1, tracetest.GoStatus, a.id, a.id, tracetest.GoRunning)
+		if !a.born {
+			w.Event(a.id, at+1, tracetest.GoStatus, a.id, a.id, tracetest.GoRunning)
+		}
 		at += 2
 	}
 	w.Event(s.actors[0].id, at, tracetest.ProcsChange, uint64(len(s.actors)), 0)
@@ -190,6 +202,8 @@ func (s *Story) bytes() []byte {
 		case tracetest.GoStop:
 			waiting[e.by] = true
 			w.Event(m, at, e.typ, w.String("preempted"), w.Stack(frames(e.stack, entry)...))
+		case tracetest.GoCreate:
+			w.Event(m, at, e.typ, e.of.id, w.Stack(frames(nil, e.of.entry)...), w.Stack(frames(e.stack, entry)...))
 		case tracetest.GoUnblock:
 			e.of.seq++
 			stack := uint64(0)

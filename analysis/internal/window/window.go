@@ -89,8 +89,12 @@ func Sum(p *analysis.Pass, s *sketch.Series, lane int, from, to parse.Time) (sum
 	return sum
 }
 
-// Whole is s over the whole of the analysed time.
+// Whole is s over the whole of the analysed time, s itself where it is that. It is only
+// read.
 func Whole(p *analysis.Pass, s *sketch.Series) *sketch.Series {
+	if !s.Empty() && s.Covers(int64(p.Trace.From), max(int64(p.Trace.From), int64(p.Trace.To)-1)) {
+		return s
+	}
 	whole := sketch.NewSeries(s.Lanes())
 	whole.AddPoint(0, int64(p.Trace.From), 0)
 	whole.AddPoint(0, max(int64(p.Trace.From), int64(p.Trace.To)-1), 0)

@@ -489,7 +489,11 @@ func (g *generation) refill(t *thread) (bool, error) {
 	}
 	if end := g.ns(g.tabled); g.tabled > g.minTime && t.last > end { // else a tool wrote the table, which knows no time
 		for i := n - 1; i >= 0 && t.evs[i].time > end; i-- {
-			g.odd.beyond++
+			// Of many statuses in a row each is a tick later than the one before, in
+			// less time than a tick.
+			if typ := t.evs[i].typ; typ != EvGoStatus && typ != EvGoStatusStack && typ != EvProcStatus {
+				g.odd.beyond++
+			}
 		}
 	}
 	return true, nil

@@ -13,11 +13,15 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/compare"
 	"github.com/tracelens/tracelens/analysis/fleet"
 )
 
 // Budgets are those of the file, for audits.
 func (c *Config) Budgets() []fleet.Budget { return c.budgets }
+
+// Differences are the budgets on differences, for comparisons.
+func (c *Config) Differences() []compare.Budget { return c.differences }
 
 // Settings says all of a configuration that the findings of a trace depend on, on a
 // day: two that say the same give the same findings.
@@ -42,6 +46,8 @@ var budgetKeys = []struct{ name, doc string }{
 	{"metric", "a metric, such as sched.latency.user.p99"},
 	{"max", "the most that is allowed, such as 5ms, 20% or 100"},
 	{"min", "the least that is allowed"},
+	{"more", "of comparisons: by how much the metric may be more than before, as 10% of what it was or as an amount, such as 5ms"},
+	{"less", "of comparisons: by how much it may be less than before"},
 	{"level", "how severe it is to break it: note, warning or error, the default"},
 	{"traces", "only traces whose path matches; * and ? match anything"},
 	{"group", "only traces of groups that match (see --group-by)"},
@@ -148,8 +154,34 @@ func (p *parser) oneBudget(item *yaml.Node, values map[string]string, lines map[
 		}
 		p.unknown(lines["metric"], "metric", b.Metric, ids)
 		return
-	case (values["max"] == "") == (values["min"] == ""):
-		p.fault(item.Line, "a budget needs max or min, one of them")
+	}
+	var limits []string
+	for _, name := range limitKeys {
+		if values[name] != "" {
+			limits = append(limits, name)
+		}
+	}
+	if len(limits) != 1 {
+		p.fault(item.Line, "a budget needs max or min, or more or less for comparisons, one of them")
+		return
+	}
+	if text := values["level"]; text != "" {
+		if b.Level = analysis.Severity(text); b.Level.Rank() == 0 {
+			p.unknown(lines["level"], "level", text, []string{"note", "warning", "error"})
+		}
+	}
+	b.Name = values["name"]
+	if b.Name == "" {
+		b.Name = strings.Join(slices.DeleteFunc([]string{b.Metric, values["quantile"], values["traces"], values["group"]}, func(s string) bool { return s == "" }), " ")
+		if limits[0] != "max" {
+			b.Name += " " + limits[0]
+		}
+	}
+	if from := p.c.budgetAt(b.Name); from != "" {
+		p.fault(item.Line, "the budget %q is already at %s: give one a name", b.Name, from)
+	}
+	if limits[0] == "more" || limits[0] == "less" {
+		p.difference(&b, limits[0], values, lines)
 		return
 	}
 	limit := func(key string) *float64 {
@@ -164,11 +196,6 @@ func (p *parser) oneBudget(item *yaml.Node, values map[string]string, lines map[
 		return &v
 	}
 	b.Max, b.Min = limit("max"), limit("min")
-	if text := values["level"]; text != "" {
-		if b.Level = analysis.Severity(text); b.Level.Rank() == 0 {
-			p.unknown(lines["level"], "level", text, []string{"note", "warning", "error"})
-		}
-	}
 	if text := values["quantile"]; text != "" {
 		q, err := strconv.ParseFloat(strings.TrimPrefix(text, "p"), 64)
 		if !regexp.MustCompile(quantilePattern).MatchString(text) || err != nil || q <= 0 || q > 100 {
@@ -187,18 +214,6 @@ func (p *parser) oneBudget(item *yaml.Node, values map[string]string, lines map[
 		}
 		b.Least = v
 	}
-	b.Name = values["name"]
-	if b.Name == "" {
-		b.Name = strings.Join(slices.DeleteFunc([]string{b.Metric, values["quantile"], values["traces"], values["group"]}, func(s string) bool { return s == "" }), " ")
-		if b.Min != nil {
-			b.Name += " min"
-		}
-	}
-	for _, other := range p.c.budgets {
-		if other.Name == b.Name {
-			p.fault(item.Line, "the budget %q is already at %s: give one a name", b.Name, other.From)
-		}
-	}
 	if text := values["traces"]; text != "" {
 		b.Traces = glob(text)
 	}
@@ -206,6 +221,48 @@ func (p *parser) oneBudget(item *yaml.Node, values map[string]string, lines map[
 		b.Group = glob(text)
 	}
 	p.c.budgets = append(p.c.budgets, b)
+}
+
+// limitKeys are those of which a budget has one.
+var limitKeys = []string{"max", "min", "more", "less"}
+
+// difference adds a budget on a difference. Of what it may be relative to, percent are always
+// of the value before.
+func (p *parser) difference(b *fleet.Budget, key string, values map[string]string, lines map[string]int) {
+	for _, name := range []string{"traces", "group", "quantile", "least"} {
+		if values[name] != "" {
+			p.fault(lines[name], "%s does not go with %s, which is about both sides of a comparison", name, key)
+		}
+	}
+	d := compare.Budget{Name: b.Name, Metric: b.Metric, Less: key == "less", Level: b.Level, From: b.From}
+	text := values[key]
+	if percent, ok := strings.CutSuffix(text, "%"); ok {
+		v, ok := number(percent)
+		if !ok || v < 0 {
+			p.fault(lines[key], "%q is not a share of the value before: write it as 10%%", text)
+		}
+		d.Limit, d.Share = v/100, true
+	} else if v, err := metricValue(b.Metric, b.Unit, text); err != nil {
+		p.fault(lines[key], "%v, or as 10%% of the value before", err)
+	} else {
+		d.Limit = v
+	}
+	p.c.differences = append(p.c.differences, d)
+}
+
+// budgetAt is where the budget of a name is, "" where there is none.
+func (c *Config) budgetAt(name string) string {
+	for _, b := range c.budgets {
+		if b.Name == name {
+			return b.From
+		}
+	}
+	for _, b := range c.differences {
+		if b.Name == name {
+			return b.From
+		}
+	}
+	return ""
 }
 
 const quantilePattern = `^p[0-9]+(\.[0-9]+)?$`
@@ -223,12 +280,14 @@ func budgetsSchema(s *schemas) object {
 	properties["preset"].(object)["enum"] = slices.Sorted(maps.Keys(budgetPresets))
 	properties["level"].(object)["enum"] = []string{"note", "warning", "error"}
 	properties["quantile"].(object)["pattern"] = quantilePattern
-	for _, name := range []string{"max", "min"} {
+	oneOf := []object{{"required": []string{"preset"}}}
+	for _, name := range limitKeys {
+		oneOf = append(oneOf, object{"required": []string{"metric", name}})
 		properties[name].(object)["type"] = []string{"string", "number"}
 	}
 	properties["least"].(object)["type"] = []string{"string", "integer"}
 	return object{"type": "array", "items": object{
 		"type": "object", "properties": properties, "additionalProperties": false,
-		"oneOf": []object{{"required": []string{"metric", "max"}}, {"required": []string{"metric", "min"}}, {"required": []string{"preset"}}},
+		"oneOf": oneOf,
 	}}
 }

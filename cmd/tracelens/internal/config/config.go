@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/compare"
 	"github.com/tracelens/tracelens/analysis/fleet"
 )
 
@@ -39,6 +40,7 @@ type Config struct {
 	severities   map[string]severity                      // by check or code
 	suppressions []suppression
 	budgets      []fleet.Budget
+	differences  []compare.Budget
 	requests     []string // functions
 }
 

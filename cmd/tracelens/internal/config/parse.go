@@ -48,7 +48,7 @@ func init() { // the functions refer to keys
 		{"thresholds", "the values at which checks fire: one for the lowest level, or several by severity; never for none", thresholdsSchema, (*parser).thresholds},
 		{"severities", "how severe the findings of a check, or of one code, are; off does not run the check, or leaves findings of the code out", severitiesSchema, (*parser).severities},
 		{"suppressions", "findings that are known and accepted", suppressionsSchema, (*parser).suppressions},
-		{"budgets", "bounds of metrics over the traces of an audit", budgetsSchema, (*parser).budgets},
+		{"budgets", "bounds of metrics over the traces of an audit, and of their differences in a comparison", budgetsSchema, (*parser).budgets},
 		{"requests", "functions that serve a request, beside those that are known", requestsSchema, (*parser).requests},
 	}
 }

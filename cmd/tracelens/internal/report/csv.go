@@ -40,7 +40,7 @@ func field(s string) string {
 }
 
 // CSV writes the metrics, a row each: id, value, unit, n; of many traces, which have none,
-// the table that ranks them. With a Table in the options it writes that one. Values are in
+// the table that ranks them; of a comparison what is compared. With a Table in the options it writes that one. Values are in
 // base units, which the names of columns end in.
 func CSV(w io.Writer, rep *analysis.Report, opt Options) error {
 	out := csv.NewWriter(w)
@@ -49,6 +49,8 @@ func CSV(w io.Writer, rep *analysis.Report, opt Options) error {
 	switch {
 	case opt.Table != "" && i < 0:
 		return fmt.Errorf("the report has no table %q", opt.Table)
+	case opt.Table == "" && rep.Comparison != nil:
+		comparisonCSV(out, rep.Comparison)
 	case opt.Table == "" && (rep.Fleet == nil || len(tables) == 0):
 		out.Write([]string{"metric", "value", "unit", "n"})
 		for _, id := range slices.Sorted(maps.Keys(rep.Metrics)) {
@@ -64,6 +66,31 @@ func CSV(w io.Writer, rep *analysis.Report, opt Options) error {
 	}
 	out.Flush()
 	return out.Error() // also of the writes
+}
+
+// comparisonCSV writes the metrics of both sides; where the sides are requests of one
+// trace, what their mean consists of.
+func comparisonCSV(out *csv.Writer, c *analysis.Comparison) {
+	number := func(v analysis.Number) string { return strconv.FormatFloat(float64(v), 'g', -1, 64) }
+	if c.Basis == analysis.Chosen {
+		out.Write([]string{"requests", "kind", "at", "others_ns", "chosen_ns"})
+		for _, r := range c.Requests {
+			for _, p := range r.Parts {
+				out.Write([]string{field(r.Name), field(r.Kind), field(p.Name), number(p.Old), number(p.New)})
+			}
+		}
+		return
+	}
+	maybe := func(v *analysis.Number) string {
+		if v == nil {
+			return ""
+		}
+		return number(*v)
+	}
+	out.Write([]string{"metric", "unit", "per", "old", "new", "difference_from", "difference_to", "p", "judged"})
+	for _, ch := range c.Metrics {
+		out.Write([]string{field(ch.Name), field(string(ch.Unit)), field(ch.Per), number(ch.Old), number(ch.New), maybe(ch.Lo), maybe(ch.Hi), maybe(ch.P), field(string(ch.Judged))})
+	}
 }
 
 // Tables are all tables of a report.

@@ -56,7 +56,7 @@ func HTML(w io.Writer, rep *analysis.Report, opt Options) error {
 		}
 		page.Classes = requests.Classes
 	}
-	style, script := asset("style.css")+palette(page.States)+page.inks.style()+classColors(page.Classes), asset("data.js")+asset("timeline.js")+asset("requests.js")+asset("page.js")
+	style, script := asset("style.css")+palette(page.States)+page.inks.style()+classColors(page.Classes), asset("data.js")+asset("lanes.js")+asset("timeline.js")+asset("requests.js")+asset("page.js")
 	page.Style, page.Script = template.CSS(style), template.JS(script)
 	page.Policy = fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; img-src data:; base-uri 'none'; form-action 'none'", hash(style), hash(script))
 	var b bytes.Buffer
@@ -269,7 +269,7 @@ func (p *htmlPage) header() {
 
 // link is to a part of the timeline, with some room at its sides; "" where there is
 // none.
-func (p *htmlPage) link(from, to int64, proc *int64) string {
+func (p *htmlPage) link(from, to int64, proc, g *int64) string {
 	if p.Many {
 		return ""
 	}
@@ -277,6 +277,9 @@ func (p *htmlPage) link(from, to int64, proc *int64) string {
 	s := fmt.Sprintf("#t=%d-%d", a, b)
 	if proc != nil {
 		s += fmt.Sprintf("&p=%d", *proc)
+	}
+	if g != nil && *g >= 0 {
+		s += fmt.Sprintf("&g=%d", *g)
 	}
 	return s
 }
@@ -299,6 +302,10 @@ func (p *htmlPage) findings() {
 
 // changes counts what is worse and what is better.
 func (p *htmlPage) changes() {
+	if c := p.rep.Comparison; c.Basis == analysis.Chosen {
+		p.Counts = append(p.Counts, htmlCount{"note", counted(c.New.Requests, "request") + " chosen"})
+		return
+	}
 	n := make(map[analysis.Judged]int64)
 	for _, ch := range p.rep.Comparison.Metrics {
 		n[ch.Judged]++
@@ -327,7 +334,7 @@ func (p *htmlPage) finding(id string, f *analysis.Finding) htmlFinding {
 		}
 	}
 	for _, e := range f.Evidence {
-		row := htmlEvidence{When: analysis.FormatMoment(e.From), Evidence: e, Link: p.link(e.From, e.To, e.P), Elsewhere: Openings(p.rep, e.From, e.To)}
+		row := htmlEvidence{When: analysis.FormatMoment(e.From), Evidence: e, Link: p.link(e.From, e.To, e.P, e.G), Elsewhere: Openings(p.rep, e.From, e.To)}
 		if e.To > e.From {
 			row.Long = p.dur(e.To - e.From)
 		}
@@ -440,7 +447,7 @@ func (p *htmlPage) table(t *analysis.Table, limit int) htmlTable {
 						on = &id
 					}
 				}
-				cells[from].Link = p.link(at, to, on)
+				cells[from].Link = p.link(at, to, on, nil)
 			}
 		}
 		v.Rows = append(v.Rows, cells)

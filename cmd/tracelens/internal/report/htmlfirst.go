@@ -42,7 +42,7 @@ func (p *htmlPage) tiles() {
 		part := htmlPart{What: text("what"), Value: text("value")}
 		if at, ok := integer(t.Cell(i, "at")); ok {
 			long, _ := integer(t.Cell(i, "length"))
-			part.Link = p.link(at, at+long, nil)
+			part.Link = p.link(at, at+long, nil, nil)
 		}
 		share, ok := number(t.Cell(i, "share"))
 		switch {
@@ -74,10 +74,11 @@ func (p *htmlPage) paint() {
 	}
 }
 
-// headline is a summary up to the last clause that fits on a line.
+// headline is a summary without paths of packages, up to the last clause that fits on a
+// line.
 func headline(summary string) string {
 	const most = 95
-	s, _, _ := strings.Cut(summary, "; why: ")
+	s, _, _ := strings.Cut(shortPaths(summary), "; why: ")
 	for {
 		if len([]rune(s)) <= most {
 			return s

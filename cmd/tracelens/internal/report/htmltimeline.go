@@ -70,6 +70,7 @@ type markData struct {
 	From     int64             `json:"from"`
 	To       int64             `json:"to"`
 	P        int64             `json:"p"` // -1 for none
+	G        int64             `json:"g"` // likewise
 	Severity analysis.Severity `json:"severity"`
 	Text     string            `json:"text"`
 	Finding  string            `json:"finding"` // the id of its card
@@ -104,9 +105,12 @@ func (p *htmlPage) timeline() *timelineData {
 	}
 	for i := range p.Findings {
 		for _, e := range p.Findings[i].Evidence {
-			m := markData{From: e.From, To: e.To, P: -1, Severity: p.Findings[i].Severity, Text: Clean(p.Findings[i].Code + ": " + e.Note), Finding: p.Findings[i].ID}
+			m := markData{From: e.From, To: e.To, P: -1, G: -1, Severity: p.Findings[i].Severity, Text: Clean(p.Findings[i].Code + ": " + e.Note), Finding: p.Findings[i].ID}
 			if e.Evidence.P != nil {
 				m.P = *e.Evidence.P
+			}
+			if e.Evidence.G != nil {
+				m.G = *e.Evidence.G
 			}
 			d.Marks = append(d.Marks, m)
 		}

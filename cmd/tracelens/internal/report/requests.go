@@ -135,6 +135,7 @@ type requestsData struct {
 	Types   []string                `json:"types"`
 	Strings []string                `json:"strings"`
 	Dots    [][4]int64              `json:"dots"` // began, took, class, type
+	IDs     []string                `json:"ids"`  // of the dots
 	Paths   map[string]*requestData `json:"paths"`
 }
 
@@ -153,7 +154,7 @@ func (p *htmlPage) requests() *requestsData {
 	if dots == nil || single == nil || paths == nil || p.Many {
 		return nil
 	}
-	d := &requestsData{From: p.rep.Trace.From, To: p.rep.Trace.To, Quantum: p.rep.Trace.Quantum, Classes: []string{}, Types: []string{}, Strings: []string{}, Dots: [][4]int64{}, Paths: make(map[string]*requestData)}
+	d := &requestsData{From: p.rep.Trace.From, To: p.rep.Trace.To, Quantum: p.rep.Trace.Quantum, Classes: []string{}, Types: []string{}, Strings: []string{}, Dots: [][4]int64{}, IDs: []string{}, Paths: make(map[string]*requestData)}
 	index := func(list *[]string) func(cell any) int64 {
 		ids := make(map[string]int64)
 		return func(cell any) int64 {
@@ -177,6 +178,8 @@ func (p *htmlPage) requests() *requestsData {
 	}
 	for i := range dots.Rows {
 		d.Dots = append(d.Dots, [4]int64{num(dots, i, "began"), num(dots, i, "took"), class(dots.Cell(i, "mostly")), typ(dots.Cell(i, "requests"))})
+		id, _ := dots.Cell(i, "id").(string)
+		d.IDs = append(d.IDs, Clean(id))
 	}
 	for i := range single.Rows {
 		id, _ := single.Cell(i, "id").(string)

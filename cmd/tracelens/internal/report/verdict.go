@@ -42,6 +42,9 @@ func facts(rep *analysis.Report) []string {
 		side := func(s *analysis.ComparedSide) string {
 			return fmt.Sprintf("%s of %s, %s", counted(int64(s.Traces), "trace"), analysis.FormatDuration(s.Duration, 1), counted(s.Events, "event"))
 		}
+		if c.Basis == analysis.Chosen {
+			return []string{"chosen: " + counted(c.New.Requests, "request"), "others: " + counted(c.Old.Requests, "request"), analysis.FormatDuration(c.New.Duration, 1)}
+		}
 		return []string{"old: " + side(&c.Old), "new: " + side(&c.New)}
 	}
 	if f := rep.Fleet; f != nil {

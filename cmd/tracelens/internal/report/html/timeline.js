@@ -3,7 +3,8 @@
 // The timeline: a lane for each P, from the whole trace down to single spans.
 // Where spans are exact (data.windows) they are drawn as they were; where many share
 // a pixel, the pixel shows the share of each state. Elsewhere the lanes show shares of
-// time in buckets (data.density), hatched. Nothing is widened to be seen.
+// time in buckets (data.density), hatched. Nothing is widened to be seen. Below are lanes
+// of single goroutines (lanes.js).
 function timeline(data) {
   const byId = (id) => document.getElementById(id);
   const box = byId("tl"), canvas = byId("tl-canvas"), map = byId("tl-map"), scroll = byId("tl-scroll"), tip = byId("tl-tip");
@@ -33,9 +34,29 @@ function timeline(data) {
   for (let i = 0; i < N; i++) { put(perG, sp.g[i], i); put(perWaker, sp.waker[i], i); }
   for (const l of perG.values()) l.sort((a, b) => sp.from[a] - sp.from[b]);
 
+  // What a span is coloured by: classes, each with a colour of the theme and whether it is
+  // shown. The first are the states.
+  const byMode = { state: null, package: (f) => f.replace(/^(.*\/)?([^./]*)\..*$/, "$1$2"), function: (f) => f };
+  const tones = 10;
+  let mode = "state", classes = data.states, spanClass = spanState, C = S, off = new Set();
+  function colorBy(name) {
+    mode = Object.hasOwn(byMode, name) ? name : "state";
+    off = new Set();
+    if (mode === "state") { classes = data.states; spanClass = spanState; C = S; return; }
+    const of = strings.map(byMode[mode]), time = new Map(), idle = stateId.get("idle");
+    for (let i = 0; i < N; i++) if (sp.fn[i] !== null && spanState[i] !== idle) time.set(of[sp.fn[i]], (time.get(of[sp.fn[i]]) ?? 0) + sp.to[i] - sp.from[i]);
+    const top = [...time].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1)).slice(0, tones).map(([n]) => n);
+    const ids = new Map(top.map((n, i) => [n, i]));
+    classes = [...top, "others", "no goroutine"];
+    C = classes.length;
+    spanClass = new Uint8Array(N);
+    for (let i = 0; i < N; i++) spanClass[i] = sp.fn[i] === null || spanState[i] === idle ? C - 1 : ids.get(of[sp.fn[i]]) ?? C - 2;
+  }
+
   let view = [T0, T1], lane = -1, pick = -1, finding = -1, drag = null, hover = null;
   let matches = null, isMatch = null, at = -1; // of the search: spans by time, and a bit per span
-  let W = 0, H = 0, dpr = 1, gutter = 56, laneH = 26, theme = {};
+  let W = 0, H = 0, dpr = 1, gutter = 56, laneH = 26, taller = 1, theme = {};
+  let cursor = null, chosenPart = null, selecting = false; // the time under the pointer, the stretch that is selected
   const rulerH = 24, markH = 18, bandH = 12, headH = rulerH + markH + bandH;
 
   const X = (t) => gutter + (t - view[0]) / (view[1] - view[0]) * (W - gutter);
@@ -54,6 +75,11 @@ function timeline(data) {
     const i = firstEnding(l, t);
     return i < l.hi && sp.from[i] <= t ? i : -1;
   }
+
+  const gs = goroutineLanes({
+    sp, perG, quantum, X, text: (i) => text(i), cell: (n, i) => cell(n, i), site: (n, i) => site(n, i), view: () => view, within: (...a) => within(...a), resize: () => resize(),
+    label: (...a) => label(...a), color: (i) => theme.tone[spanClass[i]],
+  });
 
   // ---- the view
 
@@ -81,7 +107,7 @@ function timeline(data) {
     show(view[0] + e, view[1] + e);
   }
 
-  function here() { return `#t=${Math.round(view[0])}-${Math.round(view[1])}` + (lane >= 0 ? `&p=${lanes[lane].p}` : "") + (query.value ? `&q=${encodeURIComponent(query.value)}` : ""); }
+  function here() { return `#t=${Math.round(view[0])}-${Math.round(view[1])}` + (lane >= 0 ? `&p=${lanes[lane].p}` : "") + (gs.pinned.size ? `&g=${[...gs.pinned].join(",")}` : "") + (query.value ? `&q=${encodeURIComponent(query.value)}` : ""); }
 
   // settle says what is in view, to screen readers too, and keeps it in the address.
   function settle(quiet) {
@@ -104,6 +130,10 @@ function timeline(data) {
     pick = -1;
     choose(-1);
     if ((args.get("q") ?? "") !== query.value) { query.value = args.get("q") ?? ""; search(); }
+    const wanted = (args.get("g") ?? "").split(",").filter(Boolean).map(Number);
+    gs.pinned.clear();
+    for (const g of wanted.slice(1)) gs.pinned.add(g);
+    gs.find(wanted.length ? [...wanted.slice(0, 1), ...gs.about(Number(m[1]), Number(m[2]), wanted[0])] : []);
     show(Number(m[1]), Number(m[2]), true);
     seeLane();
     return true;
@@ -122,8 +152,10 @@ function timeline(data) {
     const css = getComputedStyle(document.documentElement), v = (n) => css.getPropertyValue(n).trim();
     const abgr = (hex, alpha) => ((alpha << 24) | (parseInt(hex.slice(5, 7), 16) << 16) | (parseInt(hex.slice(3, 5), 16) << 8) | parseInt(hex.slice(1, 3), 16)) >>> 0;
     const hex = data.states.map((_, i) => v(`--state-${i}`));
+    const tone = classes.map((_, i) => (mode === "state" ? hex[i] : v(i < C - 2 ? `--tone-${i}` : i < C - 1 ? "--others" : "--nobody")));
     theme = {
-      hex, on: data.states.map((_, i) => v(`--on-state-${i}`)), bits: [...hex.map((h) => abgr(h, 255)), ...hex.map((h) => abgr(h, 50))],
+      hex, tone, on: tone.map(over), bits: [...tone.map((h, i) => (off.has(i) ? 0 : abgr(h, 255))), ...tone.map((h, i) => (off.has(i) ? 0 : abgr(h, 50)))],
+      states: hex.map((h, i) => (mode === "state" && off.has(i) ? 0 : abgr(h, 255))), runnable: v("--runnable"), waiting: v("--waiting"),
       back: v("--back"), soft: v("--soft"), line: v("--line"), text: v("--text"), weak: v("--weak"), accent: v("--accent"), pick: v("--pick"),
       gc: v("--gc"), stw: v("--stw"), stopping: v("--stopping"), error: v("--error"), warning: v("--warning"), note: v("--note"),
     };
@@ -136,7 +168,24 @@ function timeline(data) {
     for (const d of [-8, 0, 8]) { c.beginPath(); c.moveTo(d, 8); c.lineTo(d + 8, 0); c.stroke(); }
     theme.hatch = ctx.createPattern(tile, "repeat");
     buckets = density ? drawBuckets() : null;
+    legend();
     redraw();
+  }
+  // over is the colour of text on another.
+  function over(hex) {
+    const [r, g, b] = [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
+    return .299 * r + .587 * g + .114 * b > 150 ? "#14181d" : "#ffffff";
+  }
+  // legend has a button for each class, which hides and shows it.
+  function legend() {
+    byId("tl-legend").replaceChildren(...classes.map((name, i) => {
+      const button = node("button", "", node("span"), name);
+      button.type = "button";
+      button.ariaPressed = String(!off.has(i));
+      button.firstChild.className = mode === "state" ? `swatch state-${i}` : `swatch tl-tone-${i < C - 2 ? i : i < C - 1 ? "others" : "nobody"}`;
+      button.addEventListener("click", () => { if (!off.delete(i)) off.add(i); restyle(); });
+      return node("li", "", button);
+    }));
   }
 
   // The buckets once, as a picture of one pixel each in width.
@@ -158,7 +207,7 @@ function timeline(data) {
         const v = density.share[r * S + s];
         all[x * S + s] += v;
         sum += v;
-        for (const end = Math.round(bucketH * (1 - sum / 1000)); y > end && y > 0;) px[(top + --y) * total + x] = theme.bits[s];
+        for (const end = Math.round(bucketH * (1 - sum / 1000)); y > end && y > 0;) px[(top + --y) * total + x] = theme.states[s];
       }
     }
     const c = document.createElement("canvas");
@@ -172,9 +221,9 @@ function timeline(data) {
     dpr = Math.min(devicePixelRatio || 1, 2);
     W = Math.max(box.clientWidth, 200);
     gutter = W < 560 ? 40 : 56;
-    laneH = lanes.length <= 16 ? 28 : lanes.length <= 40 ? 20 : 14;
-    H = headH + lanes.length * laneH + 6;
-    for (const [c, h] of [[canvas, H], [map, 40]]) {
+    laneH = Math.round((lanes.length <= 16 ? 28 : lanes.length <= 40 ? 20 : 14) * taller);
+    H = headH + lanes.length * laneH + 6 + gs.height();
+    for (const [c, h] of [[canvas, H], [overlay, H], [map, 40]]) {
       c.width = Math.round(W * dpr);
       c.height = Math.round(h * dpr);
       c.style.height = `${h}px`;
@@ -193,13 +242,14 @@ function timeline(data) {
     const row = top * width;
     const add = (x, s, v) => {
       if (x < 0 || x >= width) return;
-      cov[x * 2 * S + s] += v;
+      cov[x * 2 * C + s] += v;
       if (x < lowest) lowest = x;
       if (x > highest) highest = x;
     };
     for (let i = firstEnding(l, t0); i < l.hi && sp.from[i] < view[1]; i++) {
       const a = (sp.from[i] - t0) * k, b = (sp.to[i] - t0) * k;
-      const s = spanState[i] + (isMatch && !isMatch[i] ? S : 0);
+      if (off.has(spanClass[i])) continue;
+      const s = spanClass[i] + (isMatch && !isMatch[i] ? C : 0);
       const ia = Math.floor(a), ib = Math.floor(b);
       if (ia === ib) { add(ia, s, b - a); continue; }
       add(ia, s, ia + 1 - a);
@@ -208,12 +258,12 @@ function timeline(data) {
       if (x1 > x0) px.fill(theme.bits[s], row + x0, row + x1);
       if (b - a > 5 * dpr) { clear(ib); if (ib - 1 >= x0) clear(ib - 1); }
     }
-    function clear(x) { if (x >= 0 && x < width) { for (let s = 0; s < 2 * S; s++) cov[x * 2 * S + s] = 0; px[row + x] = 0; } }
+    function clear(x) { if (x >= 0 && x < width) { for (let s = 0; s < 2 * C; s++) cov[x * 2 * C + s] = 0; px[row + x] = 0; } }
     for (let y = 1; y < height; y++) px.copyWithin(row + y * width, row, row + width);
     for (let x = lowest; x <= highest; x++) {
       let sum = 0, y = height;
-      for (let s = 0; s < 2 * S; s++) {
-        const v = cov[x * 2 * S + s];
+      for (let s = 0; s < 2 * C; s++) {
+        const v = cov[x * 2 * C + s];
         if (v === 0) continue;
         sum += v;
         for (const end = Math.round(height * (1 - Math.min(sum, 1))); y > end;) px[row + --y * width + x] = theme.bits[s];
@@ -251,31 +301,61 @@ function timeline(data) {
       ctx.fillStyle = theme.back;
       if (b - a >= 1) ctx.fillRect(a, Y(lo), b - a, (hi - lo) * laneH);
     }
+    drawBands(lo, hi);
 
     const width = Math.round(plot * dpr), height = Math.round((hi - lo) * laneH * dpr);
     if (visible.length && N && width > 0 && height > 0) {
-      if (!image || image.width !== width || image.height !== height) {
+      if (!image || image.width !== width || image.height !== height || cov.length !== width * 2 * C) {
         image = new ImageData(width, height);
         layer.width = width;
         layer.height = height;
-        cov = new Float32Array(width * 2 * S);
+        cov = new Float32Array(width * 2 * C);
       }
       const px = new Uint32Array(image.data.buffer);
       px.fill(0);
       for (let i = lo; i < hi; i++) drawSpans(px, width, lanes[i], Math.round(((i - lo) * laneH + 1) * dpr), Math.round(barH * dpr));
       layerCtx.putImageData(image, 0, 0);
       ctx.drawImage(layer, gutter, Y(lo), plot, (hi - lo) * laneH);
-      labels(lo, hi, barH);
     }
-    drawBands(lo, hi);
     drawPicked(barH);
+    if (visible.length && N) labels(lo, hi, barH);
     ctx.restore();
     drawGutter(lo, hi);
+    gs.draw(ctx, Y(lanes.length) + 6, gutter, W, theme);
     drawHead(top);
-    if (drag?.zoom) {
-      ctx.fillStyle = theme.accent + "40";
-      ctx.fillRect(Math.min(drag.x, drag.now), top + rulerH, Math.abs(drag.now - drag.x), bottom - top);
+    drawOverlay();
+  }
+
+  // What follows the pointer is on a canvas of its own: the time under it, and what is
+  // selected.
+  const overlay = byId("tl-over"), overCtx = overlay.getContext("2d");
+  function drawOverlay() {
+    const c = overCtx, top = scroll.scrollTop;
+    c.setTransform(dpr, 0, 0, dpr, 0, 0);
+    c.clearRect(0, 0, W, H);
+    const part = drag?.select ? [T(Math.min(drag.x, drag.now)), T(Math.max(drag.x, drag.now))] : chosenPart;
+    if (part) {
+      const a = Math.max(X(part[0]), gutter), b = Math.min(X(part[1]), W);
+      c.fillStyle = theme.accent + "38";
+      if (b > a) c.fillRect(a, top + rulerH, b - a, H);
+      flag(c, `${duration(part[1] - part[0], quantum)}`, (a + b) / 2, top + rulerH + 2);
     }
+    if (cursor === null || cursor < view[0] || cursor > view[1]) return;
+    const x = X(cursor);
+    c.fillStyle = theme.text;
+    c.globalAlpha = .6;
+    c.fillRect(x, top, 1, H);
+    c.globalAlpha = 1;
+    flag(c, moment(cursor, (view[1] - view[0]) / 1000), x, top + 1);
+  }
+  function flag(c, words, x, y) {
+    c.font = "11px system-ui, sans-serif";
+    c.textBaseline = "middle";
+    const wide = c.measureText(words).width + 8, left = clamp(x - wide / 2, gutter, Math.max(W - wide, gutter));
+    c.fillStyle = theme.text;
+    c.fillRect(left, y, wide, 15);
+    c.fillStyle = theme.back;
+    c.fillText(words, left + 4, y + 8);
   }
 
   function labels(lo, hi, barH) {
@@ -285,15 +365,24 @@ function timeline(data) {
     for (let i = lo; i < hi; i++) {
       for (let k = firstEnding(lanes[i], view[0]), drawn = 0; k < lanes[i].hi && sp.from[k] < view[1] && drawn < 4000; k++, drawn++) {
         const a = Math.max(X(sp.from[k]), gutter), b = Math.min(X(sp.to[k]), W);
-        if (b - a < 34 || sp.fn[k] === null || isMatch && !isMatch[k]) continue;
-        const name = strings[sp.fn[k]].replace(/^.*\//, ""), letters = Math.floor((b - a - 8) / 6.3);
-        ctx.fillStyle = theme.on[spanState[k]];
-        ctx.fillText(name.length > letters ? name.slice(0, Math.max(letters - 1, 1)) + "…" : name, a + 4, Y(i) + 1 + barH / 2);
+        if (b - a < 34 || sp.fn[k] === null || isMatch && !isMatch[k] || off.has(spanClass[k])) continue;
+        label(ctx, strings[sp.fn[k]], a, b, Y(i) + 1 + barH / 2, k);
       }
     }
   }
+  // label writes the name of a function into its span, and never beyond it.
+  function label(c, name, a, b, y, k) {
+    c.save();
+    c.beginPath();
+    c.rect(a, y - laneH, b - a - 2, 2 * laneH);
+    c.clip();
+    c.fillStyle = theme.on[spanClass[k]];
+    const short = name.replace(/^.*\//, "");
+    c.fillText(short, a + 4, y);
+    c.restore();
+  }
 
-  // Bands of GC cycles and stops of the world: over the lanes where they are wide
+  // Bands of GC cycles and stops of the world: behind the spans where they are wide
   // enough, and in a row of their own by how much of each pixel they cover.
   const bandRows = (bands.from ?? []).map((from, i) => ({
     gc: strings[bands.what[i]] === "GC cycle", from, to: bands.to[i], stopped: bands.stopped[i],
@@ -504,6 +593,9 @@ function timeline(data) {
   // ---- what is under the pointer
 
   const text = (i) => (i === null || i === undefined ? "" : strings[i]);
+  // Where a goroutine was: the place in the program, and its callers.
+  const stack = (name, i) => text(cell(name, i)).split(" ← ");
+  const site = (name, i) => stack(name, i)[0];
   const cell = (name, i) => { const v = data.spans[name]?.[i]; return v === undefined ? null : v; };
   function who(i) {
     const g = sp.g[i] >= 0 ? `G ${sp.g[i]}` : "";
@@ -536,12 +628,14 @@ function timeline(data) {
       return null;
     }
     const i = Math.floor((y - headH) / laneH);
-    if (x < gutter || i < 0 || i >= lanes.length) return null;
+    if (x < gutter || i < 0) return null;
+    if (i >= lanes.length) return gs.under(y - Y(lanes.length) - 6, t);
     const k = spanAt(lanes[i], t);
     if (k >= 0) return { lane: i, span: k };
     return { lane: i, at: t };
   }
   function describe(u) {
+    if (u.g !== undefined) return gs.describe(u);
     if (u.mark !== undefined) { const m = marks[u.mark]; return [m.text, `${moment(m.from, 1000)} +${duration(m.to - m.from, quantum)}; ${m.severity}`]; }
     if (u.band) {
       const b = u.band;
@@ -581,12 +675,18 @@ function timeline(data) {
     close.type = "button";
     close.addEventListener("click", () => { choose(-1); canvas.focus(); });
     const rows = [["P", sp.P[i]], ["from", moment(sp.from[i], 10)], ["duration", duration(sp.to[i] - sp.from[i], quantum)], ["goroutine", sp.g[i] >= 0 ? `G ${sp.g[i]}` : ""],
-      ["became runnable", came(i)], ["readied at", text(cell("readied at", i))], ["queued on", sp.queue[i] >= 0 && sp.ready[i] !== null ? `P ${sp.queue[i]}` : ""],
+      ["became runnable", came(i)], ["readied at", stack("readied at", i)], ["queued on", sp.queue[i] >= 0 && sp.ready[i] !== null ? `P ${sp.queue[i]}` : ""],
       ["taken from", [text(cell("taken from", i)), sp.stolen[i] !== null && sp.stolen[i] !== undefined ? `P ${sp.stolen[i]}` : ""].filter(Boolean).join(" ")],
-      ["was blocked on", text(cell("blocked on", i))], ["blocked at", text(cell("blocked at", i))], ["blocked for", cell("blocked for", i) === null ? "" : duration(cell("blocked for", i), quantum)],
-      ["stopped by", text(cell("stopped by", i))], ["stopped at", text(cell("stopped at", i))]];
+      ["was blocked on", text(cell("blocked on", i))], ["blocked at", stack("blocked at", i)], ["blocked for", cell("blocked for", i) === null ? "" : duration(cell("blocked for", i), quantum)],
+      ["stopped by", text(cell("stopped by", i))], ["stopped at", stack("stopped at", i)]];
     const list = node("dl");
-    for (const [k, v] of rows) if (v !== "" && v !== null) list.append(node("div", "", node("dt", k), node("dd", String(v))));
+    for (const [k, v] of rows) {
+      const [first, ...callers] = Array.isArray(v) ? v : [v];
+      if (first === "" || first === null) continue;
+      const where = node("dd", String(first));
+      if (callers.length) where.append(node("ol", "", ...callers.map((c) => node("li", c))));
+      list.append(node("div", "", node("dt", k), where));
+    }
     const links = node("p");
     const go = (label, k) => {
       if (k === undefined || k < 0) return;
@@ -596,6 +696,12 @@ function timeline(data) {
       links.append(b, " ");
     };
     const runs = sp.g[i] >= 0 ? perG.get(sp.g[i]) : [], at = runs.indexOf(i), wakeAt = sp.from[i] - (sp.wait[i] ?? 0);
+    if (sp.g[i] >= 0) {
+      const pin = node("button", `Lane of G ${sp.g[i]}`);
+      pin.type = "button";
+      pin.addEventListener("click", () => gs.toggle(sp.g[i]));
+      links.append(pin, " ");
+    }
     go("Span before of this goroutine", runs[at - 1]);
     go("Next span of this goroutine", runs[at + 1]);
     go("Its waker", (perG.get(sp.waker[i]) ?? []).find((w) => sp.from[w] <= wakeAt && sp.to[w] >= wakeAt));
@@ -622,6 +728,7 @@ function timeline(data) {
     const m = marks[i], margin = Math.max((m.to - m.from) * .15, 20000);
     lane = laneOf.get(m.p) ?? -1;
     choose(-1);
+    gs.find(gs.about(m.from, m.to, m.g));
     show(m.from - margin, m.to + margin);
     seeLane();
     const link = node("a", "its finding");
@@ -654,6 +761,7 @@ function timeline(data) {
       const where = windows.some((w) => w[0] <= T0 && w[1] >= T1) ? "" : " in exact windows";
       found.textContent = matches.length ? `${count(matches.length)} spans, ${count(gs.size)} goroutines${where}` : `none${where}`;
     }
+    gs.find(matches ? [...new Set(matches.slice(0, 2000).map((i) => sp.g[i]))] : []);
     box.dataset.matches = matches ? matches.length : "";
     redraw();
   }
@@ -665,6 +773,47 @@ function timeline(data) {
     } else at = (at + step + matches.length) % matches.length;
     reveal(matches[at]);
     found.textContent = `${count(at + 1)} of ${count(matches.length)}`;
+  }
+
+  // ---- a stretch that is selected
+
+  // within calls visit with each exact span of a stretch.
+  function within(from, to, visit) {
+    for (const l of lanes) for (let i = firstEnding(l, from); i < l.hi && sp.from[i] < to; i++) visit(i);
+  }
+
+  // select says what a stretch consists of; without one it forgets the last.
+  function select(from, to) {
+    const place = byId("tl-part");
+    chosenPart = to > from ? [from, to] : null;
+    place.hidden = !chosenPart;
+    drawOverlay();
+    if (!chosenPart) return;
+    const time = new Float64Array(C), functions = new Map(), goroutines = new Set();
+    let spans = 0, known = 0, stopped = 0, marking = 0;
+    within(from, to, (i) => {
+      const ns = Math.min(sp.to[i], to) - Math.max(sp.from[i], from);
+      spans++;
+      known += ns;
+      time[spanClass[i]] += ns;
+      if (sp.g[i] < 0) return;
+      goroutines.add(sp.g[i]);
+      if (sp.fn[i] !== null) functions.set(sp.fn[i], (functions.get(sp.fn[i]) ?? 0) + ns);
+    });
+    for (const b of bandRows) {
+      const ns = Math.min(b.to, to) - Math.max(b.from, from);
+      if (ns > 0) { if (b.gc) marking += ns; else stopped += ns; }
+    }
+    const exact = windows.reduce((sum, w) => sum + Math.max(Math.min(w[1], to) - Math.max(w[0], from), 0), 0) / (to - from);
+    const share = (ns) => `${Number((100 * ns / Math.max(known, 1)).toPrecision(3))} %`;
+    const rows = (list) => node("ul", "", ...list.map(([ns, name]) => node("li", `${share(ns)} ${name}, ${duration(ns, quantum)}`)));
+    const button = (label, act) => { const b = node("button", label); b.type = "button"; b.addEventListener("click", act); return b; };
+    place.replaceChildren(
+      node("h3", `${duration(to - from, quantum)} from ${moment(from, (to - from) / 100)}: ${count(spans)} exact spans, ${count(goroutines.size)} goroutines; GC cycles ${duration(marking, quantum)}, stops of the world ${duration(stopped, quantum)}`),
+      node("p", exact > .9999 ? "" : `${(100 * exact).toPrecision(3)} % of it is exact; what follows is about that.`),
+      node("div", "", rows([...time].map((ns, i) => [ns, classes[i]]).filter(([ns]) => ns > 0).sort((a, b) => b[0] - a[0])),
+        rows([...functions].sort((a, b) => b[1] - a[1]).slice(0, 8).map(([f, ns]) => [ns, strings[f]]))),
+      node("p", "", button("Zoom to it", () => show(from, to)), " ", button("Its goroutines", () => gs.find(gs.about(from, to, -1))), " ", button("Clear", () => select())));
   }
 
   // ---- the view in words
@@ -703,12 +852,14 @@ function timeline(data) {
     pointers.set(e.pointerId, [x, y]);
     canvas.setPointerCapture(e.pointerId);
     canvas.focus({ preventScroll: true });
-    drag = { x, y, now: x, view: [...view], moved: false, zoom: e.shiftKey };
+    drag = { x, y, now: x, view: [...view], moved: false, select: e.shiftKey || selecting };
     hideTip();
   });
   canvas.addEventListener("pointermove", (e) => {
     const [x, y] = place(e);
+    cursor = x >= gutter ? T(x) : null;
     if (!pointers.has(e.pointerId)) {
+      drawOverlay();
       hover = under(x, y);
       if (hover) showTip(hover, e.clientX, e.clientY); else hideTip();
       return;
@@ -729,7 +880,7 @@ function timeline(data) {
     if (!drag.moved) return;
     canvas.classList.add("held");
     drag.now = x;
-    if (drag.zoom) { redraw(); return; }
+    if (drag.select) { drawOverlay(); return; }
     const d = (drag.x - x) / (W - gutter) * (drag.view[1] - drag.view[0]);
     const begin = clamp(drag.view[0] + d, T0, T1 - (drag.view[1] - drag.view[0]));
     show(begin, begin + drag.view[1] - drag.view[0]);
@@ -741,18 +892,18 @@ function timeline(data) {
     const d = drag;
     drag = null;
     if (e.type === "pointercancel") return;
-    if (d.moved && d.zoom) { if (Math.abs(d.now - d.x) > 3) show(T(Math.min(d.x, d.now)), T(Math.max(d.x, d.now))); redraw(); return; }
+    if (d.moved && d.select) { select(Math.max(T(Math.min(d.x, d.now)), T0), Math.min(T(Math.max(d.x, d.now)), T1)); return; }
     if (d.moved) return;
     const u = under(d.x, d.y);
     if (u?.mark !== undefined) { toMark(u.mark); return; }
     if (u?.lane !== undefined) lane = u.lane;
-    choose(u?.span ?? -1);
+    choose(u?.span ?? u?.segment?.run ?? -1);
     if (e.pointerType !== "mouse" && u) showTip(u, e.clientX, e.clientY);
     settle();
   };
   canvas.addEventListener("pointerup", release);
   canvas.addEventListener("pointercancel", release);
-  canvas.addEventListener("pointerleave", () => { if (!pointers.size) hideTip(); });
+  canvas.addEventListener("pointerleave", () => { if (pointers.size) return; hideTip(); cursor = null; drawOverlay(); });
   canvas.addEventListener("dblclick", (e) => zoom(.4, place(e)[0]));
   canvas.addEventListener("wheel", (e) => {
     const across = e.shiftKey ? e.deltaY || e.deltaX : e.deltaX;
@@ -781,11 +932,14 @@ function timeline(data) {
   map.addEventListener("pointermove", (e) => { if (mapHeld) toMap(e); });
   for (const end of ["pointerup", "pointercancel"]) map.addEventListener(end, () => { mapHeld = false; });
 
-  const clearAll = () => { choose(-1); finding = -1; lane = -1; hideTip(); if (query.value) { query.value = ""; search(); } settle(); };
+  const clearAll = () => { choose(-1); select(); gs.find([]); finding = -1; lane = -1; hideTip(); if (query.value) { query.value = ""; search(); } settle(); };
   const acts = {
     in: () => zoom(.5), out: () => zoom(2), left: () => pan(-.25), right: () => pan(.25), all: () => show(T0, T1),
     "finding-next": () => jump(1), "finding-back": () => jump(-1), "match-next": () => match(1), "match-back": () => match(-1),
     help: () => { const h = byId("tl-help"); h.hidden = !h.hidden; box.querySelector("[data-do=help]").ariaExpanded = String(!h.hidden); },
+    select: () => { selecting = !selecting; box.querySelector("[data-do=select]").ariaPressed = String(selecting); },
+    taller: () => { taller = taller >= 2.5 ? 1 : taller + .75; resize(); },
+    full: () => { if (document.fullscreenElement) document.exitFullscreen(); else box.requestFullscreen?.(); },
     link: async () => {
       history.replaceState(null, "", here());
       try { await navigator.clipboard.writeText(location.href); status.textContent = "The link is copied."; } catch { status.textContent = "The link is in the address bar."; }
@@ -812,6 +966,7 @@ function timeline(data) {
     ArrowDown: () => { lane = Math.min(lane + 1, lanes.length - 1); seeLane(); redraw(); settle(); },
     ",": () => step(-1), ".": () => step(1),
     Enter: () => { if (pick >= 0) { const m = (sp.to[pick] - sp.from[pick]) * .5 + 500; show(sp.from[pick] - m, sp.to[pick] + m); } },
+    w: () => zoom(.6), s: () => zoom(1 / .6), a: () => pan(-.1), d: () => pan(.1), t: acts.taller, f: acts.full, z: () => { if (chosenPart) show(...chosenPart); },
     "[": () => jump(-1), "]": () => jump(1), n: () => match(1), p: () => match(-1), "/": () => query.focus(), "?": acts.help, Escape: clearAll,
   };
   canvas.addEventListener("keydown", (e) => {
@@ -829,6 +984,8 @@ function timeline(data) {
   });
 
   // ---- begin
+
+  byId("tl-color").addEventListener("change", (e) => { colorBy(e.target.value); restyle(); });
 
   const names = new Map();
   for (let i = 0; i < N; i++) if (sp.fn[i] !== null && spanState[i] !== stateId.get("idle")) names.set(sp.fn[i], (names.get(sp.fn[i]) ?? 0) + 1);

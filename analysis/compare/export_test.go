@@ -1,0 +1,4 @@
+package compare
+
+// Differs is differs.
+var Differs = differs

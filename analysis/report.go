@@ -387,6 +387,10 @@ const (
 	RolePaths    Role = "paths"    // columns id, from, to, length, goroutine, hop, state, what, while: the critical path of each, in order
 	RoleNumbers  Role = "numbers"  // columns of, what, value, share, at, length: the state of the program in a few numbers
 
+	RoleEvery Role = "every" // a row for each trace of many
+	RoleGrid  Role = "grid"  // columns metric, trace, value, position, level: traces by metric
+	RoleFired Role = "fired" // columns trace, finding, level
+
 	RoleDots Role = "dots" // columns began, took, mostly, requests, id: a sample of all
 )
 

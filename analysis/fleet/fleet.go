@@ -23,7 +23,7 @@ type Options struct {
 	Dir      string            // where a Fleet of many traces sets metrics aside; "" is the folder for temporary files
 }
 
-// A Fleet is the Entries of many inputs. It keeps some 150 bytes of each and its path;
+// A Fleet is the Entries of many inputs. It keeps some 500 bytes of each and its path;
 // the metrics of more than some thousand go to a file without a name.
 type Fleet struct {
 	opt   Options
@@ -51,6 +51,16 @@ type row struct {
 	duration int64
 	quantum  int64
 	trace    bool
+	verdict  string  // what is worst, in a clause
+	worst    *firing // nil for nothing
+	level    analysis.Severity
+	codes    []fired // each once, by code
+}
+
+// fired is a code in one trace.
+type fired struct {
+	firing *firing
+	level  analysis.Severity
 }
 
 // A loss is what an input does not have.
@@ -261,11 +271,20 @@ func (f *Fleet) Report(name string) (*analysis.Report, error) {
 			f.addDistribution(t[1], col, values, sorted)
 		}
 	}
+	every, err := f.every()
+	if err != nil {
+		return nil, err
+	}
+	beside := f.compared(ranks)
+	grid, err := f.grid(beside)
+	if err != nil {
+		return nil, err
+	}
 	worst := ranks.table(f)
 	tables := append([]*analysis.Table{worst, f.findings()}, outliers...)
 	tables = append(tables, f.compareGroups())
 	tables = append(tables, distributions...)
-	tables = append(tables, f.pooled(), f.failures())
+	tables = append(tables, f.pooled(), f.failures(), every, grid, f.fired(beside))
 	for _, t := range tables {
 		if len(t.Rows) > 0 {
 			res.Tables = append(res.Tables, t)
@@ -355,12 +374,27 @@ func (f *Fleet) fire(row int, findings []analysis.Finding) {
 			r.n++
 		}
 		r.cost += one.Cost.Value
+		f.rows[row].fire(r, &one)
 		if one.Severity.Rank() > r.grave.Rank() {
 			r.grave = one.Severity
 		}
 		if cmp.Or(cmp.Compare(one.Severity.Rank(), r.proof.Severity.Rank()), cmp.Compare(one.Cost.Value, r.proof.Cost.Value), f.compare(r.worst, row)) > 0 {
 			r.worst, r.proof = row, one
 		}
+	}
+}
+
+// fire takes in a finding of the row.
+func (r *row) fire(code *firing, one *analysis.Finding) {
+	if r.worst == nil || one.Severity.Rank() > r.level.Rank() { // they come gravest and costliest first
+		r.worst, r.level, r.verdict = code, one.Severity, analysis.Headline(one.Summary)
+	}
+	i, known := slices.BinarySearchFunc(r.codes, code, func(c fired, of *firing) int { return cmp.Compare(c.firing.code, of.code) })
+	switch {
+	case !known:
+		r.codes = slices.Insert(r.codes, i, fired{code, one.Severity})
+	case one.Severity.Rank() > r.codes[i].level.Rank():
+		r.codes[i].level = one.Severity
 	}
 }
 

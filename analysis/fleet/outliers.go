@@ -96,9 +96,24 @@ func (r *row) seconds(sum bool) float64 {
 }
 
 // outliers are those of a metric, whose values come sorted as well, farthest first.
-// Distances are taken on a logarithmic scale that begins where differences can matter,
-// except for shares.
 func (f *Fleet) outliers(col *column, values []value, sorted []float64) []outlier {
+	var out []outlier
+	for _, o := range f.scores(col, values, sorted) {
+		if o.score >= minScore && math.Abs(o.v-o.median) >= least(col.kind.Scale == analysis.Sum, col.kind.Unit, f.rows[o.row].duration) {
+			out = append(out, o)
+		}
+	}
+	if len(out)*4 > len(values) { // another kind of trace, not a few that stand out
+		return nil
+	}
+	slices.SortFunc(out, func(a, b outlier) int { return cmp.Or(cmp.Compare(b.score, a.score), f.compare(a.row, b.row)) })
+	return out
+}
+
+// scores say how far each value of a metric is from the others, above 0 on its bad side;
+// nil where there are too few. Distances are taken on a logarithmic scale that begins where
+// differences can matter, except for shares.
+func (f *Fleet) scores(col *column, values []value, sorted []float64) []outlier {
 	m := col.kind
 	if len(values) < minPopulation || m.Scale == analysis.Extent {
 		return nil
@@ -135,7 +150,7 @@ func (f *Fleet) outliers(col *column, values []value, sorted []float64) []outlie
 	} else {
 		sigma = max(sigma, minSpread)
 	}
-	var out []outlier
+	out := make([]outlier, 0, len(values))
 	for _, v := range values {
 		r := &f.rows[v.row]
 		z := (scale(v.v/r.seconds(sum)) - mid) / sigma
@@ -145,15 +160,8 @@ func (f *Fleet) outliers(col *column, values []value, sorted []float64) []outlie
 		case analysis.Neutral:
 			z = math.Abs(z)
 		}
-		expected := rawMid * r.seconds(sum)
-		if z >= minScore && math.Abs(v.v-expected) >= least(sum, m.Unit, r.duration) {
-			out = append(out, outlier{col, v, expected, z})
-		}
+		out = append(out, outlier{col, v, rawMid * r.seconds(sum), z})
 	}
-	if len(out)*4 > len(values) { // another kind of trace, not a few that stand out
-		return nil
-	}
-	slices.SortFunc(out, func(a, b outlier) int { return cmp.Or(cmp.Compare(b.score, a.score), f.compare(a.row, b.row)) })
 	return out
 }
 

@@ -259,11 +259,20 @@ func (f *outputFlags) charts(rep *analysis.Report) (charts []report.Chart, err e
 	opt := report.PlotOptions(rep)
 	opt.Format = "png"
 	for _, v := range report.MainFigures(rep) {
-		file := filepath.Join(f.assets, fileName(v.Figure.Name)+".png")
-		if err := writeFile(file, func(w io.Writer) error { return plots.Draw(w, v.Figure, v.Table, opt) }); err != nil {
-			return nil, &failure{file, err}
+		chart := report.Chart{Title: v.Figure.Title}
+		for _, theme := range []struct {
+			suffix string
+			dark   bool
+			path   *string
+		}{{".png", false, &chart.Path}, {"-dark.png", true, &chart.Dark}} {
+			file := filepath.Join(f.assets, fileName(v.Figure.Name)+theme.suffix)
+			opt.Dark = theme.dark
+			if err := writeFile(file, func(w io.Writer) error { return plots.Draw(w, v.Figure, v.Table, opt) }); err != nil {
+				return nil, &failure{file, err}
+			}
+			*theme.path = f.besideOutput(file)
 		}
-		charts = append(charts, report.Chart{Title: v.Figure.Title, Path: f.besideOutput(file)})
+		charts = append(charts, chart)
 	}
 	return charts, nil
 }

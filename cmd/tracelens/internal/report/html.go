@@ -145,9 +145,10 @@ type htmlPage struct {
 	Findings          []htmlFinding
 	States            []string
 	HasTimeline       bool
-	Requests          string   // packed; "" for none
-	Classes           []string // of requests, by what most of their time was
-	Exact             string   // which part of the timeline is
+	Fleet             *htmlFleet // nil where it is not about many traces
+	Requests          string     // packed; "" for none
+	Classes           []string   // of requests, by what most of their time was
+	Exact             string     // which part of the timeline is
 	Charts            []htmlChart
 	Metrics           []htmlMetric
 	Sections          []htmlSection
@@ -209,6 +210,7 @@ type htmlTable struct {
 	Columns     []htmlColumn
 	Rows        [][]htmlCell
 	More        string
+	Filter      bool // its rows can be chosen by what they say
 }
 
 type htmlColumn struct {
@@ -240,6 +242,7 @@ func newHTMLPage(rep *analysis.Report, opt Options) *htmlPage {
 	p.metrics()
 	p.sections()
 	p.checks()
+	p.fleet()
 	return p
 }
 
@@ -248,6 +251,12 @@ func (p *htmlPage) dur(ns int64) string { return analysis.FormatDuration(ns, p.r
 // verdict is its sentences: without what a finding below says to do, and with the state
 // in numbers only where no tiles show it.
 func (p *htmlPage) verdict() (lines []string) {
+	if p.rep.Fleet != nil {
+		for _, res := range p.rep.Results {
+			lines = append(lines, res.Summary...)
+		}
+		return lines
+	}
 	if p.rep.Verdict == nil || len(p.Tiles) == 0 {
 		return verdictLines(p.rep)
 	}
@@ -321,7 +330,7 @@ func (p *htmlPage) changes() {
 }
 
 func (p *htmlPage) finding(id string, f *analysis.Finding) htmlFinding {
-	v := htmlFinding{Finding: f, ID: id, Headline: headline(f.Summary), Cost: cost(f, p.rep.Trace.Quantum)}
+	v := htmlFinding{Finding: f, ID: id, Headline: analysis.Headline(f.Summary), Cost: cost(f, p.rep.Trace.Quantum)}
 	v.Share = int(math.Round(100 * min(max(f.Cost.Share(), 0), 1)))
 	name, _, _ := strings.Cut(f.Code, "/")
 	if text, ok := p.opt.Pages[name]; ok {
@@ -374,9 +383,9 @@ func (p *htmlPage) metrics() {
 
 func (p *htmlPage) sections() {
 	for i, res := range p.rep.Results {
-		s := htmlSection{result: i, Name: res.Name, Title: res.Title, Outcome: res.Outcome, Reason: res.Reason, Summary: res.Summary, Open: p.Many || res.Outcome == analysis.Failed}
+		s := htmlSection{result: i, Name: res.Name, Title: res.Title, Outcome: res.Outcome, Reason: res.Reason, Summary: res.Summary, Open: p.Compared || res.Outcome == analysis.Failed}
 		for _, t := range res.Tables {
-			if !t.Detail || p.rep.Fleet != nil {
+			if t.Role == "" && (!t.Detail || p.rep.Fleet != nil) {
 				s.Tables = append(s.Tables, p.table(t, htmlRows))
 			}
 		}

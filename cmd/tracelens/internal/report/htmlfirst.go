@@ -74,34 +74,6 @@ func (p *htmlPage) paint() {
 	}
 }
 
-// headline is a summary without paths of packages, up to the last clause that fits on a
-// line.
-func headline(summary string) string {
-	const most = 95
-	s, _, _ := strings.Cut(shortPaths(summary), "; why: ")
-	for {
-		if len([]rune(s)) <= most {
-			return s
-		}
-		depth, at := 0, -1
-		for i, c := range s {
-			if rest := s[i:]; depth == 0 && i >= most/3 && (strings.HasPrefix(rest, "; ") || strings.HasPrefix(rest, ", ") || strings.HasPrefix(rest, ": ") || strings.HasPrefix(rest, " (")) {
-				at = i
-			}
-			switch c {
-			case '(':
-				depth++
-			case ')':
-				depth--
-			}
-		}
-		if at < 0 {
-			return s
-		}
-		s = s[:at]
-	}
-}
-
 // htmlMini is the whole trace in small: the states of all Ps over time, and where the
 // findings point to. Its width is miniWidth.
 type htmlMini struct {

@@ -25,8 +25,9 @@ const (
 )
 
 // Markdown writes what fits into a comment on a review, as GitHub and GitLab render
-// it: the verdict, then what proves it, then the rest folded. What matters least is
-// left out where not all fits, and named.
+// it: on one screen the verdict, the findings as a table and the chart of the gravest;
+// then all the rest folded, in the order of use. What is of least use is left out where
+// not all fits, and named.
 func Markdown(w io.Writer, rep *analysis.Report, opt Options) error {
 	m := &markdownWriter{Options: opt, rep: rep}
 	head, foot := m.head(), m.foot()
@@ -34,14 +35,24 @@ func Markdown(w io.Writer, rep *analysis.Report, opt Options) error {
 	var body strings.Builder
 	var left []string
 	said := make(map[string]bool)
-	for _, part := range m.parts() {
-		part.text = once(part.text, said)
-		if len(part.text) > room {
-			left = append(left, part.name)
-			continue
+	for _, group := range m.groups() {
+		opens, closes := "", ""
+		if group.line != "" {
+			opens, closes = fmt.Sprintf("\n<details><summary>%s</summary>\n", group.line), "\n</details>\n"
 		}
-		room -= len(part.text)
-		body.WriteString(part.text)
+		var text strings.Builder
+		for _, part := range group.parts {
+			part.text = once(part.text, said)
+			if len(opens)+text.Len()+len(part.text)+len(closes) > room {
+				left = append(left, part.name)
+				continue
+			}
+			text.WriteString(part.text)
+		}
+		if text.Len() > 0 {
+			room -= len(opens) + text.Len() + len(closes)
+			body.WriteString(opens + text.String() + closes)
+		}
 	}
 	if len(left) > 0 {
 		fmt.Fprintf(&body, "\nLeft out, to fit into a comment: %s.\n", m.text(strings.Join(left, ", "), 400))
@@ -73,83 +84,156 @@ type markdownWriter struct {
 // A part stands in the text as a whole or not at all.
 type markdownPart struct{ name, text string }
 
-// parts are all of them, what matters most first.
-func (m *markdownWriter) parts() (all []markdownPart) {
-	add := func(name, text string) {
-		if text != "" {
-			all = append(all, markdownPart{name, text})
-		}
-	}
-	many := m.rep.Many()
-	if many {
-		for _, res := range m.rep.Results {
-			m.result(res, add)
-		}
+// A group is what stands behind one line, or in the open where there is none.
+type markdownGroup struct {
+	line  string
+	parts []markdownPart
+}
+
+// groups are all of them, what is of most use first.
+func (m *markdownWriter) groups() (all []markdownGroup) {
+	add := func(line string, parts ...markdownPart) {
+		all = append(all, markdownGroup{line, slices.DeleteFunc(parts, func(p markdownPart) bool { return p.text == "" })})
 	}
 	findings := m.rep.Findings()
+	if m.rep.Many() {
+		for _, res := range m.rep.Results {
+			add("", m.result(res)...)
+		}
+		var proofs []markdownPart
+		for _, f := range findings {
+			proofs = append(proofs, m.behind(f))
+		}
+		add("", proofs...)
+		add("", m.checked()...)
+		return all
+	}
+	add("", markdownPart{"findings", m.findings(findings)})
+	if len(m.Charts) > 0 {
+		add("", markdownPart{"chart", m.chart(m.Charts[0])})
+	}
+	var first, more []markdownPart
 	for i, f := range findings {
 		if i < shownWhole {
-			add("finding "+f.Code, m.finding(f))
+			first = append(first, m.behind(f))
+		} else {
+			more = append(more, m.behind(f))
 		}
 	}
-	add("charts", m.charts())
-	for i, f := range findings {
-		if i >= shownWhole {
-			add("finding "+f.Code, m.folded(m.mark(f.Severity)+m.text(f.Summary, proseWidth), m.proof(f)))
+	add("", first...)
+	add("More findings: "+counted(int64(len(more)), "finding"), more...)
+	if len(m.Charts) > 1 {
+		var charts []markdownPart
+		for _, c := range m.Charts[1:] {
+			charts = append(charts, markdownPart{"chart " + c.Title, m.chart(c)})
 		}
+		add("More charts: "+analysis.FormatCount(int64(len(charts))), charts...)
 	}
+	// Where the time of goroutines goes comes before what else was measured.
+	leading := func(res *analysis.Result) bool { return len(res.Leading) > 0 }
+	for _, group := range []struct {
+		line string
+		of   func(*analysis.Result) bool
+	}{{"Where goroutine time goes", leading}, {"What else was measured", func(res *analysis.Result) bool { return !leading(res) }}} {
+		var parts []markdownPart
+		for _, res := range m.rep.Results {
+			if group.of(res) {
+				parts = append(parts, m.result(res)...)
+			}
+		}
+		add(group.line, parts...)
+	}
+	add("What was looked for", m.checked()...)
+	add("", markdownPart{"metrics", m.metrics()})
+	return all
+}
+
+// findings are a line for each: how grave, what, where, what it costs.
+func (m *markdownWriter) findings(all []*analysis.Finding) string {
+	if len(all) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString("\n| level | what | where | cost |\n|---|---|---|---:|\n")
+	for _, f := range all[:min(len(all), markdownRows)] {
+		where, cost := "", ""
+		for _, e := range f.Evidence {
+			if e.From > m.rep.Trace.From || e.To < m.rep.Trace.To { // all of it is no place
+				where = strings.ReplaceAll(analysis.FormatMoment(e.From), " ", "&nbsp;")
+				break
+			}
+		}
+		for _, e := range f.Evidence {
+			if e.Func != "" {
+				where = strings.TrimSpace(where + " " + code(analysis.ShortPaths(e.Func)))
+				break
+			}
+		}
+		if f.Cost.Total > 0 {
+			cost = strings.ReplaceAll(analysis.FormatRatio(f.Cost.Share()), " ", "&nbsp;")
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", m.level(f.Severity), m.text(analysis.Headline(f.Summary), proseWidth), where, cost)
+	}
+	if more := len(all) - markdownRows; more > 0 {
+		fmt.Fprintf(&b, "\n… and %s more\n", counted(int64(more), "finding"))
+	}
+	return b.String()
+}
+
+// behind is a finding with its proof, folded.
+func (m *markdownWriter) behind(f *analysis.Finding) markdownPart {
+	return markdownPart{"finding " + f.Code, m.folded(m.level(f.Severity)+": "+m.text(analysis.Headline(f.Summary), proseWidth), m.text(f.Summary, proseWidth)+"\n\n"+m.proof(f))}
+}
+
+// checked is what was looked for and not found, and what the trace cannot tell.
+func (m *markdownWriter) checked() (parts []markdownPart) {
 	clear, unable := checks(m.rep)
 	if len(clear) > 0 {
 		var names []string
 		for _, res := range clear {
 			names = append(names, code(res.Name))
 		}
-		add("what was not found", m.folded(fmt.Sprintf("Looked for and not found: %d", len(clear)), strings.Join(names, ", ")+"\n"))
+		parts = append(parts, markdownPart{"what was not found", m.folded(fmt.Sprintf("Looked for and not found: %d", len(clear)), strings.Join(names, ", ")+"\n")})
 	}
 	if len(unable) > 0 {
 		var b strings.Builder
 		for _, u := range unable {
 			fmt.Fprintf(&b, "- %s: %s\n", m.text(strings.Join(u.Names, ", "), proseWidth), m.text(u.Reason, proseWidth))
 		}
-		add("what the trace cannot tell", m.folded("This trace cannot tell", b.String()))
+		parts = append(parts, markdownPart{"what the trace cannot tell", m.folded("This trace cannot tell", b.String())})
 	}
-	if !many {
-		add("metrics", m.metrics())
-		for _, res := range m.rep.Results {
-			m.result(res, add)
-		}
-	}
-	return all
+	return parts
 }
 
-// result adds what a measure says and its tables, folded; of a fleet, where they are
+// result is what a measure says and its tables, folded; of a fleet, where they are
 // what the report is about, each as a part.
-func (m *markdownWriter) result(res *analysis.Result, add func(name, text string)) {
+func (m *markdownWriter) result(res *analysis.Result) (parts []markdownPart) {
 	many := m.rep.Many()
 	if !many && (res.Check || res.Leads) {
-		return
+		return nil
 	}
 	var said strings.Builder
 	for _, l := range res.Summary {
 		fmt.Fprintf(&said, "%s\n\n", m.text(l, proseWidth))
 	}
 	if many && said.Len() > 0 {
-		add(res.Name, "\n"+said.String())
+		parts = append(parts, markdownPart{res.Name, "\n" + said.String()})
 	}
 	for _, t := range res.Tables {
 		switch {
 		case t.Detail && !m.Full || len(t.Rows) == 0:
 		case many && t.Detail:
-			add("table "+t.Name, m.folded(m.text(t.Title, proseWidth), m.table(t)))
+			parts = append(parts, markdownPart{"table " + t.Name, m.folded(m.text(t.Title, proseWidth), m.table(t))})
 		case many:
-			add("table "+t.Name, fmt.Sprintf("\n**%s**\n\n%s", m.text(t.Title, proseWidth), m.table(t)))
+			parts = append(parts, markdownPart{"table " + t.Name, fmt.Sprintf("\n**%s**\n\n%s", m.text(t.Title, proseWidth), m.table(t))})
 		default:
 			fmt.Fprintf(&said, "**%s**\n\n%s\n", m.text(t.Title, proseWidth), m.table(t))
 		}
 	}
 	if !many && said.Len() > 0 {
-		add("measure "+res.Name, m.folded(m.text(res.Name+": "+res.Title, proseWidth), said.String()))
+		parts = append(parts, markdownPart{"measure " + res.Name, m.folded(m.text(res.Name+": "+res.Title, proseWidth), said.String())})
 	}
+	return parts
 }
 
 func (m *markdownWriter) head() string {
@@ -202,14 +286,10 @@ func (m *markdownWriter) foot() string {
 	return b.String()
 }
 
-// mark stands before a finding: a sign that all themes show, and the word.
-func (m *markdownWriter) mark(s analysis.Severity) string {
-	sign := map[analysis.Severity]string{analysis.Error: "🔴 ", analysis.Warning: "🟠 ", analysis.Note: "🔵 "}[s]
-	return sign + m.text(string(s), cellWidth) + ": "
-}
-
-func (m *markdownWriter) finding(f *analysis.Finding) string {
-	return fmt.Sprintf("\n#### %s%s\n\n%s", m.mark(f.Severity), m.text(f.Summary, proseWidth), m.proof(f))
+// level is a sign that all themes show, and the word.
+func (m *markdownWriter) level(s analysis.Severity) string {
+	sign := map[analysis.Severity]string{analysis.Error: "🔴&nbsp;", analysis.Warning: "🟠&nbsp;", analysis.Note: "🔵&nbsp;"}[s]
+	return sign + m.text(string(s), cellWidth)
 }
 
 func (m *markdownWriter) dur(ns int64) string {
@@ -305,12 +385,15 @@ func (m *markdownWriter) folded(line, text string) string {
 	return fmt.Sprintf("\n<details><summary>%s</summary>\n\n%s\n</details>\n", line, text)
 }
 
-func (m *markdownWriter) charts() string {
-	var b strings.Builder
-	for _, c := range m.Charts {
-		fmt.Fprintf(&b, "\n![%s](%s)\n", m.text(c.Title, proseWidth), (&url.URL{Path: c.Path}).EscapedPath())
+// chart shows a picture, a dark one on a dark page.
+func (m *markdownWriter) chart(c Chart) string {
+	path := func(p string) string { return inMarkdown((&url.URL{Path: p}).EscapedPath()) }
+	dark := ""
+	if c.Dark != "" {
+		dark = fmt.Sprintf(`<source media="(prefers-color-scheme: dark)" srcset="%s">`, path(c.Dark))
 	}
-	return b.String()
+	title := strings.ReplaceAll(m.text(c.Title, proseWidth), `"`, "&#34;")
+	return fmt.Sprintf("\n<picture>%s<img alt=\"%s\" src=\"%s\"></picture>\n", dark, title, path(c.Path))
 }
 
 func (m *markdownWriter) metrics() string {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/passes"
+	"github.com/tracelens/tracelens/analysis/verdict"
 )
 
 // rendered is Markdown as a site shows it: the elements, and the text between them.
@@ -59,11 +60,11 @@ func TestMarkdownUntrusted(t *testing.T) {
 			},
 		}
 		var b bytes.Buffer
-		if err := Markdown(&b, rep, Options{Full: true, Charts: []Chart{{Title: evil, Path: "charts/a b).png"}}}); err != nil {
+		if err := Markdown(&b, rep, Options{Full: true, Charts: []Chart{{Title: evil, Path: "charts/a b).png", Dark: "charts/\"><img>.png"}}}); err != nil {
 			t.Fatal(err)
 		}
 		elements, shown := rendered(t, b.String())
-		for element, n := range map[string]int{"table": 2, "tr": 4, "th": 6, "td": 6, "img": 1, "details": 2, "h3": 1, "h4": 1, "a": 0, "script": 0, "strong": 5, "em": 0, "del": 0, "li": 0, "blockquote": 0, "pre": 1, "hr": 0, "h1": 0, "h2": 0} {
+		for element, n := range map[string]int{"table": 3, "tr": 6, "th": 10, "td": 10, "img": 1, "picture": 1, "source": 1, "details": 4, "h3": 1, "h4": 0, "a": 0, "script": 0, "strong": 5, "em": 0, "del": 0, "li": 0, "blockquote": 0, "pre": 1, "hr": 0, "h1": 0, "h2": 0} {
 			if elements[element] != n {
 				t.Errorf("%q: %d <%s>, want %d, in\n%s", evil, elements[element], element, n, b.String())
 			}
@@ -171,5 +172,44 @@ func TestMarkdownOnce(t *testing.T) {
 	}
 	if n := strings.Count(b.String(), "Open these moments"); n != 2 || strings.Contains(b.String(), marked) {
 		t.Errorf("%d blocks of commands, want 2, in\n%s", n, b.String())
+	}
+}
+
+// TestMarkdownScreen: what stands in the open fits on a screen, and what is folded comes in
+// the order of use.
+func TestMarkdownScreen(t *testing.T) {
+	for name, lines := range map[string]int{"http-healthy": 12, "mixed-go126": 22} {
+		in, err := os.Open("../../../../testdata/traces/" + name + ".trace")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer in.Close()
+		rep, err := analysis.Analyze(context.Background(), in, name, analysis.Options{}, passes.All())
+		if err != nil {
+			t.Fatal(err)
+		}
+		rep.Verdict = verdict.Of(rep)
+		var b bytes.Buffer
+		if err := Markdown(&b, rep, Options{Charts: []Chart{{"one", "a.png", "b.png"}, {"two", "c.png", "d.png"}}}); err != nil {
+			t.Fatal(err)
+		}
+		depth, open := 0, []string{}
+		for _, l := range strings.Split(b.String(), "\n") {
+			if depth += strings.Count(l, "<details>"); strings.TrimSpace(l) != "" && (depth == 0 || depth == 1 && strings.HasPrefix(l, "<details>")) {
+				open = append(open, l)
+			}
+			depth -= strings.Count(l, "</details>")
+		}
+		if len(open) > lines {
+			t.Errorf("%s: %d lines in the open, want at most %d:\n%s", name, len(open), lines, strings.Join(open, "\n"))
+		}
+		at := -1
+		for _, next := range []string{"a.png", "c.png", "Where goroutine time goes", "What else was measured", "Looked for and not found", "Metrics: "} {
+			if i := strings.Index(b.String(), next); i < at || i < 0 {
+				t.Errorf("%s: %q is at %d, after %d", name, next, i, at)
+			} else {
+				at = i
+			}
+		}
 	}
 }

@@ -35,6 +35,7 @@ type Options struct {
 type Chart struct {
 	Title string
 	Path  string // as the text refers to it, with slashes
+	Dark  string // likewise, for a dark page; "" for none
 }
 
 // A Format is one way to write a Report.

@@ -110,19 +110,7 @@ func (p *printer) step(began, took, from, length int64, hop int, what string) {
 		bar = strings.Repeat(" ", a) + strings.Repeat("█", b-a) + strings.Repeat(" ", pathBar-b)
 	}
 	first := fmt.Sprintf("  %10s %9s  %s  %s", "+"+analysis.FormatDuration(from-began, p.quantum), long, bar, strings.Repeat("  ", hop))
-	p.wrapped(first, "", shortPaths(what))
-}
-
-// shortPaths leaves the paths of packages out of a text with names of functions.
-func shortPaths(s string) string {
-	words := strings.Split(s, " ")
-	for i, w := range words {
-		if at := strings.LastIndexByte(w, '/'); at >= 0 && at+1 < len(w) {
-			open := w[:len(w)-len(strings.TrimLeft(w, "("))]
-			words[i] = open + w[at+1:]
-		}
-	}
-	return strings.Join(words, " ")
+	p.wrapped(first, "", analysis.ShortPaths(what))
 }
 
 // requestsData is what the page draws of requests. Times are ns since the start of the

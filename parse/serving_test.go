@@ -29,7 +29,7 @@ func TestHandlers(t *testing.T) {
 			file := "/src/app/x.go"
 			switch {
 			case isLib:
-				file = "/root/go/pkg/mod/lib@v1.0.0/x.go"
+				file = "/go/pkg/mod/lib@v1.0.0/x.go"
 			case IsStd(name):
 				file = "/usr/local/go/src/x.go"
 			}

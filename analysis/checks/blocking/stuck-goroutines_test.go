@@ -57,7 +57,7 @@ func casesStuckGoroutines(t *testing.T) {
 		{"deadlock", []parse.Event{checktest.Open(lock, 0, true)}, "stuck-goroutines/lock error"},
 		{"ten on a nil channel", slices.Repeat([]parse.Event{checktest.Open(w["blkNil"], 0, false)}, 10), "stuck-goroutines/forever error"},
 		{"nine on a nil channel", slices.Repeat([]parse.Event{checktest.Open(w["blkNil"], 0, false)}, 9), "stuck-goroutines/forever warning"},
-		{"lock for half a second", []parse.Event{checktest.Open(lock, 500e6, false)}, "stuck-goroutines/lock note"},
+		{"lock for half a second", []parse.Event{checktest.Open(lock, 500e6, false)}, "stuck-goroutines/lock warning"},
 		{"lock for less", []parse.Event{checktest.Open(lock, 501e6, false)}, ""},
 		{"nil channel", []parse.Event{checktest.Open(w["blkNil"], 0, false)}, "stuck-goroutines/forever warning"},
 		{"select{}", []parse.Event{checktest.Open(w["blkEmpty"], 0, false)}, "stuck-goroutines/forever note"},
@@ -74,7 +74,7 @@ func casesStuckGoroutines(t *testing.T) {
 			t.Errorf("trace of %d ns: %q, want %q", end, got, want)
 		}
 	}
-	for end, want := range map[int64]string{3200e6: "stuck-goroutines/lock note", 3210e6: ""} {
+	for end, want := range map[int64]string{3200e6: "stuck-goroutines/lock warning", 3210e6: ""} {
 		long := *tr
 		long.To, long.Last = parse.Time(end), parse.Time(end)
 		e := checktest.Open(lock, end-800e6, false)
@@ -130,7 +130,7 @@ func TestStuckHangs(t *testing.T) {
 	}{
 		{"nobody receives", senders(t, 4, 500*ms, 10*ms), "error/send"},
 		{"one sender", senders(t, 1, 500*ms, 10*ms), "warning/send"},
-		{"for less than half of the time", senders(t, 4, 1100*ms, 10*ms), "note/send"},
+		{"for less than half of the time", senders(t, 4, 1100*ms, 10*ms), "warning/send"},
 		{"for half a second", senders(t, 4, 1510*ms, 10*ms), "clear"},
 		{"healthy: a receiver that takes as long", senders(t, 4, 1000*ms, 400*ms), "clear"},
 		{"all that they wait for have ended", joins(t, 3, 0), "error/group"},

@@ -385,6 +385,7 @@ const (
 
 	RoleRequests Role = "requests" // columns id, requests, kind, began, took, ended: single requests
 	RolePaths    Role = "paths"    // columns id, from, to, length, goroutine, hop, state, what, while: the critical path of each, in order
+	RoleLogs     Role = "logs"     // columns id, at, goroutine, category, message: what the program wrote in each
 	RoleNumbers  Role = "numbers"  // columns of, what, value, share, at, length: the state of the program in a few numbers
 
 	RoleEvery Role = "every" // a row for each trace of many

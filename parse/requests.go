@@ -66,6 +66,9 @@ type Request struct {
 
 	// Parts are its critical path, the latest first. They sum to Until-Since.
 	Parts []RequestPart
+
+	Logs     []RequestLog // at most MaxRequestLogs
+	MoreLogs int
 }
 
 // openRequest is a request that goes on.
@@ -80,6 +83,7 @@ type openRequest struct {
 	name    StringID
 	since   Time
 	until   Time // of the answer, or of the latest call; 0 before
+	logs    requestLogs
 }
 
 // goRequests are the requests of a goroutine.
@@ -381,7 +385,7 @@ func (t *tracker) endCall(g *goroutine, r *goRequests, until Time) {
 
 // tellRequest sends a request of g.
 func (t *tracker) tellRequest(g *goroutine, r *goRequests, o *openRequest, until Time, how RequestEnd) {
-	t.reqs.req = Request{Kind: o.kind, End: how, Name: o.name, Since: o.since, Until: max(until, o.since), Partial: o.partial, Stack: g.site}
+	t.reqs.req = Request{Kind: o.kind, End: how, Name: o.name, Since: o.since, Until: max(until, o.since), Partial: o.partial, Stack: g.site, Logs: o.logs.first, MoreLogs: o.logs.more}
 	t.sendRequest(g, r)
 }
 
@@ -482,6 +486,11 @@ func (t *tracker) jobName(g *goroutine) StringID {
 	if g.Body != 0 && (isGoWrap(t.strings[g.Func]) || t.stacks[g.bodyStack].body.own > 1) {
 		return g.Body // of the main module, where the entry function is none of it
 	}
+	if g.Body == 0 && isGroupGo(t.strings[g.Func]) {
+		if fn := t.starter(g); fn != 0 {
+			return fn
+		}
+	}
 	return g.Func
 }
 
@@ -563,7 +572,7 @@ func (t *tracker) cutRequests() {
 func (t *tracker) taskRequest(o *openRange, k RequestKind, g *goroutine, how RequestEnd) {
 	t.reqs.req = Request{
 		Kind: k, End: how, Name: o.name, Group: t.group(o.name), ID: o.id, Parent: o.parent,
-		Since: o.since, Until: t.now, Partial: o.partial, Stack: o.stack,
+		Since: o.since, Until: t.now, Partial: o.partial, Stack: o.stack, Logs: o.logs.first, MoreLogs: o.logs.more,
 	}
 	var r *goRequests
 	if g != nil {

@@ -140,9 +140,10 @@ func httpPhase(root int, at func(int) string) phase {
 	return phaseNone // between two phases
 }
 
-// handlerOf finds the handler in a stack of a server: what the innermost ServeHTTP calls,
-// the program's own before a library's; of gRPC what the compiler of protocols made for
-// the method.
+// handlerOf finds the handler in a stack of a server: what the innermost ServeHTTP, or the
+// Next of gin or fiber, calls, the program's own before a library's, and where that is one
+// of a row of handlers, the innermost of them; of gRPC what the compiler of protocols made
+// for the method.
 func (s *Symbols) handlerOf(v *serving, frames []Frame) {
 	at := func(i int) string { return s.String(frames[i].Func) }
 	root := len(frames) - 1
@@ -155,7 +156,7 @@ func (s *Symbols) handlerOf(v *serving, frames []Frame) {
 		case strings.HasSuffix(fn, "_Handler") && strings.Contains(fn, "._") && v.kind != RequestHTTP:
 			v.name, v.deep = frames[i].Func, depthOf(root-i)
 			return
-		case strings.HasSuffix(fn, ".ServeHTTP"):
+		case strings.HasSuffix(fn, ".ServeHTTP"), strings.HasSuffix(fn, ".(*Context).Next"), strings.HasSuffix(fn, ".(*Ctx).Next"):
 			inside = i
 		case strings.HasPrefix(fn, "net/http.(*response).Flush"), strings.HasPrefix(fn, "net/http.(*http2responseWriter).Flush"),
 			strings.HasSuffix(fn, "http2.(*responseWriter).Flush"), strings.HasSuffix(fn, "http2.(*responseWriter).FlushError"):
@@ -171,7 +172,7 @@ func (s *Symbols) handlerOf(v *serving, frames []Frame) {
 	for i := inside; i >= 0; i-- {
 		fn := at(i)
 		if s.Own(frames[i]) {
-			pick = i
+			pick = s.innermostHandler(frames, i)
 			break
 		}
 		if pick < 0 && !IsStd(fn) {
@@ -194,4 +195,44 @@ func (s *Symbols) handlerOf(v *serving, frames []Frame) {
 	}
 }
 
+// innermostHandler is the last of a row of handlers of the program that begins at frame i: a
+// closure or a handler by its name that calls another. One that does its work in closures of
+// its own is the last.
+func (s *Symbols) innermostHandler(frames []Frame, i int) int {
+	last := i
+	for at := i; at > 0; at-- {
+		fn, next := s.String(frames[at].Func), s.String(frames[at-1].Func)
+		if !s.Own(frames[at-1]) || strings.HasPrefix(next, fn+".") || strings.EqualFold(next, fn) || !isHandler(fn) && !isClosure(fn) || !isHandler(next) && !isClosure(next) {
+			break
+		}
+		if isHandler(next) {
+			last = at - 1
+		}
+	}
+	return last
+}
+
+// isHandler reports whether a function is a handler by its name.
+func isHandler(fn string) bool {
+	name := strings.ToLower(fn[strings.LastIndexByte(fn, '.')+1:])
+	return strings.HasSuffix(name, "handler") || strings.HasSuffix(name, "handlerwrapper")
+}
+
 func depthOf(n int) uint8 { return uint8(min(n, 255)) }
+
+// isGroupGo reports whether a function is the goroutine that a group starts for a function
+// which it is given, as golang.org/x/sync/errgroup does: it says nothing of what is done.
+func isGroupGo(fn string) bool {
+	return isClosure(fn) && strings.HasSuffix(fn[:strings.LastIndex(fn, ".func")], "Go")
+}
+
+// starter is the function that had a group start g: the caller of the group's package.
+func (t *tracker) starter(g *goroutine) StringID {
+	group := pkgOf(t.strings[g.Func])
+	for _, f := range t.stacks[g.site].frames { // the innermost first
+		if fn := t.strings[f.Func]; pkgOf(fn) != group && !strings.HasPrefix(fn, "runtime.") {
+			return f.Func
+		}
+	}
+	return 0
+}

@@ -68,6 +68,7 @@ type openRange struct {
 	g          GoID
 	class      Class
 	fn         StringID
+	logs       requestLogs
 }
 
 // openTask is a task that has begun, and what its goroutine had done before.
@@ -315,6 +316,9 @@ func (t *tracker) event(ev *wire.Event) {
 	case wire.OpLog:
 		t.ev.Log = Log{ev.Values[0], StringID(ev.Name), t.group(StringID(ev.Name)), StringID(ev.Text)}
 		t.send(KindLog)
+		if t.reqs.on {
+			t.logRequests(t.at(ev.GSlot), StackID(ev.Stack))
+		}
 	case wire.OpSample:
 		t.send(KindSample)
 	}

@@ -136,3 +136,24 @@ func (c *comparison) comparable() {
 		c.notes = append(c.notes, fmt.Sprintf("The load differs: %s; %s.", strings.Join(other, ", "), how))
 	}
 }
+
+// uncompared says which metrics only one side has, where the sides are not alike.
+func (c *comparison) uncompared() {
+	alike := c.facts[0].text[0] == c.facts[0].text[1]
+	for _, s := range c.side {
+		alike = alike && !slices.ContainsFunc(s.Traces, func(t *Trace) bool { return !t.Sound() })
+	}
+	var names []string
+	for _, ch := range c.c.Metrics {
+		if ch.Judged == analysis.Unknown && ch.Reason != tooFew {
+			names = append(names, ch.Name)
+		}
+	}
+	if !alike && len(names) > 0 {
+		some := strings.Join(names[:min(len(names), 3)], ", ")
+		if n := len(names) - 3; n > 0 {
+			some += fmt.Sprintf(" and %d more", n)
+		}
+		c.notes = append(c.notes, fmt.Sprintf("Not compared, since one side does not have them: %s.", some))
+	}
+}

@@ -153,6 +153,7 @@ func Of(old, new Side, opt Options) *analysis.Report {
 	c.comparable()
 	c.seconds = c.perUnit()
 	c.metrics()
+	c.uncompared()
 	c.parts()
 	c.c.Requests = c.requests()
 	res := &analysis.Result{Name: "compare", Title: "what changed", Outcome: analysis.Clear}

@@ -26,6 +26,11 @@ func read(t *testing.T, data []byte, name string) *compare.Trace {
 	return compare.OfReport(rep)
 }
 
+// own is the path of a trace of the repository.
+func own(t *testing.T, name string) string {
+	return filepath.Join(corpus.Root(t), "testdata", "traces", name+".trace")
+}
+
 // side reads traces, all of a folder of testdata/compare.
 func side(t *testing.T, set string) (s compare.Side) {
 	t.Helper()
@@ -127,10 +132,10 @@ func TestTotal(t *testing.T) {
 }
 
 // TestItself: a trace is the same as itself, also with other goroutines' numbers and at
-// another time; one that is cut is not.
+// another time.
 func TestItself(t *testing.T) {
 	for _, name := range []string{"mixed-go126", "http-healthy", "gc-assist", "mixed-go122"} {
-		data, err := os.ReadFile(corpus.Trace(t, name))
+		data, err := os.ReadFile(own(t, name))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -154,34 +159,77 @@ func TestItself(t *testing.T) {
 				t.Errorf("%s against %s: %s", name, what, got)
 			}
 		}
+	}
+}
+
+// TestVersions: traces of other versions of Go are compared as far as both tell, and what
+// they do not is said.
+func TestVersions(t *testing.T) {
+	for _, old := range []string{"mixed-go121", "mixed-go122"} {
 		var s [2]compare.Side
-		s[0].Add(read(t, data, name))
-		s[1].Name = "the cut side"
-		s[1].Add(read(t, data[:len(data)-len(data)/3], name))
-		if got := compare.Of(s[0], s[1], compare.Options{}).Verdict.Text; !strings.Contains(got, "Every trace of the cut side is cut or contradicts itself") {
-			t.Errorf("%s against a part of it: %s", name, got)
+		for i, name := range []string{old, "mixed-go126"} {
+			data, err := os.ReadFile(own(t, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			s[i].Add(read(t, data, name))
+		}
+		rep := compare.Of(s[0], s[1], compare.Options{})
+		for _, want := range []string{"The versions of Go differ (go 1.2", " Not compared, since one side does not have them: "} {
+			if !strings.Contains(rep.Verdict.Text, want) {
+				t.Errorf("%s: %q is not said: %s", old, want, rep.Verdict.Text)
+			}
+		}
+		for _, ch := range rep.Comparison.Metrics {
+			if one := ch.N[0] == 0 || ch.N[1] == 0; one && ch.Judged != analysis.Unknown {
+				t.Errorf("%s: %s is %s, of %v traces", old, ch.Name, ch.Judged, ch.N)
+			}
 		}
 	}
 }
 
 // TestCutSides: a side of which every trace is cut is compared all the same, and said to be.
 func TestCutSides(t *testing.T) {
-	part := func(name string) (s compare.Side) {
-		data, err := os.ReadFile(corpus.Trace(t, name))
+	sideOf := func(name string, cut bool) (s compare.Side) {
+		data, err := os.ReadFile(own(t, name))
 		if err != nil {
 			t.Fatal(err)
 		}
+		if cut {
+			data = data[:len(data)-100]
+		}
 		s.Name = name
-		s.Add(read(t, data[:len(data)-len(data)/4], name))
+		s.Add(read(t, data, name))
 		return s
 	}
-	names := []string{"mixed-go126", "http-healthy", "pool-too-small", "lock-5ms"}
+	names := []string{"flight-recorder", "heartbeat", "idle"} // of several generations
 	for _, old := range names {
 		for _, now := range names {
-			if text := compare.Of(part(old), part(now), compare.Options{}).Verdict.Text; strings.Count(text, " is cut or contradicts itself: its numbers are those of a part.") != 2 {
-				t.Errorf("%s → %s: %s", old, now, text)
+			for cuts, sides := range [][2]compare.Side{{sideOf(old, true), sideOf(now, true)}, {sideOf(old, false), sideOf(now, true)}} {
+				text := compare.Of(sides[0], sides[1], compare.Options{}).Verdict.Text
+				if n := strings.Count(text, " is cut or contradicts itself: its numbers are those of a part."); n != 2-cuts {
+					t.Errorf("%s → %s: %d sides are said to be cut: %s", old, now, n, text)
+				}
+				if old != now && !strings.Contains(text, "Not compared, since one side does not have them: ") {
+					t.Errorf("%s → %s: what is not compared is not said: %s", old, now, text)
+				}
 			}
 		}
+	}
+}
+
+// TestCutDiffer: two sides that are cut may differ in a number whose distribution is of sound
+// traces only.
+func TestCutDiffer(t *testing.T) {
+	var s [2]compare.Side
+	for i := range s {
+		s[i].Add(&compare.Trace{
+			Summary: analysis.Summary{Name: "cut", Duration: 2e9, Fault: "cut"},
+			Metrics: map[string]analysis.Metric{"requests.duration.p50": {Value: analysis.Number([]float64{1e6, 1e8}[i]), Unit: analysis.NS, N: 100, Polarity: analysis.Lower}},
+		})
+	}
+	if text := compare.Of(s[0], s[1], compare.Options{}).Verdict.Text; !strings.Contains(text, "It seems to differ: requests.duration.p50 1 ms → 100 ms") {
+		t.Error(text)
 	}
 }
 

@@ -1,12 +1,11 @@
 package drill
 
 import (
-	"encoding/binary"
 	"fmt"
 	"regexp"
-	"strconv"
 
 	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/measures"
 	"github.com/tracelens/tracelens/parse"
 )
 
@@ -66,7 +65,7 @@ func runLogs(p *analysis.Pass) error {
 		key := [2]parse.StringID{l.Category, l.Message}
 		is, known := matches[key]
 		if !known {
-			category, message := tr.String(l.Category), message(tr, l.Log)
+			category, message := tr.String(l.Category), measures.LogText(tr, l.Category, l.Message)
 			is = f.pattern.MatchString(category) || f.pattern.MatchString(message)
 			matches[key] = is
 			names = append(names, category)
@@ -82,7 +81,7 @@ func runLogs(p *analysis.Pass) error {
 			if l.Task != 0 {
 				task = int64(l.Task)
 			}
-			t.Add(p.Rel(l.at), goCell(l.g), task, tr.String(l.Category), message(tr, l.Log))
+			t.Add(p.Rel(l.at), goCell(l.g), task, tr.String(l.Category), measures.LogText(tr, l.Category, l.Message))
 		}
 	}
 	left := ""
@@ -97,14 +96,4 @@ func runLogs(p *analysis.Pass) error {
 	t.More = t.N - int64(len(t.Rows))
 	p.Table(f.page.of(t))
 	return nil
-}
-
-// message is what a log says. dd-trace-go writes the ids of its spans as they are in
-// memory (ddtrace/tracer: startExecutionTracerTask).
-func message(tr *parse.Trace, l parse.Log) string {
-	s := tr.String(l.Message)
-	if len(s) == 8 && tr.String(l.Category) == "datadog.uint64_span_id" {
-		return strconv.FormatUint(binary.LittleEndian.Uint64([]byte(s)), 10)
-	}
-	return s
 }

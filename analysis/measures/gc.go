@@ -131,6 +131,9 @@ type GCCycle struct {
 	Peak             int64 // the largest live heap told in it
 }
 
+// Before is the live heap that was told last before the cycle began; ok is false for none.
+func (c *GCCycle) Before() (bytes int64, ok bool) { return c.live, c.liveKnown }
+
 func (c *GCCycle) merge(o *GCCycle) {
 	if o.begun {
 		c.begun, c.live, c.Goal, c.liveKnown, c.GoalKnown = true, o.live, o.Goal, o.liveKnown, o.GoalKnown

@@ -1,6 +1,7 @@
 package measures
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/tracelens/tracelens/analysis"
@@ -187,11 +188,33 @@ func (k *GoKind) lifeOf(n int) string {
 		if len(parts) == n || k.Share(s.NS) < .01 {
 			break
 		}
-		part := analysis.FormatRatio(k.Share(s.NS)) + " " + s.Label
-		if s.Parked != "" {
-			part += " (" + s.rest() + ")"
-		}
-		parts = append(parts, part)
+		parts = append(parts, k.partOf(s))
 	}
 	return strings.Join(parts, ", ")
+}
+
+// mostly is the largest part of the life of a kind, in words, and where that is no work
+// that was begun also the largest that is, of 1 % and more.
+func (k *GoKind) mostly() string {
+	if len(k.Stays) == 0 {
+		return ""
+	}
+	text := k.partOf(k.Stays[0])
+	if k.Stays[0].Parked == "" {
+		return text
+	}
+	i := slices.IndexFunc(k.Stays, func(s *Stay) bool { return s.Parked == "" })
+	if i < 0 || k.Share(k.Stays[i].NS) < .01 {
+		return text
+	}
+	return text + ", " + k.partOf(k.Stays[i])
+}
+
+// partOf is a part of the life of a kind in words.
+func (k *GoKind) partOf(s *Stay) string {
+	part := analysis.FormatRatio(k.Share(s.NS)) + " " + s.Label
+	if s.Parked != "" {
+		part += " (" + s.rest() + ")"
+	}
+	return part
 }

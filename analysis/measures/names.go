@@ -1,7 +1,9 @@
 package measures
 
 import (
+	"encoding/binary"
 	"maps"
+	"strconv"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/internal/tally"
@@ -207,4 +209,14 @@ func sayJoined(p *analysis.Pass, f *TasksFold) {
 // IsOf reports whether a name is counted in the row with a label.
 func IsOf(p *analysis.Pass, name parse.StringID, label string) bool {
 	return label == UserText(p, name) || label == UserText(p, p.Trace.Group(name))
+}
+
+// LogText is what a message of runtime/trace.Log says. dd-trace-go writes the ids of its
+// spans as they are in memory (ddtrace/tracer: startExecutionTracerTask).
+func LogText(tr *parse.Trace, category, message parse.StringID) string {
+	s := tr.String(message)
+	if len(s) == 8 && tr.String(category) == "datadog.uint64_span_id" {
+		return strconv.FormatUint(binary.LittleEndian.Uint64([]byte(s)), 10)
+	}
+	return s
 }

@@ -120,6 +120,8 @@ type RequestPath struct {
 	// several short ones.
 	Parts []parse.RequestPart
 	sums  []partSum // instead, where the order is not kept
+	logs  []parse.RequestLog
+	more  int // of logs, that are not kept
 }
 
 // partKey is what parts of paths have in common.
@@ -320,7 +322,11 @@ func hashOf(a, b uint64) uint64 {
 }
 
 func requestPath(q *parse.Request, parts []parse.RequestPart, sums []partSum) *RequestPath {
-	return &RequestPath{q.Kind, q.End, q.Name, q.Since, q.Until, q.Partial, q.ID, q.G, q.Seq, parts, sums}
+	path := &RequestPath{Kind: q.Kind, End: q.End, Name: q.Name, Since: q.Since, Until: q.Until, Before: q.Partial, Task: q.ID, G: q.G, Seq: q.Seq, Parts: parts, sums: sums}
+	if parts != nil {
+		path.logs, path.more = slices.Clone(q.Logs), q.MoreLogs
+	}
+	return path
 }
 
 // inOrder are at most so many parts of a path in the order of time.

@@ -63,9 +63,12 @@ func runRequests(p *analysis.Pass) error {
 	}
 	p.Table(differenceTable(ts))
 	p.Table(boundsTable(ts))
-	slowest, paths := slowestTables(p, ts, f)
+	slowest, paths, logs := slowestTables(p, ts, f)
 	p.Table(slowest)
 	p.Table(paths)
+	if len(logs.Rows) > 0 {
+		p.Table(logs)
+	}
 	p.Table(inFlightTable(p, f))
 	requestFigures(p, ts)
 	return nil
@@ -326,8 +329,9 @@ func (t *RequestType) QuantileName() string {
 	return "max"
 }
 
-// slowestTables are the slowest requests, and their paths part by part.
-func slowestTables(p *analysis.Pass, ts *RequestTypes, f *RequestsFold) (t, paths *analysis.Table) {
+// slowestTables are the slowest requests, their paths part by part, and what the program
+// logged in them.
+func slowestTables(p *analysis.Pass, ts *RequestTypes, f *RequestsFold) (t, paths, logs *analysis.Table) {
 	t = &analysis.Table{
 		Name: "requests.slowest", Role: analysis.RoleRequests, Title: "the slowest requests of each type that began and were done in the trace", Detail: true,
 		Columns: []analysis.Column{
@@ -342,7 +346,15 @@ func slowestTables(p *analysis.Pass, ts *RequestTypes, f *RequestsFold) (t, path
 			{Name: "state", Unit: analysis.Text}, {Name: "what", Unit: analysis.Text}, {Name: "while", Unit: analysis.Text},
 		},
 	}
+	logs = &analysis.Table{
+		Name: "requests.logs", Role: analysis.RoleLogs, Title: fmt.Sprintf("what the program wrote in these requests with runtime/trace.Log, the first %d messages of each", parse.MaxRequestLogs), Detail: true,
+		Columns: []analysis.Column{{Name: "id", Unit: analysis.Text}, {Name: "at", Unit: analysis.Moment}, {Name: "goroutine", Unit: analysis.G}, {Name: "category", Unit: analysis.Text}, {Name: "message", Unit: analysis.Text}},
+	}
 	add := func(kind, name string, s *RequestPath) {
+		for _, m := range s.logs {
+			logs.Add(s.ID(), p.Rel(m.At), goroutineCell(m.G), p.Trace.String(m.Category), LogText(p.Trace, m.Category, m.Message))
+		}
+		logs.N += int64(len(s.logs) + s.more)
 		var most any
 		if text := ts.Mostly(s); text != "" {
 			most = text
@@ -388,7 +400,8 @@ func slowestTables(p *analysis.Pass, ts *RequestTypes, f *RequestsFold) (t, path
 		add(s.Kind.String(), name, s)
 	}
 	paths.N = int64(len(paths.Rows))
-	return t, paths
+	logs.More = logs.N - int64(len(logs.Rows))
+	return t, paths, logs
 }
 
 func goroutineCell(g parse.GoID) any {

@@ -18,8 +18,9 @@ const (
 	tooShort = 100e6 // ns: ten time slices (proc.go:forcePreemptNS)
 	longest  = 260   // characters of what a sentence takes over from a finding
 	worth    = .02   // of wall: the floor of a warning
+	busyCPU  = .5    // of P time: from here on it matters what running is
 	half     = .5    // of wall: so much lets a note lead where there is no warning
-	felt     = .25   // of the lives of those who wait: with less, and no finding, it is how such programs work
+	felt     = .5    // of the lives of those who wait: with less, and no finding, it is how such programs work
 )
 
 // Of makes the verdict of a report over one trace, nil for a report over many. It is to
@@ -249,7 +250,7 @@ func leading(rep *analysis.Report, room int, limits []analysis.VerdictPart) (tex
 			case l.Kind != analysis.VerdictLimit:
 				spent = append(spent, l.Text)
 			case l.Lives < felt:
-			case limited && (l.Outside || l.Lives < .5): // less than what is said already
+			case limited && l.Outside: // less than what is said already
 			case l.Root != "" && slices.Contains(roots, l.Root): // waits in a row for one thing
 			case l.Outside:
 				outside = append(outside, l.Text)
@@ -270,6 +271,11 @@ func leading(rep *analysis.Report, room int, limits []analysis.VerdictPart) (tex
 	return texts, time
 }
 
+// unsampled reports whether the trace has no CPU samples, as its measure says.
+func unsampled(rep *analysis.Report) bool {
+	return slices.ContainsFunc(rep.Results, func(r *analysis.Result) bool { return r.Name == "samples" && r.Outcome == analysis.NotApplicable })
+}
+
 // ruledOut says which of CPU, scheduler and GC the numbers clear; where user code fills
 // the Ps, that this is the limit, if the host does not take CPUs away.
 func ruledOut(rep *analysis.Report, host bool) string {
@@ -283,13 +289,18 @@ func ruledOut(rep *analysis.Report, host bool) string {
 	}
 	full := ""
 	switch {
+	case user >= busyCPU && user < .9 && !host && unsampled(rep):
+		full = fmt.Sprintf("User code ran %s of P time. ", analysis.FormatRatio(user))
 	case user >= .9 && host:
 		full = fmt.Sprintf("User code held %s of P time; for how much of it it was on a CPU the trace does not tell. ", analysis.FormatRatio(user))
 	case user >= .9:
 		full = fmt.Sprintf("The CPU is the limit: user code ran %s of P time. ", analysis.FormatRatio(user))
 	}
+	if user >= busyCPU && !host && unsampled(rep) {
+		full += "That is time on Ps: page faults, swapped memory and waits for a CPU are in it, which only a CPU profile beside the trace tells apart. "
+	}
 	var out []string
-	if user < .5 {
+	if user < busyCPU {
 		out = append(out, fmt.Sprintf("CPU (user code has %s of P time)", analysis.FormatRatio(user)))
 	}
 	if waited, ok := value("sched.latency.user.total"); ok && waited < .1*float64(rep.Trace.Duration) {

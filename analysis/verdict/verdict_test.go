@@ -199,3 +199,34 @@ func TestLongNames(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestRunning: what running means is said once, where user code has half of P time and no
+// CPU samples tell more; not beside a finding that the host takes CPUs away, which says it.
+func TestRunning(t *testing.T) {
+	samples := &analysis.Result{Name: "samples", Outcome: analysis.NotApplicable}
+	host := &analysis.Result{Name: "host", About: analysis.Host, Findings: []analysis.Finding{finding("host", analysis.Warning, 1e9, analysis.PTime)}}
+	for _, c := range []struct {
+		user    float64
+		results []*analysis.Result
+		want    []string
+		not     string
+	}{
+		{.95, []*analysis.Result{samples}, []string{"The CPU is the limit", "page faults"}, "User code held"},
+		{.6, []*analysis.Result{samples}, []string{"User code ran 60 % of P time. That is time on Ps", "page faults"}, "is the limit"},
+		{.4, []*analysis.Result{samples}, []string{"Not the limit: CPU"}, "page faults"},
+		{.95, []*analysis.Result{{Name: "samples", Outcome: analysis.Found}}, []string{"The CPU is the limit"}, "page faults"},
+		{.95, []*analysis.Result{samples, host}, []string{"on a CPU the trace does not tell"}, "The CPU is the limit"},
+	} {
+		rep := report(c.results...)
+		rep.Metrics["procs.share.user"] = analysis.Metric{Value: analysis.Number(c.user)}
+		text := verdict.Of(rep).Text
+		for _, want := range c.want {
+			if strings.Count(text, want) != 1 {
+				t.Errorf("%v: %s, want %q once", c.user, text, want)
+			}
+		}
+		if strings.Contains(text, c.not) {
+			t.Errorf("%v: %s, not %q", c.user, text, c.not)
+		}
+	}
+}

@@ -71,7 +71,7 @@ var deadlinesExpired = &analysis.Analyzer{
 			Severity: g.Severity, Confidence: analysis.Inferred, Summary: text,
 			Cost:     evidence.GoTime(p, waited),
 			Evidence: shown,
-			Advice:   "Find what makes it late (what these waits are for, latency-tail, lock-convoy, netpoll-delay), do less of it at once, or allow it the time it takes: work that is given up was for nothing. goroutines.created, which counts one for each, should fall.",
+			Advice:   "Find what makes it late (what these waits are for; whether goroutines wait for a P, a lock or the network), do less of it at once, or allow it the time it takes: work that is given up was for nothing. goroutines.created, which counts one for each, should fall.",
 			Caveat:   "It is told from the goroutines that the context package starts for a timer. Deadlines of connections (SetReadDeadline) do not show in a trace, nor do those that expired with nobody waiting.",
 		})
 		return nil

@@ -41,7 +41,7 @@ var StuckGoroutines = &analysis.Analyzer{
 		},
 		{
 			Name: "stuck-goroutines.lock", Doc: "time that the oldest wait for a lock, for a receiver or for goroutines that have ended has lasted at the end of the trace", Unit: analysis.NS,
-			Levels: analysis.Levels{Note: 500e6, Warning: 1e9, Error: 1e9}, Source: "a lock that is held for a second is held over I/O, or for ever",
+			Levels: analysis.Levels{Note: 500e6, Warning: 500e6, Error: 1e9}, Source: "half a second is a request that a person waits for; a lock that is held for a second is held over I/O, or for ever",
 		},
 		{
 			Name: "stuck-goroutines.share", Doc: "time that this oldest wait has lasted, as a share of the trace", Unit: analysis.Ratio,

@@ -57,7 +57,7 @@ func casesStuckGoroutines(t *testing.T) {
 		{"deadlock", []parse.Event{checktest.Open(lock, 0, true)}, "stuck-goroutines/lock error"},
 		{"ten on a nil channel", slices.Repeat([]parse.Event{checktest.Open(w["blkNil"], 0, false)}, 10), "stuck-goroutines/forever error"},
 		{"nine on a nil channel", slices.Repeat([]parse.Event{checktest.Open(w["blkNil"], 0, false)}, 9), "stuck-goroutines/forever warning"},
-		{"lock for half a second", []parse.Event{checktest.Open(lock, 500e6, false)}, "stuck-goroutines/lock note"},
+		{"lock for half a second", []parse.Event{checktest.Open(lock, 500e6, false)}, "stuck-goroutines/lock warning"},
 		{"lock for less", []parse.Event{checktest.Open(lock, 501e6, false)}, ""},
 		{"nil channel", []parse.Event{checktest.Open(w["blkNil"], 0, false)}, "stuck-goroutines/forever warning"},
 		{"select{}", []parse.Event{checktest.Open(w["blkEmpty"], 0, false)}, "stuck-goroutines/forever note"},
@@ -74,7 +74,7 @@ func casesStuckGoroutines(t *testing.T) {
 			t.Errorf("trace of %d ns: %q, want %q", end, got, want)
 		}
 	}
-	for end, want := range map[int64]string{3200e6: "stuck-goroutines/lock note", 3210e6: ""} {
+	for end, want := range map[int64]string{3200e6: "stuck-goroutines/lock warning", 3210e6: ""} {
 		long := *tr
 		long.To, long.Last = parse.Time(end), parse.Time(end)
 		e := checktest.Open(lock, end-800e6, false)
@@ -130,7 +130,7 @@ func TestStuckHangs(t *testing.T) {
 	}{
 		{"nobody receives", senders(t, 4, 500*ms, 10*ms), "error/send"},
 		{"one sender", senders(t, 1, 500*ms, 10*ms), "warning/send"},
-		{"for less than half of the time", senders(t, 4, 1100*ms, 10*ms), "note/send"},
+		{"for less than half of the time", senders(t, 4, 1100*ms, 10*ms), "warning/send"},
 		{"for half a second", senders(t, 4, 1510*ms, 10*ms), "clear"},
 		{"healthy: a receiver that takes as long", senders(t, 4, 1000*ms, 400*ms), "clear"},
 		{"all that they wait for have ended", joins(t, 3, 0), "error/group"},
@@ -153,9 +153,13 @@ func TestStuckHangs(t *testing.T) {
 	})
 	// One that received from them is blocked elsewhere; one that works is slow, no hang.
 	for _, c := range []struct {
-		blocks bool
-		want   string
-	}{{true, "error/send"}, {false, "clear"}} {
+		at   []string
+		want string
+	}{
+		{[]string{"internal/poll.(*FD).Write", "net.(*conn).Write", "main.writeLoop:5"}, "warning/send"},
+		{[]string{"runtime.chanrecv1", "main.ack:5", "main.writeLoop:5"}, "error/send"},
+		{nil, "clear"},
+	} {
 		tr := checktest.Tell(t, 2000*ms, func(s *checktest.Story) {
 			s.Go("main.main") // runs to the end
 			writes := s.Go("main.writeLoop")
@@ -164,14 +168,14 @@ func TestStuckHangs(t *testing.T) {
 				g.Wait((1+2*i)*ms, (2+2*i)*ms, writes, "main.writeLoop:3", "runtime.chansend1", "main.publish:9")
 				g.Block(100*ms+i, "runtime.chansend1", "main.publish:9")
 			}
-			if c.blocks {
-				writes.Block(90*ms, "internal/poll.(*FD).Write", "net.(*conn).Write", "main.writeLoop:5")
+			if c.at != nil {
+				writes.Block(90*ms, c.at...)
 			}
 		})
 		r := checktest.Report(t, StuckGoroutines, tr).Results[0]
 		if got := checktest.Verdict(t, r); got != c.want {
-			t.Errorf("a receiver that is blocked: %t: %s, want %s", c.blocks, got, c.want)
-		} else if c.blocks && !strings.Contains(r.Findings[0].Summary, "blocked: main.writeLoop at main.writeLoop:5 → net.(*conn).Write") {
+			t.Errorf("a receiver that is blocked at %q: %s, want %s", c.at, got, c.want)
+		} else if c.at != nil && !strings.Contains(r.Findings[0].Summary, "who receives is blocked: main.writeLoop at main.") {
 			t.Error(r.Findings[0].Summary)
 		}
 	}

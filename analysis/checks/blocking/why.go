@@ -56,7 +56,7 @@ func (r *reason) advice(otherwise string) string {
 		}
 		return fmt.Sprintf("What is waited for is outside, at %s: allow more of it at once, or make that answer faster; locks and CPUs are not in the way. hold.waiting should fall.", where)
 	case measures.RootSleep, measures.RootTimer:
-		if steps := r.chain.Steps; lock && len(steps) > 1 {
+		if steps := r.chain.Steps; lock && !steps[len(steps)-1].Place.Place.Prim.Lock() {
 			return fmt.Sprintf("Do not wait for another goroutine (%s) under the lock: copy what it needs, unlock, then wait; and shorten its pause at %s. hold.waiting should fall.", steps[len(steps)-1].Place.Label, where)
 		}
 		if lock {

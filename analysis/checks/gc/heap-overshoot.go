@@ -25,7 +25,7 @@ var heapOvershoot = &analysis.Analyzer{
 	},
 	Run: func(p *analysis.Pass) error {
 		c := measures.GCOf(p)
-		var checked, over int64
+		var checked, over, atOnce int64
 		type row struct {
 			e    analysis.Evidence
 			by   int64
@@ -48,6 +48,9 @@ var heapOvershoot = &analysis.Analyzer{
 			most, mostBytes = max(most, say.Ratio(by, d.Goal)), max(mostBytes, by)
 			if p.Met("share", say.Ratio(by, d.Goal)) && p.Met("bytes", float64(by)) {
 				over++
+				if before, ok := d.Before(); ok && p.Met("share", say.Ratio(before-d.Goal, d.Goal)) {
+					atOnce++
+				}
 				sum += say.Ratio(by, d.Goal)
 				rows = append(rows, row{analysis.Evidence{From: p.Rel(d.Since), To: p.Rel(it.Item.Until),
 					Note: fmt.Sprintf("%s in use, goal %s", analysis.FormatBytes(d.Peak), analysis.FormatBytes(d.Goal))}, by, say.Ratio(by, d.Goal)})
@@ -70,6 +73,10 @@ var heapOvershoot = &analysis.Analyzer{
 			Confidence: analysis.Measured,
 			Advice:     "Marking is too slow for the pace of allocation: look for what cannot be marked in parallel (long lists), for bursts of allocation, for Ps that C code or other processes hold. Leave that much more memory below the limit of the container. heap.live.max should come near heap.goal.max.",
 			Caveat:     "heapLive counts whole spans. Only the longest cycles are kept, where a trace has more than 64. It costs memory, no time: the finding has no cost.",
+		}
+		if evidence.Causes(atOnce, over) {
+			finding.Summary += fmt.Sprintf("; in %s it was above already when the cycle began: single allocations are larger than the room that was left", analysis.FormatCount(atOnce))
+			finding.Advice = "Make what is large once and use it again, or in pieces: a large allocation passes the goal at once, however fast marking is. Leave that much more memory below the limit of the container. heap.live.max should come near heap.goal.max."
 		}
 		for _, r := range rows[:min(evidence.EvidenceRows, len(rows))] {
 			finding.Evidence = append(finding.Evidence, r.e)

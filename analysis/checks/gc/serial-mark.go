@@ -74,6 +74,7 @@ var serialMark = &analysis.Analyzer{
 		}
 		if at, run := longestRun(p); p.Met("run", float64(run)) && 2*run >= c.Mark()/cycles {
 			finding.Code = "serial-mark/held"
+			finding.Explains = append(finding.Explains, "oversubscribed-host/stalled", "limits/serial", "slice-overrun") // that run is alone meanwhile
 			finding.Summary = fmt.Sprintf("The GC waits to scan a stack: concurrent mark took %s of the time, %s a cycle, with %.2f Ps at it on average, while a run of %s without a stop held it up (%s)",
 				say.Percent(marking), p.Dur(c.Mark()/cycles), parallel, p.Dur(run), at)
 			finding.Advice = "Look for a loop there that cannot be preempted: it makes no calls, or GODEBUG asyncpreemptoff=1 is set. Let it call something now and then (runtime.Gosched), or split it. gc.mark.wall should fall."

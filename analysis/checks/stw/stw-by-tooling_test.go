@@ -1,6 +1,7 @@
 package stw
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis/internal/checktest"
@@ -30,4 +31,16 @@ func casesSTWByTooling(t *testing.T) {
 		{Name: "the GC's", Want: "clear", Events: [][]parse.Event{checktest.Stops(30, true, checktest.USNS, checktest.MSNS, 0, parse.ProcUser)}},
 		{Name: "none", Want: "clear"},
 	})
+}
+
+// TestInsteadOf: what to do follows the kind of stop (runtime2.go: stwReasonStrings).
+func TestInsteadOf(t *testing.T) {
+	for kind, want := range map[string]string{
+		"read mem stats": "runtime/metrics", "all goroutines stack trace": "Dump the stacks", "goroutine profile": "goroutine profiles less", "GOMAXPROCS": "Set GOMAXPROCS once",
+		"write heap dump": "heap dumps", "AllThreadsSyscall": "less often",
+	} {
+		if got := insteadOf(kind); !strings.Contains(got, want) || kind != "read mem stats" && strings.Contains(got, "ReadMemStats") {
+			t.Errorf("%s: %s", kind, got)
+		}
+	}
 }

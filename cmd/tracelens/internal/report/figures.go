@@ -74,7 +74,9 @@ func MainFigures(r *analysis.Report) []View {
 func PlotOptions(r *analysis.Report) plots.Options {
 	t := r.Trace
 	footer := filepath.Base(t.Name)
-	if r.Comparison == nil {
+	if c := r.Comparison; c != nil && c.Basis != analysis.Chosen {
+		footer = filepath.Base(c.Old.Name) + " → " + filepath.Base(c.New.Name)
+	} else if c == nil {
 		footer += fmt.Sprintf(", %s, %s", formatName(&t), analysis.FormatDuration(t.Duration, t.Quantum))
 	}
 	if t.Window {

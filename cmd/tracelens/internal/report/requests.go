@@ -16,12 +16,15 @@ func Requests(w io.Writer, rep *analysis.Report, opt Options) error {
 	p := newPrinter(opt, rep.Trace.Quantum)
 	p.header(rep)
 	for _, res := range rep.Results {
-		p.result(res, &rep.Trace)
+		if len(res.Summary) > 0 { // else one request is all that was asked for
+			p.result(res, &rep.Trace)
+		}
 	}
 	if t := tableOf(rep, analysis.RoleRequests); t != nil {
-		paths := tableOf(rep, analysis.RolePaths)
+		paths, logs := tableOf(rep, analysis.RolePaths), tableOf(rep, analysis.RoleLogs)
 		for i := range t.Rows {
 			p.request(t, i, paths)
+			p.logs(t, i, logs)
 		}
 		p.line("")
 		p.wrapped("", faint, "A part that is indented is what another goroutine did for which the request waited. Parts of less than half a percent are put together.")
@@ -36,7 +39,7 @@ func KeepRequest(rep *analysis.Report, id string) {
 	for _, res := range rep.Results {
 		res.Summary, res.Figures = nil, nil
 		res.Tables = slices.DeleteFunc(res.Tables, func(t *analysis.Table) bool {
-			return t.Role != analysis.RoleRequests && t.Role != analysis.RolePaths
+			return !slices.Contains([]analysis.Role{analysis.RoleRequests, analysis.RolePaths, analysis.RoleLogs}, t.Role)
 		})
 		for _, t := range res.Tables {
 			t.Rows = slices.DeleteFunc(t.Rows, func(row []any) bool { return row[0] != id })
@@ -98,6 +101,25 @@ func (p *printer) request(t *analysis.Table, row int, paths *analysis.Table) {
 		p.step(began, took, from, length, min(int(hop), 6), what)
 	}
 	flush()
+}
+
+// logs writes what the program logged in a request of a table.
+func (p *printer) logs(t *analysis.Table, row int, logs *analysis.Table) {
+	if logs == nil {
+		return
+	}
+	began, _ := integer(t.Cell(row, "began"))
+	for i := range logs.Rows {
+		if logs.Cell(i, "id") != t.Cell(row, "id") {
+			continue
+		}
+		at, _ := integer(logs.Cell(i, "at"))
+		text, _ := logs.Cell(i, "message").(string)
+		if category, _ := logs.Cell(i, "category").(string); category != "" {
+			text = category + ": " + text
+		}
+		p.wrapped(fmt.Sprintf("  %10s  log  ", "+"+analysis.FormatDuration(at-began, p.quantum)), "", Clean(text))
+	}
 }
 
 // step writes a part of a path: when, how long, where in the request, what.

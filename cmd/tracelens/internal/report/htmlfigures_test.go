@@ -57,7 +57,7 @@ func TestHTMLFigures(t *testing.T) {
 		all := Figures(rep)
 		for _, v := range all {
 			picture := pictures[anchor(v.Figure.Name)]
-			if n := strings.Count(picture, "<svg"); n < 1 || n > 2 || strings.Count(picture, "</svg>") != n || len(picture) < 1000 {
+			if n := strings.Count(picture, "<svg"); n < 1 || n > 2 || strings.Count(picture, "</svg>") != n || len(picture) < 300 {
 				t.Errorf("%s: %s has %d pictures, %d bytes", name, v.Figure.Name, n, len(picture))
 			}
 		}

@@ -3,10 +3,17 @@
 package parse_test
 
 import (
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/passes"
 	"github.com/tracelens/tracelens/internal/bench"
 )
 
@@ -43,4 +50,44 @@ func BenchmarkJobs(b *testing.B) {
 			b.ReportMetric(2/faster-1, "serial")
 		})
 	}
+}
+
+// BenchmarkSmall compares, in alternation, what an audit makes of traces of up to 32 KB
+// with a bare drain of them by the reference reader: x-drain-CPU is its CPU time beside
+// that.
+func BenchmarkSmall(b *testing.B) {
+	paths, err := filepath.Glob(testdata + "/*.trace")
+	if err != nil {
+		b.Fatal(err)
+	}
+	var traces [][]byte
+	for _, path := range paths {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if header := []byte("go 1.2"); len(data) <= 32<<10 && bytes.HasPrefix(data, header) && data[len(header)] >= '2' {
+			traces = append(traces, data)
+		}
+	}
+	all := passes.All()
+	var drain, audit time.Duration
+	for b.Loop() {
+		began := cpu(b)
+		for _, data := range traces {
+			if _, err := steps[0].run(data); err != io.EOF {
+				b.Fatal(err)
+			}
+		}
+		drained := cpu(b)
+		for _, data := range traces {
+			if _, err := analysis.Analyze(context.Background(), bytes.NewReader(data), "", analysis.Options{Jobs: 1, Brief: true}, all); err != nil {
+				b.Fatal(err)
+			}
+		}
+		drain += drained - began
+		audit += cpu(b) - drained
+	}
+	b.ReportMetric(float64(len(traces)), "traces")
+	b.ReportMetric(float64(audit)/float64(drain), "x-drain-CPU")
 }

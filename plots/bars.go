@@ -118,6 +118,12 @@ func (d *barData) sort() {
 	}
 }
 
+// thick keeps the bar of a row from being more than that where there are few.
+func thick(low, high vg.Length) (vg.Length, vg.Length) {
+	mid, half := (low+high)/2, min((high-low)/2, 16*px)
+	return mid - half, mid + half
+}
+
 // says is part k of category i in words.
 func (d *barData) says(k, i int) string {
 	return fmt.Sprintf("%s, %s: %s", d.names[i], d.parts[k], number(d.values[k][i], 0, d.unit))
@@ -178,7 +184,8 @@ func (c *chart) lyingBars(d *barData, top float64) {
 	}
 	c.add(func(dc draw.Canvas, x, y func(float64) vg.Length) {
 		for i := range d.names {
-			ground, low, high := 0.0, y(float64(n-1-i)+.12), y(float64(n-i)-.12)
+			low, high := thick(y(float64(n-1-i)+.12), y(float64(n-i)-.12))
+			ground := 0.0
 			for k := range d.parts {
 				if v := d.values[k][i]; v > 0 {
 					c.part(d.says(k, i), func() { fill(dc, d.colors[k], x(ground), low, x(ground+v), high) })

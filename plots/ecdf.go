@@ -31,6 +31,17 @@ func ecdf(c *chart) error {
 	if most == 0 {
 		return noData("nothing of this happened in the time analysed")
 	}
+	if n := c.table.N; n > 0 && n < fewValues {
+		var values []string
+		for _, r := range rows[names[0]] {
+			if v, ok := c.num(r, x); ok {
+				values = append(values, number(v, 0, c.unit(x)))
+			}
+		}
+		if err := few(values); err != nil {
+			return err
+		}
+	}
 	lo, hi := least/1.5, most*1.5
 	var curves []curve
 	colors := c.theme.colors(names)

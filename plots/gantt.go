@@ -52,7 +52,7 @@ func gantt(c *chart) error {
 	}
 	c.add(func(dc draw.Canvas, x, y func(float64) vg.Length) {
 		for i, name := range names {
-			low, high := y(float64(len(names)-1-i)+.15), y(float64(len(names)-i)-.15)
+			low, high := thick(y(float64(len(names)-1-i)+.15), y(float64(len(names)-i)-.15))
 			free := dc.Min.X
 			for _, r := range rows[name] {
 				a, ok1 := c.num(r, from)
@@ -100,6 +100,15 @@ func (c *chart) nameBar(dc draw.Canvas, name string, col color.Color, x0, x1, y,
 	return max(free, x1)
 }
 
+// rowHeight is how many px each of n rows has: what suits, or its part of a height that is
+// given, without about what stands above and below the rows.
+func (c *chart) rowHeight(n int, suits float64) float64 {
+	if c.opt.Height == 0 {
+		return suits
+	}
+	return max(float64(c.opt.Height-150)/float64(n), 1)
+}
+
 // closeUp sets the axes to a few rows over a short time, counted from its start.
 func (c *chart) closeUp(lo, hi float64, names []string) error {
 	if !(hi >= lo) || len(names) == 0 {
@@ -110,7 +119,7 @@ func (c *chart) closeUp(lo, hi float64, names []string) error {
 	}
 	p := c.plot
 	p.X.Min, p.X.Max = lo-(hi-lo)*.01, hi+(hi-lo)*.01
-	ticks := linearTicks(analysis.NS, 8)
+	ticks := linearTicks(analysis.NS, max(min(int(c.dataWidth()/95), 8), 3))
 	p.X.Tick.Marker = plot.TickerFunc(func(a, b float64) []plot.Tick {
 		t := ticks.Ticks(0, b-lo)
 		for i := range t {
@@ -124,7 +133,7 @@ func (c *chart) closeUp(lo, hi float64, names []string) error {
 		return t
 	})
 	n := len(names)
-	each := min(max(600/float64(n), 8), 26)
+	each := c.rowHeight(n, min(max(600/float64(n), 8), 26))
 	c.height = vg.Length(each*float64(n)) * px
 	p.Y.Min, p.Y.Max = 0, float64(n)
 	every := int(math.Ceil(13 / each))

@@ -50,7 +50,7 @@ func heat(c *chart) error {
 	if upper == "" {
 		n := float64(len(names))
 		p.Y.Min, p.Y.Max = 0, n
-		each := max(min(280/n, 34), 6)
+		each := c.rowHeight(len(names), max(min(280/n, 34), 6))
 		c.height = vg.Length(each*n) * px
 		p.Y.Tick.Marker = c.rowNames(names, each)
 		share = func(v float64) float64 { return v }
@@ -58,7 +58,7 @@ func heat(c *chart) error {
 		p.Y.Min, p.Y.Max, p.Y.Scale, p.Y.Tick.Marker = least, most, logScale{}, logTicks(c.unit(cols[2]))
 		c.grid(false, true)
 	}
-	c.scaleKeys(top, unit, share)
+	c.scaleKeys(top, unit, upper != "", share)
 	if len(c.keys) > 0 {
 		last := &c.keys[len(c.keys)-1]
 		last.name += " " + clean(c.fig.Y[0])

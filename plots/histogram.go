@@ -49,6 +49,17 @@ func histogram(c *chart) error {
 	if total == 0 {
 		return noData("nothing of this happened in the time analysed")
 	}
+	if total < fewValues {
+		var values []string
+		for _, b := range bins {
+			for range int(b.n) {
+				values = append(values, number(b.hi-1, 0, c.unit(from)))
+			}
+		}
+		if err := few(values); err != nil {
+			return err
+		}
+	}
 	index := func(v float64) float64 { return math.Log2(v) * binsPerOctave }
 	first := math.Floor(index(least) + 1e-9)
 	bars := make([]float64, int(math.Ceil(index(most)-1e-9)-first))

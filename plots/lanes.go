@@ -53,7 +53,7 @@ func lanes(c *chart) error {
 	}
 	n := len(names)
 	c.plot.Y.Min, c.plot.Y.Max = 0, float64(n)
-	each := max(min(280/float64(n), 60), min(640/float64(n), 34), 6)
+	each := c.rowHeight(n, max(min(280/float64(n), 60), min(640/float64(n), 34), 6))
 	c.height = vg.Length(each*float64(n)) * px
 	c.plot.Y.Tick.Marker = c.rowNames(names, each)
 

@@ -69,7 +69,7 @@ func matrix(c *chart) error {
 	}
 	p := c.plot
 	nx, ny := len(across), len(down)
-	side := min(max(560/float64(ny), 3), 34)
+	side := min(c.rowHeight(ny, min(max(560/float64(ny), 3), 34)), 34)
 	c.height = vg.Length(side*float64(ny)) * px
 	widest := vg.Length(0)
 	for _, n := range across {
@@ -116,7 +116,7 @@ func matrix(c *chart) error {
 	unit := c.unit(weight)
 	numbers := cellWidth >= 44 && side >= 14
 	if !numbers {
-		c.scaleKeys(top, unit, math.Sqrt)
+		c.scaleKeys(top, unit, unit == analysis.Count, math.Sqrt)
 	}
 	c.add(func(dc draw.Canvas, x, y func(float64) vg.Length) {
 		for i := range nx {
@@ -139,10 +139,14 @@ func matrix(c *chart) error {
 	return nil
 }
 
-// scaleKeys says which colour of the ramp is how much; share maps v/top to 0…1.
-func (c *chart) scaleKeys(top float64, unit analysis.Unit, share func(float64) float64) {
+// scaleKeys says which colour of the ramp is how much; share maps v/top to 0…1. Whole
+// amounts are no less than 1.
+func (c *chart) scaleKeys(top float64, unit analysis.Unit, whole bool, share func(float64) float64) {
 	last := -1.0
 	for _, s := range []float64{0, .25, .5, .75, 1} {
+		if s == 0 && !whole {
+			continue
+		}
 		// The value whose colour is s, to one digit.
 		v := top
 		if s < 1 {
@@ -158,7 +162,7 @@ func (c *chart) scaleKeys(top float64, unit analysis.Unit, share func(float64) f
 			if p := math.Pow(10, math.Floor(math.Log10(v))); p > 0 {
 				v = math.Round(v/p) * p
 			}
-			if unit == analysis.Count && top >= 5 {
+			if whole {
 				v = max(v, 1)
 			}
 		}

@@ -20,7 +20,7 @@ func brief(s string) string {
 }
 
 // fit shortens s to be no wider than room: what says least goes first, the folders of a
-// package, then what follows a place, then the last letters.
+// package, then what stands in brackets at the end, then the last letters.
 func fit(sty text.Style, s string, room vg.Length) string {
 	if sty.Width(s) <= room {
 		return s
@@ -28,13 +28,8 @@ func fit(sty text.Style, s string, room vg.Length) string {
 	if s = brief(s); sty.Width(s) <= room {
 		return s
 	}
-	for _, sep := range []string{" (", " → "} {
-		for i := strings.LastIndex(s, sep); i > 0; i = strings.LastIndex(s, sep) {
-			s = s[:i]
-			if sty.Width(s+"…") <= room {
-				return s + "…"
-			}
-		}
+	if i := strings.LastIndex(s, " ("); i > 0 && sty.Width(s[:i]+"…") <= room {
+		return s[:i] + "…"
 	}
 	r := []rune(s)
 	lo, hi := 0, len(r) // runes kept
@@ -69,7 +64,7 @@ func wrapAt(sty text.Style, s string, room vg.Length, n int, separators string) 
 	for s != "" && len(lines) < n-1 && sty.Width(s) > room {
 		cut, space := 0, 0
 		for i, r := range s {
-			if i == 0 || !strings.ContainsRune(separators, r) {
+			if i == 0 || !strings.ContainsRune(separators, r) || r == ' ' && bound(s[:i], s[i+1:]) {
 				continue
 			}
 			end := i
@@ -97,6 +92,24 @@ func wrapAt(sty text.Style, s string, room vg.Length, n int, separators string) 
 		lines = append(lines, fit(sty, s, room))
 	}
 	return lines
+}
+
+// bound tells what must stand in one line: a number and its unit, a G and its number.
+func bound(before, after string) bool {
+	isDigit := func(r byte) bool { return '0' <= r && r <= '9' }
+	unit, _, _ := strings.Cut(after, " ")
+	switch n := len(before); {
+	case n == 0 || after == "":
+		return false
+	case isDigit(before[n-1]):
+		switch strings.TrimRight(unit, ",;:.") {
+		case "%", "ns", "µs", "ms", "s", "KiB", "MiB", "GiB", "k", "M", "B":
+			return true
+		}
+	case before[n-1] == 'G' || before[n-1] == 'P':
+		return isDigit(after[0]) && (n == 1 || before[n-2] == ' ')
+	}
+	return false
 }
 
 // nameRoom is how wide the names of rows beside the data may be.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image/color"
 	"math"
+	"slices"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
@@ -13,13 +14,9 @@ import (
 	"github.com/tracelens/tracelens/analysis"
 )
 
-const (
-	// fewValues is from how many values on a picture says more than a sentence.
-	fewValues = 5
-	// columnWidth (px) is the least width in which a value over time is drawn: thinner ones
-	// are drawn together.
-	columnWidth = 4
-)
+// columnWidth (px) is the least width in which a value over time is drawn: thinner ones
+// are drawn together.
+const columnWidth = 4
 
 // A panel is one of several pictures that share an axis of time.
 type panel struct {
@@ -71,19 +68,15 @@ func panels(c *chart) error {
 		p.name, p.color, p.unit = clean(c.fig.Y[i]), colors[i], c.unit(col)
 		all = append(all, p)
 	}
-	some := false
+	all = slices.DeleteFunc(all, func(p panel) bool { return p.top == 0 })
 	for i := range all {
 		p := &all[i]
-		some = some || p.top > 0
 		p.title = fmt.Sprintf("%s: up to %s", p.name, number(p.top, 0, p.unit))
-		if p.stems != nil {
-			p.title = fmt.Sprintf("%s: %d times, up to %s", p.name, len(p.stems), number(p.top, 0, p.unit))
-		}
 		if bound > 0 && p.top >= bound/4 {
 			p.top = max(p.top, bound)
 		}
 	}
-	if !some {
+	if len(all) == 0 {
 		return noData("nothing of this happened in the time analysed")
 	}
 	c.layPanels(all, bound)

@@ -75,8 +75,24 @@ type noData string
 
 func (e noData) Error() string { return string(e) }
 
-// Draw writes the picture of f, a view of t. A table without anything to draw
-// gives a picture that says so.
+// fewValues is from how many values on a picture says more than a sentence.
+const fewValues = 5
+
+// few is the sentence, where there are fewer.
+func few(values []string) error {
+	switch n := len(values); {
+	case n == 1:
+		return noData("there is one value only: " + values[0])
+	case n > 1 && n < fewValues:
+		return noData(fmt.Sprintf("there are %d values only: %s", n, strings.Join(values, ", ")))
+	}
+	return nil
+}
+
+// Draw writes the picture of f, a view of t. A table without anything to draw, or with few
+// values, gives a picture that says so. In an SVG each part, such as a bar, a block or a
+// dot, is a group whose title has its name and values: a viewer shows them on hover, and
+// a page may read them.
 func Draw(w io.Writer, f *analysis.Figure, t *analysis.Table, o Options) error {
 	m, ok := marks[f.Mark]
 	if !ok {

@@ -139,11 +139,13 @@ var examples = map[string]example{
 	},
 	"stems": {
 		analysis.Figure{Mark: analysis.Stems, X: "at", Y: []string{"stopping", "stopped"}, Title: "The longest stop took 3 ms"},
-		table("at:moment, stopping:ns, stopped:ns", []any{10 * ms, 2 * ms, 1 * ms}, []any{70 * ms, 0 * ms, 1 * ms}),
+		table("at:moment, stopping:ns, stopped:ns", []any{10 * ms, 2 * ms, 1 * ms}, []any{70 * ms, 0 * ms, 1 * ms},
+			[]any{75 * ms, 0 * ms, 1 * ms}, []any{80 * ms, 1 * ms, 1 * ms}, []any{90 * ms, 0 * ms, 2 * ms}),
 	},
 	"points": {
 		analysis.Figure{Mark: analysis.Points, X: "began", Y: []string{"took"}, Series: "mostly", Title: "Requests take 1 ms"},
-		table("began:moment, took:ns, mostly:text", []any{10 * ms, 1 * ms, "running"}, []any{20 * ms, 30 * ms, "other waits"}, []any{90 * ms, 1 * ms, "running"}),
+		table("began:moment, took:ns, mostly:text", []any{10 * ms, 1 * ms, "running"}, []any{20 * ms, 30 * ms, "other waits"}, []any{90 * ms, 1 * ms, "running"},
+			[]any{40 * ms, 2 * ms, "running"}, []any{60 * ms, 3 * ms, "network"}),
 	},
 	"waterfall": {
 		analysis.Figure{Mark: analysis.Waterfall, X: "requested", Y: []string{"stopped"}, End: "restarted", Series: "p", Title: "P 1 stopped 2 ms late"},
@@ -255,6 +257,28 @@ func oneOf(t *analysis.Table, v float64) []any {
 		}
 	}
 	return row
+}
+
+// Fewer than five values are said in a sentence.
+func TestFewValues(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"stems": "3 values only: 3 ms at 10.000 ms, 1 ms at 70.000 ms, 1 ms at 75.000 ms", "points": "3 values only: 1 ms at 10.000 ms, 30 ms at 20.000 ms, 1 ms at 90.000 ms",
+		"ecdf": "3 values only: 1 µs, 2 µs, 90 µs", "histogram": "4 values only: 2.05 µs, 2.05 µs, 2.56 µs, 65.5 µs",
+	} {
+		e := examples[name]
+		tab := *e.tab
+		tab.N = 3
+		if name == "histogram" {
+			tab.Rows = [][]any{{int64(1024), int64(2047), int64(2)}, {int64(2048), int64(2559), int64(1)}, {int64(61440), int64(65535), int64(1)}}
+		} else {
+			tab.Rows = tab.Rows[:3]
+		}
+		err := marks[e.fig.Mark](newChart(&e.fig, &tab, e.options()))
+		if empty := noData(""); !errors.As(err, &empty) || !strings.HasSuffix(string(empty), want) {
+			t.Errorf("%s: got %v, want %q", name, err, want)
+		}
+	}
 }
 
 func TestMissingColumn(t *testing.T) {

@@ -37,6 +37,14 @@ func points(c *chart) error {
 	if len(all) == 0 {
 		return noData("nothing of this happened in the time analysed")
 	}
+	if len(all) < fewValues {
+		var values []string
+		for _, s := range all {
+			v, _ := c.num(s.row, value)
+			values = append(values, number(v, 0, c.unit(value))+" at "+analysis.FormatMoment(int64(s.from)))
+		}
+		return few(values)
+	}
 	if err := c.timeAxis(all); err != nil {
 		return err
 	}

@@ -48,6 +48,19 @@ func stems(c *chart) error {
 	if top == 0 {
 		return noData("nothing of this happened in the time analysed")
 	}
+	if len(moments) < fewValues {
+		var values []string
+		for _, m := range moments {
+			sum := 0.0
+			for _, col := range cols {
+				if v, ok := c.num(m.row, col); ok && v > 0 {
+					sum += v
+				}
+			}
+			values = append(values, number(sum, 0, unit)+" at "+analysis.FormatMoment(int64(m.from)))
+		}
+		return few(values)
+	}
 	if err := c.timeAxis(moments); err != nil {
 		return err
 	}

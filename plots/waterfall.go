@@ -69,7 +69,7 @@ func waterfall(c *chart) error {
 	c.keys = []key{{name: "asked to stop, still running", color: c.theme.roles[stopping]}, {name: "stopped", color: c.theme.roles[stw]}}
 	c.add(func(dc draw.Canvas, x, y func(float64) vg.Length) {
 		for i, b := range bars {
-			low, high := y(float64(len(bars)-1-i)+.15), y(float64(len(bars)-i)-.15)
+			low, high := thick(y(float64(len(bars)-1-i)+.15), y(float64(len(bars)-i)-.15))
 			c.part(fmt.Sprintf("%s: stopping for %s, stopped for %s", b.name, number(b.b-b.a, 0, analysis.NS), number(b.d-b.b, 0, analysis.NS)), func() {
 				fill(dc, c.theme.roles[stopping], x(b.a), low, x(b.b), high)
 				fill(dc, c.theme.roles[stw], x(b.b), low, max(x(b.d), x(b.b)+.75*px), high)

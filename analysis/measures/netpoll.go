@@ -219,7 +219,7 @@ func runNetpoll(p *analysis.Pass) error {
 			names = append(names, by.String())
 		}
 		say.SeriesTable(p, f.series, "netpoll.time", "goroutines readied by the network poller over time, by who polled", names...)
-		p.Figure(analysis.Figure{Name: "netpoll.time", Title: fmt.Sprintf("The poller woke goroutines %s: %s", say.Times(wakeups), say.Mostly(names, f.wakeups[:])), Mark: analysis.Area,
+		p.Figure(analysis.Figure{Name: "netpoll.time", Title: fmt.Sprintf("The poller woke goroutines %s: %s", say.Times(wakeups), say.Mostly(names, f.wakeups[:])), Mark: analysis.Panels,
 			Table: "netpoll.time", X: "time", Y: names})
 	}
 	say.HistogramTable(p, &latency, "netpoll.latencies", "readied by the network poller to running, all goroutines")

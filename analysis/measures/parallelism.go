@@ -46,7 +46,7 @@ const (
 	overProcs
 	OverTime      // weight 1
 	OverSaturated // weight 1 while saturated
-	overThreads   // threads on a P
+	overThreads   // Ps with a thread that is not in a call
 	overCalls     // threads in calls
 	numOver
 )
@@ -175,6 +175,7 @@ func (f *ParallelismFold) Event(e *parse.Event) {
 	f.stalled.Add(from, to, min(idle, ready) > 0 && !iv.STW, min(idle, ready))
 	f.bursts.Add(from, to, ready >= burstPerProc*procs && procs > 0, ready)
 	calls := int64(iv.User[parse.GoSyscall] + iv.Runtime[parse.GoSyscall])
+	threads := procs - idle - int64(iv.P[parse.ProcSyscall]+iv.P[parse.ProcStopped])
 	if row := f.over.Within(from, to); row != nil {
 		row := (*[numOver]int64)(row)
 		row[overRunning] += running * held
@@ -183,10 +184,10 @@ func (f *ParallelismFold) Event(e *parse.Event) {
 		row[overProcs] += int64(iv.Procs) * held
 		row[OverTime] += held
 		row[OverSaturated] += saturated * held
-		row[overThreads] += threadsOnP(iv) * held
+		row[overThreads] += threads * held
 		row[overCalls] += calls * held
 	} else {
-		f.over.AddSpans(from, to, []int64{running, runnable, idle, int64(iv.Procs), 1, saturated, threadsOnP(iv), calls})
+		f.over.AddSpans(from, to, []int64{running, runnable, idle, int64(iv.Procs), 1, saturated, threads, calls})
 	}
 	if held >= holeMin && !iv.STW && !iv.Switch {
 		f.hole(iv, from, to, ready)
@@ -448,12 +449,6 @@ func parallelismOver(p *analysis.Pass, f *ParallelismFold) {
 		Name: "parallelism.time", Title: fmt.Sprintf("On average %s user goroutines ran, %s were runnable, and %s Ps were idle", MeanCount(WeightedMean(f.running)), MeanCount(WeightedMean(f.runnable)), MeanCount(WeightedMean(f.idle))),
 		Mark: analysis.Panels, Table: t.Name, X: "at", Y: y[:],
 	})
-}
-
-// threadsOnP is how many Ps have a thread that is not in a call.
-func threadsOnP(iv *parse.Interval) int64 {
-	p := &iv.P
-	return int64(p[parse.ProcScheduler] + p[parse.ProcUser] + p[parse.ProcSystem] + p[parse.ProcWorker] + p[parse.ProcAssist] + p[parse.ProcStopper])
 }
 
 // parallelismThreads gives the mean count of threads at work over time. Those at rest are

@@ -518,7 +518,7 @@ func preemptSeries(p *analysis.Pass, f *PreemptionFold) {
 		names = append(names, preemptName(k))
 	}
 	say.SeriesTable(p, f.series, "preemption.time", "stops over time by kind, without the runtime's own yields", names...)
-	p.Figure(analysis.Figure{Name: "preemption.time", Title: preemptSeriesTitle(f.series, names), Mark: analysis.Area,
+	p.Figure(analysis.Figure{Name: "preemption.time", Title: preemptSeriesTitle(f.series, names), Mark: analysis.Panels,
 		Table: "preemption.time", X: "time", Y: names})
 }
 

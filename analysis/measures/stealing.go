@@ -473,6 +473,6 @@ func stealSeries(p *analysis.Pass, f *StealingFold) {
 		return
 	}
 	say.SeriesTable(p, f.series, "stealing.time", "starts from run queues over time, all goroutines", "stolen", "ambiguous", "not stolen")
-	p.Figure(analysis.Figure{Name: "stealing.time", Title: stealSeriesTitle(p, f.series), Mark: analysis.Area,
+	p.Figure(analysis.Figure{Name: "stealing.time", Title: stealSeriesTitle(p, f.series), Mark: analysis.Panels,
 		Table: "stealing.time", X: "time", Y: []string{"stolen", "ambiguous"}})
 }

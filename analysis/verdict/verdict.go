@@ -20,7 +20,7 @@ const (
 	worth    = .02   // of wall: the floor of a warning
 	busyCPU  = .5    // of P time: from here on it matters what running is
 	half     = .5    // of wall: so much lets a note lead where there is no warning
-	felt     = .25   // of the lives of those who wait: with less, and no finding, it is how such programs work
+	felt     = .5    // of the lives of those who wait: with less, and no finding, it is how such programs work
 )
 
 // Of makes the verdict of a report over one trace, nil for a report over many. It is to
@@ -250,7 +250,7 @@ func leading(rep *analysis.Report, room int, limits []analysis.VerdictPart) (tex
 			case l.Kind != analysis.VerdictLimit:
 				spent = append(spent, l.Text)
 			case l.Lives < felt:
-			case limited && (l.Outside || l.Lives < .5): // less than what is said already
+			case limited && l.Outside: // less than what is said already
 			case l.Root != "" && slices.Contains(roots, l.Root): // waits in a row for one thing
 			case l.Outside:
 				outside = append(outside, l.Text)

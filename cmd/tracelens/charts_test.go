@@ -18,11 +18,13 @@ import (
 	"github.com/tracelens/tracelens/analysis/measures"
 	"github.com/tracelens/tracelens/analysis/passes"
 	"github.com/tracelens/tracelens/cmd/tracelens/internal/report"
+	"github.com/tracelens/tracelens/internal/svgtest"
 	"github.com/tracelens/tracelens/plots"
 )
 
 // shownCharts are the pictures of the README.
 var shownCharts = [][]string{
+	{"--figure", "lanes.goroutines", "pool-too-small.trace"},
 	{"--figure", "timeline.spans", "--from", "1ms", "--to", "30ms", "mixed-go126.trace"},
 	{"--figure", "stw.waterfall", "procs-8.trace"},
 	{"--figure", "latency.cause", "http-healthy.trace"},
@@ -160,6 +162,21 @@ func TestEveryFigure(t *testing.T) {
 					t.Errorf("%s: %v", path, err)
 				} else if strings.Contains(b.String(), "NaN") {
 					t.Errorf("%s: %s: a place is not a number", path, v.Figure.Name)
+				}
+			}
+			for _, size := range [][2]int{{560, 420}, {0, 0}} {
+				opt := report.PlotOptions(rep)
+				opt.Format, opt.Text, opt.Width, opt.Height = "svg", true, size[0], size[1]
+				var b bytes.Buffer
+				if err := plots.Draw(&b, v.Figure, v.Table, opt); err != nil {
+					t.Fatal(err)
+				}
+				p, err := svgtest.Parse(b.Bytes())
+				if err != nil {
+					t.Fatalf("%s: %s: %v", path, v.Figure.Name, err)
+				}
+				for _, fault := range p.Faults() {
+					t.Errorf("%s: %s at %v: %s", path, v.Figure.Name, size, fault)
 				}
 			}
 			drawn[v.Figure.Name] = true

@@ -108,7 +108,7 @@ func (f *showFlags) drill(cmd *cobra.Command, args []string) error {
 			return &failure{args[0], err}
 		}
 	}
-	if err := f.writeDrilled(cmd.OutOrStdout(), rep, f.offset); err != nil {
+	if err := f.writeDrilled(cmd.OutOrStdout(), rep); err != nil {
 		return &failure{"standard output", err}
 	}
 	return f.fault(rep)
@@ -182,24 +182,32 @@ func addPath(res *analysis.Result, read drill.Reading, g parse.GoID, from, to ti
 	return nil
 }
 
-// writeDrilled writes the tables in the format asked for.
-func (f *drillFlags) writeDrilled(w io.Writer, rep *analysis.Report, offset int) error {
-	tables := report.Tables(rep)
+// writeDrilled writes what was found in the format asked for.
+func (f *showFlags) writeDrilled(w io.Writer, rep *analysis.Report) error {
 	switch f.format {
 	case "json":
 		return report.JSON(w, rep, report.Options{})
 	case "csv":
 		table := f.table
-		if table == "" && len(tables) > 0 {
+		if tables := report.Tables(rep); table == "" && len(tables) > 0 {
 			table = tables[0].Name
 		}
 		return report.CSV(w, rep, report.Options{Table: table})
 	}
+	opt, err := display(w, "auto")
+	if err != nil {
+		return err
+	}
+	return report.Drilled(w, rep, opt, f.offset)
+}
+
+// quotedDrill is what was found for an assistant: what comes from the trace in quotes.
+func quotedDrill(rep *analysis.Report, offset int) string {
 	var b strings.Builder
 	for _, s := range rep.Results[0].Summary {
 		fmt.Fprintf(&b, "%s\n", report.Quoted(s, quotedMost))
 	}
-	for _, t := range tables {
+	for _, t := range report.Tables(rep) {
 		p := &listing{limit: len(t.Rows)}
 		b.WriteString("\n")
 		more := t.More
@@ -212,6 +220,5 @@ func (f *drillFlags) writeDrilled(w io.Writer, rep *analysis.Report, offset int)
 			fmt.Fprintf(&b, "… %s more: --offset %d\n", analysis.FormatCount(later), offset+len(t.Rows))
 		}
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	return b.String()
 }

@@ -386,9 +386,7 @@ func (s *traceServer) drill(ctx context.Context, a *showArgs, flags []string) (s
 			return "", err
 		}
 	}
-	var b strings.Builder
-	err = f.writeDrilled(&b, rep, page.Offset)
-	return b.String(), err
+	return quotedDrill(rep, page.Offset), nil
 }
 
 // mcpCompared is how many traces a side may have.

@@ -24,7 +24,7 @@ type plotFlags struct {
 	format, out   string
 	size, theme   string
 	scale         float64
-	list          bool
+	list, text    bool
 	width, height int // of size
 }
 
@@ -65,6 +65,7 @@ can be compared. The same trace gives the same bytes.`,
 		flags.StringVar(&f.size, "size", "", "`WxH` of each picture in px of 1/96 inch, such as 960x400")
 		flags.Float64Var(&f.scale, "scale", 2, "`PIXELS` of a PNG to one px")
 		flags.StringVar(&f.theme, "theme", "light", "`THEME`: light, or dark, whose files end in -dark")
+		flags.BoolVar(&f.text, "text", false, "svg: letters as text, to select and search, in a font of the viewer")
 		flags.StringVar(&f.out, "out", "./", "")
 		if err := flags.MarkHidden("out"); err != nil { // what --output was called first
 			panic(err)
@@ -99,6 +100,9 @@ func (f *plotFlags) check(cmd *cobra.Command) (err error) {
 		if f.width < plots.MinWidth || f.height < plots.MinHeight || f.width > plots.MaxSide || f.height > plots.MaxSide {
 			return fmt.Errorf("--size %s: need %dx%d to %[4]dx%[4]d", f.size, plots.MinWidth, plots.MinHeight, plots.MaxSide)
 		}
+	}
+	if f.text && f.format != "svg" {
+		return fmt.Errorf("--text is for svg, not for %s", f.format)
 	}
 	if !(f.scale >= .25 && f.scale <= 16) {
 		return fmt.Errorf("--scale %v: need 0.25 to 16", f.scale)
@@ -174,6 +178,7 @@ func plot(cmd *cobra.Command, f *plotFlags, args []string) error {
 	}
 	opt := report.PlotOptions(rep)
 	opt.Format, opt.Width, opt.Height, opt.Scale, opt.Dark = f.format, f.width, f.height, f.scale, f.theme == "dark"
+	opt.Text = f.text
 	for _, v := range chosen {
 		if err := cmd.Context().Err(); err != nil {
 			return err // what is drawn is whole

@@ -299,6 +299,8 @@ func TestUntrustedTraces(t *testing.T) {
 				if bad := wrong("text", markup.ReplaceAll(colored, nil)); bad != "" {
 					t.Errorf("%q in colour: %q", file.Name(), bad)
 				}
+				says(t, "text", "show", "--no-config", "--goroutine", "1", path)
+				says(t, "text", "show", "--no-config", "--at", "1ms", path)
 				charts := filepath.Join(dir, fmt.Sprint("charts", i), ofFile(hostile[3]))
 				says(t, "text", "plot", "--list", path)
 				for _, format := range []string{"svg", "png", "pdf"} {

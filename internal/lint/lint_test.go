@@ -65,6 +65,7 @@ var layers = []layer{
 	{"capture", nil},
 	{"internal/bench/...", nil},
 	{"internal/corpus", nil},
+	{"internal/svgtest", nil},
 	{"internal/site", []string{"analysis", "analysis/passes"}},
 	{"cmd/tracelens/internal/config", []string{"analysis", "analysis/compare", "analysis/fleet", "analysis/verdict"}}, // a catalogue is given to it
 	{"cmd/tracelens/internal/report", []string{"analysis", "analysis/fleet", "parse", "plots/...", "cmd/..."}},

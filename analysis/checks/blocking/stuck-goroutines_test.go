@@ -153,9 +153,13 @@ func TestStuckHangs(t *testing.T) {
 	})
 	// One that received from them is blocked elsewhere; one that works is slow, no hang.
 	for _, c := range []struct {
-		blocks bool
-		want   string
-	}{{true, "error/send"}, {false, "clear"}} {
+		at   []string
+		want string
+	}{
+		{[]string{"internal/poll.(*FD).Write", "net.(*conn).Write", "main.writeLoop:5"}, "warning/send"},
+		{[]string{"runtime.chanrecv1", "main.ack:5", "main.writeLoop:5"}, "error/send"},
+		{nil, "clear"},
+	} {
 		tr := checktest.Tell(t, 2000*ms, func(s *checktest.Story) {
 			s.Go("main.main") // runs to the end
 			writes := s.Go("main.writeLoop")
@@ -164,14 +168,14 @@ func TestStuckHangs(t *testing.T) {
 				g.Wait((1+2*i)*ms, (2+2*i)*ms, writes, "main.writeLoop:3", "runtime.chansend1", "main.publish:9")
 				g.Block(100*ms+i, "runtime.chansend1", "main.publish:9")
 			}
-			if c.blocks {
-				writes.Block(90*ms, "internal/poll.(*FD).Write", "net.(*conn).Write", "main.writeLoop:5")
+			if c.at != nil {
+				writes.Block(90*ms, c.at...)
 			}
 		})
 		r := checktest.Report(t, StuckGoroutines, tr).Results[0]
 		if got := checktest.Verdict(t, r); got != c.want {
-			t.Errorf("a receiver that is blocked: %t: %s, want %s", c.blocks, got, c.want)
-		} else if c.blocks && !strings.Contains(r.Findings[0].Summary, "blocked: main.writeLoop at main.writeLoop:5 → net.(*conn).Write") {
+			t.Errorf("a receiver that is blocked at %q: %s, want %s", c.at, got, c.want)
+		} else if c.at != nil && !strings.Contains(r.Findings[0].Summary, "who receives is blocked: main.writeLoop at main.") {
 			t.Error(r.Findings[0].Summary)
 		}
 	}

@@ -16,7 +16,8 @@ import (
 // there to be one that does not end.
 const wontEnd = 3
 
-// alone is the most grave that one goroutine is that waits for what another one may yet do.
+// alone is the most grave that one goroutine is that waits for what another one may yet do,
+// and those that wait for one that is only late.
 const alone = analysis.Warning
 
 // stuckSending reports whether a goroutine waits to send for much longer than any did
@@ -57,9 +58,13 @@ func stuckOnChannels(p *analysis.Pass, sends []*measures.WaitingAt, total int64)
 	waiting := gravity(p, sends, total, &f)
 	f.Summary = fmt.Sprintf("%s at the end to send to channels from which nobody receives any more, for up to %s: %s",
 		say.Counted(waiting, "goroutine waits", "goroutines wait"), p.Dur(sends[0].Oldest), strings.Join(placesOf(p, sends), ", "))
-	switch gone, blocked := receivers(p, sends); {
+	switch gone, blocked, late := receivers(p, sends); {
 	case len(blocked) > 0:
-		f.Summary = strings.Replace(f.Summary, "from which nobody receives any more", "whose receivers are blocked themselves", 1) + "; who receives from them is blocked: " + strings.Join(blocked, "; ")
+		if late && f.Severity.Rank() > alone.Rank() {
+			f.Severity = alone
+		}
+		f.Summary = fmt.Sprintf("%s at the end to send, for up to %s, since who receives is blocked: %s; they wait %s",
+			say.Counted(waiting, "goroutine waits", "goroutines wait"), p.Dur(sends[0].Oldest), strings.Join(blocked, " and "), strings.Join(placesOf(p, sends), ", "))
 		f.Advice = fmt.Sprintf("See what it waits for there, which stops all that send to it (%s): give that wait a limit, and let senders drop or close what is not taken. block.chan.total should fall.", blocked[0])
 	case len(gone) > 0:
 		f.Summary += "; who received from them has ended: " + strings.Join(gone, ", ")
@@ -92,7 +97,7 @@ func gravity(p *analysis.Pass, at []*measures.WaitingAt, total int64, f *analysi
 		if g := lockGate(p, w); g.Severity.Rank() > f.Severity.Rank() {
 			f.Severity = g.Severity
 		}
-		waiting += w.Open - w.Idle
+		waiting += w.Open
 		f.Cost.Value += w.Busy()
 		if len(f.Evidence) < maxEvidence {
 			f.Evidence = append(f.Evidence, analysis.Evidence{From: p.Rel(p.Trace.To) - w.Oldest, To: p.Rel(p.Trace.To), Func: w.Label[1], Stack: p.Stack(w.Stack),
@@ -129,7 +134,7 @@ func receiversOf(h *measures.HeldPlaces, w *measures.WaitingAt) (out []receiver)
 		}
 		r := receiver{kind: k}
 		for _, s := range k.Stays {
-			if s.Open > 0 && s.Parked == "" && (r.at == nil || s.Oldest > r.at.Oldest) {
+			if s.Open > 0 && (s.Parked == "" || s.Parked == measures.ParkedWhole) && (r.at == nil || s.Oldest > r.at.Oldest) {
 				r.at = s
 			}
 		}
@@ -159,8 +164,9 @@ func works(h *measures.HeldPlaces, w *measures.WaitingAt) bool {
 }
 
 // receivers names those that received from senders: those of kinds that have all ended, and
-// where others are blocked.
-func receivers(p *analysis.Pass, sends []*measures.WaitingAt) (gone []string, blocked []string) {
+// where others are blocked; late is whether one of these waits for something outside, or for
+// time to pass, which may still end.
+func receivers(p *analysis.Pass, sends []*measures.WaitingAt) (gone, blocked []string, late bool) {
 	h := measures.HoldersOf(p)
 	for _, w := range sends {
 		for _, r := range receiversOf(h, w) {
@@ -172,9 +178,10 @@ func receivers(p *analysis.Pass, sends []*measures.WaitingAt) (gone []string, bl
 			case r.at != nil && !slices.ContainsFunc(sends, func(o *measures.WaitingAt) bool { return p.Trace.PlaceOf(o.Stack) == r.at.PlaceID }):
 				if at := fmt.Sprintf("%s at %s", r.kind.Name, r.at.Label); !slices.Contains(blocked, at) {
 					blocked = append(blocked, at)
+					late = late || r.at.State == parse.GoSyscall || r.at.Place.Prim == parse.PrimSleep || r.at.Place.Prim == parse.PrimNetwork
 				}
 			}
 		}
 	}
-	return gone, blocked
+	return gone, blocked, late
 }

@@ -155,7 +155,7 @@ function timeline(data) {
     const tone = classes.map((_, i) => (mode === "state" ? hex[i] : v(i < C - 2 ? `--tone-${i}` : i < C - 1 ? "--others" : "--nobody")));
     theme = {
       hex, tone, on: tone.map(over), bits: [...tone.map((h, i) => (off.has(i) ? 0 : abgr(h, 255))), ...tone.map((h, i) => (off.has(i) ? 0 : abgr(h, 50)))],
-      states: hex.map((h, i) => (mode === "state" && off.has(i) ? 0 : abgr(h, 255))), runnable: v("--runnable"), waiting: v("--waiting"),
+      states: hex.map((h, i) => (mode === "state" && off.has(i) ? 0 : abgr(h, 255))), runnable: v("--goroutine-0"), waiting: v("--goroutine-1"),
       back: v("--back"), soft: v("--soft"), line: v("--line"), text: v("--text"), weak: v("--weak"), accent: v("--accent"), pick: v("--pick"),
       gc: v("--gc"), stw: v("--stw"), stopping: v("--stopping"), error: v("--error"), warning: v("--warning"), note: v("--note"),
     };

@@ -146,7 +146,7 @@ func (n *flameNode) call(name, code string) *flameNode {
 // flame is a row for each way to a function, with the samples that end there, and whose
 // code that is.
 func (f SamplesFold) flame(p *analysis.Pass, n int64) *analysis.Table {
-	root := &flameNode{called: make(map[string]*flameNode)}
+	root := &flameNode{n: n, called: make(map[string]*flameNode)}
 	for stack, s := range f {
 		at := root
 		frames := p.Trace.Stack(stack)

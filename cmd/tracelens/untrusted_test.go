@@ -20,6 +20,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/measures"
 	"github.com/tracelens/tracelens/cmd/tracelens/internal/report"
 )
 
@@ -322,6 +324,15 @@ func TestUntrustedTraces(t *testing.T) {
 		}
 	})
 	in := filepath.Join(dir, "in")
+	annotations, err := filepath.Glob(filepath.Join(in, "*-annotations.trace"))
+	if err != nil || len(annotations) != 1 {
+		t.Fatalf("%q, %v", annotations, err)
+	}
+	typ := taskName(t, annotations[0])
+	for _, format := range []string{"text", "markdown", "html", "json", "csv"} {
+		says(t, format, "compare", "--no-config", "--format", format, annotations[0], filepath.Join(in, files[0].Name()))
+		says(t, format, "compare", "--no-config", "--format", format, "--where", "task:"+typ+" > p50", annotations[0])
+	}
 	for _, f := range append(slices.Clone(report.Formats), ndjson) {
 		says(t, f.Name, "audit", "--no-config", "--full", "--group-by", "{-1}", "--format", f.Name, in)
 	}
@@ -341,6 +352,22 @@ func TestUntrustedTraces(t *testing.T) {
 		}
 	}
 	noTemporary(t, dir)
+}
+
+// taskName is the type of most tasks of a trace.
+func taskName(t *testing.T, path string) string {
+	t.Helper()
+	rep, err := analysis.Decode(bytes.NewReader(output(t, "", "requests", "--no-config", "--format", "json", path)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range measures.ServedOf(rep) {
+		if s.Kind == "task" && s.N > 10 {
+			return s.Name
+		}
+	}
+	t.Fatal("no tasks")
+	return ""
 }
 
 // noTemporary fails when a file is left that nobody asked for.
@@ -375,7 +402,8 @@ func TestUntrustedArguments(t *testing.T) {
 			{"render", missing}, {"render", file, name}, {"plot", missing}, {"plot", "--figure", name, good}, {"plot", "--size", name, good},
 			{"plot", "--out", below, good}, {"audit", "--strict", missing}, {"audit", "--memory", name, dir}, {"audit", "--group-by", name, dir},
 			{"audit", "--groups", missing, dir}, {"audit", "--baseline", missing, dir}, {"audit", "--write-baseline", below, good}, {"audit", "--cache", below, good}, {"audit", "--emit", below, good},
-			{"audit", "--reports", below, good}, {"merge", missing}, {"man", below}, {"explain", "x" + name}, {"x" + name},
+			{"audit", "--reports", below, good}, {"compare", missing, good}, {"compare", "--per", name, good, good}, {"compare", "--fail-on", name, good, good},
+			{"compare", "--where", name, good}, {"compare", "--where", name + " > p50", good}, {"compare", "--where", "main.main > " + name, good}, {"merge", missing}, {"man", below}, {"explain", "x" + name}, {"x" + name},
 		} {
 			var out, errs bytes.Buffer
 			if code := run(context.Background(), args, strings.NewReader(""), &out, &errs); code == exitDone || errs.Len() == 0 {

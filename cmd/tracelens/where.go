@@ -15,7 +15,7 @@ import (
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/compare"
 	"github.com/tracelens/tracelens/analysis/measures"
-	"github.com/tracelens/tracelens/cmd/tracelens/internal/config"
+	"github.com/tracelens/tracelens/cmd/tracelens/internal/report"
 	"github.com/tracelens/tracelens/parse"
 )
 
@@ -82,7 +82,7 @@ func (c *requestCondition) find(all []*measures.Served) (*measures.Served, error
 		if s.N == 0 || c.kind != "" && s.Kind != c.kind {
 			continue
 		}
-		names = append(names, s.Name)
+		names = append(names, report.Clean(short(s.Name)))
 		switch {
 		case s.Name == c.name:
 			found = append(found, s)
@@ -95,20 +95,48 @@ func (c *requestCondition) find(all []*measures.Served) (*measures.Served, error
 	}
 	slices.Sort(names)
 	names = slices.Compact(names)
-	switch what := strings.TrimSpace(c.kind + " requests"); {
+	switch {
 	case len(found) == 1:
 		return found[0], nil
 	case len(found) > 1:
 		var whole []string
 		for _, s := range found {
-			whole = append(whole, strings.ToLower(s.Kind)+":"+s.Name)
+			whole = append(whole, strings.ToLower(s.Kind)+":"+report.Clean(short(s.Name)))
 		}
 		return nil, fmt.Errorf("%s is the name of several types: write %s", c.name, strings.Join(whole, " or "))
 	case len(names) == 0:
-		return nil, fmt.Errorf("the trace has no %s that began and were done in it", what)
+		return nil, fmt.Errorf("the trace has no %s that began and were done in it", strings.TrimSpace(c.kind+" requests"))
 	default:
-		return nil, config.Unknown("type of "+what, c.name, names)
+		return nil, fmt.Errorf("unknown type of requests %q; near are %s; 'tracelens requests TRACE' lists all", c.name, nearest(c.name, names))
 	}
+}
+
+// nearest are five of the names, those first that have the longest piece of name in them. A
+// name is at most as long as the user types it.
+func nearest(name string, names []string) string {
+	like := func(n string) int {
+		n, name := strings.ToLower(n), strings.ToLower(name)
+		for size := len(name); size > 2; size-- { // the longest piece of it
+			for at := range len(name) - size + 1 {
+				if strings.Contains(n, name[at:at+size]) {
+					return size
+				}
+			}
+		}
+		return 0
+	}
+	names = slices.Clone(names)
+	slices.SortStableFunc(names, func(a, b string) int { return like(b) - like(a) })
+	return strings.Join(names[:min(len(names), 5)], ", ")
+}
+
+// short is a name for an error.
+func short(name string) string {
+	const most = 100
+	if r := []rune(name); len(r) > most {
+		return string(r[:most]) + "…"
+	}
+	return name
 }
 
 // compareWhere compares chosen requests of a trace with the others of their type.

@@ -30,8 +30,11 @@ var (
 	stateBar   = bar{least: .01, apart: .5, alone: .8, within: .67}
 )
 
+// cyclesMetric counts GC cycles, which hardly differ between runs.
+const cyclesMetric = "gc.cycles"
+
 const (
-	never      = 2.
+	never      = 2. // no share is that large
 	leastApart = 5  // times least
 	leastAlone = 10 // likewise
 )
@@ -39,7 +42,7 @@ const (
 // moreOf is how many more GC cycles the traces of one side have, and no bound for what is
 // not counted in them.
 func (c *comparison) moreOf(id string) float64 {
-	if id != "gc.cycles" {
+	if id != cyclesMetric {
 		return math.Inf(1)
 	}
 	var mean [2]float64
@@ -55,7 +58,7 @@ func (c *comparison) moreOf(id string) float64 {
 func barOf(ch *analysis.Change) bar {
 	b := metricBar
 	switch {
-	case ch.Name == "gc.cycles":
+	case ch.Name == cyclesMetric:
 		b = cyclesBar
 	case ch.Name == "requests.duration.p50":
 		b = requestBar
@@ -98,8 +101,7 @@ const (
 	leastLength = 5e8 // ns
 )
 
-// judge says what a change is. The events are those that make
-// it, of a side.
+// judge says what a change is. The events are those of a side that make it.
 func (c *comparison) judge(ch *analysis.Change, v sides, polarity analysis.Polarity, b bar, events float64) {
 	if ch.Judged == analysis.Unknown {
 		return

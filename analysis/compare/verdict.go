@@ -104,6 +104,9 @@ func (c *comparison) differences(say func(kind, format string, args ...any)) (n 
 	}
 	var worse, better, other, seems []string
 	for _, ch := range c.differing() {
+		if ch.Name == cyclesMetric { // it has a sentence of its own
+			continue
+		}
 		text := fmt.Sprintf("%s %s → %s", ch.Name, show(ch, float64(ch.Old)), show(ch, float64(ch.New)))
 		switch ch.Judged {
 		case analysis.Worse:
@@ -168,7 +171,7 @@ func (c *comparison) timesLonger() float64 {
 
 // cycles says how many times as often, or as rarely, the GC runs, and what begins its cycles.
 func (c *comparison) cycles() (text string, times float64) {
-	i := slices.IndexFunc(c.c.Metrics, func(ch analysis.Change) bool { return ch.Name == "gc.cycles" && rank(ch.Judged) >= 0 })
+	i := slices.IndexFunc(c.c.Metrics, func(ch analysis.Change) bool { return ch.Name == cyclesMetric && rank(ch.Judged) >= 0 })
 	if i < 0 {
 		return "", 0
 	}

@@ -89,7 +89,9 @@ func siteOnly(label string) string {
 // ShowLanes adds the result of Lanes over a window to the report it is from: the findings
 // there name its figure.
 func ShowLanes(rep *analysis.Report, w *LaneWindow, lanes *analysis.Result) {
-	rep.Results = append(rep.Results, lanes)
+	if len(lanes.Figures) > 0 {
+		rep.Results = append(rep.Results, lanes)
+	}
 	for _, f := range lanes.Figures {
 		for _, finding := range w.shows {
 			finding.Figure = f.Name
@@ -186,6 +188,7 @@ func drawLanes(p *analysis.Pass, w *LaneWindow, spans []laneSpan) {
 		}
 	}
 	if len(waits) == 0 {
+		p.NotApplicable("no goroutine waits at the place in the window")
 		return
 	}
 	order := func(a, b laneSpan) int {
@@ -231,6 +234,7 @@ func drawLanes(p *analysis.Pass, w *LaneWindow, spans []laneSpan) {
 	if wait.to > 0 {
 		title = fmt.Sprintf("%s at %s, one for %s until G %d wakes it", say.Counted(all, "goroutine waits", "goroutines wait"), say.Brief(w.Place), p.Dur(int64(wait.to-wait.from)), w.Holder)
 	}
+	p.Say("%s.", title)
 	p.Figure(analysis.Figure{
 		Name: t.Name, Title: title, Mark: analysis.Goroutines, Table: t.Name, X: "from", End: "to", Series: "goroutine", Y: []string{"state", "woken by"},
 	})

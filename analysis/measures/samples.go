@@ -20,7 +20,7 @@ var Samples = &analysis.Analyzer{
 	Doc:   say.Page(pages, "samples"),
 	Kinds: parse.KindsOf(parse.KindSample),
 	Figures: []analysis.FigureDef{
-		{Name: "samples.flame", Doc: "CPU samples by stack", Always: .95},
+		{Name: "samples.flame", Doc: "CPU samples by stack", Always: 2},
 	},
 	New: func() analysis.Collector { return make(SamplesFold) },
 	Run: runSamples,
@@ -146,7 +146,7 @@ func (n *flameNode) call(name, code string) *flameNode {
 // flame is a row for each way to a function, with the samples that end there, and whose
 // code that is.
 func (f SamplesFold) flame(p *analysis.Pass, n int64) *analysis.Table {
-	root := &flameNode{called: make(map[string]*flameNode)}
+	root := &flameNode{n: n, called: make(map[string]*flameNode)}
 	for stack, s := range f {
 		at := root
 		frames := p.Trace.Stack(stack)

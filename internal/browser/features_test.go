@@ -229,3 +229,31 @@ func TestKeysAndStacks(t *testing.T) {
 	}
 	t.Error("no run of main.countRecords shows a stack of more than its place")
 }
+
+// A chart says its values, and leads to the moment that is pressed.
+func TestCharts(t *testing.T) {
+	b := open(t, render(t, testdata("mixed-go126")), 1280, 900)
+	if n := eval[int](b, `document.querySelectorAll("figure.chart svg g > title").length`); n < 50 {
+		t.Errorf("%d parts of charts say their values", n)
+	}
+	eval[any](b, `document.documentElement.style.scrollBehavior = "auto"; for (const d of document.querySelectorAll("details")) d.open = true`)
+	// In the chart of states over time: above the label 60 ms.
+	at := eval[point](b, `(() => {
+		const svg = document.querySelector("#chart-timeline\\.time > svg");
+		svg.scrollIntoView({block: "center"});
+		const r = [...svg.querySelectorAll("text")].find((n) => n.textContent === "60 ms").getBoundingClientRect();
+		return {X: r.left + r.width / 2, Y: r.top - 40};
+	})()`)
+	b.click(at)
+	b.until(`location.hash.startsWith("#t=")`)
+	if from, to := b.view(); (from+to)/2 < 57_000_000 || (from+to)/2 > 63_000_000 {
+		t.Errorf("a press above 60 ms shows %d to %d", from, to)
+	}
+	// The bar of the longest stop leads to it.
+	eval[any](b, `[...document.querySelectorAll("#chart-stw\\.longest g > title")].find((n) => / at 93\.5/.test(n.textContent)).parentElement.querySelector("path").dispatchEvent(new MouseEvent("click", {bubbles: true}))`)
+	b.until(`document.getElementById("tl").dataset.view.startsWith("8")`)
+	if from, to := b.view(); from < 88_000_000 || from > 93_545_000 || to < 109_700_000 || to > 115_000_000 {
+		t.Errorf("a press on the longest stop shows %d to %d", from, to)
+	}
+	b.quiet()
+}

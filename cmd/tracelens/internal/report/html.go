@@ -56,7 +56,7 @@ func HTML(w io.Writer, rep *analysis.Report, opt Options) error {
 		}
 		page.Classes = requests.Classes
 	}
-	style, script := asset("style.css")+palette(page.States)+page.inks.style()+classColors(page.Classes), asset("data.js")+asset("lanes.js")+asset("timeline.js")+asset("requests.js")+asset("page.js")
+	style, script := asset("style.css")+palette(page.States)+page.inks.style()+classColors(page.Classes), asset("data.js")+asset("lanes.js")+asset("timeline.js")+asset("requests.js")+asset("charts.js")+asset("page.js")
 	page.Style, page.Script = template.CSS(style), template.JS(script)
 	page.Policy = fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; img-src data:; base-uri 'none'; form-action 'none'", hash(style), hash(script))
 	var b bytes.Buffer

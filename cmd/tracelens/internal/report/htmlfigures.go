@@ -22,6 +22,7 @@ type htmlChart struct {
 	Name, Title string
 	Picture     template.HTML
 	Table       *htmlTable
+	Time        string // that its x axis shows, as from-to in ns; "" for another axis
 }
 
 // inks are the colours of all pictures of a page, a class for each pair of a light and a
@@ -94,14 +95,17 @@ func (p *htmlPage) draw(v View) (template.HTML, error) {
 	if svg, ok := inline(pictures[0], pictures[1], "", &p.inks); ok {
 		return svg, nil
 	}
-	light, _ := inline(pictures[0], pictures[0], "light", &p.inks)
+	light, _ := inline(pictures[0], pictures[0], "light", &p.inks) // the same is always the same
 	dark, _ := inline(pictures[1], pictures[1], "dark", &p.inks)
 	return light + dark, nil
 }
 
 var (
 	svgColor   = regexp.MustCompile(`#[0-9A-Fa-f]{6}\b`)
+	svgTag     = regexp.MustCompile(`<[a-z][^>]*>`)
+	svgInk     = regexp.MustCompile(`\s+(fill|stroke)="ink(\d+)"`)
 	svgStyle   = regexp.MustCompile(`\s+style="([^"]*)"`)
+	anyInk     = regexp.MustCompile(`"ink(\d+)"`)
 	svgSize    = regexp.MustCompile(`(<svg) width="[^"]*" height="[^"]*"`)
 	svgPath    = regexp.MustCompile(` (d|x|y|transform)="[^"]*"`)
 	svgDecimal = regexp.MustCompile(`(\.\d)\d+`)
@@ -113,36 +117,66 @@ func inline(light, dark, class string, k *inks) (template.HTML, bool) {
 	if svgColor.ReplaceAllString(light, "") != svgColor.ReplaceAllString(dark, "") {
 		return "", false
 	}
-	darks := svgColor.FindAllString(dark, -1)
-	of := func(ink string) (dark string) { dark, darks = darks[0], darks[1:]; return dark }
-	_, svg, _ := strings.Cut(light, "<svg")
-	svg = "<svg" + svg
-	svg = svgStyle.ReplaceAllStringFunc(svg, func(style string) string {
-		var classes, attributes []string
-		for _, one := range strings.Split(svgStyle.FindStringSubmatch(style)[1], ";") {
-			name, value, _ := strings.Cut(one, ":")
-			switch {
-			case svgColor.MatchString(value) && (name == "fill" || name == "stroke"):
-				classes = append(classes, fmt.Sprintf("%s%d", name[:1], k.class(value, of(value))))
-			case name == "font-family" || value == "normal":
-			default:
-				attributes = append(attributes, fmt.Sprintf(` %s="%s"`, name, value))
-			}
-		}
-		if len(classes) > 0 {
-			attributes = append(attributes, fmt.Sprintf(` class="%s"`, strings.Join(classes, " ")))
-		}
-		return strings.Join(attributes, "")
-	})
-	if len(darks) > 0 { // one outside a style
-		return "", false
+	var darks []string // in elements, not in what is written
+	for _, tag := range svgTag.FindAllString(dark, -1) {
+		darks = append(darks, svgColor.FindAllString(tag, -1)...)
 	}
+	_, svg, _ := strings.Cut(light, "<svg")
+	svg = svgTag.ReplaceAllStringFunc("<svg"+svg, func(tag string) string {
+		return unstyled(svgColor.ReplaceAllStringFunc(tag, func(ink string) string {
+			other := darks[0]
+			darks = darks[1:]
+			return fmt.Sprintf("ink%d", k.class(ink, other))
+		}))
+	})
+	svg = anyInk.ReplaceAllString(svg, `"var(--ink-$1)"`)
 	svg = svgPath.ReplaceAllStringFunc(svg, func(s string) string { return svgDecimal.ReplaceAllString(s, "$1") })
 	root := `$1 role="img"`
 	if class != "" {
 		root += ` class="` + class + `"`
 	}
 	return template.HTML(svgSize.ReplaceAllString(svg, root)), true
+}
+
+// unstyled is an element without a style: its colours are classes, the rest attributes.
+func unstyled(tag string) string {
+	var classes, attributes []string
+	for _, m := range svgInk.FindAllStringSubmatch(tag, -1) {
+		classes = append(classes, m[1][:1]+m[2])
+	}
+	tag = svgInk.ReplaceAllString(tag, "")
+	if m := svgStyle.FindStringSubmatch(tag); m != nil {
+		for _, one := range strings.Split(m[1], ";") {
+			name, value, _ := strings.Cut(one, ":")
+			ink, colored := strings.CutPrefix(value, "ink")
+			switch {
+			case colored && (name == "fill" || name == "stroke"):
+				classes = append(classes, name[:1]+ink)
+			case name == "font-family" || value == "normal":
+			default:
+				attributes = append(attributes, fmt.Sprintf(`%s="%s"`, name, value))
+			}
+		}
+		tag = svgStyle.ReplaceAllString(tag, "")
+	}
+	if len(classes) > 0 {
+		attributes = append(attributes, fmt.Sprintf(`class="%s"`, strings.Join(classes, " ")))
+	}
+	if len(attributes) == 0 {
+		return tag
+	}
+	name := strings.IndexAny(tag, " \t\n/>")
+	return tag[:name] + " " + strings.Join(attributes, " ") + tag[name:]
+}
+
+// over is the time that the x axis of a figure shows, "" where it shows something else.
+func (p *htmlPage) over(v View) string {
+	for _, c := range v.Table.Columns {
+		if c.Name == v.Figure.X && c.Unit == analysis.Moment && !p.Many {
+			return fmt.Sprintf("%d-%d", p.rep.Trace.From, p.rep.Trace.To)
+		}
+	}
+	return ""
 }
 
 // charts draws all figures: the main ones with their numbers, the others for their
@@ -155,7 +189,7 @@ func (p *htmlPage) charts() error {
 			return err
 		}
 		numbers := p.table(v.Table, behindRows)
-		p.Charts = append(p.Charts, htmlChart{v.Figure.Name, v.Figure.Title, picture, &numbers})
+		p.Charts = append(p.Charts, htmlChart{v.Figure.Name, v.Figure.Title, picture, &numbers, p.over(v)})
 	}
 	for i := range p.Sections {
 		s := &p.Sections[i]
@@ -168,7 +202,7 @@ func (p *htmlPage) charts() error {
 			if err != nil {
 				return err
 			}
-			s.Figures = append(s.Figures, htmlChart{Name: v.Figure.Name, Title: v.Figure.Title, Picture: picture})
+			s.Figures = append(s.Figures, htmlChart{Name: v.Figure.Name, Title: v.Figure.Title, Picture: picture, Time: p.over(v)})
 		}
 	}
 	return nil

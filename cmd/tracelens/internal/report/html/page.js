@@ -14,12 +14,13 @@
   system.addEventListener("change", show);
   show();
 
-  // On paper: light, and all that is folded away but stacks.
+  // On paper: light, and what matters: the style leaves out the rest. The gravest findings
+  // are open.
   let before, opened = [];
   addEventListener("beforeprint", () => {
     before = root.dataset.theme;
     root.dataset.theme = "light";
-    opened = [...document.querySelectorAll("details:not([open]):not(.stack):not(figure details):not(#tl-table)")];
+    opened = [...document.querySelectorAll("#findings > details:not([open])")].slice(0, 3);
     for (const d of opened) d.open = true;
     show();
   });
@@ -90,3 +91,5 @@ unfold();
       .catch((err) => { document.getElementById("tl-status").textContent = `The timeline cannot be shown: ${err.message}`; });
   }
 }
+
+if (document.getElementById("tl")) charts();

@@ -239,7 +239,7 @@ function timeline(data) {
     const k = width / (view[1] - view[0]), t0 = view[0];
     cov.fill(0);
     let lowest = width, highest = -1;
-    const row = top * width;
+    const row = top * width, some = off.size > 0;
     const add = (x, s, v) => {
       if (x < 0 || x >= width) return;
       cov[x * 2 * C + s] += v;
@@ -248,7 +248,7 @@ function timeline(data) {
     };
     for (let i = firstEnding(l, t0); i < l.hi && sp.from[i] < view[1]; i++) {
       const a = (sp.from[i] - t0) * k, b = (sp.to[i] - t0) * k;
-      if (off.has(spanClass[i])) continue;
+      if (some && off.has(spanClass[i])) continue;
       const s = spanClass[i] + (isMatch && !isMatch[i] ? C : 0);
       const ia = Math.floor(a), ib = Math.floor(b);
       if (ia === ib) { add(ia, s, b - a); continue; }
@@ -372,12 +372,13 @@ function timeline(data) {
   }
   // label writes the name of a function into its span, and never beyond it.
   function label(c, name, a, b, y, k) {
+    const short = name.replace(/^.*\//, ""), fits = c.measureText(short).width <= b - a - 6;
+    c.fillStyle = theme.on[spanClass[k]];
+    if (fits) { c.fillText(short, a + 4, y); return; }
     c.save();
     c.beginPath();
     c.rect(a, y - laneH, b - a - 2, 2 * laneH);
     c.clip();
-    c.fillStyle = theme.on[spanClass[k]];
-    const short = name.replace(/^.*\//, "");
     c.fillText(short, a + 4, y);
     c.restore();
   }

@@ -198,9 +198,6 @@ func (c *chart) bands() {
 		}
 	}
 	colors := c.theme.colors(kinds)
-	if len(kinds) == 1 && roleOf(kinds[0]) != none {
-		colors[0] = c.theme.roles[roleOf(kinds[0])]
-	}
 	for i, k := range kinds {
 		c.keys = append(c.keys, key{name: clean(k), color: colors[i]})
 	}

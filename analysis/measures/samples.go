@@ -20,7 +20,7 @@ var Samples = &analysis.Analyzer{
 	Doc:   say.Page(pages, "samples"),
 	Kinds: parse.KindsOf(parse.KindSample),
 	Figures: []analysis.FigureDef{
-		{Name: "samples.flame", Doc: "CPU samples by stack", Always: .95},
+		{Name: "samples.flame", Doc: "CPU samples by stack", Always: 2},
 	},
 	New: func() analysis.Collector { return make(SamplesFold) },
 	Run: runSamples,

@@ -286,7 +286,7 @@ func longestTasks(p *analysis.Pass, f *TasksFold) {
 	t.Limit(ganttTasks)
 	slices.SortStableFunc(t.Rows, func(a, b []any) int { return cmp.Compare(a[2].(int64), b[2].(int64)) })
 	p.Table(t)
-	if len(t.Rows) == 0 {
+	if len(t.Rows) < 2 { // a title says as much
 		return
 	}
 	last := slices.MaxFunc(t.Rows, func(a, b []any) int { return cmp.Compare(a[3].(int64)-a[2].(int64), b[3].(int64)-b[2].(int64)) })

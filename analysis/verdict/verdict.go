@@ -287,16 +287,18 @@ func ruledOut(rep *analysis.Report, host bool) string {
 	if !ok || rep.Trace.Duration <= 0 {
 		return ""
 	}
-	full := ""
+	full, share, unknown := "", analysis.FormatRatio(user), unsampled(rep)
 	switch {
-	case user >= busyCPU && user < .9 && !host && unsampled(rep):
-		full = fmt.Sprintf("User code ran %s of P time. ", analysis.FormatRatio(user))
-	case user >= .9 && host:
-		full = fmt.Sprintf("User code held %s of P time; for how much of it it was on a CPU the trace does not tell. ", analysis.FormatRatio(user))
+	case user >= .9 && !host:
+		full = fmt.Sprintf("The CPU is the limit: user code ran %s of P time. ", share)
+	case user >= .9 && unknown:
+		full = fmt.Sprintf("User code held %s of P time; for how much of it it was on a CPU the trace does not tell. ", share)
 	case user >= .9:
-		full = fmt.Sprintf("The CPU is the limit: user code ran %s of P time. ", analysis.FormatRatio(user))
+		full = fmt.Sprintf("User code held %s of P time, not all of it on a CPU. ", share)
+	case user >= busyCPU && !host && unknown:
+		full = fmt.Sprintf("User code ran %s of P time. ", share)
 	}
-	if user >= busyCPU && !host && unsampled(rep) {
+	if user >= busyCPU && !host && unknown {
 		full += "That is time on Ps: page faults, swapped memory and waits for a CPU are in it, which only a CPU profile beside the trace tells apart. "
 	}
 	var out []string

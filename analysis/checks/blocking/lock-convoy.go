@@ -48,7 +48,7 @@ var lockConvoy = &analysis.Analyzer{
 		},
 		{
 			Name: "lock-convoy.own", Doc: "share of the goroutines that both wait there and end such waits in all that do either", Unit: analysis.Ratio,
-			Levels: analysis.Levels{Note: .5}, Source: "who takes from a pool gives back to it: 1; work comes from somebody else: 0",
+			Levels: analysis.Levels{Note: .75}, Source: "who takes from a pool gives back to it: 1; work comes from somebody else: 0; of three stages of a pipeline that are one function it is half",
 		},
 		{
 			Name: "lock-convoy.turns", Doc: "share of the waits there that started before the one that ended last", Unit: analysis.Ratio, Below: true,

@@ -98,8 +98,8 @@ func casesLockConvoy(t *testing.T) {
 		{"one waits", checktest.Turns(w["blkPing"], 10e6, 100, 1, 0, 0), "lock-convoy/pool note"},
 		{"nearly one waits", checktest.Turns(w["blkPing"], 10e6, 99, 1, 0, 0), ""},
 		{"short", checktest.Turns(w["blkPing"], 900e3, 20000, 20, 0, 0), ""},
-		{"some give work only", checktest.Turns(w["blkPing"], 10e6, 2000, 20, 6, 0), "lock-convoy/pool warning"},
-		{"more give work only", checktest.Turns(w["blkPing"], 10e6, 2000, 20, 7, 0), ""},
+		{"some give work only", checktest.Turns(w["blkPing"], 10e6, 2000, 20, 2, 0), "lock-convoy/pool warning"},
+		{"more give work only", checktest.Turns(w["blkPing"], 10e6, 2000, 20, 3, 0), ""},
 		{"few out of turn", checktest.Turns(w["blkPing"], 10e6, 2000, 20, 0, 200), "lock-convoy/pool warning"},
 		{"each its own", checktest.Turns(w["blkPing"], 10e6, 2000, 20, 0, 201), ""},
 	} {

@@ -39,11 +39,11 @@ func (p *printer) brief(rep *analysis.Report) {
 // screen writes the findings with their best evidence, where the time goes, and what is
 // elsewhere.
 func (p *printer) screen(rep *analysis.Report, s screen) {
-	var notes []string
+	var notes []*analysis.Finding
 	shown := 0
 	for _, f := range rep.Findings() {
 		if f.Severity == analysis.Note || shown == s.findings {
-			notes = append(notes, f.Code)
+			notes = append(notes, f)
 			continue
 		}
 		shown++
@@ -53,10 +53,7 @@ func (p *printer) screen(rep *analysis.Report, s screen) {
 			p.clipped("  at ", p.where(&f.Evidence[0]), 1)
 		}
 	}
-	if len(notes) > 0 {
-		p.line("")
-		p.clipped(p.style(bold, "also")+": ", strings.Join(notes, ", "), s.lines)
-	}
+	p.notes(notes, shown, s)
 	p.time(rep, s)
 	p.measures(rep, s.measures)
 	clear, unable := checks(rep)
@@ -66,6 +63,29 @@ func (p *printer) screen(rep *analysis.Report, s screen) {
 	}
 	p.line("")
 	p.wrapped("", faint, fmt.Sprintf("%s clear, %d cannot tell. More: --full, --only NAME; 'tracelens explain NAME' for what it looks at.", counted(int64(len(clear)), "check"), cannot))
+}
+
+// notes writes what is less grave: beside graver findings by name, else the first of them
+// with what they say.
+func (p *printer) notes(notes []*analysis.Finding, graver int, s screen) {
+	if len(notes) == 0 {
+		return
+	}
+	p.line("")
+	said := 0
+	if graver == 0 {
+		said = min(s.findings, len(notes))
+	}
+	for _, f := range notes[:said] {
+		p.clipped(p.mark(f.Severity)+" "+p.style(bold, Clean(f.Code))+": ", f.Summary, 1)
+	}
+	var names []string
+	for _, f := range notes[said:] {
+		names = append(names, f.Code)
+	}
+	if len(names) > 0 {
+		p.clipped(p.style(bold, "also")+": ", strings.Join(names, ", "), s.lines)
+	}
 }
 
 // time is where goroutine time goes.

@@ -424,7 +424,7 @@ func TestAssetsStay(t *testing.T) {
 	put(t, report, []byte(`{"schema":2,"results":[{"name":"a","tables":[{"name":"t","columns":[{"name":"c","unit":"count"}],"rows":[[1]]}],"figures":[{"name":"../../out","title":"x","mark":"bars","table":"t","x":"c","y":["c"]}]}]}`))
 	audited(t, 0, "render", "--format", "markdown", "--assets", filepath.Join(dir, "a", "b"), report)
 	drawn, err := filepath.Glob(filepath.Join(dir, "a", "b", "*.png"))
-	if _, out := os.Stat(filepath.Join(dir, "out.png")); err != nil || len(drawn) != 1 || out == nil {
+	if _, out := os.Stat(filepath.Join(dir, "out.png")); err != nil || len(drawn) != 2 || out == nil {
 		t.Errorf("drawn %q, %v; elsewhere: %v", drawn, err, out == nil)
 	}
 }

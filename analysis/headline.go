@@ -5,7 +5,7 @@ import "strings"
 // Headline is a summary without paths of packages, up to the last clause that fits on a
 // line.
 func Headline(summary string) string {
-	const most = 95
+	const most = 84
 	s, _, _ := strings.Cut(ShortPaths(summary), "; why: ")
 	for {
 		if len([]rune(s)) <= most {

@@ -180,7 +180,7 @@ func TestStuckHangs(t *testing.T) {
 		}
 	}
 	f := checktest.Report(t, StuckGoroutines, gone).Results[0].Findings[0]
-	if !strings.Contains(f.Summary, "3 at main.reply:9") || !strings.Contains(f.Summary, "has ended: main.collect") {
+	if !strings.Contains(f.Summary, "3 goroutines wait to send at main.reply:9, and nobody receives there any more") || !strings.Contains(f.Summary, "has ended: main.collect") {
 		t.Error(f.Summary)
 	}
 }

@@ -56,15 +56,14 @@ func stuckOnChannels(p *analysis.Pass, sends []*measures.WaitingAt, total int64)
 		Caveat: "Which channel it is is not in the trace, nor who could still receive: a receiver that works on one item for as long looks the same.",
 	}
 	waiting := gravity(p, sends, total, &f)
-	f.Summary = fmt.Sprintf("%s at the end to send to channels from which nobody receives any more, for up to %s: %s",
-		say.Counted(waiting, "goroutine waits", "goroutines wait"), p.Dur(sends[0].Oldest), strings.Join(placesOf(p, sends), ", "))
+	who := fmt.Sprintf("%s to send at %s", say.Counted(waiting, "goroutine waits", "goroutines wait"), placesOf(sends))
+	f.Summary = fmt.Sprintf("%s, and nobody receives there any more, for up to %s at the end", who, p.Dur(sends[0].Oldest))
 	switch gone, blocked, late := receivers(p, sends); {
 	case len(blocked) > 0:
 		if late && f.Severity.Rank() > alone.Rank() {
 			f.Severity = alone
 		}
-		f.Summary = fmt.Sprintf("%s at the end to send, for up to %s, since who receives is blocked: %s; they wait %s",
-			say.Counted(waiting, "goroutine waits", "goroutines wait"), p.Dur(sends[0].Oldest), strings.Join(blocked, " and "), strings.Join(placesOf(p, sends), ", "))
+		f.Summary = fmt.Sprintf("%s, since who receives is blocked: %s, for up to %s at the end", who, strings.Join(blocked, " and "), p.Dur(sends[0].Oldest))
 		f.Advice = fmt.Sprintf("See what it waits for there, which stops all that send to it (%s): give that wait a limit, and let senders drop or close what is not taken. block.chan.total should fall.", blocked[0])
 	case len(gone) > 0:
 		f.Summary += "; who received from them has ended: " + strings.Join(gone, ", ")
@@ -83,8 +82,8 @@ func stuckOnGroups(p *analysis.Pass, groups []*measures.WaitingAt, total int64) 
 		Caveat: "Another goroutine that was not started there may call Done, too.",
 	}
 	waiting := gravity(p, groups, total, &f)
-	f.Summary = fmt.Sprintf("%s at the end for goroutines that have all ended, for up to %s: %s; a Done is missing",
-		say.Counted(waiting, "goroutine waits", "goroutines wait"), p.Dur(groups[0].Oldest), strings.Join(placesOf(p, groups), ", "))
+	f.Summary = fmt.Sprintf("%s at %s for goroutines that have all ended, for up to %s at the end; a Done is missing",
+		say.Counted(waiting, "goroutine waits", "goroutines wait"), placesOf(groups), p.Dur(groups[0].Oldest))
 	p.Find(f)
 }
 
@@ -110,12 +109,19 @@ func gravity(p *analysis.Pass, at []*measures.WaitingAt, total int64, f *analysi
 	return waiting
 }
 
-// placesOf says how many wait where, and since when, of the first four places.
-func placesOf(p *analysis.Pass, at []*measures.WaitingAt) (out []string) {
-	for _, w := range at[:min(len(at), 4)] {
-		out = append(out, fmt.Sprintf("%s at %s since %s", analysis.FormatCount(w.Open), w.Label[1], p.At(p.Trace.To-parse.Time(w.Oldest))))
+// placesOf names the first three places, and where there are several how many wait at each.
+func placesOf(at []*measures.WaitingAt) string {
+	if len(at) == 1 {
+		return at[0].Label[1]
 	}
-	return out
+	var out []string
+	for _, w := range at[:min(len(at), 3)] {
+		out = append(out, fmt.Sprintf("%s (%s)", w.Label[1], analysis.FormatCount(w.Open)))
+	}
+	if more := len(at) - len(out); more > 0 {
+		out = append(out, fmt.Sprintf("%s more", say.Counted(int64(more), "place", "places")))
+	}
+	return strings.Join(out, " and ")
 }
 
 // A receiver is a kind of goroutines that received what those that are stuck in sends had

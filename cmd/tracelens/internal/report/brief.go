@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/charmbracelet/x/ansi"
-
 	"github.com/tracelens/tracelens/analysis"
 )
 
@@ -131,7 +129,7 @@ func (p *printer) measures(rep *analysis.Report, most int) {
 
 // clipped writes s after first over at most so many lines.
 func (p *printer) clipped(first, s string, lines int) {
-	indent := ansi.StringWidth(first)
+	indent := cellsOf(first)
 	width := max(min(p.Width, maxProse)-indent, 20)
 	for i, l := range clip(wrap(Clean(s), width), lines, width) {
 		if i > 0 {

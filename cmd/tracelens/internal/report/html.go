@@ -115,14 +115,19 @@ func stackedStates(rep *analysis.Report) (states []string) {
 	return states
 }
 
-// palette gives the states the colours that they have in charts, in both themes.
+// palette gives the states of Ps, and those of goroutines that do not run, the colours that
+// they have in charts, in both themes.
 func palette(states []string) string {
+	goroutine := []string{"runnable", "waiting"}
 	return themed("state", len(states), func(i int, dark bool) string {
 		fill, _, _ := plots.Color(states[i], dark)
 		return fill
 	}, "\n.state-%[1]d{background:var(--state-%[1]d);fill:var(--state-%[1]d)}") + themed("on-state", len(states), func(i int, dark bool) string {
 		_, text, _ := plots.Color(states[i], dark)
 		return text
+	}, "") + themed("goroutine", len(goroutine), func(i int, dark bool) string {
+		fill, _, _ := plots.Color(goroutine[i], dark)
+		return fill
 	}, "")
 }
 

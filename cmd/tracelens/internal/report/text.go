@@ -5,8 +5,6 @@ import (
 	"io"
 	"strings"
 
-	"github.com/charmbracelet/x/ansi"
-
 	"github.com/tracelens/tracelens/analysis"
 )
 
@@ -107,7 +105,7 @@ func (p *printer) line(s string) {
 // wrapped writes s over as many lines as it takes, the first after first, the
 // others after as much space.
 func (p *printer) wrapped(first, how, s string) {
-	indent := ansi.StringWidth(first)
+	indent := cellsOf(first)
 	for i, l := range wrap(Clean(s), max(min(p.Width, maxProse)-indent, 20)) {
 		if i > 0 {
 			first = strings.Repeat(" ", indent)

@@ -112,6 +112,16 @@ func (p *printer) table(t *analysis.Table) {
 	}
 }
 
+// cellsOf is how many cells of a terminal a text takes.
+func cellsOf(s string) int {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return ansi.StringWidth(s)
+		}
+	}
+	return len(s)
+}
+
 type column struct {
 	name  string
 	text  bool
@@ -124,10 +134,10 @@ type column struct {
 func (c *column) fit() {
 	c.width = 0
 	for _, word := range strings.Fields(c.name) {
-		c.width = max(c.width, ansi.StringWidth(word))
+		c.width = max(c.width, cellsOf(word))
 	}
 	for _, cell := range c.cells {
-		c.width = max(c.width, ansi.StringWidth(cell))
+		c.width = max(c.width, cellsOf(cell))
 	}
 }
 
@@ -173,7 +183,7 @@ func different(cells []string) int {
 
 // pad aligns a cell: text left, numbers right.
 func (c *column) pad(cell string, first bool) string {
-	space := strings.Repeat(" ", max(0, c.width-ansi.StringWidth(cell)))
+	space := strings.Repeat(" ", max(0, c.width-cellsOf(cell)))
 	if c.text {
 		cell += space
 	} else {
@@ -203,7 +213,7 @@ func wrap(s string, width int) []string {
 		switch {
 		case line == "":
 			line = word
-		case ansi.StringWidth(line)+1+ansi.StringWidth(word) <= width:
+		case cellsOf(line)+1+cellsOf(word) <= width:
 			line += " " + word
 		default:
 			lines = append(lines, line)
@@ -264,20 +274,20 @@ var directories = regexp.MustCompile(`([\w.~@-]+/)+([\w~@-]+\.)`)
 // too wide itself, its middle. The end of a name, with the function's own name
 // and line, says more than its start.
 func shorten(s string, width int) string {
-	n := ansi.StringWidth(s)
+	n := cellsOf(s)
 	if n <= width {
 		return s
 	}
 	if name, _, more := strings.Cut(s, " "); more {
-		if ansi.StringWidth(name)+2 <= width {
+		if cellsOf(name)+2 <= width {
 			return strings.TrimRight(ansi.Truncate(s, width-1, ""), " (") + "…"
 		}
 		return shorten(name, width)
 	}
 	head := ansi.Truncate(s, max(0, width-1)/4, "")
-	for cut := n - width + 1 + ansi.StringWidth(head); cut < n; cut++ {
+	for cut := n - width + 1 + cellsOf(head); cut < n; cut++ {
 		// A cut within a wide character leaves more than asked for.
-		if out := head + ansi.TruncateLeft(s, cut, "…"); ansi.StringWidth(out) <= width {
+		if out := head + ansi.TruncateLeft(s, cut, "…"); cellsOf(out) <= width {
 			return out
 		}
 	}

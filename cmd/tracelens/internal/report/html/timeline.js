@@ -155,7 +155,7 @@ function timeline(data) {
     const tone = classes.map((_, i) => (mode === "state" ? hex[i] : v(i < C - 2 ? `--tone-${i}` : i < C - 1 ? "--others" : "--nobody")));
     theme = {
       hex, tone, on: tone.map(over), bits: [...tone.map((h, i) => (off.has(i) ? 0 : abgr(h, 255))), ...tone.map((h, i) => (off.has(i) ? 0 : abgr(h, 50)))],
-      states: hex.map((h, i) => (mode === "state" && off.has(i) ? 0 : abgr(h, 255))), runnable: v("--runnable"), waiting: v("--waiting"),
+      states: hex.map((h, i) => (mode === "state" && off.has(i) ? 0 : abgr(h, 255))), runnable: v("--goroutine-0"), waiting: v("--goroutine-1"),
       back: v("--back"), soft: v("--soft"), line: v("--line"), text: v("--text"), weak: v("--weak"), accent: v("--accent"), pick: v("--pick"),
       gc: v("--gc"), stw: v("--stw"), stopping: v("--stopping"), error: v("--error"), warning: v("--warning"), note: v("--note"),
     };
@@ -810,7 +810,7 @@ function timeline(data) {
     const rows = (list) => node("ul", "", ...list.map(([ns, name]) => node("li", `${share(ns)} ${name}, ${duration(ns, quantum)}`)));
     const button = (label, act) => { const b = node("button", label); b.type = "button"; b.addEventListener("click", act); return b; };
     place.replaceChildren(
-      node("h3", `${duration(to - from, quantum)} from ${moment(from, (to - from) / 100)}: ${count(spans)} exact spans, ${count(goroutines.size)} goroutines; GC cycles ${duration(marking, quantum)}, stops of the world ${duration(stopped, quantum)}`),
+      node("h3", `${duration(to - from, quantum)} from ${moment(from, (to - from) / 100)}: ${count(spans)} exact span${spans === 1 ? "" : "s"}, ${count(goroutines.size)} goroutine${goroutines.size === 1 ? "" : "s"}; GC cycles ${duration(marking, quantum)}, stops of the world ${duration(stopped, quantum)}`),
       node("p", exact > .9999 ? "" : `${(100 * exact).toPrecision(3)} % of it is exact; what follows is about that.`),
       node("div", "", rows([...time].map((ns, i) => [ns, classes[i]]).filter(([ns]) => ns > 0).sort((a, b) => b[0] - a[0])),
         rows([...functions].sort((a, b) => b[1] - a[1]).slice(0, 8).map(([f, ns]) => [ns, strings[f]]))),

@@ -119,7 +119,7 @@ func (c *chart) closeUp(lo, hi float64, names []string) error {
 	}
 	p := c.plot
 	p.X.Min, p.X.Max = lo-(hi-lo)*.01, hi+(hi-lo)*.01
-	ticks := linearTicks(analysis.NS, max(min(int(c.dataWidth()/95), 8), 3))
+	ticks := linearTicks(analysis.NS, max(min(int(c.dataWidth()/75), 8), 3))
 	p.X.Tick.Marker = plot.TickerFunc(func(a, b float64) []plot.Tick {
 		t := ticks.Ticks(0, b-lo)
 		for i := range t {

@@ -128,8 +128,10 @@ type plotArgs struct {
 
 type compareArgs struct {
 	Old []string `json:"old" jsonschema:"traces before a change, or reports saved as JSON, relative to the root of the server"`
-	New []string `json:"new" jsonschema:"those after it"`
+	New []string `json:"new,omitempty" jsonschema:"those after it"`
 	Per string   `json:"per,omitempty" jsonschema:"divide sums by: second, request or busy (P time of the program)"`
+
+	Where string `json:"where,omitempty" jsonschema:"compare requests of the one trace of old, without new, with the others of their type: [KIND:]TYPE and > or < a quantile or duration, such as 'GET /fast > p99'; requests lists the types"`
 }
 
 type explainArgs struct {
@@ -295,22 +297,9 @@ func (s *traceServer) open(path string) (*os.File, string, error) {
 
 // requests answers what 'requests' answers.
 func (s *traceServer) requests(ctx context.Context, a *requestsArgs) (string, error) {
-	opt, err := a.options()
+	rep, err := s.selected(ctx, a.traceArgs, measures.RequestChoice{Slowest: min(max(a.Slowest, 1), mcpListed), Type: a.Type, ID: a.ID})
 	if err != nil {
 		return "", err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	file, name, err := s.open(a.Path)
-	if err != nil {
-		return "", err
-	}
-	defer file.Close()
-	opt.Requests = s.cfg.Requests()
-	choice := measures.RequestChoice{Slowest: min(max(a.Slowest, 1), mcpListed), Type: a.Type, ID: a.ID}
-	rep, err := analysis.Analyze(ctx, file, filepath.ToSlash(name), analysis.Options{Options: opt}, []*analysis.Analyzer{measures.SelectRequests(choice)})
-	if err != nil {
-		return "", &failure{report.Clean(a.Path), errors.New(report.Clean(err.Error()))}
 	}
 	if res := rep.Results[0]; res.Reason != "" {
 		return "", errors.New(report.Clean(res.Reason))
@@ -321,6 +310,27 @@ func (s *traceServer) requests(ctx context.Context, a *requestsArgs) (string, er
 	var b strings.Builder
 	err = report.Requests(&b, rep, report.Options{Width: defaultWidth})
 	return b.String(), err
+}
+
+// selected reads what a trace says of requests.
+func (s *traceServer) selected(ctx context.Context, a traceArgs, choice measures.RequestChoice) (*analysis.Report, error) {
+	opt, err := a.options()
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	file, name, err := s.open(a.Path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	opt.Requests = s.cfg.Requests()
+	rep, err := analysis.Analyze(ctx, file, filepath.ToSlash(name), analysis.Options{Options: opt}, []*analysis.Analyzer{measures.SelectRequests(choice)})
+	if err != nil {
+		return nil, &failure{report.Clean(a.Path), errors.New(report.Clean(err.Error()))}
+	}
+	return rep, nil
 }
 
 // drill are the flags of 'show' that stand in place of WHAT.
@@ -394,6 +404,9 @@ const mcpCompared = 50
 
 // compare says what differs between two sides.
 func (s *traceServer) compare(ctx context.Context, a *compareArgs) (string, error) {
+	if a.Where != "" {
+		return s.compareWhere(ctx, a)
+	}
 	if err := knownPer(a.Per); err != nil {
 		return "", err
 	}
@@ -413,7 +426,29 @@ func (s *traceServer) compare(ctx context.Context, a *compareArgs) (string, erro
 			sides[i].Add(compare.OfReport(rep))
 		}
 	}
-	rep := compare.Of(sides[0], sides[1], compare.Options{Per: a.Per})
+	return compared(compare.Of(sides[0], sides[1], compare.Options{Per: a.Per})), nil
+}
+
+// compareWhere compares requests of a trace that are so with the others of their type.
+func (s *traceServer) compareWhere(ctx context.Context, a *compareArgs) (string, error) {
+	if len(a.Old) != 1 || len(a.New) > 0 || a.Per != "" {
+		return "", errors.New("where is about requests of one trace: name it in old, and leave out new and per")
+	}
+	c, err := parseWhere(a.Where)
+	if err != nil {
+		return "", errors.New(report.Clean(err.Error()))
+	}
+	_, rep, err := c.compare(report.Clean(a.Old[0]), func(choice measures.RequestChoice) (*analysis.Report, error) {
+		return s.selected(ctx, traceArgs{Path: a.Old[0]}, choice)
+	})
+	if err != nil {
+		return "", errors.New(report.Clean(err.Error()))
+	}
+	return compared(rep), nil
+}
+
+// compared is what a comparison comes to, for an assistant.
+func compared(rep *analysis.Report) string {
 	var b strings.Builder
 	for _, p := range rep.Verdict.Parts {
 		fmt.Fprintf(&b, "%s\n", report.Quoted(p.Text, quotedMost))
@@ -423,7 +458,7 @@ func (s *traceServer) compare(ctx context.Context, a *compareArgs) (string, erro
 			b.WriteString("\n" + showTable(rep, t, &listing{limit: len(t.Rows)}))
 		}
 	}
-	return b.String(), nil
+	return b.String()
 }
 
 // below is a path as the root knows it.

@@ -168,26 +168,41 @@ func compareWhere(cmd *cobra.Command, f *compareFlags, name string) error {
 	read := func(choice measures.RequestChoice) (*analysis.Report, error) {
 		return in.analyze(cmd, name, f.out, []*analysis.Analyzer{measures.SelectRequests(choice)})
 	}
-	rep, err := read(measures.RequestChoice{Slowest: 1, Quantile: c.quantile})
+	trace, out, err := c.compare(name, read)
 	if err != nil {
 		return err
 	}
+	out.Tool = trace.Tool
+	if err := f.write(cmd, format, out, true); err != nil {
+		return err
+	}
+	if f.strict && !trace.Trace.Sound() {
+		return &failure{name, errors.New("it was read only in part, or contradicts itself")}
+	}
+	return in.fault(trace)
+}
+
+// compare reads a trace twice, for the type and its quantile first, and returns what it says
+// of requests and how the chosen ones differ.
+func (c *requestCondition) compare(name string, read func(measures.RequestChoice) (*analysis.Report, error)) (rep, out *analysis.Report, err error) {
+	if rep, err = read(measures.RequestChoice{Slowest: 1, Quantile: c.quantile}); err != nil {
+		return nil, nil, err
+	}
 	typ, err := c.find(measures.ServedOf(rep))
 	if err != nil {
-		return &failure{name, err}
+		return nil, nil, &failure{name, err}
 	}
 	condition := c.text
 	if c.quantile > 0 {
 		v, ok := measures.QuantileOf(rep, typ)
 		if !ok {
-			return &failure{name, fmt.Errorf("%d requests of %s are too few for %s, which needs %.0f: take a lower quantile or a duration", typ.N, typ.Name, c.value, math.Ceil(1/(1-c.quantile)-1e-9))}
+			return nil, nil, &failure{name, fmt.Errorf("%d requests of %s are too few for %s, which needs %.0f: take a lower quantile or a duration", typ.N, typ.Name, c.value, math.Ceil(1/(1-c.quantile)-1e-9))}
 		}
 		c.limit = v
 		condition += ", which is " + analysis.FormatDuration(c.limit, rep.Trace.Quantum)
 	}
-	rep, err = read(measures.RequestChoice{Slowest: 5, Split: c.split()})
-	if err != nil {
-		return err
+	if rep, err = read(measures.RequestChoice{Slowest: 5, Split: c.split()}); err != nil {
+		return nil, nil, err
 	}
 	chosen, others := half(rep, measures.SideLonger, typ), half(rep, measures.SideOthers, typ)
 	if !c.longer() {
@@ -195,19 +210,11 @@ func compareWhere(cmd *cobra.Command, f *compareFlags, name string) error {
 	}
 	switch {
 	case chosen == nil || chosen.N == 0:
-		return &failure{name, fmt.Errorf("none of %d requests of %s is %s", typ.N, c.name, c.op+" "+analysis.FormatDuration(c.limit, rep.Trace.Quantum))}
+		return nil, nil, &failure{name, fmt.Errorf("none of %d requests of %s is %s", typ.N, c.name, c.op+" "+analysis.FormatDuration(c.limit, rep.Trace.Quantum))}
 	case others == nil || others.N == 0:
-		return &failure{name, fmt.Errorf("all %d requests of %s are %s: there are no others", typ.N, c.name, c.op+" "+analysis.FormatDuration(c.limit, rep.Trace.Quantum))}
+		return nil, nil, &failure{name, fmt.Errorf("all %d requests of %s are %s: there are no others", typ.N, c.name, c.op+" "+analysis.FormatDuration(c.limit, rep.Trace.Quantum))}
 	}
-	out := compare.Split(rep.Trace, condition, chosen, others, c.slowest(rep, chosen))
-	out.Tool = rep.Tool
-	if err := f.write(cmd, format, out, true); err != nil {
-		return err
-	}
-	if f.strict && !rep.Trace.Sound() {
-		return &failure{name, errors.New("it was read only in part, or contradicts itself")}
-	}
-	return in.fault(rep)
+	return rep, compare.Split(rep.Trace, condition, chosen, others, c.slowest(rep, chosen)), nil
 }
 
 // half are the requests of a type on one side.

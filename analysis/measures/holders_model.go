@@ -332,6 +332,16 @@ func partLabel(tr *parse.Trace, k *holdPart, kind string) string {
 	return ""
 }
 
+// OwnLock is the library function whose own lock goroutines wait for at a place, such as
+// log.(*Logger).Printf; "" where it is no lock, or the program's.
+func OwnLock(tr *parse.Trace, pl parse.Place) string {
+	call := funcName(tr, pl.Call)
+	if !pl.Prim.Lock() || call == "" || strings.HasPrefix(call, "sync.") || strings.HasPrefix(call, "internal/sync.") {
+		return ""
+	}
+	return call
+}
+
 // runName names the function of the program that runs with a stack of a place, and the
 // library function it calls.
 func runName(tr *parse.Trace, id parse.PlaceID) string {

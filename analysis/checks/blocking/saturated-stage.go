@@ -79,7 +79,7 @@ var saturatedStage = &analysis.Analyzer{
 			f := analysis.Finding{
 				Severity: g.Severity, Explains: explains, Cost: evidence.WallTime(p, min(place.Held, wall)), Confidence: analysis.Measured,
 				Evidence: append([]analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: p.SiteName(place.Place.Stack), Note: say.Number(waiting) + " wait to hand over work", Stack: p.Stack(place.Place.Stack)})}, r.evidence(p)...),
-				Advice:   r.advice("Add goroutines to the stage, or make its work shorter. hold.time should fall."),
+				Advice:   r.advice(p, "Add goroutines to the stage, or make its work shorter. hold.time should fall."),
 				Caveat:   "Work that waits in the buffer of a channel is not in the trace. A stage that is meant to limit the rate looks the same.",
 			}
 			if p.Met("busy", busy) {

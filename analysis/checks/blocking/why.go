@@ -29,7 +29,7 @@ func reasonAt(p *analysis.Pass, h *measures.HeldPlaces, stack parse.StackID) (r 
 func (r *reason) text() string { return "; why: " + r.chain.Text() }
 
 // advice is what to change, by what the one in the way does.
-func (r *reason) advice(otherwise string) string {
+func (r *reason) advice(p *analysis.Pass, otherwise string) string {
 	lock := r.place.Place.Prim.Lock()
 	root := &r.chain.Root
 	where := root.Label
@@ -43,6 +43,9 @@ func (r *reason) advice(otherwise string) string {
 	case measures.RootCall:
 		if r.place.Place.Prim == parse.PrimFile {
 			return fmt.Sprintf("Writes to one file take turns, each for as long as its disk or its reader takes (%s): write less, or collect lines in a buffer that one goroutine writes and that drops what is too much. hold.call should fall.", where)
+		}
+		if own := measures.OwnLock(p.Trace, r.place.Place); own != "" {
+			return fmt.Sprintf("The lock is that of %s, which is in a call at %s with it: call it less often or from fewer goroutines, or hand what it is given to one goroutine with a queue or a buffer. hold.call should fall.", own, where)
 		}
 		if lock {
 			return fmt.Sprintf("Do not call %s under the lock: copy what it needs, unlock, then call; or let one goroutine do it for all. hold.call should fall.", where)
@@ -105,7 +108,7 @@ func held(p *analysis.Pass, h *measures.HeldPlaces, w *measures.WaitingAt, f ana
 		return f
 	}
 	f.Summary += r.text()
-	f.Advice = r.advice(f.Advice)
+	f.Advice = r.advice(p, f.Advice)
 	for _, s := range r.chain.Steps[1:] {
 		if s.Place.Place.Prim == parse.PrimChanSend { // what they say is a part of this
 			f.Explains = append(f.Explains, "saturated-stage", "saturated-stage/skewed", "lock-convoy/senders")

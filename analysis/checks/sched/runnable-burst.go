@@ -37,7 +37,7 @@ var runnableBurst = &analysis.Analyzer{
 			Source: "more is a standing queue: saturated",
 		},
 	},
-	Requires: []*analysis.Analyzer{measures.Parallelism, measures.Latency, measures.Kinds},
+	Requires: []*analysis.Analyzer{measures.Parallelism, measures.Latency, measures.Kinds, measures.Waits},
 	Run: func(p *analysis.Pass) error {
 		if evidence.NoTime(p) {
 			return nil
@@ -61,6 +61,9 @@ var runnableBurst = &analysis.Analyzer{
 			return nil
 		}
 		severity := g.Severity
+		if max(evidence.CauseShare(p, parse.CauseGC, parse.CauseSTW), evidence.CauseShare(p, parse.CauseSyscall)) >= evidence.ExplainsFrom {
+			severity = analysis.Note // how many became runnable is not why they wait
+		}
 		from := p.Rel(parse.Time(at))
 		shown, top := wakerEvidence(p, 5)
 		shown = append([]analysis.Evidence{{From: from, To: from + longest, Note: "the longest burst"}}, shown...)

@@ -15,7 +15,7 @@ var threadGrowth = &analysis.Analyzer{
 	Name: "thread-growth", Proof: "syscalls.time",
 	Doc:      say.Page(pages, "thread-growth"),
 	Covers:   []string{"limits/syscalls"},
-	Requires: []*analysis.Analyzer{measures.Syscalls, measures.Timeline, measures.Goroutines},
+	Requires: []*analysis.Analyzer{measures.Syscalls, measures.Timeline, measures.Goroutines, measures.Waits},
 	Thresholds: []analysis.Threshold{
 		{Name: "thread-growth.calls", Doc: "goroutines in system or cgo calls at once, mean of the worst 100 ms", Unit: analysis.Count,
 			Levels: analysis.Levels{Warning: 64, Error: 5000}, Source: "each needs a thread; the program dies at 10,000 (runtime/debug.SetMaxThreads), the Error is half of it"},
@@ -59,6 +59,9 @@ var threadGrowth = &analysis.Analyzer{
 		var explains []string
 		if taken := f.Lost()[parse.TakerSysmon]; len(sites) > 0 && float64(sites[0].V.Lost[parse.TakerSysmon]) >= evidence.ExplainsFrom*float64(max(1, taken)) {
 			explains = []string{"blocking-p-handoffs", "blocked-calls"}
+		}
+		if evidence.CauseShare(p, parse.CauseSyscall) >= evidence.ExplainsFrom {
+			explains = append(explains, "latency-tail", "runnable-burst")
 		}
 		p.Find(analysis.Finding{
 			Severity: g.Severity, Explains: explains,

@@ -15,7 +15,7 @@ var RequestPath = &analysis.Analyzer{
 	Name: "request-path", Proof: "requests.causes",
 	Doc:         say.Page(pages, "request-path"),
 	Interactive: true,
-	Requires:    []*analysis.Analyzer{measures.Requests, measures.Kinds},
+	Requires:    []*analysis.Analyzer{measures.Requests, measures.Kinds, measures.Holders},
 	Covers:      []string{"slow-tasks", "slow-tasks/single"},
 	Thresholds: []analysis.Threshold{
 		{
@@ -128,7 +128,7 @@ func slowPath(p *analysis.Pass, ts *measures.RequestTypes, t *measures.RequestTy
 	}
 	summary := fmt.Sprintf("Slow %s take %s (%s, p50 %s, n=%s): %s %s %s", t.Of(), p.Dur(t.Lengths().QuantileAny(t.SlowQuantile())), t.QuantileName(),
 		p.Dur(t.Lengths().QuantileAny(.5)), analysis.FormatCount(t.Lengths().N()), analysis.FormatRatio(of), what, cause.Why())
-	advice := pathAdvice(t, cause)
+	advice := pathAdvice(p, t, cause)
 	if b, ok := ts.Bound(t, cause); ok {
 		summary += fmt.Sprintf("; without it the %s is at least %s", t.QuantileName(), p.Dur(b.P99))
 	}
@@ -202,8 +202,9 @@ func because(p *analysis.Pass, c *measures.RequestCause) (out []analysis.Because
 }
 
 // pathAdvice says what to change.
-func pathAdvice(t *measures.RequestType, c *measures.RequestCause) string {
+func pathAdvice(p *analysis.Pass, t *measures.RequestType, c *measures.RequestCause) string {
 	l := c.Leaf
+	own := measures.OwnLock(p.Trace, c.Place)
 	switch {
 	case c.Running():
 		return "Slow requests do more work than usual ones: look at a CPU profile of " + t.Name + ", split the work, or give it a type of its own."
@@ -211,7 +212,12 @@ func pathAdvice(t *measures.RequestType, c *measures.RequestCause) string {
 		return "The garbage collector holds requests up: allocate less, raise GOGC or GOMEMLIMIT (see gc and waits)."
 	case l.State == parse.GoRunnable:
 		return "They, or those they wait for, wait for a P: see latency and waits for what held the Ps."
+	case c.Hold && own != "":
+		return fmt.Sprintf("%s was %s with the lock, which is that of %s: call it less often or from fewer goroutines, or hand what it is given to one goroutine with a queue or a buffer.", l.Who, l.Text, own)
 	case c.Hold && c.Place.Prim.Lock():
+		if at := measures.HoldersOf(p).At(p.Trace.PlaceOf(c.Place.Stack)); at != nil && len(at.Holders) > 0 && at.Holders[0].Kind.Name != l.Who {
+			return fmt.Sprintf("Do not wait for others under the lock: %s holds it meanwhile, and waits for %s, which was %s.", at.Holders[0].Kind.Name, l.Who, l.Text)
+		}
 		return fmt.Sprintf("Hold the lock for less: %s was %s with it.", l.Who, l.Text)
 	case c.Hold:
 		return fmt.Sprintf("Look at %s, for which they wait: it was %s most of the time.", l.Who, l.Text)

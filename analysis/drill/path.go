@@ -63,14 +63,16 @@ func CriticalPath(read Reading, g parse.GoID, from, to time.Duration, keep int) 
 		}
 		w.to = tr.First + parse.Time(to)
 	}
+	var ring []kept // of all readings
 	for {
 		k := newKeeper(keep, g)
+		k.ring = ring[:0]
 		k.until, k.interval = w.at, w.to
 		tr, err := read(parse.Options{From: from}, parse.Sink{Kinds: parse.KindsGo, Event: k.event})
 		if err != nil {
 			return nil, err
 		}
-		p.Trace = tr
+		p.Trace, ring = tr, k.ring
 		if p.Readings++; p.Readings == 1 {
 			if !k.seen {
 				return nil, ErrNoGoroutine
@@ -230,6 +232,9 @@ func (k *keeper) event(e *parse.Event) {
 	k.gs[i].last = k.n
 	k.gs[i].ended = g.To == parse.GoNotExist
 	if len(k.ring) < k.limit {
+		if len(k.ring) == cap(k.ring) { // in few steps: most of the cost is new memory
+			k.ring = slices.Grow(k.ring, min(max(1<<12, 3*cap(k.ring)), k.limit-len(k.ring)))
+		}
 		k.ring = append(k.ring, s)
 	} else {
 		old := &k.ring[k.n%int64(k.limit)]

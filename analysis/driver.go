@@ -229,8 +229,8 @@ func Analyze(ctx context.Context, r io.Reader, name string, opt Options, analyze
 }
 
 // maxJobs is how many goroutines may fold, beside the one that reads. Each follows the
-// whole trace: a second one costs a tenth of the CPU time of all, a fourth half as much
-// again as all for a quarter of the time (BenchmarkJobs).
+// whole trace. A second one costs about a tenth of the CPU time on top, a quarter where
+// very many goroutines live (BenchmarkJobs); a third and a fourth add as much again each.
 const maxJobs = 2
 
 // read folds the events of a trace.

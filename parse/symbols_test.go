@@ -50,8 +50,8 @@ func TestInlinedClosure(t *testing.T) {
 	if got := sym.String(sym.Place(sym.PlaceOf(id)).Site.Func); got != "main.locate" {
 		t.Errorf("the place is in %s", got)
 	}
-	id = sym.InternStack(at("sync.(*Mutex).Lock", root+"sync/mutex.go"), at("cmd/go/internal/work.build", root+"cmd/go/internal/work/exec.go"))
-	if got := sym.String(sym.Place(sym.PlaceOf(id)).Site.Func); got != "cmd/go/internal/work.build" {
+	id = sym.InternStack(at("sync.(*Mutex).Lock", root+"sync/mutex.go"), at("cmd/go/internal/load.build", root+"cmd/go/internal/load/pkg.go"))
+	if got := sym.String(sym.Place(sym.PlaceOf(id)).Site.Func); got != "cmd/go/internal/load.build" {
 		t.Errorf("the place is in %s", got)
 	}
 }

@@ -176,19 +176,11 @@ func (f *ParallelismFold) Event(e *parse.Event) {
 	f.bursts.Add(from, to, ready >= burstPerProc*procs && procs > 0, ready)
 	calls := int64(iv.User[parse.GoSyscall] + iv.Runtime[parse.GoSyscall])
 	threads := procs - idle - int64(iv.P[parse.ProcSyscall]+iv.P[parse.ProcStopped])
-	if row := f.over.Within(from, to); row != nil {
-		row := (*[numOver]int64)(row)
-		row[overRunning] += running * held
-		row[OverRunnable] += runnable * held
-		row[overIdle] += idle * held
-		row[overProcs] += int64(iv.Procs) * held
-		row[OverTime] += held
-		row[OverSaturated] += saturated * held
-		row[overThreads] += threads * held
-		row[overCalls] += calls * held
-	} else {
-		f.over.AddSpans(from, to, []int64{running, runnable, idle, int64(iv.Procs), 1, saturated, threads, calls})
+	over := [numOver]int64{
+		overRunning: running, OverRunnable: runnable, overIdle: idle, overProcs: int64(iv.Procs),
+		OverTime: 1, OverSaturated: saturated, overThreads: threads, overCalls: calls,
 	}
+	f.over.AddSpans(from, to, over[:])
 	if held >= holeMin && !iv.STW && !iv.Switch {
 		f.hole(iv, from, to, ready)
 	}

@@ -239,6 +239,14 @@ type RequestLeaf struct {
 	N, NS int64
 }
 
+// whoCell is Who in a table.
+func (l *RequestLeaf) whoCell() any {
+	if l.Who == "" {
+		return nil
+	}
+	return l.Who
+}
+
 // Causes are what requests of a type were at, the longest first.
 func (ts *RequestTypes) Causes(t *RequestType) []*RequestCause {
 	if t.causes == nil {

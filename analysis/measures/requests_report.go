@@ -188,11 +188,7 @@ func partsTable(ts *RequestTypes) *analysis.Table {
 		t.N += all.N()
 		for _, c := range ts.Causes(r) {
 			for _, l := range c.leafs {
-				var who any
-				if l.Who != "" {
-					who = l.Who
-				}
-				t.Add(r.Name, r.Kind.String(), c.Text, who, l.Text, l.N, l.NS, say.RatioCell(l.NS, all.total))
+				t.Add(r.Name, r.Kind.String(), c.Text, l.whoCell(), l.Text, l.N, l.NS, say.RatioCell(l.NS, all.total))
 			}
 		}
 	}
@@ -254,11 +250,7 @@ func splitTables(ts *RequestTypes) (sides, parts *analysis.Table) {
 			sides.N += class.N()
 			for _, c := range ts.causes(class) {
 				for _, l := range c.leafs {
-					var who any
-					if l.Who != "" {
-						who = l.Who
-					}
-					parts.Add(side, r.Name, r.Kind.String(), c.Text, who, l.Text, l.N, l.NS)
+					parts.Add(side, r.Name, r.Kind.String(), c.Text, l.whoCell(), l.Text, l.N, l.NS)
 				}
 			}
 		}

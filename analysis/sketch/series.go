@@ -50,19 +50,10 @@ func (s *Series) addLong(lane int, from, to, weight int64) {
 	}
 }
 
-// Within returns the sums of the bucket that holds all of from…to (to excluded), as of most
-// spans, for a caller who adds to several lanes at once; nil where AddSpan must do it.
-func (s *Series) Within(from, to int64) []int64 {
-	if i := s.index(from); from < to && i < uint(s.n) && i == s.index(to-1) {
-		return s.row(i)
-	}
-	return nil
-}
-
 // AddSpans is AddSpan for every lane at once: weights[lane] for each ns of from…to.
 func (s *Series) AddSpans(from, to int64, weights []int64) {
-	if row := s.Within(from, to); row != nil {
-		row, held := row[:len(weights)], to-from
+	if i := s.index(from); from < to && i < uint(s.n) && i == s.index(to-1) {
+		row, held := s.row(i)[:len(weights)], to-from
 		for lane, weight := range weights {
 			row[lane] += weight * held
 		}

@@ -210,14 +210,11 @@ func quotedDrill(rep *analysis.Report, offset int) string {
 	for _, t := range report.Tables(rep) {
 		p := &listing{limit: len(t.Rows)}
 		b.WriteString("\n")
-		more := t.More
-		t.More = 0
-		b.WriteString(showTable(rep, t, p))
-		if offset > 0 {
-			fmt.Fprintf(&b, "(from number %d of %s)\n", offset+1, analysis.FormatCount(more+int64(len(t.Rows))))
-		}
-		if later := more - int64(offset); later > 0 && len(t.Rows) > 0 {
-			fmt.Fprintf(&b, "… %s more: --offset %d\n", analysis.FormatCount(later), offset+len(t.Rows))
+		one := *t
+		one.More = 0
+		b.WriteString(showTable(rep, &one, p))
+		for _, l := range report.Paged(t, offset) {
+			b.WriteString(l + "\n")
 		}
 	}
 	return b.String()

@@ -40,7 +40,7 @@ func (f *inputFlags) reading(flags *pflag.FlagSet) {
 	flags.StringVar(&f.save, "save", "", "keep what comes from a URL or standard input in `FILE`")
 	flags.StringSliceVar(&f.headers, "header", nil, "ask a URL with `HEADER`, such as 'Authorization: Bearer …'")
 	flags.BoolVar(&f.strict, "strict", false, "exit with 3 when the trace is incomplete or faulty")
-	flags.IntVar(&f.jobs, "jobs", 0, "use at most `N` CPUs, without it all; the output is the same")
+	flags.IntVar(&f.jobs, "jobs", 0, "use at most `N` CPUs; the output is the same")
 }
 
 func completeTrace(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"io"
 	"math"
 
@@ -16,18 +17,25 @@ func Drilled(w io.Writer, rep *analysis.Report, opt Options, offset int) error {
 	p.line("")
 	p.say("", rep.Results[0].Summary...)
 	for _, t := range rep.Results[0].Tables {
-		more := t.More
 		one := *t
 		one.More = 0
 		p.line("")
 		p.table(&one)
-		if offset > 0 {
-			p.line("  (from number " + analysis.FormatCount(int64(offset)+1) + " of " + analysis.FormatCount(more+int64(len(t.Rows))) + ")")
-		}
-		if later := more - int64(offset); later > 0 && len(t.Rows) > 0 {
-			p.line("  … " + analysis.FormatCount(later) + " more: --offset " + analysis.FormatCount(int64(offset+len(t.Rows))))
+		for _, l := range Paged(t, offset) {
+			p.line("  " + l)
 		}
 	}
 	_, err := io.WriteString(w, p.b.String())
 	return err
+}
+
+// Paged says which part of a table a page of it is that begins at row number offset.
+func Paged(t *analysis.Table, offset int) (lines []string) {
+	if offset > 0 {
+		lines = append(lines, fmt.Sprintf("(from number %d of %s)", offset+1, analysis.FormatCount(t.More+int64(len(t.Rows)))))
+	}
+	if later := t.More - int64(offset); later > 0 && len(t.Rows) > 0 {
+		lines = append(lines, fmt.Sprintf("… %s more: --offset %d", analysis.FormatCount(later), offset+len(t.Rows)))
+	}
+	return lines
 }

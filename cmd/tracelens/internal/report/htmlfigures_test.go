@@ -1,14 +1,9 @@
 package report
 
 import (
-	"context"
-	"os"
 	"regexp"
 	"strings"
 	"testing"
-
-	"github.com/tracelens/tracelens/analysis"
-	"github.com/tracelens/tracelens/analysis/passes"
 )
 
 // TestInline: one picture of two, with a class for each pair of colours; two where they
@@ -37,15 +32,7 @@ func TestInline(t *testing.T) {
 // TestHTMLFigures: every figure of a report is on its page, once, as a picture.
 func TestHTMLFigures(t *testing.T) {
 	for _, name := range []string{"mixed-go126", "http-healthy", "gc-assist", "cpu-samples"} {
-		in, err := os.Open("../../../../testdata/traces/" + name + ".trace")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer in.Close()
-		rep, err := analysis.Analyze(context.Background(), in, name, analysis.Options{}, passes.All())
-		if err != nil {
-			t.Fatal(err)
-		}
+		rep := analyzed(t, name)
 		page := html(t, rep)
 		pictures := make(map[string]string)
 		for _, m := range regexp.MustCompile(`(?s)<figure class="chart[^"]*" id="chart-([^"]*)"[^>]*>(.*?)</figure>`).FindAllStringSubmatch(page, -1) {

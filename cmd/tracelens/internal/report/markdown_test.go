@@ -179,15 +179,7 @@ func TestMarkdownOnce(t *testing.T) {
 // the order of use.
 func TestMarkdownScreen(t *testing.T) {
 	for name, lines := range map[string]int{"http-healthy": 12, "mixed-go126": 22} {
-		in, err := os.Open("../../../../testdata/traces/" + name + ".trace")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer in.Close()
-		rep, err := analysis.Analyze(context.Background(), in, name, analysis.Options{}, passes.All())
-		if err != nil {
-			t.Fatal(err)
-		}
+		rep := analyzed(t, name)
 		rep.Verdict = verdict.Of(rep)
 		var b bytes.Buffer
 		if err := Markdown(&b, rep, Options{Charts: []Chart{{"one", "a.png", "b.png"}, {"two", "c.png", "d.png"}}}); err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/passes"
 )
 
 var update = flag.Bool("update", false, "rewrite the goldens")
@@ -31,6 +32,21 @@ func load(t *testing.T, path string) *analysis.Report {
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(rep); err != nil {
 		t.Fatalf("%s: %v", path, err)
+	}
+	return rep
+}
+
+// analyzed is the whole report of one of the module's traces.
+func analyzed(t *testing.T, name string) *analysis.Report {
+	t.Helper()
+	in, err := os.Open("../../../../testdata/traces/" + name + ".trace")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	rep, err := analysis.Analyze(t.Context(), in, name, analysis.Options{}, passes.All())
+	if err != nil {
+		t.Fatal(err)
 	}
 	return rep
 }

@@ -31,6 +31,9 @@ func Drilled(w io.Writer, rep *analysis.Report, opt Options, offset int) error {
 
 // Paged says which part of a table a page of it is that begins at row number offset.
 func Paged(t *analysis.Table, offset int) (lines []string) {
+	if len(t.Rows) == 0 && offset > 0 {
+		return []string{fmt.Sprintf("(it has %s: --offset %d is behind them)", counted(t.More, "row"), offset)}
+	}
 	if offset > 0 {
 		lines = append(lines, fmt.Sprintf("(from number %d of %s)", offset+1, analysis.FormatCount(t.More+int64(len(t.Rows)))))
 	}

@@ -248,17 +248,17 @@ func (c *GCFold) interval(e *parse.Event) {
 	if iv.Marking && !iv.STW {
 		c.idle += int64(iv.P[parse.ProcIdle]) * int64(e.Time-iv.Since)
 	}
-	part := gcPart{iv.Procs, iv.GCPs, iv.P[parse.ProcWorker], iv.P[parse.ProcAssist], iv.STW, iv.Marking, e.GC}
-	if part.procs == 0 {
-		for _, n := range iv.P[parse.ProcIdle:] {
-			part.procs += n
-		}
-		if part.procs == 0 {
-			return
-		}
+	if r := &c.run; r.to == int64(iv.Since) && r.procs == iv.Procs && r.gcps == iv.GCPs && r.worker == iv.P[parse.ProcWorker] && r.assist == iv.P[parse.ProcAssist] &&
+		r.stw == iv.STW && r.marking == iv.Marking && r.cycle == e.GC && r.procs != 0 {
+		r.to = int64(e.Time) // as most
+		return
 	}
-	if last := &c.run; last.to == int64(iv.Since) && last.gcps == part.gcps && last.procs == part.procs && last.gcPart == part {
-		last.to = int64(e.Time)
+	part := gcPart{int32(procsOf(iv)), iv.GCPs, iv.P[parse.ProcWorker], iv.P[parse.ProcAssist], iv.STW, iv.Marking, e.GC}
+	if part.procs == 0 {
+		return
+	}
+	if c.run.gcPart == part && c.run.to == int64(iv.Since) {
+		c.run.to = int64(e.Time)
 		return
 	}
 	c.endRun()

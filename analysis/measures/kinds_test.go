@@ -51,7 +51,9 @@ func TestKindsSum(t *testing.T) {
 				t.Errorf("%s: %s: parts sum to %d, states to %d of %d", name, k.Name, parts, states, k.Life)
 			}
 		}
-		if one := p.Folds[Parallelism].(*ParallelismFold).Alone(); alone != one || one == 0 {
+		par := p.Folds[Parallelism].(*ParallelismFold)
+		par.settle()
+		if one := par.Alone(); alone != one || one == 0 {
 			t.Errorf("%s: one goroutine ran alone for %d ns, those of kinds for %d", name, one, alone)
 		}
 		if life != want || count != n {

@@ -115,8 +115,91 @@ type ParallelismFold struct {
 	stalled   *sketch.Stretch // as wasted, of stallMin
 	bursts    *sketch.Stretch
 
+	steps   GomaxprocsSteps
+	unknown int64 // ns: GOMAXPROCS not known
+
 	holes     [2]Holes // shorter than holeLong, and the others
 	worstHole *sketch.Top[holeBusy]
+
+	// The time not yet in the sums: see Event and settle. It is of one bucket of over, with
+	// one number of Ps.
+	until   int64 // where the bucket ends; before to where no time waits
+	procs   int32 // GOMAXPROCS
+	pending [pendingCounts]pendingTime
+	used    [pendingCounts / 64]uint64 // which of them are
+	to      int64                      // where the last interval ended
+	on      uint8                      // the conditions that held in it
+	since   [numOn]int64               // since when each did, or did not
+	mass    [numOn]int64               // and its mass since, of use if it did
+}
+
+// Conditions that have a Stretch.
+const (
+	onWasted = iota
+	onStalled
+	onBurst
+	numOn
+)
+
+// pendingTime is how long counts stood at certain values.
+type pendingTime struct {
+	ps, gs          uint64 // the counts, packed; gs is 0 for none
+	ns              int64
+	on              uint8  // the conditions that hold
+	wasted, stalled uint16 // their weights
+}
+
+const (
+	pendingBits   = 9
+	pendingCounts = 1 << pendingBits
+)
+
+// counts are what is of interest of an Interval: how many there are of what.
+type counts struct {
+	running, runnable, yielding, calls int64 // user goroutines; all that are in calls
+	idle, inCall, stopped, procs       int64 // Ps
+	gomaxprocs                         int64
+	stw                                bool
+}
+
+func countsOf(iv *parse.Interval) counts {
+	return counts{
+		running: int64(iv.User[parse.GoRunning] - iv.Stoppers), runnable: int64(iv.User[parse.GoRunnable]), yielding: int64(iv.Yielding),
+		calls: int64(iv.User[parse.GoSyscall] + iv.Runtime[parse.GoSyscall]),
+		idle:  int64(iv.P[parse.ProcIdle]), inCall: int64(iv.P[parse.ProcSyscall]), stopped: int64(iv.P[parse.ProcStopped]), procs: procsOf(iv),
+		gomaxprocs: int64(iv.Procs), stw: iv.STW,
+	}
+}
+
+// procsOf is how many Ps there are: GOMAXPROCS, or those that are known.
+func procsOf(iv *parse.Interval) int64 {
+	procs := int64(iv.Procs)
+	if procs == 0 {
+		for _, n := range iv.P[parse.ProcIdle:] {
+			procs += int64(n)
+		}
+	}
+	return procs
+}
+
+func (c *counts) ready() int64 { return c.runnable - c.yielding }
+
+// The weights of conditions.
+func (c *counts) wasted() int64  { return min(c.idle, c.runnable) }
+func (c *counts) stalled() int64 { return min(c.idle, c.ready()) }
+
+// conditions are those that hold.
+func (c *counts) conditions() (on uint8) {
+	if c.wasted() > 0 && !c.stw {
+		on |= 1 << onWasted
+	}
+	if c.stalled() > 0 && !c.stw {
+		on |= 1 << onStalled
+	}
+	if c.ready() >= burstPerProc*c.procs && c.procs > 0 {
+		on |= 1 << onBurst
+	}
+	return on
 }
 
 func newParallelismFold() *ParallelismFold {
@@ -128,65 +211,173 @@ func newParallelismFold() *ParallelismFold {
 	}
 }
 
+// Event adds an interval. There are more intervals than events, but few counts change much:
+// the time in which all stand at the same values is summed up first, as long as a bucket of
+// over lasts.
 func (f *ParallelismFold) Event(e *parse.Event) {
 	iv := e.Interval
-	held := int64(e.Time - iv.Since)
-	running, runnable, idle := int64(iv.User[parse.GoRunning]-iv.Stoppers), int64(iv.User[parse.GoRunnable]), int64(iv.P[parse.ProcIdle])
-	f.n++
-	f.running.AddN(running, held)
-	f.runnable.AddN(runnable, held)
-	f.idle.AddN(idle, held)
-	f.yielding += int64(iv.Yielding) * held
-	if runnable > 0 {
-		f.pressure += held
-		if running == 0 {
-			f.stuck += held
-		}
-	}
-	ready := runnable - int64(iv.Yielding)
-	f.demand.AddN(running+ready, held)
-	procs, saturated := int64(iv.Procs), int64(0)
-	if procs == 0 {
-		for _, n := range iv.P[parse.ProcIdle:] {
-			procs += int64(n)
-		}
-	}
-	switch {
-	case iv.STW:
-		f.stopped += held
-	default:
-		if idle == 0 {
-			f.full += held
-			if ready >= procs && procs > 0 && 4*int64(iv.P[parse.ProcSyscall]) <= procs {
-				saturated = 1
-				f.saturated += held
-			}
-		}
-		if running == 0 && runnable > 0 {
-			f.starved += held
-		}
-		if running == 1 && ready == 0 && iv.P[parse.ProcSyscall] == 0 {
-			f.alone += held
-		}
-	}
 	from, to := int64(iv.Since), int64(e.Time)
-	waste := min(idle, runnable)
-	f.wasted.Add(from, to, waste > 0 && !iv.STW, waste)
-	f.stalled.Add(from, to, min(idle, ready) > 0 && !iv.STW, min(idle, ready))
-	f.bursts.Add(from, to, ready >= burstPerProc*procs && procs > 0, ready)
-	calls := int64(iv.User[parse.GoSyscall] + iv.Runtime[parse.GoSyscall])
-	threads := procs - idle - int64(iv.P[parse.ProcSyscall]+iv.P[parse.ProcStopped])
-	over := [numOver]int64{
-		overRunning: running, OverRunnable: runnable, overIdle: idle, overProcs: int64(iv.Procs),
-		OverTime: 1, OverSaturated: saturated, overThreads: threads, overCalls: calls,
+	running, yielding, idle, inCall := iv.User[parse.GoRunning]-iv.Stoppers, iv.Yielding, iv.P[parse.ProcIdle], iv.P[parse.ProcSyscall]
+	f.n++
+	if from != f.to || to > f.until || iv.Procs != f.procs || iv.STW || iv.P[parse.ProcStopped] != 0 || uint32(running|yielding|idle|inCall) >= 1<<16 {
+		f.interval(iv, from, to)
+		return
 	}
-	f.over.AddSpans(from, to, over[:])
-	if held >= holeMin && !iv.STW && !iv.Switch {
-		f.hole(iv, from, to, ready)
+	ps := uint64(running)<<48 | uint64(yielding)<<32 | uint64(idle)<<16 | uint64(inCall)
+	gs := uint64(iv.User[parse.GoRunnable])<<32 | uint64(iv.User[parse.GoSyscall]+iv.Runtime[parse.GoSyscall]) | 1<<63
+	k := (ps*0x9e3779b97f4a7c15 ^ gs*0xbf58476d1ce4e5b9) >> (64 - pendingBits)
+	t := &f.pending[k]
+	if t.ps != ps || t.gs != gs {
+		f.replace(k, ps, gs)
+	}
+	held := to - from
+	t.ns += held
+	if t.on != f.on {
+		f.turn(from, t.on)
+	}
+	f.to = to
+	f.mass[onWasted] += int64(t.wasted) * held
+	f.mass[onStalled] += int64(t.stalled) * held
+	f.mass[onBurst] += int64(iv.User[parse.GoRunnable]-iv.Yielding) * held
+	if held >= holeMin && !iv.Switch {
+		f.hole(iv, from, to)
 	}
 }
 
-func (f *ParallelismFold) hole(iv *parse.Interval, from, to, ready int64) {
+// interval adds an interval to the sums at once. What follows it in the same bucket may
+// wait.
+func (f *ParallelismFold) interval(iv *parse.Interval, from, to int64) {
+	if iv.Procs > 0 {
+		f.steps.set(parse.Time(from), int64(iv.Procs))
+	}
+	if from >= to {
+		return
+	}
+	c := countsOf(iv)
+	if from != f.to || to > f.until || iv.Procs != f.procs {
+		f.settleBucket()
+	}
+	over := f.add(&c, to-from)
+	f.over.AddSpans(from, to, over[:])
+	if iv.Procs > 0 {
+		f.procs, f.until = iv.Procs, f.over.BucketEnd(to-1)
+	}
+	if on := c.conditions(); from != f.to || on != f.on {
+		f.turn(from, on)
+	}
+	f.to = to
+	f.mass[onWasted] += c.wasted() * (to - from)
+	f.mass[onStalled] += c.stalled() * (to - from)
+	f.mass[onBurst] += c.ready() * (to - from)
+	if to-from >= holeMin && !iv.STW && !iv.Switch {
+		f.hole(iv, from, to)
+	}
+}
+
+// turn ends the conditions that no longer hold, and begins those that do from now on.
+func (f *ParallelismFold) turn(from int64, on uint8) {
+	for k, s := range f.stretches() {
+		if from != f.to || (f.on^on)>>k&1 != 0 {
+			s.Add(f.since[k], f.to, f.on>>k&1 != 0, f.mass[k])
+			f.since[k], f.mass[k] = from, 0
+		}
+	}
+	f.on = on
+}
+
+// replace makes the k-th time that waits that at other counts.
+func (f *ParallelismFold) replace(k, ps, gs uint64) {
+	t := &f.pending[k]
+	if t.gs != 0 {
+		f.settleOne(t)
+	}
+	f.used[k/64] |= 1 << (k % 64)
+	t.ps, t.gs = ps, gs
+	c := f.unpack(t)
+	t.on, t.wasted, t.stalled = c.conditions(), uint16(c.wasted()), uint16(c.stalled())
+}
+
+func (f *ParallelismFold) unpack(t *pendingTime) counts {
+	return counts{
+		running: int64(t.ps >> 48), yielding: int64(t.ps >> 32 & 0xffff), idle: int64(t.ps >> 16 & 0xffff), inCall: int64(t.ps & 0xffff),
+		runnable: int64(t.gs << 1 >> 33), calls: int64(uint32(t.gs)),
+		procs: int64(f.procs), gomaxprocs: int64(f.procs),
+	}
+}
+
+// settle adds all that waits to what it belongs to.
+func (f *ParallelismFold) settle() {
+	f.settleBucket()
+	for k, s := range f.stretches() {
+		s.Add(f.since[k], f.to, f.on>>k&1 != 0, f.mass[k])
+	}
+	f.to, f.on, f.since, f.mass = 0, 0, [numOn]int64{}, [numOn]int64{}
+}
+
+func (f *ParallelismFold) settleBucket() {
+	for i, used := range f.used {
+		for ; used != 0; used &= used - 1 {
+			f.settleOne(&f.pending[64*i+bits.TrailingZeros64(used)])
+		}
+		f.used[i] = 0
+	}
+	f.until, f.procs = 0, 0
+}
+
+func (f *ParallelismFold) settleOne(t *pendingTime) {
+	c := f.unpack(t)
+	over := f.add(&c, t.ns)
+	f.over.AddHeld(f.until-1, t.ns, over[:])
+	*t = pendingTime{}
+}
+
+func (f *ParallelismFold) stretches() [numOn]*sketch.Stretch {
+	return [numOn]*sketch.Stretch{onWasted: f.wasted, onStalled: f.stalled, onBurst: f.bursts}
+}
+
+// add adds the time that counts stood at their values to all sums but those over time,
+// and returns what they add to over in each ns.
+func (f *ParallelismFold) add(c *counts, ns int64) [numOver]int64 {
+	ready, saturated := c.ready(), int64(0)
+	f.running.AddN(c.running, ns)
+	f.runnable.AddN(c.runnable, ns)
+	f.idle.AddN(c.idle, ns)
+	f.demand.AddN(c.running+ready, ns)
+	f.yielding += c.yielding * ns
+	if c.gomaxprocs == 0 {
+		f.unknown += ns
+	}
+	if c.runnable > 0 {
+		f.pressure += ns
+		if c.running == 0 {
+			f.stuck += ns
+		}
+	}
+	switch {
+	case c.stw:
+		f.stopped += ns
+	default:
+		if c.idle == 0 {
+			f.full += ns
+			if ready >= c.procs && c.procs > 0 && 4*c.inCall <= c.procs {
+				saturated = 1
+				f.saturated += ns
+			}
+		}
+		if c.running == 0 && c.runnable > 0 {
+			f.starved += ns
+		}
+		if c.running == 1 && ready == 0 && c.inCall == 0 {
+			f.alone += ns
+		}
+	}
+	return [numOver]int64{
+		overRunning: c.running, OverRunnable: c.runnable, overIdle: c.idle, overProcs: c.gomaxprocs,
+		OverTime: 1, OverSaturated: saturated, overThreads: c.procs - c.idle - c.inCall - c.stopped, overCalls: c.calls,
+	}
+}
+
+func (f *ParallelismFold) hole(iv *parse.Interval, from, to int64) {
 	var busy int32
 	for _, s := range []parse.ProcState{parse.ProcScheduler, parse.ProcUser, parse.ProcSystem, parse.ProcWorker, parse.ProcAssist} {
 		busy += iv.P[s]
@@ -194,7 +385,7 @@ func (f *ParallelismFold) hole(iv *parse.Interval, from, to, ready int64) {
 	if busy == 0 {
 		return
 	}
-	h := Holes{N: 1, NS: to - from, Waits: ready * (to - from)}
+	h := Holes{N: 1, NS: to - from, Waits: int64(iv.User[parse.GoRunnable]-iv.Yielding) * (to - from)}
 	h.Phases[to%holePeriod*HolePhases/holePeriod] = Phase{1, h.NS}
 	class := 0
 	if h.NS >= holeLong {
@@ -270,6 +461,8 @@ func (l *Levels) Bins(yield func(lo, hi, ns int64) bool) {
 
 func (f *ParallelismFold) Merge(next analysis.Collector) {
 	o := next.(*ParallelismFold)
+	f.settle()
+	o.settle()
 	f.n += o.n
 	f.running.Merge(o.running)
 	f.runnable.Merge(o.runnable)
@@ -291,6 +484,8 @@ func (f *ParallelismFold) Merge(next analysis.Collector) {
 		f.holes[i].Add(&o.holes[i])
 	}
 	f.worstHole.Merge(o.worstHole)
+	f.steps.merge(&o.steps)
+	f.unknown += o.unknown
 }
 
 // WeightedMean is the mean of counts over time.
@@ -298,6 +493,7 @@ func WeightedMean(h *Levels) float64 { return float64(h.Sum()) / float64(h.N()) 
 
 func runParallelism(p *analysis.Pass) error {
 	f := analysis.Fold[*ParallelismFold](p)
+	f.settle()
 	wall := f.running.N()
 	if wall == 0 {
 		p.Say("no time passes in this trace")

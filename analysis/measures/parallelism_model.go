@@ -7,7 +7,9 @@ import (
 
 // ParallelismOf is the fold of parallelism, for an analyzer that requires it.
 func ParallelismOf(p *analysis.Pass) *ParallelismFold {
-	return analysis.FoldOf[*ParallelismFold](p, Parallelism)
+	f := analysis.FoldOf[*ParallelismFold](p, Parallelism)
+	f.settle()
+	return f
 }
 
 // Running is the time in ns by how many user goroutines ran.
@@ -45,3 +47,16 @@ func (f *ParallelismFold) Holes() *[2]Holes { return &f.holes }
 
 // WorstHole are the longest of them.
 func (f *ParallelismFold) WorstHole() *sketch.Top[holeBusy] { return f.worstHole }
+
+// Steps are the values of GOMAXPROCS over time.
+func (f *ParallelismFold) Steps() *GomaxprocsSteps { return &f.steps }
+
+// allowed is the integral of GOMAXPROCS over time, in ns; before it was told it counts as
+// what was told first.
+func (f *ParallelismFold) allowed() int64 {
+	sum := f.steps.First[0].Procs * f.unknown
+	for b := range f.over.Len() {
+		sum += f.over.At(b, overProcs)
+	}
+	return sum
+}

@@ -3,6 +3,8 @@ package measures
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
+	"reflect"
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis"
@@ -132,5 +134,61 @@ func TestHolesAtSwitches(t *testing.T) {
 	}
 	if f.holes[0].N != 1 || f.holes[0].NS != 6e6 {
 		t.Errorf("%d holes of %d ns, want one of 6 ms", f.holes[0].N, f.holes[0].NS)
+	}
+}
+
+// The time that waits in a fold is that of single intervals, each a fold of its own, whose
+// time is added at once.
+func TestParallelismPending(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	var waited, unknown, steps, stretches, holes int64
+	for range 30 {
+		var all []parse.Event
+		now := r.Int64N(1e12)
+		procs, most := int32(r.IntN(5)), int32(2+r.IntN(8))
+		for range 400 {
+			if r.IntN(50) == 0 {
+				now += r.Int64N(1e4) // a gap
+			}
+			if r.IntN(100) == 0 {
+				procs = int32(r.IntN(5))
+			}
+			iv := &parse.Interval{Since: parse.Time(now), Procs: procs, STW: r.IntN(30) == 0, Stoppers: int32(r.IntN(20) / 19), Switch: r.IntN(100) == 0}
+			for s := range iv.User {
+				iv.User[s], iv.Runtime[s] = 1+r.Int32N(most), r.Int32N(most)
+				if r.IntN(100) == 0 {
+					iv.User[s] = 1 << (10 + r.IntN(15))
+				}
+			}
+			iv.Yielding = r.Int32N(iv.User[parse.GoRunnable])
+			for s := range iv.P {
+				if s := parse.ProcState(s); s != parse.ProcStopped || r.IntN(30) == 0 {
+					iv.P[s] = r.Int32N(3)
+				}
+			}
+			now += []int64{0, 10, 1000, 1e5, 6e6}[min(r.IntN(100)/24, 4)]
+			all = append(all, parse.Event{Kind: parse.KindInterval, Time: parse.Time(now), Interval: iv})
+		}
+		whole, single := newParallelismFold(), newParallelismFold()
+		for i := range all {
+			whole.Event(&all[i])
+			for _, p := range whole.pending {
+				if p.gs != 0 && p.ns > int64(all[i].Time-all[i].Interval.Since) {
+					waited++ // the time of several
+				}
+			}
+			one := newParallelismFold()
+			one.Event(&all[i])
+			single.Merge(one)
+		}
+		whole.settle()
+		if !reflect.DeepEqual(whole, single) {
+			t.Fatalf("%+v\n%+v", whole, single)
+		}
+		count, _, _, _, _ := whole.stalled.Result()
+		unknown, steps, stretches, holes = unknown+whole.unknown, steps+whole.steps.N-1, stretches+count, holes+whole.holes[0].N
+	}
+	if waited < 1000 || unknown == 0 || steps == 0 || stretches == 0 || holes == 0 {
+		t.Errorf("%d times that waited had several intervals, %d ns without GOMAXPROCS, %d steps of it, %d stretches, %d holes: too little to compare", waited, unknown, steps, stretches, holes)
 	}
 }

@@ -15,11 +15,12 @@ import (
 )
 
 var Trust = &analysis.Analyzer{
-	Name:  "trust",
-	Doc:   say.Page(pages, "trust"),
-	Kinds: parse.KindsOf(parse.KindGoLife, parse.KindProcLife, parse.KindInterval, parse.KindSample),
-	New:   func() analysis.Collector { return newTrustFold() },
-	Run:   runTrust,
+	Name:     "trust",
+	Doc:      say.Page(pages, "trust"),
+	Kinds:    parse.KindsOf(parse.KindGoLife, parse.KindProcLife, parse.KindSample),
+	Requires: []*analysis.Analyzer{Parallelism},
+	New:      func() analysis.Collector { return newTrustFold() },
+	Run:      runTrust,
 	Metrics: []analysis.MetricDef{
 		{ID: "trace.duration", Unit: analysis.NS, Polarity: analysis.Neutral, Clock: analysis.Wall, Confidence: analysis.Measured, Scale: analysis.Extent, Doc: "first event to last event"},
 		{ID: "trace.events", Unit: analysis.Count, Polarity: analysis.Neutral, Confidence: analysis.Measured, Scale: analysis.Extent, Doc: "events as the reference reader delivers them, without Sync"},
@@ -38,8 +39,6 @@ const (
 	// One event costs the traced program about this much (ns).
 	TrustEventLow, TrustEventHigh = 100, 150
 
-	trustSteps = 512 // changes of GOMAXPROCS that are kept
-
 	// An account is balanced when its sides differ by no more than this part.
 	trustTolerance = 1e-3
 )
@@ -54,10 +53,6 @@ type TrustFold struct {
 	ps              tally.ProcTable[trustProc]
 	goRan, procsRan int64 // ns: goroutines running; Ps running one
 	busy            int64 // ns: Ps neither idle nor stopped
-
-	allowed int64 // ns: integral of GOMAXPROCS while known
-	unknown int64 // ns: GOMAXPROCS not known
-	steps   GomaxprocsSteps
 
 	samples int64 // of a CPU profile
 }
@@ -82,17 +77,6 @@ func (f *TrustFold) Event(e *parse.Event) {
 		f.proc(e.Time, e.ProcLife)
 	case parse.KindSample:
 		f.samples++
-	case parse.KindInterval:
-		iv := e.Interval
-		held, procs := int64(e.Time-iv.Since), int64(iv.Procs)
-		if procs == 0 {
-			f.unknown += held
-			return
-		}
-		f.allowed += procs * held
-		if procs != f.steps.Last {
-			f.steps.set(iv.Since, procs)
-		}
 	}
 }
 
@@ -140,56 +124,7 @@ func (f *TrustFold) Merge(next analysis.Collector) {
 	f.goRan += o.goRan
 	f.procsRan += o.procsRan
 	f.busy += o.busy
-	f.allowed += o.allowed
-	f.unknown += o.unknown
-	f.steps.merge(&o.steps)
 	f.samples += o.samples
-}
-
-// GomaxprocsSteps is GOMAXPROCS over time: the first steps, how many there are,
-// and the extremes of all.
-type GomaxprocsSteps struct {
-	N        int64
-	min, Max int64
-	Last     int64
-	First    []gomaxprocsStep
-}
-
-type gomaxprocsStep struct {
-	At    parse.Time
-	Procs int64
-}
-
-func (s *GomaxprocsSteps) set(at parse.Time, procs int64) {
-	if s.N > 0 && procs == s.Last {
-		return
-	}
-	s.add(GomaxprocsSteps{N: 1, min: procs, Max: procs, Last: procs}, []gomaxprocsStep{{at, procs}})
-}
-
-func (s *GomaxprocsSteps) merge(o *GomaxprocsSteps) {
-	if o.N == 0 {
-		return
-	}
-	next, first := *o, o.First
-	if s.N > 0 && s.Last == first[0].Procs {
-		next.N--
-		first = first[1:]
-	}
-	s.add(next, first)
-}
-
-// add appends steps. A part keeps as many as the whole does, so that losing its
-// first one to the part before costs none of those that the whole keeps.
-func (s *GomaxprocsSteps) add(o GomaxprocsSteps, first []gomaxprocsStep) {
-	if s.N == 0 {
-		s.min, s.Max = o.min, o.Max
-	} else {
-		s.min, s.Max = min(s.min, o.min), max(s.Max, o.Max)
-	}
-	s.N += o.N
-	s.Last = o.Last
-	s.First = append(s.First, first[:min(len(first), trustSteps-len(s.First))]...)
 }
 
 // An account is the same time added up in two ways.
@@ -222,9 +157,9 @@ func runTrust(p *analysis.Pass) error {
 		p.Ratio("trace.events_per_s", float64(tr.Events)*1e9/float64(read), tr.Events)
 	}
 	p.Metric("threads.seen", int64(tr.Threads), int64(tr.Threads))
-	if f.steps.N > 0 {
-		p.Metric("procs.gomaxprocs.max", f.steps.Max, f.steps.N)
-		p.Metric("procs.gomaxprocs.min", f.steps.min, f.steps.N)
+	if steps := ParallelismOf(p).Steps(); steps.N > 0 {
+		p.Metric("procs.gomaxprocs.max", steps.Max, steps.N)
+		p.Metric("procs.gomaxprocs.min", steps.min, steps.N)
 	}
 
 	accounts := f.accounts(p)
@@ -267,8 +202,8 @@ func (f *TrustFold) accounts(p *analysis.Pass) []account {
 	}
 	out := []account{gs, ps, {what: "goroutines running = Ps running one", left: f.goRan, right: f.procsRan}}
 	// Up to Go 1.21 GOMAXPROCS is not told before the first stop-the-world.
-	if f.steps.N > 0 && !tr.V1() {
-		out = append(out, account{what: "Ps: states = GOMAXPROCS × time", left: ps.left, right: f.allowed + f.steps.First[0].Procs*f.unknown})
+	if par := ParallelismOf(p); par.Steps().N > 0 && !tr.V1() {
+		out = append(out, account{what: "Ps: states = GOMAXPROCS × time", left: ps.left, right: par.allowed()})
 	}
 	return out
 }
@@ -360,10 +295,10 @@ func trustFacts(p *analysis.Pass, f *TrustFold) {
 		t.Add("wall clock at start", tr.Wall.UTC().Format("2006-01-02T15:04:05.000000Z07:00"))
 	}
 	procs := "not told (Go 1.21 and older do at a stop-the-world)"
-	if f.steps.N > 0 {
-		procs = fmt.Sprint(f.steps.Max)
-		if f.steps.min != f.steps.Max {
-			procs = fmt.Sprintf("%d to %d, %s changes", f.steps.min, f.steps.Max, analysis.FormatCount(f.steps.N-1))
+	if steps := ParallelismOf(p).Steps(); steps.N > 0 {
+		procs = fmt.Sprint(steps.Max)
+		if steps.min != steps.Max {
+			procs = fmt.Sprintf("%d to %d, %s changes", steps.min, steps.Max, analysis.FormatCount(steps.N-1))
 		}
 	}
 	t.Add("GOMAXPROCS", procs)
@@ -404,7 +339,7 @@ func trustQuality(p *analysis.Pass) {
 }
 
 func trustSteppedProcs(p *analysis.Pass, f *TrustFold) {
-	s := &f.steps
+	s := ParallelismOf(p).Steps()
 	t := &analysis.Table{
 		Name: "trust.gomaxprocs", Title: "GOMAXPROCS over time", N: s.N,
 		Columns: []analysis.Column{{Name: "from", Unit: analysis.Moment}, {Name: "until", Unit: analysis.Moment}, {Name: "GOMAXPROCS", Unit: analysis.Count}},

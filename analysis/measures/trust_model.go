@@ -13,8 +13,5 @@ func (f *TrustFold) ProcsRan() int64 { return f.procsRan }
 // Busy is the time in ns of Ps that were neither idle nor stopped.
 func (f *TrustFold) Busy() int64 { return f.busy }
 
-// Steps are the values of GOMAXPROCS over time.
-func (f *TrustFold) Steps() *GomaxprocsSteps { return &f.steps }
-
 // Samples counts the samples of a CPU profile.
 func (f *TrustFold) Samples() int64 { return f.samples }

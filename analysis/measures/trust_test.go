@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -171,26 +170,4 @@ func TestTrustCost(t *testing.T) {
 		t.Errorf("100,000 events of 100 to 150 ns beside 500 ms: %s", got)
 	}
 	analysistest.WantMetrics(t, rep, map[string]float64{"trace.events_per_s": 100_000})
-}
-
-func TestTrustStepsMerge(t *testing.T) {
-	const n = trustSteps + 40
-	fold := func(from, to int) *GomaxprocsSteps {
-		s := new(GomaxprocsSteps)
-		for i := from; i < to; i++ {
-			s.set(parse.Time(i), int64(2+i/3%2)) // each value three times
-		}
-		return s
-	}
-	whole := fold(0, 3*n)
-	if whole.N != n || len(whole.First) != trustSteps || whole.min != 2 || whole.Max != 3 {
-		t.Fatalf("%d steps, %d kept, %d to %d", whole.N, len(whole.First), whole.min, whole.Max)
-	}
-	for _, cut := range []int{0, 1, 3, 100, 3*trustSteps - 1, 3 * trustSteps, 3 * n} {
-		s := fold(0, cut)
-		s.merge(fold(cut, 3*n))
-		if !reflect.DeepEqual(s, whole) {
-			t.Errorf("cut at %d: %d steps, %d kept", cut, s.N, len(s.First))
-		}
-	}
 }

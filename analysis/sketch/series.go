@@ -53,16 +53,25 @@ func (s *Series) addLong(lane int, from, to, weight int64) {
 // AddSpans is AddSpan for every lane at once: weights[lane] for each ns of from…to.
 func (s *Series) AddSpans(from, to int64, weights []int64) {
 	if i := s.index(from); from < to && i < uint(s.n) && i == s.index(to-1) {
-		row, held := s.row(i)[:len(weights)], to-from
-		for lane, weight := range weights {
-			row[lane] += weight * held
-		}
+		s.AddHeld(from, to-from, weights)
 		return
 	}
 	for lane, weight := range weights {
 		s.addLong(lane, from, to, weight)
 	}
 }
+
+// AddHeld adds weights[lane] × ns for every lane in the bucket of time t, which is in
+// one.
+func (s *Series) AddHeld(t, ns int64, weights []int64) {
+	row := s.row(s.index(t))[:len(weights)]
+	for lane, weight := range weights {
+		row[lane] += weight * ns
+	}
+}
+
+// BucketEnd returns where the bucket of time t ends, which is in one.
+func (s *Series) BucketEnd(t int64) int64 { return (t>>s.shift + 1) << s.shift }
 
 // AddPoint adds v to the bucket of time t.
 func (s *Series) AddPoint(lane int, t, v int64) {

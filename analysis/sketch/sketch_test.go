@@ -122,10 +122,12 @@ type interval struct {
 	weight   int64
 }
 
+func (in interval) mass() int64 { return in.weight * (in.to - in.from) }
+
 func stretches(min int64) kind[*Stretch, interval] {
 	return kind[*Stretch, interval]{
 		empty:   func() *Stretch { return NewStretch(min) },
-		add:     func(s *Stretch, in interval) { s.Add(in.from, in.to, in.on, in.weight) },
+		add:     func(s *Stretch, in interval) { s.Add(in.from, in.to, in.on, in.mass()) },
 		merge:   (*Stretch).Merge,
 		ordered: true,
 	}

@@ -15,9 +15,10 @@ type Stretch struct {
 	min      int64
 	some     bool  // an interval was added
 	from, to int64 // where the first interval begins and the last one ends
-	whole    bool  // head reaches from edge to edge, and tail is not used
+	on       bool  // the condition in the last interval
+	whole    bool  // it was on in all of them: head is not used
 	head     run   // the run at the left edge, if any
-	tail     run   // the run at the right edge, if any
+	last     run   // while on, the run at the right edge, which ends at to
 	inner    runs  // the runs in between that are long enough
 }
 
@@ -58,43 +59,47 @@ func (s *runs) end(r run, min int64) {
 func NewStretch(min int64) *Stretch { return &Stretch{min: min} }
 
 // Add adds the interval from…to, in which the condition was on or off. The mass
-// of a run is the sum of weight × length of its intervals. Nothing is added when
-// from ≥ to.
-func (s *Stretch) Add(from, to int64, on bool, weight int64) {
-	if !on && from == s.to && from < to && !s.whole && s.tail.length() == 0 && s.some {
-		s.to = to // most intervals
-		return
-	}
+// of a run is the sum of those of its intervals. Nothing is added when from ≥ to.
+func (s *Stretch) Add(from, to int64, on bool, mass int64) {
 	if from >= to {
 		return
 	}
 	if !s.some || from != s.to {
-		next := Stretch{min: s.min, some: true, from: from, to: to, whole: on}
+		next := Stretch{min: s.min, some: true, from: from, to: to, on: on, whole: on}
 		if on {
-			next.head = run{from, to, weight * (to - from)}
+			next.last = run{from: from, mass: mass}
 		}
 		s.Merge(&next)
 		return
 	}
-	// Most others follow the one before, and so join or end one run.
-	s.to = to
-	last := &s.tail
-	if s.whole {
-		last = &s.head
-	}
 	switch {
-	case !on && s.whole:
-		s.whole = false
-	case !on && *last != run{}:
-		s.inner.end(*last, s.min)
-		*last = run{}
 	case !on:
-	case *last == run{}:
-		*last = run{from, to, weight * (to - from)}
+		s.end()
+	case s.on:
+		s.last.mass += mass
 	default:
-		last.to = to
-		last.mass += weight * (to - from)
+		s.last = run{from: from, mass: mass}
 	}
+	s.on, s.to = on, to
+}
+
+// end ends the run at the right edge, if any.
+func (s *Stretch) end() {
+	switch {
+	case s.whole:
+		s.head = s.tail()
+	case s.on:
+		s.inner.end(s.tail(), s.min)
+	}
+	s.whole, s.on, s.last = false, false, run{}
+}
+
+// tail is the run at the right edge, if any.
+func (s *Stretch) tail() run {
+	if !s.on {
+		return run{}
+	}
+	return run{s.last.from, s.to, s.last.mass}
 }
 
 // Merge adds the intervals of o, which come after those of s. Both must have the
@@ -110,40 +115,28 @@ func (s *Stretch) Merge(o *Stretch) {
 		*s = *o
 		return
 	}
-	left, right := s.tail, o.head // the runs at the seam
-	if s.whole {
-		left = s.head
-	}
-	if s.to == o.from && left != (run{}) && right != (run{}) {
-		// One run, on both sides.
-		left = run{left.from, right.to, left.mass + right.mass}
-		right = left
-		switch {
-		case s.whole && o.whole:
-			s.head = left
-			s.to = o.to
-			return
-		case !s.whole && !o.whole:
-			s.inner.end(left, s.min)
-		}
-	} else {
-		if !s.whole {
-			s.inner.end(left, s.min)
-		}
-		if !o.whole {
-			s.inner.end(right, s.min)
-		}
-	}
-	if s.whole {
-		s.head = left
-	}
-	s.tail = o.tail
+	first := o.head // the run at the left edge of o
 	if o.whole {
-		s.tail = right
+		first = o.tail()
 	}
-	s.whole = false
+	switch {
+	case s.to != o.from || first == run{}:
+		s.end()
+	case s.on: // one run, on both sides of the seam
+		first.from, first.mass = s.last.from, s.last.mass+first.mass
+		if s.whole && !o.whole {
+			s.whole, s.head, first = false, first, run{}
+		}
+		s.on, s.last = false, run{}
+	}
+	s.whole = s.whole && o.whole
 	s.inner.add(o.inner)
-	s.to = o.to
+	s.on, s.last, s.to = o.on, o.last, o.to
+	if o.whole {
+		s.last.from, s.last.mass = first.from, first.mass
+	} else {
+		s.inner.end(first, s.min)
+	}
 }
 
 // Result returns the number of runs, their total length and mass, and the length
@@ -152,6 +145,6 @@ func (s *Stretch) Merge(o *Stretch) {
 func (s *Stretch) Result() (count, length, mass, longest, longestStart int64) {
 	all := s.inner
 	all.end(s.head, s.min)
-	all.end(s.tail, s.min)
+	all.end(s.tail(), s.min)
 	return all.count, all.length, all.mass, all.longest.length(), all.longest.from
 }

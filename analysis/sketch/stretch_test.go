@@ -66,7 +66,7 @@ func runsOf(min int64, intervals []interval) (sum result) {
 			open, from, mass = true, in.from, 0
 		}
 		if in.on {
-			mass += in.weight * (in.to - in.from)
+			mass += in.mass()
 		}
 		to = in.to
 	}
@@ -97,11 +97,11 @@ func TestStretchCutIntervals(t *testing.T) {
 	for range 200 {
 		whole, pieces := NewStretch(10), NewStretch(10)
 		for _, in := range drawIntervals(r, 30) {
-			whole.Add(in.from, in.to, in.on, in.weight)
+			whole.Add(in.from, in.to, in.on, in.mass())
 			cut := in.from + r.Int63n(in.to-in.from+1)
-			pieces.Add(in.from, cut, in.on, in.weight)
+			pieces.Add(in.from, cut, in.on, in.weight*(cut-in.from))
 			next := NewStretch(10)
-			next.Add(cut, in.to, in.on, in.weight)
+			next.Add(cut, in.to, in.on, in.weight*(in.to-cut))
 			pieces.Merge(next)
 		}
 		if !reflect.DeepEqual(pieces, whole) {

@@ -21,9 +21,9 @@ var gomaxprocsChange = &analysis.Analyzer{
 			Source: "each stops the world, and numbers per P from before and after do not compare",
 		},
 	},
-	Requires: []*analysis.Analyzer{measures.Trust, measures.Timeline, measures.Latency, measures.STW},
+	Requires: []*analysis.Analyzer{measures.Trust, measures.Parallelism, measures.Timeline, measures.Latency, measures.STW},
 	Run: func(p *analysis.Pass) error {
-		steps := measures.TrustOf(p).Steps()
+		steps := measures.ParallelismOf(p).Steps()
 		if steps.N == 0 {
 			p.NotApplicable("the trace does not tell GOMAXPROCS; record with Go 1.22 or later")
 			return nil

@@ -166,9 +166,11 @@ func (c *GCFold) WantsProc(from, _ parse.ProcState) bool {
 }
 
 func (c *GCFold) Event(e *parse.Event) {
-	switch e.Kind {
-	case parse.KindInterval:
+	if e.Kind == parse.KindInterval { // as most are
 		c.interval(e)
+		return
+	}
+	switch e.Kind {
 	case parse.KindProc:
 		if c.WantsProc(e.Proc.From, e.Proc.To) {
 			c.worst.proc(e, &c.ended)
@@ -244,20 +246,26 @@ func (c *GCFold) prune() {
 }
 
 func (c *GCFold) interval(e *parse.Event) {
-	iv := e.Interval
+	iv, r := e.Interval, &c.run
 	if iv.Marking && !iv.STW {
 		c.idle += int64(iv.P[parse.ProcIdle]) * int64(e.Time-iv.Since)
 	}
-	if r := &c.run; r.to == int64(iv.Since) && r.procs == iv.Procs && r.gcps == iv.GCPs && r.worker == iv.P[parse.ProcWorker] && r.assist == iv.P[parse.ProcAssist] &&
-		r.stw == iv.STW && r.marking == iv.Marking && r.cycle == e.GC && r.procs != 0 {
-		r.to = int64(e.Time) // as most
+	if int64(iv.Since) != r.to || iv.Procs != r.procs || iv.Procs == 0 || iv.GCPs != r.gcps || iv.P[parse.ProcWorker] != r.worker || iv.P[parse.ProcAssist] != r.assist ||
+		iv.STW != r.stw || iv.Marking != r.marking || e.GC != r.cycle {
+		c.turn(e)
 		return
 	}
+	r.to = int64(e.Time)
+}
+
+// turn begins a run where the last one does not go on.
+func (c *GCFold) turn(e *parse.Event) {
+	iv := e.Interval
 	part := gcPart{int32(procsOf(iv)), iv.GCPs, iv.P[parse.ProcWorker], iv.P[parse.ProcAssist], iv.STW, iv.Marking, e.GC}
 	if part.procs == 0 {
 		return
 	}
-	if c.run.gcPart == part && c.run.to == int64(iv.Since) {
+	if c.run.gcPart == part && c.run.to == int64(iv.Since) { // GOMAXPROCS is not known
 		c.run.to = int64(e.Time)
 		return
 	}

@@ -10,6 +10,10 @@ type Series struct {
 	window
 	lanes int
 	sums  []int64 // the lanes of the first bucket, of the second …
+
+	// The last bucket, to which nearly all is added as time goes on; from fit.
+	from, to int64
+	last     []int64
 }
 
 // NewSeries returns an empty Series of that many lanes.
@@ -24,8 +28,8 @@ func (s *Series) row(bucket uint) []int64 {
 // AddSpan adds weight for each ns of from…to (to excluded) in the bucket of that
 // ns. Nothing is added when from ≥ to. The cost is that of the buckets touched.
 func (s *Series) AddSpan(lane int, from, to, weight int64) {
-	if i := s.index(from); from < to && i < uint(s.n) && i == s.index(to-1) {
-		s.row(i)[lane] += weight * (to - from) // most spans
+	if s.from <= from && from < to && to <= s.to {
+		s.last[lane] += weight * (to - from)
 		return
 	}
 	s.addLong(lane, from, to, weight)
@@ -52,7 +56,7 @@ func (s *Series) addLong(lane int, from, to, weight int64) {
 
 // AddSpans is AddSpan for every lane at once: weights[lane] for each ns of from…to.
 func (s *Series) AddSpans(from, to int64, weights []int64) {
-	if i := s.index(from); from < to && i < uint(s.n) && i == s.index(to-1) {
+	if s.from <= from && from < to && to <= s.to {
 		s.AddHeld(from, to-from, weights)
 		return
 	}
@@ -75,12 +79,16 @@ func (s *Series) BucketEnd(t int64) int64 { return (t>>s.shift + 1) << s.shift }
 
 // AddPoint adds v to the bucket of time t.
 func (s *Series) AddPoint(lane int, t, v int64) {
-	i := s.index(t)
-	if i >= uint(s.n) {
-		s.cover(t, t)
-		i = s.index(t)
+	if s.from <= t && t < s.to {
+		s.last[lane] += v
+		return
 	}
-	s.row(i)[lane] += v
+	s.addPoint(lane, t, v)
+}
+
+func (s *Series) addPoint(lane int, t, v int64) {
+	s.cover(t, t)
+	s.row(s.index(t))[lane] += v
 }
 
 // Merge adds the sums of o, which must have as many lanes.
@@ -114,6 +122,9 @@ func (s *Series) fit(w window) {
 	}
 	s.sums = refit(s.sums, s.lanes, s.window, w, func(sum *int64, v int64) { *sum += v })
 	s.window = w
+	s.last = s.row(uint(w.n - 1))
+	s.from = (w.base + int64(w.n-1)) << w.shift
+	s.to = s.from + s.Width()
 }
 
 // Lanes returns the number of lanes.

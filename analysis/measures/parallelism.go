@@ -154,54 +154,6 @@ const (
 	pendingCounts = 1 << pendingBits
 )
 
-// counts are what is of interest of an Interval: how many there are of what.
-type counts struct {
-	running, runnable, yielding, calls int64 // user goroutines; all that are in calls
-	idle, inCall, stopped, procs       int64 // Ps
-	gomaxprocs                         int64
-	stw                                bool
-}
-
-func countsOf(iv *parse.Interval) counts {
-	return counts{
-		running: int64(iv.User[parse.GoRunning] - iv.Stoppers), runnable: int64(iv.User[parse.GoRunnable]), yielding: int64(iv.Yielding),
-		calls: int64(iv.User[parse.GoSyscall] + iv.Runtime[parse.GoSyscall]),
-		idle:  int64(iv.P[parse.ProcIdle]), inCall: int64(iv.P[parse.ProcSyscall]), stopped: int64(iv.P[parse.ProcStopped]), procs: procsOf(iv),
-		gomaxprocs: int64(iv.Procs), stw: iv.STW,
-	}
-}
-
-// procsOf is how many Ps there are: GOMAXPROCS, or those that are known.
-func procsOf(iv *parse.Interval) int64 {
-	procs := int64(iv.Procs)
-	if procs == 0 {
-		for _, n := range iv.P[parse.ProcIdle:] {
-			procs += int64(n)
-		}
-	}
-	return procs
-}
-
-func (c *counts) ready() int64 { return c.runnable - c.yielding }
-
-// The weights of conditions.
-func (c *counts) wasted() int64  { return min(c.idle, c.runnable) }
-func (c *counts) stalled() int64 { return min(c.idle, c.ready()) }
-
-// conditions are those that hold.
-func (c *counts) conditions() (on uint8) {
-	if c.wasted() > 0 && !c.stw {
-		on |= 1 << onWasted
-	}
-	if c.stalled() > 0 && !c.stw {
-		on |= 1 << onStalled
-	}
-	if c.ready() >= burstPerProc*c.procs && c.procs > 0 {
-		on |= 1 << onBurst
-	}
-	return on
-}
-
 func newParallelismFold() *ParallelismFold {
 	return &ParallelismFold{
 		running: new(Levels), runnable: new(Levels), idle: new(Levels),
@@ -395,70 +347,6 @@ func (f *ParallelismFold) hole(iv *parse.Interval, from, to int64) {
 	f.worstHole.Add(sketch.Key{Value: h.NS, Time: from}, holeBusy(busy))
 }
 
-// Levels is how long a count stood at each value: exact below 256, in the buckets
-// of a Histogram above.
-type Levels struct {
-	low  [256]int64 // ns
-	high sketch.Histogram
-}
-
-func (l *Levels) AddN(v, ns int64) {
-	if uint64(v) < uint64(len(l.low)) {
-		l.low[v] += ns
-		return
-	}
-	l.high.AddN(v, ns)
-}
-
-func (l *Levels) Merge(o *Levels) {
-	for v, ns := range o.low {
-		l.low[v] += ns
-	}
-	l.high.Merge(&o.high)
-}
-
-// N is the ns in all, Sum those weighted by their count.
-func (l *Levels) N() int64 {
-	n := l.high.N()
-	for _, ns := range l.low {
-		n += ns
-	}
-	return n
-}
-
-func (l *Levels) Sum() int64 {
-	sum := l.high.Sum()
-	for v, ns := range l.low {
-		sum += int64(v) * ns
-	}
-	return sum
-}
-
-// At is the ns that the count stood at v, below 256.
-func (l *Levels) At(v uint8) int64 { return l.low[v] }
-
-func (l *Levels) Max() int64 {
-	if l.high.N() > 0 {
-		return l.high.Max()
-	}
-	for v := len(l.low) - 1; v > 0; v-- {
-		if l.low[v] > 0 {
-			return int64(v)
-		}
-	}
-	return 0
-}
-
-// Bins yields the ns of each count, or range of counts, that occurred.
-func (l *Levels) Bins(yield func(lo, hi, ns int64) bool) {
-	for v, ns := range l.low {
-		if ns > 0 && !yield(int64(v), int64(v), ns) {
-			return
-		}
-	}
-	l.high.Bins(yield)
-}
-
 func (f *ParallelismFold) Merge(next analysis.Collector) {
 	o := next.(*ParallelismFold)
 	f.settle()
@@ -487,9 +375,6 @@ func (f *ParallelismFold) Merge(next analysis.Collector) {
 	f.steps.merge(&o.steps)
 	f.unknown += o.unknown
 }
-
-// WeightedMean is the mean of counts over time.
-func WeightedMean(h *Levels) float64 { return float64(h.Sum()) / float64(h.N()) }
 
 func runParallelism(p *analysis.Pass) error {
 	f := analysis.Fold[*ParallelismFold](p)

@@ -77,7 +77,7 @@ func (g *Gauge) fit(w window) {
 	if w == g.window {
 		return
 	}
-	g.buckets = refit(g.buckets, 1, g.window, w, (*level).join)
+	g.buckets = refit(g.buckets, g.window, w, (*level).join)
 	g.window = w
 }
 

@@ -47,7 +47,7 @@ func (p *Peaks[T]) fit(w window) {
 	if w == p.window {
 		return
 	}
-	p.buckets = refit(p.buckets, 1, p.window, w, (*peak[T]).join)
+	p.buckets = refit(p.buckets, p.window, w, (*peak[T]).join)
 	p.window = w
 }
 

@@ -60,8 +60,14 @@ func (s *Series) AddSpans(from, to int64, weights []int64) {
 		s.AddHeld(from, to-from, weights)
 		return
 	}
+	if from >= to {
+		return
+	}
+	s.cover(from, to-1)
 	for lane, weight := range weights {
-		s.addLong(lane, from, to, weight)
+		if weight != 0 {
+			s.addLong(lane, from, to, weight)
+		}
 	}
 }
 
@@ -101,11 +107,12 @@ func (s *Series) Merge(o *Series) {
 	}
 	s.fit(s.union(o.window))
 	d := s.shift - o.shift
+	if d == 0 {
+		add(s.sums[int(o.base-s.base)*s.lanes:], o.sums)
+		return
+	}
 	for i := range o.n {
-		row := s.row(uint((o.base+int64(i))>>d - s.base))
-		for lane, v := range o.row(uint(i)) {
-			row[lane] += v
-		}
+		add(s.row(uint((o.base+int64(i))>>d-s.base)), o.row(uint(i)))
 	}
 }
 
@@ -120,11 +127,40 @@ func (s *Series) fit(w window) {
 	if w == s.window {
 		return
 	}
-	s.sums = refit(s.sums, s.lanes, s.window, w, func(sum *int64, v int64) { *sum += v })
+	for s.n > 0 && s.shift < w.shift {
+		s.halve()
+	}
+	s.sums = extend(s.sums, s.lanes, s.window, w)
 	s.window = w
 	s.last = s.row(uint(w.n - 1))
 	s.from = (w.base + int64(w.n-1)) << w.shift
 	s.to = s.from + s.Width()
+}
+
+// halve joins neighbours.
+func (s *Series) halve() {
+	w, lanes := s.halved(), s.lanes
+	into, rest := s.sums, s.sums
+	if s.base&1 != 0 { // the first one has none before it
+		into, rest = into[lanes:], rest[lanes:]
+	}
+	for len(rest) >= 2*lanes {
+		a, b, sum := rest[:lanes], rest[lanes:2*lanes], into[:lanes]
+		for lane := range sum {
+			sum[lane] = a[lane] + b[lane]
+		}
+		into, rest = into[lanes:], rest[2*lanes:]
+	}
+	copy(into, rest)
+	s.sums, s.window = s.sums[:w.n*lanes], w
+}
+
+// add adds what is as long.
+func add(into, sums []int64) {
+	into = into[:len(sums)]
+	for i, v := range sums {
+		into[i] += v
+	}
 }
 
 // Lanes returns the number of lanes.
@@ -132,3 +168,14 @@ func (s *Series) Lanes() int { return s.lanes }
 
 // At returns the sum of a lane in a bucket, 0 ≤ bucket < Len.
 func (s *Series) At(bucket, lane int) int64 { return s.row(uint(bucket))[lane] }
+
+// Row returns the sums of all lanes in a bucket, 0 ≤ bucket < Len, to be read only.
+func (s *Series) Row(bucket int) []int64 { return s.row(uint(bucket)) }
+
+// Sum returns the sum of a lane in the buckets from…until (until excluded).
+func (s *Series) Sum(lane, from, until int) (sum int64) {
+	for i := from; i < until; i++ {
+		sum += s.sums[i*s.lanes+lane]
+	}
+	return sum
+}

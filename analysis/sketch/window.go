@@ -64,43 +64,57 @@ func (w *window) union(o window) window {
 	return window{shift, lo, int(hi-lo) + 1}
 }
 
-// refit moves buckets of a number of lanes each from one window to another one
-// that covers it, in place where there is room. Where there is not, the next buckets get
-// room as well: times mostly come in their order.
-func refit[T any](buckets []T, lanes int, from, to window, join func(*T, T)) []T {
-	if from.n == 0 {
-		return make([]T, to.n*lanes)
-	}
-	n, base := from.n, from.base
-	if d := to.shift - from.shift; d > 0 {
-		base >>= d
-		n = int((from.base+int64(from.n)-1)>>d-base) + 1
-		next := 0 // buckets written
-		for i := range from.n {
-			row := buckets[i*lanes : (i+1)*lanes]
-			j := int((from.base+int64(i))>>d - base)
-			into := buckets[j*lanes : (j+1)*lanes]
-			if j == next {
-				copy(into, row)
-				next++
-				continue
-			}
-			for lane, v := range row {
-				join(&into[lane], v)
+// halved is w with neighbours joined.
+func (w *window) halved() window {
+	base := w.base >> 1
+	return window{w.shift + 1, base, int((w.base+int64(w.n)-1)>>1-base) + 1}
+}
+
+// refit moves buckets from one window to another one that covers it, in place where there
+// is room.
+func refit[T any](buckets []T, from, to window, join func(*T, T)) []T {
+	for ; from.n > 0 && from.shift < to.shift; from = from.halved() {
+		for i, b := range buckets {
+			j := (from.base+int64(i))>>1 - from.base>>1
+			if i == 0 || (from.base+int64(i))&1 == 0 {
+				buckets[j] = b
+			} else {
+				join(&buckets[j], b)
 			}
 		}
+		buckets = buckets[:from.halved().n]
 	}
-	front := int(base - to.base)
+	return extend(buckets, 1, from, to)
+}
+
+// extend moves buckets of a number of lanes each from one window to another one that
+// covers it and is as wide, in place where there is room. Where there is not, the next
+// buckets get room as well: times mostly come in their order.
+func extend[T any](buckets []T, lanes int, from, to window) []T {
+	if from.n == 0 {
+		return make([]T, to.n*lanes, room(to.n)*lanes)
+	}
+	n, front := from.n*lanes, int(from.base-to.base)*lanes
 	if cap(buckets) < to.n*lanes {
-		into := make([]T, to.n*lanes, min(2*to.n, Buckets)*lanes)
-		copy(into[front*lanes:], buckets[:n*lanes])
+		into := make([]T, to.n*lanes, room(to.n)*lanes)
+		copy(into[front:], buckets[:n])
 		return into
 	}
 	buckets = buckets[:to.n*lanes]
 	if front > 0 {
-		copy(buckets[front*lanes:], buckets[:n*lanes])
-		clear(buckets[:front*lanes])
+		copy(buckets[front:], buckets[:n])
+		clear(buckets[:front])
 	}
-	clear(buckets[(front+n)*lanes:])
+	clear(buckets[front+n:])
 	return buckets
+}
+
+// room is for how many buckets there is to be room once there are n: 8, 64 or all, so that
+// growing to all costs little more than they do.
+func room(n int) int {
+	room := 8
+	for room < n {
+		room *= 8
+	}
+	return min(room, Buckets)
 }

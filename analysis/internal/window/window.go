@@ -41,14 +41,14 @@ func Worst(p *analysis.Pass, s *sketch.Series, length int64, score func(sums []i
 	for i := range whole.Len() {
 		from, held := Bucket(p, whole, i)
 		ns += held
-		for lane := range sums {
-			sums[lane] += whole.At(i, lane)
+		for lane, v := range whole.Row(i) {
+			sums[lane] += v
 		}
 		if i >= n {
 			_, held := Bucket(p, whole, i-n)
 			ns -= held
-			for lane := range sums {
-				sums[lane] -= whole.At(i-n, lane)
+			for lane, v := range whole.Row(i - n) {
+				sums[lane] -= v
 			}
 		}
 		if i < n-1 || max(ns, least) <= 0 {
@@ -72,7 +72,17 @@ func Sum(p *analysis.Pass, s *sketch.Series, lane int, from, to parse.Time) (sum
 	if s.Empty() {
 		return 0
 	}
+	// The buckets that lie in it whole.
+	first := int((int64(max(from, p.Trace.From)) - s.Start() + s.Width() - 1) / s.Width())
+	until := min(int((int64(min(to, p.Trace.To))-s.Start())/s.Width()), s.Len())
 	for i := max(int((int64(from)-s.Start())/s.Width()), 0); i < s.Len(); i++ {
+		if first <= i && i < until {
+			sum += s.Sum(lane, i, until)
+			i = until
+			if i == s.Len() {
+				break
+			}
+		}
 		start, held := Bucket(p, s, i)
 		end := start + parse.Time(held)
 		if start >= to {

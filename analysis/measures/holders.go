@@ -114,9 +114,8 @@ func (k *holdPart) state() parse.GoState { return parse.GoState(k.how) }
 func (k *holdPart) cause() parse.Cause   { return parse.Cause(k.how >> 8) }
 func (k *holdPart) ready() parse.Ready   { return parse.Ready(k.how >> 16) }
 
-func (k *holdPart) hash() uint32 {
-	holder := k.kind()
-	return tally.Mix(tally.Mix(holder.hash(), uint32(k.place())), uint32(k.stack())<<6|k.how)
+func (k holdPart) hash() uint32 {
+	return uint32((k.at*0x9e3779b97f4a7c15 + k.holder*0xbf58476d1ce4e5b9 + uint64(k.how)*0x94d049bb133111eb) >> 32)
 }
 
 // holdParts lets those beyond the limit be at a place that is not told, but for go
@@ -190,14 +189,14 @@ func (f *HoldersFold) Event(e *parse.Event) {
 
 // addParts adds what the holder did.
 func (f *HoldersFold) addParts(h *parse.Hold) {
-	var k holdPart
+	var holder uint64
 	if h.Holder != parse.NoGo {
-		k.holder = packed(uint32(h.HolderFunc), uint32(h.HolderBody))
+		holder = packed(uint32(h.HolderFunc), uint32(h.HolderBody))
 	}
+	place, ready := uint32(h.Place), uint32(h.Ready)<<16
 	for i := range h.Parts {
 		part := &h.Parts[i]
-		k.at = packed(uint32(h.Place), uint32(part.Stack))
-		k.how = uint32(part.State) | uint32(part.Cause)<<8 | uint32(h.Ready)<<16
+		k := holdPart{packed(place, uint32(part.Stack)), holder, uint32(part.State) | uint32(part.Cause)<<8 | ready}
 		s := f.parts.At(k, k.hash(), &holdParts)
 		s.n++
 		s.ns += part.NS

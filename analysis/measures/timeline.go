@@ -141,7 +141,11 @@ func (f *TimelineFold) Event(e *parse.Event) {
 	if p.From == parse.ProcNotExist || p.From == parse.ProcUndetermined {
 		return
 	}
-	own, s, held := f.proc(p.ID), shareOf[p.From], int64(e.Time-p.Since)
+	own := f.procs.Known(p.ID)
+	if own == nil {
+		own = f.proc(p.ID)
+	}
+	s, held := shareOf[p.From], int64(e.Time-p.Since)
 	own.time[s] += held
 	over := own.Over
 	if over == nil {
@@ -151,18 +155,27 @@ func (f *TimelineFold) Event(e *parse.Event) {
 	if !f.dense {
 		f.span(own, timelineSpan{p.Since, e.Time, p.G, p.Func, s})
 	}
-	if p.From == parse.ProcScheduler && held >= stuckMin {
+	switch p.From {
+	case parse.ProcScheduler:
+		f.scheduled(p, held)
+	case parse.ProcIdle:
+		if p.To == parse.ProcScheduler {
+			f.wakeups++
+			own.wakeups++
+			if p.Prior == parse.ProcStopped {
+				f.restarts++
+			}
+		}
+	}
+}
+
+// scheduled adds the time of a P between goroutines.
+func (f *TimelineFold) scheduled(p *parse.Proc, held int64) {
+	if held >= stuckMin {
 		f.stuck.add(stuckThreads{1, held, held, int64(p.Since)})
 	}
 	switch {
-	case p.From != parse.ProcIdle && p.From != parse.ProcScheduler:
-	case p.From == parse.ProcIdle && p.To == parse.ProcScheduler:
-		f.wakeups++
-		own.wakeups++
-		if p.Prior == parse.ProcStopped {
-			f.restarts++
-		}
-	case p.From == parse.ProcIdle || p.Prior != parse.ProcIdle:
+	case p.Prior != parse.ProcIdle:
 	case p.To == parse.ProcIdle:
 		f.fruitless.Add(held)
 	case p.To.RunsG():

@@ -73,18 +73,28 @@ func newWaitsFold() *WaitsFold {
 
 // WantsProc wants what kept Ps from running something else.
 func (f *WaitsFold) WantsProc(from, _ parse.ProcState) bool {
-	switch from {
-	case parse.ProcUndetermined, parse.ProcNotExist, parse.ProcIdle, parse.ProcStopped:
-		return false
-	}
-	return true
+	const kept = 1<<parse.ProcUndetermined | 1<<parse.ProcNotExist | 1<<parse.ProcIdle | 1<<parse.ProcStopped
+	return kept>>from&1 == 0
 }
 
 func (f *WaitsFold) Event(e *parse.Event) {
-	if e.Kind == parse.KindProc {
-		f.proc(e)
+	if e.Kind != parse.KindProc {
+		f.wait(e)
 		return
 	}
+	s := e.Proc
+	if !f.WantsProc(s.From, s.To) {
+		return
+	}
+	held := int64(e.Time - s.Since)
+	f.byFunc[s.From].At(s.Func).span(s, held)
+	if s.Blame > 0 && hasSite(s.From) {
+		f.bySite[s.From].At(s.Stack).span(s, held)
+	}
+}
+
+// wait adds the wait of a goroutine for a P.
+func (f *WaitsFold) wait(e *parse.Event) {
 	g := e.Go
 	if g.From != parse.GoRunnable || !awaitsP(g) {
 		return
@@ -99,7 +109,8 @@ func (f *WaitsFold) Event(e *parse.Event) {
 	whole.n++
 	whole.Total += held
 	most, mostNS := parse.Cause(0), int64(0)
-	for c, v := range &g.Wait {
+	for c := range &g.Wait {
+		v := g.Wait[c]
 		if v == 0 {
 			continue // as most are
 		}
@@ -112,18 +123,6 @@ func (f *WaitsFold) Event(e *parse.Event) {
 	f.mostly[most]++
 	if f.worst.Wants(held) {
 		f.worst.Add(sketch.Key{Value: held, Time: int64(g.Since), ID: int64(g.ID)}, newWorstWait(g))
-	}
-}
-
-func (f *WaitsFold) proc(e *parse.Event) {
-	s := e.Proc
-	if !f.WantsProc(s.From, s.To) {
-		return
-	}
-	held := int64(e.Time - s.Since)
-	f.byFunc[s.From].At(s.Func).span(s, held)
-	if s.Blame > 0 && hasSite(s.From) {
-		f.bySite[s.From].At(s.Stack).span(s, held)
 	}
 }
 

@@ -72,11 +72,11 @@ type Histogram struct {
 // Add adds the value v.
 func (h *Histogram) Add(v int64) {
 	// Most values: counted in buckets, within the extremes, far from overflow.
-	if h.counts == nil || v < h.min || v > min(h.max, limit) || h.sum > math.MaxInt64-limit || h.n == math.MaxInt64 {
+	i := uint(bucketOf(v))
+	if uint64(v-h.min) > uint64(h.max-h.min) || (h.sum|h.n) >= 1<<62 || h.counts == nil || i >= numCounts {
 		h.AddN(v, 1)
 		return
 	}
-	i := bucketOf(v)
 	octave := h.counts[i/perOctave]
 	if octave == nil {
 		h.AddN(v, 1)

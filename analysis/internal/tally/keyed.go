@@ -156,6 +156,14 @@ func (t *ProcTable[V]) At(id parse.ProcID) *V {
 	return t.add(id)
 }
 
+// Known returns what is held of a P if that is quickly found, else nil.
+func (t *ProcTable[V]) Known(id parse.ProcID) *V {
+	if uint(id) < uint(len(t.rows)) {
+		return t.rows[id]
+	}
+	return nil
+}
+
 func (t *ProcTable[V]) add(id parse.ProcID) *V {
 	if uint(id) < uint(len(t.rows)) {
 		t.rows[id] = new(V)

@@ -112,8 +112,12 @@ func Law(t *testing.T, path string, analyzers []*analysis.Analyzer) {
 			parts[i].Merge(parts[i+1])
 			parts = append(parts[:i+1], parts[i+2:]...)
 		}
+		// Folds may hold back what they will add. Merged into empty ones, all is added.
+		merged, sequential := analysis.NewPartial(analyzers), analysis.NewPartial(analyzers)
+		merged.Merge(parts[0])
+		sequential.Merge(whole)
 		for _, a := range analysis.Closure(analyzers) {
-			if a.New != nil && !reflect.DeepEqual(parts[0].Folds[a], whole.Folds[a]) {
+			if a.New != nil && !reflect.DeepEqual(merged.Folds[a], sequential.Folds[a]) {
 				t.Errorf("%s, %s: %s: merged fold differs from the sequential one", filepath.Base(path), name, a.Name)
 			}
 		}

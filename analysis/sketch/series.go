@@ -14,7 +14,21 @@ type Series struct {
 	// The last bucket, to which nearly all is added as time goes on; from fit.
 	from, to int64
 	last     []int64
+
+	long []longSpan // not in the sums yet
 }
+
+// A longSpan is what a span adds to the buckets that it covers from end to end.
+type longSpan struct {
+	from, to int64 // buckets, to excluded, counted from time 0
+	lane     int
+	sum      int64 // to each
+}
+
+const (
+	longMin  = 8  // buckets of a span that waits
+	longMost = 32 // spans that wait
+)
 
 // NewSeries returns an empty Series of that many lanes.
 func NewSeries(lanes int) *Series { return &Series{lanes: lanes} }
@@ -32,10 +46,12 @@ func (s *Series) AddSpan(lane int, from, to, weight int64) {
 		s.last[lane] += weight * (to - from)
 		return
 	}
-	s.addLong(lane, from, to, weight)
+	s.addLong(lane, from, to, weight, longMin)
 }
 
-func (s *Series) addLong(lane int, from, to, weight int64) {
+// addLong is AddSpan for a span that may touch any buckets. Where it covers more than wait
+// from end to end, it waits.
+func (s *Series) addLong(lane int, from, to, weight int64, wait uint) {
 	if from >= to {
 		return
 	}
@@ -49,9 +65,43 @@ func (s *Series) addLong(lane int, from, to, weight int64) {
 	s.row(i)[lane] += weight * ((from>>s.shift+1)<<s.shift - from)
 	s.row(j)[lane] += weight * (to - last>>s.shift<<s.shift)
 	full := weight << s.shift
+	if j-i > wait {
+		if len(s.long) == longMost {
+			s.settle()
+		}
+		s.long = append(s.long, longSpan{s.base + int64(i) + 1, s.base + int64(j), lane, full})
+		return
+	}
 	for k := int(i+1)*s.lanes + lane; k < int(j)*s.lanes; k += s.lanes {
 		s.sums[k] += full
 	}
+}
+
+// settle adds the long spans to the sums, all in one walk over the buckets of a lane.
+func (s *Series) settle() {
+	if len(s.long) == 0 {
+		return
+	}
+	for lane := range s.lanes {
+		var steps [Buckets + 1]int64 // how much a bucket gets more than the one before
+		some := false
+		for _, l := range s.long {
+			if l.lane == lane {
+				steps[l.from-s.base] += l.sum
+				steps[l.to-s.base] -= l.sum
+				some = true
+			}
+		}
+		if !some {
+			continue
+		}
+		sum := int64(0)
+		for i := range s.n {
+			sum += steps[i]
+			s.sums[i*s.lanes+lane] += sum
+		}
+	}
+	s.long = s.long[:0]
 }
 
 // AddSpans is AddSpan for every lane at once: weights[lane] for each ns of from…to.
@@ -66,7 +116,7 @@ func (s *Series) AddSpans(from, to int64, weights []int64) {
 	s.cover(from, to-1)
 	for lane, weight := range weights {
 		if weight != 0 {
-			s.addLong(lane, from, to, weight)
+			s.addLong(lane, from, to, weight, Buckets)
 		}
 	}
 }
@@ -105,6 +155,8 @@ func (s *Series) Merge(o *Series) {
 	if o.Empty() {
 		return
 	}
+	s.settle()
+	o.settle()
 	s.fit(s.union(o.window))
 	d := s.shift - o.shift
 	if d == 0 {
@@ -126,6 +178,9 @@ func (s *Series) cover(first, last int64) {
 func (s *Series) fit(w window) {
 	if w == s.window {
 		return
+	}
+	if w.shift != s.shift {
+		s.settle()
 	}
 	for s.n > 0 && s.shift < w.shift {
 		s.halve()
@@ -167,13 +222,20 @@ func add(into, sums []int64) {
 func (s *Series) Lanes() int { return s.lanes }
 
 // At returns the sum of a lane in a bucket, 0 ≤ bucket < Len.
-func (s *Series) At(bucket, lane int) int64 { return s.row(uint(bucket))[lane] }
+func (s *Series) At(bucket, lane int) int64 {
+	s.settle()
+	return s.row(uint(bucket))[lane]
+}
 
 // Row returns the sums of all lanes in a bucket, 0 ≤ bucket < Len, to be read only.
-func (s *Series) Row(bucket int) []int64 { return s.row(uint(bucket)) }
+func (s *Series) Row(bucket int) []int64 {
+	s.settle()
+	return s.row(uint(bucket))
+}
 
 // Sum returns the sum of a lane in the buckets from…until (until excluded).
 func (s *Series) Sum(lane, from, until int) (sum int64) {
+	s.settle()
 	for i := from; i < until; i++ {
 		sum += s.sums[i*s.lanes+lane]
 	}

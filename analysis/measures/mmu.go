@@ -71,7 +71,7 @@ func (m *mmu) close() {
 	}
 	m.tail = append(m.tail, s)
 	for k := range m.win {
-		m.slide(&m.win[k], MMUWindows[k], s)
+		m.slide(&m.win[k], MMUWindows[k], &s)
 	}
 	edge := s.to - mmuLongest
 	drop := 0
@@ -87,7 +87,7 @@ func (m *mmu) close() {
 
 // slide moves the right edge of a window of size w from the start of the last
 // step s to its end.
-func (m *mmu) slide(win *mmuWindow, w int64, s mmuStep) {
+func (m *mmu) slide(win *mmuWindow, w int64, s *mmuStep) {
 	right := s.from
 	if right < m.from+w { // the left edge waits at the start
 		end := min(s.to, m.from+w)
@@ -97,19 +97,22 @@ func (m *mmu) slide(win *mmuWindow, w int64, s mmuStep) {
 			win.look(m.from)
 		}
 	}
-	for right < s.to {
-		left := m.tail[win.left]
-		if left.from == s.from && left.to == s.to {
-			return // the window is inside s: the sum stays
-		}
-		at := right - w
-		step := min(left.to-at, s.to-right)
-		win.sum += (s.busy - left.busy) * step
-		right += step
-		if at+step == left.to {
+	// No window up to the end of s has more than the last one and all that s adds. Where
+	// that is no worse than the worst, an earlier one, nothing is looked at.
+	look := win.sum+s.busy*(s.to-right) > win.worst
+	for right < s.to && win.left < len(m.tail)-1 { // once inside s, the sum stays
+		left := &m.tail[win.left]
+		end := left.to + w // the right edge where the left one is at the end of its step
+		if end <= s.to {
 			win.left++
+		} else {
+			end = s.to
 		}
-		win.look(at + step)
+		win.sum += (s.busy - left.busy) * (end - right)
+		right = end
+		if look {
+			win.look(right - w)
+		}
 	}
 }
 

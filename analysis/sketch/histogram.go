@@ -89,6 +89,15 @@ func (h *Histogram) Add(v int64) {
 
 // AddN adds n times the value v; n ≤ 0 adds nothing.
 func (h *Histogram) AddN(v, n int64) {
+	// Most values, as in Add; v·n stays far from overflow.
+	if i := uint(bucketOf(v)); uint64(v-h.min) <= uint64(h.max-h.min) && (h.sum|h.n) < 1<<62 && uint64(v|n) < 1<<30 && h.counts != nil && i < numCounts {
+		if octave := h.counts[i/perOctave]; octave != nil {
+			h.n += n
+			h.sum += v * n
+			octave[i%perOctave] += n
+			return
+		}
+	}
 	if n <= 0 {
 		return
 	}

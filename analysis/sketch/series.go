@@ -27,7 +27,7 @@ type longSpan struct {
 
 const (
 	longMin  = 8  // buckets of a span that waits
-	longMost = 32 // spans that wait
+	longMost = 64 // spans that wait
 )
 
 // NewSeries returns an empty Series of that many lanes.
@@ -96,9 +96,11 @@ func (s *Series) settle() {
 			continue
 		}
 		sum := int64(0)
-		for i := range s.n {
-			sum += steps[i]
-			s.sums[i*s.lanes+lane] += sum
+		for i, step := range steps[:s.n] {
+			sum += step
+			if sum != 0 {
+				s.sums[i*s.lanes+lane] += sum
+			}
 		}
 	}
 	s.long = s.long[:0]

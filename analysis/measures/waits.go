@@ -108,16 +108,15 @@ func (f *WaitsFold) wait(e *parse.Event) {
 	whole := &f.whole[g.Ready]
 	whole.n++
 	whole.Total += held
-	most, mostNS := parse.Cause(0), int64(0)
-	for c := range &g.Wait {
-		v := g.Wait[c]
+	most := 0
+	for c, v := range &g.Wait {
 		if v == 0 {
 			continue // as most are
 		}
 		whole.Parts[c] += v
 		f.longest[c] = max(f.longest[c], v)
-		if v > mostNS {
-			most, mostNS = parse.Cause(c), v
+		if v > g.Wait[most] {
+			most = c
 		}
 	}
 	f.mostly[most]++

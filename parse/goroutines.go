@@ -80,7 +80,9 @@ const (
 // blankGoroutine is one to be filled in. Those that ended are still known to the last
 // calls, so they are not the first to be used for who comes back.
 func (t *tracker) blankGoroutine(first, second *[]*goroutine) *goroutine {
-	t.parking.whole++
+	if t.parking.whole++; t.parking.whole > t.parking.limit {
+		t.next = 0
+	}
 	free := first
 	if len(*free) == 0 {
 		free = second
@@ -100,6 +102,10 @@ func (t *tracker) newGoroutine(id GoID, slot uint32) *goroutine {
 	g.ID, g.slot, g.Home, g.LastP, g.P, g.Waker = id, slot, NoProc, NoProc, NoProc, NoGo
 	g.Incarnation = t.incarnations[id]
 	g.born, g.Since = t.now, t.now
+	if int(slot) >= len(t.gs) {
+		t.gs = append(t.gs, make([]*goroutine, max(int(slot)+1-len(t.gs), len(t.gs)))...)
+		t.limit()
+	}
 	t.gs[slot] = g
 	return g
 }

@@ -83,11 +83,13 @@ type past struct {
 }
 
 func (p *past) add() *pastSpan {
-	if int(p.n) == len(p.spans) && len(p.spans) < keptSpans {
+	n, spans := p.n, p.spans
+	if int(n) == len(spans) && n < keptSpans {
 		p.grow()
+		spans = p.spans
 	}
-	p.n++
-	return &p.spans[(p.n-1)&uint32(len(p.spans)-1)]
+	p.n = n + 1
+	return &spans[int(n)&(len(spans)-1)]
 }
 
 func (p *past) grow() {
@@ -265,26 +267,30 @@ func (t *tracker) pastParts(g *goroutine, spans []timeSpan, stack StackID) (n in
 		return 1
 	}
 	p, end := pastSpan{since: g.Since, stack: stack, state: g.From}, t.now
-	back := uint32(0)
-	for len(spans) > 0 {
-		// What of the first span of time lies in p, which ended at end.
-		from, to := max(spans[0].from, p.since), min(spans[0].to, end)
-		if from < to {
-			t.holds.parts[n] = HoldPart{State: p.state, Cause: p.cause, Stack: p.stack, NS: int64(to - from)}
-			n++
-		}
-		if spans[0].from >= p.since {
-			spans = spans[1:]
-			continue
-		}
-		end = min(end, p.since)
-		var ok bool
-		if p, ok = g.past.back(back); ok {
-			back++
-		} else if g.bornSeen && end == g.born {
-			p = pastSpan{since: math.MinInt64, stack: g.site, state: GoNotExist}
-		} else {
-			return n
+	past, at := g.past.spans, int(g.past.n) // the span before p is right before at
+	left := min(at, len(past))
+	for _, s := range spans {
+		for {
+			// What of s lies in p, which ended at end.
+			if from, to := max(s.from, p.since), min(s.to, end); from < to {
+				q := &t.holds.parts[n]
+				q.State, q.Cause, q.Stack, q.NS = p.state, p.cause, p.stack, int64(to-from)
+				n++
+			}
+			if s.from >= p.since {
+				break
+			}
+			end = min(end, p.since)
+			switch {
+			case left > 0:
+				at--
+				left--
+				p = past[at&(len(past)-1)]
+			case g.bornSeen && end == g.born:
+				p = pastSpan{since: math.MinInt64, stack: g.site, state: GoNotExist}
+			default:
+				return n
+			}
 		}
 	}
 	return n
@@ -311,14 +317,14 @@ func (t *tracker) keep(g *goroutine) {
 	if g.From == GoNotExist {
 		return
 	}
-	s := g.past.add()
-	s.since, s.stack, s.state, s.cause = g.Since, g.FromStack, g.From, 0
-	switch g.From {
+	k := pastSpan{since: g.Since, stack: g.FromStack, state: g.From}
+	switch k.state {
 	case GoRunning:
-		s.stack = g.Stack
+		k.stack = g.Stack
 	case GoRunnable:
-		s.cause = g.mostly
+		k.cause = g.mostly
 	}
+	*g.past.add() = k
 }
 
 // cutHolds lets all stretches begin now, at the start of the window.

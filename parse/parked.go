@@ -31,8 +31,10 @@ type parking struct {
 
 // at is the goroutine of a slot, nil where none lives.
 func (t *tracker) at(slot uint32) *goroutine {
-	if g := t.gs[slot]; g != nil {
-		return g
+	if int(slot) < len(t.gs) {
+		if g := t.gs[slot]; g != nil {
+			return g
+		}
 	}
 	return t.unpark(slot)
 }

@@ -37,7 +37,7 @@ type step struct {
 	g        GoID
 	fn, body StringID
 	stack    StackID
-	back     uint32 // how many steps before is the goroutine's step before; 0: not kept
+	back     uint32 // how many steps before is the goroutine's step before, if it is kept; 0: made up
 	state    GoState
 	ready    Ready
 	cause    Cause
@@ -64,8 +64,9 @@ func (l *stepLog) next() *step {
 	if l.n >= l.full {
 		l.makeRoom()
 	}
+	n := l.n
 	l.n++
-	return &l.ring[(l.n-1)&int64(len(l.ring)-1)]
+	return &l.ring[int(n)&(len(l.ring)-1)]
 }
 
 func (l *stepLog) makeRoom() {
@@ -107,12 +108,9 @@ func (l *stepLog) current(s *step, g *goroutine, n int64, stack StackID) {
 	if g.From != GoRunning {
 		stack = g.FromStack
 	}
-	back := uint32(0)
-	if last := g.step - 1; last >= l.start && n-last <= mostSteps {
-		back = uint32(n - last)
-	}
-	s.since, s.g, s.fn, s.body = g.Since, g.ID, g.Func, g.Body
-	s.stack, s.back, s.state, s.ready, s.cause, s.woken = stack, back, g.From, 0, 0, false
+	// Where there is none before, that is before the first.
+	back := uint32(min(n-g.step+1, math.MaxUint32))
+	*s = step{since: g.Since, g: g.ID, fn: g.Func, body: g.Body, stack: stack, back: back, state: g.From}
 }
 
 // ended notes g's span, which has just ended. by, at stack, is who ended it, nil if no

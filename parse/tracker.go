@@ -151,6 +151,7 @@ type tracker struct {
 	now, begin Time   // current event; start of the trace or window
 	latest     uint64 // the largest time that is believed
 	edge       Time   // begin or end of the window, what comes next
+	next       uint64 // an event from this time on is looked at more closely
 	first      bool   // the first event is still to come
 	syncs      int
 	wallAt     int64 // of the latest snapshot, on the trace's clock, and on the wall clock
@@ -232,12 +233,7 @@ read:
 		err = b.err
 		t.strings, t.groups, t.stacks = b.strings, b.groups, b.stacks
 		for i := range b.events {
-			ev := &b.events[i]
-			if uint64(ev.Time) > t.latest && ev.Op != wire.OpSync {
-				err = &Error{Kind: ErrCorrupt, Detail: fmt.Sprintf("event time %d: the clock or its frequency is broken", ev.Time)}
-				break read
-			}
-			if t.event(ev); t.done {
+			if t.event(&b.events[i]); t.done {
 				err = t.fault
 				break read
 			}
@@ -261,34 +257,19 @@ func (t *tracker) event(ev *wire.Event) {
 		t.sync(ev)
 		return
 	}
-	if slot := int(max(ev.Slot, ev.GSlot)); slot >= len(t.gs) {
-		t.gs = append(t.gs, make([]*goroutine, max(slot+1-len(t.gs), len(t.gs)))...)
-		t.limit()
-	}
-	if t.parking.whole > t.parking.limit {
-		t.park()
-	}
 	at := Time(ev.Time)
-	if t.first {
-		t.start(at)
-	} else if at-t.now > 3600e9 {
-		t.tr.Quality.ClockJumps++
+	coro := ev.Coro && !(ev.Op == wire.OpGo && GoState(ev.From) == GoWaiting)
+	if uint64(at) >= t.next && !t.closer(at, coro) {
+		return
 	}
-	t.events++
-	if ev.Coro && !(ev.Op == wire.OpGo && GoState(ev.From) == GoWaiting) {
+	if coro {
 		at = t.now // the three events of a switch happen at once
 	}
-	for at >= t.edge {
-		if t.on {
-			t.advance(t.edge - 1)
-			t.done = true
-			return
-		}
-		t.advance(t.edge)
-		t.openWindow()
+	t.events++
+	if at != t.now {
+		t.advance(at)
 	}
-	t.advance(at)
-	if m := ThreadID(ev.M); m != t.recent[m&63] && m != NoThread {
+	if m := ThreadID(ev.M); m != t.ev.M && m != t.recent[m&63] && m != NoThread {
 		t.recent[m&63] = m
 		t.threads[m] = struct{}{}
 	}
@@ -324,6 +305,43 @@ func (t *tracker) event(ev *wire.Event) {
 	}
 }
 
+// closer looks at what only few events need, known by their time or by what sets next to
+// 0: the first one, the edges of the window, a time that cannot be or that jumps, and
+// goroutines to be parked. It is false where the event is not to be followed.
+func (t *tracker) closer(at Time, coro bool) bool {
+	if uint64(at) > t.latest {
+		t.fault = &Error{Kind: ErrCorrupt, Detail: fmt.Sprintf("event time %d: the clock or its frequency is broken", at)}
+		t.done = true
+		return false
+	}
+	if t.parking.whole > t.parking.limit {
+		t.park()
+	}
+	if t.first {
+		t.start(at)
+	} else if at-t.now > 3600e9 {
+		t.tr.Quality.ClockJumps++
+	}
+	if coro {
+		at = t.now
+	}
+	for at >= t.edge {
+		if t.on {
+			t.events++
+			t.advance(t.edge - 1)
+			t.done = true
+			return false
+		}
+		t.advance(t.edge)
+		t.openWindow()
+	}
+	t.next = min(t.latest+1, uint64(t.edge), uint64(at)+3600e9)
+	if t.parking.whole > t.parking.limit {
+		t.next = 0
+	}
+	return true
+}
+
 // work notes that n goroutines, Ps or regions are looked at for one event. Damage, or
 // intent, can make a few bytes a reason to look at a great many again and again.
 func (t *tracker) work(n int) {
@@ -338,6 +356,7 @@ var errEffort = &Error{Kind: ErrCorrupt, Detail: "broken trace: more goroutines,
 func (t *tracker) limit() {
 	t.latest = uint64(t.tr.First) + math.MaxInt64/uint64(max(len(t.gs), len(t.ps)))
 	t.latest = min(t.latest, math.MaxInt64)
+	t.next = 0
 }
 
 func (t *tracker) send(k Kind) {
@@ -364,7 +383,7 @@ func (t *tracker) start(at Time) {
 
 // setEnd makes the end of the window, which belongs to it, the next edge.
 func (t *tracker) setEnd() {
-	t.edge = math.MaxInt64
+	t.edge, t.next = math.MaxInt64, 0
 	if t.opt.To > 0 {
 		t.edge = t.tr.First + min(Time(t.opt.To), math.MaxInt64-1-t.tr.First) + 1
 	}
@@ -486,16 +505,16 @@ func (t *tracker) touch() {
 	}
 	if t.sink[KindInterval] != nil {
 		iv := &t.iv
-		switch {
-		case t.stw.active && !t.stw.restarted && t.stw.r.Stop.GC:
-			iv.GCPs = t.alive
-		default:
-			iv.GCPs = iv.P[ProcAssist] + iv.P[ProcWorker] - t.modes[ModeIdle]
-		}
+		iv.GCPs = iv.P[ProcAssist] + iv.P[ProcWorker] - t.modes[ModeIdle]
 		iv.Marking = t.gcOn && !t.gcEnded
 		iv.Stoppers = 0
-		if g := t.stw.g; t.stw.active && !t.stw.restarted && g != nil && g.Class == ClassUser && g.From == GoRunning {
-			iv.Stoppers = 1
+		if t.stw.active && !t.stw.restarted {
+			if t.stw.r.Stop.GC {
+				iv.GCPs = t.alive
+			}
+			if g := t.stw.g; g != nil && g.Class == ClassUser && g.From == GoRunning {
+				iv.Stoppers = 1
+			}
 		}
 		t.send(KindInterval)
 	}

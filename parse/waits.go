@@ -13,6 +13,9 @@ type waits struct {
 	parts [NumCauses]int64
 	rest  int64 // of the division by the number of Ps
 
+	busy    int64  // Ps that were, lately
+	inverse uint64 // see divide
+
 	contended   int64 // time with a runnable user goroutine
 	blamed      int64 // per busy P: time times waiting user goroutines (no yields)
 	crowded     int64 // time with a runnable user goroutine and no idle P
@@ -58,15 +61,10 @@ func (w *waits) pass(now Time, dt int64, iv *Interval, ps int64) {
 		return
 	}
 	dt += w.rest
-	share := dt
-	switch {
-	case busy == 1:
-	case busy < int64(len(inverses)) && dt < 1<<40:
-		hi, _ := bits.Mul64(uint64(dt), inverses[busy])
-		share = int64(hi)
-	default:
-		share = dt / busy
+	if busy != w.busy {
+		w.busy, w.inverse = busy, math.MaxUint64/uint64(busy)
 	}
+	share := divide(dt, busy, w.inverse)
 	w.rest = dt - share*busy
 	w.blamed += share * (user - int64(iv.Yielding))
 	w.parts[CauseUser] += share * int64(iv.P[ProcUser])
@@ -77,27 +75,45 @@ func (w *waits) pass(now Time, dt int64, iv *Interval, ps int64) {
 	w.parts[CauseSTW] += share * int64(iv.P[ProcStopped]+iv.P[ProcStopper])
 }
 
-// inverses holds 2⁶⁴/n rounded up, for n > 1: a division by n is then the high half
-// of a product, exactly as long as n times the dividend is below 2⁶⁴.
-var inverses = func() (inv [256]uint64) {
-	for n := range inv[2:] {
-		inv[n+2] = math.MaxUint64/uint64(n+2) + 1
+// divide is dt/n, where n is one of Ps and inverse is (2⁶⁴-1)/n: with one more than dt the
+// high half of their product, exactly as long as n times that is not above 2⁶⁴.
+func divide(dt, n int64, inverse uint64) int64 {
+	if uint64(dt) >= 1<<47 {
+		return dt / n
 	}
-	return inv
-}()
+	hi, _ := bits.Mul64(uint64(dt)+1, inverse)
+	return int64(hi)
+}
 
 // split sets wait to the parts of a wait of held ns that ends now and began when the
 // parts were those of from. They sum to held.
 func (w *waits) split(wait, from *[NumCauses]int64, held int64) Cause {
-	left := held
-	most, longest := CauseUnknown, w.parts[CauseUnknown]-from[CauseUnknown]
-	for c := range wait {
-		part := w.parts[c] - from[c]
-		wait[c] = part
-		left -= part
-		if part > longest {
-			most, longest = Cause(c), part
-		}
+	// Written out, since it is done for each wait: as a loop it takes twice as long.
+	a, b, c, d := w.parts[0]-from[0], w.parts[1]-from[1], w.parts[2]-from[2], w.parts[3]-from[3]
+	e, f, g, h := w.parts[4]-from[4], w.parts[5]-from[5], w.parts[6]-from[6], w.parts[7]-from[7]
+	*wait = [NumCauses]int64{a, b, c, d, e, f, g, h}
+	left := held - (a + b + c + d) - (e + f + g + h)
+	most, longest := CauseUnknown, h
+	if a > longest {
+		most, longest = 0, a
+	}
+	if b > longest {
+		most, longest = 1, b
+	}
+	if c > longest {
+		most, longest = 2, c
+	}
+	if d > longest {
+		most, longest = 3, d
+	}
+	if e > longest {
+		most, longest = 4, e
+	}
+	if f > longest {
+		most, longest = 5, f
+	}
+	if g > longest {
+		most = 6
 	}
 	// The division by the number of Ps carries less than a ns per P over either
 	// end of the wait.

@@ -170,40 +170,45 @@ func (t *tracker) goEvent(ev *wire.Event) {
 		t.goStatus(ev, id, to, g)
 		return
 	}
+	var by *goroutine // who does something to g
 	if from == GoWaiting || from == GoNotExist {
-		if by := t.contextOf(ev); by != nil && (by.Func == 0 || by.bodyStack == 0) {
+		if by = t.contextOf(ev); by != nil && (by.Func == 0 || by.bodyStack == 0) {
 			t.name(by, StackID(ev.Stack)) // which it has wherever it does something to another
 		}
 	}
 	if from == GoNotExist {
-		t.create(ev, id, to)
+		t.create(ev, id, to, by)
 		return
 	}
 	if g == nil {
 		t.tr.Quality.StateMismatch++
 		g = t.exist(id, ev.Slot, from)
+		by = t.contextOf(ev)
 	}
 	if g.From != from {
 		t.tr.Quality.StateMismatch++
+		by = t.contextOf(ev) // it may end a wait after all
 	}
-	if g.Func == 0 || g.bodyDepth != 1 {
-		t.name(g, StackID(ev.ResStack))
+	stack := StackID(ev.ResStack)
+	if stack != 0 && (g.Func == 0 || g.bodyDepth != 1 && stack != g.bodyStack && t.stacks[stack].tells) {
+		t.name(g, stack)
 	}
 	t.touch()
 	t.count(g, -1)
-	g.Reason, g.Stack = StringID(ev.Reason), StackID(ev.ResStack)
-	if to == GoSyscall {
-		g.Outside = g.callback && g.Stack == 0
-	}
+	g.Reason, g.Stack = StringID(ev.Reason), stack
 	if from == GoRunning {
-		g.Preempt = t.preempt(ev, to)
+		if to != GoSyscall {
+			g.Preempt = t.preempt(ev, to)
+		}
 		g.STW = t.stw.active && !t.stw.restarted
 	}
-	if to == GoRunnable {
-		t.readied(ev, g, from)
-	}
 	var p *proc
-	if to == GoRunning {
+	switch to {
+	case GoSyscall:
+		g.Outside = g.callback && stack == 0
+	case GoRunnable:
+		t.readied(ev, g, from)
+	case GoRunning:
 		if from == GoRunnable && g.P != NoProc {
 			g.LastP = g.P
 		}
@@ -223,13 +228,13 @@ func (t *tracker) goEvent(ev *wire.Event) {
 	if t.holds.on {
 		t.keep(g)
 		if g.place != 0 {
-			t.endWait(g, t.contextOf(ev), StackID(ev.Stack))
+			t.endWait(g, by, StackID(ev.Stack))
 		} else if from == GoWaiting && g.Ready == ReadyNetpoll {
 			t.endPoll(g)
 		}
 	}
 	if t.reqs.on {
-		t.keepStep(ev, g)
+		t.keepStep(g, by, StackID(ev.Stack))
 	}
 	how, origin, fromStack := g.Preempt, g.Origin, g.FromStack
 	if g.From == GoRunnable && to != GoRunnable {
@@ -239,8 +244,7 @@ func (t *tracker) goEvent(ev *wire.Event) {
 	}
 	g.Preempt, g.STW = 0, false
 	g.Outside = g.Outside && to == GoSyscall
-	g.single = t.single
-	g.From, g.Since, g.First, g.Partial, g.FromReason, g.FromStack = to, t.now, false, false, g.Reason, g.Stack
+	g.From, g.Since, g.First, g.Partial, g.FromReason, g.FromStack = to, t.now, false, false, g.Reason, stack
 	switch to {
 	case GoRunnable:
 		g.waited = t.waits.parts
@@ -251,14 +255,19 @@ func (t *tracker) goEvent(ev *wire.Event) {
 		t.count(g, 1)
 	case GoNotExist:
 	default:
+		g.single = t.single
 		t.count(g, 1)
 	}
-	t.moveProc(ev, g, p, from, to, how, origin)
+	if from != GoWaiting || p != nil {
+		t.moveProc(ev, g, p, from, to, how, origin)
+	}
 	if t.reqs.on {
 		if from == GoWaiting {
-			t.wakesAt(t.contextOf(ev), StackID(ev.Stack))
+			t.wakesAt(by, StackID(ev.Stack))
 		}
-		t.followRequests(g, from, to, fromStack)
+		if g.reqs != nil || t.stacks[fromStack].serves.some || t.stacks[stack].serves.some {
+			t.followRequests(g, from, to, fromStack)
+		}
 	}
 	switch {
 	case to == GoNotExist:
@@ -342,8 +351,8 @@ func (t *tracker) closeGo(g *goroutine, to GoState) {
 		g.idle += held
 	}
 	t.ev.Go = &g.Go
-	t.send(Kind(g.From)) // the kinds of goroutine events are numbered so
-	if to == GoNotExist || to == GoUndetermined {
+	t.send(Kind(g.From))  // the kinds of goroutine events are numbered so
+	if to <= GoNotExist { // or the trace ends
 		t.tellLife(g, KindGoLife, to == GoNotExist)
 	}
 }
@@ -410,7 +419,8 @@ func (t *tracker) moveProc(ev *wire.Event, g *goroutine, p *proc, from, to GoSta
 	}
 }
 
-func (t *tracker) create(ev *wire.Event, id GoID, to GoState) {
+// create begins a goroutine that by starts, nil for none.
+func (t *tracker) create(ev *wire.Event, id GoID, to GoState, by *goroutine) {
 	if old := t.at(ev.Slot); old != nil {
 		t.tr.Quality.StateMismatch++
 		t.destroy(old)
@@ -445,7 +455,7 @@ func (t *tracker) create(ev *wire.Event, id GoID, to GoState) {
 	}
 	t.count(g, 1)
 	if t.reqs.on {
-		t.beginRequests(g, t.contextOf(ev), StackID(ev.Stack))
+		t.beginRequests(g, by, StackID(ev.Stack))
 	}
 }
 

@@ -5,7 +5,7 @@ func (t *tracker) name(g *goroutine, s StackID) {
 	if s == 0 {
 		return
 	}
-	if s != g.bodyStack && g.bodyDepth != 1 {
+	if s != g.bodyStack && g.bodyDepth != 1 && t.stacks[s].tells {
 		t.learnBody(g, s)
 	}
 	t.foretell(g, s)
@@ -28,24 +28,18 @@ func (t *tracker) foretell(g *goroutine, s StackID) {
 	}
 }
 
-// learnBody learns what g is about from one of its stacks.
+// learnBody learns what g is about from one of its stacks that tells: not from one where
+// it began, by the go statement, since a wait has more frames, nor from that of a library
+// at its own work.
 func (t *tracker) learnBody(g *goroutine, s StackID) {
 	info := &t.stacks[s]
-	if len(info.frames) == 1 {
-		return // where it began, by the go statement: a wait has more frames
-	}
 	if g.bodyStack == 0 {
 		b := info.body
 		if b.helper && g.Func != 0 && t.classes[g.Func]&wraps != 0 {
 			b = body{fn: info.entry, depth: 1} // stacks leave that wrapper out
 		}
-		if b.fn != 0 {
-			g.Body, g.bodyStack, g.bodyDepth = b.fn, s, b.depth
-		}
+		g.Body, g.bodyStack, g.bodyDepth = b.fn, s, b.depth
 		return
-	}
-	if info.body.fn == 0 {
-		return // the library that calls it, at its own work
 	}
 	first, frames := t.stacks[g.bodyStack].frames, info.frames
 	for d := range int(g.bodyDepth) {

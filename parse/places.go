@@ -184,6 +184,7 @@ func (s *Symbols) settle() {
 		info.place, info.body = s.placeOf(info.frames, StackID(s.settled-len(fresh)+i))
 		p := &s.places[info.place]
 		info.mutual = p.Prim.Mutual()
+		info.tells = info.body.fn != 0 && len(info.frames) > 1
 		info.descriptor = s.descriptorOf(info.frames)
 		info.serves = s.servingOf(info.frames)
 		info.serves.some = info.serves.kind != 0 || info.serves.call != 0

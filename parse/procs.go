@@ -105,7 +105,7 @@ func (t *tracker) closeProc(p *proc, to ProcState, taker Taker) {
 	if t.sink[KindProc] != nil {
 		t.sendProc(p, to, taker)
 	}
-	if to == ProcNotExist || to == ProcUndetermined {
+	if to <= ProcNotExist { // or the trace ends
 		t.procLife = ProcLife{p.ID, p.begin, p.spent}
 		t.send(KindProcLife)
 	}

@@ -4,8 +4,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-
-	"github.com/tracelens/tracelens/parse/internal/wire"
 )
 
 // This file tells requests: what a program does for one who asked. A program says so
@@ -160,8 +158,9 @@ const jobParts = 1 << 10
 // until the end of the next.
 const knownJobs = 8
 
-// keepStep notes the span of g that has just ended, while steps are kept.
-func (t *tracker) keepStep(ev *wire.Event, g *goroutine) {
+// keepStep notes the span of g that has just ended, while steps are kept. by, at stack, is
+// in whose context a wait ended, nil for none.
+func (t *tracker) keepStep(g, by *goroutine, stack StackID) {
 	l := &t.reqs.log
 	keep := t.reqs.keeping()
 	if keep && !l.on {
@@ -170,22 +169,16 @@ func (t *tracker) keepStep(ev *wire.Event, g *goroutine) {
 	if l.on = keep; !keep {
 		return
 	}
-	var by *goroutine
-	if g.From == GoWaiting && (g.Ready == ReadyUnblocked || g.Ready == ReadyCoroutine) {
-		if by = t.contextOf(ev); by == g {
-			by = nil
-		}
+	if by == g || g.From != GoWaiting || g.Ready != ReadyUnblocked && g.Ready != ReadyCoroutine {
+		by = nil
 	}
-	l.ended(g, by, StackID(ev.Stack))
+	l.ended(g, by, stack)
 }
 
-// followRequests takes in what g does now. It was in state from since a while, at
-// fromStack.
+// followRequests takes in what g, of which there are requests or stacks that serve some,
+// does now. It was in state from since a while, at fromStack.
 func (t *tracker) followRequests(g *goroutine, from, to GoState, fromStack StackID) {
 	leaving, entering := &t.stacks[fromStack].serves, &t.stacks[g.Stack].serves
-	if g.reqs == nil && !leaving.some && !entering.some {
-		return
-	}
 	r := g.requests()
 	if from == GoWaiting || from == GoSyscall {
 		switch {

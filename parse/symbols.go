@@ -51,6 +51,7 @@ type stackInfo struct {
 	body   body
 	place  PlaceID
 	mutual bool // see Primitive.Mutual
+	tells  bool // see learnBody
 	idle   bool // see GoLife.Idle
 	top    topFrame
 

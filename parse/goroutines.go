@@ -209,20 +209,7 @@ func (t *tracker) goEvent(ev *wire.Event) {
 	case GoRunnable:
 		t.readied(ev, g, from)
 	case GoRunning:
-		if from == GoRunnable && g.P != NoProc {
-			g.LastP = g.P
-		}
-		g.P = ProcID(ev.P)
-		if p = t.proc(g.P); p == nil {
-			t.tr.Quality.ProcMismatch++
-			t.queues.remove(&g.q)
-		}
-		if from == GoRunnable && t.origins && p != nil {
-			g.Origin, g.Victim, g.StealBatch = t.queues.start(&g.q, p.queue, g.readying())
-		}
-		if from == GoRunnable && (t.later[KindGoRunnable] != nil || t.holds.on || t.reqs.on) {
-			g.mostly = t.waits.split(&g.Wait, &g.waited, int64(t.now-g.Since))
-		}
+		p = t.runs(g, from, ProcID(ev.P))
 	}
 	t.closeGo(g, to)
 	if t.holds.on {
@@ -283,6 +270,30 @@ func (t *tracker) goEvent(ev *wire.Event) {
 	if g.finalizes && (from == GoWaiting || to == GoWaiting) {
 		t.reclass(g, t.lends(g))
 	}
+}
+
+// runs takes in on which P g, in a state until now, begins to run.
+func (t *tracker) runs(g *goroutine, from GoState, id ProcID) *proc {
+	last := g.P
+	g.P = id
+	p := t.proc(id)
+	if p == nil {
+		t.tr.Quality.ProcMismatch++
+		t.queues.remove(&g.q)
+	}
+	if from != GoRunnable {
+		return p
+	}
+	if last != NoProc {
+		g.LastP = last
+	}
+	if t.origins && p != nil {
+		g.Origin, g.Victim, g.StealBatch = t.queues.start(&g.q, p.queue, g.readying())
+	}
+	if t.later[KindGoRunnable] != nil || t.holds.on || t.reqs.on {
+		g.mostly = t.waits.split(&g.Wait, &g.waited, int64(t.now-g.Since))
+	}
+	return p
 }
 
 // lends says for whom a goroutine that runs finalizers or cleanups works: for the

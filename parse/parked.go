@@ -31,10 +31,8 @@ type parking struct {
 
 // at is the goroutine of a slot, nil where none lives.
 func (t *tracker) at(slot uint32) *goroutine {
-	if int(slot) < len(t.gs) {
-		if g := t.gs[slot]; g != nil {
-			return g
-		}
+	if int(slot) < len(t.gs) && t.gs[slot] != nil {
+		return t.gs[slot]
 	}
 	return t.unpark(slot)
 }

@@ -61,11 +61,11 @@ const (
 
 // next is room for one more step.
 func (l *stepLog) next() *step {
-	if l.n >= l.full {
+	n := l.n
+	if n >= l.full {
 		l.makeRoom()
 	}
-	n := l.n
-	l.n++
+	l.n = n + 1
 	return &l.ring[int(n)&(len(l.ring)-1)]
 }
 
@@ -109,8 +109,9 @@ func (l *stepLog) current(s *step, g *goroutine, n int64, stack StackID) {
 		stack = g.FromStack
 	}
 	// Where there is none before, that is before the first.
-	back := uint32(min(n-g.step+1, math.MaxUint32))
-	*s = step{since: g.Since, g: g.ID, fn: g.Func, body: g.Body, stack: stack, back: back, state: g.From}
+	s.back = uint32(min(n-g.step+1, math.MaxUint32))
+	s.since, s.g, s.fn, s.body = g.Since, g.ID, g.Func, g.Body
+	s.stack, s.state, s.ready, s.cause, s.woken = stack, g.From, 0, 0, false
 }
 
 // ended notes g's span, which has just ended. by, at stack, is who ended it, nil if no

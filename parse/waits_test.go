@@ -1,6 +1,7 @@
 package parse
 
 import (
+	"math"
 	"math/rand/v2"
 	"testing"
 )
@@ -82,5 +83,54 @@ func TestWaitsSum(t *testing.T) {
 			t.Fatalf("the parts of a wait of %d ns sum to %d", held, sum)
 		}
 		since, from = now, w.parts
+	}
+}
+
+// TestDivide: a product with the inverse is the division, for any number of Ps.
+func TestDivide(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(3, 4))
+	for n := int64(1); n <= maxProcs; n += 1 + n/16 {
+		inverse := math.MaxUint64 / uint64(n)
+		for _, dt := range []int64{0, 1, n - 1, n, n + 1, 7*n - 1, 7 * n, 1<<47 - 1, 1 << 47, (1<<47-1)/n*n - 1, (1<<47 - 1) / n * n, math.MaxInt64, rnd.Int64N(1 << 47), rnd.Int64N(1 << 20)} {
+			if got := divide(dt, n, inverse); dt >= 0 && got != dt/n {
+				t.Fatalf("%d/%d = %d, want %d", dt, n, got, dt/n)
+			}
+		}
+	}
+}
+
+// TestSplitMost: each cause can be most of a wait; of equal ones it is the first, but for
+// what is not known.
+func TestSplitMost(t *testing.T) {
+	for c := range NumCauses {
+		var w waits
+		for other := range w.parts {
+			w.parts[other] = 10 + int64(other)
+		}
+		from := w.parts
+		w.parts[c] += 7
+		w.parts[CauseUnknown] += 3
+		held := w.parts[c] - from[c] + 3
+		if c == CauseUnknown {
+			held -= 3
+		}
+		var wait [NumCauses]int64
+		if most := w.split(&wait, &from, held); most != c {
+			t.Errorf("most of the wait is %v, want %v", most, c)
+		}
+		for other, ns := range wait {
+			if want := w.parts[other] - from[other]; ns != want {
+				t.Errorf("%v: %d ns of %v, want %d", c, ns, Cause(other), want)
+			}
+		}
+	}
+	var wait, from [NumCauses]int64
+	w := waits{parts: [NumCauses]int64{CauseGC: 5, CauseSyscall: 5}}
+	if most := w.split(&wait, &from, 10); most != CauseGC {
+		t.Errorf("of equal parts %v is most", most)
+	}
+	w = waits{parts: [NumCauses]int64{CauseUser: 5, CauseUnknown: 5}}
+	if most := w.split(&wait, &from, 10); most != CauseUnknown {
+		t.Errorf("of equal parts %v is most", most)
 	}
 }

@@ -114,8 +114,12 @@ func Model[M any](p *Pass, build func() M) M {
 	return m
 }
 
-// Say adds one line to the analyzer's summary: a statement with its numbers.
+// Say adds one line to the analyzer's summary: a statement with its numbers. A brief
+// report has none.
 func (p *Pass) Say(format string, args ...any) {
+	if p.brief {
+		return
+	}
 	p.result.Summary = append(p.result.Summary, fmt.Sprintf(format, args...))
 }
 
@@ -146,8 +150,8 @@ func (p *Pass) Table(t *Table) {
 	}
 }
 
-// Brief says that nobody looks at tables and figures: only tables that a comparison reads
-// are needed.
+// Brief says that nobody looks at summaries, tables and figures: only tables that a
+// comparison reads are needed.
 func (p *Pass) Brief() bool { return p.brief }
 
 // Figure adds a figure, whose Table must have been added.

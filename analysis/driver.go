@@ -206,7 +206,7 @@ type Options struct {
 	parse.Options
 	Jobs   int               // how many CPUs to use; 0 is GOMAXPROCS; the report is the same
 	Levels map[string]Levels // of thresholds by name, where not the default
-	Brief  bool              // leave out figures, and tables that no comparison reads
+	Brief  bool              // leave out summaries, figures, and tables that no comparison reads
 	// Stretches is into how many parts of time, at most, the trace is cut as well, none
 	// shorter than a second.
 	Stretches int

@@ -35,9 +35,12 @@ func graded(of []Condition) bool {
 // looked at come from the same conditions, so that neither forgets one.
 type Gate struct {
 	Severity Severity // the least of those that grade; "" where a condition is not met
-	Said     string   // "WHAT: VALUE (limit LIMIT); …", those that are not met first
+	Said     string   // "WHAT: VALUE (limit LIMIT); …", those that are not met first; lookedAt in a brief report
 	unmet    int
 }
+
+// lookedAt is what a Gate says in a brief report, in which nobody reads it.
+const lookedAt = "looked at"
 
 // Gate looks at all conditions of a finding at once.
 func (p *Pass) Gate(conditions ...Condition) Gate { return p.all(conditions, "; ") }
@@ -60,6 +63,9 @@ func (g Gate) Nearer(other Gate) Gate {
 // Clear says what was looked at where that was not worth a finding. Zero Gates, which
 // looked at nothing, are left out: a check that had no other says so in its own words.
 func (p *Pass) Clear(gates ...Gate) {
+	if p.brief {
+		return
+	}
 	var said []string
 	for _, g := range gates {
 		if g.Said != "" {
@@ -92,6 +98,10 @@ func (p *Pass) all(conditions []Condition, and string) (g Gate) {
 	if len(failed) > 0 {
 		g.Severity = ""
 	}
+	if p.brief {
+		g.Said = lookedAt
+		return g
+	}
 	g.Said = strings.Join(slices.Concat(failed, met), and)
 	return g
 }
@@ -118,14 +128,19 @@ func (p *Pass) one(c Condition) (g Gate) {
 	}
 	t := p.threshold(c.name)
 	g.Severity = t.severity(c.value)
+	if g.Severity == "" {
+		g.unmet = 1
+	}
+	if p.brief {
+		g.Said = lookedAt
+		return g
+	}
 	limit := formatLevel(t.limit(), t.Unit, p.Trace.Quantum)
 	if t.Below {
 		limit += " or less"
 	}
 	if g.Severity != "" {
 		limit += ", reached"
-	} else {
-		g.unmet = 1
 	}
 	g.Said = t.Doc + ": " + formatLevel(c.value, t.Unit, p.Trace.Quantum) + " (limit " + limit + ")"
 	return g

@@ -35,7 +35,8 @@ func (l *Levels) At(s Severity) *float64 {
 
 // threshold returns a threshold of the pass's analyzer with the levels in force.
 func (p *Pass) threshold(name string) Threshold {
-	i := slices.IndexFunc(p.Analyzer.Thresholds, func(t Threshold) bool { return t.Name == p.Analyzer.Name+"."+name })
+	full := p.Analyzer.Name + "." + name
+	i := slices.IndexFunc(p.Analyzer.Thresholds, func(t Threshold) bool { return t.Name == full })
 	if i < 0 {
 		panic(fmt.Sprintf("%s has no threshold %q", p.Analyzer.Name, name))
 	}

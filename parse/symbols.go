@@ -279,10 +279,17 @@ func pkgOf(fn string) string {
 	if i := strings.IndexByte(fn, '['); i >= 0 {
 		fn = fn[:i] // type arguments have packages too
 	}
-	slash := strings.LastIndexByte(fn, '/')
+	last := 0 // where the last element of the path begins; LastIndexByte is slower
+	for {
+		slash := strings.IndexByte(fn[last:], '/')
+		if slash < 0 {
+			break
+		}
+		last += slash + 1
+	}
 	// Dots of the path's last element are escaped by the linker ("gopkg.in/yaml%2ev3").
-	if dot := strings.IndexByte(fn[slash+1:], '.'); dot >= 0 {
-		return fn[:slash+1+dot]
+	if dot := strings.IndexByte(fn[last:], '.'); dot >= 0 {
+		return fn[:last+dot]
 	}
 	return fn
 }

@@ -188,7 +188,7 @@ func TestEveryTrace(t *testing.T) {
 	}
 }
 
-// TestBrief: a brief report says what the whole one does, and has what a comparison reads.
+// TestBrief: a brief report finds what the whole one does, and has what a comparison reads.
 func TestBrief(t *testing.T) {
 	for _, path := range corpus.Own(t) {
 		data, err := os.ReadFile(path)
@@ -208,8 +208,11 @@ func TestBrief(t *testing.T) {
 			t.Errorf("%s: a comparison reads otherwise of the brief report", path)
 		}
 		for i := range whole.Results {
+			if brief.Results[i].Summary != nil {
+				t.Errorf("%s: the brief report has a summary of %s, which nobody reads", path, brief.Results[i].Name)
+			}
 			brief.Results[i].Tables, brief.Results[i].Figures = nil, nil
-			whole.Results[i].Tables, whole.Results[i].Figures = nil, nil
+			whole.Results[i].Tables, whole.Results[i].Figures, whole.Results[i].Summary = nil, nil, nil
 		}
 		if !bytes.Equal(encode(t, brief), encode(t, whole)) || !reflect.DeepEqual(brief.Pools, whole.Pools) {
 			t.Errorf("%s: the brief report says otherwise than the whole one", path)

@@ -82,12 +82,11 @@ type Pass struct {
 	results  map[*Analyzer]*Result // of the analyzers before this one
 	result   *Result
 	report   *Report
-	metrics  map[string]Metric            // of result, in report once it has not failed
-	defs     map[string]MetricDef         // of the analyzer's own metrics
-	required []*Analyzer                  // by the analyzer, each after what it requires; nil until asked
-	pools    map[string]*sketch.Histogram // likewise
-	levels   map[string]Levels            // where they are not the default
-	models   map[reflect.Type]any         // of the report, see Model
+	defs     map[string]MetricDef // of the analyzer's own metrics
+	required []*Analyzer          // by the analyzer, each after what it requires; nil until asked
+	pools    []string             // of the report, those that it set
+	levels   map[string]Levels    // where they are not the default
+	models   map[reflect.Type]any // of the report, see Model
 	brief    bool
 }
 
@@ -175,22 +174,25 @@ func (p *Pass) metric(id string, v float64, n int64) {
 	if !ok {
 		p.blame("it sets metric %s, which is not among its Metrics", id)
 	}
-	p.metrics[id] = Metric{Value: Number(v), Unit: d.Unit, N: n, Polarity: d.Polarity, Clock: d.Clock, Confidence: d.Confidence, Scale: d.Scale}
+	p.report.Metrics[id] = Metric{Value: Number(v), Unit: d.Unit, N: n, Polarity: d.Polarity, Clock: d.Clock, Confidence: d.Confidence, Scale: d.Scale}
 }
 
 // When says at which moment of the trace a metric that has been set had its value: a
 // maximum or a minimum.
 func (p *Pass) When(id string, at parse.Time) {
-	if m, ok := p.metrics[id]; ok {
+	if _, own := p.defs[id]; !own {
+		return
+	}
+	if m, ok := p.report.Metrics[id]; ok {
 		rel := p.Rel(at)
 		m.At = &rel
-		p.metrics[id] = m
+		p.report.Metrics[id] = m
 	}
 }
 
 // WhenIs is When, if the metric has that value.
 func (p *Pass) WhenIs(id string, v int64, at parse.Time) {
-	if float64(p.metrics[id].Value) == float64(v) {
+	if float64(p.report.Metrics[id].Value) == float64(v) {
 		p.When(id, at)
 	}
 }
@@ -201,7 +203,8 @@ func (p *Pass) WhenIs(id string, v int64, at parse.Time) {
 func (p *Pass) Quantiles(prefix string, h *sketch.Histogram) {
 	n := h.N()
 	if n > 0 {
-		p.pools[prefix] = h
+		p.report.Pools[prefix] = h
+		p.pools = append(p.pools, prefix)
 	}
 	set := func(name string, v int64, ok bool) {
 		if _, has := p.defs[prefix+name]; has && ok {

@@ -268,9 +268,14 @@ func Conclude(tr *parse.Trace, name string, p *Partial, analyzers []*Analyzer, l
 // ByThresholds is the report in which each check stands for itself: findings have the
 // severity of its thresholds, whatever they cost, and none is folded into another.
 func ByThresholds(tr *parse.Trace, name string, p *Partial, analyzers []*Analyzer, levels map[string]Levels) *Report {
-	rep := &Report{Schema: Schema, Trace: summarize(tr, name), Metrics: make(map[string]Metric), Pools: make(map[string]*sketch.Histogram)}
+	all := Closure(analyzers)
+	metrics := 0
+	for _, a := range all {
+		metrics += len(a.byID())
+	}
+	rep := &Report{Schema: Schema, Trace: summarize(tr, name), Metrics: make(map[string]Metric, metrics), Pools: make(map[string]*sketch.Histogram)}
 	results, models := make(map[*Analyzer]*Result), make(map[reflect.Type]any)
-	for _, a := range Closure(analyzers) {
+	for _, a := range all {
 		results[a] = conclude(&Pass{Analyzer: a, Trace: tr, folds: p.Folds, results: results, report: rep, levels: levels, brief: p.brief, models: models})
 	}
 	for _, a := range analyzers {
@@ -290,8 +295,13 @@ func conclude(pass *Pass) (res *Result) {
 	res = &Result{Name: a.Name, Title: a.Title(), Check: len(a.Thresholds) > 0, Leads: a.Leads, About: a.About}
 	pass.result = res
 	pass.defs = a.byID()
-	pass.metrics, pass.pools = make(map[string]Metric), make(map[string]*sketch.Histogram)
 	fail := func(reason string) {
+		for id := range pass.defs {
+			delete(rep.Metrics, id)
+		}
+		for _, prefix := range pass.pools {
+			delete(rep.Pools, prefix)
+		}
 		*res = Result{Name: res.Name, Title: res.Title, Check: res.Check, Leads: res.Leads, About: res.About, Outcome: Failed, Reason: reason}
 	}
 	defer func() {
@@ -325,8 +335,6 @@ func conclude(pass *Pass) (res *Result) {
 	default:
 		res.Outcome = Clear
 	}
-	maps.Copy(rep.Metrics, pass.metrics)
-	maps.Copy(rep.Pools, pass.pools)
 	return res
 }
 

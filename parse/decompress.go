@@ -22,7 +22,7 @@ const (
 // most if that is not 0.
 func decompress(r io.Reader, most int64) (*bufio.Reader, string, error) {
 	in := &counted{r: r}
-	br := bufio.NewReaderSize(in, 64<<10)
+	br := bufio.NewReader(in) // whoever reads more at once reads past it
 	head, err := br.Peek(4)
 	if len(head) == 0 && err != nil && err != io.EOF {
 		return nil, "", err
@@ -31,10 +31,10 @@ func decompress(r io.Reader, most int64) (*bufio.Reader, string, error) {
 	switch {
 	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
 		c.format = "gzip"
-		c.r, err = gzip.NewReader(br)
+		c.r, err = gzip.NewReader(bufio.NewReaderSize(br, 64<<10))
 	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):
 		c.format = "zstd"
-		c.r, err = zstd.NewReader(br, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
+		c.r, err = zstd.NewReader(bufio.NewReaderSize(br, 64<<10), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
 	default:
 		return br, "", nil
 	}

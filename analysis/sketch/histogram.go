@@ -232,12 +232,19 @@ func (h *Histogram) QuantileAny(q float64) int64 {
 	case rank == h.n:
 		return h.max
 	}
-	i := bucketOf(min(h.min, limit))
-	for below := h.counts.at(i); below < rank; below += h.counts.at(i) {
-		i++
+	below := int64(0)
+	for i, octave := range h.counts {
+		if octave == nil {
+			continue
+		}
+		for k, n := range octave {
+			if below += n; below >= rank {
+				_, v := bucketRange(i*perOctave + k)
+				return min(v, h.max)
+			}
+		}
 	}
-	_, v := bucketRange(i)
-	return min(v, h.max)
+	return h.max
 }
 
 const billion = 1_000_000_000

@@ -501,76 +501,124 @@ func (g *generation) refill(t *thread) (bool, error) {
 
 // decode fills t.evs from t.data and returns how many events it decoded; t.err
 // is what kept it from going on.
-func (g *generation) decode(t *thread) int {
-	b, last := t.data, t.last
-	whole := g.whole
-	n := 0
-	for ; n < len(t.evs) && len(b) > 0; n++ {
-		if last == 0 {
-			last = t.begin
+func (g *generation) decode(t *thread) (n int) {
+	for n < len(t.evs) && len(t.data) > 0 {
+		if t.last == 0 {
+			t.last = t.begin
 		}
-		typ := b[0]
-		args := argsOf[typ]
-		if args < 0 {
-			t.err = corrupt("found event without a timestamp: type=%d", typ)
-			break
+		if g.whole != 0 {
+			if k, i, last := decodeShort(t.evs[n:], t.data, t.last, g.whole); k > 0 {
+				t.data, t.last = t.data[i:], last
+				n += k
+				continue
+			}
 		}
 		e := &t.evs[n]
-		e.typ = typ
-		var dt uint64
-		i := 2
-		if len(b) >= maxEvent {
-			// None of the varints can run out of b.
-			if c := b[1]; c < 0x80 {
-				dt = uint64(c)
-			} else if d := b[2]; d < 0x80 {
-				dt, i = uint64(c&0x7f)|uint64(d)<<7, 3
-			} else if dt, i = uvarint(b, 1); i < 0 {
-				t.err = errTime
+		i, dt, err := e.parse(t.data)
+		if err != nil {
+			t.err = err
+			break
+		}
+		t.data, t.last = t.data[i:], t.last+g.ns(dt)
+		e.time = t.last
+		n++
+	}
+	return n
+}
+
+// decodeShort decodes events from b whose time has at most two bytes and whose
+// arguments have at most three, as nearly all have, as long as they cannot run out of b.
+// It returns how many it decoded, of how many bytes, and the time of the last.
+func decodeShort(evs []raw, b []byte, last, whole int64) (n, i int, _ int64) {
+	for n < len(evs) && i+maxEvent <= len(b) {
+		e, b := &evs[n], (*[maxEvent]byte)(b[i:])
+		typ, dt, j := b[0], uint64(b[1]), 2
+		if dt >= 0x80 {
+			if b[2] >= 0x80 {
 				break
 			}
-			for k := range args {
-				w := binary.LittleEndian.Uint32(b[i&63:])
+			dt, j = dt&0x7f|uint64(b[2])<<7, 3
+		}
+		args := argsOf[typ]
+		if args > 0 {
+			w := binary.LittleEndian.Uint64(b[j:])
+			switch {
+			case w&0x80 == 0:
+				e.args[0] = w & 0x7f
+				w >>= 8
+				j++
+			case w&0x8000 == 0:
+				e.args[0] = w&0x7f | w>>1&0x3f80
+				w >>= 16
+				j += 2
+			case w&0x800000 == 0:
+				e.args[0] = w&0x7f | w>>1&0x3f80 | w>>2&0x1fc000
+				w >>= 24
+				j += 3
+			default:
+				return n, i, last
+			}
+			if args > 1 {
 				switch {
 				case w&0x80 == 0:
-					e.args[k&3] = uint64(w & 0x7f)
-					i++
+					e.args[1] = w & 0x7f
+					j++
 				case w&0x8000 == 0:
-					e.args[k&3] = uint64(w&0x7f | w>>1&0x3f80)
-					i += 2
+					e.args[1] = w&0x7f | w>>1&0x3f80
+					j += 2
 				case w&0x800000 == 0:
-					e.args[k&3] = uint64(w&0x7f | w>>1&0x3f80 | w>>2&0x1fc000)
-					i += 3
+					e.args[1] = w&0x7f | w>>1&0x3f80 | w>>2&0x1fc000
+					j += 3
 				default:
-					if e.args[k&3], i = uvarint(b, i); i < 0 {
-						t.err = errArg
-						goto end
+					return n, i, last
+				}
+				if args > 2 {
+					w := binary.LittleEndian.Uint32(b[j&63:])
+					switch {
+					case args > 3:
+						return n, i, last
+					case w&0x80 == 0:
+						e.args[2] = uint64(w & 0x7f)
+						j++
+					case w&0x8000 == 0:
+						e.args[2] = uint64(w&0x7f | w>>1&0x3f80)
+						j += 2
+					case w&0x800000 == 0:
+						e.args[2] = uint64(w&0x7f | w>>1&0x3f80 | w>>2&0x1fc000)
+						j += 3
+					default:
+						return n, i, last
 					}
 				}
 			}
-		} else {
-			if dt, i = uvarint(b, 1); i < 0 {
-				t.err = errTime
-				break
-			}
-			for k := range args {
-				if e.args[k&3], i = uvarint(b, i); i < 0 {
-					t.err = errArg
-					goto end
-				}
-			}
+		} else if args < 0 {
+			break
 		}
-		if whole != 0 && dt < 1<<46 {
-			last += int64(dt) * whole
-		} else {
-			last += g.ns(dt)
-		}
-		e.time = last
-		b = b[i:]
+		last += int64(dt) * whole
+		e.typ, e.time = typ, last
+		i += j
+		n++
 	}
-end:
-	t.data, t.last = b, last
-	return n
+	return n, i, last
+}
+
+// parse reads the event at b[0] and returns its length, and the time since the event
+// before in units of the clock.
+func (e *raw) parse(b []byte) (i int, dt uint64, err error) {
+	e.typ = b[0]
+	args := argsOf[e.typ]
+	if args < 0 {
+		return 0, 0, corrupt("found event without a timestamp: type=%d", e.typ)
+	}
+	if dt, i = uvarint(b, 1); i < 0 {
+		return 0, 0, errTime
+	}
+	for k := range args {
+		if e.args[k&3], i = uvarint(b, i); i < 0 {
+			return 0, 0, errArg
+		}
+	}
+	return i, dt, nil
 }
 
 var (

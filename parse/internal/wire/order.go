@@ -191,128 +191,172 @@ func (o *order) look(evs []raw) {
 	}
 }
 
-// advance orders ev of thread m if it can be next: it fills out and returns how many
-// events it gave, which is 1, but for coroutine switches and the like, and 0 if ev has
-// to wait. The most frequent events are dealt with here, the others in rare.
-func (o *order) advance(m *mState, ev *raw, out *[3]Event) (int, error) {
-	a := &ev.args
-	e := &out[0]
+// lead orders events of t, which leads, in a row into buf: as long as they say no later
+// time than limit and can be next, and buf has room for the three that one may give. It
+// returns how many it gave. The most frequent events are dealt with here, the others in
+// rare.
+func (r *Reader) lead(t *thread, limit int64, buf []Event) (n int, err error) {
+	o, m, last := &r.o, r.bound(t), r.last
+	for t.at < len(t.evs) && len(buf)-n >= 3 {
+		ev := &t.evs[t.at]
+		if ev.time > limit {
+			break
+		}
+		a := &ev.args
+		out := (*[3]Event)(buf[n:])
+		e, k := &out[0], 1
+		switch ev.typ {
+		case EvGoStart:
+			g := o.gs.near(int64(a[0]), ev.slot)
+			if g == nil || g.status != goRunnable || !o.succeeds(a[1], g.gen, g.seq) {
+				goto end
+			}
+			if m.p == nil {
+				err = needs(m, true, false)
+				goto end
+			}
+			if m.g != nil {
+				err = errNoG
+				goto end
+			}
+			e.set(m, ev, OpGo).goes(g, GoRunnable, GoRunning)
+			g.status, g.seq = goRunning, a[1]
+			m.g = g
+
+		case EvGoStop, EvGoBlock:
+			g := m.g
+			if m.p == nil || g == nil || g.status != goRunning {
+				err = notRunning(m, ev)
+				goto end
+			}
+			e.set(m, ev, OpGo)
+			m.g = nil
+			if ev.typ == EvGoBlock {
+				e.goes(g, GoRunning, GoWaiting)
+				g.status = goWaiting
+			} else {
+				e.goes(g, GoRunning, GoRunnable)
+				g.status = goRunnable
+			}
+			stack, ok := r.g.stacks.get(a[1])
+			if !ok {
+				err = ev.noStack(a[1])
+				goto end
+			}
+			e.Stack, e.ResStack = stack, stack
+			if e.Reason, ok = r.g.text(a[0]); !ok {
+				err = ev.noString(a[0])
+				goto end
+			}
+
+		case EvGoUnblock:
+			g := o.gs.near(int64(a[0]), ev.slot)
+			if g == nil || g.status != goWaiting || !o.succeeds(a[1], g.gen, g.seq) {
+				goto end
+			}
+			e.set(m, ev, OpGo).goes(g, GoWaiting, GoRunnable)
+			g.status, g.seq = goRunnable, a[1]
+			stack, ok := r.g.stacks.get(a[2])
+			if !ok {
+				err = ev.noStack(a[2])
+				goto end
+			}
+			e.Stack = stack
+
+		case EvGoSyscallBegin:
+			g, p := m.g, m.p
+			if p == nil || g == nil || g.status != goRunning {
+				err = notRunning(m, ev)
+				goto end
+			}
+			if !o.succeeds(a[0], p.gen, p.seq) {
+				err = corrupt("failed to advance %s: can't make sequence: %d (gen=%d) -> %d (gen=%d)", Specs[ev.typ].Name, p.seq, p.gen, a[0], o.gen).with(noEvent)
+				goto end
+			}
+			e.set(m, ev, OpGo).goes(g, GoRunning, GoSyscall)
+			g.status = goSyscall
+			p.status, p.seq = procSyscall, a[0]
+			stack, ok := r.g.stacks.get(a[1])
+			if !ok {
+				err = ev.noStack(a[1])
+				goto end
+			}
+			e.Stack, e.ResStack = stack, stack
+
+		case EvGoSyscallEnd:
+			g, p := m.g, m.p
+			if p == nil || g == nil || g.status != goSyscall || p.status != procSyscall {
+				err = notInSyscall(m, ev)
+				goto end
+			}
+			e.set(m, ev, OpGo).goes(g, GoSyscall, GoRunning)
+			g.status, p.status = goRunning, procRunning
+
+		case EvHeapAlloc:
+			if m.p == nil {
+				err = needs(m, true, false)
+				goto end
+			}
+			e.set(m, ev, OpMetric)
+			e.Metric, e.Values[0] = MetricHeapLive, a[0]
+
+		default:
+			if k, err = o.rare(m, ev, out); k == 0 || err != nil {
+				goto end
+			}
+			if m.id == None {
+				m.g, m.p = nil, nil
+			}
+		}
+		if t.at++; t.at == len(t.evs) {
+			// What is wrong with the next comes instead of this one.
+			if _, err = r.refill(t); err != nil {
+				break
+			}
+		}
+		if e.Time <= last || k > 1 || m.id == None {
+			r.last = last
+			if m.id == None && e.status() && r.trailing() {
+				e.Time = last
+			} else {
+				r.tick(out[:k])
+			}
+		}
+		last = out[k-1].Time
+		n += k
+	}
+end:
+	r.last = last
+	return n, err
+}
+
+// notInSyscall says why the event of thread m ends no system call.
+func notInSyscall(m *mState, ev *raw) error {
+	if err := needs(m, true, true); err != nil {
+		return err
+	}
+	if m.g.status != goSyscall {
+		return corrupt("%s event for goroutine that's not in a syscall", Specs[ev.typ].Name)
+	}
+	return corrupt("expected proc %d in state Syscall, but got %s instead", m.p.id, ProcStatusNames[m.p.status])
+}
+
+// rare orders ev of thread m if it can be next: it fills out and returns how many events
+// it gave, which is 1, but for coroutine switches and the like, and 0 if ev has to wait.
+func (o *order) rare(m *mState, ev *raw, out *[3]Event) (int, error) {
 	switch ev.typ {
-	case EvGoStart:
-		g := o.gs.near(int64(a[0]), ev.slot)
-		if g == nil || g.status != goRunnable || !o.succeeds(a[1], g.gen, g.seq) {
-			return 0, nil
-		}
-		if m.p == nil {
-			return 0, needs(m, true, false)
-		}
-		if m.g != nil {
-			return 0, errNoG
-		}
-		e.set(m, ev, OpGo).goes(g, GoRunnable, GoRunning)
-		g.status, g.seq = goRunning, a[1]
-		m.g = g
-
-	case EvGoStop, EvGoBlock:
-		g := m.g
-		if m.p == nil || g == nil || g.status != goRunning {
-			return 0, notRunning(m, ev)
-		}
-		e.set(m, ev, OpGo)
-		m.g = nil
-		if ev.typ == EvGoBlock {
-			e.goes(g, GoRunning, GoWaiting)
-			g.status = goWaiting
-		} else {
-			e.goes(g, GoRunning, GoRunnable)
-			g.status = goRunnable
-		}
-		stack, ok := o.in.stacks.get(a[1])
-		if !ok {
-			return 0, ev.noStack(a[1])
-		}
-		e.Stack, e.ResStack = stack, stack
-		reason, ok := o.in.text(a[0])
-		if !ok {
-			return 0, ev.noString(a[0])
-		}
-		e.Reason = reason
-
-	case EvGoUnblock:
-		g := o.gs.near(int64(a[0]), ev.slot)
-		if g == nil || g.status != goWaiting || !o.succeeds(a[1], g.gen, g.seq) {
-			return 0, nil
-		}
-		e.set(m, ev, OpGo).goes(g, GoWaiting, GoRunnable)
-		g.status, g.seq = goRunnable, a[1]
-		stack, ok := o.in.stacks.get(a[2])
-		if !ok {
-			return 0, ev.noStack(a[2])
-		}
-		e.Stack = stack
-
 	case EvGoCreate, EvGoCreateBlocked:
-		return o.create(m, ev, e)
-	case EvGoDestroy:
-		g := m.g
-		if m.p == nil || g == nil || g.status != goRunning {
-			return 0, notRunning(m, ev)
-		}
-		e.set(m, ev, OpGo).goes(g, GoRunning, GoNotExist)
-		m.g = nil
-		o.gs.remove(g)
-
-	case EvGoSyscallBegin:
-		g := m.g
-		if m.p == nil || g == nil || g.status != goRunning {
-			return 0, notRunning(m, ev)
-		}
-		p := m.p
-		if !o.succeeds(a[0], p.gen, p.seq) {
-			return 0, corrupt("failed to advance %s: can't make sequence: %d (gen=%d) -> %d (gen=%d)", Specs[ev.typ].Name, p.seq, p.gen, a[0], o.gen).with(noEvent)
-		}
-		e.set(m, ev, OpGo).goes(g, GoRunning, GoSyscall)
-		g.status = goSyscall
-		p.status, p.seq = procSyscall, a[0]
-		stack, ok := o.in.stacks.get(a[1])
-		if !ok {
-			return 0, ev.noStack(a[1])
-		}
-		e.Stack, e.ResStack = stack, stack
-
-	case EvGoSyscallEnd:
-		if m.p == nil || m.g == nil {
-			return 0, needs(m, true, true)
-		}
-		if m.g.status != goSyscall {
-			return 0, corrupt("%s event for goroutine that's not in a syscall", Specs[ev.typ].Name)
-		}
-		if m.p.status != procSyscall {
-			return 0, corrupt("expected proc %d in state Syscall, but got %s instead", m.p.id, ProcStatusNames[m.p.status])
-		}
-		e.set(m, ev, OpGo).goes(m.g, GoSyscall, GoRunning)
-		m.g.status, m.p.status = goRunning, procRunning
-
-	case EvHeapAlloc:
-		if m.p == nil {
-			return 0, needs(m, true, false)
-		}
-		e.set(m, ev, OpMetric)
-		e.Metric, e.Values[0] = MetricHeapLive, a[0]
+		return o.create(m, ev, &out[0])
 	case EvGoSwitch, EvGoSwitchDestroy:
 		return o.goSwitch(m, ev, out)
 	case EvGoDestroySyscall:
 		return o.destroySyscall(m, ev, out)
-	default:
-		ok, err := o.rare(m, ev, e)
-		if !ok || err != nil {
-			return 0, err
-		}
-		if err := o.fill(ev, e); err != nil {
-			return 0, err
-		}
 	}
-	return 1, nil
+	ok, err := o.single(m, ev, &out[0])
+	if !ok || err != nil {
+		return 0, err
+	}
+	return 1, o.fill(ev, &out[0])
 }
 
 // create orders the creation of a goroutine.
@@ -405,10 +449,20 @@ func (o *order) destroySyscall(m *mState, ev *raw, out *[3]Event) (int, error) {
 	return n + 1, nil
 }
 
-// rare orders ev like advance, but leaves its strings and stacks to fill.
-func (o *order) rare(m *mState, ev *raw, e *Event) (bool, error) {
+// single orders ev like rare, where that gives one event, but leaves its strings and
+// stacks to fill.
+func (o *order) single(m *mState, ev *raw, e *Event) (bool, error) {
 	a := &ev.args
 	switch ev.typ {
+	case EvGoDestroy:
+		g := m.g
+		if m.p == nil || g == nil || g.status != goRunning {
+			return false, notRunning(m, ev)
+		}
+		e.set(m, ev, OpGo).goes(g, GoRunning, GoNotExist)
+		m.g = nil
+		o.gs.remove(g)
+
 	case EvGoSyscallEndBlocked:
 		// As long as the thread holds a P that can be taken, it has yet to lose it.
 		if m.p != nil && m.p.status == procSyscall {

@@ -418,7 +418,7 @@ func (r *Reader) sample(e *Event) error {
 }
 
 // steps orders events into buf until it is full or something else than the next
-// event of a thread is due: that of the earliest thread, or else of the first thread
+// event of a thread is due: those of the earliest thread, or else one of the first thread
 // that can go on.
 func (r *Reader) steps(buf []Event) (n int, err error) {
 	sample := int64(math.MaxInt64)
@@ -426,38 +426,25 @@ func (r *Reader) steps(buf []Event) (n int, err error) {
 		sample = r.g.samples[r.samples].time
 	}
 	for n < len(buf) && len(r.heap) > 0 && r.heap[0].time <= sample {
-		out := &r.three
-		if len(buf)-n >= len(out) {
-			out = (*[3]Event)(buf[n:])
+		out, short := buf[n:], len(buf)-n < len(r.three)
+		if short {
+			out = r.three[:]
 		}
-		t, trailing := r.heap[0].t, r.trailing()
-		k, err := r.o.advance(r.bound(t), &t.evs[t.at], out)
+		// While t leads no other thread's time changes.
+		limit, t := sample, r.heap[0].t
+		for i := 1; i < min(3, len(r.heap)); i++ {
+			limit = min(limit, r.heap[i].time)
+		}
+		k, err := r.lead(t, limit, out)
 		if err != nil {
+			return n + k, err
+		}
+		if k > 0 {
+			r.settle(0)
+		} else if k, err = r.others(out[:3]); err != nil {
 			return n, err
 		}
-		switch {
-		case k == 0:
-			k, err = r.others(out)
-		case t.at+1 < len(t.evs):
-			t.at++
-			r.heap[0].time = t.evs[t.at].time
-			siftDown(r.heap, 0)
-		default:
-			err = r.move(0)
-		}
-		if err != nil {
-			return n, err
-		}
-		if trailing && out[0].status() {
-			out[0].Time = r.last
-		} else if out[0].Time <= r.last {
-			r.late(&out[0])
-		}
-		r.last = out[0].Time
-		if k > 1 {
-			r.tick(out[1:k])
-		}
-		if len(buf)-n < len(out) {
+		if short {
 			r.rest = out[:k]
 			k = copy(buf[n:], r.rest)
 			r.rest = r.rest[k:]
@@ -472,7 +459,7 @@ const minEffort = 1 << 22
 
 // others orders the next event of the first thread that can go on when the earliest
 // cannot.
-func (r *Reader) others(out *[3]Event) (int, error) {
+func (r *Reader) others(out []Event) (int, error) {
 	// In sound traces it is less than one thread for an event.
 	if r.effort += int64(len(r.heap)); r.effort > minEffort+256*r.given {
 		return 0, corrupt("broken trace: events of %d threads wait for one another", len(r.heap))
@@ -480,12 +467,12 @@ func (r *Reader) others(out *[3]Event) (int, error) {
 	slices.SortFunc(r.heap, func(a, b head) int { return cmp.Compare(a.time, b.time) })
 	for i := 1; i < len(r.heap); i++ {
 		t := r.heap[i].t
-		k, err := r.o.advance(r.bound(t), &t.evs[t.at], out)
-		if err != nil {
-			return 0, err
-		}
+		k, err := r.lead(t, math.MaxInt64, out)
 		if k > 0 {
-			return k, r.move(i)
+			r.settle(i)
+		}
+		if k > 0 || err != nil {
+			return k, err
 		}
 	}
 	t := r.heap[0].t
@@ -512,26 +499,18 @@ func (r *Reader) bind(t *thread) {
 	}
 }
 
-// move moves the i-th thread of the heap on to its next event.
-func (r *Reader) move(i int) error {
+// settle finds the place of the i-th thread of the heap, which has moved on.
+func (r *Reader) settle(i int) {
 	t := r.heap[i].t
-	t.at++
 	if t.at == len(t.evs) {
-		more, err := r.refill(t)
-		if err != nil {
-			return err
-		}
-		if !more {
-			r.heap = remove(r.heap, i)
-			return nil
-		}
+		r.heap = remove(r.heap, i)
+		return
 	}
 	r.heap[i].time = t.evs[t.at].time
 	if i > 0 {
 		i = siftUp(r.heap, i)
 	}
 	siftDown(r.heap, i)
-	return nil
 }
 
 // refill decodes the next events of t; false at the end of its batches.

@@ -24,7 +24,7 @@ func ReadReference(ctx context.Context, r io.Reader, sink Sink) (*Trace, error) 
 			return ref, err
 		}
 		own, err := wire.NewReader(bufio.NewReader(bytes.NewReader(data)), wire.Version(version), tables{sym})
-		return &foretelling{ref, own}, err
+		return &foretelling{ref, singly{source: own}}, err
 	}, sink)
 }
 
@@ -32,14 +32,14 @@ func ReadReference(ctx context.Context, r io.Reader, sink Sink) (*Trace, error) 
 // show only later.
 type foretelling struct {
 	source
-	own source
+	own singly
 }
 
 func (f *foretelling) Read(buf []wire.Event) (n int, err error) {
 	n, err = f.source.Read(buf)
 	for i := range buf[:n] {
 		var e wire.Event
-		if one(f.own, &e); e.Op == wire.OpGo {
+		if f.own.one(&e); e.Op == wire.OpGo {
 			buf[i].Values = e.Values
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -64,6 +65,31 @@ func TestNative(t *testing.T) {
 	}
 }
 
+// TestFaults: where an event of a thread is broken, wherever it stands in what is decoded
+// and ordered at a time, as many events come before the fault as of the reference.
+func TestFaults(t *testing.T) {
+	for _, name := range []string{"mixed-go126", "annotations", "coroutines", "chatty-syscalls"} {
+		data, err := os.ReadFile("../testdata/traces/" + name + ".trace")
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := tracetest.Split(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range f.Batches {
+			for k, it := range f.Batches[i].Items {
+				if !wire.Specs[it.Type].Timed() || it.Type == wire.EvClockSnapshot || k == 0 || k > 200 || k > 70 && k%7 != 0 {
+					continue
+				}
+				f.Batches[i].Items[k].Type = 200
+				compareReaders(t, fmt.Sprintf("%s: batch %d, item %d", name, i, k), f.Bytes(), f.Version)
+				f.Batches[i].Items[k].Type = it.Type
+			}
+		}
+	}
+}
+
 // TestSlots: in what either reader delivers, a goroutine has a slot of its own as
 // long as it lives.
 func TestSlots(t *testing.T) {
@@ -102,7 +128,8 @@ func TestSlots(t *testing.T) {
 			}
 			ended := make(map[uint32]bool)
 			var e wire.Event
-			for err = one(s, &e); err == nil; err = one(s, &e) {
+			events := singly{source: s}
+			for err = events.one(&e); err == nil; err = events.one(&e) {
 				if e.G != wire.None && e.Op != wire.OpSample && !(e.Coro && e.From == wire.GoRunnable) {
 					check(e.G, e.GSlot)
 				}
@@ -129,12 +156,26 @@ func TestSlots(t *testing.T) {
 	}
 }
 
-// one reads one event.
-func one(s source, e *wire.Event) error {
-	var buf [1]wire.Event
-	_, err := s.Read(buf[:])
-	*e = buf[0]
-	return err
+// singly delivers the events of a source one by one, and then its error.
+type singly struct {
+	source
+	buf  [64]wire.Event
+	rest []wire.Event
+	err  error
+}
+
+func (s *singly) one(e *wire.Event) error {
+	for len(s.rest) == 0 {
+		if s.err != nil {
+			*e = wire.Event{}
+			return s.err
+		}
+		var n int
+		n, s.err = s.Read(s.buf[:])
+		s.rest = s.buf[:n]
+	}
+	*e, s.rest = s.rest[0], s.rest[1:]
+	return nil
 }
 
 // compareReaders reports whether the two readers agree on data.
@@ -150,9 +191,10 @@ func compareReaders(t *testing.T, name string, data []byte, version int) {
 		t.Fatal(name, err)
 	}
 	var times switches
+	refs, owns := singly{source: ref}, singly{source: own}
 	for n := 0; ; n++ {
 		var a, b wire.Event
-		errA, errB := one(ref, &a), one(own, &b)
+		errA, errB := refs.one(&a), owns.one(&b)
 		if errA != nil || errB != nil {
 			if errA == nil && errB != nil || errA != nil && errB == nil {
 				// The reference takes the low byte of a status.
@@ -258,9 +300,9 @@ func FuzzNative(f *testing.F) {
 // readable reports whether the reference reads data to its end.
 func readable(data []byte) bool {
 	x, err := newXReader(bytes.NewReader(data), newSymbols())
-	var e wire.Event
+	var buf [64]wire.Event
 	for err == nil {
-		err = one(x, &e)
+		_, err = x.Read(buf[:])
 	}
 	return err == io.EOF
 }
@@ -272,7 +314,8 @@ func readAll(t *testing.T, data []byte, version int) {
 		t.Fatal(err)
 	}
 	var e wire.Event
-	for n, last := 0, int64(-1<<63); one(own, &e) == nil; n++ {
+	events := singly{source: own}
+	for n, last := 0, int64(-1<<63); events.one(&e) == nil; n++ {
 		if e.Time < last || n > 4*len(data)+16 {
 			t.Fatalf("event %d at %d after %d", n, e.Time, last)
 		}

@@ -328,7 +328,7 @@ func (t *tracker) start(at Time) {
 
 // setEnd makes the end of the window, which belongs to it, the next edge.
 func (t *tracker) setEnd() {
-	t.edge, t.next = math.MaxInt64, 0
+	t.edge = math.MaxInt64
 	if t.opt.To > 0 {
 		t.edge = t.tr.First + min(Time(t.opt.To), math.MaxInt64-1-t.tr.First) + 1
 	}

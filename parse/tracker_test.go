@@ -127,6 +127,26 @@ func (s *script) run(t *testing.T, version int) []Event {
 	return out
 }
 
+// TestClockJumps: each step of more than an hour is counted, wherever it lies, and none
+// that only adds up to one.
+func TestClockJumps(t *testing.T) {
+	const hour = 3600e9
+	s := begin(1)
+	now := Time(2000)
+	for _, step := range []Time{hour / 2, hour, hour + 1, 1, 3 * hour, hour, 2 * hour} {
+		now += step
+		s.at(now).procsChange(0, 1)
+	}
+	tr := &Trace{Symbols: s.sym, Version: 26}
+	k := newTracker(tr, Options{}, Sink{})
+	if err := followInPlace(context.Background(), s, s.sym, new(counted), k); err != nil {
+		t.Fatal(err)
+	}
+	if got := tr.Quality.ClockJumps; got != 3 {
+		t.Errorf("%d jumps, want 3", got)
+	}
+}
+
 // starts returns the Runnable to Running events by goroutine, the last of each.
 func starts(evs []Event) map[GoID]Event {
 	m := make(map[GoID]Event)

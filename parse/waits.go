@@ -88,32 +88,15 @@ func divide(dt, n int64, inverse uint64) int64 {
 // split sets wait to the parts of a wait of held ns that ends now and began when the
 // parts were those of from. They sum to held.
 func (w *waits) split(wait, from *[NumCauses]int64, held int64) Cause {
-	// Written out, since it is done for each wait: as a loop it takes twice as long.
-	a, b, c, d := w.parts[0]-from[0], w.parts[1]-from[1], w.parts[2]-from[2], w.parts[3]-from[3]
-	e, f, g, h := w.parts[4]-from[4], w.parts[5]-from[5], w.parts[6]-from[6], w.parts[7]-from[7]
-	*wait = [NumCauses]int64{a, b, c, d, e, f, g, h}
-	left := held - (a + b + c + d) - (e + f + g + h)
-	most, longest := CauseUnknown, h
-	if a > longest {
-		most, longest = 0, a
-	}
-	if b > longest {
-		most, longest = 1, b
-	}
-	if c > longest {
-		most, longest = 2, c
-	}
-	if d > longest {
-		most, longest = 3, d
-	}
-	if e > longest {
-		most, longest = 4, e
-	}
-	if f > longest {
-		most, longest = 5, f
-	}
-	if g > longest {
-		most = 6
+	left := held
+	most, longest := CauseUnknown, w.parts[CauseUnknown]-from[CauseUnknown]
+	for c := range wait {
+		part := w.parts[c] - from[c]
+		wait[c] = part
+		left -= part
+		if part > longest {
+			most, longest = Cause(c), part
+		}
 	}
 	// The division by the number of Ps carries less than a ns per P over either
 	// end of the wait.

@@ -163,8 +163,8 @@ func newParallelismFold() *ParallelismFold {
 	}
 }
 
-// Event adds an interval. There are more intervals than events, but few counts change much:
-// the time in which all stand at the same values is summed up first, as long as a bucket of
+// Event adds an interval. There is about one for each event of the trace, but the counts take
+// few values: the time in which all stand at the same values is summed up first, as long as a bucket of
 // over lasts.
 func (f *ParallelismFold) Event(e *parse.Event) {
 	iv := e.Interval

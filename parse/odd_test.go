@@ -2,6 +2,7 @@ package parse_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"os"
 	"path/filepath"
@@ -45,6 +46,42 @@ func TestOdd(t *testing.T) {
 			}
 		}
 		return all
+	}
+	end := func(b *tracetest.Batch) uint64 {
+		at := b.Time
+		for _, it := range b.Items {
+			at += it.Args[0]
+		}
+		return at
+	}
+	stacksAt := func(b *tracetest.Batch) uint64 {
+		if len(b.Items) > 0 && b.Items[0].Type == tracetest.Type(wire.EvStacks) {
+			return b.Time
+		}
+		return 0
+	}
+	// endAtTable lets the last event be as many ticks after the table of stacks as its batch
+	// has events, and more.
+	endAtTable := func(f *tracetest.File, more uint64) {
+		tabled := uint64(0)
+		for i := range f.Batches {
+			tabled = max(tabled, stacksAt(&f.Batches[i]))
+		}
+		b := slices.MaxFunc(threads(f), func(a, b *tracetest.Batch) int { return cmp.Compare(end(a), end(b)) })
+		b.Items[len(b.Items)-1].Args[0] += tabled + uint64(len(b.Items)) + more - end(b)
+	}
+	// followAt lets a batch begin as many ticks before the end of the one before of its
+	// thread as that has events, and more.
+	followAt := func(f *tracetest.File, more uint64) {
+		last := make(map[[2]uint64]*tracetest.Batch)
+		for _, b := range threads(f) {
+			k := [2]uint64{b.Gen, b.M}
+			if before := last[k]; before != nil {
+				b.Time = end(before) - uint64(len(before.Items)) - more
+				return
+			}
+			last[k] = b
+		}
 	}
 	const clockSnapshot, tick = tracetest.Type(wire.EvClockSnapshot), 64 // ns
 	for _, c := range []struct {
@@ -91,13 +128,10 @@ func TestOdd(t *testing.T) {
 			all := threads(f)
 			slices.MaxFunc(all, func(a, b *tracetest.Batch) int { return len(a.Items) - len(b.Items) }).Time -= 30e6 / tick
 		}, func(q *parse.Quality) int64 { return q.Late }},
-		{"statuses in a row at the end, each a tick later, are none", "mixed-go126", func(f *tracetest.File) {
-			for i := range f.Batches {
-				if b := &f.Batches[i]; len(b.Items) > 0 && b.Items[len(b.Items)-1].Type == tracetest.Type(wire.EvGoStatusStack) {
-					b.Items[len(b.Items)-1].Args[0] += 10e6 / tick
-				}
-			}
-		}, func(q *parse.Quality) int64 { return 1 - min(1, q.BeyondEnd) }},
+		{"events of one tick at the end, each told a tick later, are none", "mixed-go126", func(f *tracetest.File) { endAtTable(f, 0) }, func(q *parse.Quality) int64 { return 1 - q.BeyondEnd }},
+		{"but none of more ticks than events", "mixed-go126", func(f *tracetest.File) { endAtTable(f, 1) }, func(q *parse.Quality) int64 { return q.BeyondEnd }},
+		{"a batch that follows events of one tick is none", "mark-starves", func(f *tracetest.File) { followAt(f, 0) }, func(q *parse.Quality) int64 { return 1 - q.Rewound }},
+		{"but none of more ticks than events", "mark-starves", func(f *tracetest.File) { followAt(f, 1) }, func(q *parse.Quality) int64 { return q.Rewound }},
 	} {
 		data, err := os.ReadFile(filepath.Join(corpus.Root(t), "testdata", "traces", c.trace+".trace"))
 		if err != nil {

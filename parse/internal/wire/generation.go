@@ -24,6 +24,7 @@ type thread struct {
 	data  []byte // of the current batch, what is not decoded yet
 	begin int64  // of the current batch
 	last  int64  // time of the event before data
+	done  int    // events of the current batch that are decoded
 
 	// Events are decoded some at a time: of one thread they repeat themselves, and the
 	// processor predicts their kinds and lengths, which it cannot in the order of all.
@@ -84,8 +85,8 @@ type generation struct {
 
 // odd counts, over all generations, what no clock does.
 type odd struct {
-	rewound uint32 // batches that begin before the one before of their thread ends
-	beyond  uint32 // events later than the end of their generation
+	rewound uint32 // batches that begin before the one before of their thread ends (see runsAhead)
+	beyond  uint32 // events later than the end of their generation (likewise)
 	late    uint32 // events that are over worthLate earlier than one that comes before them
 	skipped uint32 // generations that have not the number after the one before
 }
@@ -472,10 +473,10 @@ func (g *generation) refill(t *thread) (bool, error) {
 		}
 		b := &t.batches[t.next]
 		t.next++
-		if t.id != None && t.last > g.ns(b.time) {
+		if t.id != None && t.last > g.ns(b.time)+g.runsAhead(t) {
 			g.odd.rewound++
 		}
-		t.data, t.begin, t.last = b.data, g.ns(b.time), 0
+		t.data, t.begin, t.last, t.done = b.data, g.ns(b.time), 0, 0
 	}
 	// No more than the bytes can hold: every event takes two.
 	if want := min(block, len(t.data)/2+1); cap(t.evs) < want {
@@ -487,17 +488,19 @@ func (g *generation) refill(t *thread) (bool, error) {
 	if n == 0 {
 		return false, t.err
 	}
-	if end := g.ns(g.tabled); g.tabled > g.minTime && t.last > end { // else a tool wrote the table, which knows no time
+	t.done += n
+	if end := g.ns(g.tabled) + g.runsAhead(t); g.tabled > g.minTime && t.last > end { // else a tool wrote the table, which knows no time
 		for i := n - 1; i >= 0 && t.evs[i].time > end; i-- {
-			// Of many statuses in a row each is a tick later than the one before, in
-			// less time than a tick.
-			if typ := t.evs[i].typ; typ != EvGoStatus && typ != EvGoStatusStack && typ != EvProcStatus {
-				g.odd.beyond++
-			}
+			g.odd.beyond++
 		}
 	}
 	return true, nil
 }
+
+// runsAhead is by how much at most t's last event says a later time than the clock did. An
+// event in the same tick as the one before is told a tick later, and the next batch begins
+// by the clock again (tracebuf.go: traceWriter.event, refill).
+func (g *generation) runsAhead(t *thread) int64 { return g.ns(uint64(t.done)) }
 
 // decode fills t.evs from t.data and returns how many events it decoded; t.err
 // is what kept it from going on.

@@ -4,18 +4,27 @@ import "fmt"
 
 // Series is a sum over time for each of a number of lanes (states, say), in at
 // most [Buckets] equal buckets aligned to absolute time: Len of them, Width ns
-// each, the first from Start. Growing joins neighbours. It holds 4 KiB per lane.
-// Sums wrap.
+// each, the first from Start. Growing joins neighbours. It holds 4 KiB per lane, and
+// little before anything is read or much is added. Sums wrap.
 type Series struct {
 	window
 	lanes int
-	sums  []int64 // the lanes of the first bucket, of the second …
+	sums  []int64 // the lanes of the first bucket, of the second …; nil at first
+
+	few []addition // until there are sums
 
 	// The last bucket, to which nearly all is added as time goes on; from fit.
 	from, to int64
 	last     []int64
 
 	long []longSpan // not in the sums yet
+}
+
+// An addition is one to a Series that has no sums yet: of weight for each ns of from…to
+// (to excluded), or once at from, where to is the same.
+type addition struct {
+	lane             int
+	from, to, weight int64
 }
 
 // A longSpan is what a span adds to the buckets that it covers from end to end.
@@ -28,6 +37,8 @@ type longSpan struct {
 const (
 	longMin  = 8  // buckets of a span that waits
 	longMost = 64 // spans that wait
+
+	fewPerLane = 64 // additions without sums: half the size of theirs
 )
 
 // NewSeries returns an empty Series of that many lanes.
@@ -57,6 +68,10 @@ func (s *Series) addLong(lane int, from, to, weight int64, wait uint) {
 	}
 	last := to - 1
 	s.cover(from, last)
+	if s.sums == nil {
+		s.early(addition{lane, from, to, weight})
+		return
+	}
 	i, j := s.index(from), s.index(last)
 	if i == j {
 		s.row(i)[lane] += weight * (to - from)
@@ -77,8 +92,56 @@ func (s *Series) addLong(lane int, from, to, weight int64, wait uint) {
 	}
 }
 
-// settle adds the long spans to the sums, all in one walk over the buckets of a lane.
+// early keeps an addition while there are no sums. Most of a short trace have few: then
+// there are none but where they are read, and these do not grow.
+func (s *Series) early(a addition) {
+	if uint(a.lane) >= uint(s.lanes) {
+		panic(fmt.Sprintf("sketch: lane %d of a Series of %d", a.lane, s.lanes))
+	}
+	if a.weight == 0 {
+		return
+	}
+	if s.few == nil {
+		s.few = make([]addition, 0, 8)
+	}
+	s.few = append(s.few, a)
+	if len(s.few) >= fewPerLane*s.lanes {
+		s.sum()
+	}
+}
+
+// sum makes the sums of a Series that covers some time.
+func (s *Series) sum() {
+	few := s.few
+	s.few = nil
+	s.sums = make([]int64, s.n*s.lanes)
+	s.ended()
+	s.add(few)
+}
+
+// add adds to the sums what lies in the buckets.
+func (s *Series) add(few []addition) {
+	for _, a := range few {
+		if a.from == a.to {
+			s.row(s.index(a.from))[a.lane] += a.weight
+		} else {
+			s.addLong(a.lane, a.from, a.to, a.weight, longMin)
+		}
+	}
+}
+
+// settle makes the sums complete.
 func (s *Series) settle() {
+	if s.sums == nil || len(s.long) > 0 {
+		s.settleAll()
+	}
+}
+
+// settleAll adds the long spans to the sums, all in one walk over the buckets of a lane.
+func (s *Series) settleAll() {
+	if s.sums == nil && !s.Empty() {
+		s.sum()
+	}
 	if len(s.long) == 0 {
 		return
 	}
@@ -126,6 +189,9 @@ func (s *Series) AddSpans(from, to int64, weights []int64) {
 // AddHeld adds weights[lane] × ns for every lane in the bucket of time t, which is in
 // one.
 func (s *Series) AddHeld(t, ns int64, weights []int64) {
+	if s.sums == nil {
+		s.sum()
+	}
 	row := s.row(s.index(t))[:len(weights)]
 	for lane, weight := range weights {
 		row[lane] += weight * ns
@@ -146,6 +212,10 @@ func (s *Series) AddPoint(lane int, t, v int64) {
 
 func (s *Series) addPoint(lane int, t, v int64) {
 	s.cover(t, t)
+	if s.sums == nil {
+		s.early(addition{lane, t, t, v})
+		return
+	}
 	s.row(s.index(t))[lane] += v
 }
 
@@ -158,8 +228,16 @@ func (s *Series) Merge(o *Series) {
 		return
 	}
 	s.settle()
-	o.settle()
 	s.fit(s.union(o.window))
+	if o.sums == nil {
+		s.settle()
+		s.add(o.few)
+		s.settle()
+		s.long = nil
+		return
+	}
+	o.settle()
+	s.settle()
 	d := s.shift - o.shift
 	if d == 0 {
 		add(s.sums[int(o.base-s.base)*s.lanes:], o.sums)
@@ -181,6 +259,10 @@ func (s *Series) fit(w window) {
 	if w == s.window {
 		return
 	}
+	if s.sums == nil {
+		s.window = w
+		return
+	}
 	if w.shift != s.shift {
 		s.settle()
 	}
@@ -189,8 +271,13 @@ func (s *Series) fit(w window) {
 	}
 	s.sums = extend(s.sums, s.lanes, s.window, w)
 	s.window = w
-	s.last = s.row(uint(w.n - 1))
-	s.from = (w.base + int64(w.n-1)) << w.shift
+	s.ended()
+}
+
+// ended finds the last bucket.
+func (s *Series) ended() {
+	s.last = s.row(uint(s.n - 1))
+	s.from = (s.base + int64(s.n-1)) << s.shift
 	s.to = s.from + s.Width()
 }
 

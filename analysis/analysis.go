@@ -257,6 +257,19 @@ func (p *Pass) FuncName(fn parse.StringID) string {
 // with the innermost function of a dependency when there is one between, else with the
 // operation of the standard library that it called: "main.readAll:12 (os.(*File).Read)".
 func (p *Pass) SiteName(id parse.StackID) string {
+	names := Model(p, func() siteNames { return make(siteNames) })
+	name, ok := names[id]
+	if !ok {
+		name = p.siteName(id)
+		names[id] = name
+	}
+	return name
+}
+
+// siteNames are those of stacks: many passes ask for the same.
+type siteNames map[parse.StackID]string
+
+func (p *Pass) siteName(id parse.StackID) string {
 	f, ok := p.Trace.Site(id)
 	if !ok {
 		return "(no stack)"

@@ -2,7 +2,6 @@ package measures
 
 import (
 	"cmp"
-	"maps"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/internal/tally"
@@ -21,14 +20,15 @@ type Joined[K comparable, V any] struct {
 
 // JoinSites sums values as rank does: one place in the code has many stacks.
 func JoinSites[K comparable, V any](m map[K]*V, name func(K) tally.Label, add func(into, from *V), cost func(*V) int64, order func(a, b K) int) (out []Joined[K, V]) {
-	most := make(map[tally.Label]K)
+	most, labels := make(map[tally.Label]K, len(m)), make(map[K]tally.Label, len(m))
 	for k, v := range m {
 		l := name(k)
+		labels[k] = l
 		if best, ok := most[l]; !ok || cost(v) > cost(m[best]) || cost(v) == cost(m[best]) && order(k, best) < 0 {
 			most[l] = k
 		}
 	}
-	for _, r := range tally.Rank(m, name, add, cost) {
+	for _, r := range tally.Rank(m, func(k K) tally.Label { return labels[k] }, add, cost) {
 		out = append(out, Joined[K, V]{most[r.Label], r.V})
 	}
 	return out
@@ -45,8 +45,12 @@ type SiteSum[V any] struct {
 // RankSites joins values by the site of their stack, the costliest first, without
 // those that cost nothing.
 func RankSites[K comparable, V any](p *analysis.Pass, m map[K]*V, stack func(K) parse.StackID, add func(into, from *V), cost func(*V) int64) []SiteSum[V] {
-	paid := maps.Clone(m)
-	maps.DeleteFunc(paid, func(_ K, v *V) bool { return cost(v) <= 0 })
+	paid := make(map[K]*V)
+	for k, v := range m {
+		if cost(v) > 0 {
+			paid[k] = v
+		}
+	}
 	var out []SiteSum[V]
 	for _, at := range JoinSites(paid, func(k K) tally.Label { return tally.Label{p.SiteName(stack(k))} }, add, cost,
 		func(a, b K) int { return cmp.Compare(stack(a), stack(b)) }) {

@@ -197,15 +197,31 @@ type Ranked[V any] struct {
 }
 
 // Rank joins the values of m whose keys print alike, the costliest first. add
-// must be commutative.
+// must be commutative. A value that is alone is the one of m: rows are only read.
 func Rank[K comparable, V any](m map[K]*V, name func(K) Label, add func(into, from *V), cost func(*V) int64) []Ranked[V] {
-	joined := make(map[Label]*V)
-	for k, v := range m {
-		add(At(joined, name(k)), v)
+	type row struct {
+		v   *V
+		own bool // v is a sum
 	}
-	var out []Ranked[V]
-	for l, v := range joined {
-		out = append(out, Ranked[V]{l, v})
+	joined := make(map[Label]row, len(m))
+	for k, v := range m {
+		l := name(k)
+		at, some := joined[l]
+		switch {
+		case !some:
+			joined[l] = row{v: v}
+			continue
+		case !at.own:
+			first := at.v
+			at = row{new(V), true}
+			add(at.v, first)
+			joined[l] = at
+		}
+		add(at.v, v)
+	}
+	out := make([]Ranked[V], 0, len(joined))
+	for l, at := range joined {
+		out = append(out, Ranked[V]{l, at.v})
 	}
 	slices.SortFunc(out, func(a, b Ranked[V]) int {
 		return cmp.Or(cmp.Compare(cost(b.V), cost(a.V)), slices.Compare(a.Label[:], b.Label[:]))

@@ -30,6 +30,10 @@ type procWanter interface {
 	WantsProc(from, to parse.ProcState) bool
 }
 
+// briefly is a Collector that keeps something for what a brief report leaves out. Brief,
+// called before the first event, says that nobody reads it.
+type briefly interface{ Brief() }
+
 // NewPartial returns the empty folds of the analyzers and all they require.
 func NewPartial(analyzers []*Analyzer) *Partial {
 	p := &Partial{Folds: make(map[*Analyzer]Collector)}
@@ -47,7 +51,20 @@ func (p *Partial) empty() *Partial {
 	for a := range p.Folds {
 		e.Folds[a] = a.New()
 	}
+	if p.brief {
+		e.shorten()
+	}
 	return e
+}
+
+// shorten makes a brief report of the folds, which are empty.
+func (p *Partial) shorten() {
+	p.brief = true
+	for _, c := range p.Folds {
+		if c, some := c.(briefly); some {
+			c.Brief()
+		}
+	}
 }
 
 // takes is what gives events to the collectors.
@@ -217,7 +234,9 @@ type Options struct {
 // that is readable in part gives a report whose Trace.Fault says what is lost.
 func Analyze(ctx context.Context, r io.Reader, name string, opt Options, analyzers []*Analyzer) (*Report, error) {
 	p := NewPartial(analyzers)
-	p.brief = opt.Brief
+	if opt.Brief {
+		p.shorten()
+	}
 	tr, stretches, err := p.read(ctx, r, opt)
 	if err != nil {
 		return nil, err

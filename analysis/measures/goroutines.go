@@ -32,6 +32,7 @@ var Goroutines = &analysis.Analyzer{
 }
 
 type GoroutinesFold struct {
+	shortened
 	created, callbacks int64 // by go statements and the like; by cgo callbacks
 	all, user          aliveCount
 	populations        tally.Keyed[GoOrigin, GoPopulation]
@@ -125,7 +126,9 @@ func (f *GoroutinesFold) Event(e *parse.Event) {
 	if g.Class == parse.ClassUser {
 		f.user.change(1, e.Time)
 	}
-	f.overTime.AddPoint(goLaneCreated, int64(e.Time), 1)
+	if !f.brief {
+		f.overTime.AddPoint(goLaneCreated, int64(e.Time), 1)
+	}
 }
 
 func (f *GoroutinesFold) end(at parse.Time, l *parse.GoLife) {
@@ -146,7 +149,9 @@ func (f *GoroutinesFold) end(at parse.Time, l *parse.GoLife) {
 	if user {
 		lane = goLaneUser
 	}
-	f.overTime.AddSpan(lane, int64(l.Born), int64(at), 1)
+	if !f.brief {
+		f.overTime.AddSpan(lane, int64(l.Born), int64(at), 1)
+	}
 	if l.Ended {
 		p.Ended++
 		f.all.change(-1, at)

@@ -11,6 +11,12 @@ import (
 //go:embed *.md
 var pages embed.FS
 
+// shortened is part of folds that keep something which a brief report leaves out.
+type shortened struct{ brief bool }
+
+// Brief says that nobody reads it.
+func (s *shortened) Brief() { s.brief = true }
+
 // All are the measures, in the order of the report.
 var All = []*analysis.Analyzer{
 	Trust,

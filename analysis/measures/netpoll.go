@@ -58,6 +58,7 @@ func (d delivery) String() string {
 }
 
 type NetpollFold struct {
+	shortened
 	wakeups [numPollers]int64
 	latency [numDeliveries]sketch.Histogram // readied to running, whole waits
 
@@ -123,7 +124,9 @@ func (f *NetpollFold) Event(e *parse.Event) {
 				by = PollNoP
 			}
 			f.wakeups[by]++
-			f.series.AddPoint(int(by), int64(e.Time), 1)
+			if !f.brief {
+				f.series.AddPoint(int(by), int64(e.Time), 1)
+			}
 		}
 		if g.Class != parse.ClassUser || g.Ready == parse.ReadyCoroutine {
 			return

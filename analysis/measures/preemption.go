@@ -51,6 +51,7 @@ var Preemption = &analysis.Analyzer{
 // PreemptionFold counts what made goroutines stop running, and the time slices
 // of Ps.
 type PreemptionFold struct {
+	shortened
 	kinds [parse.NumPreempts][2]Preempted     // user goroutines, the runtime's own
 	sites tally.Keyed[PreemptSite, Preempted] // the runtime's own yields are left out
 
@@ -187,7 +188,9 @@ func (f *PreemptionFold) Event(e *parse.Event) {
 		return
 	}
 	f.sites.At(PreemptSite{g.Preempt, g.Stack, g.Func}, tally.Mix(uint32(g.Stack), uint32(g.Func))).Add(&c)
-	f.series.AddPoint(int(g.Preempt)-1, int64(e.Time), 1)
+	if !f.brief {
+		f.series.AddPoint(int(g.Preempt)-1, int64(e.Time), 1)
+	}
 }
 
 func (f *PreemptionFold) slice(s *parse.Slice) {

@@ -65,6 +65,7 @@ const (
 
 // RequestsFold holds how long requests took, and where their time went.
 type RequestsFold struct {
+	shortened
 	choice   RequestChoice
 	kinds    [parse.NumRequestKinds]names[requestType]
 	inFlight *sketch.Series   // by kind
@@ -214,7 +215,9 @@ func (k *partKey) class() PartClass {
 func (f *RequestsFold) Event(e *parse.Event) {
 	q := e.Request
 	held := e.Held()
-	f.inFlight.AddSpan(int(q.Kind), int64(q.Since), int64(q.Until), 1)
+	if !f.brief {
+		f.inFlight.AddSpan(int(q.Kind), int64(q.Since), int64(q.Until), 1)
+	}
 	group := q.Group
 	if group == 0 {
 		group = q.Name

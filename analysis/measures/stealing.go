@@ -47,6 +47,7 @@ const (
 
 // StealingFold sums the starts (runnable to running).
 type StealingFold struct {
+	shortened
 	starts  [parse.NumOrigins][2]int64            // all, user and the runtime's own
 	latency [parse.NumOrigins][2]sketch.Histogram // of whole waits, without voluntary yields and coroutine switches
 
@@ -119,7 +120,7 @@ func (f *StealingFold) Event(e *parse.Event) {
 	if g.From != parse.GoRunnable || g.To != parse.GoRunning {
 		return
 	}
-	if g.Home < queuesKept && g.Origin != parse.OriginCoroutine && g.Origin != parse.OriginDirect && g.Origin != parse.OriginSyscall {
+	if !f.brief && g.Home < queuesKept && g.Origin != parse.OriginCoroutine && g.Origin != parse.OriginDirect && g.Origin != parse.OriginSyscall {
 		q := f.queues.At(g.Home)
 		if q.Series == nil {
 			q.Series = sketch.NewSeries(1)
@@ -155,7 +156,9 @@ func (f *StealingFold) Event(e *parse.Event) {
 			f.pairs.At(pair, tally.Mix(uint32(pair.victim), uint32(pair.thief))).start(g.Origin, held)
 		}
 	}
-	f.series.AddPoint(lane, int64(e.Time), 1)
+	if !f.brief {
+		f.series.AddPoint(lane, int64(e.Time), 1)
+	}
 }
 
 func (f *StealingFold) Merge(next analysis.Collector) {

@@ -42,6 +42,7 @@ const (
 )
 
 type STWFold struct {
+	shortened
 	kinds map[parse.StringID]*STWKind
 	sites map[STWSite]*STWSum
 	last  map[STWLast]*STWSum // slow stops, by the program's code whose P stopped last; halt is their stopping part
@@ -183,7 +184,9 @@ func (c *STWFold) stop(r *parse.Range) {
 	}
 	key := sketch.Key{Value: halt, Time: int64(r.Since)}
 	c.worst.Add(key, *r)
-	c.peaks.Add(key, stwPeak{r.Name, stopping})
+	if !c.brief {
+		c.peaks.Add(key, stwPeak{r.Name, stopping})
+	}
 	c.lengthen(key)
 }
 

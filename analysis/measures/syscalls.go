@@ -59,6 +59,7 @@ const (
 
 // SyscallsFold sums the calls of all goroutines but the tracer's own.
 type SyscallsFold struct {
+	shortened
 	calls     int64            // begun
 	untimed   int64            // v1: returned at once, the trace does not say when
 	durations sketch.Histogram // of whole calls that returned
@@ -134,7 +135,9 @@ func (f *SyscallsFold) Event(e *parse.Event) {
 	case g.From == parse.GoRunning && g.To == parse.GoSyscall:
 		f.calls++
 		f.sites.At(g.Stack).Calls++
-		f.series.AddPoint(laneCalls, int64(e.Time), 1)
+		if !f.brief {
+			f.series.AddPoint(laneCalls, int64(e.Time), 1)
+		}
 
 	case g.From == parse.GoSyscall && (g.To == parse.GoRunning || g.To == parse.GoRunnable):
 		if g.Partial {
@@ -198,7 +201,9 @@ func (f *SyscallsFold) proc(e *parse.Event) {
 	if !p.Partial {
 		f.untilLost[p.Taker].Add(held)
 	}
-	f.series.AddPoint(laneLost, int64(e.Time), 1)
+	if !f.brief {
+		f.series.AddPoint(laneLost, int64(e.Time), 1)
+	}
 	if p.Taker == parse.TakerSysmon {
 		f.load.AddPoint(LoadSysmon, int64(e.Time), 1)
 	}

@@ -81,7 +81,7 @@ type TimelineFold struct {
 	found, fruitless  *sketch.Histogram // ns from a wake-up to a goroutine, or to idle again
 
 	spans int  // that the Ps hold
-	dense bool // there are more than maxSpans: none is held
+	dense bool // there are more than maxSpans, or nobody reads them: none is held
 
 	stuck stuckThreads
 }
@@ -127,6 +127,9 @@ type timelineProc struct {
 func newTimelineFold() *TimelineFold {
 	return &TimelineFold{rest: sketch.NewSeries(int(NumShares)), found: new(sketch.Histogram), fruitless: new(sketch.Histogram)}
 }
+
+// Brief says that nobody reads the spans.
+func (f *TimelineFold) Brief() { f.dense = true }
 
 func (f *TimelineFold) proc(id parse.ProcID) *timelineProc {
 	p := f.procs.At(id)

@@ -11,7 +11,8 @@ type Series struct {
 	lanes int
 	sums  []int64 // the lanes of the first bucket, of the second …; nil at first
 
-	few []addition // until there are sums
+	few  [][]addition // until there are sums, in pieces
+	kept int          // how many these are
 
 	// The last bucket, to which nearly all is added as time goes on; from fit.
 	from, to int64
@@ -101,31 +102,36 @@ func (s *Series) early(a addition) {
 	if a.weight == 0 {
 		return
 	}
-	if s.few == nil {
-		s.few = make([]addition, 0, 8)
+	last := len(s.few) - 1
+	if last < 0 || len(s.few[last]) == cap(s.few[last]) {
+		s.few = append(s.few, make([]addition, 0, min(8<<len(s.few), 64)))
+		last++
 	}
-	s.few = append(s.few, a)
-	if len(s.few) >= fewPerLane*s.lanes {
-		s.sum()
+	s.few[last] = append(s.few[last], a)
+	s.kept++
+	if s.kept >= fewPerLane*s.lanes {
+		s.sum(room(s.n))
 	}
 }
 
-// sum makes the sums of a Series that covers some time.
-func (s *Series) sum() {
+// sum makes the sums of a Series that covers some time, with room for more buckets.
+func (s *Series) sum(room int) {
 	few := s.few
-	s.few = nil
-	s.sums = make([]int64, s.n*s.lanes)
+	s.few, s.kept = nil, 0
+	s.sums = make([]int64, s.n*s.lanes, room*s.lanes)
 	s.ended()
 	s.add(few)
 }
 
 // add adds to the sums what lies in the buckets.
-func (s *Series) add(few []addition) {
-	for _, a := range few {
-		if a.from == a.to {
-			s.row(s.index(a.from))[a.lane] += a.weight
-		} else {
-			s.addLong(a.lane, a.from, a.to, a.weight, longMin)
+func (s *Series) add(few [][]addition) {
+	for _, piece := range few {
+		for _, a := range piece {
+			if a.from == a.to {
+				s.row(s.index(a.from))[a.lane] += a.weight
+			} else {
+				s.addLong(a.lane, a.from, a.to, a.weight, longMin)
+			}
 		}
 	}
 }
@@ -140,7 +146,7 @@ func (s *Series) settle() {
 // settleAll adds the long spans to the sums, all in one walk over the buckets of a lane.
 func (s *Series) settleAll() {
 	if s.sums == nil && !s.Empty() {
-		s.sum()
+		s.sum(s.n)
 	}
 	if len(s.long) == 0 {
 		return
@@ -190,7 +196,10 @@ func (s *Series) AddSpans(from, to int64, weights []int64) {
 // one.
 func (s *Series) AddHeld(t, ns int64, weights []int64) {
 	if s.sums == nil {
-		s.sum()
+		for lane, weight := range weights {
+			s.addPoint(lane, t, weight*ns)
+		}
+		return
 	}
 	row := s.row(s.index(t))[:len(weights)]
 	for lane, weight := range weights {

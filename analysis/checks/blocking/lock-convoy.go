@@ -10,6 +10,7 @@ import (
 	"github.com/tracelens/tracelens/analysis/internal/say"
 	"github.com/tracelens/tracelens/analysis/internal/window"
 	"github.com/tracelens/tracelens/analysis/measures"
+	"github.com/tracelens/tracelens/parse"
 )
 
 var lockConvoy = &analysis.Analyzer{
@@ -51,6 +52,10 @@ var lockConvoy = &analysis.Analyzer{
 			Levels: analysis.Levels{Note: .75}, Source: "who takes from a pool gives back to it: 1; work comes from somebody else: 0; of three stages of a pipeline that are one function it is half",
 		},
 		{
+			Name: "lock-convoy.closed", Doc: "share of the waits there that started before the one that ended last, where a channel is closed", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Note: .75}, Source: "who waits last goes first (chan.go: closechan): of four that wait for one channel all but one; half where each waits for its own",
+		},
+		{
 			Name: "lock-convoy.turns", Doc: "share of the waits there that started before the one that ended last", Unit: analysis.Ratio, Below: true,
 			Levels: analysis.Levels{Note: .1}, Source: "0 in a queue (chan.go: waitq is first in, first out), half where each waits for its own",
 		},
@@ -65,7 +70,7 @@ var lockConvoy = &analysis.Analyzer{
 		var near, nearSender analysis.Gate
 		for _, w := range sites {
 			place := h.At(p.Trace.PlaceOf(w.Stack))
-			shared := place != nil && place.Shared()
+			shared := place != nil && (place.Shared() || forOne(p, w, place))
 			if w.Lock != measures.LockMutex && w.Lock != measures.LockOnce && w.Lock != measures.LockWrite && !shared {
 				continue
 			}
@@ -93,7 +98,7 @@ var lockConvoy = &analysis.Analyzer{
 				explains = []string{"mutex-starvation"} // of the same lock
 			}
 			if shared {
-				p.Find(sharedCall(p, h, w, at, g.Severity))
+				p.Find(sharedCall(p, h, w, at, g.Severity, place.Shared()))
 				continue
 			}
 			p.Find(held(p, h, w, analysis.Finding{
@@ -149,18 +154,57 @@ var lockConvoy = &analysis.Analyzer{
 	},
 }
 
-// sharedCall is goroutines that wait for a call that one of them makes for all.
-func sharedCall(p *analysis.Pass, h *measures.HeldPlaces, w *measures.WaitingAt, at window.Stretch, s analysis.Severity) analysis.Finding {
+// forOne reports whether goroutines wait at a place of the program's own for one of them:
+// at a sync.WaitGroup, or until a channel is closed. Goroutines that start their own kind
+// are a tree, in which each waits for those below it.
+func forOne(p *analysis.Pass, w *measures.WaitingAt, place *measures.HeldPlace) bool {
+	if call := p.Trace.String(place.Place.Call); call != "" && parse.IsStd(call) && !strings.HasPrefix(call, "sync.") || !place.ServesItself() {
+		return false
+	}
+	switch place.Place.Prim {
+	case parse.PrimWaitGroup:
+	case parse.PrimChanReceive, parse.PrimSelect:
+		if _, late := w.Turns(); !p.Met("closed", late) {
+			return false
+		}
+	default:
+		return false
+	}
+	return !startsItself(p, place.Holders[0].Kind)
+}
+
+// startsItself reports whether most goroutines of a kind whose start is in the trace were
+// started by one of the kind.
+func startsItself(p *analysis.Pass, kind *measures.GoKind) bool {
+	var own, all int64
+	kinds := measures.KindsOf(p)
+	for o, v := range measures.GoroutinesOf(p).Populations().ByKey() {
+		if o.Seen && kinds.Started(o.Fn) == kind {
+			if all += v.Created; kinds.Started(p.Trace.Entry(o.Site)) == kind {
+				own += v.Created
+			}
+		}
+	}
+	return evidence.Causes(own, all)
+}
+
+// sharedCall is goroutines that wait for a call that one of them makes for all, in a
+// library that joins calls, or for what one of them does.
+func sharedCall(p *analysis.Pass, h *measures.HeldPlaces, w *measures.WaitingAt, at window.Stretch, s analysis.Severity, joined bool) analysis.Finding {
 	n := w.Spans - w.Idle
+	what, advice, caveat := "one call that one of them makes for all", "Make the call itself faster, or keep its result for a while and renew it in the background, so that nobody waits for it; give it a time limit.", "That it is one call for all is told from who waits and who ends the waits."
+	if !joined {
+		what, advice, caveat = "what one of them does", "Make shorter what that one does: where it is a call for all, keep its result and renew it in the background; where all wait for the last of them, give them equal work.", "Whether it is a call for all, or a barrier that all must reach, is not in the trace."
+	}
 	f := held(p, h, w, analysis.Finding{
 		Code: "lock-convoy/shared", Severity: s,
-		Summary: fmt.Sprintf("Goroutines wait for one call that one of them makes for all, at %s: %s waiting on average %s, %s in %s, longest %s",
-			w.Label[1], say.Number(at.Score), window.In(p, at.From, at.To), p.Dur(w.Busy()), say.Counted(n, "wait", "waits"), p.Dur(w.Max)),
+		Summary: fmt.Sprintf("Goroutines wait for %s, at %s: %s waiting on average %s, %s in %s, longest %s",
+			what, w.Label[1], say.Number(at.Score), window.In(p, at.From, at.To), p.Dur(w.Busy()), say.Counted(n, "wait", "waits"), p.Dur(w.Max)),
 		Cost: evidence.GoTime(p, w.Busy()), Confidence: analysis.Inferred,
 		Evidence: w.Evidence(p, at, say.Number(at.Score)+" waiting on average"),
-		Caveat:   "That it is one call for all is told from who waits and who ends the waits.",
+		Caveat:   caveat,
 	})
-	f.Advice = "Make the call itself faster, or keep its result for a while and renew it in the background, so that nobody waits for it; give it a time limit. block.sync.total should fall."
+	f.Advice = advice + " hold.time should fall."
 	return f
 }
 

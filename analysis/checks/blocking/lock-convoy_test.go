@@ -42,14 +42,80 @@ func TestLockConvoyShared(t *testing.T) {
 	checktest.At(t, lockConvoy, "goroutines that wait for one of them", func(v int64) *checktest.Trace { return calls(t, int(v), true) },
 		checktest.Case{V: 6, Want: "warning/shared"}, checktest.Case{V: 2, Want: "clear"})
 	checktest.At(t, lockConvoy, "goroutines that wait for another one", func(v int64) *checktest.Trace { return calls(t, int(v), false) }, checktest.Case{V: 6, Want: "clear"})
+	checktest.At(t, lockConvoy, "a tree", func(v int64) *checktest.Trace { return phases(t, v > 0) }, checktest.Case{V: 0, Want: "warning/shared"}, checktest.Case{V: 1, Want: "clear"})
+	for _, tr := range []*checktest.Trace{closes(t, 12, "main.handle"), phases(t, false)} {
+		if f := checktest.Report(t, lockConvoy, tr).Results[0].Findings[0]; !strings.Contains(f.Summary, "Goroutines wait for what one of them does") || !strings.Contains(f.Summary, " ← asleep at main.") {
+			t.Error(f.Summary)
+		}
+	}
 	f := checktest.Report(t, lockConvoy, calls(t, 6, true)).Results[0].Findings[0]
 	if !strings.Contains(f.Summary, "main.handle makes the call for all ← asleep at main.fetch:30") {
 		t.Error(f.Summary)
 	}
 }
 
+// closes is a trace in which one of several goroutines does something for all and then
+// closes a channel, twelve times; in the first of them for four others, then for three.
+func closes(t *testing.T, four int64, entry string) *checktest.Trace {
+	return checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
+		var gs []*checktest.Actor
+		for range 5 {
+			gs = append(gs, s.Go("main.handle"))
+		}
+		other := s.Go(entry)
+		for i := range int64(12) {
+			at, by, n := (1+i*80)*ms, gs[i%5], int64(3)
+			if i < four {
+				n = 4
+			}
+			if entry != "main.handle" {
+				by = other
+			}
+			by.Wait(at+1000, at+70*ms-1000, nil, "", "time.Sleep", "main.renew:30")
+			for _, g := range gs {
+				if g != by && n > 0 { // who came last goes first
+					g.Wait(at+(9-n)*1000, at+70*ms+n*1000, by, "main.token:52", "runtime.chanrecv1", "main.token:31")
+					n--
+				}
+			}
+		}
+	})
+}
+
+// phases is a trace in which goroutines wait for the last of them, or each for those that
+// it started.
+func phases(t *testing.T, tree bool) *checktest.Trace {
+	return checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
+		wait := func(g *checktest.Actor, from, to int64, by *checktest.Actor) {
+			g.Wait(from, to, by, "main.part:22", "sync.runtime_SemacquireWaitGroup", "sync.(*WaitGroup).Wait", "main.part:24")
+		}
+		first := s.Go("main.part")
+		for i := range int64(12) {
+			at, gs := (1+i*80)*ms, []*checktest.Actor{first}
+			for k := range int64(6) {
+				by := s.Go("main.begin")
+				if tree {
+					by = gs[k]
+				}
+				gs = append(gs, by.Start(at+k*1000, "main.part", "main.begin:12"))
+			}
+			last := gs[6]
+			last.Wait(at+20000, at+70*ms, nil, "", "time.Sleep", "main.fetch:30")
+			for k := 5; k >= 0; k-- {
+				wait(gs[k], at+30000, at+70*ms+int64(7-k)*1000, gs[6])
+			}
+			for _, g := range gs[1:] {
+				g.End(at + 75*ms)
+			}
+		}
+	})
+}
+
 func casesLockConvoy(t *testing.T) {
 	tr, w := checktest.Recorded(t)
+	checktest.At(t, lockConvoy, "closes of a channel for which four wait", func(v int64) *checktest.Trace { return closes(t, v, "main.handle") },
+		checktest.Case{V: 12, Want: "note/shared"}, checktest.Case{V: 6, Want: "clear"})
+	checktest.At(t, lockConvoy, "closes by another kind", func(v int64) *checktest.Trace { return closes(t, v, "main.refresh") }, checktest.Case{V: 12, Want: "clear"})
 	lock := w["blkLocker"]
 	// Each wait followed by a pause, one at a time.
 	withPauses := func(held, pause int64) (out []parse.Event) {

@@ -78,6 +78,16 @@ func waitedFor(p *analysis.Pass, w *measures.WaitingAt, long int64) (k joinedKin
 	return k, ok
 }
 
+// startedAs counts the goroutines with an entry function.
+func startedAs(p *analysis.Pass, fn parse.StringID) (n int64) {
+	for o, v := range measures.GoroutinesOf(p).Populations().ByKey() {
+		if o.Fn == fn {
+			n += v.Count
+		}
+	}
+	return n
+}
+
 func runStraggler(p *analysis.Pass) error {
 	sites := measures.WaitingSites(p)
 	if evidence.NoWaits(p, sites) {
@@ -93,8 +103,8 @@ func runStraggler(p *analysis.Pass) error {
 		}
 		long, mean := w.Long(), say.Ratio(w.Busy(), p.Trace.Duration())
 		k, ok := waitedFor(p, w, long)
-		if !ok || w.Label[0] == "select" && k.work.N < 2*(w.Spans-w.Open) {
-			continue // who waits for one has a timeout for it
+		if !ok || w.Label[0] == "select" && k.work.N < 2*(w.Spans-w.Open) || k.work.N < 2*min(w.Spans-w.Open, startedAs(p, p.Trace.Entry(w.Stack))) {
+			continue // who waits for one has a timeout for it, or lets it do a part of its own work
 		}
 		times := say.Ratio(k.slow, max(k.median, 1))
 		where, slow, blocked := slowPlace(p, sites, k, long)

@@ -49,6 +49,9 @@ func casesStraggler(t *testing.T) {
 		{"one of 4", slices.Concat(checktest.Waits(join, 0, 500e6, 1, 1), checktest.Lives(piece, 3, 10e6, 0), checktest.Lives(piece, 1, 500e6, 0)), "straggler note"},
 		{"one of 3", slices.Concat(checktest.Waits(join, 0, 500e6, 1, 1), checktest.Lives(piece, 2, 10e6, 0), checktest.Lives(piece, 1, 500e6, 0)), ""},
 		{"healthy: a tree", slices.Concat(checktest.Waits(tree, 0, 50e6, 20, 1), checktest.Lives(branch, 140, 1e6, 0), checktest.Lives(branch, 20, 50e6, 0)), ""},
+		// One is started for each that waits, as for a handshake of TLS.
+		{"healthy: one each", slices.Concat(rounds(200, 5e6, 0, 0, 5e6), checktest.Lives(piece, 199, 500e3, 0), checktest.Lives(checktest.Place{Fn: tr.Entry(join.Stack)}, 200, 5e6, 0)), ""},
+		{"two each", slices.Concat(rounds(200, 5e6, 0, 0, 5e6), checktest.Lives(piece, 200, 500e3, 0), checktest.Lives(checktest.Place{Fn: tr.Entry(join.Stack)}, 200, 5e6, 0)), "straggler note"},
 		{"others are slow", rounds(10, 50e6, 7, 5e6, 200e6), ""},
 	} {
 		r := checktest.RunOn(t, tr, straggler, c.events)

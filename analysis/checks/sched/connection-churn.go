@@ -20,10 +20,14 @@ var connectionChurn = &analysis.Analyzer{
 			Source: "clients that reuse connections dial a few at their start; each costs a handshake, three to four goroutines and an ephemeral port for a minute (TIME_WAIT): 28,232 of them (Linux, ip_local_port_range) last for 470 a second",
 		},
 		{
+			Name: "connection-churn.waiting", Doc: "goroutines that wait in net/http for a connection, mean of the trace", Unit: analysis.Count, Levels: analysis.Levels{Warning: .5},
+			Source: "half of the time somebody waits for a handshake, as straggler.waiting",
+		},
+		{
 			Name: "connection-churn.count", Doc: "connections that net/http dials", Unit: analysis.Count, Levels: analysis.Levels{Note: 50}, Source: "a pool that fills up",
 		},
 	},
-	Requires: []*analysis.Analyzer{measures.Timeline, measures.Goroutines},
+	Requires: []*analysis.Analyzer{measures.Timeline, measures.Goroutines, measures.Kinds},
 	Run: func(p *analysis.Pass) error {
 		if evidence.NoTime(p) {
 			return nil
@@ -54,7 +58,9 @@ var connectionChurn = &analysis.Analyzer{
 			return nil
 		}
 		rate := say.PerSecond(dials, p.Trace.Duration())
-		g := p.Gate(analysis.Grades("rate", rate), analysis.Needs("count", float64(dials)))
+		waited, at := waitForDials(p)
+		waiting := say.Ratio(waited, p.Trace.Duration())
+		g := p.Gate(analysis.Either(analysis.Grades("rate", rate), analysis.Both(analysis.Needs("rate", rate), analysis.Grades("waiting", waiting))), analysis.Needs("count", float64(dials)))
 		if g.Severity == "" {
 			p.Clear(g)
 			return nil
@@ -64,17 +70,44 @@ var connectionChurn = &analysis.Analyzer{
 			shown = append(shown, evidence.Whole(p, analysis.Evidence{Func: p.SiteName(maker),
 				Note: fmt.Sprintf("%s of %s started here", analysis.FormatCount(made), p.FuncName(loop)), Stack: p.Stack(maker)}))
 		}
+		from, cost := "", evidence.ProcTime(p, float64(spent))
+		if fn := p.SiteName(site); fn != "" {
+			from, _, _ = strings.Cut(", most from "+fn, " (")
+		}
+		if at != nil {
+			from = ", most from " + p.SiteName(at.Place.Stack)
+			from, _, _ = strings.Cut(from, " (")
+			if c := evidence.GoTime(p, waited); c.Rate(p.Trace.Duration()) > cost.Rate(p.Trace.Duration()) {
+				from += fmt.Sprintf(", which waited for them for %s (%s goroutines at any time)", p.Dur(waited), say.Number(waiting))
+				cost = c
+			}
+		}
 		p.Find(analysis.Finding{
 			Severity: g.Severity, Confidence: analysis.Measured,
-			Summary: fmt.Sprintf("HTTP connections are not reused: %s dials (%s), %s of %s goroutines created",
-				analysis.FormatCount(dials), analysis.FormatRate(rate), analysis.FormatRatio(say.Ratio(dials, all)), analysis.FormatCount(all)),
-			Cost:     evidence.ProcTime(p, float64(spent)),
+			Summary: fmt.Sprintf("HTTP connections are not reused: %s dials (%s)%s; %s of %s goroutines created",
+				analysis.FormatCount(dials), analysis.FormatRate(rate), from, analysis.FormatRatio(say.Ratio(dials, all)), analysis.FormatCount(all)),
+			Cost:     cost,
 			Evidence: shown,
-			Advice:   "Read response bodies to their end and close them, share one http.Client, and raise MaxIdleConnsPerHost (2 by default) to the requests under way at once; goroutines.created and netpoll.wakeups should fall.",
-			Caveat:   "The cost is that of the dialling goroutines alone, without TLS done elsewhere and without the peer. Peers that close connections look the same.",
+			Advice:   "Share one http.Client and its Transport, with keep-alives on, read response bodies to their end and close them, and raise MaxIdleConnsPerHost (2 by default) to the requests under way at once; goroutines.created and netpoll.wakeups should fall.",
+			Caveat:   "The cost is the time in which goroutines waited for a connection, or that of the dialling goroutines where it is more; the peer's is not in it. Peers that close connections look the same.",
 		})
 		return nil
 	},
+}
+
+// waitForDials is how long goroutines waited in net/http for a connection, and where
+// most; nil for nowhere.
+func waitForDials(p *analysis.Pass) (waited int64, most *measures.Stay) {
+	for _, k := range measures.KindsOf(p).All {
+		for _, s := range k.Stays {
+			if s.State == parse.GoWaiting && p.Trace.String(s.Place.Inner) == "net/http.(*Transport).getConn" {
+				if waited += s.NS; most == nil || s.NS > most.NS {
+					most = s
+				}
+			}
+		}
+	}
+	return waited, most
 }
 
 // dialsHTTP reports whether a goroutine of that entry function dials one connection

@@ -1,6 +1,7 @@
 package sched
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis"
@@ -47,6 +48,21 @@ func casesConnectionChurn(t *testing.T) {
 		checktest.Case{V: 49, Want: "clear"}, checktest.Case{V: 50, Want: "note"}, checktest.Case{V: 469, Want: "note"}, checktest.Case{V: 470, Want: "warning"})
 	checktest.At(t, connectionChurn, "dials in 100 ms", func(v int64) *checktest.Trace { return dials(int(v), 100*checktest.MS) },
 		checktest.Case{V: 49, Want: "clear"}, checktest.Case{V: 50, Want: "warning"})
+	asked := parse.StackID(1)
+	for real.String(real.Place(real.PlaceOf(asked)).Inner) != "net/http.(*Transport).getConn" {
+		asked++
+	}
+	handshakes := func(n int, waited int64) *checktest.Trace {
+		tr := dials(n, checktest.S)
+		tr.Add(parse.Event{Time: parse.Time(waited), Kind: parse.KindGoWaiting, Go: &parse.Go{ID: 9, From: parse.GoWaiting, To: parse.GoRunnable, Func: real.Entry(asked), FromStack: asked, Ready: parse.ReadyUnblocked}})
+		return tr
+	}
+	checktest.At(t, connectionChurn, "ms of waiting for 50 dials", func(v int64) *checktest.Trace { return handshakes(50, v*checktest.MS) },
+		checktest.Case{V: 499, Want: "note"}, checktest.Case{V: 500, Want: "warning"})
+	checktest.At(t, connectionChurn, "ms of waiting for few dials", func(v int64) *checktest.Trace { return handshakes(49, v*checktest.MS) }, checktest.Case{V: 900, Want: "clear"})
+	if f := checktest.Report(t, connectionChurn, handshakes(50, 500*checktest.MS)).Results[0].Findings[0]; f.Cost.Clock != analysis.GTime || !strings.Contains(f.Summary, ", most from main.") || !strings.Contains(f.Summary, ", which waited for them for 500 ms") {
+		t.Errorf("%+v", f)
+	}
 	for name, want := range map[string]string{"io/net-conn-churn": "warning", "io/http-mix": "clear", "http-healthy": "clear", "versions/go1.26.8": "clear"} {
 		checktest.Real(t, name, map[*analysis.Analyzer]string{connectionChurn: want})
 	}

@@ -128,6 +128,10 @@ func TestSaturationExplains(t *testing.T) {
 		if got := !slices.Contains(codes, "latency-tail"); got != want {
 			t.Errorf("waiting for %s: findings %v", cause, codes)
 		}
+		// A stage that waits for a P is late because of what fills them.
+		if f := rep.Results[0].Findings[0]; slices.Contains(f.Explains, "saturated-stage/starved") != want {
+			t.Errorf("waiting for %s: saturated explains %v", cause, f.Explains)
+		}
 	}
 }
 

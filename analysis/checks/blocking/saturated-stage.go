@@ -83,6 +83,7 @@ var saturatedStage = &analysis.Analyzer{
 				Caveat:   "Work that waits in the buffer of a channel is not in the trace. A stage that is meant to limit the rate looks the same.",
 			}
 			if p.Met("busy", busy) {
+				f.Code = stageCode(&r.chain.Root)
 				f.Summary = fmt.Sprintf("%s cannot keep up: busy for %s of %s, while %s at any time wait to hand over work at %s (%s in %s)%s",
 					k.Kind.Title(), analysis.FormatRatio(busy), k.Kind.Lives(), say.Number(waiting), place.Label, p.Dur(place.Busy()), say.Counted(place.Waits, "wait", "waits"), r.text())
 			} else {
@@ -106,6 +107,15 @@ var saturatedStage = &analysis.Analyzer{
 		}
 		return nil
 	},
+}
+
+// stageCode is saturated-stage, or that of a stage that is late because it waits for a P:
+// what fills the Ps is the cause.
+func stageCode(root *measures.Root) string {
+	if root.Kind == measures.RootStarved && !root.HandOver() {
+		return "saturated-stage/starved"
+	}
+	return "saturated-stage"
 }
 
 // handsOver reports whether goroutines wait at a place until another one takes what they

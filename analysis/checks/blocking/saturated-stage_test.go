@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis/internal/checktest"
+	"github.com/tracelens/tracelens/analysis/measures"
+	"github.com/tracelens/tracelens/parse"
 )
 
 var (
@@ -52,6 +54,19 @@ func (x stage) tell(t *testing.T) *checktest.Trace {
 			other.Block(2000, "time.Sleep")
 		}
 	})
+}
+
+// A stage that waits for a P most of the time is not slow itself, one that is being woken
+// is.
+func TestStageCode(t *testing.T) {
+	for cause, want := range map[parse.Cause]string{parse.CauseUser: "saturated-stage/starved", parse.CauseWakeup: "saturated-stage"} {
+		if got := stageCode(&measures.Root{Kind: measures.RootStarved, Part: &measures.HeldPart{Cause: cause}}); got != want {
+			t.Errorf("waiting for a P, %s: %s, want %s", cause, got, want)
+		}
+	}
+	if got := stageCode(&measures.Root{Kind: measures.RootRunning}); got != "saturated-stage" {
+		t.Errorf("running: %s", got)
+	}
 }
 
 func TestSaturatedStage(t *testing.T) {

@@ -111,7 +111,7 @@ func held(p *analysis.Pass, h *measures.HeldPlaces, w *measures.WaitingAt, f ana
 	f.Advice = r.advice(p, f.Advice)
 	for _, s := range r.chain.Steps[1:] {
 		if s.Place.Place.Prim == parse.PrimChanSend { // what they say is a part of this
-			f.Explains = append(f.Explains, "saturated-stage", "saturated-stage/skewed", "lock-convoy/senders")
+			f.Explains = append(f.Explains, "saturated-stage", "saturated-stage/skewed", "saturated-stage/starved", "lock-convoy/senders")
 			break
 		}
 	}

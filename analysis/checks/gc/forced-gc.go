@@ -62,7 +62,7 @@ var forcedGC = &analysis.Analyzer{
 		sites := measures.RankSites(p, forced, func(s parse.StackID) parse.StackID { return s }, (*measures.GCSum).Add, func(s *measures.GCSum) int64 { return s.N })
 		var explains []string
 		if float64(sum.N) >= evidence.ExplainsFrom*float64(all) && severity != analysis.Note {
-			explains = []string{"gc-cpu-dominant", "stw-long", "mmu-low", "costly-mark"}
+			explains = []string{"gc-cpu-dominant", "stw-long", "mmu-low", "costly-mark", "mark-starves-users", "idle-marking"}
 		}
 		advice := "Leave the pace to the runtime: remove the calls of runtime.GC and debug.FreeOSMemory, and bound memory by GOMEMLIMIT instead. gc.cycles should fall."
 		switch {

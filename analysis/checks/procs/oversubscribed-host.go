@@ -114,7 +114,7 @@ func runOversubscribedHost(p *analysis.Pass) error {
 	default:
 		stuck := tl.Stuck()
 		g = p.Gate(analysis.Grades("stuck", say.Ratio(stuck.NS, wall)), analysis.Grades("scheduler", say.Ratio(stuck.NS, inScheduler)), analysis.Needs("count", float64(stuck.N)))
-		if late := lateSlices(p, f); late != nil && late.Severity.Rank() >= g.Severity.Rank() && stall.Severity == "" {
+		if late := lateSlices(p, f); late != nil && stall.Severity == "" && (late.Severity.Rank() > g.Severity.Rank() || late.Severity == g.Severity && late.Cost.Value > stuck.NS) {
 			p.Find(*late)
 			return nil
 		}
@@ -144,7 +144,7 @@ func lateSlices(p *analysis.Pass, f *measures.ParallelismFold) *analysis.Finding
 	pre := measures.PreemptionOf(p)
 	worst := pre.Worst().Items()
 	g := p.Gate(analysis.Grades("late", say.PerSecond(pre.Far(), p.Trace.Duration())))
-	if g.Severity == "" || !offCPU(worst, f) {
+	if g.Severity == "" || !offCPU(pre, f) {
 		return nil
 	}
 	var shown []analysis.Evidence
@@ -157,17 +157,18 @@ func lateSlices(p *analysis.Pass, f *measures.ParallelismFold) *analysis.Finding
 			say.Counted(pre.Far(), "time slice", "time slices"), p.Dur(worst[0].Value)),
 		Cost:     evidence.ProcTime(p, float64(pre.OverWait())),
 		Evidence: shown,
-		Explains: []string{"slice-overrun", "late-timers", "limits/waits", "limits/cpu", "saturated", "idle-p-while-runnable"},
+		Explains: []string{"slice-overrun", "limits/waits", "limits/cpu", "idle-p-while-runnable"},
 		Advice:   "Give the program CPUs of its own, set GOMAXPROCS to those it has, or raise its quota (nr_throttled in the cgroup's cpu.stat); preempt.overrun.count and sched.latency.user.p99 should fall.",
 		Caveat:   "Several goroutines that clear or copy very large memory at once are late alike. Time on a P is no time on a CPU here.",
 	}
 }
 
-// offCPU reports whether signals ended most of the longest time slices, and either half of
-// these were at the same time as that of another goroutine, or nothing happened on any of
+// offCPU reports whether what ran could be preempted, and either half of the longest time
+// slices were at the same time as that of another goroutine, or nothing happened on any of
 // several Ps with work again and again: then it is no code that cannot be preempted.
-func offCPU(worst []sketch.Entry[parse.Slice], f *measures.ParallelismFold) bool {
+func offCPU(pre *measures.PreemptionFold, f *measures.ParallelismFold) bool {
 	var async, together, all int64
+	worst := pre.Worst().Items()
 	for _, e := range worst {
 		all++
 		s := &e.Item
@@ -187,7 +188,32 @@ func offCPU(worst []sketch.Entry[parse.Slice], f *measures.ParallelismFold) bool
 			several++
 		}
 	}
-	return evidence.Causes(async, all) && (2*together >= all || f.Holes()[1].N >= 5 && 2*several >= holes)
+	return (evidence.Causes(async, all) || inTime(pre)) && (2*together >= all || f.Holes()[1].N >= 5 && 2*several >= holes)
+}
+
+// inTime reports whether preemption works: signals end runs, and half of the time slices
+// that were used up and more ended within 25 ms. That is where slice-overrun begins.
+func inTime(pre *measures.PreemptionFold) bool {
+	used := &pre.Slices()[measures.EndUsedUp]
+	return bySignal(pre) && used.N() >= 20 && used.QuantileAny(.5) <= 25e6
+}
+
+// bySignal reports whether signals end runs in this trace: asyncpreemptoff is not set.
+func bySignal(pre *measures.PreemptionFold) bool {
+	kinds := pre.Kinds()[parse.PreemptAsync]
+	return kinds[0].N+kinds[1].N > 0
+}
+
+// large are functions that clear or copy memory, and cannot be preempted meanwhile.
+var large = []string{"runtime.memclrNoHeapPointers", "runtime.memmove"}
+
+// stretched reports whether a machine that takes CPUs away explains the longest time
+// slices: signals end runs, and none of the slices ended in a large copy or clear.
+func stretched(tr *parse.Trace, pre *measures.PreemptionFold) bool {
+	return bySignal(pre) && !slices.ContainsFunc(pre.Worst().Items(), func(e sketch.Entry[parse.Slice]) bool {
+		frames := tr.Stack(e.Item.Stack)
+		return len(frames) > 0 && slices.Contains(large, tr.String(frames[0].Func))
+	})
 }
 
 // oversubscribed adds the finding that threads waited for CPUs.
@@ -197,6 +223,9 @@ func oversubscribed(p *analysis.Pass, f *analysis.Finding) {
 	// A note must not hide what is worse.
 	if f.Severity != analysis.Note && evidence.CauseShare(p, parse.CauseWakeup, parse.CauseScheduler) >= evidence.ExplainsFrom {
 		f.Explains = append(f.Explains, "latency-tail", "netpoll-delay", "syscall-return-wait", "limits/waits")
+	}
+	if f.Severity != analysis.Note && stretched(p.Trace, measures.PreemptionOf(p)) {
+		f.Explains = append(f.Explains, "slice-overrun")
 	}
 	p.Find(*f)
 }

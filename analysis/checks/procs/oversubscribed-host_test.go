@@ -1,6 +1,7 @@
 package procs
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis"
@@ -35,6 +36,25 @@ func casesOversubscribedHost(t *testing.T) {
 	checktest.At(t, oversubscribedHost, "late slices in 10 s, one after the other", func(v int64) *checktest.Trace { return overdue(t, int(v), 1, parse.PreemptAsync) }, checktest.Case{V: 60, Want: "clear"})
 	checktest.At(t, oversubscribedHost, "slices that end at calls", func(v int64) *checktest.Trace { return overdue(t, int(v), 2, parse.PreemptCooperative) }, checktest.Case{V: 60, Want: "clear"})
 
+	// Beside 60 slices that end at calls, two at once, others that end in time, in a trace
+	// in which signals preempt goroutines or none does.
+	inTime := func(n int64, by parse.Preempt) *checktest.Trace {
+		tr := overdue(t, 60, 2, parse.PreemptCooperative)
+		tr.Preempts(1, by, tr.NthStack(0), checktest.MS)
+		for i := range tr.Happened {
+			if s := tr.Happened[i].Slice; s != nil {
+				s.Class = parse.ClassUser
+			}
+		}
+		for i := range n {
+			tr.Add(parse.Event{Kind: parse.KindSlice, Slice: &parse.Slice{Class: parse.ClassUser, Start: parse.Time(i), End: parse.Time(i + 15*checktest.MS), Contended: 1, Preempt: parse.PreemptCooperative, To: parse.GoRunnable}})
+		}
+		return tr
+	}
+	checktest.At(t, oversubscribedHost, "slices that end in time", func(v int64) *checktest.Trace { return inTime(v, parse.PreemptAsync) },
+		checktest.Case{V: 58, Want: "clear"}, checktest.Case{V: 62, Want: "warning/late"})
+	checktest.At(t, oversubscribedHost, "slices that end in time, without signals", func(v int64) *checktest.Trace { return inTime(v, parse.PreemptCooperative) }, checktest.Case{V: 62, Want: "clear"})
+
 	checktest.Idle(t, oversubscribedHost)
 	stuck := func(n int, held, length, work int64) *checktest.Trace {
 		tr := checktest.New(t, length)
@@ -59,6 +79,20 @@ func casesOversubscribedHost(t *testing.T) {
 		}
 		return tr
 	}, checktest.Case{V: 66, Want: "warning"}, checktest.Case{V: 67, Want: "note"}, checktest.Case{V: 233, Want: "note"}, checktest.Case{V: 234, Want: "clear"})
+
+	for _, c := range []struct {
+		by   parse.Preempt
+		end  string // of a long slice
+		want bool
+	}{{parse.PreemptAsync, "main.work", true}, {parse.PreemptCooperative, "main.work", false}, {parse.PreemptAsync, "runtime.memclrNoHeapPointers", false}} {
+		tr := stuck(100, checktest.MS, checktest.S, 0)
+		tr.Preempts(1, c.by, tr.NthStack(0), checktest.MS)
+		tr.Add(parse.Event{Kind: parse.KindSlice, Slice: &parse.Slice{End: parse.Time(40 * checktest.MS), Contended: checktest.MS, LateWait: true, To: parse.GoWaiting,
+			Stack: tr.InternStack(parse.Frame{Func: tr.Intern(c.end), Line: 1})}})
+		if f := checktest.Report(t, oversubscribedHost, tr).Results[0].Findings[0]; slices.Contains(f.Explains, "slice-overrun") != c.want {
+			t.Errorf("%v, slice that ends in %s: explains %v", c.by, c.end, f.Explains)
+		}
+	}
 
 	samples := func(n int) *checktest.Trace {
 		tr := stuck(100, checktest.MS, 4*checktest.S, 0)

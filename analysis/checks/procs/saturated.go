@@ -70,7 +70,7 @@ var SaturatedPs = &analysis.Analyzer{
 			Explains: []string{"preempt-heavy", "gomaxprocs-advice/more"},
 		}
 		if evidence.CauseShare(p, parse.CauseUser) >= evidence.ExplainsFrom {
-			finding.Explains = append(finding.Explains, "latency-tail", "runnable-burst")
+			finding.Explains = append(finding.Explains, "latency-tail", "runnable-burst", "saturated-stage/starved")
 		}
 		p.Find(finding)
 		return nil

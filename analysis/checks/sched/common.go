@@ -3,6 +3,7 @@ package sched
 import (
 	"cmp"
 	"fmt"
+	"strings"
 
 	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
 
@@ -30,7 +31,7 @@ func wakerEvidence(p *analysis.Pass, most int) (out []analysis.Evidence, top str
 		name := name(w.Key)[0]
 		if 2*w.V.Total > all {
 			if top = name; w.Key.Stack == 0 {
-				top = say.ReadyWord(w.Key.Ready)
+				top = strings.Trim(name, "()")
 			}
 		}
 		out = append(out, analysis.Evidence{From: from, To: to, Func: name,

@@ -54,6 +54,7 @@ func casesConnectionChurn(t *testing.T) {
 	}
 	handshakes := func(n int, waited int64) *checktest.Trace {
 		tr := dials(n, checktest.S)
+		tr.Lives(1, real.Entry(asked), parse.GoWaiting, waited, 0)
 		tr.Add(parse.Event{Time: parse.Time(waited), Kind: parse.KindGoWaiting, Go: &parse.Go{ID: 9, From: parse.GoWaiting, To: parse.GoRunnable, Func: real.Entry(asked), FromStack: asked, Ready: parse.ReadyUnblocked}})
 		return tr
 	}

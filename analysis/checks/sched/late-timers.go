@@ -29,7 +29,11 @@ var lateTimers = &analysis.Analyzer{
 			Source: "a thread that goes to sleep waits for the first timer of all Ps (proc.go:findRunnable, checkTimersNoP)",
 		},
 		{
-			Name: "late-timers.wakeups", Doc: "wake-ups of user goroutines by timers and the network poller", Unit: analysis.Count, Levels: analysis.Levels{Note: 50, Warning: 200}, Source: "population: a computation that waits for nothing loses nothing",
+			Name: "late-timers.wakeups", Doc: "wake-ups of user goroutines by timers and the network poller", Unit: analysis.Count, Levels: analysis.Levels{Note: 50}, Source: "population: a computation that waits for nothing loses nothing. Not a level: the later timers are, the fewer there are",
+		},
+		{
+			Name: "late-timers.late", Doc: "goroutines that are late by this, mean of the trace if timers come due evenly", Unit: analysis.Count, Levels: analysis.Levels{Note: .02, Warning: .25},
+			Source: "as any cost; for a quarter of the time somebody should be running and is not: a ticker of 50 ms whose ticks come 12 ms late, and no ticker of a second that prints progress",
 		},
 	},
 	Requires: []*analysis.Analyzer{measures.Timeline, measures.Parallelism, measures.Latency, measures.Preemption, measures.Goroutines, measures.Kinds},
@@ -57,7 +61,9 @@ var lateTimers = &analysis.Analyzer{
 		total, _ := p.Value("procs.time")
 		share := float64(long) / total
 		full := say.Ratio(measures.ParallelismOf(p).Full(), p.Trace.Duration())
-		g := p.Gate(analysis.Grades("run", float64(long/max(n, 1))), analysis.Grades("share", share), analysis.Grades("full", full), analysis.Grades("wakeups", float64(woken)))
+		late := int64(float64(woken*(long/max(n, 1))) / 2 * share * full)
+		g := p.Gate(analysis.Grades("run", float64(long/max(n, 1))), analysis.Grades("share", share), analysis.Grades("full", full),
+			analysis.Needs("wakeups", float64(woken)), analysis.Grades("late", say.Ratio(late, p.Trace.Duration())))
 		if g.Severity == "" || n == 0 {
 			p.Clear(g.At(fmt.Sprintf("time slices of user goroutines of %s or longer", p.Dur(int64(p.Limit("run"))))))
 			return nil
@@ -66,9 +72,9 @@ var lateTimers = &analysis.Analyzer{
 		places, by := longSlices(p, f)
 		p.Find(analysis.Finding{
 			Severity: g.Severity, Confidence: analysis.Inferred,
-			Summary: fmt.Sprintf("Timers and the network are looked at late: time slices of %s on average have %s of P time, most in %s%s, and no P was idle for %s of the time; what came due in one was noticed up to that much later%s",
-				p.Dur(mean), analysis.FormatRatio(share), places[0].Func, by, analysis.FormatRatio(full), wokenMost(p)),
-			Cost: evidence.GoTime(p, int64(float64(woken*mean)/2*share*full)), Evidence: places,
+			Summary: fmt.Sprintf("Timers and the network are looked at late, up to %s%s: time slices that long on average have %s of P time, most in %s%s, and no P was idle for %s of the time",
+				p.Dur(mean), wokenMost(p), analysis.FormatRatio(share), places[0].Func, by, analysis.FormatRatio(full)),
+			Cost: evidence.GoTime(p, late), Evidence: places,
 			Advice: "Leave a P without long computations: fewer of them at once than Ps, GOMAXPROCS above their number, or a runtime.Gosched in them each ms. procs.share.idle should rise, and the lateness that the program itself can measure (time.Since of when a timer was due) should fall.",
 			Caveat: "A trace does not hold when a timer was due: this delay is in no latency that is measured here, sched.latency.user.p99 neither.",
 		})
@@ -90,7 +96,7 @@ func wokenMost(p *analysis.Pass) string {
 	if kind == nil {
 		return ""
 	}
-	return ", as by " + kind.Title()
+	return ", as for " + kind.Title()
 }
 
 // longSlices are the functions whose goroutines ran longest in all before they were

@@ -33,7 +33,18 @@ func casesLateTimers(t *testing.T) {
 	checktest.At(t, lateTimers, "ms without an idle P", func(v int64) *checktest.Trace { return make(10*checktest.MS, 900, v, 100) },
 		checktest.Case{V: 499, Want: "clear"}, checktest.Case{V: 500, Want: "note"})
 	checktest.At(t, lateTimers, "timers", func(v int64) *checktest.Trace { return make(10*checktest.MS, 900, 900, int(v)) },
-		checktest.Case{V: 0, Want: "n/a"}, checktest.Case{V: 49, Want: "clear"}, checktest.Case{V: 50, Want: "note"}, checktest.Case{V: 199, Want: "note"}, checktest.Case{V: 200, Want: "warning"})
+		checktest.Case{V: 0, Want: "n/a"}, checktest.Case{V: 49, Want: "clear"}, checktest.Case{V: 50, Want: "note"}, checktest.Case{V: 61, Want: "note"}, checktest.Case{V: 62, Want: "warning"})
+	// 50 timers that come due in slices of 10 ms, by how long the trace is.
+	checktest.At(t, lateTimers, "ms", func(v int64) *checktest.Trace {
+		tr := checktest.New(t, v*checktest.MS)
+		tr.Proc(0, parse.ProcUser, 0, v*checktest.MS)
+		tr.Interval(0, v*checktest.MS, 1, 1, 0, 0)
+		for range v / 10 {
+			tr.Add(parse.Event{Kind: parse.KindSlice, Slice: &parse.Slice{End: parse.Time(10 * checktest.MS), Class: parse.ClassUser, Func: 1, To: parse.GoRunnable, Preempt: parse.PreemptAsync}})
+		}
+		tr.Outside(50)
+		return tr
+	}, checktest.Case{V: 12_000, Want: "note"}, checktest.Case{V: 12_900, Want: "clear"})
 	for name, want := range map[string]string{
 		"http-healthy": "clear", "netpoll-echo": "clear", "sched/spin-noyield": "warning", "sched/spin-noyield-asyncoff": "warning", "user/cpu-samples": "note", "io/http-mix": "clear", "sched/idle": "clear",
 	} {

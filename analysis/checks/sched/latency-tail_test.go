@@ -1,6 +1,7 @@
 package sched
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis"
@@ -72,5 +73,25 @@ func casesLatencyTail(t *testing.T) {
 		"sched/goroutines-50k-parked": "note", "io/syscall-threads": "error", "real/geth-startup": "note", "real/compile": "note",
 	} {
 		checktest.Real(t, name, map[*analysis.Analyzer]string{LatencyTail: want})
+	}
+}
+
+// TestWakerWords: who made goroutines runnable is told in words where no stack tells it, and
+// by what the runtime did for itself, not by its switch of stacks.
+func TestWakerWords(t *testing.T) {
+	for want, change := range map[string]func(*checktest.Trace, *parse.Go){
+		"time.AfterFunc": func(_ *checktest.Trace, g *parse.Go) { g.Ready = parse.ReadyCreated },
+		"timer":          func(_ *checktest.Trace, g *parse.Go) { g.Ready = parse.ReadyTimer },
+		"runtime.gcBgMarkWorker:1847": func(tr *checktest.Trace, g *parse.Go) {
+			g.Ready = parse.ReadyGC
+			g.WakerStack = tr.InternStack(parse.Frame{Func: tr.Intern("runtime.systemstack_switch"), Line: 516}, parse.Frame{Func: tr.Intern("runtime.gcBgMarkWorker"), Line: 1847})
+		},
+	} {
+		tr := checktest.New(t, checktest.S)
+		tr.Interval(0, checktest.S, 4, 1, 0, 3)
+		tr.Waits(1000, 0, 20*checktest.MS, func(g *parse.Go) { change(tr, g) })
+		if f := checktest.Report(t, LatencyTail, tr).Results[0].Findings[0]; !strings.HasSuffix(f.Summary, "; most of the long ones after "+want) {
+			t.Errorf("%s, want %s", f.Summary, want)
+		}
 	}
 }

@@ -82,11 +82,20 @@ var sliceOverrun = &analysis.Analyzer{
 			Summary: fmt.Sprintf("%s took over 30 ms while work was runnable, the longest %s on P %d, ended in %s%s of %s%s",
 				say.Counted(f.Far(), "time slice", "time slices"), p.Dur(longest), w.P, measures.FuncAt(p, w.Stack), evidence.CalledBy(p, w.Stack), evidence.About(p, w.Func), most),
 			Cost: evidence.ProcTime(p, float64(lost)), Evidence: shown,
-			Advice: "Let loops without calls be preempted (no asyncpreemptoff=1), and split huge copies and clears into pieces; preempt.overrun.max should fall below 20 ms.",
+			Advice: overrunAdvice(f) + " preempt.overrun.max should fall below 20 ms.",
 			Caveat: "A thread that the operating system took off its CPU looks the same: see oversubscribed-host and cpu-throttled.",
 		})
 		return nil
 	},
+}
+
+// overrunAdvice is what to do about long time slices. Where signals end runs, only copies
+// and clears, or assembly, hold out against them.
+func overrunAdvice(f *measures.PreemptionFold) string {
+	if kinds := f.Kinds()[parse.PreemptAsync]; kinds[0].N+kinds[1].N > 0 {
+		return "Split huge copies and clears, and loops in assembly, where the slices ended, and look for a machine that takes CPUs away where it was other code, which follows the runtime's signal at once. A CPU profile recorded with the trace tells;"
+	}
+	return "Let loops without calls be preempted (no asyncpreemptoff=1), and split huge copies and clears into pieces."
 }
 
 // inForcedGC reports whether most of the time slices ended in a call that asks for the GC

@@ -2,6 +2,7 @@ package sched
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis"
@@ -53,6 +54,13 @@ func casesSliceOverrun(t *testing.T) {
 		}
 		return tr
 	}, checktest.Case{V: 5, Want: "warning"}, checktest.Case{V: 6, Want: "note"})
+	for by, want := range map[parse.Preempt]string{parse.PreemptAsync: "CPU profile", parse.PreemptCooperative: "asyncpreemptoff=1"} {
+		tr := make(4, 40*checktest.MS, 10*checktest.MS, 0)
+		tr.Preempts(1, by, tr.NthStack(0), checktest.MS)
+		if f := checktest.Report(t, sliceOverrun, tr).Results[0].Findings[0]; !strings.Contains(f.Advice, want) {
+			t.Errorf("a trace with runs that end by %v: %s", by, f.Advice)
+		}
+	}
 	for name, want := range map[string]string{
 		"spin-30ms": "note", "preempt-async": "clear", "preempt-cooperative": "clear", "http-healthy": "clear", "idle": "clear",
 		"sched/spin-noyield-asyncoff": "note", "sched/spin-noyield": "clear", "io/http-mix": "clear", "gc/idle-workers": "clear", "real/etcd-embed": "clear",

@@ -3,6 +3,7 @@ package say
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/sketch"
@@ -56,8 +57,15 @@ func ReadyWord(r parse.Ready) string {
 
 // ReadyName says who made a goroutine runnable, and where when a goroutine did.
 func ReadyName(p *analysis.Pass, r parse.Ready, stack parse.StackID) string {
-	if stack == 0 {
+	switch {
+	case stack == 0 && r == parse.ReadyCreated:
+		return "(time.AfterFunc)" // time.go: goFunc; only the timer knows who set it
+	case stack == 0:
 		return "(" + ReadyWord(r) + ")"
+	}
+	// The stack of what the runtime does for itself begins with the switch to its own.
+	if frames := p.Trace.Stack(stack); len(frames) > 1 && strings.HasPrefix(p.SiteName(stack), "runtime.systemstack_switch:") {
+		return fmt.Sprintf("%s:%d", p.Trace.String(frames[1].Func), frames[1].Line)
 	}
 	return p.SiteName(stack)
 }

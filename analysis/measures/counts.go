@@ -36,6 +36,11 @@ func (c *counts) ready() int64 { return c.runnable - c.yielding }
 func (c *counts) wasted() int64  { return min(c.idle, c.runnable) }
 func (c *counts) stalled() int64 { return min(c.idle, c.ready()) }
 
+// saturated reports whether no P is idle, few are in calls, and a goroutine waits for each.
+func (c *counts) saturated() bool {
+	return !c.stw && c.idle == 0 && c.ready() >= c.procs && c.procs > 0 && 4*c.inCall <= c.procs
+}
+
 // conditions are those that hold.
 func (c *counts) conditions() (on uint8) {
 	if c.wasted() > 0 && !c.stw {

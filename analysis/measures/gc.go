@@ -88,6 +88,7 @@ type GCFold struct {
 type gcRun struct {
 	gcPart
 	from, to int64
+	without  bool // there are Ps, and the GC is not at work
 }
 
 // gcPart is how many Ps there are, and what of them the GC has.
@@ -167,6 +168,11 @@ func (c *GCFold) WantsProc(from, _ parse.ProcState) bool {
 
 func (c *GCFold) Event(e *parse.Event) {
 	if e.Kind == parse.KindInterval { // as most are
+		iv, r := e.Interval, &c.run
+		if r.without && int64(iv.Since) == r.to && iv.Procs == r.procs && e.GC == 0 && !iv.Marking && !iv.STW && iv.GCPs == 0 && pair(iv.P[parse.ProcWorker], iv.P[parse.ProcAssist]) == 0 {
+			r.to = int64(e.Time)
+			return
+		}
 		c.interval(e)
 		return
 	}
@@ -270,7 +276,7 @@ func (c *GCFold) turn(e *parse.Event) {
 		return
 	}
 	c.endRun()
-	c.run = gcRun{part, int64(iv.Since), int64(e.Time)}
+	c.run = gcRun{part, int64(iv.Since), int64(e.Time), part == gcPart{procs: part.procs}}
 	if part.gcps > 0 || part.worker > 0 {
 		if d := c.detail(e.GC); d != nil {
 			d.procs = max(d.procs, part.procs)

@@ -121,8 +121,8 @@ type ParallelismFold struct {
 	holes     [2]Holes // shorter than holeLong, and the others
 	worstHole *sketch.Top[holeBusy]
 
-	// The time not yet in the sums: see Event and settle. It is of one bucket of over, with
-	// one number of Ps.
+	// The time not yet in the sums: see Event and settle. It is of one number of Ps, and what
+	// is not in over yet is of one bucket of it.
 	until   int64 // where the bucket ends; before to where no time waits
 	procs   int32 // GOMAXPROCS
 	pending [pendingCounts]pendingTime
@@ -143,10 +143,19 @@ const (
 
 // pendingTime is how long counts stood at certain values.
 type pendingTime struct {
-	ps, gs          uint64 // the counts, packed; gs is 0 for none
-	ns              int64
-	on              uint8  // the conditions that hold
-	wasted, stalled uint16 // their weights
+	pendingKey
+	ns, before             int64  // in the bucket of over, and in those before it
+	wasted, stalled, ready uint32 // the weights of the conditions
+	on                     uint8  // those that hold
+}
+
+// pendingKey is the counts, in few words. That of no counts is the zero value.
+type pendingKey struct {
+	user  uint64 // runnable and running
+	apart uint64 // of them: yielding and stopping the world
+	ps    uint64 // in system calls and stopped; the highest bit is set
+	idle  int32  // Ps
+	calls int32  // goroutines in system calls
 }
 
 const (
@@ -164,37 +173,57 @@ func newParallelismFold() *ParallelismFold {
 }
 
 // Event adds an interval. There is about one for each event of the trace, but the counts take
-// few values: the time in which all stand at the same values is summed up first, as long as a bucket of
-// over lasts.
+// few values: the time in which all stand at the same values is summed up first.
 func (f *ParallelismFold) Event(e *parse.Event) {
 	iv := e.Interval
 	from, to := int64(iv.Since), int64(e.Time)
-	running, yielding, idle, inCall := iv.User[parse.GoRunning]-iv.Stoppers, iv.Yielding, iv.P[parse.ProcIdle], iv.P[parse.ProcSyscall]
 	f.n++
-	if from != f.to || to > f.until || iv.Procs != f.procs || iv.STW || iv.P[parse.ProcStopped] != 0 || uint32(running|yielding|idle|inCall) >= 1<<16 {
+	if from != f.to || to > f.until || iv.Procs != f.procs || iv.STW {
 		f.interval(iv, from, to)
 		return
 	}
-	ps := uint64(running)<<48 | uint64(yielding)<<32 | uint64(idle)<<16 | uint64(inCall)
-	gs := uint64(iv.User[parse.GoRunnable])<<32 | uint64(iv.User[parse.GoSyscall]+iv.Runtime[parse.GoSyscall]) | 1<<63
-	k := (ps*0x9e3779b97f4a7c15 ^ gs*0xbf58476d1ce4e5b9) >> (64 - pendingBits)
-	t := &f.pending[k]
-	if t.ps != ps || t.gs != gs {
-		f.replace(k, ps, gs)
+	// As pendingKeyOf, which would not stay in registers.
+	user, apart, ps := pair(iv.User[parse.GoRunnable], iv.User[parse.GoRunning]), pair(iv.Yielding, iv.Stoppers), pair(iv.P[parse.ProcSyscall], iv.P[parse.ProcStopped])|1<<63
+	idle, calls := iv.P[parse.ProcIdle], iv.User[parse.GoSyscall]+iv.Runtime[parse.GoSyscall]
+	others := ps + 8*(apart+8*(uint64(uint32(idle))+8*uint64(uint32(calls))))
+	k := (user + others<<24) * 0x9e3779b97f4a7c15 >> (64 - pendingBits)
+	switch t, held := &f.pending[k], to-from; {
+	case t.user != user || t.apart != apart || t.ps != ps || t.idle != idle || t.calls != calls:
+		f.replace(k, iv, to)
+	case t.on != f.on || held >= holeMin:
+		f.wait(k, iv, to)
+	default: // mostly, and as wait
+		f.to = to
+		t.ns += held
+		if t.on != 0 {
+			f.weigh(t, held)
+		}
 	}
-	held := to - from
-	t.ns += held
+}
+
+// wait adds an interval, until to, to the k-th time that waits.
+func (f *ParallelismFold) wait(k uint64, iv *parse.Interval, to int64) {
+	t, from := &f.pending[k], int64(iv.Since)
 	if t.on != f.on {
 		f.turn(from, t.on)
 	}
 	f.to = to
-	f.mass[onWasted] += int64(t.wasted) * held
-	f.mass[onStalled] += int64(t.stalled) * held
-	f.mass[onBurst] += int64(iv.User[parse.GoRunnable]-iv.Yielding) * held
-	if held >= holeMin && !iv.Switch {
+	t.ns += to - from
+	f.weigh(t, to-from)
+	if to-from >= holeMin && !iv.Switch {
 		f.hole(iv, from, to)
 	}
 }
+
+// weigh adds to the masses of the conditions, which are of use where one of them holds.
+func (f *ParallelismFold) weigh(t *pendingTime, held int64) {
+	f.mass[onWasted] += int64(t.wasted) * held
+	f.mass[onStalled] += int64(t.stalled) * held
+	f.mass[onBurst] += int64(t.ready) * held
+}
+
+// pair packs two counts.
+func pair(a, b int32) uint64 { return uint64(uint32(a)) | uint64(uint32(b))<<32 }
 
 // interval adds an interval to the sums at once. What follows it in the same bucket may
 // wait.
@@ -206,10 +235,13 @@ func (f *ParallelismFold) interval(iv *parse.Interval, from, to int64) {
 		return
 	}
 	c := countsOf(iv)
-	if from != f.to || to > f.until || iv.Procs != f.procs {
+	if iv.Procs != f.procs {
+		f.settleTime()
+	} else if from != f.to || to > f.until {
 		f.settleBucket()
 	}
-	over := f.add(&c, to-from)
+	f.add(&c, to-from)
+	over := overOf(&c)
 	f.over.AddSpans(from, to, over[:])
 	if iv.Procs > 0 {
 		f.procs, f.until = iv.Procs, f.over.BucketEnd(to-1)
@@ -237,60 +269,105 @@ func (f *ParallelismFold) turn(from int64, on uint8) {
 	f.on = on
 }
 
-// replace makes the k-th time that waits that at other counts.
-func (f *ParallelismFold) replace(k, ps, gs uint64) {
+// replace makes the k-th time that waits that at the counts of an interval, until to.
+func (f *ParallelismFold) replace(k uint64, iv *parse.Interval, to int64) {
 	t := &f.pending[k]
-	if t.gs != 0 {
-		f.settleOne(t)
+	if t.pendingKey != (pendingKey{}) {
+		c := f.counts(&t.pendingKey)
+		f.add(&c, t.before+t.ns)
+		over := overOf(&c)
+		f.over.AddHeld(f.until-1, t.ns, over[:])
 	}
 	f.used[k/64] |= 1 << (k % 64)
-	t.ps, t.gs = ps, gs
-	c := f.unpack(t)
-	t.on, t.wasted, t.stalled = c.conditions(), uint16(c.wasted()), uint16(c.stalled())
+	c := countsOf(iv)
+	*t = pendingTime{pendingKey: pendingKeyOf(iv), wasted: uint32(c.wasted()), stalled: uint32(c.stalled()), ready: uint32(c.ready()), on: c.conditions()}
+	f.wait(k, iv, to)
 }
 
-func (f *ParallelismFold) unpack(t *pendingTime) counts {
+func pendingKeyOf(iv *parse.Interval) pendingKey {
+	return pendingKey{
+		pair(iv.User[parse.GoRunnable], iv.User[parse.GoRunning]), pair(iv.Yielding, iv.Stoppers), pair(iv.P[parse.ProcSyscall], iv.P[parse.ProcStopped]) | 1<<63,
+		iv.P[parse.ProcIdle], iv.User[parse.GoSyscall] + iv.Runtime[parse.GoSyscall]}
+}
+
+// counts are those of a key.
+func (f *ParallelismFold) counts(k *pendingKey) counts {
 	return counts{
-		running: int64(t.ps >> 48), yielding: int64(t.ps >> 32 & 0xffff), idle: int64(t.ps >> 16 & 0xffff), inCall: int64(t.ps & 0xffff),
-		runnable: int64(t.gs << 1 >> 33), calls: int64(uint32(t.gs)),
-		procs: int64(f.procs), gomaxprocs: int64(f.procs),
+		running: int64(int32(k.user>>32) - int32(k.apart>>32)), runnable: int64(int32(k.user)), yielding: int64(int32(k.apart)), calls: int64(k.calls),
+		idle: int64(k.idle), inCall: int64(int32(k.ps)), stopped: int64(k.ps << 1 >> 33), procs: int64(f.procs), gomaxprocs: int64(f.procs),
 	}
 }
 
 // settle adds all that waits to what it belongs to.
 func (f *ParallelismFold) settle() {
-	f.settleBucket()
+	f.settleTime()
 	for k, s := range f.stretches() {
 		s.Add(f.since[k], f.to, f.on>>k&1 != 0, f.mass[k])
 	}
 	f.to, f.on, f.since, f.mass = 0, 0, [numOn]int64{}, [numOn]int64{}
 }
 
-func (f *ParallelismFold) settleBucket() {
-	for i, used := range f.used {
-		for ; used != 0; used &= used - 1 {
-			f.settleOne(&f.pending[64*i+bits.TrailingZeros64(used)])
-		}
-		f.used[i] = 0
+// settleTime adds the time that waits to the sums.
+func (f *ParallelismFold) settleTime() {
+	f.settleBucket()
+	for t := range f.waiting {
+		c := f.counts(&t.pendingKey)
+		f.add(&c, t.before)
+		*t = pendingTime{}
 	}
-	f.until, f.procs = 0, 0
+	f.until, f.procs, f.used = 0, 0, [len(f.used)]uint64{}
 }
 
-func (f *ParallelismFold) settleOne(t *pendingTime) {
-	c := f.unpack(t)
-	over := f.add(&c, t.ns)
-	f.over.AddHeld(f.until-1, t.ns, over[:])
-	*t = pendingTime{}
+// settleBucket adds the time that waits to over.
+func (f *ParallelismFold) settleBucket() {
+	var sum counts // each times ns
+	var all, saturated int64
+	for t := range f.waiting {
+		ns := t.ns
+		if ns == 0 {
+			continue
+		}
+		c := f.counts(&t.pendingKey)
+		sum.running += c.running * ns
+		sum.runnable += c.runnable * ns
+		sum.idle += c.idle * ns
+		sum.inCall += c.inCall * ns
+		sum.stopped += c.stopped * ns
+		sum.calls += c.calls * ns
+		all += ns
+		if c.saturated() {
+			saturated += ns
+		}
+		t.before += ns
+		t.ns = 0
+	}
+	if all == 0 {
+		return
+	}
+	sum.procs, sum.gomaxprocs = int64(f.procs)*all, int64(f.procs)*all
+	over := overOf(&sum)
+	over[OverTime], over[OverSaturated] = all, saturated
+	f.over.AddHeld(f.until-1, 1, over[:])
+}
+
+// waiting yields all times that wait.
+func (f *ParallelismFold) waiting(yield func(*pendingTime) bool) {
+	for i, used := range f.used {
+		for ; used != 0; used &= used - 1 {
+			if !yield(&f.pending[64*i+bits.TrailingZeros64(used)]) {
+				return
+			}
+		}
+	}
 }
 
 func (f *ParallelismFold) stretches() [numOn]*sketch.Stretch {
 	return [numOn]*sketch.Stretch{onWasted: f.wasted, onStalled: f.stalled, onBurst: f.bursts}
 }
 
-// add adds the time that counts stood at their values to all sums but those over time,
-// and returns what they add to over in each ns.
-func (f *ParallelismFold) add(c *counts, ns int64) [numOver]int64 {
-	ready, saturated := c.ready(), int64(0)
+// add adds the time that counts stood at their values to all sums but those over time.
+func (f *ParallelismFold) add(c *counts, ns int64) {
+	ready := c.ready()
 	f.running.AddN(c.running, ns)
 	f.runnable.AddN(c.runnable, ns)
 	f.idle.AddN(c.idle, ns)
@@ -305,23 +382,29 @@ func (f *ParallelismFold) add(c *counts, ns int64) [numOver]int64 {
 			f.stuck += ns
 		}
 	}
-	switch {
-	case c.stw:
+	if c.stw {
 		f.stopped += ns
-	default:
-		if c.idle == 0 {
-			f.full += ns
-			if ready >= c.procs && c.procs > 0 && 4*c.inCall <= c.procs {
-				saturated = 1
-				f.saturated += ns
-			}
-		}
-		if c.running == 0 && c.runnable > 0 {
-			f.starved += ns
-		}
-		if c.running == 1 && ready == 0 && c.inCall == 0 {
-			f.alone += ns
-		}
+		return
+	}
+	if c.idle == 0 {
+		f.full += ns
+	}
+	if c.saturated() {
+		f.saturated += ns
+	}
+	if c.running == 0 && c.runnable > 0 {
+		f.starved += ns
+	}
+	if c.running == 1 && ready == 0 && c.inCall == 0 {
+		f.alone += ns
+	}
+}
+
+// overOf is what counts add to over in each ns.
+func overOf(c *counts) [numOver]int64 {
+	var saturated int64
+	if c.saturated() {
+		saturated = 1
 	}
 	return [numOver]int64{
 		overRunning: c.running, OverRunnable: c.runnable, overIdle: c.idle, overProcs: c.gomaxprocs,

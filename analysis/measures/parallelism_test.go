@@ -173,7 +173,7 @@ func TestParallelismPending(t *testing.T) {
 		for i := range all {
 			whole.Event(&all[i])
 			for _, p := range whole.pending {
-				if p.gs != 0 && p.ns > int64(all[i].Time-all[i].Interval.Since) {
+				if p.ps != 0 && p.ns > int64(all[i].Time-all[i].Interval.Since) {
 					waited++ // the time of several
 				}
 			}

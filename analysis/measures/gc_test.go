@@ -2,6 +2,7 @@ package measures
 
 import (
 	"math"
+	"math/rand/v2"
 	"reflect"
 	"strings"
 	"testing"
@@ -377,5 +378,60 @@ func TestGCCycleLimit(t *testing.T) {
 	}
 	if shortest != 10+300-cycleAssists {
 		t.Errorf("the shortest one kept is %d ns", shortest)
+	}
+}
+
+// The runs of a fold are those of single intervals, each a fold of its own.
+func TestGCRuns(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	var runs, joined int
+	for range 100 {
+		var all []parse.Event
+		now := int64(1e6)
+		part := parse.Interval{Procs: 2}
+		var cycle parse.Time
+		for range 60 {
+			if r.IntN(3) == 0 { // something changes, mostly to nothing of the GC
+				few := func() int32 { return max(0, r.Int32N(5)-3) }
+				switch part.GCPs, part.P[parse.ProcWorker], part.P[parse.ProcAssist], part.STW, part.Marking, cycle = 0, 0, 0, false, false, 0; r.IntN(10) {
+				case 0:
+					part.Procs = r.Int32N(4)
+				case 1:
+					part.GCPs = few()
+				case 2:
+					part.P[parse.ProcWorker] = few()
+				case 3:
+					part.P[parse.ProcAssist] = few()
+				case 4:
+					part.STW = true
+				case 5:
+					part.Marking = true
+				case 6:
+					cycle = parse.Time(1 + r.IntN(3))
+				}
+			}
+			if r.IntN(20) == 0 {
+				now += 10 // a gap
+			}
+			iv := new(part)
+			iv.Since, iv.P[parse.ProcIdle], iv.P[parse.ProcUser] = parse.Time(now), r.Int32N(3), r.Int32N(3)
+			now += 1 + r.Int64N(1e5)
+			all = append(all, parse.Event{Kind: parse.KindInterval, Time: parse.Time(now), Interval: iv, GC: cycle})
+		}
+		whole, single := newGC(), singly(all, newGC)
+		for i := range all {
+			before := whole.run
+			if whole.Event(&all[i]); whole.run.from != before.from {
+				runs++
+			} else if whole.run.to != before.to {
+				joined++
+			}
+		}
+		if !reflect.DeepEqual(whole, single) {
+			t.Fatalf("%+v\n%+v", whole, single)
+		}
+	}
+	if runs < 100 || joined < 100 {
+		t.Errorf("%d runs and %d intervals that make one longer: too little to compare", runs, joined)
 	}
 }

@@ -146,9 +146,12 @@ func TestParallelismPending(t *testing.T) {
 		var all []parse.Event
 		now := r.Int64N(1e12)
 		procs, most := int32(r.IntN(5)), int32(2+r.IntN(8))
-		for range 400 {
+		for i := range 400 {
 			if r.IntN(50) == 0 {
 				now += r.Int64N(1e4) // a gap
+			}
+			if i == 9 && most > 5 {
+				now += 1e10 // from here on buckets are longer than a hole
 			}
 			if r.IntN(100) == 0 {
 				procs = int32(r.IntN(5))
@@ -169,7 +172,7 @@ func TestParallelismPending(t *testing.T) {
 			now += []int64{0, 10, 1000, 1e5, 6e6}[min(r.IntN(100)/24, 4)]
 			all = append(all, parse.Event{Kind: parse.KindInterval, Time: parse.Time(now), Interval: iv})
 		}
-		whole, single := newParallelismFold(), newParallelismFold()
+		whole, single := newParallelismFold(), singly(all, newParallelismFold)
 		for i := range all {
 			whole.Event(&all[i])
 			for _, p := range whole.pending {
@@ -177,9 +180,6 @@ func TestParallelismPending(t *testing.T) {
 					waited++ // the time of several
 				}
 			}
-			one := newParallelismFold()
-			one.Event(&all[i])
-			single.Merge(one)
 		}
 		whole.settle()
 		got, want := newParallelismFold(), newParallelismFold() // with all that is held back
@@ -193,5 +193,51 @@ func TestParallelismPending(t *testing.T) {
 	}
 	if waited < 1000 || unknown == 0 || steps == 0 || stretches == 0 || holes == 0 {
 		t.Errorf("%d times that waited had several intervals, %d ns without GOMAXPROCS, %d steps of it, %d stretches, %d holes: too little to compare", waited, unknown, steps, stretches, holes)
+	}
+}
+
+// singly is the fold of events, each of them in a fold of its own first.
+func singly[C analysis.Collector](events []parse.Event, empty func() C) C {
+	all := empty()
+	for i := range events {
+		one := empty()
+		one.Event(&events[i])
+		all.Merge(one)
+	}
+	return all
+}
+
+// Where one count takes so many values that they cannot all have a place of their own, the
+// time at each is kept apart.
+func TestParallelismPlaces(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	for name, count := range map[string]func(*parse.Interval) *int32{
+		"running":       func(iv *parse.Interval) *int32 { return &iv.User[parse.GoRunning] },
+		"runnable":      func(iv *parse.Interval) *int32 { return &iv.User[parse.GoRunnable] },
+		"yielding":      func(iv *parse.Interval) *int32 { return &iv.Yielding },
+		"stoppers":      func(iv *parse.Interval) *int32 { return &iv.Stoppers },
+		"calls":         func(iv *parse.Interval) *int32 { return &iv.User[parse.GoSyscall] },
+		"runtime calls": func(iv *parse.Interval) *int32 { return &iv.Runtime[parse.GoSyscall] },
+		"idle Ps":       func(iv *parse.Interval) *int32 { return &iv.P[parse.ProcIdle] },
+		"Ps in calls":   func(iv *parse.Interval) *int32 { return &iv.P[parse.ProcSyscall] },
+		"stopped Ps":    func(iv *parse.Interval) *int32 { return &iv.P[parse.ProcStopped] },
+	} {
+		var all []parse.Event
+		now := int64(1e6)
+		for range 1200 {
+			iv := &parse.Interval{Since: parse.Time(now), Procs: 4}
+			iv.User[parse.GoRunning], iv.User[parse.GoRunnable], iv.P[parse.ProcIdle] = 2000, 3000, 2
+			*count(iv) = r.Int32N(1900)
+			now += 1 + r.Int64N(30)
+			all = append(all, parse.Event{Kind: parse.KindInterval, Time: parse.Time(now), Interval: iv})
+		}
+		whole, single := newParallelismFold(), singly(all, newParallelismFold)
+		for i := range all {
+			whole.Event(&all[i])
+		}
+		whole.settle()
+		if !reflect.DeepEqual(whole, single) {
+			t.Errorf("%s: the sums differ from those of single intervals", name)
+		}
 	}
 }

@@ -19,6 +19,8 @@ const (
 	longest  = 260   // characters of what a sentence takes over from a finding
 	worth    = .02   // of wall: the floor of a warning
 	busyCPU  = .5    // of P time: from here on it matters what running is
+	fullPs   = .1    // of P time idle: below, with goroutines that wait for a P, there are too few Ps or each does too much
+	queued   = .1    // goroutines that wait for a P on average: below, the scheduler holds nobody up
 	half     = .5    // of wall: so much lets a note lead where there is no warning
 	felt     = .5    // of the lives of those who wait: with less, and no finding, it is how such programs work
 )
@@ -277,7 +279,8 @@ func unsampled(rep *analysis.Report) bool {
 }
 
 // ruledOut says which of CPU, scheduler and GC the numbers clear; where user code fills
-// the Ps, that this is the limit, if the host does not take CPUs away.
+// the Ps, that this is the limit, if the host does not take CPUs away; where it fills them
+// together with calls, GC and the rest of the runtime, that Ps are full.
 func ruledOut(rep *analysis.Report, host bool) string {
 	value := func(id string) (float64, bool) {
 		m, ok := rep.Metrics[id]
@@ -287,8 +290,18 @@ func ruledOut(rep *analysis.Report, host bool) string {
 	if !ok || rep.Trace.Duration <= 0 {
 		return ""
 	}
+	worker, _ := value("procs.share.gcworker")
+	assist, _ := value("procs.share.assist")
+	stopped, _ := value("procs.share.stw")
+	gc := worker + assist + stopped
+	idle, _ := value("procs.share.idle")
+	wait, waits := value("sched.latency.user.total")
+	wait /= float64(rep.Trace.Duration) // goroutines on average
+	taken := user < busyCPU && idle < fullPs && wait > queued
 	full, share, unknown := "", analysis.FormatRatio(user), unsampled(rep)
 	switch {
+	case taken:
+		full = fmt.Sprintf("The Ps are full: idle for %s of their time, while %s goroutines wait for one on average. ", analysis.FormatRatio(idle), amount(wait))
 	case user >= .9 && !host:
 		full = fmt.Sprintf("The CPU is the limit: user code ran %s of P time. ", share)
 	case user >= .9 && unknown:
@@ -302,16 +315,13 @@ func ruledOut(rep *analysis.Report, host bool) string {
 		full += "That is time on Ps: page faults, swapped memory and waits for a CPU are in it, which only a CPU profile beside the trace tells apart. "
 	}
 	var out []string
-	if user < busyCPU {
-		out = append(out, fmt.Sprintf("CPU (user code has %s of P time)", analysis.FormatRatio(user)))
+	if user < busyCPU && !taken {
+		out = append(out, fmt.Sprintf("CPU (user code has %s of P time)", share))
 	}
-	if waited, ok := value("sched.latency.user.total"); ok && waited < .1*float64(rep.Trace.Duration) {
-		out = append(out, fmt.Sprintf("the scheduler (%s goroutines wait for a P on average)", amount(waited/float64(rep.Trace.Duration))))
+	if waits && wait < queued {
+		out = append(out, fmt.Sprintf("the scheduler (%s goroutines wait for a P on average)", amount(wait)))
 	}
-	worker, _ := value("procs.share.gcworker")
-	assist, _ := value("procs.share.assist")
-	stopped, _ := value("procs.share.stw")
-	if gc := worker + assist + stopped; gc < .05 {
+	if gc < .05 {
 		out = append(out, fmt.Sprintf("GC (%s of P time, with all stops of the world)", analysis.FormatRatio(gc)))
 	}
 	if len(out) == 0 {

@@ -230,3 +230,28 @@ func TestRunning(t *testing.T) {
 		}
 	}
 }
+
+// TestFullPs: the CPU is not ruled out where Ps are hardly idle and goroutines wait for one,
+// though user code has less than half of their time.
+func TestFullPs(t *testing.T) {
+	const full, ruledOut = "The Ps are full: idle for", "Not the limit: CPU"
+	for _, c := range []struct {
+		user, idle, waiting float64
+		want, not           string
+	}{
+		{.45, .01, 20, full, ruledOut},
+		{.45, .099, .11, full, ruledOut},
+		{.45, .1, 20, ruledOut, full},    // a P in ten is idle
+		{.45, .01, .099, ruledOut, full}, // nobody waits for one: calls that block hold them
+		{.5, .01, 20, "", ruledOut},      // what user code runs matters
+	} {
+		rep := report()
+		rep.Metrics["procs.share.user"] = analysis.Metric{Value: analysis.Number(c.user)}
+		rep.Metrics["procs.share.idle"] = analysis.Metric{Value: analysis.Number(c.idle)}
+		rep.Metrics["sched.latency.user.total"] = analysis.Metric{Value: analysis.Number(c.waiting * float64(rep.Trace.Duration))}
+		text := verdict.Of(rep).Text
+		if !strings.Contains(text, c.want) || strings.Contains(text, c.not) || c.want == "" && strings.Contains(text, full) {
+			t.Errorf("%+v: %s", c, text)
+		}
+	}
+}

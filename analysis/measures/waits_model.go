@@ -38,3 +38,10 @@ func (w *WaitParts) Largest() (c parse.Cause, share float64) {
 	c, ns := Largest(&w.Parts)
 	return c, say.Ratio(ns, w.Total)
 }
+
+// Queued is the share of the waits of goroutines that others woke in which Ps did
+// something else, or the scheduler on them did: with more Ps these had been shorter.
+func (f *WaitsFold) Queued() float64 {
+	woken := &f.whole[parse.ReadyUnblocked]
+	return say.Ratio(woken.Total-woken.Parts[parse.CauseWakeup]-woken.Parts[parse.CauseUnknown], woken.Total)
+}

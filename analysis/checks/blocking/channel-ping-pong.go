@@ -18,7 +18,7 @@ type wakePair struct{ a, b parse.StringID }
 var channelPingPong = &analysis.Analyzer{
 	Name: "channel-ping-pong", Proof: "holders.graph",
 	Doc:      say.Page(pages, "channel-ping-pong"),
-	Requires: []*analysis.Analyzer{measures.Blocking, measures.Goroutines},
+	Requires: []*analysis.Analyzer{measures.Blocking, measures.Goroutines, measures.Latency, measures.Timeline, measures.Waits},
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "channel-ping-pong.rate", Doc: "wakes per second from each of two functions to the other", Unit: analysis.PerS,
@@ -26,9 +26,14 @@ var channelPingPong = &analysis.Analyzer{
 			Source: "a wake costs 1 to 50 µs in the scheduler, more with a thread switch: from here on it is a good part of a P",
 		},
 		{
-			Name: "channel-ping-pong.handed", Doc: "goroutines of both that are woken and do not run yet, mean of the trace", Unit: analysis.Count,
+			Name: "channel-ping-pong.handed", Doc: "goroutines of both that are woken and do not run yet though a P is idle, mean of the trace", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: .01, Warning: .25},
 			Source: "a hundredth of a goroutine's time is nothing; as slow-handover.share: a quarter of the time is worth another design",
+		},
+		{
+			Name: "channel-ping-pong.scheduling", Doc: "share of P time that the scheduler takes for these hand-overs, by their part in all starts", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Note: .05, Warning: .1},
+			Source: "where Ps are busy a hand-over holds nobody up but for what it costs; a tenth of all P time is worth another design",
 		},
 		{
 			Name: "channel-ping-pong.work", Doc: "running time of the goroutines of both, system calls included, for each of their waits", Unit: analysis.NS, Below: true,
@@ -103,14 +108,20 @@ var channelPingPong = &analysis.Analyzer{
 		slices.SortFunc(pairs, func(x, y wakePair) int {
 			return cmp.Or(cmp.Compare(each(y), each(x)), cmp.Compare(p.FuncName(x.a), p.FuncName(y.a)), cmp.Compare(p.FuncName(x.b), p.FuncName(y.b)))
 		})
+		idle := 1 - measures.WaitsOf(p).Queued() // of waits of those that others woke: with a P idle
+		scheduler, _ := p.Value("procs.share.scheduler")
+		starts, _ := p.Value("sched.starts")
 		found := 0
 		var near analysis.Gate
 		for _, pair := range pairs {
 			back := wakePair{pair.b, pair.a}
 			n := each(pair)
-			handed, apiece := work(pair)
+			woken, apiece := work(pair)
+			handed := int64(float64(woken) * idle)
+			scheduling := scheduler * min(1, 2*float64(n)/max(starts, 1))
 			rate := say.PerSecond(n, tr.Duration())
-			g := p.Gate(analysis.Grades("rate", rate), analysis.Grades("handed", say.Ratio(handed, tr.Duration())), analysis.Needs("work", float64(apiece)), analysis.Needs("wakes", float64(n)), analysis.Needs("trace", float64(tr.Duration())))
+			late := analysis.Grades("handed", say.Ratio(handed, tr.Duration()))
+			g := p.Gate(analysis.Grades("rate", rate), analysis.Either(late, analysis.Grades("scheduling", scheduling)), analysis.Needs("work", float64(apiece)), analysis.Needs("wakes", float64(n)), analysis.Needs("trace", float64(tr.Duration())))
 			if g.Severity == "" || found == evidence.MaxFindings {
 				near = near.Nearer(g.At(p.FuncName(pair.a) + " and " + p.FuncName(pair.b)))
 				continue
@@ -124,13 +135,18 @@ var channelPingPong = &analysis.Analyzer{
 			if other.Func != one.Func {
 				shown = append(shown, other)
 			}
+			cost := evidence.GoTime(p, handed)
+			if p.Gate(late).Severity != g.Severity {
+				total, _ := p.Value("procs.time")
+				cost = evidence.ProcTime(p, scheduling*total)
+			}
 			p.Find(analysis.Finding{
 				Severity: g.Severity,
 				Summary: fmt.Sprintf("Goroutines in %s and %s hand work to and fro %s (%s each way in %s), and run %s for each wait",
 					p.FuncName(pair.a), p.FuncName(pair.b), analysis.FormatRate(rate), say.Counted(n, "time", "times"), p.Dur(tr.Duration()), p.Dur(apiece)),
-				Cost:       evidence.GoTime(p, handed),
+				Cost:       cost,
 				Confidence: analysis.Inferred, Evidence: shown,
-				Advice: "Send batches, or let one goroutine do both halves: a mutex or a plain call costs 10 to 100 times less than a wake. sched.starts.user should fall.",
+				Advice: advice(p, stacks[pair], stacks[back]) + " sched.starts.user should fall.",
 				Caveat: "Goroutines are told apart by function only: that each time the same two meet is assumed. One with a locked thread (runtime.LockOSThread) also pays two thread switches.",
 			})
 		}
@@ -139,4 +155,15 @@ var channelPingPong = &analysis.Analyzer{
 		}
 		return nil
 	},
+}
+
+// advice says what to do about a hand-over. Where the standard library makes it, the
+// program can only ask for it more seldom.
+func advice(p *analysis.Pass, stacks ...parse.StackID) string {
+	for _, stack := range stacks {
+		if !parse.IsStd(p.Trace.String(p.Trace.Place(p.Trace.PlaceOf(stack)).Inner)) {
+			return "Send batches, or let one goroutine do both halves: a mutex or a plain call costs 10 to 100 times less than a wake."
+		}
+	}
+	return "The standard library hands over there, at each call: do more with each (larger buffers, batches), or make fewer."
 }

@@ -59,13 +59,17 @@ var goroutineChurn = &analysis.Analyzer{
 			p.Clear(g)
 			return nil
 		}
+		severity, advice := g.Severity, "Give each goroutine more to do: batches, or a fixed number of workers that take items from a channel."
+		if by := p.Trace.Place(p.Trace.PlaceOf(top.Site)).Inner; by != 0 && parse.IsStd(p.FuncName(top.Fn)) && parse.IsStd(p.FuncName(by)) {
+			severity, advice = analysis.Note, "The standard library starts them, one for each call or request: do more with each, or make fewer."
+		}
 		p.Find(analysis.Finding{
-			Severity: g.Severity, Confidence: analysis.Measured,
+			Severity: severity, Confidence: analysis.Measured,
 			Summary: fmt.Sprintf("Goroutines are made for tiny work: %s of %s (%s), which ran for %s each and waited %s for a P",
 				analysis.FormatCount(worst.Created), evidence.About(p, top.Fn), analysis.FormatRate(rate), p.Dur(mean), p.Dur(worst.States[parse.GoRunnable]/max(worst.Count, 1))),
 			Cost:     evidence.ProcTime(p, float64(worst.Created*churnCost)),
 			Evidence: []analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: evidence.About(p, top.Fn), Note: "created here", Stack: p.Stack(top.Site)})},
-			Advice:   "Give each goroutine more to do: batches, or a fixed number of workers that take items from a channel. goroutines.created should fall.",
+			Advice:   advice + " goroutines.created should fall.",
 			Caveat:   "The cost counts 1 µs for each, which is not in the trace. Goroutines are cheap: where the rate is right for the design, leave it.",
 		})
 		return nil

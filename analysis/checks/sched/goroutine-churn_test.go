@@ -1,6 +1,7 @@
 package sched
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis"
@@ -35,5 +36,25 @@ func casesGoroutineChurn(t *testing.T) {
 		"sched/goroutine-churn": "note", "io/net-conn-churn": "clear", "io/http-mix": "clear", "real/cmdgo": "clear", "real/etcd-embed": "clear",
 	} {
 		checktest.Real(t, name, map[*analysis.Analyzer]string{goroutineChurn: want})
+	}
+}
+
+// TestChurnOfLibrary: of what the standard library starts the program can only make less.
+func TestChurnOfLibrary(t *testing.T) {
+	for _, c := range []struct{ by, entry, want, advice string }{
+		{"main.serve", "main.handle", "warning", "Give each goroutine more to do"},
+		{"net/http.(*connReader).startBackgroundRead", "net/http.(*connReader).backgroundRead", "note", "The standard library starts them"},
+		{"main.serve", "net/http.(*connReader).backgroundRead", "warning", "Give each goroutine more to do"},
+	} {
+		tr := checktest.Tell(t, 20*checktest.MS, func(s *checktest.Story) {
+			a := s.Go("main.main")
+			for i := range int64(1900) {
+				a.Start(i*10_000+1000, c.entry, c.by).End(i*10_000 + 3000)
+			}
+		})
+		res := checktest.Report(t, goroutineChurn, tr).Results[0]
+		if got := checktest.Verdict(t, res); got != c.want || !strings.HasPrefix(res.Findings[0].Advice, c.advice) {
+			t.Errorf("%s by %s: %s, want %s and %q; %+v", c.entry, c.by, got, c.want, c.advice, res)
+		}
 	}
 }

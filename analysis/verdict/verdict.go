@@ -294,10 +294,10 @@ func ruledOut(rep *analysis.Report, host bool) string {
 	assist, _ := value("procs.share.assist")
 	stopped, _ := value("procs.share.stw")
 	gc := worker + assist + stopped
-	idle, _ := value("procs.share.idle")
+	idle, known := value("procs.share.idle")
 	wait, waits := value("sched.latency.user.total")
 	wait /= float64(rep.Trace.Duration) // goroutines on average
-	taken := user < busyCPU && idle < fullPs && wait > queued
+	taken := user < busyCPU && known && idle < fullPs && wait > queued
 	full, share, unknown := "", analysis.FormatRatio(user), unsampled(rep)
 	switch {
 	case taken:

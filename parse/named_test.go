@@ -56,3 +56,35 @@ generation at=20ms
 		}
 	}
 }
+
+// A generation that was searched for names as the next one is searched anew in its turn:
+// what ran last on a thread, and has shown no stack, does not get that of the thread's
+// first event.
+func TestSearchedTwice(t *testing.T) {
+	data := tracetest.Binary(`go 1.26
+0    m1 ProcStatus p=0 status=Running
+0    m1 GoStatus g=1 status=Running
+5ms  m1 GoStatus g=7 status=Waiting
+6ms  m1 GoStatus g=6 status=Waiting
+7ms  m1 GoUnblock g=7
+generation at=20ms
+21ms m2 GoUnblock g=6 stack=main.poll
+21ms m2 ProcStatus p=1 status=Running
+22ms m2 GoStart g=7
+generation at=40ms
+41ms m2 GoBlock reason="chan receive" stack=main.receive,main.seven
+42ms m2 GoStart g=6
+43ms m1 GoStop reason=preempted stack=main.main
+43ms m2 GoBlock reason="chan receive" stack=main.receive,main.six
+`)
+	names := make(map[GoID]StringID)
+	tr, err := ReadTo(context.Background(), bytes.NewReader(data), Options{}, Sink{Kinds: KindsOf(KindGoLife), Event: func(e *Event) {
+		names[e.GoLife.ID] = e.GoLife.Func
+	}})
+	if err != nil || tr.Fault != nil {
+		t.Fatal(err, tr.Fault)
+	}
+	if six, seven := tr.String(names[6]), tr.String(names[7]); six != "main.six" || seven != "main.seven" {
+		t.Errorf("the names are %q and %q", six, seven)
+	}
+}

@@ -19,6 +19,7 @@ type thread struct {
 	id      int64
 	batches []batch
 	ms      *mState // nil until its first event is tried
+	on      uint32  // the goroutine that runs where told searches, by its number plus 1; 0 if it needs no stack
 
 	next  int    // batch after the current one
 	data  []byte // of the current batch, what is not decoded yet

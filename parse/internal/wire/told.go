@@ -12,12 +12,16 @@ import (
 // functions, and with these whether they are the program's or the GC's, would else be
 // known only when their first run ends: a GC worker would count as user code until then.
 // A generation is in memory when its first event is delivered, so that a goroutine's
-// status can come with a stack that is written anywhere in it, or in the next one.
+// status can come with a stack that is written anywhere in it, or in the next one. The
+// search goes no further than it has to for those that were asked about.
 type told struct {
-	gen    uint64     // of the generation that was searched
-	ids    goroutines // that do something in it and have shown no stack
-	stacks []uint32   // of these by slot; 0 while none is found
-	left   int        // of stacks, those that are 0
+	gen    uint64      // of the generation being delivered when the search began
+	in     *generation // that is searched: this one or the next
+	beyond bool        // the next one was asked for
+	left   []stretch   // of in, from at on what is not searched yet
+	at     int
+	ids    pcs      // goroutines that were met
+	stacks []uint32 // of these by number; 0 while none is found
 }
 
 // These stand for the stack of a goroutine that ended before it had shown one; of the
@@ -27,6 +31,14 @@ const (
 	reused
 )
 
+// stretch is what is not searched yet of the i-th batch of a thread.
+type stretch struct {
+	of   *thread
+	i    int
+	time uint64
+	data []byte
+}
+
 // foretell returns a stack of g, which has a status without one: 0 if it has shown one
 // before, or shows none in this generation and the next.
 func (o *order) foretell(g *gState) uint32 {
@@ -35,147 +47,134 @@ func (o *order) foretell(g *gState) uint32 {
 	}
 	t := &o.told
 	if t.gen != o.gen {
-		t.gen = o.gen
-		o.searchAll()
+		t.gen, t.beyond = o.gen, false
+		t.ids.reset()
+		t.stacks = t.stacks[:0]
+		t.begin(o.in)
 	}
-	if slot := t.ids.find(g.id); slot != 0 {
-		if stack := t.stacks[slot]; stack != 0 && stack < reused {
-			g.told = true
-			return stack
+	n := t.number(g.id)
+	for !t.search(n) {
+		if t.beyond || t.stacks[n] == ended {
+			return 0
+		}
+		t.beyond = true
+		if next := o.next(); next != nil {
+			t.begin(next)
 		}
 	}
-	return 0
+	if t.stacks[n] == reused {
+		return 0
+	}
+	g.told = true
+	return t.stacks[n]
 }
 
-// searchAll looks for the stacks of all goroutines of the generation that foretell may
-// be asked about.
-func (o *order) searchAll() {
-	t := &o.told
-	t.ids, t.stacks, t.left = goroutines{}, append(t.stacks[:0], 0), 0
-	for _, th := range o.in.threads {
+// begin makes g the generation that is searched.
+func (t *told) begin(g *generation) {
+	t.in, t.left, t.at = g, t.left[:0], 0
+	for _, th := range g.threads {
+		th.on = 0
 		if th.id == None {
 			continue // they did nothing in it
 		}
-		for _, b := range th.batches {
-			for data := b.data; len(data) > 0; {
-				n := length(data)
-				if n == 0 {
-					break
-				}
-				if data[0] == EvGoStatus {
-					o.want(int64(argument(data, 0)))
-				}
-				data = data[n:]
-			}
-		}
-	}
-	t.search(o.in)
-	if t.left > 0 {
-		if next := o.next(); next != nil {
-			t.search(next)
-		}
-	}
-}
-
-// want makes a goroutine one whose stack is looked for, if it has shown none.
-func (o *order) want(id int64) {
-	t := &o.told
-	if g := o.gs.get(id); g != nil && g.told || t.ids.find(id) != 0 {
-		return
-	}
-	t.ids.put(id)
-	t.stacks = append(t.stacks, 0) // slots are given one after the other
-	t.left++
-}
-
-// stretch is a batch and what its thread runs.
-type stretch struct {
-	batch
-	on *runner
-}
-
-// runner is a thread and the goroutine on it by its slot in told, 0 if that needs no
-// stack.
-type runner struct {
-	thread int64
-	slot   uint32
-}
-
-// search looks for stacks in a generation.
-func (t *told) search(g *generation) {
-	var all []stretch
-	for _, th := range g.threads {
-		if th.id == None {
-			continue
-		}
-		own := &runner{thread: th.id}
-		for _, b := range th.batches {
-			all = append(all, stretch{b, own})
+		for i, b := range th.batches {
+			t.left = append(t.left, stretch{th, i, b.time, b.data})
 		}
 	}
 	// In the order of time, so that the search soon ends.
-	slices.SortStableFunc(all, func(a, b stretch) int { return cmp.Compare(a.time, b.time) })
-	for i := 0; i < len(all) && t.left > 0; i++ {
-		t.searchBatch(g, all[i])
-	}
+	slices.SortStableFunc(t.left, func(a, b stretch) int { return cmp.Compare(a.time, b.time) })
 }
 
-func (t *told) searchBatch(g *generation, s stretch) {
-	on := s.on
-	for data := s.data; len(data) > 0; {
-		n := length(data)
-		if n == 0 {
-			return // the batch is broken, which decoding it will tell
+// number returns the number of a goroutine.
+func (t *told) number(id int64) uint32 {
+	n, isNew := t.ids.number(uint64(id))
+	if isNew {
+		t.stacks = append(t.stacks, 0)
+	}
+	return n
+}
+
+// open reports whether a stack of goroutine n may still be found. Batches overlap in
+// time: what was before its end may come after it.
+func (t *told) open(n uint32) bool { return t.stacks[n] == 0 || t.stacks[n] == ended }
+
+// search goes on until a stack of goroutine n is found, and reports whether it is. A
+// goroutine does nothing before its status, so that what was delivered is left out.
+func (t *told) search(n uint32) bool {
+	for ; t.at < len(t.left); t.at++ {
+		if !t.open(n) {
+			return true
 		}
+		s := &t.left[t.at]
+		if s.of.next > s.i+1 {
+			continue
+		}
+		if t.step(s, n) {
+			return true
+		}
+	}
+	return !t.open(n)
+}
+
+// step looks for stacks in what is left of a batch, until one of goroutine n is found,
+// and reports whether it is.
+func (t *told) step(s *stretch, n uint32) bool {
+	th := s.of
+	for len(s.data) > 0 {
+		data := s.data
+		size := length(data)
+		if size == 0 {
+			break // the batch is broken, which decoding it will tell
+		}
+		s.data = data[size:]
 		typ := data[0]
-		if on.slot != 0 {
-			if id, ok := stackAt(g, data); ok {
-				t.found(on.slot, id)
-				on.slot = 0
+		if th.on != 0 {
+			if id, ok := stackAt(t.in, data); ok {
+				t.stacks[th.on-1] = id
+				th.on = 0
 			}
 		}
 		switch typ {
 		case EvGoStart, EvGoSwitch, EvGoSwitchDestroy:
-			if on.slot != 0 && typ == EvGoSwitchDestroy {
-				t.found(on.slot, ended)
+			if typ == EvGoSwitchDestroy {
+				t.ends(th)
 			}
-			on.slot = t.wanted(int64(argument(data, 0)))
+			t.runs(th, int64(argument(data, 0)))
 		case EvGoStatus, EvGoStatusStack:
-			if status := argument(data, 2); (status == goRunning || status == goSyscall) && int64(argument(data, 1)) == on.thread {
-				on.slot = t.wanted(int64(argument(data, 0)))
+			if status := argument(data, 2); (status == goRunning || status == goSyscall) && int64(argument(data, 1)) == th.id {
+				t.runs(th, int64(argument(data, 0)))
 			}
 		case EvGoDestroy, EvGoDestroySyscall:
-			if on.slot != 0 {
-				t.found(on.slot, ended)
-			}
-			on.slot = 0
+			t.ends(th)
 		case EvGoStop, EvGoBlock, EvGoSyscallEndBlocked:
-			on.slot = 0
+			th.on = 0
 		case EvGoCreateSyscall: // what follows is of another goroutine of the same id
-			if slot := t.wanted(int64(argument(data, 0))); slot != 0 {
-				t.found(slot, reused)
+			if n := t.number(int64(argument(data, 0))); t.open(n) {
+				t.stacks[n] = reused
 			}
-			on.slot = 0
+			th.on = 0
 		}
-		data = data[n:]
+		if !t.open(n) {
+			return true
+		}
+	}
+	return false
+}
+
+// runs notes that a goroutine runs from now on.
+func (t *told) runs(th *thread, id int64) {
+	th.on = 0
+	if n := t.number(id); t.open(n) {
+		th.on = n + 1
 	}
 }
 
-// wanted returns the slot of a goroutine whose stack is looked for, else 0.
-func (t *told) wanted(id int64) uint32 {
-	if slot := t.ids.find(id); slot != 0 && (t.stacks[slot] == 0 || t.stacks[slot] == ended) {
-		return slot
+// ends notes that the goroutine that ran ended.
+func (t *told) ends(th *thread) {
+	if th.on != 0 {
+		t.stacks[th.on-1] = ended
+		th.on = 0
 	}
-	return 0
-}
-
-// found notes a stack of a goroutine, or that it ended. Batches overlap in time: what was
-// before its end may come after it.
-func (t *told) found(slot, stack uint32) {
-	if t.stacks[slot] == 0 {
-		t.left--
-	}
-	t.stacks[slot] = stack
 }
 
 // ahead returns the first stack after the current event of t of the goroutine that

@@ -38,7 +38,6 @@ type thread struct {
 type raw struct {
 	time int64
 	args [4]uint64
-	slot uint32 // that the goroutine args[0] had when the event was decoded, if any
 	typ  byte
 }
 

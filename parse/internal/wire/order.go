@@ -28,7 +28,6 @@ type gState struct {
 	slot   uint32
 	ranges uint32 // index in order.ranges + 1; 0 for none yet
 	status uint8
-	live   bool // not removed
 	told   bool // a stack of it was shown: see told
 }
 
@@ -181,16 +180,6 @@ func (ev *raw) noString(id uint64) error {
 	return corrupt("found invalid string ID %d for event %s", id, Specs[ev.typ].Name).with(noEntry)
 }
 
-// look looks up the goroutines of events some time before their turn: look-ups in a
-// row wait for memory together.
-func (o *order) look(evs []raw) {
-	for i := range evs {
-		if ev := &evs[i]; ev.typ == EvGoStart || ev.typ == EvGoUnblock {
-			ev.slot = o.gs.find(int64(ev.args[0]))
-		}
-	}
-}
-
 // lead orders events of t, which leads, in a row into buf: as long as they say no later
 // time than limit and can be next, and buf has room for the three that one may give. It
 // returns how many it gave. The most frequent events are dealt with here, the others in
@@ -207,7 +196,7 @@ func (r *Reader) lead(t *thread, limit int64, buf []Event) (n int, err error) {
 		e, k := &out[0], 1
 		switch ev.typ {
 		case EvGoStart:
-			g := o.gs.near(int64(a[0]), ev.slot)
+			g := o.gs.get(int64(a[0]))
 			if g == nil || g.status != goRunnable || !o.succeeds(a[1], g.gen, g.seq) {
 				goto end
 			}
@@ -250,7 +239,7 @@ func (r *Reader) lead(t *thread, limit int64, buf []Event) (n int, err error) {
 			}
 
 		case EvGoUnblock:
-			g := o.gs.near(int64(a[0]), ev.slot)
+			g := o.gs.get(int64(a[0]))
 			if g == nil || g.status != goWaiting || !o.succeeds(a[1], g.gen, g.seq) {
 				goto end
 			}
@@ -310,7 +299,7 @@ func (r *Reader) lead(t *thread, limit int64, buf []Event) (n int, err error) {
 		}
 		if t.at++; t.at == len(t.evs) {
 			// What is wrong with the next comes instead of this one.
-			if _, err = r.refill(t); err != nil {
+			if _, err = r.g.refill(t); err != nil {
 				break
 			}
 		}

@@ -221,7 +221,7 @@ func (r *Reader) nextGeneration(e *Event) error {
 	r.o.gen = r.g.gen
 	r.heap, r.samples = r.heap[:0], 0
 	for _, t := range r.g.threads {
-		ok, err := r.refill(t)
+		ok, err := r.g.refill(t)
 		if err != nil {
 			return err
 		}
@@ -511,15 +511,6 @@ func (r *Reader) settle(i int) {
 		i = siftUp(r.heap, i)
 	}
 	siftDown(r.heap, i)
-}
-
-// refill decodes the next events of t; false at the end of its batches.
-func (r *Reader) refill(t *thread) (bool, error) {
-	more, err := r.g.refill(t)
-	if more && r.o.gs.n > 1<<12 { // fewer stay in the cache
-		r.o.look(t.evs)
-	}
-	return more, err
 }
 
 // The heap by time is the reference's, ties and all, so that events of equal time

@@ -18,8 +18,10 @@ func hash(x uint64) uint64 {
 // probing, grown at half load. The runtime gives ids to Ps in blocks of 16, so the
 // 16 ids of a block lie side by side and only blocks are hashed: goroutines that
 // are made together are found together. States lie in slabs by slot, and neither
-// they nor the entries hold pointers.
+// they nor the entries hold pointers. Nearly all look-ups are answered by recent, without
+// a hash: ids mostly follow one another, so that few share a place there.
 type goroutines struct {
+	recent  []*gState // by the low bits of the id: who was asked for last; nil for nobody
 	entries []entry
 	n       int
 	shift   uint
@@ -42,36 +44,32 @@ func (t *goroutines) home(id int64) int {
 	return int(hash(uint64(id)>>blockBits)>>t.shift<<blockBits | uint64(id)&(1<<blockBits-1))
 }
 
-// find returns the slot of id, 0 for none.
-func (t *goroutines) find(id int64) uint32 {
-	entries := t.entries
-	for i := t.home(id); len(entries) > 0; i++ {
-		e := entries[i&(len(entries)-1)]
-		if e.slot == 0 || e.low == uint32(id) && t.state(e.slot).id == id {
-			return e.slot
-		}
-	}
-	return 0
-}
+// near is where id is among the recent ones, if any.
+func (t *goroutines) near(id int64) **gState { return &t.recent[id&int64(len(t.recent)-1)] }
 
+// get returns the state of id, nil for none.
 func (t *goroutines) get(id int64) *gState {
-	if slot := t.find(id); slot != 0 {
-		return t.state(slot)
-	}
-	return nil
-}
-
-// near is get with the slot that id had a while ago, 0 for none.
-func (t *goroutines) near(id int64, slot uint32) *gState {
-	if slot == 0 && len(t.entries) > 0 {
-		slot = t.entries[t.home(id)&(len(t.entries)-1)].slot // most likely
-	}
-	if slot != 0 {
-		if g := t.state(slot); g.id == id && g.live {
+	if len(t.recent) > 0 {
+		if g := *t.near(id); g != nil && g.id == id {
 			return g
 		}
 	}
-	return t.get(id)
+	return t.find(id)
+}
+
+func (t *goroutines) find(id int64) *gState {
+	entries := t.entries
+	for i := t.home(id); len(entries) > 0; i++ {
+		e := entries[i&(len(entries)-1)]
+		if e.slot == 0 {
+			break
+		}
+		if g := t.state(e.slot); e.low == uint32(id) && g.id == id {
+			*t.near(id) = g
+			return g
+		}
+	}
+	return nil
 }
 
 // put adds a state for id, which has none.
@@ -83,16 +81,17 @@ func (t *goroutines) put(id int64) *gState {
 	if k := len(t.free); k > 0 {
 		g = t.state(t.free[k-1])
 		t.free = t.free[:k-1]
-		*g = gState{id: id, slot: g.slot, ranges: g.ranges, live: true}
+		*g = gState{id: id, slot: g.slot, ranges: g.ranges}
 	} else {
 		t.slots++
 		if int(t.slots/slabSize) == len(t.slabs) {
 			t.slabs = append(t.slabs, new([slabSize]gState))
 		}
 		g = t.state(t.slots)
-		g.id, g.slot, g.live = id, t.slots, true
+		g.id, g.slot = id, t.slots
 	}
 	t.insert(id, g.slot)
+	*t.near(id) = g
 	t.n++
 	return g
 }
@@ -108,7 +107,7 @@ func (t *goroutines) insert(id int64, slot uint32) {
 func (t *goroutines) grow() {
 	old := t.entries
 	size := max(64, 2*len(old))
-	t.entries = make([]entry, size)
+	t.entries, t.recent = make([]entry, size), make([]*gState, size/2)
 	t.shift = 64 + blockBits
 	for ; size > 1; size >>= 1 {
 		t.shift--
@@ -130,7 +129,7 @@ func (t *goroutines) remove(g *gState) {
 		}
 		i = (i + 1) & mask
 	}
-	g.live = false
+	*t.near(g.id) = nil
 	t.free = append(t.free, g.slot)
 	t.n--
 	for j := i; ; {

@@ -1,6 +1,9 @@
 package wire
 
-import "testing"
+import (
+	"math/rand/v2"
+	"testing"
+)
 
 // inverse is the number whose product with the multiplier of hash is 1: multiples of
 // it are what a hash by that product alone puts side by side.
@@ -45,6 +48,31 @@ func TestHostileIDs(t *testing.T) {
 		}
 		if far > 4*n {
 			t.Errorf("PCs, %s: %d steps to find %d", name, far, n)
+		}
+	}
+}
+
+// TestGoroutines: what is found of an id is what was put for it last, and nothing once
+// that was removed, also where ids share a place among the recent ones.
+func TestGoroutines(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	var gs goroutines
+	want := make(map[int64]*gState)
+	for i := range 200_000 {
+		id := int64(rnd.IntN(40)) + int64(rnd.IntN(10))<<rnd.IntN(40)
+		g := gs.get(id)
+		if g != want[id] || g != nil && g.id != id {
+			t.Fatalf("step %d: goroutine %d is %+v, want %+v", i, id, g, want[id])
+		}
+		switch {
+		case g == nil:
+			want[id] = gs.put(id)
+		case rnd.IntN(3) == 0:
+			gs.remove(g)
+			delete(want, id)
+		}
+		if gs.n != len(want) {
+			t.Fatalf("step %d: there are %d goroutines, want %d", i, gs.n, len(want))
 		}
 	}
 }

@@ -529,9 +529,9 @@ func (g *generation) decode(t *thread) (n int) {
 	return n
 }
 
-// decodeShort decodes events from b whose time has at most two bytes and whose
-// arguments have at most three, as nearly all have, as long as they cannot run out of b.
-// It returns how many it decoded, of how many bytes, and the time of the last.
+// decodeShort decodes events from b whose time has at most two bytes, whose first
+// argument has at most five, and of whose others none has more than three, as nearly all
+// are, as long as they cannot run out of b. It returns how many it decoded, of how many bytes, and the time of the last.
 func decodeShort(evs []raw, b []byte, last, whole int64) (n, i int, _ int64) {
 	for n < len(evs) && i+maxEvent <= len(b) {
 		e, b := &evs[n], (*[maxEvent]byte)(b[i:])
@@ -558,6 +558,14 @@ func decodeShort(evs []raw, b []byte, last, whole int64) (n, i int, _ int64) {
 				e.args[0] = w&0x7f | w>>1&0x3f80 | w>>2&0x1fc000
 				w >>= 24
 				j += 3
+			case w&0x80000000 == 0:
+				e.args[0] = w&0x7f | w>>1&0x3f80 | w>>2&0x1fc000 | w>>3&0xfe00000
+				w >>= 32
+				j += 4
+			case w&0x8000000000 == 0:
+				e.args[0] = w&0x7f | w>>1&0x3f80 | w>>2&0x1fc000 | w>>3&0xfe00000 | w>>4&0x7f0000000
+				w >>= 40
+				j += 5
 			default:
 				return n, i, last
 			}

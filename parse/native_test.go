@@ -90,6 +90,19 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// TestNoThread: of two statuses in a row that belong to no thread, the second is not of
+// the goroutine or P that the first says is running, as no tracer writes it.
+func TestNoThread(t *testing.T) {
+	w := tracetest.NewWriter(26)
+	w.Event(1, 1000, tracetest.ProcStatus, 0, tracetest.ProcRunning)
+	w.Event(1, 1010, tracetest.GoStatus, 1, 1, tracetest.GoRunning)
+	w.Event(tracetest.None, 1020, tracetest.ProcStatus, 1, tracetest.ProcRunning)
+	w.Event(tracetest.None, 1030, tracetest.GoStatus, 2, tracetest.None, tracetest.GoRunning)
+	w.Event(tracetest.None, 1040, tracetest.GoStatus, 3, tracetest.None, tracetest.GoWaiting)
+	w.EndGeneration()
+	compareReaders(t, "no thread", w.Bytes(), 26)
+}
+
 // TestSlots: in what either reader delivers, a goroutine has a slot of its own as
 // long as it lives.
 func TestSlots(t *testing.T) {

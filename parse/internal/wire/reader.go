@@ -64,9 +64,6 @@ type Reader struct {
 	given  int64   // events delivered
 	effort int64   // threads tried for them out of turn
 
-	rest  []Event // events of one step that the buffer had no room for, in three
-	three [3]Event
-
 	// Up to Go 1.25 a generation ends where a batch of the next begins.
 	spilled  bool
 	spill    header
@@ -108,19 +105,15 @@ func NewReader(r *bufio.Reader, version Version, t Tables) (*Reader, error) {
 	return rd, nil
 }
 
-// Read fills buf with the next events. The first event of every generation, and
-// the last event of all, is OpSync; after it comes io.EOF, or what is wrong with
-// the trace. As many events as are returned are valid, also beside an error.
+// Read gives the next events, until buf, of at least three, has no room for the three that
+// one step may give. The first event of every generation, and the last event of all, is
+// OpSync; after it comes io.EOF, or what is wrong with the trace. As many events as are
+// returned are valid, also beside an error.
 func (r *Reader) Read(buf []Event) (n int, err error) {
 	defer func() { r.given += int64(n) }()
-	for n < len(buf) {
+	for len(buf)-n >= 3 {
 		var k int
 		switch {
-		case len(r.rest) > 0:
-			k = copy(buf[n:], r.rest)
-			r.rest = r.rest[k:]
-			n += k
-			continue // they have their times
 		case r.err != nil:
 			return n, r.err
 		case r.done:
@@ -417,37 +410,28 @@ func (r *Reader) sample(e *Event) error {
 	return nil
 }
 
-// steps orders events into buf until it is full or something else than the next
-// event of a thread is due: those of the earliest thread, or else one of the first thread
-// that can go on.
+// steps orders events into buf until it has no room for three or something else than the
+// next event of a thread is due: those of the earliest thread, or else one of the first
+// thread that can go on.
 func (r *Reader) steps(buf []Event) (n int, err error) {
 	sample := int64(math.MaxInt64)
 	if r.samples < len(r.g.samples) {
 		sample = r.g.samples[r.samples].time
 	}
-	for n < len(buf) && len(r.heap) > 0 && r.heap[0].time <= sample {
-		out, short := buf[n:], len(buf)-n < len(r.three)
-		if short {
-			out = r.three[:]
-		}
+	for len(buf)-n >= 3 && len(r.heap) > 0 && r.heap[0].time <= sample {
 		// While t leads no other thread's time changes.
 		limit, t := sample, r.heap[0].t
 		for i := 1; i < min(3, len(r.heap)); i++ {
 			limit = min(limit, r.heap[i].time)
 		}
-		k, err := r.lead(t, limit, out)
+		k, err := r.lead(t, limit, buf[n:])
 		if err != nil {
 			return n + k, err
 		}
 		if k > 0 {
 			r.settle(0)
-		} else if k, err = r.others(out[:3]); err != nil {
+		} else if k, err = r.others(buf[n : n+3]); err != nil {
 			return n, err
-		}
-		if short {
-			r.rest = out[:k]
-			k = copy(buf[n:], r.rest)
-			r.rest = r.rest[k:]
 		}
 		n += k
 	}
@@ -481,22 +465,19 @@ func (r *Reader) others(out []Event) (int, error) {
 
 // bound returns what is bound to t, nothing if it is no thread.
 func (r *Reader) bound(t *thread) *mState {
-	if t.ms == nil || t.id == None {
+	if t.ms == nil {
 		r.bind(t)
 	}
 	return t.ms
 }
 
 func (r *Reader) bind(t *thread) {
-	switch {
-	case t.id != None:
-		t.ms = r.o.thread(t.id)
-		t.ms.t = t
-	case t.ms == nil:
+	if t.id == None {
 		t.ms = &mState{id: None}
-	default:
-		t.ms.g, t.ms.p = nil, nil
+		return
 	}
+	t.ms = r.o.thread(t.id)
+	t.ms.t = t
 }
 
 // settle finds the place of the i-th thread of the heap, which has moved on.

@@ -116,13 +116,13 @@ func each(cs []Collector) func(*parse.Event) {
 
 // eachProc is each for KindProc.
 func eachProc(cs []Collector) func(*parse.Event) {
-	var to [parse.NumProcStates][parse.NumProcStates]func(*parse.Event)
+	var to [256]func(*parse.Event)              // by the states, packed
 	made := make(map[uint64]func(*parse.Event)) // by who wants it
-	for from := range to {
-		for next := range to[from] {
+	for from := range parse.NumProcStates {
+		for next := range parse.NumProcStates {
 			var who uint64
 			for i, c := range cs {
-				if some, choosy := c.(procWanter); !choosy || some.WantsProc(parse.ProcState(from), parse.ProcState(next)) {
+				if some, choosy := c.(procWanter); !choosy || some.WantsProc(from, next) {
 					who |= 1 << i
 				}
 			}
@@ -135,10 +135,10 @@ func eachProc(cs []Collector) func(*parse.Event) {
 				}
 				made[who] = each(want)
 			}
-			to[from][next] = made[who]
+			to[from<<4|next] = made[who]
 		}
 	}
-	return func(e *parse.Event) { to[e.Proc.From][e.Proc.To](e) }
+	return func(e *parse.Event) { to[e.Proc.From<<4|e.Proc.To](e) }
 }
 
 // split shares the collectors of p among at most n Partials. Those that want the same

@@ -122,6 +122,10 @@ type timelineProc struct {
 	wakeups int64
 	Over    *sketch.Series // by share; nil from P timelineLanes on
 	spans   []timelineSpan // neighbours differ
+
+	// The spans from…to, which is one bucket, are not in the sums yet but here.
+	from, to int64
+	now      [parse.NumProcStates]int64 // ns
 }
 
 func newTimelineFold() *TimelineFold {
@@ -140,21 +144,39 @@ func (f *TimelineFold) proc(id parse.ProcID) *timelineProc {
 }
 
 func (f *TimelineFold) Event(e *parse.Event) {
-	p := e.Proc
-	if p.From == parse.ProcNotExist || p.From == parse.ProcUndetermined {
+	p, held := e.Proc, int64(e.Time-e.Proc.Since)
+	own := f.procs.Known(p.ID)
+	if own == nil || !f.dense || int64(p.Since) < own.from || held < 0 || int64(e.Time) > own.to || p.From <= parse.ProcNotExist {
+		f.add(e)
 		return
 	}
-	own := f.procs.Known(p.ID)
-	if own == nil {
-		own = f.proc(p.ID)
+	own.now[p.From] += held // mostly: a bucket has many spans
+	switch p.From {
+	case parse.ProcScheduler:
+		if p.Prior == parse.ProcIdle || held >= stuckMin {
+			f.scheduled(p, held)
+		}
+	case parse.ProcIdle:
+		f.idled(own, p)
 	}
+}
+
+// add adds a span to the sums. What follows it in the same bucket may wait.
+func (f *TimelineFold) add(e *parse.Event) {
+	p := e.Proc
+	if p.From <= parse.ProcNotExist {
+		return
+	}
+	own := f.proc(p.ID)
+	f.settleProc(own)
 	s, held := shareOf[p.From], int64(e.Time-p.Since)
 	own.time[s] += held
-	over := own.Over
-	if over == nil {
-		over = f.rest
-	}
+	over := f.over(own)
 	over.AddSpan(int(s), int64(p.Since), int64(e.Time), 1)
+	if held > 0 {
+		own.to = over.BucketEnd(int64(e.Time) - 1)
+		own.from = own.to - over.Width()
+	}
 	if !f.dense {
 		f.span(own, timelineSpan{p.Since, e.Time, p.G, p.Func, s})
 	}
@@ -162,12 +184,46 @@ func (f *TimelineFold) Event(e *parse.Event) {
 	case parse.ProcScheduler:
 		f.scheduled(p, held)
 	case parse.ProcIdle:
-		if p.To == parse.ProcScheduler {
-			f.wakeups++
-			own.wakeups++
-			if p.Prior == parse.ProcStopped {
-				f.restarts++
-			}
+		f.idled(own, p)
+	}
+}
+
+// over is where the time of a P belongs.
+func (f *TimelineFold) over(own *timelineProc) *sketch.Series {
+	if own.Over == nil {
+		return f.rest
+	}
+	return own.Over
+}
+
+// settle adds the spans that wait to the sums.
+func (f *TimelineFold) settle() {
+	for _, own := range f.procs.ByKey() {
+		f.settleProc(own)
+	}
+}
+
+func (f *TimelineFold) settleProc(own *timelineProc) {
+	var now Shares
+	for s, ns := range own.now {
+		now[shareOf[s]] += ns
+	}
+	if now != (Shares{}) {
+		for s, ns := range now {
+			own.time[s] += ns
+		}
+		f.over(own).AddHeld(own.from, 1, now[:])
+	}
+	own.from, own.to, own.now = 0, 0, [parse.NumProcStates]int64{}
+}
+
+// idled counts what ends the rest of a P.
+func (f *TimelineFold) idled(own *timelineProc, p *parse.Proc) {
+	if p.To == parse.ProcScheduler {
+		f.wakeups++
+		own.wakeups++
+		if p.Prior == parse.ProcStopped {
+			f.restarts++
 		}
 	}
 }
@@ -214,6 +270,8 @@ func (f *TimelineFold) thicken() {
 
 func (f *TimelineFold) Merge(next analysis.Collector) {
 	o := next.(*TimelineFold)
+	f.settle()
+	o.settle()
 	f.rest.Merge(o.rest)
 	if o.dense && !f.dense {
 		f.thicken()
@@ -253,6 +311,7 @@ type TimelineSums struct {
 func (f *TimelineFold) Sums(p *analysis.Pass) *TimelineSums { return analysis.Model(p, f.sums) }
 
 func (f *TimelineFold) sums() *TimelineSums {
+	f.settle()
 	t := &TimelineSums{TimelineFold: f, Ps: f.procs.ByKey(), Over: sketch.NewSeries(int(NumShares))}
 	t.Over.Merge(f.rest)
 	for _, own := range t.Ps {

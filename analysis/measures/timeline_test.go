@@ -2,6 +2,7 @@ package measures
 
 import (
 	"math"
+	"math/rand/v2"
 	"reflect"
 	"testing"
 
@@ -204,6 +205,7 @@ func TestTimelineSpansLimit(t *testing.T) {
 	}
 	for _, n := range []int{2*maxSpans - 1, 2 * maxSpans, 2*maxSpans + 1, 3 * maxSpans} {
 		whole := fold(0, n)
+		whole.settle()
 		if whole.dense != (n > 2*maxSpans) || whole.dense != (len(whole.procs.At(0).spans) == 0) {
 			t.Errorf("%d events: dense is %v, with %d spans", n, whole.dense, whole.spans)
 		}
@@ -214,5 +216,51 @@ func TestTimelineSpansLimit(t *testing.T) {
 				t.Errorf("%d events cut at %d: %d spans (dense %v), want %d (%v)", n, cut, f.spans, f.dense, whole.spans, whole.dense)
 			}
 		}
+	}
+}
+
+// The time that waits in a fold is that of single spans, each in a fold of its own.
+func TestTimelinePending(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8))
+	empty := func() *TimelineFold {
+		f := newTimelineFold()
+		f.Brief() // where spans are kept nothing waits
+		return f
+	}
+	waited := 0
+	for range 20 {
+		var all []parse.Event
+		last := make(map[parse.ProcID]int64)
+		now := r.Int64N(1e12)
+		for range 500 {
+			id := []parse.ProcID{0, 1, 255, 256, 257}[r.IntN(5)]
+			since, some := last[id]
+			if !some || r.IntN(30) == 0 {
+				since = now
+			}
+			now += []int64{0, 1000, 1e4, 3e6}[min(r.IntN(100)/33, 3)]
+			last[id] = now
+			state := func() parse.ProcState { return parse.ProcState(r.IntN(int(parse.NumProcStates))) }
+			e := analysistest.ProcSpan(id, state(), state(), state(), since, now)
+			all = append(all, e)
+		}
+		whole, single := empty(), singly(all, empty)
+		for i := range all {
+			whole.Event(&all[i])
+			for _, own := range whole.procs.ByKey() {
+				if own.now != [parse.NumProcStates]int64{} {
+					waited++
+				}
+			}
+		}
+		whole.settle()
+		complete := empty() // merged into an empty one, all is added
+		complete.Merge(whole)
+		if !reflect.DeepEqual(complete, single) {
+			t.Fatalf("%+v\n%+v", whole, single)
+		}
+	}
+	if waited < 1000 {
+		t.Errorf("time waited %d times: too little to compare", waited)
 	}
 }

@@ -74,7 +74,7 @@ func newWaitsFold() *WaitsFold {
 // WantsProc wants what kept Ps from running something else.
 func (f *WaitsFold) WantsProc(from, _ parse.ProcState) bool {
 	const kept = 1<<parse.ProcUndetermined | 1<<parse.ProcNotExist | 1<<parse.ProcIdle | 1<<parse.ProcStopped
-	return kept>>from&1 == 0
+	return kept>>(from&63)&1 == 0
 }
 
 func (f *WaitsFold) Event(e *parse.Event) {

@@ -146,12 +146,17 @@ func (f *HoldersFold) place(id parse.PlaceID) *placeHolds {
 }
 
 func (f *HoldersFold) Event(e *parse.Event) {
-	h := e.Hold
-	if h.Peer {
+	if h := e.Hold; h.Peer {
 		f.peers.At(h.Place).merge(&peerHolds{1, h.Held, h.Held, h.Calls})
-		f.addParts(h)
-		return
+	} else {
+		f.hold(e)
 	}
+	f.addParts(e.Hold)
+}
+
+// hold adds a hold that is no peer's, but for its parts.
+func (f *HoldersFold) hold(e *parse.Event) {
+	h := e.Hold
 	p := f.place(h.Place)
 	p.holds++
 	p.held += h.Held
@@ -184,7 +189,6 @@ func (f *HoldersFold) Event(e *parse.Event) {
 	if h.Holder != parse.NoGo && h.Held >= longHold && f.stalls.Wants(h.Held) {
 		f.stalls.Add(sketch.Key{Value: h.Held, Time: int64(h.Since), ID: int64(h.G)}, stall{e.Time, h.Place, kindID{h.HolderFunc, h.HolderBody}})
 	}
-	f.addParts(h)
 }
 
 // addParts adds what the holder did.

@@ -108,18 +108,16 @@ func (f *WaitsFold) wait(e *parse.Event) {
 	whole := &f.whole[g.Ready]
 	whole.n++
 	whole.Total += held
-	most := 0
-	for c, v := range &g.Wait {
-		if v == 0 {
-			continue // as most are
-		}
-		whole.Parts[c] += v
-		f.longest[c] = max(f.longest[c], v)
-		if v > g.Wait[most] {
-			most = c
+	const last = int64(parse.NumCauses) - 1
+	most := last // the largest part, and last less its cause: the first of equals
+	for c := range whole.Parts {
+		if v := g.Wait[c]; v != 0 { // as few are
+			whole.Parts[c] += v
+			f.longest[c] = max(f.longest[c], v)
+			most = max(most, v*(last+1)+last-int64(c))
 		}
 	}
-	f.mostly[most]++
+	f.mostly[last-most%(last+1)]++
 	if f.worst.Wants(held) {
 		f.worst.Add(sketch.Key{Value: held, Time: int64(g.Since), ID: int64(g.ID)}, newWorstWait(g))
 	}

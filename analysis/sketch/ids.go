@@ -20,13 +20,29 @@ func (s *IDs) add(h uint64) {
 	if s.n == idsLen && h >= s.hashes[idsLen-1] {
 		return
 	}
-	i, ok := slices.BinarySearch(s.hashes[:s.n], h)
-	if ok {
+	i := s.place(h)
+	if i < s.n && s.hashes[i] == h {
 		return
 	}
 	s.n = min(s.n+1, idsLen)
 	copy(s.hashes[i+1:s.n], s.hashes[i:])
 	s.hashes[i] = h
+}
+
+// place is where h is, or belongs. It is looked for at every wait, so without a function
+// that compares.
+func (s *IDs) place(h uint64) int {
+	at := uint(0)
+	for n := uint(s.n); n > 0; {
+		half := n / 2
+		if s.hashes[(at+half)%idsLen] < h {
+			at += half + 1
+			n -= half + 1
+		} else {
+			n = half
+		}
+	}
+	return int(at)
 }
 
 // Merge adds the other set.

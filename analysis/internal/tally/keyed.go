@@ -43,6 +43,28 @@ type keyedEntry[K comparable, V any] struct {
 
 // At returns what is held under k, a new zero value if nothing was.
 func (t *Keyed[K, V]) At(k K, hash uint32) *V {
+	if v := t.first(k, hash); v != nil {
+		return v
+	}
+	if v := t.known(k, hash); v != nil {
+		return v
+	}
+	return t.add(k, hash)
+}
+
+// first returns what is held under k if that has the first place for it, as most have;
+// else nil.
+func (t *Keyed[K, V]) first(k K, hash uint32) *V {
+	if n := len(t.slots); n > 0 {
+		if e := t.slots[hash&uint32(n-1)]; e != nil && e.Key == k {
+			return &e.V
+		}
+	}
+	return nil
+}
+
+// known returns what is held under k, nil if nothing is.
+func (t *Keyed[K, V]) known(k K, hash uint32) *V {
 	mask := uint32(len(t.slots)) - 1
 	for i := hash; len(t.slots) > 0; i++ {
 		e := t.slots[i&mask]
@@ -53,7 +75,7 @@ func (t *Keyed[K, V]) At(k K, hash uint32) *V {
 			return &e.V
 		}
 	}
-	return t.add(k, hash)
+	return nil
 }
 
 func (t *Keyed[K, V]) add(k K, hash uint32) *V {

@@ -24,15 +24,16 @@ type PairOf[K comparable, V any] struct {
 
 // At returns what is held under k, or what k is one with; a new zero value if nothing was.
 func (t *Pairs[K, V]) At(k K, hash uint32, of *PairOf[K, V]) *V {
-	mask := uint32(len(t.slots)) - 1
-	for i := hash; len(t.slots) > 0; i++ { // as Keyed.At, which is called for every event
-		e := t.slots[i&mask]
-		if e == nil {
-			break
-		}
-		if e.Key == k {
-			return &e.V
-		}
+	if v := t.first(k, hash); v != nil {
+		return v
+	}
+	return t.at(k, hash, of)
+}
+
+// at is At for a key that need not have the first place for it.
+func (t *Pairs[K, V]) at(k K, hash uint32, of *PairOf[K, V]) *V {
+	if v := t.known(k, hash); v != nil {
+		return v
 	}
 	if t.beyond(k, of) {
 		return t.Keyed.At(of.Others(k))

@@ -510,8 +510,8 @@ func (g *generation) decode(t *thread) (n int) {
 			t.last = t.begin
 		}
 		if g.whole != 0 {
-			if k, i, last := decodeShort(t.evs[n:], t.data, t.last, g.whole); k > 0 {
-				t.data, t.last = t.data[i:], last
+			if k, data, last := decodeShort(t.evs[n:], t.data, t.last, g.whole); k > 0 {
+				t.data, t.last = data, last
 				n += k
 				continue
 			}
@@ -531,20 +531,24 @@ func (g *generation) decode(t *thread) (n int) {
 
 // decodeShort decodes events from b whose time has at most two bytes, whose first
 // argument has at most five, and of whose others none has more than three, as nearly all
-// are, as long as they cannot run out of b. It returns how many it decoded, of how many bytes, and the time of the last.
-func decodeShort(evs []raw, b []byte, last, whole int64) (n, i int, _ int64) {
-	for n < len(evs) && i+maxEvent <= len(b) {
-		e, b := &evs[n], (*[maxEvent]byte)(b[i:])
-		typ, dt, j := b[0], uint64(b[1]), 2
+// are, as long as they cannot run out of b. It returns how many it decoded, what is left
+// of b, and the time of the last.
+func decodeShort(evs []raw, b []byte, last, whole int64) (int, []byte, int64) {
+	for n := range evs {
+		if len(b) < maxEvent {
+			return n, b, last
+		}
+		e, p := &evs[n], (*[maxEvent]byte)(b)
+		typ, dt, j := p[0], uint64(p[1]), 2
 		if dt >= 0x80 {
-			if b[2] >= 0x80 {
-				break
+			if p[2] >= 0x80 {
+				return n, b, last
 			}
-			dt, j = dt&0x7f|uint64(b[2])<<7, 3
+			dt, j = dt&0x7f|uint64(p[2])<<7, 3
 		}
 		args := argsOf[typ]
 		if args > 0 {
-			w := binary.LittleEndian.Uint64(b[j:])
+			w := binary.LittleEndian.Uint64(p[j:])
 			switch {
 			case w&0x80 == 0:
 				e.args[0] = w & 0x7f
@@ -567,7 +571,7 @@ func decodeShort(evs []raw, b []byte, last, whole int64) (n, i int, _ int64) {
 				w >>= 40
 				j += 5
 			default:
-				return n, i, last
+				return n, b, last
 			}
 			if args > 1 {
 				switch {
@@ -581,13 +585,13 @@ func decodeShort(evs []raw, b []byte, last, whole int64) (n, i int, _ int64) {
 					e.args[1] = w&0x7f | w>>1&0x3f80 | w>>2&0x1fc000
 					j += 3
 				default:
-					return n, i, last
+					return n, b, last
 				}
 				if args > 2 {
-					w := binary.LittleEndian.Uint32(b[j&63:])
+					w := binary.LittleEndian.Uint32(p[j&63:])
 					switch {
 					case args > 3:
-						return n, i, last
+						return n, b, last
 					case w&0x80 == 0:
 						e.args[2] = uint64(w & 0x7f)
 						j++
@@ -598,19 +602,18 @@ func decodeShort(evs []raw, b []byte, last, whole int64) (n, i int, _ int64) {
 						e.args[2] = uint64(w&0x7f | w>>1&0x3f80 | w>>2&0x1fc000)
 						j += 3
 					default:
-						return n, i, last
+						return n, b, last
 					}
 				}
 			}
 		} else if args < 0 {
-			break
+			return n, b, last
 		}
 		last += int64(dt) * whole
 		e.typ, e.time = typ, last
-		i += j
-		n++
+		b = b[j:]
 	}
-	return n, i, last
+	return len(evs), b, last
 }
 
 // parse reads the event at b[0] and returns its length, and the time since the event

@@ -186,14 +186,12 @@ func (ev *raw) noString(id uint64) error {
 // rare.
 func (r *Reader) lead(t *thread, limit int64, buf []Event) (n int, err error) {
 	o, m, last := &r.o, r.bound(t), r.last
-	for t.at < len(t.evs) && len(buf)-n >= 3 {
-		ev := &t.evs[t.at]
+	for n < len(buf)-2 {
+		before, ev, e := n, &t.evs[t.at], &buf[n]
 		if ev.time > limit {
 			break
 		}
 		a := &ev.args
-		out := (*[3]Event)(buf[n:])
-		e, k := &out[0], 1
 		switch ev.typ {
 		case EvGoStart:
 			g := o.gs.get(int64(a[0]))
@@ -290,29 +288,40 @@ func (r *Reader) lead(t *thread, limit int64, buf []Event) (n int, err error) {
 			e.Metric, e.Values[0] = MetricHeapLive, a[0]
 
 		default:
+			out := (*[3]Event)(buf[n:])
+			var k int
 			if k, err = o.rare(m, ev, out); k == 0 || err != nil {
 				goto end
 			}
 			if m.id == None {
 				m.g, m.p = nil, nil
 			}
-		}
-		if t.at++; t.at == len(t.evs) {
-			// What is wrong with the next comes instead of this one.
-			if _, err = r.g.refill(t); err != nil {
-				break
-			}
-		}
-		if e.Time <= last || k > 1 || m.id == None {
 			r.last = last
 			if m.id == None && e.status() && r.trailing() {
 				e.Time = last
 			} else {
 				r.tick(out[:k])
 			}
+			last = out[k-1].Time
+			n += k
+			goto next
 		}
-		last = out[k-1].Time
-		n += k
+		if e.Time <= last {
+			r.last = last
+			r.late(e)
+		}
+		last = e.Time
+		n++
+	next:
+		if t.at++; t.at == len(t.evs) {
+			var more bool
+			if more, err = r.g.refill(t); err != nil {
+				n = before // what is wrong with the next comes instead of this one
+			}
+			if !more {
+				break
+			}
+		}
 	}
 end:
 	r.last = last

@@ -418,18 +418,25 @@ func (r *Reader) steps(buf []Event) (n int, err error) {
 	if r.samples < len(r.g.samples) {
 		sample = r.g.samples[r.samples].time
 	}
-	for len(buf)-n >= 3 && len(r.heap) > 0 && r.heap[0].time <= sample {
-		// While t leads no other thread's time changes.
-		limit, t := sample, r.heap[0].t
-		for i := 1; i < min(3, len(r.heap)); i++ {
-			limit = min(limit, r.heap[i].time)
+	for n < len(buf)-2 && len(r.heap) > 0 && r.heap[0].time <= sample {
+		// While one leads no other thread's time changes.
+		h, limit := r.heap, sample
+		if len(h) > 1 {
+			limit = min(limit, h[1].time)
 		}
+		if len(h) > 2 {
+			limit = min(limit, h[2].time)
+		}
+		t := h[0].t
 		k, err := r.lead(t, limit, buf[n:])
 		if err != nil {
 			return n + k, err
 		}
-		if k > 0 {
-			r.settle(0)
+		if t.at == len(t.evs) {
+			r.heap = remove(h, 0)
+		} else if k > 0 {
+			h[0].time = t.evs[t.at].time
+			siftDown(h, 0)
 		} else if k, err = r.others(buf[n : n+3]); err != nil {
 			return n, err
 		}

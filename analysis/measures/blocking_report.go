@@ -50,6 +50,9 @@ func runBlocking(p *analysis.Pass) error {
 		w := tally.At(groups, g)
 		p.Metric("block."+g+".total", w.Total, w.Spans)
 	}
+	if p.Brief() {
+		return nil
+	}
 
 	siteLabel := func(k BlockSite) tally.Label { return tally.Label{reasonOf[k], blockSiteName(p, reasonOf[k], k.Stack)} }
 	blockSay(p, &total, groups)
@@ -114,9 +117,6 @@ func runBlocking(p *analysis.Pass) error {
 	}
 	if len(rest) > 0 {
 		p.Say("%s", strings.Join(rest, " "))
-	}
-	if p.Brief() {
-		return nil
 	}
 	idle.Limit(10)
 	p.Table(idle)

@@ -51,12 +51,12 @@ func runGC(p *analysis.Pass) error {
 			p.Metric("heap.goal.last", v, n)
 		}
 	}
-	sites := GCAssistSites(p, c)
-	gcSay(p, c, worst, sites)
 	if p.Brief() {
 		gcSiteTables(p, c) // StartsOf reads them
 		return nil
 	}
+	sites := GCAssistSites(p, c)
+	gcSay(p, c, worst, sites)
 	gcCostTable(p, c)
 	gcCycleTables(p, c)
 	gcWorstCycle(p, c)

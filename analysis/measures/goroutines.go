@@ -265,6 +265,9 @@ func runGoroutines(p *analysis.Pass) error {
 	most := begin + f.all.max
 	p.Metric("goroutines.created", f.created, f.created)
 	p.Metric("goroutines.max", most, begin+f.created+f.callbacks)
+	if p.Brief() {
+		return nil
+	}
 
 	sites := tally.Rank(users, func(o GoOrigin) tally.Label { return tally.Label{siteOf(o), p.FuncName(o.Fn)} }, (*GoPopulation).Add, func(v *GoPopulation) int64 { return v.Created })
 	functions := f.Functions(p)
@@ -313,9 +316,6 @@ func runGoroutines(p *analysis.Pass) error {
 		p.Say("User goroutines ran for %s in all, %s (%s) of it those of %s.", p.Dur(running), p.Dur(top), analysis.FormatRatio(float64(top)/float64(running)), functions[0].Label[0])
 	} else {
 		p.Say("No user goroutine ran.")
-	}
-	if p.Brief() {
-		return nil
 	}
 
 	goSitesTable(p, &user, sites)

@@ -52,10 +52,10 @@ func runLatency(p *analysis.Pass) error {
 		}
 	}
 
-	sayLatency(p, f, user)
 	if p.Brief() {
 		return nil
 	}
+	sayLatency(p, f, user)
 	causes := causeTable(f, user.Sum())
 	causes.N = f.ofClass(parse.ClassUser).N()
 	p.Table(causes)

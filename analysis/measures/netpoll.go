@@ -201,6 +201,9 @@ func runNetpoll(p *analysis.Pass) error {
 		p.Metric("netpoll.wakeups.nop", f.wakeups[PollNoP], wakeups)
 	}
 	p.Quantiles("netpoll.latency", &latency)
+	if p.Brief() {
+		return nil
+	}
 
 	var all NetworkWaits
 	sites := make(map[WaitSite]*NetworkWaits)
@@ -211,9 +214,6 @@ func runNetpoll(p *analysis.Pass) error {
 		}
 	}
 	sayNetwork(p, f, wakeups, &latency, &all)
-	if p.Brief() {
-		return nil
-	}
 	pollerTables(p, f, wakeups, latency.N())
 	networkSites(p, sites)
 	if wakeups > 0 && !p.Trace.V1() {

@@ -346,6 +346,10 @@ func runParallelism(p *analysis.Pass) error {
 	p.Ratio("sched.pressure.some", say.Ratio(f.pressure, wall), f.n)
 	p.Ratio("sched.pressure.full", say.Ratio(f.stuck, wall), f.n)
 
+	if p.Brief() {
+		return nil
+	}
+
 	of := func(ns int64) string { return analysis.FormatRatio(float64(ns) / float64(wall)) }
 	p.Say("user goroutines over %s: %s running on average (at most %d); %s runnable (at most %s); %s idle Ps",
 		p.Dur(wall), MeanCount(WeightedMean(f.running)), f.running.Max(), MeanCount(WeightedMean(f.runnable)), analysis.FormatCount(f.runnable.Max()), MeanCount(WeightedMean(f.idle)))
@@ -356,9 +360,6 @@ func runParallelism(p *analysis.Pass) error {
 	} else {
 		p.Say("idle Ps beside runnable goroutines: %s of P time, during %s of the time (%s stretches ≥ 10 µs; longest %s at %s)",
 			p.Dur(wasted), of(length), analysis.FormatCount(count), p.Dur(longest), p.At(parse.Time(longestAt)))
-	}
-	if p.Brief() {
-		return nil
 	}
 
 	parallelismProfile(p, f, wall)

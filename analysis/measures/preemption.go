@@ -253,26 +253,26 @@ func runPreemption(p *analysis.Pass) error {
 	yields := f.kinds[parse.PreemptYield][0].N
 	p.Metric("preempt.yield", yields, yields)
 
-	var lengths sketch.Histogram
-	for i := range f.slices {
-		lengths.Merge(&f.slices[i])
-	}
 	p.Metric("preempt.overrun.count", f.over, f.all)
 	if f.over > 0 {
 		longest := f.worst.Items()[0]
 		p.Metric("preempt.overrun.max", longest.Value-timeSlice, f.over)
 		p.When("preempt.overrun.max", parse.Time(longest.Time))
 	}
+	if p.Brief() {
+		return nil
+	}
 
+	var lengths sketch.Histogram
+	for i := range f.slices {
+		lengths.Merge(&f.slices[i])
+	}
 	runs := RankLongRuns(p, f)
 	sayPreemptions(p, f, stops)
 	saySlices(p, f, runs)
 	if id, ok := p.Trace.Lookup("preempted"); ok && f.suspended[id] != nil {
 		h := f.suspended[id]
 		p.Say("suspensions of user goroutines by stack scans and the tracer: %s, for %s", analysis.FormatCount(h.N()), say.Spread(p, h))
-	}
-	if p.Brief() {
-		return nil
 	}
 	preemptKinds(p, f)
 	longRuns(p, runs)

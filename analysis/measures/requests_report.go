@@ -42,11 +42,8 @@ func runRequests(p *analysis.Pass) error {
 			p.Metric("requests."+id, f.classes[c], n)
 		}
 	}
-	for i, t := range ts.All[:min(len(ts.All), 2)] {
-		sayType(p, ts, t)
-		if text := ts.SlowText(p, t); text != "" && i == 0 {
-			p.Say("%s.", text)
-		}
+	if !p.Brief() {
+		sayTypes(p, ts)
 	}
 	p.Table(typesTable(p, ts))
 	p.Table(partsTable(ts))
@@ -72,6 +69,16 @@ func runRequests(p *analysis.Pass) error {
 	p.Table(inFlightTable(p, f))
 	requestFigures(p, ts)
 	return nil
+}
+
+// sayTypes says it of the two types with the most time.
+func sayTypes(p *analysis.Pass, ts *RequestTypes) {
+	for i, t := range ts.All[:min(len(ts.All), 2)] {
+		sayType(p, ts, t)
+		if text := ts.SlowText(p, t); text != "" && i == 0 {
+			p.Say("%s.", text)
+		}
+	}
 }
 
 // sayType says how long requests of a type take, and where their time goes.

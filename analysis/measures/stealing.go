@@ -217,10 +217,10 @@ func runStealing(p *analysis.Pass) error {
 	}
 	p.Quantiles("steal.latency", &waits)
 
-	saySteals(p, f, count, ambiguous)
 	if p.Brief() {
 		return nil
 	}
+	saySteals(p, f, count, ambiguous)
 	startsTable(p, f)
 	startsECDF(p, f)
 	pairTables(p, f)

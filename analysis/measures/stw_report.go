@@ -61,11 +61,11 @@ func runSTW(p *analysis.Pass) error {
 		}
 	}
 
-	sites := stwSites(p, c)
-	stwSay(p, c, &gc, &other, sites)
 	if p.Brief() {
 		return nil
 	}
+	sites := stwSites(p, c)
+	stwSay(p, c, &gc, &other, sites)
 	stwKindTable(p, rows, sites)
 	stwWorstTable(p, c)
 	stwRequesterTable(p, c, sites)

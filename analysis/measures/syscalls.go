@@ -253,6 +253,9 @@ func runSyscalls(p *analysis.Pass) error {
 		reacquire.Merge(&f.reacquire[i])
 	}
 	p.Quantiles("syscall.reacquire", &reacquire)
+	if p.Brief() {
+		return nil
+	}
 
 	sites := tally.Rank(f.sites.ByKey(), func(s parse.StackID) tally.Label { return tally.Label{p.SiteName(s)} }, (*CallSite).Add,
 		(*CallSite).InCalls)
@@ -260,9 +263,6 @@ func runSyscalls(p *analysis.Pass) error {
 	sayHandoffs(p, f, lost, sites)
 	if h := &f.reacquire[1]; h.N() > 0 {
 		p.Say("user goroutines that returned without a P: %s; they waited for one %s", analysis.FormatCount(h.N()), say.Spread(p, h))
-	}
-	if p.Brief() {
-		return nil
 	}
 	callSites(p, sites)
 	handoffTables(p, f, lost, sites)

@@ -158,6 +158,10 @@ func runTasks(p *analysis.Pass) error {
 		p.NotApplicable("the program has no runtime/trace annotations; mark its requests with trace.NewTask, trace.WithRegion and trace.Log to see them here")
 		return nil
 	}
+	if p.Brief() {
+		leadOpen(p, f)
+		return nil
+	}
 	name := func(a Annotation) tally.Label { return a.Label(p) }
 	total := func(a *Annotated) int64 { return a.Total }
 	byTask := tally.Rank(tasks, name, (*Annotated).Add, total)

@@ -355,6 +355,10 @@ func runTimeline(p *analysis.Pass) error {
 		p.Ratio("procs.share."+shareIDs[s], shares[shareIDs[s]], n)
 	}
 
+	if p.Brief() {
+		leadBusy(p, f)
+		return nil
+	}
 	p.Say("P time %s (Ps: %s): %s", p.Dur(all), analysis.FormatCount(n), ProcShares(func(id string) float64 { return shares[id] }))
 	if f.wakeups == 0 {
 		p.Say("no P was woken in %s", p.Dur(p.Trace.Duration()))
@@ -368,9 +372,6 @@ func runTimeline(p *analysis.Pass) error {
 	}
 
 	leadBusy(p, f)
-	if p.Brief() {
-		return nil
-	}
 	timelineTotals(p, f, all, n)
 	timelinePs(p, f)
 	timelineWakeups(p, f)

@@ -159,6 +159,9 @@ func runWaits(p *analysis.Pass) error {
 		p.Say("no user goroutine waited for a P in %s, yields left out", p.Dur(p.Trace.Duration()))
 		return nil
 	}
+	if p.Brief() {
+		return nil
+	}
 
 	causes := waitsByCause(f, &all)
 	who := blameTable("waits.function", "who made user goroutines wait for a P: what the Ps were doing, by entry function",
@@ -166,9 +169,6 @@ func runWaits(p *analysis.Pass) error {
 	sites := blameTable("waits.site", "the same, by where the goroutine stopped running or entered its system call",
 		"site", f.apart.n+all.n, f.apart.Total+all.Total, blamedSites(p, f))
 	sayWaits(p, f, &all, who)
-	if p.Brief() {
-		return nil
-	}
 	p.Table(causes)
 	p.Table(who)
 	p.Table(sites)

@@ -80,8 +80,8 @@ func runLimits(p *analysis.Pass) error {
 	for _, l := range found {
 		p.Find(l.Finding)
 	}
-	p.Say("%s.", limitNumbers(p))
 	if !p.Brief() {
+		p.Say("%s.", limitNumbers(p))
 		limitTable(p)
 	}
 	return nil

@@ -199,8 +199,8 @@ func (p *Partial) Merge(next *Partial) {
 // Closure returns the analyzers and those they require, each after what it
 // requires, otherwise in the given order.
 func Closure(analyzers []*Analyzer) []*Analyzer {
-	var out []*Analyzer
-	seen := make(map[*Analyzer]bool)
+	out := make([]*Analyzer, 0, len(analyzers))
+	seen := make(map[*Analyzer]bool, len(analyzers))
 	var visit func(a *Analyzer)
 	visit = func(a *Analyzer) {
 		if seen[a] {
@@ -293,7 +293,7 @@ func ByThresholds(tr *parse.Trace, name string, p *Partial, analyzers []*Analyze
 		metrics += len(a.byID())
 	}
 	rep := &Report{Schema: Schema, Trace: summarize(tr, name), Metrics: make(map[string]Metric, metrics), Pools: make(map[string]*sketch.Histogram)}
-	results, models := make(map[*Analyzer]*Result), make(map[reflect.Type]any)
+	results, models := make(map[*Analyzer]*Result, len(all)), make(map[reflect.Type]any)
 	for _, a := range all {
 		results[a] = conclude(&Pass{Analyzer: a, Trace: tr, folds: p.Folds, results: results, report: rep, levels: levels, brief: p.brief, models: models})
 	}

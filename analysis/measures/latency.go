@@ -258,12 +258,18 @@ func (f *LatencyFold) Merge(next analysis.Collector) {
 }
 
 // Headline is the distribution of user waits without yields.
-func (f *LatencyFold) Headline() *sketch.Histogram {
-	var h sketch.Histogram
+func (f *LatencyFold) Headline(p *analysis.Pass) *sketch.Histogram {
+	return &analysis.Model(p, f.headline).Histogram
+}
+
+type headline struct{ sketch.Histogram }
+
+func (f *LatencyFold) headline() *headline {
+	h := new(headline)
 	for r := range f.hist[parse.ClassUser] {
 		if parse.Ready(r) != parse.ReadyYield {
 			h.Merge(&f.hist[parse.ClassUser][r])
 		}
 	}
-	return &h
+	return h
 }

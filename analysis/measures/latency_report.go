@@ -24,7 +24,7 @@ func (f *LatencyFold) ofClass(c parse.Class) *sketch.Histogram {
 
 func runLatency(p *analysis.Pass) error {
 	f := analysis.Fold[*LatencyFold](p)
-	user := f.Headline()
+	user := f.Headline(p)
 	var all sketch.Histogram
 	for c := range f.hist {
 		all.Merge(f.ofClass(parse.Class(c)))

@@ -368,8 +368,8 @@ func condense(parts []parse.RequestPart, most int) []parse.RequestPart {
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortStableFunc(order, func(a, b int) int {
-		return cmp.Compare(parts[b].To-parts[b].From, parts[a].To-parts[a].From)
+	slices.SortFunc(order, func(a, b int) int {
+		return cmp.Or(cmp.Compare(parts[b].To-parts[b].From, parts[a].To-parts[a].From), cmp.Compare(a, b))
 	})
 	keep := make([]bool, len(parts))
 	for _, i := range order[:most/2] { // between each two may be a gap

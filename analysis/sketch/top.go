@@ -55,7 +55,7 @@ func (t *Top[T]) Add(k Key, item T) {
 	}
 	e := t.entries
 	if e == nil {
-		e = make([]Entry[T], 0, min(t.n, 64))
+		e = make([]Entry[T], 0, min(t.n, 8))
 	}
 	if len(e) < t.n {
 		e = append(e, Entry[T]{})

@@ -32,7 +32,7 @@ var markStarvesUsers = &analysis.Analyzer{
 			return nil
 		}
 		l := measures.LatencyOf(p)
-		all, during := l.Headline(), l.During()
+		all, during := l.Headline(p), l.During()
 		outside := all.N() - during.N()
 		if n := min(during.N(), outside); !p.Met("waits", float64(n)) {
 			p.NotApplicable(fmt.Sprintf("%s for a P touch a GC cycle and %s do not, %.0f are needed on either side; record longer, under load",

@@ -94,7 +94,7 @@ func limitNumbers(p *analysis.Pass) string {
 	if _, known := p.Value("procs.time"); known {
 		parts = append(parts, "Of all P time: "+measures.ProcShares(share))
 	}
-	user := measures.LatencyOf(p).Headline()
+	user := measures.LatencyOf(p).Headline(p)
 	switch p50, ok := user.Quantile(.5); {
 	case user.N() == 0:
 	case !ok:
@@ -268,7 +268,7 @@ func limitedByContention(p *analysis.Pass, wall int64) *limit {
 }
 
 func limitedByWaits(p *analysis.Pass, wall int64) *limit {
-	user := measures.LatencyOf(p).Headline()
+	user := measures.LatencyOf(p).Headline(p)
 	p99, ok := user.Quantile(.99)
 	long := user.Above(int64(p.Limit("wait")))
 	late := analysis.Grades("waits", float64(long))

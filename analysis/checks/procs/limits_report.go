@@ -26,7 +26,7 @@ func limitTable(p *analysis.Pass) {
 	}
 
 	const wait = "wait of user goroutines for a P"
-	user := measures.LatencyOf(p).Headline()
+	user := measures.LatencyOf(p).Headline(p)
 	for _, q := range []struct {
 		name string
 		q    float64

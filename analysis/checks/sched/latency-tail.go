@@ -59,7 +59,7 @@ var LatencyTail = &analysis.Analyzer{
 			return nil
 		}
 		f := measures.LatencyOf(p)
-		user := f.Headline()
+		user := f.Headline(p)
 		n := user.N()
 		if !p.Met("waits", float64(n)) {
 			p.NotApplicable(fmt.Sprintf("%s of user goroutines for a P, longest %s: a p99 needs %.0f; record longer or under more load", say.Counted(n, "wait", "waits"), p.Dur(user.Max()), p.Limit("waits")))

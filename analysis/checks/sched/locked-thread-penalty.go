@@ -63,8 +63,8 @@ var lockedThreadPenalty = &analysis.Analyzer{
 		var than int64
 		if p.Met("waits", float64(others.N)) {
 			than = medianWait(&others)
-		} else if f.Headline().N() > locked.N {
-			than = f.Headline().QuantileAny(.5)
+		} else if f.Headline(p).N() > locked.N {
+			than = f.Headline(p).QuantileAny(.5)
 		}
 		if than == 0 || len(sites) == 1 && p.Trace.Threads < 2 {
 			p.NotApplicable("no goroutine changed threads, so that there is none to compare with; record with GOMAXPROCS 2 or more")

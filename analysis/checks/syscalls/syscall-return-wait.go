@@ -63,7 +63,7 @@ var syscallReturnWait = &analysis.Analyzer{
 		}
 		l := measures.LatencyOf(p)
 		limit := int64(p.Limit("tail"))
-		if all := beyond(l.Headline(), limit); all > 0 && float64(beyond(h, limit)) >= evidence.ExplainsFrom*float64(all) {
+		if all := beyond(l.Headline(p), limit); all > 0 && float64(beyond(h, limit)) >= evidence.ExplainsFrom*float64(all) {
 			finding.Explains = []string{"latency-tail"}
 		}
 		p.Find(finding)

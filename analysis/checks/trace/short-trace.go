@@ -32,7 +32,7 @@ var shortTrace = &analysis.Analyzer{
 			p.NotApplicable("no time passes in this trace; record while the program works")
 			return nil
 		}
-		n := measures.LatencyOf(p).Headline().N()
+		n := measures.LatencyOf(p).Headline(p).N()
 		g := p.Gate(analysis.Grades("duration", float64(wall)), analysis.Grades("waits", float64(n)))
 		if g.Severity == "" {
 			p.Clear(g)

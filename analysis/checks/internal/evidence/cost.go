@@ -21,7 +21,7 @@ func MeanProcs(p *analysis.Pass) float64 {
 // ActiveTime is the cost of something in the time user goroutines ran or waited for a P.
 func ActiveTime(p *analysis.Pass, ns int64) analysis.Cost {
 	running, _ := p.Value("goroutines.running.mean")
-	waited := measures.LatencyOf(p).Headline().Sum()
+	waited := measures.LatencyOf(p).Headline(p).Sum()
 	return analysis.Cost{Value: ns, Total: waited + int64(running*float64(p.Trace.Duration())), Clock: analysis.GTime}
 }
 

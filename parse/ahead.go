@@ -41,8 +41,8 @@ func (b *batch) fill(src source, sym *Symbols, in *counted) {
 }
 
 // followInPlace reads src to its end and gives it to t.
-func followInPlace(ctx context.Context, src source, sym *Symbols, in *counted, t *tracker) error {
-	b := newBatch(inPlaceLen)
+func followInPlace(ctx context.Context, src source, sym *Symbols, in *counted, t *tracker, sp *spare) error {
+	b := &batch{events: sp.events}
 	return t.run(ctx, func() *batch {
 		b.fill(src, sym, in)
 		return b

@@ -40,7 +40,7 @@ func followed(t *testing.T, data []byte, limit int, opt Options) (events []Event
 		parked = parked || tk.parking.put > 0
 	}})
 	tk.parking.limit = limit
-	if err := followInPlace(context.Background(), src, tr.Symbols, &counted{}, tk); err != nil {
+	if err := followInPlace(context.Background(), src, tr.Symbols, &counted{}, tk, borrow(nil)); err != nil {
 		t.Fatal(err)
 	}
 	return events, tr, parked

@@ -52,6 +52,7 @@ type stepLog struct {
 	need  int64  // the first step that an open request may need
 	full  int64  // steps when there is no room for more without growing, or forgetting
 	on    bool
+	spare *spare // nil: none
 }
 
 const (
@@ -83,7 +84,7 @@ func (l *stepLog) makeRoom() {
 }
 
 func (l *stepLog) grow() {
-	more := make([]step, max(fewSteps, 4*len(l.ring)))
+	more := l.spare.ring(max(fewSteps, 4*len(l.ring)))
 	for i := max(l.start, l.n-int64(len(l.ring))); i < l.n; i++ {
 		more[i&int64(len(more)-1)] = l.ring[i&int64(len(l.ring)-1)]
 	}

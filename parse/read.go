@@ -63,7 +63,9 @@ func readTo(ctx context.Context, r io.Reader, opt Options, open opener, sinks ..
 	tr := &Trace{Symbols: newSymbols(), Version: version, Compression: compression}
 	tr.Symbols.entries = entriesOf(opt.Requests)
 	in := &counted{r: br}
-	src, err := open(bufio.NewReaderSize(in, 64<<10), version, tr.Symbols)
+	sp := borrow(in)
+	defer sp.giveBack()
+	src, err := open(sp.in, version, tr.Symbols)
 	if err != nil {
 		return nil, fault(err, 0, in.n, converted)
 	}
@@ -77,8 +79,10 @@ func readTo(ctx context.Context, r io.Reader, opt Options, open opener, sinks ..
 	}
 	t := ts[0]
 	tr = t.tr
+	t.reqs.log.spare, t.reqs.walk = sp, sp.walk
+	defer func() { sp.walk = t.reqs.walk }()
 	if len(ts) == 1 {
-		err = followInPlace(ctx, src, tr.Symbols, in, t)
+		err = followInPlace(ctx, src, tr.Symbols, in, t, sp)
 	} else {
 		err = followBeside(ctx, src, tr.Symbols, in, ts)
 	}

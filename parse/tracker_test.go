@@ -118,7 +118,7 @@ func (s *script) run(t *testing.T, version int) []Event {
 	var out []Event
 	tr := &Trace{Symbols: s.sym, Version: version}
 	k := newTracker(tr, Options{}, Sink{Kinds: AllKinds, Event: func(e *Event) { out = append(out, e.Clone()) }})
-	if err := followInPlace(context.Background(), s, s.sym, new(counted), k); err != nil {
+	if err := followInPlace(context.Background(), s, s.sym, new(counted), k, borrow(nil)); err != nil {
 		t.Fatal(err)
 	}
 	if tr.Quality.StateMismatch+tr.Quality.ProcMismatch+tr.Quality.NestedBegins+tr.Quality.UnpairedEnds != 0 {
@@ -139,7 +139,7 @@ func TestClockJumps(t *testing.T) {
 	}
 	tr := &Trace{Symbols: s.sym, Version: 26}
 	k := newTracker(tr, Options{}, Sink{})
-	if err := followInPlace(context.Background(), s, s.sym, new(counted), k); err != nil {
+	if err := followInPlace(context.Background(), s, s.sym, new(counted), k, borrow(nil)); err != nil {
 		t.Fatal(err)
 	}
 	if got := tr.Quality.ClockJumps; got != 3 {

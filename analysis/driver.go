@@ -292,7 +292,7 @@ func ByThresholds(tr *parse.Trace, name string, p *Partial, analyzers []*Analyze
 	for _, a := range all {
 		metrics += len(a.byID())
 	}
-	rep := &Report{Schema: Schema, Trace: summarize(tr, name), Metrics: make(map[string]Metric, metrics), Pools: make(map[string]*sketch.Histogram)}
+	rep := &Report{Schema: Schema, Trace: summarize(tr, name), Metrics: make(map[string]Metric, metrics/2), Pools: make(map[string]*sketch.Histogram)}
 	results, models := make(map[*Analyzer]*Result, len(all)), make(map[reflect.Type]any)
 	for _, a := range all {
 		results[a] = conclude(&Pass{Analyzer: a, Trace: tr, folds: p.Folds, results: results, report: rep, levels: levels, brief: p.brief, models: models})

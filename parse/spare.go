@@ -3,6 +3,7 @@ package parse
 import (
 	"bufio"
 	"io"
+	"math/bits"
 	"sync"
 
 	"github.com/tracelens/tracelens/parse/internal/wire"
@@ -13,7 +14,7 @@ import (
 type spare struct {
 	in     *bufio.Reader
 	events []wire.Event // inPlaceLen
-	rings  [2][]step    // of fewSteps, and of the next size
+	rings  [3][]step    // of fewSteps, and of the next sizes
 	walk   walk
 }
 
@@ -42,10 +43,10 @@ func (s *spare) giveBack() {
 
 // ring returns room for n steps. It is called once for each n.
 func (s *spare) ring(n int) []step {
-	if s == nil || n > 4*fewSteps {
+	if s == nil || n > fewSteps<<4 {
 		return make([]step, n)
 	}
-	r := &s.rings[n/(4*fewSteps)]
+	r := &s.rings[bits.Len(uint(n/fewSteps))/2]
 	if *r == nil {
 		*r = make([]step, n)
 	}

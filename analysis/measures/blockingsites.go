@@ -53,7 +53,8 @@ type WaitingAt struct {
 	Lock  lockKind
 	BlockWaits
 	lengths           tally.Coarse
-	OverTime          *sketch.Series
+	overTime          *sketch.Series // once asked for
+	parts             []*sketch.Series
 	Stack             parse.StackID // of the costliest
 	top               int64
 	Wakers            map[parse.StackID]int64
@@ -88,7 +89,7 @@ func newWaitingSites(p *analysis.Pass, f *BlockingFold) []*WaitingAt {
 		l := tally.Label{reason, blockSiteName(p, reason, e.Key.Stack)}
 		w := byLabel[l]
 		if w == nil {
-			w = &WaitingAt{Label: l, OverTime: sketch.NewSeries(1), Wakers: make(map[parse.StackID]int64)}
+			w = &WaitingAt{Label: l, Wakers: make(map[parse.StackID]int64)}
 			if reason == "sync" {
 				w.Lock = lockOf(tr, e.Key.Stack)
 			}
@@ -98,7 +99,7 @@ func newWaitingSites(p *analysis.Pass, f *BlockingFold) []*WaitingAt {
 		of[e.Key] = w
 		w.Add(&e.V.BlockWaits)
 		w.lengths.Merge(&e.V.lengths)
-		w.OverTime.Merge(e.V.overTime)
+		w.parts = append(w.parts, e.V.overTime)
 		w.turns.n += e.V.turns.n
 		w.turns.late += e.V.turns.late
 		w.waiters.Merge(&e.V.waiters)
@@ -121,6 +122,17 @@ func newWaitingSites(p *analysis.Pass, f *BlockingFold) []*WaitingAt {
 		return cmp.Or(cmp.Compare(b.Busy(), a.Busy()), slices.Compare(a.Label[:], b.Label[:]))
 	})
 	return out
+}
+
+// OverTime is the time waited, over time.
+func (w *WaitingAt) OverTime() *sketch.Series {
+	if w.overTime == nil {
+		w.overTime = sketch.NewSeries(1)
+		for _, s := range w.parts {
+			w.overTime.Merge(s)
+		}
+	}
+	return w.overTime
 }
 
 // waker returns the place that ended most of the waits.

@@ -74,7 +74,7 @@ var lockConvoy = &analysis.Analyzer{
 			if w.Lock != measures.LockMutex && w.Lock != measures.LockOnce && w.Lock != measures.LockWrite && !shared {
 				continue
 			}
-			at, long, n := window.Worst(p, w.OverTime, window.Moment, window.Mean(0)), w.Long(), w.Spans-w.Idle
+			at, long, n := window.Worst(p, w.OverTime(), window.Moment, window.Mean(0)), w.Long(), w.Spans-w.Idle
 			queue := []analysis.Condition{analysis.Grades("waiters", at.Score), analysis.Grades("length", float64(long)), analysis.Needs("waits", float64(n))}
 			if !p.Met("waits", float64(n)) {
 				queue = []analysis.Condition{analysis.Either(analysis.Both(queue...), analysis.Grades("longest", float64(w.Max)))}
@@ -142,7 +142,7 @@ var lockConvoy = &analysis.Analyzer{
 				Summary: fmt.Sprintf("The receiver sets the pace at %s: %s waited to send at any time, %s in %s%s",
 					w.Label[1], say.Number(mean), p.Dur(w.Busy()), say.Counted(n, "wait", "waits"), w.WokenBy(p)),
 				Cost: evidence.GoTime(p, w.Busy()), Confidence: analysis.Measured,
-				Evidence: w.Evidence(p, window.Worst(p, w.OverTime, window.Moment, window.Mean(0)), "the most senders in 100 ms"),
+				Evidence: w.Evidence(p, window.Worst(p, w.OverTime(), window.Moment, window.Mean(0)), "the most senders in 100 ms"),
 				Advice:   "Where this is not meant as a limit: make the receiver faster, add receivers, or send in batches; a larger buffer only moves the queue. block.chan.total should fall.",
 				Caveat:   "A channel that is used as a semaphore or to slow producers down looks the same.",
 			}))
@@ -270,7 +270,7 @@ func findPools(p *analysis.Pass, h *measures.HeldPlaces, sites []*measures.Waiti
 			Summary: fmt.Sprintf("Goroutines queue for their turn at %s, %s: %s waited at any time, %s in %s, longest %s%s",
 				w.Label[1], what, say.Number(mean), p.Dur(w.Busy()), say.Counted(n, "wait", "waits"), p.Dur(w.Max), w.WokenBy(p)),
 			Cost: evidence.GoTime(p, w.Busy()), Confidence: analysis.Inferred,
-			Evidence: w.Evidence(p, window.Worst(p, w.OverTime, window.Moment, window.Mean(0)), "the longest queue in 100 ms"),
+			Evidence: w.Evidence(p, window.Worst(p, w.OverTime(), window.Moment, window.Mean(0)), "the longest queue in 100 ms"),
 			Advice:   "Hold what is taken for less time, or have more of it (connections, tokens), unless it is a limit on purpose: then admit fewer goroutines. The waits there, in blocking.waits or blocking.contention, should fall.",
 			Caveat:   "It is told from who ends the waits and in which order. Workers that hand work to each other through one channel look the same.",
 		}))

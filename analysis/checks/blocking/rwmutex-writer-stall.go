@@ -48,7 +48,7 @@ var RwmutexWriterStall = &analysis.Analyzer{
 			if r.Lock != measures.LockRead {
 				continue
 			}
-			at, long, n := window.Worst(p, r.OverTime, window.Moment, window.Mean(0)), r.Long(), r.Spans-r.Idle
+			at, long, n := window.Worst(p, r.OverTime(), window.Moment, window.Mean(0)), r.Long(), r.Spans-r.Idle
 			g := p.Gate(analysis.Grades("readers", at.Score), analysis.Grades("length", float64(long)), analysis.Needs("waits", float64(n)))
 			if g.Severity == "" || found == evidence.MaxFindings {
 				near = near.Nearer(g.At(r.Label[1]))
@@ -61,7 +61,7 @@ var RwmutexWriterStall = &analysis.Analyzer{
 			advice := "Make the write shorter: prepare the new value before the lock is taken and only swap it under it, or keep it in an atomic.Pointer that readers load. block.sync.total should fall."
 			if writer != nil && p.Met("behind", behind) {
 				why = fmt.Sprintf("%s of that while a writer waited at %s for slow readers to leave", analysis.FormatRatio(behind), writer.Label[1])
-				shown = append(shown, writer.Evidence(p, window.Worst(p, writer.OverTime, window.Moment, window.Mean(0)), "the writer, and below the readers it waited for")...)
+				shown = append(shown, writer.Evidence(p, window.Worst(p, writer.OverTime(), window.Moment, window.Mean(0)), "the writer, and below the readers it waited for")...)
 				advice = "Shorten what readers do under the lock: one that is slow makes the writer wait, and a waiting writer keeps all new readers out. Or let readers load an atomic.Pointer. block.sync.total should fall."
 			}
 			p.Find(held(p, h, r, analysis.Finding{
@@ -89,11 +89,11 @@ func writerBefore(p *analysis.Pass, r *measures.WaitingAt, sites []*measures.Wai
 			continue
 		}
 		var both, all float64
-		for i := range r.OverTime.Len() {
-			t := r.OverTime.Start() + int64(i)*r.OverTime.Width()
-			v := float64(r.OverTime.At(i, 0))
+		for i := range r.OverTime().Len() {
+			t := r.OverTime().Start() + int64(i)*r.OverTime().Width()
+			v := float64(r.OverTime().At(i, 0))
 			all += v
-			both += v * min(1, float64(window.Sum(p, w.OverTime, 0, parse.Time(t), parse.Time(t+r.OverTime.Width())))/float64(r.OverTime.Width()))
+			both += v * min(1, float64(window.Sum(p, w.OverTime(), 0, parse.Time(t), parse.Time(t+r.OverTime().Width())))/float64(r.OverTime().Width()))
 		}
 		if all > 0 && both/all > share {
 			writer, share = w, both/all

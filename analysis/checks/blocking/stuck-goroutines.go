@@ -200,7 +200,7 @@ func steadyGrowth(p *analysis.Pass, w *measures.WaitingAt) (share float64, growt
 		if third == 0 {
 			to = from + d/30
 		}
-		return float64(window.Sum(p, w.OverTime, 0, parse.Time(from), parse.Time(to))) / float64(max(to-from, 1))
+		return float64(window.Sum(p, w.OverTime(), 0, parse.Time(from), parse.Time(to))) / float64(max(to-from, 1))
 	}
 	l := [4]float64{level(0), level(1), level(2), level(3)}
 	growth = l[3] - l[1]

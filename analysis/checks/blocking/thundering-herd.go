@@ -79,7 +79,7 @@ func runThunderingHerd(p *analysis.Pass) error {
 			Summary: fmt.Sprintf("Broadcast wakes a herd for next to nothing: %s of %s goroutines that wait at %s, which run %s until they wait again%s",
 				analysis.FormatRate(rate), say.Number(waiting), w.Label[1], p.Dur(run), w.WokenBy(p)),
 			Cost: evidence.ProcTime(p, float64(runs.Ran)), Confidence: analysis.Inferred,
-			Evidence: w.Evidence(p, window.Worst(p, w.OverTime, window.Moment, window.Mean(0)), fmt.Sprintf("woken %s times", analysis.FormatCount(woken))),
+			Evidence: w.Evidence(p, window.Worst(p, w.OverTime(), window.Moment, window.Mean(0)), fmt.Sprintf("woken %s times", analysis.FormatCount(woken))),
 			Advice:   "Wake as many as there is work for: Signal once for each item, or a channel of items, which wakes one receiver. sched.starts.user should fall.",
 			Caveat:   "That most find nothing to do is told from how short they run. What waking them costs the scheduler, and their queue for the lock, comes on top of the time shown.",
 			Explains: []string{"single-producer-steal"},

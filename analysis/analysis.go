@@ -60,7 +60,8 @@ type Analyzer struct {
 	New   func() Collector
 	Run   func(*Pass) error
 
-	defs atomic.Pointer[map[string]MetricDef] // of Metrics by id, once they were asked for
+	defs      atomic.Pointer[map[string]MetricDef]  // of Metrics by id, once they were asked for
+	quantiles atomic.Pointer[map[string][]quantile] // of Metrics by what is before the dot, likewise
 }
 
 // A Collector folds events. New gives the identity of Merge. Neither Event nor
@@ -206,20 +207,11 @@ func (p *Pass) Quantiles(prefix string, h *sketch.Histogram) {
 		p.report.Pools[prefix] = h
 		p.pools = append(p.pools, prefix)
 	}
-	set := func(name string, v int64, ok bool) {
-		if _, has := p.defs[prefix+name]; has && ok {
-			p.Metric(prefix+name, v, n)
+	for _, q := range p.Analyzer.quantilesOf(prefix) {
+		if v, ok := q.of(h); ok {
+			p.Metric(q.id, v, n)
 		}
 	}
-	for _, q := range []struct {
-		name string
-		q    float64
-	}{{".p50", .5}, {".p90", .9}, {".p99", .99}, {".p999", .999}} {
-		v, ok := h.Quantile(q.q)
-		set(q.name, v, ok)
-	}
-	set(".max", h.Max(), n > 0)
-	set(".total", h.Sum(), true)
 }
 
 // Value returns a metric that a required analyzer sets; ok is false when it cannot be

@@ -80,22 +80,27 @@ func (p *Pass) Clear(gates ...Gate) {
 // all is the gate of conditions of which each must be met.
 func (p *Pass) all(conditions []Condition, and string) (g Gate) {
 	var met, failed []string
+	closed := false
 	if g.Severity = Error; !graded(conditions) {
 		g.Severity = Note
 	}
 	for _, c := range conditions {
 		one := p.one(c)
 		g.unmet += one.unmet
-		if one.Severity == "" {
-			failed = append(failed, one.Said)
-		} else {
+		switch {
+		case one.Severity == "":
+			closed = true
+			if !p.brief {
+				failed = append(failed, one.Said)
+			}
+		case !p.brief:
 			met = append(met, one.Said)
 		}
 		if c.grades && one.Severity.Rank() < g.Severity.Rank() {
 			g.Severity = one.Severity
 		}
 	}
-	if len(failed) > 0 {
+	if closed {
 		g.Severity = ""
 	}
 	if p.brief {

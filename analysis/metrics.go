@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/tracelens/tracelens/analysis/sketch"
 )
 
 // A MetricDef is a metric that an analyzer sets. An id never changes its meaning:
@@ -59,6 +61,39 @@ func (a *Analyzer) byID() map[string]MetricDef {
 	}
 	a.defs.Store(&defs)
 	return defs
+}
+
+// A quantile is a metric of a distribution.
+type quantile struct {
+	id string
+	of func(*sketch.Histogram) (v int64, ok bool)
+}
+
+// ofHistogram are the values of the metrics of a distribution, by the end of their ids.
+var ofHistogram = map[string]func(*sketch.Histogram) (v int64, ok bool){
+	"p50":   func(h *sketch.Histogram) (int64, bool) { return h.Quantile(.5) },
+	"p90":   func(h *sketch.Histogram) (int64, bool) { return h.Quantile(.9) },
+	"p99":   func(h *sketch.Histogram) (int64, bool) { return h.Quantile(.99) },
+	"p999":  func(h *sketch.Histogram) (int64, bool) { return h.Quantile(.999) },
+	"max":   func(h *sketch.Histogram) (int64, bool) { return h.Max(), h.N() > 0 },
+	"total": func(h *sketch.Histogram) (int64, bool) { return h.Sum(), true },
+}
+
+// quantilesOf are the metrics of prefix that a has.
+func (a *Analyzer) quantilesOf(prefix string) []quantile {
+	if all := a.quantiles.Load(); all != nil {
+		return (*all)[prefix]
+	}
+	all := make(map[string][]quantile)
+	for _, d := range a.metrics() {
+		if i := strings.LastIndexByte(d.ID, '.'); i >= 0 {
+			if of := ofHistogram[d.ID[i+1:]]; of != nil {
+				all[d.ID[:i]] = append(all[d.ID[:i]], quantile{d.ID, of})
+			}
+		}
+	}
+	a.quantiles.Store(&all)
+	return all[prefix]
 }
 
 // expand writes out the alternatives of an id with {a,b}.

@@ -3,7 +3,7 @@ package analysis
 import (
 	"fmt"
 	"math"
-	"slices"
+	"strings"
 )
 
 // A Threshold says from where on a value matters, and where that limit comes from.
@@ -35,16 +35,18 @@ func (l *Levels) At(s Severity) *float64 {
 
 // threshold returns a threshold of the pass's analyzer with the levels in force.
 func (p *Pass) threshold(name string) Threshold {
-	full := p.Analyzer.Name + "." + name
-	i := slices.IndexFunc(p.Analyzer.Thresholds, func(t Threshold) bool { return t.Name == full })
-	if i < 0 {
-		panic(fmt.Sprintf("%s has no threshold %q", p.Analyzer.Name, name))
+	for i := range p.Analyzer.Thresholds {
+		t := &p.Analyzer.Thresholds[i]
+		if own, ok := strings.CutPrefix(t.Name, p.Analyzer.Name); !ok || len(own) != 1+len(name) || own[1:] != name {
+			continue
+		}
+		inForce := *t
+		if l, ok := p.levels[t.Name]; ok {
+			inForce.Levels = l
+		}
+		return inForce
 	}
-	t := p.Analyzer.Thresholds[i]
-	if l, ok := p.levels[t.Name]; ok {
-		t.Levels = l
-	}
-	return t
+	panic(fmt.Sprintf("%s has no threshold %q", p.Analyzer.Name, name))
 }
 
 // severity is how much v matters, "" for not at all.

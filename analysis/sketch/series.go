@@ -257,6 +257,13 @@ func (s *Series) Merge(o *Series) {
 	}
 }
 
+// Extended is an empty Series with the buckets that s has when it covers first…last, too.
+func (s *Series) Extended(first, last int64) *Series {
+	e := &Series{lanes: s.lanes, window: s.window}
+	e.cover(first, last)
+	return e
+}
+
 func (s *Series) cover(first, last int64) {
 	if !s.Covers(first, last) {
 		s.fit(s.extended(first, last))
@@ -329,6 +336,27 @@ func (s *Series) At(bucket, lane int) int64 {
 func (s *Series) Row(bucket int) []int64 {
 	s.settle()
 	return s.row(uint(bucket))
+}
+
+// Totals returns the sum of each lane.
+func (s *Series) Totals() []int64 {
+	all := make([]int64, s.lanes)
+	for _, piece := range s.few {
+		for _, a := range piece {
+			if a.from == a.to {
+				all[a.lane] += a.weight
+			} else {
+				all[a.lane] += a.weight * (a.to - a.from)
+			}
+		}
+	}
+	if s.sums != nil {
+		s.settle()
+		for i := range s.n {
+			add(all, s.row(uint(i)))
+		}
+	}
+	return all
 }
 
 // Sum returns the sum of a lane in the buckets from…until (until excluded).

@@ -33,9 +33,13 @@ func Worst(p *analysis.Pass, s *sketch.Series, length int64, score func(sums []i
 	if s.Empty() {
 		return worst
 	}
-	whole := Whole(p, s)
-	n := min(int((length+whole.Width()-1)/whole.Width()), whole.Len())
 	least := min(length, p.Trace.Duration())
+	extent := s.Extended(span(p))
+	n := min(int((length+extent.Width()-1)/extent.Width()), extent.Len())
+	if n == extent.Len() {
+		return only(p, extent, s.Totals(), least, score)
+	}
+	whole := Whole(p, s)
 	sums := make([]int64, whole.Lanes())
 	var ns int64
 	for i := range whole.Len() {
@@ -60,6 +64,29 @@ func Worst(p *analysis.Pass, s *sketch.Series, length int64, score func(sums []i
 		}
 	}
 	return worst
+}
+
+// only is the worst stretch where all buckets are one.
+func only(p *analysis.Pass, extent *sketch.Series, sums []int64, least int64, score func(sums []int64, ns int64) float64) (worst Stretch) {
+	first, _ := Bucket(p, extent, 0)
+	last, held := Bucket(p, extent, extent.Len()-1)
+	ns := int64(0)
+	for i := range extent.Len() {
+		_, held := Bucket(p, extent, i)
+		ns += held
+	}
+	if max(ns, least) <= 0 {
+		return worst
+	}
+	if v := score(sums, max(ns, least)); v >= 0 {
+		worst = Stretch{first, last + parse.Time(held), v, sums}
+	}
+	return worst
+}
+
+// span is the analysed time as its first and last ns.
+func span(p *analysis.Pass) (first, last int64) {
+	return int64(p.Trace.From), max(int64(p.Trace.From), int64(p.Trace.To)-1)
 }
 
 // Mean scores by the mean of a lane per ns: of goroutine time, how many at once.
@@ -102,12 +129,11 @@ func Sum(p *analysis.Pass, s *sketch.Series, lane int, from, to parse.Time) (sum
 // Whole is s over the whole of the analysed time, s itself where it is that. It is only
 // read.
 func Whole(p *analysis.Pass, s *sketch.Series) *sketch.Series {
-	if !s.Empty() && s.Covers(int64(p.Trace.From), max(int64(p.Trace.From), int64(p.Trace.To)-1)) {
+	first, last := span(p)
+	if !s.Empty() && s.Covers(first, last) {
 		return s
 	}
-	whole := sketch.NewSeries(s.Lanes())
-	whole.AddPoint(0, int64(p.Trace.From), 0)
-	whole.AddPoint(0, max(int64(p.Trace.From), int64(p.Trace.To)-1), 0)
+	whole := s.Extended(first, last)
 	whole.Merge(s)
 	return whole
 }

@@ -19,7 +19,7 @@ var chattySyscalls = &analysis.Analyzer{
 		{Name: "chatty-syscalls.median", Doc: "median length of the calls at one place", Unit: analysis.NS, Below: true,
 			Levels: analysis.Levels{Note: 5e3}, Source: "below a few µs the way into the kernel and back is what is paid for"},
 		{Name: "chatty-syscalls.share", Doc: "time in the calls at one place, as a share of the P time of user goroutines and their calls", Unit: analysis.Ratio,
-			Levels: analysis.Levels{Note: .2}, Source: "a fifth of what the program uses"},
+			Levels: analysis.Levels{Note: .2, Warning: .5}, Source: "a fifth of what the program uses; with half of it, a third or more without the tracer's part, it would be faster by as much"},
 		{Name: "chatty-syscalls.calls", Doc: "calls at one place", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 1000}, Source: "a rate needs a second of it, or many"},
 	},
@@ -38,7 +38,7 @@ var chattySyscalls = &analysis.Analyzer{
 		var severity analysis.Severity
 		for _, s := range sites {
 			median, ok := s.V.Durations.Quantile(50, s.V.Longest).(int64)
-			conditions := []analysis.Condition{analysis.Grades("rate", perS(s.V.Calls)), analysis.Needs("share", say.Ratio(s.V.Total, used)), analysis.Needs("calls", float64(s.V.Calls))}
+			conditions := []analysis.Condition{analysis.Needs("rate", perS(s.V.Calls)), analysis.Grades("share", say.Ratio(s.V.Total, used)), analysis.Needs("calls", float64(s.V.Calls))}
 			if ok {
 				conditions = append(conditions, analysis.Needs("median", float64(median)))
 			}
@@ -59,8 +59,8 @@ var chattySyscalls = &analysis.Analyzer{
 		worst := chatty[0]
 		p.Find(analysis.Finding{
 			Severity: severity,
-			Summary: fmt.Sprintf("%s makes %s short calls, which take %s of the time of user goroutines and their calls",
-				worst.Site, analysis.FormatRate(perS(worst.V.Calls)), say.Percent(min(1, say.Ratio(worst.V.Total, used)))),
+			Summary: fmt.Sprintf("%s makes %s short calls (p50 %s), which take %s of the time of user goroutines and their calls",
+				worst.Site, analysis.FormatRate(perS(worst.V.Calls)), p.Dur(worst.V.Durations.Quantile(50, worst.V.Longest).(int64)), say.Percent(min(1, say.Ratio(worst.V.Total, used)))),
 			Cost:       analysis.Cost{Value: min(sum, used), Total: used, Clock: analysis.PTime},
 			Confidence: analysis.Measured,
 			Evidence: evidence.SiteEvidence(p, chatty, p.Trace.From, p.Trace.To, func(s *measures.CallSite) string {

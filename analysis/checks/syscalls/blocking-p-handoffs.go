@@ -14,7 +14,7 @@ import (
 var blockingHandoffs = &analysis.Analyzer{
 	Name: "blocking-p-handoffs", Proof: "syscalls.time",
 	Doc:      say.Page(pages, "blocking-p-handoffs"),
-	Requires: []*analysis.Analyzer{measures.Syscalls, measures.Timeline},
+	Requires: []*analysis.Analyzer{measures.Syscalls, measures.Timeline, measures.Parallelism},
 	Thresholds: []analysis.Threshold{
 		{Name: "blocking-p-handoffs.rate", Doc: "Ps that sysmon took from calls, per second and P, in the worst second", Unit: analysis.PerS,
 			Levels: analysis.Levels{Warning: 50}, Source: "a P that runs 10 ms slices changes hands 100 times a second: half as much again only because of calls"},
@@ -24,6 +24,8 @@ var blockingHandoffs = &analysis.Analyzer{
 			Levels: analysis.Levels{Note: 20}, Source: "fewer are a few chances, and at 5 % already 400 calls"},
 		{Name: "blocking-p-handoffs.cost", Doc: "P time held by calls beyond 20 µs while user goroutines were runnable, as a share of all P time", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .001, Warning: .01}, Source: "1 % is what other checks take for noticeable; calls that block beside idle Ps cost nothing and are healthy"},
+		{Name: "blocking-p-handoffs.full", Doc: "P time with no P idle, as a share of what calls held while user goroutines were runnable", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Note: .5}, Source: "with less, most of these goroutines waited for an idle P to be woken, not for those in calls"},
 	},
 	Run: func(p *analysis.Pass) error {
 		f := measures.SyscallsOf(p)
@@ -42,7 +44,7 @@ var blockingHandoffs = &analysis.Analyzer{
 		if len(sites) > 0 {
 			worst, share = sites[0], lostShare(sites[0].V)
 		}
-		g := p.Gate(analysis.Grades("rate", second.Score), analysis.Grades("share", share), analysis.Grades("cost", costShare), analysis.Needs("handoffs", float64(worst.V.Lost[parse.TakerSysmon])))
+		g := p.Gate(analysis.Grades("rate", second.Score), analysis.Grades("share", share), analysis.Grades("cost", costShare), analysis.Needs("full", fullBeside(p, f.Hostage(), int64(procs))), analysis.Needs("handoffs", float64(worst.V.Lost[parse.TakerSysmon])))
 		if g.Severity == "" {
 			if worst.Site != "" {
 				g = g.At("most at " + worst.Site)

@@ -14,12 +14,14 @@ var pHostage = &analysis.Analyzer{
 	Name: "p-hostage", Proof: "syscalls.time",
 	Doc:      say.Page(pages, "p-hostage"),
 	Covers:   []string{"limits/syscalls"},
-	Requires: []*analysis.Analyzer{measures.Syscalls, measures.Timeline},
+	Requires: []*analysis.Analyzer{measures.Syscalls, measures.Timeline, measures.Parallelism},
 	Thresholds: []analysis.Threshold{
 		{Name: "p-hostage.share", Doc: "share of P time of the worst second in calls beyond 20 µs while user goroutines were runnable", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .01, Warning: .03, Error: .1}, Source: "servers whose calls do not block were measured at up to 2.5 %, for the kernel works in them too; with 10 % a P in ten is missing while work waits"},
 		{Name: "p-hostage.time", Doc: "P time of the worst second in calls beyond 20 µs while user goroutines were runnable", Unit: analysis.NS,
 			Levels: analysis.Levels{Note: 5e6}, Source: "half a time slice (forcePreemptNS, 10 ms): less is noise of sysmon's ticks, which back off to 10 ms"},
+		{Name: "p-hostage.full", Doc: "P time with no P idle, as a share of what calls held while user goroutines were runnable", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Note: .5}, Source: "with less, most of these goroutines waited for an idle P to be woken, not for those in calls"},
 	},
 	Run: func(p *analysis.Pass) error {
 		f := measures.SyscallsOf(p)
@@ -30,7 +32,7 @@ var pHostage = &analysis.Analyzer{
 		worst := window.Worst(p, f.Load(), window.Second, window.Mean(measures.LoadHostage))
 		held, all := worst.Sums[measures.LoadHostage], procTimeIn(p, over, worst.From, worst.To)
 		share := min(1, say.Ratio(held, all))
-		g := p.Gate(analysis.Grades("share", share), analysis.Needs("time", float64(held)))
+		g := p.Gate(analysis.Grades("share", share), analysis.Needs("time", float64(held)), analysis.Needs("full", fullBeside(p, f.Hostage(), procTimeIn(p, over, p.Trace.From, p.Trace.To))))
 		if g.Severity == "" {
 			p.Clear(g)
 			return nil

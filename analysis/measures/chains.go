@@ -371,6 +371,9 @@ func (c *Chain) Text() string {
 		}
 		if s.Holder != "" {
 			who := s.Place.holderText(s.Holder)
+			if s.Place.Place.Prim == parse.PrimRead && s.Part != nil && s.Part.State == parse.GoWaiting && s.Part.Place.Prim == parse.PrimWrite {
+				who = s.Holder + " waits before them to write" // rwmutex.go: a writer that waits keeps new readers out
+			}
 			if s.Kept > 0 {
 				who += toldOf(s.Kept)
 			} else if s.Share < .995 {

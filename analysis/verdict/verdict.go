@@ -127,7 +127,8 @@ func sentence(f *analysis.Finding, wall int64) string {
 	if explained {
 		text, _, _ = strings.Cut(text, ": ")
 		if first, rest, ok := strings.Cut(chain, " ← "); ok {
-			if _, at, ok := strings.Cut(first, " at "); ok && strings.Contains(text, at) && strings.Contains(strings.SplitN(rest, " ← ", 2)[0], " holds it") {
+			next, _, _ := strings.Cut(rest, " ← ")
+			if _, at, ok := strings.Cut(first, " at "); ok && strings.Contains(text, at) && (strings.Contains(next, " holds it") || strings.Contains(next, " waits before them")) {
 				chain = rest // the place is said
 			}
 		}

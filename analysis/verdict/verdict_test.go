@@ -82,6 +82,12 @@ func TestChain(t *testing.T) {
 	if got := v.Parts[0].Text; !strings.HasPrefix(got, "Goroutines queue at main.get:94: sync.Mutex ← main.put holds it ← asleep at xxx") || !strings.Contains(got, "xxx (5.0 goroutines") {
 		t.Error(got)
 	}
+	// The place is said once, also where a writer waits before readers.
+	f.Summary = "Readers wait at main.get:94: 7 at once; why: RWMutex read at main.get:94 ← main.put waits before them to write ← blocked in RWMutex write at main.set:3"
+	v = verdict.Of(report(&analysis.Result{Name: "lock", Findings: []analysis.Finding{f}}))
+	if got := v.Parts[0].Text; !strings.HasPrefix(got, "Readers wait at main.get:94: main.put waits before them to write ← blocked") {
+		t.Error(got)
+	}
 }
 
 // TestNoFinding: without a finding it says where the time goes, and never praises.

@@ -2,6 +2,7 @@ package blocking
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
@@ -63,7 +64,11 @@ func (r *reason) advice(p *analysis.Pass, otherwise string) string {
 			return fmt.Sprintf("Do not wait for another goroutine (%s) under the lock: copy what it needs, unlock, then wait; and shorten its pause at %s. hold.waiting should fall.", steps[len(steps)-1].Place.Label, where)
 		}
 		if lock {
-			return "Do not sleep or wait for a timer under the lock. hold.waiting should fall."
+			at := ""
+			if where != "" {
+				at = " (" + strings.TrimSuffix(where, " (sleep)") + ")"
+			}
+			return "Do not sleep or wait for a timer" + at + " under the lock. hold.waiting should fall."
 		}
 		return fmt.Sprintf("Shorten the pause (%s), or let more of them do this at once: time passes there on purpose. hold.waiting should fall.", where)
 	case measures.RootStarved:
@@ -122,7 +127,18 @@ func held(p *analysis.Pass, h *measures.HeldPlaces, w *measures.WaitingAt, f ana
 		f.Explains = append(f.Explains, "slow-peer")
 	}
 	if root := &r.chain.Root; f.Code == "lock-convoy/pool" && (root.Kind == measures.RootSleep || root.Kind == measures.RootTimer || root.Kind == measures.RootNetwork) {
-		f.Advice = fmt.Sprintf("Have more of what is waited for (connections, tokens, slots), or hold it for less time: who has it is %s. hold.waiting should fall.", root.Text())
+		meanwhile := "who has it is " + root.Text()
+		if root.Kind != measures.RootSleep {
+			meanwhile = "who has it waits for the network"
+			if last := r.chain.Steps[len(r.chain.Steps)-1]; root.Kind == measures.RootTimer && last.Place != r.place {
+				meanwhile = "who has it waits at " + last.Place.Label
+			} else if root.Kind == measures.RootTimer {
+				meanwhile = "a timer gives it back"
+			} else if root.Label != "" {
+				meanwhile += " at " + root.Label
+			}
+		}
+		f.Advice = fmt.Sprintf("Have more of what is waited for (connections, tokens, slots), or hold it for less time: %s. hold.waiting should fall.", meanwhile)
 	}
 	f.Evidence = append(f.Evidence, r.evidence(p)...)
 	f.Evidence = f.Evidence[:min(len(f.Evidence), maxEvidence)]

@@ -2,6 +2,7 @@ package gc
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/tracelens/tracelens/analysis"
@@ -54,7 +55,7 @@ var gcCPUDominant = &analysis.Analyzer{
 		finding := analysis.Finding{
 			Severity: g.Severity,
 			Summary: fmt.Sprintf("The GC takes %s of the P time used %s: a cycle is under way %s of the time, %.3g a second end",
-				say.Percent(share), window.In(p, w.from, w.to), say.Percent(w.marking()), w.cycleRate()) + assistPart(all) + allocatedAt(p, c) + smallGOGC(c),
+				say.Percent(share), window.In(p, w.from, w.to), say.Percent(w.marking()), w.cycleRate()) + assistPart(all) + allocatedAt(p, c) + smallGOGC(heapRoom(c)),
 			Cost:       analysis.Cost{Value: all.taken(), Total: all.used(), Clock: analysis.PTime},
 			Confidence: analysis.Measured,
 			Evidence:   evidence.AllocationSites(p, c, w.from, w.to),
@@ -92,10 +93,11 @@ func allocatedAt(p *analysis.Pass, c *measures.GCFold) string {
 	return "; most is allocated at " + place + ", it seems"
 }
 
-// smallGOGC says what GOGC is about where heap goals leave little room above what lives.
-func smallGOGC(c *measures.GCFold) string {
-	if room, ok := heapRoom(c); ok && room > 1.02 && room < 1.6 {
-		return fmt.Sprintf("; heap goals are %.2f times what lives, as with GOGC=%.0f", room, 100*(room-1))
+// smallGOGC says what GOGC is at most where heap goals leave little room above what lives:
+// stacks and globals add to the goal (mgcpacer.go: commit), and are not in what lives.
+func smallGOGC(room float64, ok bool) string {
+	if ok && room > 1.02 && room < 1.6 {
+		return fmt.Sprintf("; heap goals are %.2f times what lives, as GOGC=%.0f or less sets them (or a memory limit)", room, math.Ceil(100*(room-1)-1e-6))
 	}
 	return ""
 }

@@ -1,6 +1,7 @@
 package gc
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis/internal/checktest"
@@ -51,4 +52,14 @@ func TestGCCPUDominantIdleWorkers(t *testing.T) {
 	checktest.Check(t, gcCPUDominant, nil, []checktest.EventCase{{Name: "idle workers", Want: "clear", Events: [][]parse.Event{
 		checktest.Procs(1, parse.ProcUser, checktest.Length), {{Time: parse.Time(checktest.Length), Kind: parse.KindInterval, Interval: &iv}}, checktest.Cycles(30, 0),
 	}}})
+}
+
+// TestSmallGOGC: stacks and globals add to the goal, so that room tells what GOGC is at most:
+// a program with GOGC=10 has goals of 1.103 times what lives.
+func TestSmallGOGC(t *testing.T) {
+	for room, want := range map[float64]string{1.103: "GOGC=11 or less", 1.15: "GOGC=15 or less", 1.01: "", 1.7: ""} {
+		if got := smallGOGC(room, true); want == "" && got != "" || !strings.Contains(got, want) {
+			t.Errorf("%g: %q, want %q", room, got, want)
+		}
+	}
 }

@@ -1,0 +1,62 @@
+package blocking
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/tracelens/tracelens/analysis/internal/checktest"
+)
+
+// exports is a trace in which readers wait behind a writer, which waits for a reader that
+// sleeps under the lock.
+func exports(t *testing.T) *checktest.Trace {
+	return checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
+		feed, export := s.Go("main.feed"), s.Go("main.export")
+		var readers []*checktest.Actor
+		for range 6 {
+			readers = append(readers, s.Go("main.lookup"))
+		}
+		for i := range int64(12) {
+			at := (1 + i*80) * ms
+			export.Wait(at, at+70*ms, nil, "", "time.Sleep", "main.write:58")
+			feed.Wait(at+1000, at+70*ms+1000, export, "main.export:49", "sync.runtime_SemacquireRWMutex", "sync.(*RWMutex).Lock", "main.set:36")
+			for k, r := range readers {
+				r.Wait(at+int64(k+2)*1000, at+70*ms+int64(k+2)*1000, feed, "main.set:38", "sync.runtime_SemacquireRWMutexR", "sync.(*RWMutex).RLock", "main.get:26")
+			}
+		}
+	})
+}
+
+func TestWriterThatWaits(t *testing.T) {
+	f := checktest.Report(t, RwmutexWriterStall, exports(t)).Results[0].Findings[0]
+	if want := "main.feed waits before them to write ← blocked in RWMutex write at main.set:36 ← main.export holds it ← asleep at main.write:58"; !strings.Contains(f.Summary, want) {
+		t.Errorf("%s, want %s", f.Summary, want)
+	}
+	if !strings.Contains(f.Advice, "Do not sleep or wait for a timer (main.write:58) under the lock") {
+		t.Error(f.Advice)
+	}
+}
+
+// What who has it of a pool does is a sentence, whatever ends it.
+func TestKeptByATimer(t *testing.T) {
+	tr := checktest.Tell(t, 2000*ms, func(s *checktest.Story) {
+		var gs []*checktest.Actor
+		for range 6 {
+			gs = append(gs, s.Go("main.quote"))
+		}
+		for i := range int64(90) { // each has it for 20 ms, in turn
+			at, g := (5+i*20)*ms, gs[i%6]
+			g.Wait(at+1000, at+20*ms-1000, nil, "", "runtime.selectgo", "main.trip:36")
+			if i < 84 {
+				g.Wait(at+20*ms, at+120*ms, gs[(i+5)%6], "main.release:30", "runtime.selectgo", "main.acquire:25")
+			}
+		}
+	})
+	for _, f := range checktest.Report(t, lockConvoy, tr).Results[0].Findings {
+		if f.Code != "lock-convoy/pool" || !strings.Contains(f.Advice, "who has it waits at main.trip:36 (select).") && !strings.Contains(f.Advice, "a timer gives it back.") {
+			t.Errorf("%s: %s %s", f.Code, f.Summary, f.Advice)
+		}
+		return
+	}
+	t.Error("no pool is found")
+}

@@ -80,10 +80,14 @@ func assistPart(w *gcWindow) string {
 	return ""
 }
 
+// fewAssists are too few to tell a place by: any goroutine that allocates while a cycle
+// marks may have to assist.
+const fewAssists = 10
+
 // allocatedAt names the place that seems to allocate most: where most assists were.
 func allocatedAt(p *analysis.Pass, c *measures.GCFold) string {
 	sites := evidence.AssistSites(p, c)
-	if len(sites) == 0 || measures.StackFunc(p, sites[0].Stack) == "" {
+	if len(sites) == 0 || sites[0].V.N < fewAssists || measures.StackFunc(p, sites[0].Stack) == "" {
 		return ""
 	}
 	place := measures.PlaceName(p.Trace, p.Trace.PlaceOf(sites[0].Stack))

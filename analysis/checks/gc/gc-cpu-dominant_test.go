@@ -63,3 +63,18 @@ func TestSmallGOGC(t *testing.T) {
 		}
 	}
 }
+
+// TestFewAssists: a place is named from ten assists on; with fewer it is chance.
+func TestFewAssists(t *testing.T) {
+	const L = checktest.Length
+	for n, want := range map[int]bool{9: false, 10: true} {
+		var sym parse.Symbols
+		stack := sym.InternStack(parse.Frame{Func: sym.Intern("main.fill"), Line: 7}, parse.Frame{Func: sym.Intern("main.main"), Line: 9})
+		assists := checktest.Times(n, parse.Event{Time: 2000, Kind: parse.KindRangeEnd, Range: &parse.Range{Kind: parse.RangeAssist, Since: 1000, Until: 2000, CPU: 500, Stack: stack}})
+		tr := &parse.Trace{Symbols: &sym, Version: 26, To: parse.Time(L), Last: parse.Time(L), Quantum: 1, Procs: 4}
+		r := checktest.RunOn(t, tr, gcCPUDominant, checktest.Procs(4, parse.ProcUser, L), checktest.Marking(L*9/10, L, 4, 2, parse.ProcWorker), checktest.Cycles(30, 0), assists)
+		if got := strings.Contains(r.Findings[0].Summary, "most is allocated at main.fill"); got != want {
+			t.Errorf("%d assists: %s", n, r.Findings[0].Summary)
+		}
+	}
+}

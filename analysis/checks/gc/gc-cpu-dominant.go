@@ -21,7 +21,7 @@ var gcCPUDominant = &analysis.Analyzer{
 	Name: "gc-cpu-dominant", Proof: "gc.share",
 	Doc:      say.Page(pages, "gc-cpu-dominant"),
 	Covers:   []string{"limits/gc"},
-	Requires: []*analysis.Analyzer{measures.GC, measures.Timeline, measures.Waits, measures.Kinds},
+	Requires: []*analysis.Analyzer{measures.GC, measures.Timeline, measures.Waits, measures.Kinds, measures.STW},
 	Thresholds: []analysis.Threshold{
 		{Name: "gc-cpu-dominant.marking", Doc: "share of the worst second with a GC cycle under way", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Warning: .5, Error: .8}, Source: "marking takes a quarter of the Ps (gcBackgroundUtilization): half of the time is an eighth of the machine, and assist beside it"},
@@ -64,6 +64,7 @@ var gcCPUDominant = &analysis.Analyzer{
 		}
 		// A mark that is always under way is what makes allocation pay.
 		finding.Explains = []string{"assist-heavy", "mmu-low", "sweep-on-allocation", "assist-queue-wait", "stw-long", "limits/gc"}
+		finding.Explains = append(finding.Explains, StopsExplained(measures.STWOf(p), g.Severity, true)...)
 		if evidence.CauseShare(p, parse.CauseGC, parse.CauseSTW) >= evidence.ExplainsFrom {
 			finding.Explains = append(finding.Explains, "latency-tail", "mark-starves-users")
 		}

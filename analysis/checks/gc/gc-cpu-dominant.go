@@ -102,7 +102,7 @@ func allocatedAt(p *analysis.Pass, c *measures.GCFold) string {
 // stacks and globals add to the goal (mgcpacer.go: commit), and are not in what lives.
 func smallGOGC(room float64, ok bool) string {
 	if ok && room > 1.02 && room < 1.6 {
-		return fmt.Sprintf("; heap goals are %.2f times what lives, as GOGC=%.0f or less sets them (or a memory limit)", room, math.Ceil(100*(room-1)-1e-6))
+		return fmt.Sprintf("; heap goals are %.2f times what lives, as with GOGC=%.0f or less", room, math.Floor(100*(room-1)+1e-6))
 	}
 	return ""
 }

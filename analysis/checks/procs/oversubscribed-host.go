@@ -51,7 +51,7 @@ var oversubscribedHost = &analysis.Analyzer{
 			Source: "a busy machine explains one; five lose a tenth of a P's time and more",
 		},
 	},
-	Requires: []*analysis.Analyzer{measures.Trust, measures.Timeline, measures.Parallelism, measures.Waits, measures.Preemption, measures.Goroutines, measures.Kinds},
+	Requires: []*analysis.Analyzer{measures.Trust, measures.Timeline, measures.Parallelism, measures.Waits, measures.Preemption, measures.Goroutines, measures.Kinds, measures.STW},
 	Run:      runOversubscribedHost,
 }
 
@@ -211,9 +211,35 @@ var large = []string{"runtime.memclrNoHeapPointers", "runtime.memmove"}
 // slices: signals end runs, and none of the slices ended in a large copy or clear.
 func stretched(tr *parse.Trace, pre *measures.PreemptionFold) bool {
 	return bySignal(pre) && !slices.ContainsFunc(pre.Worst().Items(), func(e sketch.Entry[parse.Slice]) bool {
-		frames := tr.Stack(e.Item.Stack)
-		return len(frames) > 0 && slices.Contains(large, tr.String(frames[0].Func))
+		return endsLarge(tr, e.Item.Stack)
 	})
+}
+
+// stopsExplained are the findings about stops of the world that a machine which takes CPUs
+// away explains: a thread that is on a CPU stops at once, if it is not in a large copy or
+// clear.
+func stopsExplained(p *analysis.Pass) []string {
+	c := measures.STWOf(p)
+	for last := range c.Last() {
+		if endsLarge(p.Trace, last.Stack) {
+			return nil
+		}
+	}
+	var stopping, all int64
+	for _, k := range c.Kinds() {
+		stopping += k.Stopping.Sum()
+		all += k.Halt
+	}
+	if evidence.Causes(stopping, all) {
+		return []string{"stw-straggler", "stw-long"}
+	}
+	return []string{"stw-straggler"}
+}
+
+// endsLarge reports whether a stack is in a large copy or clear.
+func endsLarge(tr *parse.Trace, stack parse.StackID) bool {
+	frames := tr.Stack(stack)
+	return len(frames) > 0 && slices.Contains(large, tr.String(frames[0].Func))
 }
 
 // oversubscribed adds the finding that threads waited for CPUs.
@@ -225,7 +251,7 @@ func oversubscribed(p *analysis.Pass, f *analysis.Finding) {
 		f.Explains = append(f.Explains, "latency-tail", "netpoll-delay", "syscall-return-wait", "limits/waits")
 	}
 	if f.Severity != analysis.Note && stretched(p.Trace, measures.PreemptionOf(p)) {
-		f.Explains = append(f.Explains, "slice-overrun")
+		f.Explains = append(f.Explains, append(stopsExplained(p), "slice-overrun")...)
 	}
 	p.Find(*f)
 }

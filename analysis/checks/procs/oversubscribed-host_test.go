@@ -89,8 +89,23 @@ func casesOversubscribedHost(t *testing.T) {
 		tr.Preempts(1, c.by, tr.NthStack(0), checktest.MS)
 		tr.Add(parse.Event{Kind: parse.KindSlice, Slice: &parse.Slice{End: parse.Time(40 * checktest.MS), Contended: checktest.MS, LateWait: true, To: parse.GoWaiting,
 			Stack: tr.InternStack(parse.Frame{Func: tr.Intern(c.end), Line: 1})}})
-		if f := checktest.Report(t, oversubscribedHost, tr).Results[0].Findings[0]; slices.Contains(f.Explains, "slice-overrun") != c.want {
-			t.Errorf("%v, slice that ends in %s: explains %v", c.by, c.end, f.Explains)
+		f := checktest.Report(t, oversubscribedHost, tr).Results[0].Findings[0]
+		for _, symptom := range []string{"slice-overrun", "stw-straggler"} {
+			if slices.Contains(f.Explains, symptom) != c.want {
+				t.Errorf("%v, slice that ends in %s: explains %v", c.by, c.end, f.Explains)
+			}
+		}
+	}
+
+	// Stops of the world that wait for the last P, or that have much to do themselves.
+	for stopping, want := range map[int64]bool{7: true, 5: false} {
+		tr := stuck(100, checktest.MS, checktest.S, 0)
+		tr.Preempts(1, parse.PreemptAsync, tr.NthStack(0), checktest.MS)
+		r := &parse.Range{Kind: parse.RangeSTW, Name: tr.Intern("GC mark termination"), Since: 1000, Until: 1000 + parse.Time(10*checktest.MS)}
+		r.Stop.LastStop, r.Stop.Restart = r.Since+parse.Time(stopping*checktest.MS), r.Until
+		tr.Add(parse.Event{Time: r.Until, Kind: parse.KindRangeEnd, Range: r})
+		if f := checktest.Report(t, oversubscribedHost, tr).Results[0].Findings[0]; slices.Contains(f.Explains, "stw-long") != want {
+			t.Errorf("%d of 10 ms until the last P stops: explains %v", stopping, f.Explains)
 		}
 	}
 

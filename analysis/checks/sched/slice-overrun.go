@@ -95,7 +95,7 @@ func overrunAdvice(f *measures.PreemptionFold) string {
 	if kinds := f.Kinds()[parse.PreemptAsync]; kinds[0].N+kinds[1].N > 0 {
 		return "Split huge copies and clears, and loops in assembly, where the slices ended, and look for a machine that takes CPUs away where it was other code, which follows the runtime's signal at once. A CPU profile recorded with the trace tells;"
 	}
-	return "Let loops without calls be preempted (no asyncpreemptoff=1), and split huge copies and clears into pieces."
+	return "Let loops without calls be preempted (no asyncpreemptoff=1), split huge copies and clears into pieces, and give the program CPUs of its own: a thread that loses its CPU looks the same."
 }
 
 // inForcedGC reports whether most of the time slices ended in a call that asks for the GC

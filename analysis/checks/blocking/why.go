@@ -1,6 +1,7 @@
 package blocking
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -138,7 +139,7 @@ func held(p *analysis.Pass, h *measures.HeldPlaces, w *measures.WaitingAt, f ana
 				meanwhile += " at " + root.Label
 			}
 		}
-		f.Advice = fmt.Sprintf("Have more of what is waited for (connections, tokens, slots), or hold it for less time: %s. hold.waiting should fall.", meanwhile)
+		f.Advice = fmt.Sprintf("Have more of what is waited for%s, or hold it for less time: %s. hold.waiting should fall.", cmp.Or(evidence.LimitOf(p.Trace.String(r.place.Place.Inner)), " (connections, tokens, slots)"), meanwhile)
 	}
 	f.Evidence = append(f.Evidence, r.evidence(p)...)
 	f.Evidence = f.Evidence[:min(len(f.Evidence), maxEvidence)]

@@ -39,7 +39,24 @@ func TestWriterThatWaits(t *testing.T) {
 
 // What who has it of a pool does is a sentence, whatever ends it.
 func TestKeptByATimer(t *testing.T) {
-	tr := checktest.Tell(t, 2000*ms, func(s *checktest.Story) {
+	found := checktest.Report(t, lockConvoy, turns(t, "runtime.selectgo", "main.acquire:25")).Results[0].Findings
+	if len(found) == 0 || found[0].Code != "lock-convoy/pool" || !strings.Contains(found[0].Advice, "waited for (connections, tokens, slots), or hold it for less time: who has it waits at main.trip:36 (select).") {
+		t.Errorf("%+v", found)
+	}
+}
+
+// Of a pool of the standard library it is said how to set its limit.
+func TestLimitOfPool(t *testing.T) {
+	found := checktest.Report(t, lockConvoy, turns(t, "runtime.selectgo", "database/sql.(*DB).conn", "database/sql.(*DB).QueryContext", "main.list:47")).Results[0].Findings
+	if len(found) == 0 || found[0].Code != "lock-convoy/pool" || !strings.Contains(found[0].Advice, "waited for (SetMaxOpenConns of the sql.DB), or") {
+		t.Errorf("%+v", found)
+	}
+}
+
+// turns is a trace in which goroutines wait somewhere for their turn, and who has it waits
+// until a timer ends that.
+func turns(t *testing.T, wait ...string) *checktest.Trace {
+	return checktest.Tell(t, 2000*ms, func(s *checktest.Story) {
 		var gs []*checktest.Actor
 		for range 6 {
 			gs = append(gs, s.Go("main.quote"))
@@ -48,12 +65,8 @@ func TestKeptByATimer(t *testing.T) {
 			at, g := (5+i*20)*ms, gs[i%6]
 			g.Wait(at+1000, at+20*ms-1000, nil, "", "runtime.selectgo", "main.trip:36")
 			if i < 84 {
-				g.Wait(at+20*ms, at+120*ms, gs[(i+5)%6], "main.release:30", "runtime.selectgo", "main.acquire:25")
+				g.Wait(at+20*ms, at+120*ms, gs[(i+5)%6], "main.release:30", wait...)
 			}
 		}
 	})
-	found := checktest.Report(t, lockConvoy, tr).Results[0].Findings
-	if len(found) == 0 || found[0].Code != "lock-convoy/pool" || !strings.Contains(found[0].Advice, "who has it waits at main.trip:36 (select).") {
-		t.Errorf("%+v", found)
-	}
 }

@@ -139,7 +139,8 @@ func slowPath(p *analysis.Pass, ts *measures.RequestTypes, t *measures.RequestTy
 	}
 	if queues(ts, t, cause) {
 		f.Code = "request-path/queue"
-		f.Advice = "Requests wait for one another: raise the limit that they queue at if what is behind it has room, or shed load before it." + fmt.Sprintf(" The %s of this type in requests.types, and requests.duration.p99, should fall.", t.QuantileName())
+		f.Advice = fmt.Sprintf("Requests wait for one another: raise the limit that they queue at%s if what is behind it has room, or shed load before it: %s was %s meanwhile. The %s of this type in requests.types, and requests.duration.p99, should fall.",
+			evidence.LimitOf(p.Trace.String(cause.Place.Inner)), cause.Leaf.Who, cause.Leaf.Text, t.QuantileName())
 	}
 	all := ts.Causes(t)
 	for _, c := range all {

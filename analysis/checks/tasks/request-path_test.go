@@ -111,3 +111,12 @@ func TestRequestPathReasons(t *testing.T) {
 		t.Errorf("%+v\n%+v", got, r.Results[1].Findings)
 	}
 }
+
+// TestQueueAdvice: of a limit at which requests wait for one another it is said who had a
+// turn and what that one did.
+func TestQueueAdvice(t *testing.T) {
+	rep := analysistest.Report(t, corpus.Trace(t, "bugs/d-semaphore"), RequestPath)
+	if f := rep.Findings(); len(f) != 1 || f[0].Code != "request-path/queue" || !strings.Contains(f[0].Advice, "or shed load before it: main.") || !strings.Contains(f[0].Advice, " was asleep at main.lookup:28 meanwhile.") {
+		t.Errorf("%+v", f)
+	}
+}

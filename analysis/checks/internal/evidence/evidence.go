@@ -213,3 +213,15 @@ func MostlyCreated(f *measures.LatencyFold) bool {
 	}
 	return Causes(created, all)
 }
+
+// LimitOf is how to set the limit of a pool of the standard library, by the function in
+// which goroutines wait for their turn, in brackets for sentences; "" where it is not known.
+func LimitOf(fn string) string {
+	switch fn {
+	case "database/sql.(*DB).conn":
+		return " (SetMaxOpenConns of the sql.DB)"
+	case "net/http.(*Transport).getConn":
+		return " (MaxConnsPerHost of the http.Transport)"
+	}
+	return ""
+}

@@ -59,8 +59,12 @@ var busyPoll = &analysis.Analyzer{
 				continue
 			}
 			found++
+			code := "busy-poll"
+			if asks.name == "runtime.Gosched" {
+				code = "busy-poll/yields" // gosched-spin counts them
+			}
 			p.Find(analysis.Finding{
-				Severity: g.Severity, Explains: []string{"serial-section", "limits/serial"},
+				Code: code, Severity: g.Severity, Explains: []string{"serial-section", "limits/serial"},
 				Summary: fmt.Sprintf("%s polls: it runs all the time, %s Ps on average, never blocks, and nobody waits for it; %s of its runs end where it asks without waiting (%s)",
 					k.Title(), say.Number(ps), analysis.FormatRatio(asks.share()), asks.name),
 				Cost: evidence.ProcTime(p, float64(ran)), Confidence: analysis.Heuristic,

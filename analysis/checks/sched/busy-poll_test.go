@@ -48,7 +48,7 @@ func TestBusyPoll(t *testing.T) {
 		checktest.At(t, busyPoll, "ms that it lives of 500", func(v int64) *checktest.Trace { return late(t, 500*pollMS, v*pollMS) },
 			checktest.Case{V: 245, Want: "clear"}, checktest.Case{V: 255, Want: "warning"})
 		checktest.At(t, busyPoll, "µs between two yields", func(v int64) *checktest.Trace { return yields(t, v*1000) },
-			checktest.Case{V: 990, Want: "warning"}, checktest.Case{V: 1010, Want: "clear"})
+			checktest.Case{V: 990, Want: "warning/yields"}, checktest.Case{V: 1010, Want: "clear"})
 		checktest.At(t, busyPoll, "nothing", func(v int64) *checktest.Trace { return checktest.New(t, 1e9) }, checktest.Case{V: 0, Want: "n/a"})
 	})
 	f := checktest.Report(t, busyPoll, pollStory(t, 1000*pollMS, 100, 60, 0, 0)).Results[0].Findings[0]

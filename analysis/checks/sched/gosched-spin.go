@@ -70,9 +70,9 @@ var goschedSpin = &analysis.Analyzer{
 			p.Clear(g)
 			return nil
 		}
-		var explains []string
+		explains := []string{"busy-poll/yields"}
 		if user, _ := p.Value("procs.share.user"); evidence.Causes(worst.Ran, int64(user*total)) {
-			explains = []string{"limits/cpu", "saturated", "preempt-heavy"} // Ps that are busy with asking
+			explains = append(explains, "limits/cpu", "saturated", "preempt-heavy") // Ps that are busy with asking
 		}
 		p.Find(analysis.Finding{
 			Severity: g.Severity, Confidence: analysis.Measured, Explains: explains,

@@ -28,6 +28,9 @@ func casesGoschedSpin(t *testing.T) {
 		checktest.Case{V: 80_000, Want: "warning"}, checktest.Case{V: 80_001, Want: "note"}, checktest.Case{V: 200_000, Want: "note"}, checktest.Case{V: 200_001, Want: "clear"})
 	checktest.At(t, goschedSpin, "ns between 20,000 yields", func(v int64) *checktest.Trace { return make(20_000, v, 20_000) },
 		checktest.Case{V: 999, Want: "clear"}, checktest.Case{V: 1000, Want: "note"}, checktest.Case{V: 4999, Want: "note"}, checktest.Case{V: 5000, Want: "warning"})
+	if f := checktest.Report(t, goschedSpin, make(20_000, 25_000, 20_000)).Results[0].Findings[0]; !slices.Contains(f.Explains, "busy-poll/yields") {
+		t.Errorf("explains %v", f.Explains)
+	}
 	checktest.At(t, goschedSpin, "yields in 10 ms", func(v int64) *checktest.Trace {
 		tr := make(int(v), 200_000, int(v))
 		tr.To, tr.Last = 10*checktest.MS, 10*checktest.MS

@@ -2,6 +2,7 @@ package window
 
 import (
 	"math/rand"
+	"reflect"
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis"
@@ -41,33 +42,48 @@ func TestSum(t *testing.T) {
 	}
 }
 
-// The worst stretch is that of a search over all.
+// The worst stretch is that of a search over all, also where it is the whole trace.
 func TestWorst(t *testing.T) {
 	r := rand.New(rand.NewSource(2))
-	for range 200 {
-		tr := &parse.Trace{To: parse.Time(1 + r.Int63n(40*sketch.MinWidth))}
+	ones := 0
+	for range 2000 {
+		from := parse.Time(r.Int63n(3 * sketch.MinWidth))
+		tr := &parse.Trace{From: from, To: from + parse.Time(1+r.Int63n(12*sketch.MinWidth))}
 		p := &analysis.Pass{Trace: tr}
 		s := sketch.NewSeries(2)
 		for range 1 + r.Intn(5) {
-			from := r.Int63n(int64(tr.To))
-			s.AddSpan(1, from, from+r.Int63n(int64(tr.To)-from+1), 1+r.Int63n(3))
+			at := int64(from) + r.Int63n(tr.Duration()) - r.Int63n(2)*r.Int63n(3*sketch.MinWidth) // may be before
+			s.AddSpan(1, at, at+r.Int63n(int64(tr.To)-at+1), 1+r.Int63n(3))
 		}
 		if s.Empty() {
 			continue
 		}
-		length := (1 + r.Int63n(8)) * s.Width()
-		got := Worst(p, s, length, func(sums []int64, _ int64) float64 { return float64(sums[1]) })
-		whole, n := Whole(p, s), int(length/s.Width())
-		var want int64
-		for i := range max(whole.Len()-n, 0) + 1 {
-			var sum int64
-			for k := range min(n, whole.Len()) {
-				sum += whole.At(i+k, 1)
+		length := 1 + r.Int63n(8*s.Width())
+		got := Worst(p, s, length, func(sums []int64, ns int64) float64 { return float64(sums[1]) / float64(ns) })
+		whole := Whole(p, s)
+		n := min(int((length+whole.Width()-1)/whole.Width()), whole.Len())
+		if n == whole.Len() {
+			ones++
+		}
+		var want Stretch
+		for i := range whole.Len() - n + 1 {
+			var sum, ns int64
+			for k := i; k < i+n; k++ {
+				_, held := Bucket(p, whole, k)
+				sum, ns = sum+whole.At(k, 1), ns+held
 			}
-			want = max(want, sum)
+			first, _ := Bucket(p, whole, i)
+			last, held := Bucket(p, whole, i+n-1)
+			score := float64(sum) / float64(max(ns, min(length, tr.Duration())))
+			if want.Sums == nil || score > want.Score {
+				want = Stretch{first, last + parse.Time(held), score, []int64{0, sum}}
+			}
 		}
-		if got.Sums == nil || got.Sums[1] != want {
-			t.Fatalf("worst %d of %d: %v, want %d", length, tr.To, got.Sums, want)
+		if !reflect.DeepEqual(got, want) {
+			t.Fatalf("worst %d of %d from %d: %v, want %v", length, tr.Duration(), from, got, want)
 		}
+	}
+	if ones < 200 {
+		t.Errorf("%d times there was one stretch: too little to compare", ones)
 	}
 }

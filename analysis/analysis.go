@@ -89,6 +89,7 @@ type Pass struct {
 	levels   map[string]Levels    // where they are not the default
 	models   map[reflect.Type]any // of the report, see Model
 	brief    bool
+	bare     bool
 }
 
 // FoldOf returns the fold of a, which is the pass's analyzer or one it requires.
@@ -153,6 +154,9 @@ func (p *Pass) Table(t *Table) {
 // Brief says that nobody looks at summaries, tables and figures: only tables that a
 // comparison reads are needed.
 func (p *Pass) Brief() bool { return p.brief }
+
+// Bare says that nobody looks at tables either.
+func (p *Pass) Bare() bool { return p.bare }
 
 // Figure adds a figure, whose Table must have been added.
 func (p *Pass) Figure(f Figure) {

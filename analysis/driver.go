@@ -21,6 +21,7 @@ import (
 type Partial struct {
 	Folds map[*Analyzer]Collector
 	brief bool // what Options.Brief leaves out is
+	bare  bool // likewise Options.Bare
 	sink  *parse.Sink
 }
 
@@ -47,7 +48,7 @@ func NewPartial(analyzers []*Analyzer) *Partial {
 
 // empty returns folds of the same analyzers over no events.
 func (p *Partial) empty() *Partial {
-	e := &Partial{Folds: make(map[*Analyzer]Collector), brief: p.brief}
+	e := &Partial{Folds: make(map[*Analyzer]Collector), brief: p.brief, bare: p.bare}
 	for a := range p.Folds {
 		e.Folds[a] = a.New()
 	}
@@ -166,7 +167,7 @@ func (p *Partial) split(n int) []*Partial {
 	}
 	var parts []*Partial
 	for _, share := range shares {
-		parts = append(parts, &Partial{Folds: share, brief: p.brief})
+		parts = append(parts, &Partial{Folds: share, brief: p.brief, bare: p.bare})
 	}
 	return parts
 }
@@ -224,6 +225,7 @@ type Options struct {
 	Jobs   int               // how many CPUs to use; 0 is GOMAXPROCS; the report is the same
 	Levels map[string]Levels // of thresholds by name, where not the default
 	Brief  bool              // leave out summaries, figures, and tables that no comparison reads
+	Bare   bool              // of a brief report, leave out all tables
 	// Stretches is into how many parts of time, at most, the trace is cut as well, none
 	// shorter than a second.
 	Stretches int
@@ -237,6 +239,7 @@ func Analyze(ctx context.Context, r io.Reader, name string, opt Options, analyze
 	if opt.Brief {
 		p.shorten()
 	}
+	p.bare = opt.Brief && opt.Bare
 	tr, stretches, err := p.read(ctx, r, opt)
 	if err != nil {
 		return nil, err
@@ -295,7 +298,7 @@ func ByThresholds(tr *parse.Trace, name string, p *Partial, analyzers []*Analyze
 	rep := &Report{Schema: Schema, Trace: summarize(tr, name), Metrics: make(map[string]Metric, metrics/2), Pools: make(map[string]*sketch.Histogram)}
 	results, models := make(map[*Analyzer]*Result, len(all)), make(map[reflect.Type]any)
 	for _, a := range all {
-		results[a] = conclude(&Pass{Analyzer: a, Trace: tr, folds: p.Folds, results: results, report: rep, levels: levels, brief: p.brief, models: models})
+		results[a] = conclude(&Pass{Analyzer: a, Trace: tr, folds: p.Folds, results: results, report: rep, levels: levels, brief: p.brief, bare: p.bare, models: models})
 	}
 	for _, a := range analyzers {
 		rep.Results = append(rep.Results, results[a])

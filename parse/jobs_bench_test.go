@@ -81,7 +81,7 @@ func BenchmarkSmall(b *testing.B) {
 		}
 		drained := cpu(b)
 		for _, data := range traces {
-			if _, err := analysis.Analyze(context.Background(), bytes.NewReader(data), "", analysis.Options{Jobs: 1, Brief: true}, all); err != nil {
+			if _, err := analysis.Analyze(context.Background(), bytes.NewReader(data), "", analysis.Options{Jobs: 1, Brief: true, Bare: true}, all); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -51,6 +51,9 @@ func runKinds(p *analysis.Pass) error {
 			}
 		}
 	}
+	if p.Bare() {
+		return nil
+	}
 	if p.Brief() {
 		p.Table(staysTable(ks)) // LivesOf reads it
 		return nil

@@ -42,6 +42,9 @@ func runRequests(p *analysis.Pass) error {
 			p.Metric("requests."+id, f.classes[c], n)
 		}
 	}
+	if p.Bare() {
+		return nil
+	}
 	if !p.Brief() {
 		sayTypes(p, ts)
 	}

@@ -195,14 +195,14 @@ func TestBrief(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		analyze := func(brief bool) *analysis.Report {
-			rep, err := analysis.Analyze(context.Background(), bytes.NewReader(data), filepath.Base(path), analysis.Options{Jobs: 1, Brief: brief}, All())
+		analyze := func(brief, bare bool) *analysis.Report {
+			rep, err := analysis.Analyze(context.Background(), bytes.NewReader(data), filepath.Base(path), analysis.Options{Jobs: 1, Brief: brief, Bare: bare}, All())
 			if err != nil {
 				t.Fatalf("%s: %v", path, err)
 			}
 			return rep
 		}
-		brief, whole := analyze(true), analyze(false)
+		brief, whole, bare := analyze(true, false), analyze(false, false), analyze(true, true)
 		if !reflect.DeepEqual(measures.LivesOf(brief), measures.LivesOf(whole)) || !reflect.DeepEqual(measures.StartsOf(brief), measures.StartsOf(whole)) ||
 			!reflect.DeepEqual(measures.ServedOf(brief), measures.ServedOf(whole)) {
 			t.Errorf("%s: a comparison reads otherwise of the brief report", path)
@@ -213,6 +213,12 @@ func TestBrief(t *testing.T) {
 			}
 			brief.Results[i].Tables, brief.Results[i].Figures = nil, nil
 			whole.Results[i].Tables, whole.Results[i].Figures, whole.Results[i].Summary = nil, nil, nil
+		}
+		for _, res := range bare.Results {
+			res.Tables = nil
+		}
+		if !bytes.Equal(encode(t, bare), encode(t, whole)) || !reflect.DeepEqual(bare.Pools, whole.Pools) {
+			t.Errorf("%s: the bare report says otherwise than the whole one", path)
 		}
 		if !bytes.Equal(encode(t, brief), encode(t, whole)) || !reflect.DeepEqual(brief.Pools, whole.Pools) {
 			t.Errorf("%s: the brief report says otherwise than the whole one", path)

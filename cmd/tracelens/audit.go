@@ -136,7 +136,7 @@ func auditTraces(cmd *cobra.Command, f *auditFlags, args []string) error {
 	levels := cfg.Levels(passes.All())
 	f.pages.inForce = levels
 	opt.Analyze = func(ctx context.Context, r io.Reader, name string, jobs int) (*analysis.Report, error) {
-		rep, err := analysis.Analyze(ctx, r, name, analysis.Options{Options: parse.Options{MaxBytes: opt.MaxBytes, Requests: cfg.Requests()}, Jobs: jobs, Levels: levels, Brief: f.reports == ""}, analyzers)
+		rep, err := analysis.Analyze(ctx, r, name, analysis.Options{Options: parse.Options{MaxBytes: opt.MaxBytes, Requests: cfg.Requests()}, Jobs: jobs, Levels: levels, Brief: f.reports == "", Bare: true}, analyzers)
 		if err == nil {
 			cfg.Apply(rep, today)
 			if rep.Config != nil {

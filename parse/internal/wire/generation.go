@@ -143,7 +143,8 @@ func (g *generation) ns(t uint64) int64 {
 	return int64(float64(t) * g.nsPer)
 }
 
-// hold returns size bytes of the chunks, at most MaxBatchSize.
+// hold returns size bytes of the chunks, at most MaxBatchSize. The first chunk is small: so
+// are most traces that many are read of.
 func (g *generation) hold(size int) []byte {
 	for ; g.chunk < len(g.chunks); g.chunk++ {
 		if c := g.chunks[g.chunk]; cap(c)-len(c) >= size {
@@ -151,7 +152,7 @@ func (g *generation) hold(size int) []byte {
 			return c[len(c) : len(c)+size : len(c)+size]
 		}
 	}
-	g.chunks = append(g.chunks, make([]byte, size, MaxBatchSize<<min(len(g.chunks), 4)))
+	g.chunks = append(g.chunks, make([]byte, size, max(size, MaxBatchSize/2<<min(len(g.chunks), 5))))
 	return g.chunks[g.chunk][:size:size]
 }
 

@@ -67,8 +67,8 @@ type Analyzer struct {
 // A Collector folds events. New gives the identity of Merge. Neither Event nor
 // Merge keeps a pointer to its argument; Merge leaves its argument as it was and
 // gets a Collector of the same analyzer, for the events that follow. One that wants
-// only some changes of Ps says so with WantsProc(from, to). Collectors of different
-// analyzers may be called at the same time.
+// only some changes of Ps says so with WantsProc(from, to), of goroutines with WantsGo.
+// Collectors of different analyzers may be called at the same time.
 type Collector interface {
 	Event(*parse.Event)
 	Merge(next Collector)

@@ -31,6 +31,10 @@ type procWanter interface {
 	WantsProc(from, to parse.ProcState) bool
 }
 
+// goWanter is a Collector that wants some of the events of goroutines only. Of these it is
+// told From, To, Ready, and whether Preempt is PreemptNone, nothing else.
+type goWanter interface{ WantsGo(*parse.Go) bool }
+
 // briefly is a Collector that keeps something for what a brief report leaves out. Brief,
 // called before the first event, says that nobody reads it.
 type briefly interface{ Brief() }
@@ -87,6 +91,8 @@ func (p *Partial) takes() *parse.Sink {
 			continue
 		case parse.Kind(k) == parse.KindProc:
 			p.sink.ByKind[k] = eachProc(want)
+		case parse.KindsGo.Has(parse.Kind(k)):
+			p.sink.ByKind[k] = eachGo(parse.GoState(k), want)
 		default:
 			p.sink.ByKind[k] = each(want)
 		}
@@ -115,31 +121,90 @@ func each(cs []Collector) func(*parse.Event) {
 	return func(e *parse.Event) { a.Event(e); b.Event(e); c.Event(e); others(e) }
 }
 
-// eachProc is each for KindProc.
-func eachProc(cs []Collector) func(*parse.Event) {
-	var to [256]func(*parse.Event)              // by the states, packed
-	made := make(map[uint64]func(*parse.Event)) // by who wants it
-	for from := range parse.NumProcStates {
-		for next := range parse.NumProcStates {
-			var who uint64
-			for i, c := range cs {
-				if some, choosy := c.(procWanter); !choosy || some.WantsProc(from, next) {
-					who |= 1 << i
-				}
-			}
-			if made[who] == nil {
-				var want []Collector
-				for i, c := range cs {
-					if who>>i&1 != 0 {
-						want = append(want, c)
-					}
-				}
-				made[who] = each(want)
-			}
-			to[from<<4|next] = made[who]
+// A choice is each for those of some collectors that want an event, by a number of what
+// it is. W is what a collector is that does not want all.
+type choice[W any] struct {
+	cs      []Collector
+	choosy  []W
+	bits    []uint64 // of each of them, as of who
+	content uint64   // those that are not
+
+	to   [256]func(*parse.Event)
+	made map[uint64]func(*parse.Event) // by who wants it
+	who  uint64                        // wanted the last one
+	last func(*parse.Event)
+}
+
+func newChoice[W any](cs []Collector) *choice[W] {
+	ch := &choice[W]{cs: cs, made: make(map[uint64]func(*parse.Event))}
+	for i, c := range cs {
+		if some, choosy := c.(W); choosy {
+			ch.choosy, ch.bits = append(ch.choosy, some), append(ch.bits, 1<<i)
+		} else {
+			ch.content |= 1 << i
 		}
 	}
-	return func(e *parse.Event) { to[e.Proc.From<<4|e.Proc.To](e) }
+	return ch
+}
+
+// set makes the choice for a number: those that are not choosy, and those that want it.
+func (ch *choice[W]) set(number uint8, wants func(W) bool) {
+	who := ch.content
+	for i, some := range ch.choosy {
+		if wants(some) {
+			who |= ch.bits[i]
+		}
+	}
+	if ch.last == nil || ch.who != who {
+		ch.who, ch.last = who, ch.made[who]
+	}
+	if ch.last == nil {
+		var want []Collector
+		for i, c := range ch.cs {
+			if who>>i&1 != 0 {
+				want = append(want, c)
+			}
+		}
+		ch.last = each(want)
+		ch.made[who] = ch.last
+	}
+	ch.to[number] = ch.last
+}
+
+// eachProc is each for KindProc.
+func eachProc(cs []Collector) func(*parse.Event) {
+	ch := newChoice[procWanter](cs)
+	for from := range parse.NumProcStates {
+		for next := range parse.NumProcStates {
+			ch.set(uint8(from<<4|next), func(some procWanter) bool { return some.WantsProc(from, next) })
+		}
+	}
+	return func(e *parse.Event) { ch.to[e.Proc.From<<4|e.Proc.To](e) }
+}
+
+// eachGo is each for the kind of goroutines that leave a state.
+func eachGo(from parse.GoState, cs []Collector) func(*parse.Event) {
+	ch := newChoice[goWanter](cs)
+	for _, preempt := range []parse.Preempt{parse.PreemptNone, parse.PreemptUnknown} {
+		for next := range parse.NumGoStates {
+			for ready := range parse.NumReady {
+				g := &parse.Go{From: from, To: next, Ready: ready, Preempt: preempt}
+				ch.set(goNumber(g), func(some goWanter) bool { return some.WantsGo(g) })
+			}
+		}
+	}
+	if len(ch.made) == 1 {
+		return each(cs)
+	}
+	return func(e *parse.Event) { ch.to[goNumber(e.Go)](e) }
+}
+
+func goNumber(g *parse.Go) uint8 {
+	n := uint8(g.To) | uint8(g.Ready)<<3
+	if g.Preempt != parse.PreemptNone {
+		n |= 1 << 7
+	}
+	return n
 }
 
 // split shares the collectors of p among at most n Partials. Those that want the same

@@ -110,6 +110,11 @@ func (f *NetpollFold) site(reason parse.StringID, stack parse.StackID) *NetworkW
 	return f.sites.At(WaitSite{reason, stack}, tally.Mix(uint32(stack), uint32(reason)))
 }
 
+// WantsGo wants waits, and what starts after the poller ended one.
+func (f *NetpollFold) WantsGo(g *parse.Go) bool {
+	return g.From == parse.GoWaiting || g.From == parse.GoRunnable && g.To == parse.GoRunning && g.Ready == parse.ReadyNetpoll
+}
+
 func (f *NetpollFold) Event(e *parse.Event) {
 	g := e.Go
 	switch {

@@ -158,6 +158,14 @@ func (r *longRun) add(o *longRun) {
 // WantsProc wants the runs of user goroutines.
 func (f *PreemptionFold) WantsProc(from, _ parse.ProcState) bool { return from == parse.ProcUser }
 
+// WantsGo wants preemptions, and what the GC let go on.
+func (f *PreemptionFold) WantsGo(g *parse.Go) bool {
+	if g.From == parse.GoWaiting {
+		return g.Ready == parse.ReadyGC && g.To == parse.GoRunnable
+	}
+	return g.Preempt != parse.PreemptNone
+}
+
 func (f *PreemptionFold) Event(e *parse.Event) {
 	switch e.Kind {
 	case parse.KindSlice:

@@ -119,6 +119,12 @@ func (s *CallSite) handoffs() int64 {
 // WantsProc wants what Ps lost in system calls.
 func (f *SyscallsFold) WantsProc(from, _ parse.ProcState) bool { return from == parse.ProcSyscall }
 
+// WantsGo wants calls, and what waits for a P after one.
+func (f *SyscallsFold) WantsGo(g *parse.Go) bool {
+	return g.From == parse.GoSyscall || g.From == parse.GoRunning && g.To == parse.GoSyscall ||
+		g.From == parse.GoRunnable && g.To == parse.GoRunning && g.Ready == parse.ReadySyscall
+}
+
 func (f *SyscallsFold) Event(e *parse.Event) {
 	if e.Kind == parse.KindProc {
 		f.proc(e)

@@ -228,15 +228,24 @@ func TestTimelinePending(t *testing.T) {
 		return f
 	}
 	waited := 0
-	for range 20 {
+	for round := range 20 {
 		var all []parse.Event
 		last := make(map[parse.ProcID]int64)
 		now := r.Int64N(1e12)
-		for range 500 {
+		for i := range 500 {
+			if i == 9 && round%2 == 0 {
+				now += 1e10 // from here on buckets are longer than a span of a stuck thread
+			}
 			id := []parse.ProcID{0, 1, 255, 256, 257}[r.IntN(5)]
 			since, some := last[id]
 			if !some || r.IntN(30) == 0 {
 				since = now
+			}
+			switch r.IntN(50) {
+			case 0:
+				since -= 1e5 // which no trace has
+			case 1:
+				since = now + 1e7 // nor this
 			}
 			now += []int64{0, 1000, 1e4, 3e6}[min(r.IntN(100)/33, 3)]
 			last[id] = now

@@ -115,8 +115,8 @@ func TestLaw(t *testing.T) {
 	}
 }
 
-// TestWantsProc: what a collector says it does not want does not change it.
-func TestWantsProc(t *testing.T) {
+// TestWants: what a collector says it does not want does not change it.
+func TestWants(t *testing.T) {
 	for _, name := range []string{"mixed-go126", "gc-assist", "stw-kinds", "gomaxprocs-change", "syscall-handoff"} {
 		_, evs := analysistest.Events(t, analysistest.Testdata(t, name))
 		p := analysis.NewPartial(All())

@@ -117,7 +117,7 @@ func TestLaw(t *testing.T) {
 
 // TestWants: what a collector says it does not want does not change it.
 func TestWants(t *testing.T) {
-	for _, name := range []string{"mixed-go126", "gc-assist", "stw-kinds", "gomaxprocs-change", "syscall-handoff"} {
+	for _, name := range []string{"mixed-go126", "gc-assist", "stw-kinds", "gomaxprocs-change", "syscall-handoff", "preempt-async", "netpoll-echo"} {
 		_, evs := analysistest.Events(t, analysistest.Testdata(t, name))
 		p := analysis.NewPartial(All())
 		for i := range evs {

@@ -54,8 +54,8 @@ var gcCPUDominant = &analysis.Analyzer{
 		all := newGCWindow(p, c, over, p.Trace.From, p.Trace.To)
 		finding := analysis.Finding{
 			Severity: g.Severity,
-			Summary: fmt.Sprintf("The GC takes %s of the P time used %s: a cycle is under way %s of the time, %.3g a second end",
-				say.Percent(share), window.In(p, w.from, w.to), say.Percent(w.marking()), w.cycleRate()) + assistPart(all) + allocatedAt(p, c) + smallGOGC(heapRoom(c)),
+			Summary: fmt.Sprintf("The GC takes %s of the P time used %s: a cycle is under way %s of the time, %s end",
+				say.Percent(share), window.In(p, w.from, w.to), say.Percent(w.marking()), analysis.FormatRate(w.cycleRate())) + assistPart(all) + allocatedAt(p, c) + smallGOGC(heapRoom(c)),
 			Cost:       analysis.Cost{Value: all.taken(), Total: all.used(), Clock: analysis.PTime},
 			Confidence: analysis.Measured,
 			Evidence:   evidence.AllocationSites(p, c, w.from, w.to),

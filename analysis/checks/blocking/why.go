@@ -41,6 +41,11 @@ func (r *reason) advice(p *analysis.Pass, otherwise string) string {
 	if steps := r.chain.Steps; lock && len(steps) > 1 && steps[1].Place.Peer {
 		return fmt.Sprintf("Do not read or write a connection or pipe (%s) under the lock: its other end keeps all that want the lock waiting; hand it to a goroutine of its own with a queue that drops or closes when full. hold.waiting should fall.", steps[1].Place.Label)
 	}
+	if last := r.chain.Steps[len(r.chain.Steps)-1].Place; lock && !last.Place.Prim.Lock() {
+		if then := r.besides(); then != "" {
+			return fmt.Sprintf("Do not wait for another goroutine (%s) under the lock: copy what it needs, unlock, then wait; and %s. hold.waiting should fall.", last.Label, then)
+		}
+	}
 	switch root.Kind {
 	case measures.RootCall:
 		if r.place.Place.Prim == parse.PrimFile {
@@ -61,9 +66,6 @@ func (r *reason) advice(p *analysis.Pass, otherwise string) string {
 		}
 		return fmt.Sprintf("What is waited for is outside, at %s: allow more of it at once, or make that answer faster; locks and CPUs are not in the way. hold.waiting should fall.", where)
 	case measures.RootSleep, measures.RootTimer:
-		if steps := r.chain.Steps; lock && !steps[len(steps)-1].Place.Place.Prim.Lock() {
-			return fmt.Sprintf("Do not wait for another goroutine (%s) under the lock: copy what it needs, unlock, then wait; and shorten its pause at %s. hold.waiting should fall.", steps[len(steps)-1].Place.Label, where)
-		}
 		if lock {
 			at := ""
 			if where != "" {
@@ -86,6 +88,23 @@ func (r *reason) advice(p *analysis.Pass, otherwise string) string {
 		return fmt.Sprintf("Make %s faster, or let more goroutines do it. hold.running should fall.", where)
 	}
 	return otherwise
+}
+
+// besides is what else to change where the one at the end of the chain has no lock, but is
+// waited for under one; "" where that one is not known to do anything.
+func (r *reason) besides() string {
+	where := r.chain.Root.Label
+	switch r.chain.Root.Kind {
+	case measures.RootCall:
+		return "make its call at " + where + " rarer or shorter"
+	case measures.RootNetwork:
+		return "give what it waits for, which is outside, a time limit: " + where
+	case measures.RootSleep, measures.RootTimer:
+		return "shorten its pause at " + where
+	case measures.RootRunning:
+		return "make " + where + " faster, or let more goroutines do it"
+	}
+	return ""
 }
 
 // evidence shows each step of the chain, and the longest time that one goroutine was in

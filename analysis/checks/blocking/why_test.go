@@ -37,6 +37,46 @@ func TestWriterThatWaits(t *testing.T) {
 	}
 }
 
+// Where the holder of a lock waits for another goroutine, that one has no lock, and is not
+// told to do less under it.
+func TestWaitsForAnotherUnderLock(t *testing.T) {
+	const lead = "Do not wait for another goroutine (main.dispatch:23 (chan send)) under the lock: copy what it needs, unlock, then wait; and "
+	for _, c := range []struct {
+		name string
+		does func(archive *checktest.Actor, from, to int64)
+		want string
+	}{
+		{"it runs", func(a *checktest.Actor, from, to int64) { a.Preempt(from, "main.compress:7") }, lead + "make main."},
+		{"it is in a call", func(a *checktest.Actor, from, to int64) {
+			a.Call(from, to, "syscall.Fsync", "os.(*File).Sync", "main.save:12")
+		}, lead + "make its call at main.save:12 → os.(*File).Sync rarer or shorter."},
+		{"it sleeps", func(a *checktest.Actor, from, to int64) { a.Wait(from, to, nil, "", "time.Sleep", "main.rest:14") }, lead + "shorten its pause at main.rest:14 (sleep)."},
+		{"it reads from the network", func(a *checktest.Actor, from, to int64) {
+			a.Wait(from, to, nil, "", "internal/poll.(*FD).Read", "net.(*conn).Read", "main.ask:16")
+		}, lead + "give what it waits for, which is outside, a time limit: main.ask:16"},
+	} {
+		tr := checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
+			dispatch, archive := s.Go("main.dispatch"), s.Go("main.archive")
+			var others []*checktest.Actor
+			for range 3 {
+				others = append(others, s.Go("main.count"))
+			}
+			for i := range int64(15) {
+				at := (1 + i*60) * ms
+				c.does(archive, at+1000, at+50*ms-1000)
+				dispatch.Wait(at, at+50*ms, archive, "main.archive:9", "runtime.chansend1", "main.dispatch:23")
+				for k, o := range others {
+					o.Wait(at+int64(k+1)*1000, at+50*ms+int64(k+1)*1000, dispatch, "main.dispatch:30", "sync.runtime_SemacquireMutex", "sync.(*Mutex).Lock", "main.size:36")
+				}
+			}
+		})
+		found := checktest.Report(t, lockConvoy, tr).Results[0].Findings
+		if len(found) == 0 || !strings.HasPrefix(found[0].Advice, c.want) {
+			t.Errorf("%s: %+v, want the advice %s", c.name, found, c.want)
+		}
+	}
+}
+
 // What who has it of a pool does is a sentence, whatever ends it.
 func TestKeptByATimer(t *testing.T) {
 	found := checktest.Report(t, lockConvoy, turns(t, "runtime.selectgo", "main.acquire:25")).Results[0].Findings

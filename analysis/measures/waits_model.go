@@ -1,6 +1,8 @@
 package measures
 
 import (
+	"cmp"
+
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/internal/say"
 	"github.com/tracelens/tracelens/analysis/internal/tally"
@@ -44,4 +46,32 @@ func (w *WaitParts) Largest() (c parse.Cause, share float64) {
 func (f *WaitsFold) Queued() float64 {
 	woken := &f.whole[parse.ReadyUnblocked]
 	return say.Ratio(woken.Total-woken.Parts[parse.CauseWakeup]-woken.Parts[parse.CauseUnknown], woken.Total)
+}
+
+// InTheWay is what the goroutines are about that waits of user goroutines for a P are blamed
+// on most, where Ps ran user code; the function in which half of that or more ended, "" for
+// none; and their share of all waiting for a P.
+func (f *WaitsFold) InTheWay(p *analysis.Pass) (who, ended string, share float64) {
+	type run struct{ who, ended string }
+	waits, ends := make(map[string]int64), make(map[run]int64)
+	for stack, b := range f.bySite[parse.ProcUser].ByKey() {
+		if site, ok := p.Trace.Site(stack); ok {
+			fn := p.FuncName(cmp.Or(p.Trace.Body(stack), p.Trace.Entry(stack)))
+			waits[fn] += b.Waits
+			ends[run{fn, p.FuncName(site.Func)}] += b.Waits
+		}
+	}
+	most := int64(0)
+	for fn, ns := range waits {
+		if ns > most || ns == most && fn < who {
+			who, most = fn, ns
+		}
+	}
+	for r, ns := range ends {
+		if r.who == who && r.ended != who && 2*ns > most {
+			ended = r.ended
+		}
+	}
+	all := f.All()
+	return who, ended, say.Ratio(most, all.Total+f.apart.Total)
 }

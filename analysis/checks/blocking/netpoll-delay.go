@@ -81,13 +81,17 @@ var netpollDelay = &analysis.Analyzer{
 		if !p.Trace.V1() {
 			dist += "; without a P " + analysis.FormatRatio(say.Ratio(f.Wakeups()[measures.PollNoP], wakeups))
 		}
+		instead := "what they did instead is in waits.function"
+		if who := evidence.InTheWay(p); who != "" {
+			instead = "most is for " + who
+		}
 		finding := analysis.Finding{
 			Severity: g.Severity,
 			Summary: fmt.Sprintf("Goroutines that the network made ready wait for a P: %s (n=%s); %s of delay for %s of running%s",
 				dist, analysis.FormatCount(all.N()), p.Dur(all.Sum()), p.Dur(running), evidence.MostlyBecause(measures.WaitsOf(p).Whole()[parse.ReadyNetpoll])),
 			Cost: analysis.Cost{Value: all.Sum(), Total: all.Sum() + running, Clock: analysis.GTime}, Confidence: analysis.Measured,
 			Evidence: []analysis.Evidence{{From: p.Rel(at.From), To: p.Rel(at.To), Note: "the worst 100 ms: mean " + p.Dur(mean)}},
-			Advice:   "Free the Ps: what they did instead is in waits.function. Split long computations, move batch work to times or processes of its own, or give the program more CPUs and as many Ps. netpoll.latency.p99 should fall.",
+			Advice:   "Free the Ps: " + instead + ". Split long computations, move batch work to times or processes of its own, or give the program more CPUs and as many Ps. netpoll.latency.p99 should fall.",
 			Caveat:   "Time in the kernel's queues before the poller looked is not in it; with fewer CPUs than Ps it holds time in which the operating system ran something else.",
 		}
 		for _, r := range tally.Rank(f.Sites().ByKey(), func(k measures.WaitSite) tally.Label { return tally.Label{p.SiteName(k.Stack)} }, (*measures.NetworkWaits).Add, func(w *measures.NetworkWaits) int64 { return w.Delay }) {

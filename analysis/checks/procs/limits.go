@@ -293,10 +293,14 @@ func limitedByWaits(p *analysis.Pass, wall int64) *limit {
 	if !p.Met("outside", evidence.WokenFromOutside(p)) || inMoment > .5 && evidence.MostlyCreated(measures.LatencyOf(p)) {
 		severity = analysis.Note
 	}
+	advice := "See waits for who held the Ps: shorter runs"
+	if who := evidence.InTheWay(p); who != "" {
+		advice = "Shorten " + who
+	}
 	return &limit{analysis.Finding{
 		Code: "limits/waits", Summary: s, Severity: severity, Confidence: analysis.Measured, Evidence: shown,
 		Cost:   evidence.GoTime(p, user.Sum()),
-		Advice: "See waits for who held the Ps: shorter runs, fewer goroutines made runnable at once, or more Ps. sched.latency.user.p99 should fall.",
+		Advice: advice + ", fewer goroutines made runnable at once, or more Ps. sched.latency.user.p99 should fall.",
 		Caveat: "Many goroutines woken at once wait for each other by nature.",
 	}, say.Ratio(user.Sum(), wall)}
 }

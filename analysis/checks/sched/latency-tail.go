@@ -96,9 +96,13 @@ var LatencyTail = &analysis.Analyzer{
 		if least > 0 {
 			shown = append(shown, analysis.Evidence{From: p.Rel(worst.From), To: p.Rel(worst.To), Note: "the worst second"})
 		}
+		advice := "See under waits who held the Ps: make those runs shorter"
+		if who := evidence.InTheWay(p); who != "" {
+			advice = "Shorten " + who
+		}
 		p.Find(analysis.Finding{
 			Severity: severity, Summary: text, Confidence: analysis.Measured, Cost: cost, Evidence: shown,
-			Advice: "See under waits who held the Ps: make those runs shorter, wake fewer goroutines at once, or add Ps. sched.latency.user.p99 should fall.",
+			Advice: advice + ", wake fewer goroutines at once, or add Ps. sched.latency.user.p99 should fall.",
 			Caveat: "Yields and coroutine switches are left out. On an oversubscribed machine the operating system's queue is part of it.",
 		})
 		return nil

@@ -95,3 +95,26 @@ func TestWakerWords(t *testing.T) {
 		}
 	}
 }
+
+// TestLatencyTailNames: the function that half of the waiting is blamed on is named.
+func TestLatencyTailNames(t *testing.T) {
+	for _, c := range []struct {
+		blamed int64 // of 100 s of waiting
+		state  parse.ProcState
+		want   string
+	}{
+		{51 * checktest.S, parse.ProcUser, "Shorten runs of main."},
+		{49 * checktest.S, parse.ProcUser, "See under waits who held the Ps"},
+		{51 * checktest.S, parse.ProcSyscall, "See under waits who held the Ps"},
+	} {
+		tr := checktest.New(t, 900*checktest.MS)
+		tr.Waits(2000, 0, 50*checktest.MS, nil)
+		tr.Proc(0, c.state, 0, 800*checktest.MS)
+		span := tr.Happened[len(tr.Happened)-1].Proc
+		span.Stack, span.Blame = tr.NthStack(0), c.blamed
+		res := checktest.Report(t, LatencyTail, tr).Results[0]
+		if len(res.Findings) != 1 || !strings.HasPrefix(res.Findings[0].Advice, c.want) {
+			t.Errorf("%+v: %+v", c, res)
+		}
+	}
+}

@@ -15,7 +15,7 @@ var RequestPath = &analysis.Analyzer{
 	Name: "request-path", Proof: "requests.causes",
 	Doc:         say.Page(pages, "request-path"),
 	Interactive: true,
-	Requires:    []*analysis.Analyzer{measures.Requests, measures.Kinds, measures.Holders},
+	Requires:    []*analysis.Analyzer{measures.Requests, measures.Kinds, measures.Holders, measures.Waits},
 	Covers:      []string{"slow-tasks", "slow-tasks/single"},
 	Thresholds: []analysis.Threshold{
 		{
@@ -212,7 +212,11 @@ func pathAdvice(p *analysis.Pass, t *measures.RequestType, c *measures.RequestCa
 	case l.Class == measures.ClassGC:
 		return "The garbage collector holds requests up: allocate less, raise GOGC or GOMEMLIMIT (see gc and waits)."
 	case l.State == parse.GoRunnable:
-		return "They, or those they wait for, wait for a P: see latency and waits for what held the Ps."
+		held := "see latency and waits for what held the Ps"
+		if who := evidence.InTheWay(p); who != "" {
+			held = "most is for " + who
+		}
+		return "They, or those they wait for, wait for a P: " + held + "."
 	case c.Hold && own != "":
 		return fmt.Sprintf("%s was %s with the lock, which is that of %s: call it less often or from fewer goroutines, or hand what it is given to one goroutine with a queue or a buffer.", l.Who, l.Text, own)
 	case c.Hold && c.Place.Prim.Lock():

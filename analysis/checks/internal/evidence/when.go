@@ -76,6 +76,19 @@ func MostlyBecause(w measures.WaitParts) string {
 	return fmt.Sprintf("; %s of it: %s", analysis.FormatRatio(share), measures.CauseTexts[c])
 }
 
+// InTheWay names the runs that half of all waiting for a P or more is blamed on, with their
+// part; "" where there are none.
+func InTheWay(p *analysis.Pass) string {
+	who, ended, share := measures.WaitsOf(p).InTheWay(p)
+	if share < .5 {
+		return ""
+	}
+	if ended != "" {
+		who += " that end in " + ended
+	}
+	return fmt.Sprintf("runs of %s (%s of all waiting for a P is blamed on them)", who, analysis.FormatRatio(share))
+}
+
 // ExplainsFrom is the share of a symptom from which on a cause explains it.
 const ExplainsFrom = .6
 

@@ -41,8 +41,8 @@ func (w *WaitParts) Largest() (c parse.Cause, share float64) {
 	return c, say.Ratio(ns, w.Total)
 }
 
-// Queued is the share of the waits of goroutines that others woke in which Ps did
-// something else, or the scheduler on them did: with more Ps these had been shorter.
+// Queued is the share of the whole waits of goroutines that others woke in which no P was
+// idle for them: a hand-over had been as quick as any, with a P to run it.
 func (f *WaitsFold) Queued() float64 {
 	woken := &f.whole[parse.ReadyUnblocked]
 	return say.Ratio(woken.Total-woken.Parts[parse.CauseWakeup]-woken.Parts[parse.CauseUnknown], woken.Total)

@@ -272,7 +272,7 @@ type Go struct {
 	ID          GoID
 	Incarnation uint32 // how many goroutines used this id before
 	Class       Class
-	Func        StringID // entry function; 0 while unknown
+	Func        StringID // entry function, one for each go statement of a group: see Symbols.Goes; 0 while unknown
 	Body        StringID // what it is about where its entry function only calls it, the first if several; 0 while unknown
 
 	From, To   GoState  // To is GoUndetermined at the end of the trace

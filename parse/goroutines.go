@@ -65,6 +65,8 @@ func (t *tracker) class(entry StringID) Class {
 		t.classes[entry] |= fromC
 	case RunsFinalizers(fn):
 		t.classes[entry] |= finalizes
+	case isGroupGo(fn):
+		t.classes[entry] |= groups
 	}
 	return c
 }
@@ -74,7 +76,8 @@ const (
 	wraps     = 0x80 // the compiler made it for a go statement
 	fromC     = 0x40 // see calledByC
 	finalizes = 0x20 // see RunsFinalizers
-	about     = wraps | fromC | finalizes
+	groups    = 0x10 // see isGroupGo
+	about     = wraps | fromC | finalizes | groups
 )
 
 // blankGoroutine is one to be filled in. Those that ended are still known to the last
@@ -445,7 +448,7 @@ func (t *tracker) create(ev *wire.Event, id GoID, to GoState, by *goroutine) {
 	g.callback = to == GoSyscall
 	g.site = StackID(ev.Stack)
 	if StackID(ev.ResStack) != 0 {
-		if g.Func = t.stacks[StackID(ev.ResStack)].entry; g.Func != 0 {
+		if g.Func = t.entry(g, StackID(ev.ResStack)); g.Func != 0 {
 			g.Class = t.class(g.Func)
 			g.finalizes = t.classes[g.Func]&finalizes != 0
 		}

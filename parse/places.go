@@ -188,6 +188,7 @@ func (s *Symbols) settle() {
 		info.descriptor = s.descriptorOf(info.frames)
 		info.serves = s.servingOf(info.frames)
 		info.serves.some = info.serves.kind != 0 || info.serves.call != 0
+		info.gives, info.given = s.groupFuncsOf(info, p)
 		info.idle = (p.Prim == PrimChanReceive || p.Prim == PrimSelect || p.Prim == PrimCond) && p.Site.Func == info.body.fn && p.Own
 	}
 }

@@ -86,6 +86,7 @@ func readTo(ctx context.Context, r io.Reader, opt Options, open opener, sinks ..
 	} else {
 		err = followBeside(ctx, src, tr.Symbols, in, ts)
 	}
+	tr.nameGroups(t.groupGos)
 	if t.opt.Progress != nil {
 		t.opt.Progress(in.n, t.now)
 	}

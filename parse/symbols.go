@@ -25,35 +25,38 @@ type Frame struct {
 // The zero value is an empty table, to which Intern and InternStack add: for events that
 // are made up, in tests.
 type Symbols struct {
-	strings   []string
-	stringIDs map[string]StringID
-	groups    []StringID // by StringID: see Group; 0 where it is no name
-	stacks    []stackInfo
-	stackIDs  map[string]StackID
-	settled   int    // stacks whose places are known
-	module    string // the main module's folder, where its program was installed from the module cache
-	std       string // the folder of the standard library, as its files are named
-	places    []Place
-	placeIDs  map[string]PlaceID
-	key       []byte
-	frames    []Frame // scratch
-	own       []bool  // likewise
-	logBytes  int
-	entries   map[string]struct{} // see Options.Requests
+	strings             []string
+	stringIDs           map[string]StringID
+	groups              []StringID // by StringID: see Group; 0 where it is no name
+	stacks              []stackInfo
+	stackIDs            map[string]StackID
+	settled             int    // stacks whose places are known
+	module              string // the main module's folder, where its program was installed from the module cache
+	std                 string // the folder of the standard library, as its files are named
+	places              []Place
+	placeIDs            map[string]PlaceID
+	groupFuncs          map[groupCall]StringID
+	groupOf, groupEntry map[StringID]StringID // see groupWork
+	key                 []byte
+	frames              []Frame // scratch
+	own                 []bool  // likewise
+	logBytes            int
+	entries             map[string]struct{} // see Options.Requests
 
 	Shortened int64 // stacks of which frames in the middle were left out: see stacksWhole
 }
 
 // stackInfo is a stack with what the tracker asks of it at every event.
 type stackInfo struct {
-	frames []Frame
-	entry  StringID // root function
-	body   body
-	place  PlaceID
-	mutual bool // see Primitive.Mutual
-	tells  bool // see learnBody
-	idle   bool // see GoLife.Idle
-	top    topFrame
+	frames       []Frame
+	entry        StringID // root function
+	body         body
+	place        PlaceID
+	mutual       bool // see Primitive.Mutual
+	tells        bool // see learnBody
+	idle         bool // see GoLife.Idle
+	top          topFrame
+	gives, given StringID // see groupFuncsOf
 
 	descriptor descriptor
 	serves     serving

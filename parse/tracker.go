@@ -171,6 +171,7 @@ type tracker struct {
 	classes            []uint8      // by StringID: class+1 of an entry function
 	blocks             []blockKind  // by StringID: kind+1 of a block reason
 	tasks              map[uint64]openTask
+	groupGos           groupWork
 
 	alive   int32           // Ps that exist
 	modes   [NumModes]int32 // Ps in ProcWorker by mode
@@ -198,6 +199,7 @@ func newTracker(tr *Trace, opt Options, sink Sink) *tracker {
 		gs: make([]*goroutine, 64), parking: parking{limit: parkFrom}, incarnations: make(map[GoID]uint32),
 		threads:   make(map[ThreadID]struct{}),
 		tasks:     make(map[uint64]openTask),
+		groupGos:  newGroupWork(),
 		preempted: tr.intern("preempted"), gosched: tr.intern("runtime.Gosched"), cgocallback: tr.intern("runtime.cgocallback"),
 	}
 	for k := range t.later {

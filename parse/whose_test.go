@@ -121,3 +121,45 @@ func TestCallsFromC(t *testing.T) {
 		t.Errorf("its name is %q", w.names[9])
 	}
 }
+
+// Goroutines that a group starts go by what it was given, also those that show no stack
+// of their own, and are told apart by where they were started.
+func TestGroupsGoByWhatTheyAreGiven(t *testing.T) {
+	for _, version := range []string{"1.22", "1.26"} {
+		w := readWhose(t, "go "+version+`
+0     m1 ProcStatus p=0 status=Running
+0     m1 GoStatus g=1 status=Running
+1ms   m1 GoCreate g=11 entry=sync.(*WaitGroup).Go.func1 stack=sync.(*WaitGroup).Go,main.all:3
++1us  m1 GoCreate g=12 entry=sync.(*WaitGroup).Go.func1 stack=sync.(*WaitGroup).Go,main.all:3
++1us  m1 GoCreate g=13 entry=sync.(*WaitGroup).Go.func1 stack=sync.(*WaitGroup).Go,main.all:5
++1us  m1 GoCreate g=14 entry=sync.(*WaitGroup).Go.func1 stack=sync.(*WaitGroup).Go,main.each:9
++1us  m1 GoCreate g=15 entry=sync.(*WaitGroup).Go.func1 stack=sync.(*WaitGroup).Go,main.each:9
++1us  m1 GoCreate g=16 entry=sync.(*WaitGroup).Go.func1 stack=sync.(*WaitGroup).Go,main.rest:2
++1us  m1 GoUnblock g=17 stack=main.main
+2ms   m1 GoBlock reason=sync stack=sync.(*WaitGroup).Wait,main.main
+3ms   m1 GoStart g=12
+4ms   m1 GoDestroy
+5ms   m1 GoStart g=11
+6ms   m1 GoStop reason=preempted stack=main.parse,main.all.func1,sync.(*WaitGroup).Go.func1
+7ms   m1 GoStart g=13
+8ms   m1 GoBlock reason="chan receive" stack=main.(*pool).worker,sync.(*WaitGroup).Go.func1
+9ms   m1 GoStart g=14
+10ms  m1 GoBlock reason="chan receive" stack=main.one,sync.(*WaitGroup).Go.func1
+11ms  m1 GoStart g=15
+12ms  m1 GoBlock reason="chan receive" stack=main.other,sync.(*WaitGroup).Go.func1
+13ms  m1 GoStart g=16
+14ms  m1 GoDestroy
+15ms  m1 GoStart g=17
+16ms  m1 GoBlock reason="chan receive" stack=main.earlier,sync.(*WaitGroup).Go.func1
+`)
+		const group = "sync.(*WaitGroup).Go.func1"
+		for id, want := range map[GoID]string{
+			11: "main.parse", 12: "main.parse", 13: "main.(*pool).worker", 17: "main.earlier",
+			14: group, 15: group, 16: group, // given several, or not told
+		} {
+			if w.names[id] != want {
+				t.Errorf("go %s: goroutine %d goes by %q, want %q", version, id, w.names[id], want)
+			}
+		}
+	}
+}

@@ -312,7 +312,7 @@ func partLabel(tr *parse.Trace, k *holdPart, kind string) string {
 	switch k.state() {
 	case parse.GoRunning:
 		name := runName(tr, place)
-		if by := OwnFrame(tr, k.stack(), 1); by != "" && by != kind && by != funcName(tr, tr.Entry(k.stack())) && !parse.IsWrapper(by) {
+		if by := OwnFrame(tr, k.stack(), 1); by != "" && by != kind && by != funcName(tr, tr.Goes(k.stack())) && !parse.IsWrapper(by) {
 			name += " (called by " + by + ")" // the work is often done by a helper that many call
 		}
 		return name

@@ -341,7 +341,7 @@ func (ks *GoKinds) Started(fn parse.StringID) *GoKind { return ks.byFn[fn] }
 // OfStack is the kind of goroutines with a stack, by its entry function and what that
 // calls; nil if there is none.
 func (ks *GoKinds) OfStack(id parse.StackID) *GoKind {
-	fn := ks.tr.Entry(id)
+	fn := ks.tr.Goes(id)
 	for _, body := range []parse.StringID{ks.tr.Body(id), fn, 0} {
 		if k := ks.byID[kindID{fn, body}]; k != nil {
 			return k

@@ -56,7 +56,7 @@ func (f *WaitsFold) InTheWay(p *analysis.Pass) (who, ended string, share float64
 	waits, ends := make(map[string]int64), make(map[run]int64)
 	for stack, b := range f.bySite[parse.ProcUser].ByKey() {
 		if site, ok := p.Trace.Site(stack); ok {
-			fn := p.FuncName(cmp.Or(p.Trace.Body(stack), p.Trace.Entry(stack)))
+			fn := p.FuncName(cmp.Or(p.Trace.Body(stack), p.Trace.Goes(stack)))
 			waits[fn] += b.Waits
 			ends[run{fn, p.FuncName(site.Func)}] += b.Waits
 		}

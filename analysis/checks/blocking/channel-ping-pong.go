@@ -58,13 +58,13 @@ var channelPingPong = &analysis.Analyzer{
 		wakes := make(map[wakePair]int64) // a waits, b wakes it
 		stacks := make(map[wakePair]parse.StackID)
 		most := make(map[wakePair]int64)
-		waitsOf := make(map[parse.StringID]int64) // by entry function
+		waitsOf := make(map[string]int64) // by what goroutines go by
 		for _, e := range f.Wakers().Entries {
 			k := e.Key
 			if k.Told == measures.BlockUnnamed || measures.BlockReasonOf(tr, k.BlockSite) == "" {
 				continue
 			}
-			waitsOf[tr.Entry(k.BlockSite.Stack)] += e.V
+			waitsOf[goesBy(p, k.BlockSite.Stack)] += e.V
 			one, ok := tr.Site(k.BlockSite.Stack)
 			other, also := tr.Site(k.Stack)
 			if k.Ready != parse.ReadyUnblocked || !ok || !also {
@@ -76,15 +76,15 @@ var channelPingPong = &analysis.Analyzer{
 				most[pair], stacks[pair] = e.V, k.BlockSite.Stack
 			}
 		}
-		running, woken := make(map[parse.StringID]int64), make(map[parse.StringID]int64)
+		running, woken := make(map[string]int64), make(map[string]int64)
 		for o, v := range measures.GoroutinesOf(p).Populations().ByKey() {
-			running[o.Fn] += v.States[parse.GoRunning] + v.States[parse.GoSyscall]
-			woken[o.Fn] += v.States[parse.GoRunnable]
+			running[p.FuncName(o.Fn)] += v.States[parse.GoRunning] + v.States[parse.GoSyscall]
+			woken[p.FuncName(o.Fn)] += v.States[parse.GoRunnable]
 		}
 		// work is for how long the goroutines of both were runnable, and what they ran for
 		// each of their waits.
 		work := func(pair wakePair) (handed, apiece int64) {
-			a, b := tr.Entry(stacks[pair]), tr.Entry(stacks[wakePair{pair.b, pair.a}])
+			a, b := goesBy(p, stacks[pair]), goesBy(p, stacks[wakePair{pair.b, pair.a}])
 			handed, ran, each := woken[a], running[a], waitsOf[a]
 			if a != b {
 				handed, ran, each = handed+woken[b], ran+running[b], each+waitsOf[b]

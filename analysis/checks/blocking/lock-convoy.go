@@ -180,7 +180,7 @@ func startsItself(p *analysis.Pass, kind *measures.GoKind) bool {
 	kinds := measures.KindsOf(p)
 	for o, v := range measures.GoroutinesOf(p).Populations().ByKey() {
 		if o.Seen && kinds.Started(o.Fn) == kind {
-			if all += v.Created; kinds.Started(p.Trace.Entry(o.Site)) == kind {
+			if all += v.Created; kinds.OfStack(o.Site) == kind {
 				own += v.Created
 			}
 		}

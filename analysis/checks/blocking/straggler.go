@@ -28,7 +28,7 @@ var straggler = &analysis.Analyzer{
 			Source: "equal pieces of work with CPUs of their own come to 1.5; planted slow ones to 5 to 15",
 		},
 		{
-			Name: "straggler.ran", Doc: "length that those waited for with the longest tenth of the time reach, over their median, where the slow ones ran all the time (never a warning)", Unit: analysis.Count,
+			Name: "straggler.ran", Doc: "length that those waited for with the longest tenth of the time reach, over their median, where the slow ones ran all the time, beside others (never a warning)", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 5},
 			Source: "running is time on a P: on a machine with four times as much work as CPUs equal pieces came to 7. Never a warning",
 		},
@@ -63,12 +63,13 @@ func waitedFor(p *analysis.Pass, w *measures.WaitingAt, long int64) (k joinedKin
 	for stack, n := range w.Wakers {
 		ended[p.Trace.Entry(stack)] += n
 	}
+	waits := goesBy(p, w.Stack)
 	for o, v := range measures.GoroutinesOf(p).Populations().ByKey() {
 		slow := v.Work.Buckets.Long(v.Work.Max)
 		if strings.HasPrefix(p.Trace.String(o.Fn), "testing.") {
 			continue // the harness waits for one test or benchmark after the other
 		}
-		if !o.Seen || o.Class != parse.ClassUser || o.Fn == p.Trace.Entry(w.Stack) || 2*ended[o.Fn] < w.Spans-w.Open || p.Trace.Entry(o.Site) != p.Trace.Entry(w.Stack) || 2*slow < long || slow > 2*long {
+		if fn := p.FuncName(o.Fn); !o.Seen || o.Class != parse.ClassUser || fn == waits || 2*ended[p.Trace.Starts(o.Fn)] < w.Spans-w.Open || goesBy(p, o.Site) != waits || 2*slow < long || slow > 2*long {
 			continue
 		}
 		if m := v.Work.Buckets.Middle(v.Work.Max); !ok || m > k.median || m == k.median && o.Site < k.site {
@@ -78,10 +79,10 @@ func waitedFor(p *analysis.Pass, w *measures.WaitingAt, long int64) (k joinedKin
 	return k, ok
 }
 
-// startedAs counts the goroutines with an entry function.
-func startedAs(p *analysis.Pass, fn parse.StringID) (n int64) {
+// startedAs counts the goroutines that go by a function.
+func startedAs(p *analysis.Pass, fn string) (n int64) {
 	for o, v := range measures.GoroutinesOf(p).Populations().ByKey() {
-		if o.Fn == fn {
+		if p.FuncName(o.Fn) == fn {
 			n += v.Count
 		}
 	}
@@ -103,13 +104,15 @@ func runStraggler(p *analysis.Pass) error {
 		}
 		long, mean := w.Long(), say.Ratio(w.Busy(), p.Trace.Duration())
 		k, ok := waitedFor(p, w, long)
-		if !ok || w.Label[0] == "select" && k.work.N < 2*(w.Spans-w.Open) || k.work.N < 2*min(w.Spans-w.Open, startedAs(p, p.Trace.Entry(w.Stack))) {
+		if !ok || w.Label[0] == "select" && k.work.N < 2*(w.Spans-w.Open) || k.work.N < 2*min(w.Spans-w.Open, startedAs(p, goesBy(p, w.Stack))) {
 			continue // who waits for one has a timeout for it, or lets it do a part of its own work
 		}
 		times := say.Ratio(k.slow, max(k.median, 1))
 		where, slow, blocked := slowPlace(p, sites, k, long)
 		conditions := []analysis.Condition{analysis.Grades("waiting", mean), analysis.Needs("times", times), analysis.Needs("length", float64(long)), analysis.Needs("goroutines", float64(k.work.N))}
-		if !blocked {
+		kind := measures.KindsOf(p).Started(k.fn)
+		last := kind != nil && 2*kind.Alone >= w.Busy() // the others have ended: no CPU is missing
+		if !blocked && !last {
 			conditions = append(conditions, analysis.Grades("ran", times))
 		}
 		g := p.Gate(conditions...)
@@ -126,10 +129,13 @@ func runStraggler(p *analysis.Pass) error {
 			}
 		}
 		var explains []string
-		if owner, _ := evidence.Busiest(p); owner != nil && owner == measures.KindsOf(p).Started(k.fn) {
+		if owner, _ := evidence.Busiest(p); owner != nil && owner == kind {
 			explains = []string{"serial-section", "limits/serial"} // the slow ones run on when the others have ended
 		}
-		advice := "Make the slow ones as fast as the others: smaller and equal pieces of work, the largest first, a time limit or a second try for what hangs. The max in goroutines.sites should come near its p50."
+		advice := "Cut the work into smaller and equal pieces that the goroutines take one after the other, the largest first."
+		if blocked {
+			advice = "Make the slow ones as fast as the others: a time limit or a second try for what hangs, smaller and equal pieces of work."
+		}
 		f := held(p, h, w, analysis.Finding{
 			Severity: g.Severity, Explains: explains,
 			Summary: fmt.Sprintf("A few slow goroutines keep the others waiting: at %s %s waited at any time, %s for each wait, for goroutines of %s, which take %s at the median, the slow ones %s (n=%s)%s",
@@ -138,7 +144,7 @@ func runStraggler(p *analysis.Pass) error {
 			Evidence: shown,
 			Caveat:   "What goroutines take is told without their waiting for a P, but on an oversubscribed machine running includes waiting for a CPU.",
 		})
-		f.Advice = advice // not for the one that is in the way, but for those as slow
+		f.Advice = advice + " The max in goroutines.sites should come near its p50." // not for the one that is in the way, but for those as slow
 		p.Find(f)
 	}
 	if found == 0 {
@@ -153,19 +159,19 @@ func runStraggler(p *analysis.Pass) error {
 func slowPlace(p *analysis.Pass, sites []*measures.WaitingAt, k joinedKind, long int64) (words string, rows []analysis.Evidence, blocked bool) {
 	from, to := p.Rel(p.Trace.From), p.Rel(p.Trace.To)
 	for _, w := range sites { // the costliest first
-		if p.Trace.Entry(w.Stack) == k.fn && 2*w.Max >= long {
+		if goesBy(p, w.Stack) == p.FuncName(k.fn) && 2*w.Max >= long {
 			return fmt.Sprintf("; waits of theirs at %s (%s) take up to %s", w.Label[1], w.Label[0], p.Dur(w.Max)),
 				[]analysis.Evidence{{From: from, To: to, Func: w.Label[1], Note: fmt.Sprintf("%s, up to %s", w.Label[0], p.Dur(w.Max)), Stack: p.Stack(w.Stack)}}, true
 		}
 	}
 	for _, c := range evidence.CallSitesBy(p, measures.SyscallsOf(p), func(s *measures.CallSite) int64 { return s.Total }) {
-		if p.Trace.Entry(c.Stack) == k.fn && 2*c.V.Longest >= long {
+		if goesBy(p, c.Stack) == p.FuncName(k.fn) && 2*c.V.Longest >= long {
 			return fmt.Sprintf("; calls of theirs at %s take up to %s", c.Site, p.Dur(c.V.Longest)),
 				[]analysis.Evidence{{From: from, To: to, Func: c.Site, Note: "calls up to " + p.Dur(c.V.Longest), Stack: p.Stack(c.Stack)}}, true
 		}
 	}
 	for _, r := range evidence.RunPlaces(p) {
-		if r.Key != 0 && p.Trace.Entry(r.Key) == k.fn {
+		if r.Key != 0 && goesBy(p, r.Key) == p.FuncName(k.fn) {
 			return fmt.Sprintf("; they ran most where runs end at %s%s", p.SiteName(r.Key), evidence.CalledBy(p, r.Key)),
 				[]analysis.Evidence{{From: from, To: to, Func: p.SiteName(r.Key), Note: fmt.Sprintf("ran for %s in %s that ended here", p.Dur(r.V.Ran), say.Counted(r.V.N, "run", "runs")), Stack: p.Stack(r.Key)}}, false
 		}

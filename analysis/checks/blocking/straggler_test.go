@@ -75,3 +75,49 @@ func casesStraggler(t *testing.T) {
 		})
 	}
 }
+
+// parts is a trace of rounds in which main starts pieces of work through a group and waits
+// for all: one runs for slow, the others for quick. Not all show what they are about.
+func parts(t *testing.T, quick, slow int64) *checktest.Trace {
+	const group = "sync.(*WaitGroup).Go.func1"
+	return checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
+		all := s.Go("main.main")
+		all.Start(1000, group, "sync.(*WaitGroup).Go", "main.beside:3").Block(5000, "runtime.chanrecv1", "main.beside.func1")
+		for i := range int64(9) {
+			at := (1 + i*100) * ms
+			var last *checktest.Actor
+			for k := range int64(4) {
+				last = all.Start(at+k*1000, group, "sync.(*WaitGroup).Go", "main.sum:26")
+				if k < 3 {
+					last.End(at + quick + k*1000)
+				}
+			}
+			last.Preempt(at+slow/2, "main.sum.func1")
+			all.Wait(at+10_000, at+slow, last, "sync.(*WaitGroup).Done", "sync.runtime_SemacquireWaitGroup", "sync.(*WaitGroup).Wait", "main.sum:28")
+			last.End(at + slow + 1000)
+		}
+	})
+}
+
+// Where the last of a group runs alone, no CPU is missing: the pieces are unequal, which is
+// why most of the work is serial.
+func TestUnequalPieces(t *testing.T) {
+	for _, c := range []struct {
+		quick, slow int64
+		want        string
+	}{
+		{10 * ms, 90 * ms, "warning"},
+		{20 * ms, 40 * ms, "clear"},
+		{80 * ms, 90 * ms, "clear"},
+	} {
+		r := checktest.Report(t, straggler, parts(t, c.quick, c.slow)).Results[0]
+		if got := checktest.Verdict(t, r); got != c.want {
+			t.Errorf("%d and %d ms: %s, want %s", c.quick/ms, c.slow/ms, got, c.want)
+		}
+		for _, f := range r.Findings {
+			if !strings.Contains(f.Summary, "goroutines of main.sum.func1, which take 1") || !strings.Contains(f.Summary, "(n=36)") || !slices.Contains(f.Explains, "serial-section") || !strings.HasPrefix(f.Advice, "Cut the work") {
+				t.Errorf("%+v", f)
+			}
+		}
+	}
+}

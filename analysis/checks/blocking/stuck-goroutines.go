@@ -114,7 +114,7 @@ func runStuckGoroutines(p *analysis.Pass) error {
 		leaks++
 		shown := []analysis.Evidence{end}
 		from := ""
-		if site, n := startedBy(p, tr.Entry(w.Stack)); n > 0 {
+		if site, n := startedBy(p, goesBy(p, w.Stack)); n > 0 {
 			from = fmt.Sprintf("; %s of that function were started at %s and did not end", analysis.FormatCount(n), p.SiteName(site))
 			shown = append(shown, analysis.Evidence{From: p.Rel(tr.From), To: p.Rel(tr.To), Func: p.SiteName(site), Note: "where they were started", Stack: p.Stack(site)})
 		}
@@ -212,9 +212,9 @@ func steadyGrowth(p *analysis.Pass, w *measures.WaitingAt) (share float64, growt
 
 // startedBy returns the go statement with the most goroutines of a function that
 // were started in the trace and did not end.
-func startedBy(p *analysis.Pass, fn parse.StringID) (site parse.StackID, n int64) {
+func startedBy(p *analysis.Pass, fn string) (site parse.StackID, n int64) {
 	for _, e := range measures.GoroutinesOf(p).Populations().Entries {
-		if alive := e.V.Created - e.V.Ended; e.Key.Fn == fn && e.Key.Seen && e.Key.Site != 0 && alive > n {
+		if alive := e.V.Created - e.V.Ended; p.FuncName(e.Key.Fn) == fn && e.Key.Seen && e.Key.Site != 0 && alive > n {
 			site, n = e.Key.Site, alive
 		}
 	}

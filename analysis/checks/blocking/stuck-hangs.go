@@ -36,7 +36,7 @@ func deserted(p *analysis.Pass, w *measures.WaitingAt) bool {
 	}
 	var started, ended int64
 	for _, e := range measures.GoroutinesOf(p).Populations().Entries {
-		if e.Key.Site == 0 || e.Key.Class != parse.ClassUser || tr.Entry(e.Key.Site) != tr.Entry(w.Stack) {
+		if e.Key.Site == 0 || e.Key.Class != parse.ClassUser || goesBy(p, e.Key.Site) != goesBy(p, w.Stack) {
 			continue
 		}
 		if slices.ContainsFunc(tr.Stack(e.Key.Site), func(f parse.Frame) bool { return f.Func == pl.Site.Func }) {

@@ -39,12 +39,12 @@ var tickerStorm = &analysis.Analyzer{
 		if evidence.TooShort(p) || evidence.NoWaits(p, sites) {
 			return nil
 		}
-		running, waited := make(map[parse.StringID]int64), make(map[parse.StringID]int64)
+		running, waited := make(map[string]int64), make(map[string]int64) // by what goroutines go by
 		for o, v := range measures.GoroutinesOf(p).Populations().ByKey() {
-			running[o.Fn] += v.States[parse.GoRunning] + v.States[parse.GoSyscall]
+			running[p.FuncName(o.Fn)] += v.States[parse.GoRunning] + v.States[parse.GoSyscall]
 		}
 		for _, w := range sites {
-			waited[p.Trace.Entry(w.Stack)] += w.Spans - w.Open
+			waited[goesBy(p, w.Stack)] += w.Spans - w.Open
 		}
 		slices.SortStableFunc(sites, func(a, b *measures.WaitingAt) int { return cmp.Compare(b.Timers, a.Timers) })
 		total, _ := p.Value("procs.time")
@@ -53,7 +53,7 @@ var tickerStorm = &analysis.Analyzer{
 		found := 0
 		var near analysis.Gate
 		for _, w := range sites {
-			fn := p.Trace.Entry(w.Stack)
+			fn := goesBy(p, w.Stack)
 			rate, work := say.PerSecond(w.Timers, p.Trace.Duration()), running[fn]/max(waited[fn], 1)
 			g := p.Gate(analysis.Grades("rate", rate), analysis.Needs("work", float64(work)), analysis.Needs("alone", say.Ratio(w.Timers, waited[fn])), analysis.Needs("trace", float64(p.Trace.Duration())))
 			if g.Severity == "" || found == evidence.MaxFindings {

@@ -60,3 +60,22 @@ func casesTickerStorm(t *testing.T) {
 		})
 	}
 }
+
+// What others do that a group started is no work of those that a timer wakes.
+func TestTickerInGroup(t *testing.T) {
+	const group = "sync.(*WaitGroup).Go.func1"
+	tr := checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
+		main := s.Go("main.main")
+		works := main.Start(1000, group, "sync.(*WaitGroup).Go", "main.main:4")
+		works.Preempt(ms, "main.work")
+		asks := main.Start(2000, group, "sync.(*WaitGroup).Go", "main.main:5")
+		for i := range int64(1650) {
+			asks.Wait((1+i)*600_000, (1+i)*600_000+590_000, nil, "", "time.Sleep", "main.ask:9")
+		}
+		asks.End(992 * ms)
+	})
+	r := checktest.Report(t, tickerStorm, tr).Results[0]
+	if got := checktest.Found(r); got != "ticker-storm note" {
+		t.Errorf("%q; %q", got, r.Summary)
+	}
+}

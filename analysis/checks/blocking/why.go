@@ -167,3 +167,6 @@ func held(p *analysis.Pass, h *measures.HeldPlaces, w *measures.WaitingAt, f ana
 }
 
 const maxEvidence = 10 // rows of a finding
+
+// goesBy is the name that goroutines with a stack go by, as measures.GoOrigin has it.
+func goesBy(p *analysis.Pass, stack parse.StackID) string { return p.FuncName(p.Trace.Goes(stack)) }

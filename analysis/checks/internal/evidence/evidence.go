@@ -171,7 +171,7 @@ func callers(tr *parse.Trace, stack parse.StackID) string {
 		return ""
 	}
 	var names []string
-	entry := tr.String(tr.Entry(stack))
+	entry := tr.String(tr.Goes(stack))
 	for i := 1; i <= maxCallers; i++ {
 		name := measures.OwnFrame(tr, stack, i)
 		if name == "" || name == entry {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/internal/say"
+	"github.com/tracelens/tracelens/analysis/internal/tally"
 	"github.com/tracelens/tracelens/parse"
 )
 
@@ -113,7 +114,8 @@ type GoKinds struct {
 	byBody map[parse.StringID]*GoKind // of those whose entry function stacks leave out
 	byFn   map[parse.StringID]*GoKind // the largest of each entry function
 	about  map[kindID]parse.StringID
-	made   map[parse.StringID]parse.StackID // by entry function: where nearly all are started of which no more is told
+	bodies map[parse.StringID]parse.StringID // of closures: see bodiesOf
+	made   map[parse.StringID]parse.StackID  // by entry function: where nearly all are started of which no more is told
 	tr     *parse.Trace
 }
 
@@ -127,7 +129,7 @@ func kindsOf(p *analysis.Pass, f *KindsFold) *GoKinds {
 }
 
 func newKinds(tr *parse.Trace, f *KindsFold) *GoKinds {
-	ks := &GoKinds{byID: make(map[kindID]*GoKind), byBody: make(map[parse.StringID]*GoKind), byFn: make(map[parse.StringID]*GoKind), about: unwrapped(tr, f), made: madeAt(f), tr: tr}
+	ks := &GoKinds{byID: make(map[kindID]*GoKind), byBody: make(map[parse.StringID]*GoKind), byFn: make(map[parse.StringID]*GoKind), about: unwrapped(tr, f), bodies: bodiesOf(tr, f), made: madeAt(f), tr: tr}
 	byName := make(map[string]*GoKind)
 	kind := func(id kindID) *GoKind {
 		if k := ks.byID[id]; k != nil {
@@ -282,6 +284,44 @@ func unwrapped(tr *parse.Trace, f *KindsFold) map[kindID]parse.StringID {
 	return about
 }
 
+// bodiesOf is what all goroutines of a closure are about where it calls one function: that
+// one, or the closure where one in ten and more do something else in it. Which stack of a
+// goroutine tells it is chance, and of some none does.
+func bodiesOf(tr *parse.Trace, f *KindsFold) map[parse.StringID]parse.StringID {
+	type closure struct {
+		body         parse.StringID // but for itself
+		several      bool
+		itself, that int64 // goroutines
+	}
+	all := make(map[parse.StringID]*closure)
+	for _, e := range f.lives.Entries {
+		fn, body := e.Key.fn, e.Key.body
+		if fn == 0 || !parse.IsWrapper(tr.String(fn)) || parse.IsStd(tr.String(fn)) {
+			continue
+		}
+		switch c := tally.At(all, fn); {
+		case body == 0:
+		case tr.String(body) == tr.String(fn):
+			c.itself += e.V.n
+		default:
+			c.several = c.several || c.body != 0 && c.body != body
+			c.body = body
+			c.that += e.V.n
+		}
+	}
+	bodies := make(map[parse.StringID]parse.StringID)
+	for fn, c := range all {
+		switch {
+		case c.several:
+		case 10*c.itself >= c.that+c.itself && c.itself > 0:
+			bodies[fn] = fn
+		case c.that > 0:
+			bodies[fn] = c.body
+		}
+	}
+	return bodies
+}
+
 // madeAt is where nine in ten and more of the goroutines with an entry function are
 // started of which nothing tells what they are about.
 func madeAt(f *KindsFold) map[parse.StringID]parse.StackID {
@@ -311,6 +351,9 @@ const unnamed = "(not named)"
 // name is what goroutines are about, and the wrapper that is their entry.
 func (ks *GoKinds) name(id kindID) (name, entry string) {
 	fn := funcName(ks.tr, id.fn)
+	if body, one := ks.bodies[id.fn]; one {
+		id.body = body
+	}
 	about := ks.about[id]
 	switch {
 	case id.fn == 0:

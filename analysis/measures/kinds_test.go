@@ -3,6 +3,7 @@ package measures
 import (
 	"bytes"
 	"context"
+	"maps"
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis"
@@ -111,5 +112,49 @@ func TestKindsOutside(t *testing.T) {
 	}
 	if calls := p.Folds[Syscalls].(*SyscallsFold); found != 2 || calls.calls != 0 || calls.durations.N() != 0 || len(calls.sites.ByKey()) != 0 {
 		t.Errorf("%d kinds of 2; %d calls, %d that ended", found, calls.calls, calls.durations.N())
+	}
+}
+
+// TestKindsOfClosures: what all goroutines of a closure are about goes for those that show
+// no stack, too, and does not depend on which stack one shows.
+func TestKindsOfClosures(t *testing.T) {
+	data := tracetest.Binary(`go 1.26
+0     m1 ProcStatus p=0 status=Running
+0     m1 GoStatus g=1 status=Running
+1ms   m1 GoCreate g=11 entry=main.all.func1 stack=main.all,main.main
++1us  m1 GoCreate g=12 entry=main.all.func1 stack=main.all,main.main
++1us  m1 GoCreate g=13 entry=main.each.func1 stack=main.each,main.main
++1us  m1 GoCreate g=14 entry=main.each.func1 stack=main.each,main.main
++1us  m1 GoCreate g=15 entry=main.two.func1 stack=main.two,main.main
++1us  m1 GoCreate g=16 entry=main.two.func1 stack=main.two,main.main
++1us  m1 GoCreate g=17 entry=main.two.func1 stack=main.two,main.main
+2ms   m1 GoBlock reason=sync stack=sync.(*WaitGroup).Wait,main.main
+3ms   m1 GoStart g=11
+4ms   m1 GoStop reason=preempted stack=main.render,main.all.func1
+5ms   m1 GoStart g=12
+6ms   m1 GoDestroy
+7ms   m1 GoStart g=13
+8ms   m1 GoStop reason=preempted stack=main.render,main.each.func1
+9ms   m1 GoStart g=14
+10ms  m1 GoUnblock g=1 stack=sync.(*WaitGroup).Done,main.each.func1
+10ms  m1 GoDestroy
+11ms  m1 GoStart g=15
+12ms  m1 GoStop reason=preempted stack=main.one,main.two.func1
+13ms  m1 GoStart g=16
+14ms  m1 GoStop reason=preempted stack=main.other,main.two.func1
+15ms  m1 GoStart g=17
+16ms  m1 GoDestroy
+`)
+	p := analysis.NewPartial([]*analysis.Analyzer{Kinds})
+	tr, err := parse.Read(context.Background(), bytes.NewReader(data), parse.Options{}, p.Event)
+	if err != nil || tr.Fault != nil {
+		t.Fatal(err, tr.Fault)
+	}
+	got := make(map[string]int64)
+	for _, k := range newKinds(tr, p.Folds[Kinds].(*KindsFold)).All {
+		got[k.Name] = k.Count
+	}
+	if want := map[string]int64{"main.main": 1, "main.render": 2, "main.each.func1": 2, "main.one": 1, "main.other": 1, "main.two.func1": 1}; !maps.Equal(got, want) {
+		t.Errorf("kinds are %v, want %v", got, want)
 	}
 }

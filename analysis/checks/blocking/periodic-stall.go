@@ -41,7 +41,7 @@ var periodicStall = &analysis.Analyzer{
 	},
 	Run: func(p *analysis.Pass) error {
 		h := measures.HoldersOf(p)
-		stalls := joined(h.Stalls)
+		stalls := joined(slices.DeleteFunc(slices.Clone(h.Stalls), func(s measures.Stall) bool { return usual(p, s) }))
 		if len(stalls) == 0 {
 			p.NotApplicable("no goroutine held another up for a millisecond; record while the program does its work")
 			return nil
@@ -74,6 +74,17 @@ var periodicStall = &analysis.Analyzer{
 		})
 		return nil
 	},
+}
+
+// usual reports whether a stall is as long as waits where it is are on average: each
+// request waits for its answer so, and comes at a distance of its own. Who waits for a
+// lock, to send or for something of a pool met somebody in the way.
+func usual(p *analysis.Pass, s measures.Stall) bool {
+	at := s.Place
+	if at.Place.Prim.Lock() || at.Place.Prim == parse.PrimChanSend || takes(p.Trace.String(at.Place.Inner)) {
+		return false
+	}
+	return 2*at.Busy() >= int64(s.Until-s.Since)*at.Waits
 }
 
 // joined puts stalls that overlap, at several places or of several waiters, into one: the

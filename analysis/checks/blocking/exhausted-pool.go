@@ -74,8 +74,12 @@ var exhaustedPool = &analysis.Analyzer{
 					waiting = append(waiting, fmt.Sprintf("%s at %s", analysis.FormatCount(place.Open), place.Label))
 				}
 			}
-			taker := ""
-			if kept := pool.kept(); kept != "" {
+			twice, taker, advice := "", "", "Give back on every path what is taken (close rows, response bodies and transactions, call Release), with defer right after the error is checked."
+			if first, second := pool.twice(p); second != nil {
+				fn := p.Trace.String(first.Place.Site.Func)
+				twice = fmt.Sprintf("%s takes one and waits for another at %s, ", measures.SiteOf(p.Trace, first.Place), measures.SiteOf(p.Trace, second.Place))
+				advice = fmt.Sprintf("Do not wait for a second one with one in hand: at %s use what %s has taken (the transaction, the connection), or take both before.", measures.SiteOf(p.Trace, second.Place), fn)
+			} else if kept := pool.kept(); kept != "" {
 				taker = ", and " + kept + " never gave anything back"
 			}
 			at := ": " + strings.Join(waiting, ", ")
@@ -83,12 +87,12 @@ var exhaustedPool = &analysis.Analyzer{
 				at = ""
 			}
 			p.Find(analysis.Finding{
-				Severity: g.Severity, Explains: []string{"stuck-goroutines", "stuck-goroutines/send", "lock-convoy/pool"},
-				Summary: fmt.Sprintf("A pool is exhausted for good: nobody was served for the last %s of %s, %s wait for %s%s%s",
-					p.Dur(stuck), p.Dur(p.Trace.Duration()), say.Counted(pool.open, "goroutine", "goroutines"), pool.name, taker, at),
+				Severity: g.Severity, Explains: []string{"stuck-goroutines", "stuck-goroutines/send", "lock-convoy/pool", "request-path/queue"},
+				Summary: fmt.Sprintf("A pool is exhausted for good: %snobody was served for the last %s of %s, %s wait for %s%s%s",
+					twice, p.Dur(stuck), p.Dur(p.Trace.Duration()), say.Counted(pool.open, "goroutine", "goroutines"), pool.name, taker, at),
 				Cost: evidence.WallTime(p, stuck), Confidence: analysis.Inferred,
 				Evidence: shown,
-				Advice:   "Give back on every path what is taken (close rows, response bodies and transactions, call Release), with defer right after the error is checked. Give the request a deadline, so that it fails instead of hanging. hold.unknown should fall.",
+				Advice:   advice + " Give the request a deadline, so that it fails instead of hanging. hold.unknown should fall.",
 				Caveat:   "The trace shows that nobody is served, not who holds the rest: who never gave anything back is told from those that ended waits of others.",
 			})
 		}
@@ -115,11 +119,12 @@ type hang struct {
 	kind  *measures.GoKind
 	stay  *measures.Stay
 	gone  []string // the kinds of goroutines that ended the waits there, all of which have ended
+	among bool     // all who could end it wait there themselves
 }
 
-// hangsOf are the places where goroutines wait to send to such as have all ended, or wait
-// for something that they did not have to wait for while they did other things: what is
-// there for all is used up.
+// hangsOf are the places where goroutines wait to send to such as have all ended, or for
+// work that only they did, or wait for something that they did not have to wait for while
+// they did other things: what is there for all is used up.
 func hangsOf(p *analysis.Pass, h *measures.HeldPlaces) (hangs []hang) {
 	for _, place := range h.Places {
 		if place.Open == 0 || len(place.Waiters) == 0 {
@@ -127,7 +132,16 @@ func hangsOf(p *analysis.Pass, h *measures.HeldPlaces) (hangs []hang) {
 		}
 		x := hang{place: place, kind: place.Waiters[0].Kind}
 		x.stay = x.kind.At(place.ID)
-		if x.stay == nil || x.stay.Parked != "" || x.stay.Open == 0 {
+		if x.stay == nil || x.stay.Open == 0 {
+			continue
+		}
+		if place.Place.Prim == parse.PrimWaitGroup {
+			if x.among = place.ServesItself() && x.stay.Open == x.kind.Count-x.kind.Ended; x.among {
+				hangs = append(hangs, x)
+			}
+			continue
+		}
+		if x.stay.Parked != "" {
 			continue
 		}
 		switch place.Place.Prim {
@@ -177,11 +191,22 @@ func (x *hang) finding(p *analysis.Pass, s analysis.Severity) analysis.Finding {
 		Advice: "Look for what was taken and not put back: a return or an error that skips it, a goroutine that ended with it. Put back with defer; give the wait a deadline, so that it fails instead of hanging. hold.unknown should fall.",
 		Caveat: "Who holds what is not in the trace: that it is used up is told from goroutines that hardly ever waited there before and all do now. Workers that have done all there was look the same where they wait in a function of their own.",
 	}
-	if len(x.gone) == 0 && s == analysis.Error {
+	if len(x.gone) == 0 && !x.among && s == analysis.Error {
 		f.Severity = analysis.Warning // a guess
 	}
 	who := fmt.Sprintf("%s of %s", analysis.FormatCount(x.stay.Open), say.Counted(x.kind.Count-x.kind.Ended, "goroutine", "goroutines"))
-	f.Summary = fmt.Sprintf("Goroutines hang: %s of %s wait at %s, and nobody ended a wait there for the last %s of %s", who, x.kind.Name, x.place.Label, p.Dur(x.since(p)), p.Dur(p.Trace.Duration()))
+	what := ""
+	if x.among {
+		what = " for what only they do"
+	}
+	f.Summary = fmt.Sprintf("Goroutines hang: %s of %s wait at %s%s, and nobody ended a wait there for the last %s of %s", who, x.kind.Name, x.place.Label, what, p.Dur(x.since(p)), p.Dur(p.Trace.Duration()))
+	if x.among {
+		f.Confidence = analysis.Inferred
+		f.Explains = append(f.Explains, "lock-convoy/shared")
+		f.Summary += "; it was they who ended such waits before"
+		f.Advice = fmt.Sprintf("Do not let %s wait for work that only they do: give that work goroutines or a pool of its own, or let who waits do it meanwhile. hold.unknown should fall.", x.kind.Name)
+		f.Caveat = "Goroutines that are started later may do it; none did up to the end of the trace."
+	}
 	if len(x.gone) > 0 {
 		f.Confidence = analysis.Inferred
 		f.Summary += fmt.Sprintf("; who received there has ended: %s, last served %s", strings.Join(x.gone, ", "), p.At(x.place.Last))
@@ -225,11 +250,7 @@ func poolsOf(p *analysis.Pass, h *measures.HeldPlaces) (pools []*pool) {
 		b.places = append(b.places, place)
 		b.open += place.Open
 		b.last = max(b.last, place.Last)
-		for _, k := range place.Waiters {
-			if s := k.Kind.At(place.ID); s != nil {
-				b.oldest = max(b.oldest, s.Oldest)
-			}
-		}
+		b.oldest = max(b.oldest, oldestAt(place))
 	}
 	return pools
 }
@@ -239,6 +260,35 @@ func poolsOf(p *analysis.Pass, h *measures.HeldPlaces) (pools []*pool) {
 func takes(fn string) bool {
 	name := strings.ToLower(parse.ShortName(fn))
 	return fn == "database/sql.(*DB).conn" || strings.HasPrefix(name, "acquire") || strings.HasPrefix(name, "takeconn") || strings.HasPrefix(name, "getconn") && !parse.IsStd(fn) || strings.HasPrefix(name, "borrow")
+}
+
+// twice is where goroutines take from a pool and, further down in the same function, where
+// they or what it calls wait for another up to the end; nil where those who have waited for
+// longest did not come by such a place.
+func (b *pool) twice(p *analysis.Pass) (first, second *measures.HeldPlace) {
+	for _, at := range b.places {
+		if at.Open == 0 || oldestAt(at) < b.oldest {
+			continue
+		}
+		for _, f := range p.Trace.Stack(at.Place.Stack) {
+			for _, other := range b.places {
+				if other.Place.Site.Func == f.Func && other.Place.Site.Line < f.Line && other.Place.Own {
+					return other, at
+				}
+			}
+		}
+	}
+	return nil, nil
+}
+
+// oldestAt is for how long goroutines have waited at a place at the end.
+func oldestAt(at *measures.HeldPlace) (oldest int64) {
+	for _, k := range at.Waiters {
+		if s := k.Kind.At(at.ID); s != nil {
+			oldest = max(oldest, s.Oldest)
+		}
+	}
+	return oldest
 }
 
 // kept names the kinds of goroutines that wait for the pool and ended no wait of others,

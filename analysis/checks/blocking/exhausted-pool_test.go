@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/internal/checktest"
 )
 
@@ -75,6 +76,48 @@ func TestExhaustedPool(t *testing.T) {
 		checktest.At(t, exhaustedPool, "waits elsewhere of 4 that wait for something that is used up", func(v int64) *checktest.Trace { return usedUp(t, 4, int(v)) },
 			checktest.Case{V: 2, Want: "n/a"}, checktest.Case{V: 3, Want: "warning/hang"})
 	})
+	// Workers that wait for tasks that they would have to do themselves; of ten, so many.
+	nested := func(waiting int) *checktest.Trace {
+		return checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
+			s.Go("main.main") // runs to the end
+			other := s.Go("main.worker")
+			for i := range 10 {
+				g := other
+				if i > 0 {
+					g = s.Go("main.worker")
+					g.Wait(int64(i)*ms, int64(i)*ms+900e3, other, "sync.(*WaitGroup).Done", "sync.(*WaitGroup).Wait", "main.compile:7")
+				}
+				if i < waiting {
+					g.Block(200*ms+int64(i), "sync.(*WaitGroup).Wait", "main.compile:7")
+				}
+			}
+		})
+	}
+	among := checktest.Report(t, exhaustedPool, nested(10)).Results[0].Findings
+	if len(among) != 1 || among[0].Severity != analysis.Error || !strings.Contains(among[0].Summary, "10 of 10 goroutines of main.worker wait at main.compile:7 (sync.WaitGroup) for what only they do") {
+		t.Error(among)
+	}
+	if got := checktest.Report(t, exhaustedPool, nested(9)).Results[0].Findings; len(got) != 0 {
+		t.Error("one of ten still works:", got)
+	}
+	// Goroutines that hold a connection ask for a second one, before or after another comes.
+	twice := func(second int64) *checktest.Trace {
+		return checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
+			gives := s.Go("main.place")
+			for i := range int64(2) {
+				g := s.Go("main.place")
+				g.Wait(ms, 2*ms+i, gives, "database/sql.(*DB).putConn", "runtime.selectgo", "database/sql.(*DB).conn", "main.place:20")
+				g.Block(second+i, "runtime.selectgo", "database/sql.(*DB).conn", "main.nextID:15", "main.place:24")
+			}
+			s.Go("main.list").Block(200*ms, "runtime.selectgo", "database/sql.(*DB).conn", "main.list:36")
+		})
+	}
+	for at, want := range map[int64]bool{100 * ms: true, 300 * ms: false} {
+		f := checktest.Report(t, exhaustedPool, twice(at)).Results[0].Findings[0]
+		if got := strings.Contains(f.Summary, "main.place:20 takes one and waits for another at main.nextID:15") && strings.Contains(f.Advice, "with one in hand"); got != want {
+			t.Error(f.Summary, f.Advice)
+		}
+	}
 	gone := checktest.Report(t, exhaustedPool, hanging(t, 4, 4, true)).Results[0].Findings[0]
 	if gone.Code != "exhausted-pool/hang" || !strings.Contains(gone.Summary, "4 of 4 goroutines of main.quote wait at main.ask:7") || !strings.Contains(gone.Summary, "main.dispatch") {
 		t.Error(gone.Summary)

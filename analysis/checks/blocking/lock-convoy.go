@@ -70,7 +70,7 @@ var lockConvoy = &analysis.Analyzer{
 		var near, nearSender analysis.Gate
 		for _, w := range sites {
 			place := h.At(p.Trace.PlaceOf(w.Stack))
-			shared := place != nil && (place.Shared() || forOne(p, w, place))
+			shared := place != nil && (place.Shared() || forOne(p, w, place)) && h.Chain(place).Root.Kind != measures.RootOpen
 			if w.Lock != measures.LockMutex && w.Lock != measures.LockOnce && w.Lock != measures.LockWrite && !shared {
 				continue
 			}

@@ -181,12 +181,79 @@ func stuckOnLocks(p *analysis.Pass, locks []*measures.WaitingAt, total int64) {
 				Note: fmt.Sprintf("%s waiting, the oldest for %s", say.Counted(w.Open, "goroutine", "goroutines"), p.Dur(w.Oldest))})
 		}
 	}
-	f.Summary = fmt.Sprintf("%s at the end for locks that nobody gives back, for up to %s: %s; a deadlock, or a lock held for very long",
-		say.Counted(waiting, "goroutine waits", "goroutines wait"), p.Dur(oldest), strings.Join(places[:min(len(places), 4)], ", "))
-	if len(first) > 1 {
+	who, why := "", "; a deadlock, or a lock held for very long"
+	by, at := keeperOf(p, locks)
+	if by != nil && by.stay.Place.Prim.Lock() && len(first) > 1 {
+		by = nil // they hold one another up
+	}
+	if by != nil {
+		who, why = fmt.Sprintf(", since %s seems to hold one, and %s %s", by.fn, does(by.stay), by.stay.Label), ""
+		f.Caveat += " It is told from a goroutine that has been for longer in a call of the function that takes the lock."
+	}
+	f.Summary = fmt.Sprintf("%s at the end for locks that nobody gives back, for up to %s%s: %s%s",
+		say.Counted(waiting, "goroutine waits", "goroutines wait"), p.Dur(oldest), who, strings.Join(places[:min(len(places), 4)], ", "), why)
+	switch {
+	case by != nil && by.stay.Place.Prim.Lock():
+		f.Advice = fmt.Sprintf("See whether %s waits at %s for the lock that it took at %s: neither a Mutex nor an RWMutex can be taken twice, not even to read where a writer waits; else do not take that lock with this one. ",
+			by.fn, measures.SiteOf(p.Trace, by.stay.Place), measures.SiteOf(p.Trace, at)) + f.Advice
+	case by != nil && measures.OwnLock(p.Trace, at) != "":
+		f.Advice = fmt.Sprintf("The lock is that of %s, which %s %s with it: give that a deadline, or hand what it is given to one goroutine with a queue that drops what is too much. ", measures.OwnLock(p.Trace, at), does(by.stay), by.stay.Label) + f.Advice
+	case by != nil:
+		f.Advice = fmt.Sprintf("Unlock before what %s does at %s, or give it a deadline. ", by.fn, by.stay.Label) + f.Advice
+	case len(first) > 1:
 		f.Advice = fmt.Sprintf("See whether %s take the same locks in another order: goroutines that hold one another up are few at each place, the others wait behind them. ", strings.Join(first[:min(len(first), 3)], " and ")) + f.Advice
 	}
 	p.Find(f)
+}
+
+// A keeper is a goroutine that seems to hold a lock up to the end.
+type keeper struct {
+	fn   string         // which took the lock, and called what it is in
+	stay *measures.Stay // where it waits or is in a call
+}
+
+// does is what a goroutine does at a place, before its name.
+func does(s *measures.Stay) string {
+	if s.State == parse.GoSyscall {
+		return "is in a call at"
+	}
+	return "waits at"
+}
+
+// keeperOf is a goroutine that went on, in a function that takes one of the locks, to
+// where it has been for at least as long as others wait for that lock, and where it takes
+// it; nil for none.
+func keeperOf(p *analysis.Pass, locks []*measures.WaitingAt) (by *keeper, at parse.Place) {
+	tr := p.Trace
+	for _, w := range locks {
+		taken, ok := takenIn(tr, w.Stack)
+		if !ok {
+			continue
+		}
+		for _, k := range measures.KindsOf(p).All {
+			for _, s := range k.Stays {
+				if s.Open == 0 || s.Oldest < w.Oldest || s.State != parse.GoWaiting && s.State != parse.GoSyscall || by != nil && s.Oldest <= by.stay.Oldest {
+					continue
+				}
+				if slices.ContainsFunc(tr.Stack(s.Place.Stack), func(f parse.Frame) bool { return f.Func == taken.Func && f.Line > taken.Line }) {
+					by, at = &keeper{tr.String(taken.Func), s}, tr.Place(tr.PlaceOf(w.Stack))
+				}
+			}
+		}
+	}
+	return by, at
+}
+
+// takenIn is where a lock is taken, by the stack of who waits for it.
+func takenIn(tr *parse.Trace, stack parse.StackID) (parse.Frame, bool) {
+	for _, f := range tr.Stack(stack) {
+		switch fn := tr.String(f.Func); {
+		case strings.HasPrefix(fn, "sync."), strings.HasPrefix(fn, "internal/sync."), strings.HasPrefix(fn, "runtime."):
+		default:
+			return f, true
+		}
+	}
+	return parse.Frame{}, false
 }
 
 // steadyGrowth is by how much more goroutines waited at the end of w than a third

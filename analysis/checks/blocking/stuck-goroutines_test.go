@@ -151,6 +151,28 @@ func TestStuckHangs(t *testing.T) {
 		}
 		receives.End(50 * ms)
 	})
+	// Who has gone on below the function that takes the lock seems to hold it.
+	for _, c := range []struct {
+		want  string
+		since int64
+		held  []string
+	}{
+		{"main.(*hub).broadcast seems to hold one, and waits at main.unregister:22 (sync.Mutex)", 100, []string{"sync.(*Mutex).Lock", "main.unregister:22", "main.(*hub).broadcast:36"}},
+		{"main.(*hub).broadcast seems to hold one, and waits at main.send:9 (chan send)", 100, []string{"runtime.chansend1", "main.send:9", "main.(*hub).broadcast:36"}},
+		{"a deadlock, or a lock held for very long", 100, []string{"runtime.chansend1", "main.send:9", "main.(*hub).broadcast:20"}},
+		{"a deadlock, or a lock held for very long", 300, []string{"runtime.chansend1", "main.send:9", "main.(*hub).broadcast:36"}},
+	} {
+		f := checktest.Report(t, StuckGoroutines, checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
+			s.Go("main.main") // runs to the end
+			s.Go("main.distribute").Block(c.since*ms, c.held...)
+			for i := range int64(5) {
+				s.Go("main.distribute").Block((200+i)*ms, "sync.(*Mutex).Lock", "main.(*hub).broadcast:28")
+			}
+		})).Results[0].Findings[0]
+		if !strings.Contains(f.Summary, c.want) {
+			t.Error(f.Summary)
+		}
+	}
 	// One that received from them is blocked elsewhere; one that works is slow, no hang.
 	for _, c := range []struct {
 		at   []string

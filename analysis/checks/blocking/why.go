@@ -34,7 +34,7 @@ func (r *reason) text() string { return "; why: " + r.chain.Text() }
 func (r *reason) advice(p *analysis.Pass, otherwise string) string {
 	lock := r.place.Place.Prim.Lock()
 	root := &r.chain.Root
-	where := root.Label
+	where := r.where()
 	if r.place.Place.Prim == parse.PrimOnce {
 		return otherwise
 	}
@@ -43,7 +43,10 @@ func (r *reason) advice(p *analysis.Pass, otherwise string) string {
 	}
 	if last := r.chain.Steps[len(r.chain.Steps)-1].Place; lock && !last.Place.Prim.Lock() {
 		if then := r.besides(); then != "" {
-			return fmt.Sprintf("Do not wait for another goroutine (%s) under the lock: copy what it needs, unlock, then wait; and %s. hold.waiting should fall.", last.Label, then)
+			if own := measures.OwnLock(p.Trace, r.place.Place); own != "" && r.unlocked().Place.Own {
+				return fmt.Sprintf("The lock is that of %s, which calls back with it: do not wait for another goroutine there (%s), hand it what is to be done by a queue; and %s. hold.waiting should fall.", own, r.unlocked().Label, then)
+			}
+			return fmt.Sprintf("Do not wait for another goroutine (%s) under the lock: copy what it needs, unlock, then wait; and %s. hold.waiting should fall.", r.unlocked().Label, then)
 		}
 	}
 	switch root.Kind {
@@ -88,6 +91,30 @@ func (r *reason) advice(p *analysis.Pass, otherwise string) string {
 		return fmt.Sprintf("Make %s faster, or let more goroutines do it. hold.running should fall.", where)
 	}
 	return otherwise
+}
+
+// where is what the root does, by its place: where that is in a library, the last place of
+// the program that is in the way of it.
+func (r *reason) where() string {
+	root := &r.chain.Root
+	if root.Kind != measures.RootNetwork || root.Place.Own {
+		return root.Label
+	}
+	for i := len(r.chain.Steps) - 1; i > 0; i-- {
+		if at := r.chain.Steps[i].Place; at.Place.Own {
+			return at.Label
+		}
+	}
+	return root.Label
+}
+
+// unlocked is where the holder of the last lock of the chain waits for what is no lock.
+func (r *reason) unlocked() *measures.HeldPlace {
+	at := r.chain.Steps[len(r.chain.Steps)-1].Place
+	for i := len(r.chain.Steps) - 1; i > 0 && !r.chain.Steps[i].Place.Place.Prim.Lock(); i-- {
+		at = r.chain.Steps[i].Place
+	}
+	return at
 }
 
 // besides is what else to change where the one at the end of the chain has no lock, but is
@@ -148,13 +175,16 @@ func held(p *analysis.Pass, h *measures.HeldPlaces, w *measures.WaitingAt, f ana
 	}
 	if root := &r.chain.Root; f.Code == "lock-convoy/pool" && (root.Kind == measures.RootSleep || root.Kind == measures.RootTimer || root.Kind == measures.RootNetwork) {
 		meanwhile := "who has it is " + root.Text()
-		if root.Kind != measures.RootSleep {
+		switch {
+		case len(r.chain.Steps) > 1 && r.chain.Steps[1].Place != r.place:
+			if meanwhile = "who has it waits at " + r.chain.Steps[1].Place.Label; root.Kind == measures.RootSleep {
+				meanwhile += ", for one that is " + root.Text()
+			}
+		case root.Kind == measures.RootTimer:
+			meanwhile = "a timer gives it back"
+		case root.Kind == measures.RootNetwork:
 			meanwhile = "who has it waits for the network"
-			if last := r.chain.Steps[len(r.chain.Steps)-1]; root.Kind == measures.RootTimer && last.Place != r.place {
-				meanwhile = "who has it waits at " + last.Place.Label
-			} else if root.Kind == measures.RootTimer {
-				meanwhile = "a timer gives it back"
-			} else if root.Label != "" {
+			if root.Label != "" {
 				meanwhile += " at " + root.Label
 			}
 		}

@@ -77,6 +77,57 @@ func TestWaitsForAnotherUnderLock(t *testing.T) {
 	}
 }
 
+// What the holder of a lock waits for is told where it is in the program, not in the
+// library that waits on its behalf; a library that calls back with its lock is told so.
+func TestWaitsInLibraryUnderLock(t *testing.T) {
+	for _, c := range []struct{ lock, want string }{
+		{"main.add:20", "Do not wait for another goroutine (main.onUpdate:40 → net/http.Post (select in net/http.(*persistConn).roundTrip)) under the lock"},
+		{"golang.org/x/lru.(*Cache).Get", "The lock is that of golang.org/x/lru.(*Cache).Get, which calls back with it: do not wait for another goroutine there (main.onUpdate:40 → net/http.Post"},
+	} {
+		tr := checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
+			loop, answers := s.Go("main.process"), s.Go("net/http.(*persistConn).readLoop")
+			var others []*checktest.Actor
+			for range 3 {
+				others = append(others, s.Go("main.watch"))
+			}
+			for i := range int64(15) {
+				at := (1 + i*60) * ms
+				answers.Wait(at+1000, at+50*ms-1000, nil, "", "internal/poll.(*FD).Read", "net.(*conn).Read", "net/http.(*persistConn).Read:2174")
+				loop.Wait(at, at+50*ms, answers, "net/http.(*persistConn).readLoop:9", "runtime.selectgo", "net/http.(*persistConn).roundTrip", "net/http.Post", "main.onUpdate:40")
+				for k, o := range others {
+					o.Wait(at+int64(k+1)*1000, at+50*ms+int64(k+1)*1000, loop, "main.process:30", "sync.runtime_SemacquireMutex", "sync.(*Mutex).Lock", c.lock, "main.get:28")
+				}
+			}
+		})
+		found := checktest.Report(t, lockConvoy, tr).Results[0].Findings
+		if len(found) == 0 || !strings.HasPrefix(found[0].Advice, c.want) {
+			t.Errorf("%+v, want the advice %s", found, c.want)
+		}
+	}
+}
+
+// Who has it of a pool is told by where it waits, not by what it waits for.
+func TestKeptByWhoWaits(t *testing.T) {
+	found := checktest.Report(t, lockConvoy, checktest.Tell(t, 2000*ms, func(s *checktest.Story) {
+		server := s.Go("main.server")
+		var gs []*checktest.Actor
+		for range 6 {
+			gs = append(gs, s.Go("main.quote"))
+		}
+		for i := range int64(90) { // each has it for 20 ms, in turn
+			at, g := (5+i*20)*ms, gs[i%6]
+			server.Wait(at+2000, at+20*ms-2000, nil, "", "time.Sleep", "main.server:41")
+			g.Wait(at+1000, at+20*ms-1000, server, "main.server:44", "runtime.chanrecv1", "main.trip:36")
+			if i < 84 {
+				g.Wait(at+20*ms, at+120*ms, gs[(i+5)%6], "main.release:30", "runtime.selectgo", "main.acquire:25")
+			}
+		}
+	})).Results[0].Findings
+	if len(found) == 0 || !strings.Contains(found[0].Advice, "who has it waits at main.trip:36 (chan receive), for one that is asleep at main.server:41.") {
+		t.Errorf("%+v", found)
+	}
+}
+
 // What who has it of a pool does is a sentence, whatever ends it.
 func TestKeptByATimer(t *testing.T) {
 	found := checktest.Report(t, lockConvoy, turns(t, "runtime.selectgo", "main.acquire:25")).Results[0].Findings

@@ -256,10 +256,11 @@ func poolsOf(p *analysis.Pass, h *measures.HeldPlaces) (pools []*pool) {
 }
 
 // takes reports whether a function takes something that is given back later: a
-// connection of database/sql, a weight of x/sync/semaphore, what others call acquire.
+// connection of database/sql, a slot of an errgroup, a weight of x/sync/semaphore, what
+// others call acquire.
 func takes(fn string) bool {
 	name := strings.ToLower(parse.ShortName(fn))
-	return fn == "database/sql.(*DB).conn" || strings.HasPrefix(name, "acquire") || strings.HasPrefix(name, "takeconn") || strings.HasPrefix(name, "getconn") && !parse.IsStd(fn) || strings.HasPrefix(name, "borrow")
+	return fn == "database/sql.(*DB).conn" || fn == "golang.org/x/sync/errgroup.(*Group).Go" || strings.HasPrefix(name, "acquire") || strings.HasPrefix(name, "takeconn") || strings.HasPrefix(name, "getconn") && !parse.IsStd(fn) || strings.HasPrefix(name, "borrow")
 }
 
 // twice is where goroutines take from a pool and, further down in the same function, where

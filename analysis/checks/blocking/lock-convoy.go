@@ -241,6 +241,20 @@ func knownPool(p *analysis.Pass, h *measures.HeldPlaces, w *measures.WaitingAt) 
 	return takes(inner)
 }
 
+// slots reports whether goroutines wait at a place to send, and most waits are ended by
+// goroutines that end one and then end themselves: who is started has a slot of a channel,
+// and gives it back.
+func slots(place *measures.HeldPlace) bool {
+	if place == nil || place.Place.Prim != parse.PrimChanSend {
+		return false
+	}
+	var once int64
+	for _, k := range place.Holders {
+		once += min(k.N, k.Kind.Ended)
+	}
+	return evidence.Causes(once, place.Waits)
+}
+
 // findPools finds places where goroutines wait for their turn with what a channel
 // holds, and says so: connections, tokens, slots. Workers that wait for work are woken by
 // goroutines that do not wait there.
@@ -250,12 +264,16 @@ func findPools(p *analysis.Pass, h *measures.HeldPlaces, sites []*measures.Waiti
 		if r := w.Label[0]; r != "chan receive" && r != "chan send" && r != "select" {
 			continue
 		}
-		queue := []analysis.Condition{analysis.Grades("queue", mean), analysis.Grades("length", float64(w.Long())), analysis.Needs("waits", float64(n))}
-		if !knownPool(p, h, w) {
-			own, late := w.Turns()
-			queue = append(queue, analysis.Needs("own", own), analysis.Needs("turns", late))
+		many := analysis.Grades("queue", mean)
+		var turns []analysis.Condition
+		switch own, late := w.Turns(); {
+		case knownPool(p, h, w):
+		case slots(h.At(p.Trace.PlaceOf(w.Stack))):
+			many = analysis.Either(many, analysis.Grades("senders", mean)) // one that starts the others
+		default:
+			turns = []analysis.Condition{analysis.Needs("own", own), analysis.Needs("turns", late)}
 		}
-		g := p.Gate(queue...)
+		g := p.Gate(append([]analysis.Condition{many, analysis.Grades("length", float64(w.Long())), analysis.Needs("waits", float64(n))}, turns...)...)
 		if g.Severity == "" || len(pools) == evidence.MaxFindings {
 			near = near.Nearer(g.At(w.Label[1]))
 			continue

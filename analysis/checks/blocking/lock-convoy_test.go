@@ -225,3 +225,32 @@ func TestLockConvoyTraces(t *testing.T) {
 		})
 	}
 }
+
+// A channel of slots: each goroutine that is started takes one and gives it back at its
+// end. Goroutines that receive all along set a pace.
+func TestSlots(t *testing.T) {
+	for _, c := range []struct {
+		ends bool
+		want string
+	}{{true, "lock-convoy/pool"}, {false, "lock-convoy/senders"}} {
+		tr := checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
+			collect := s.Go("main.collect")
+			var one *checktest.Actor
+			for i := range int64(30) {
+				at := (1 + i*30) * ms
+				if one == nil || c.ends {
+					one = collect.Start(at, "main.fetch", "main.collect:18")
+				}
+				one.Wait(at+1000, at+28*ms, nil, "", "internal/poll.(*FD).Read", "net.(*conn).Read", "main.ask:16")
+				collect.Wait(at+2000, at+29*ms, one, "main.fetch:25", "runtime.chansend1", "main.collect:17")
+				if c.ends {
+					one.End(at + 29*ms + 1000)
+				}
+			}
+		})
+		found := checktest.Report(t, lockConvoy, tr).Results[0].Findings
+		if len(found) != 1 || found[0].Code != c.want {
+			t.Errorf("who receives ends: %v: %+v, want %s", c.ends, found, c.want)
+		}
+	}
+}

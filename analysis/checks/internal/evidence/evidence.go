@@ -214,14 +214,21 @@ func MostlyCreated(f *measures.LatencyFold) bool {
 	return Causes(created, all)
 }
 
-// LimitOf is how to set the limit of a pool of the standard library, by the function in
-// which goroutines wait for their turn, in brackets for sentences; "" where it is not known.
+// LimitOf is how to set the limit of a pool of a library, by the function in which goroutines wait for their turn, in brackets for sentences; "" where it is not known.
 func LimitOf(fn string) string {
 	switch fn {
 	case "database/sql.(*DB).conn":
 		return " (SetMaxOpenConns of the sql.DB)"
 	case "net/http.(*Transport).getConn":
 		return " (MaxConnsPerHost of the http.Transport)"
+	case "golang.org/x/sync/errgroup.(*Group).Go":
+		return " (SetLimit of the errgroup.Group)"
+	case "golang.org/x/sync/semaphore.(*Weighted).Acquire":
+		return " (the weight of semaphore.NewWeighted)"
+	case "google.golang.org/grpc/internal/transport.(*http2Client).NewStream":
+		return " (MaxConcurrentStreams of the server, or connections to it)"
+	case "github.com/redis/go-redis/v9/internal/pool.(*ConnPool).waitTurn":
+		return " (PoolSize of the redis.Options)"
 	}
 	return ""
 }

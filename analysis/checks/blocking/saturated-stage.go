@@ -3,6 +3,7 @@ package blocking
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
@@ -15,7 +16,7 @@ var saturatedStage = &analysis.Analyzer{
 	Name: "saturated-stage", Proof: "holders.graph",
 	Doc:      say.Page(pages, "saturated-stage"),
 	Covers:   []string{"lock-convoy/senders"},
-	Requires: []*analysis.Analyzer{measures.Kinds, measures.Holders},
+	Requires: []*analysis.Analyzer{measures.Blocking, measures.Kinds, measures.Holders},
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "saturated-stage.busy", Doc: "share of the lives of the goroutines of a stage in which they do not wait for work", Unit: analysis.Ratio,
@@ -35,6 +36,10 @@ var saturatedStage = &analysis.Analyzer{
 			Levels: analysis.Levels{Note: .6}, Source: "as everywhere in this tool: what explains 60 % explains it",
 		},
 		{
+			Name: "saturated-stage.turns", Doc: "share of the waits for answers of it that started before the one that ended last", Unit: analysis.Ratio, Below: true,
+			Levels: analysis.Levels{Note: .1}, Source: "as lock-convoy.turns",
+		},
+		{
 			Name: "saturated-stage.skew", Doc: "share of the goroutines of a stage that are busy for 95 % of their lives, where on average they are for less than 60 %", Unit: analysis.Ratio, Below: true,
 			Levels: analysis.Levels{Note: .5}, Source: "more than half of them are no exception",
 		},
@@ -44,16 +49,24 @@ var saturatedStage = &analysis.Analyzer{
 		wall := p.Trace.Duration()
 		found, any := 0, false
 		var near analysis.Gate
+		turns := turnsOf(p)
 		for _, place := range h.Places {
-			if !handsOver(p, place) || len(place.Holders) == 0 {
+			if len(place.Holders) == 0 {
 				continue
 			}
-			k := place.Holders[0]
+			k, busyNS, wait := place.Holders[0], place.Busy(), "wait to hand over work at"
+			if !handsOver(p, place) {
+				if !asksOne(p, h, place, turns) {
+					continue
+				}
+				// Those that it works for now wait for the answer, the others for their turn.
+				busyNS, wait = max(busyNS-k.Kind.Life, 0), "wait for their turn with it at"
+			}
 			if 2*k.Kind.Life < wall*max(k.Kind.Count, 1) {
 				continue // no stage: it comes and goes
 			}
 			any = true
-			waiting := say.Ratio(place.Busy(), wall)
+			waiting := say.Ratio(busyNS, wall)
 			busy := 1 - k.Kind.Share(idleOf(k.Kind))
 			full, all, mean := fullOf(k.Kind)
 			either := []analysis.Condition{analysis.Needs("busy", busy)}
@@ -78,18 +91,18 @@ var saturatedStage = &analysis.Analyzer{
 			}
 			f := analysis.Finding{
 				Severity: g.Severity, Explains: explains, Cost: evidence.WallTime(p, min(place.Held, wall)), Confidence: analysis.Measured,
-				Evidence: append([]analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: p.SiteName(place.Place.Stack), Note: say.Number(waiting) + " wait to hand over work", Stack: p.Stack(place.Place.Stack)})}, r.evidence(p)...),
+				Evidence: append([]analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: p.SiteName(place.Place.Stack), Note: say.Number(waiting) + " " + strings.TrimSuffix(wait, " at"), Stack: p.Stack(place.Place.Stack)})}, r.evidence(p)...),
 				Advice:   r.advice(p, "Add goroutines to the stage, or make its work shorter. hold.time should fall."),
 				Caveat:   "Work that waits in the buffer of a channel is not in the trace. A stage that is meant to limit the rate looks the same.",
 			}
 			if p.Met("busy", busy) {
 				f.Code = stageCode(&r.chain.Root)
-				f.Summary = fmt.Sprintf("%s cannot keep up: busy for %s of %s, while %s at any time wait to hand over work at %s (%s in %s)%s",
-					k.Kind.Title(), analysis.FormatRatio(busy), k.Kind.Lives(), say.Number(waiting), place.Label, p.Dur(place.Busy()), say.Counted(place.Waits, "wait", "waits"), r.text())
+				f.Summary = fmt.Sprintf("%s cannot keep up: busy for %s of %s, while %s at any time %s %s (%s in %s)%s",
+					k.Kind.Title(), analysis.FormatRatio(busy), k.Kind.Lives(), say.Number(waiting), wait, place.Label, p.Dur(place.Busy()), say.Counted(place.Waits, "wait", "waits"), r.text())
 			} else {
 				f.Code = "saturated-stage/skewed"
-				f.Summary = fmt.Sprintf("The work of %s is uneven: %s of %s are busy all the time, on average they are for %s, and %s at any time wait to hand over work at %s%s",
-					k.Kind.Name, analysis.FormatCount(full), analysis.FormatCount(all), analysis.FormatRatio(mean), say.Number(waiting), place.Label, r.text())
+				f.Summary = fmt.Sprintf("The work of %s is uneven: %s of %s are busy all the time, on average they are for %s, and %s at any time %s %s%s",
+					k.Kind.Name, analysis.FormatCount(full), analysis.FormatCount(all), analysis.FormatRatio(mean), say.Number(waiting), wait, place.Label, r.text())
 				if r.chain.Root.Kind == measures.RootRunning {
 					f.Advice = "Let all of them take from one queue, or spread the keys better: the busy ones hold up work that the idle ones could do. hold.time should fall."
 				}
@@ -122,6 +135,38 @@ func stageCode(root *measures.Root) string {
 // have.
 func handsOver(p *analysis.Pass, place *measures.HeldPlace) bool {
 	return place.Place.Prim == parse.PrimChanSend || p.Trace.String(place.Place.Inner) == "io.(*pipe).write"
+}
+
+// turnsOf is, by place, the share of the waits there that began before the one that ended
+// last: see WaitingAt.Turns.
+func turnsOf(p *analysis.Pass) map[parse.PlaceID]float64 {
+	late := make(map[parse.PlaceID]float64)
+	for _, w := range measures.WaitingSites(p) {
+		_, late[p.Trace.PlaceOf(w.Stack)] = w.Turns()
+	}
+	return late
+}
+
+// asksOne reports whether goroutines wait at a place for the answers of others, which
+// serve them in the order in which they came, as in one queue: to receive, or in a select,
+// that may send. Who waits for time to pass serves nobody.
+func asksOne(p *analysis.Pass, h *measures.HeldPlaces, place *measures.HeldPlace, late map[parse.PlaceID]float64) bool {
+	if prim := place.Place.Prim; place.Peer || prim != parse.PrimChanReceive && prim != parse.PrimSelect {
+		return false
+	}
+	if place.Own >= .5 || place.ServesItself() || takes(p.Trace.String(place.Place.Inner)) {
+		return false // a pool
+	}
+	if l, ok := late[place.ID]; !ok || !p.Met("turns", l) {
+		return false
+	}
+	switch chain := h.Chain(place); chain.Root.Kind {
+	case measures.RootRunning, measures.RootStarved, measures.RootCall, measures.RootNetwork, measures.RootWrite:
+		return true
+	case measures.RootSleep:
+		return len(chain.Steps) > 1 // it works with one that sleeps
+	}
+	return false
 }
 
 // leadsTo reports whether the costliest wait for a lock or to send is at a place, or for

@@ -1,6 +1,7 @@
 package blocking
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,6 +23,9 @@ type stage struct {
 	sending       int64 // that each of them waits
 	waits         int   // of each
 	others        int64 // of that time, that goroutines of another kind end
+	ask           bool  // they wait to receive what the workers answer
+	reversed      int64 // rounds in which the last to come is the first to go
+	sleeps        bool  // the workers do
 }
 
 func (x stage) tell(t *testing.T) *checktest.Trace {
@@ -44,7 +48,17 @@ func (x stage) tell(t *testing.T) *checktest.Trace {
 				if k*each < x.others {
 					by = other
 				}
-				from.Wait(at, at+each, by, "main.take:22", sends...)
+				to, stack := at+each, sends
+				if x.ask {
+					stack = append(slices.Clone(receives), "main.submit:39")
+				}
+				if k < x.reversed {
+					to -= 2 * i * 1000
+				}
+				if x.sleeps && i == 0 {
+					by.Wait(at+10, to-2*int64(x.senders)*1000, nil, "", "time.Sleep", "main.take:20")
+				}
+				from.Wait(at, to, by, "main.take:22", stack...)
 			}
 			if i == 0 && x.idleNS > 0 {
 				ws[0].Wait(1000, 1000+x.idleNS, from, "main.submit:39", receives...)
@@ -79,6 +93,14 @@ func TestSaturatedStage(t *testing.T) {
 				return x.tell(t)
 			}, cases...)
 		}
+		at("ms that each of 3 waits for an answer, one of them in turn", func(x *stage, v int64) { x.ask, x.sending = true, v*ms },
+			checktest.Case{V: 410, Want: "clear"}, checktest.Case{V: 420, Want: "note"}, checktest.Case{V: 490, Want: "note"}, checktest.Case{V: 510, Want: "warning"})
+		at("reversed of 20 rounds", func(x *stage, v int64) { x.ask, x.reversed = true, v },
+			checktest.Case{V: 3, Want: "warning"}, checktest.Case{V: 4, Want: "n/a"})
+		at("reversed of 19 rounds", func(x *stage, v int64) { x.ask, x.waits, x.reversed = true, 19, v },
+			checktest.Case{V: 2, Want: "warning"}, checktest.Case{V: 3, Want: "n/a"})
+		at("of those who answer, all sleep", func(x *stage, v int64) { x.ask, x.sleeps = true, v == 1 },
+			checktest.Case{V: 0, Want: "warning"}, checktest.Case{V: 1, Want: "n/a"})
 		at("no senders", func(x *stage, v int64) { x.senders = 0 }, checktest.Case{V: 0, Want: "n/a"})
 		at("ms that each of 3 waits", func(x *stage, v int64) { x.sending = v * ms },
 			checktest.Case{V: 82, Want: "clear"}, checktest.Case{V: 85, Want: "note"}, checktest.Case{V: 165, Want: "note"}, checktest.Case{V: 168, Want: "warning"})
@@ -89,6 +111,11 @@ func TestSaturatedStage(t *testing.T) {
 		at("workers without work of 20", func(x *stage, v int64) { x.workers, x.idle = 20, int(v) },
 			checktest.Case{V: 9, Want: "clear"}, checktest.Case{V: 10, Want: "warning/skewed"})
 	})
+	asks := full
+	asks.ask = true
+	if f := checktest.Report(t, saturatedStage, asks.tell(t)).Results[0].Findings[0]; !strings.Contains(f.Summary, "while 1.7 at any time wait for their turn with it at main.submit:39 (chan receive)") {
+		t.Error(f.Summary)
+	}
 	f := checktest.Report(t, saturatedStage, full.tell(t)).Results[0].Findings[0]
 	if !strings.Contains(f.Summary, "main.worker cannot keep up") || !strings.Contains(f.Summary, "main.submit:39") || !strings.Contains(f.Summary, "runs in main.take") {
 		t.Error(f.Summary)

@@ -75,6 +75,7 @@ func runStuckGoroutines(p *analysis.Pass) error {
 	var nearLeak, nearLock analysis.Gate
 	long := analysis.Needs("trace", float64(tr.Duration()))
 	slices.SortStableFunc(sites, func(a, b *measures.WaitingAt) int { return cmp.Compare(b.Open, a.Open) })
+	bodies := slices.ContainsFunc(sites, func(w *measures.WaitingAt) bool { return ofBody(p, w) })
 	for _, w := range sites {
 		if w.Open == 0 {
 			break
@@ -111,6 +112,9 @@ func runStuckGoroutines(p *analysis.Pass) error {
 			}
 			continue
 		}
+		if bodies && tr.String(tr.Entry(w.Stack)) == "net/http.(*persistConn).writeLoop" {
+			continue // of the same connections
+		}
 		leaks++
 		shown := []analysis.Evidence{end}
 		from := ""
@@ -119,7 +123,7 @@ func runStuckGoroutines(p *analysis.Pass) error {
 			shown = append(shown, analysis.Evidence{From: p.Rel(tr.From), To: p.Rel(tr.To), Func: p.SiteName(site), Note: "where they were started", Stack: p.Stack(site)})
 		}
 		shown[0].Note = fmt.Sprintf("%s more than at the start", analysis.FormatCount(grown))
-		p.Find(analysis.Finding{
+		f := analysis.Finding{
 			Severity: g.Severity,
 			Summary: fmt.Sprintf("Goroutines pile up at %s (%s): %s more than at the start (%s), %s of %s waits ended%s",
 				w.Label[1], w.Label[0], analysis.FormatCount(grown), analysis.FormatRate(say.PerSecond(grown, tr.Duration())), analysis.FormatCount(w.Spans-w.Open), analysis.FormatCount(w.Spans), from),
@@ -127,7 +131,11 @@ func runStuckGoroutines(p *analysis.Pass) error {
 			Evidence: shown,
 			Advice:   "Give each goroutine a way to end: a context, a channel that is closed, a buffer for the one result that nobody may fetch. goroutines.max should stop to grow from trace to trace. Go 1.26 has a profile of leaked goroutines (runtime/pprof, goroutineleak).",
 			Caveat:   "The trace shows that they wait, not that nobody can wake them later.",
-		})
+		}
+		if ofBody(p, w) {
+			unclosed(p, &f, grown)
+		}
+		p.Find(f)
 	}
 	if len(locks) > 0 {
 		stuckOnLocks(p, locks, total)
@@ -143,6 +151,27 @@ func runStuckGoroutines(p *analysis.Pass) error {
 	}
 	evidence.Clear(p, "no goroutine that waits for another one at the end", nearLeak, nearLock)
 	return nil
+}
+
+// ofBody reports whether goroutines wait at a place for the body of a response to be read
+// or closed (net/http/transport.go: readLoop).
+func ofBody(p *analysis.Pass, w *measures.WaitingAt) bool {
+	tr := p.Trace
+	return w.Label[0] == "select" && tr.String(tr.Entry(w.Stack)) == "net/http.(*persistConn).readLoop" && tr.String(tr.Place(tr.PlaceOf(w.Stack)).Inner) == "net/http.(*persistConn).readLoop"
+}
+
+// unclosed makes a finding about such a place one about who does not close bodies.
+func unclosed(p *analysis.Pass, f *analysis.Finding, grown int64) {
+	who := ""
+	if site := evidence.DialledAt(p); site != 0 {
+		who = fmt.Sprintf(", most of them for requests at %s", measures.SiteOf(p.Trace, p.Trace.Place(p.Trace.PlaceOf(site))))
+		f.Evidence = append(f.Evidence, analysis.Evidence{From: p.Rel(p.Trace.From), To: p.Rel(p.Trace.To), Func: p.SiteName(site), Note: "most of these requests", Stack: p.Stack(site)})
+	}
+	f.Code, f.Explains = "stuck-goroutines/body", []string{"connection-churn"}
+	f.Summary = fmt.Sprintf("Response bodies are not closed: %s more connections of net/http wait for that than at the start (%s)%s",
+		analysis.FormatCount(grown), analysis.FormatRate(say.PerSecond(grown, p.Trace.Duration())), who)
+	f.Advice = "Read each response body to its end and close it, with defer resp.Body.Close() right after the error is checked: a connection with an open body is neither reused nor closed, and keeps two goroutines. goroutines.max should stop to grow from trace to trace."
+	f.Caveat = "Long answers that are still being read look the same."
 }
 
 // lockGate is whether goroutines wait for a lock at a place for long at the end.

@@ -104,6 +104,29 @@ func senders(t *testing.T, n int, since, before int64) *checktest.Trace {
 	})
 }
 
+// Connections of net/http that wait for the body of a response are told by who made the
+// requests, once.
+func TestUnclosedBodies(t *testing.T) {
+	tr := checktest.Tell(t, 2000*ms, func(s *checktest.Story) {
+		check, other := s.Go("main.check"), s.Go("main.other")
+		for i := range int64(60) {
+			at, by, site := (1+i*33)*ms, check, "main.probe:17"
+			if i%5 == 0 {
+				by, site = other, "main.once:9"
+			}
+			dial := by.Start(at, "net/http.(*Transport).startDialConnForLocked.func1", "net/http.(*Transport).startDialConnForLocked", "net/http.(*Client).Get", site)
+			for _, loop := range []string{"net/http.(*persistConn).readLoop", "net/http.(*persistConn).writeLoop"} {
+				dial.Start(at+1000, loop, "net/http.(*Transport).dialConn").Block(at+2000, "runtime.selectgo")
+			}
+			dial.End(at + 3000)
+		}
+	})
+	found := checktest.Report(t, StuckGoroutines, tr).Results[0].Findings
+	if len(found) != 1 || found[0].Code != "stuck-goroutines/body" || !strings.Contains(found[0].Summary, "most of them for requests at main.probe:17") {
+		t.Errorf("%+v", found)
+	}
+}
+
 // joins is a trace in which goroutines wait for those that they started, so many of which
 // are left.
 func joins(t *testing.T, n, left int) *checktest.Trace {

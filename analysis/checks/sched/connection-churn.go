@@ -33,7 +33,7 @@ var connectionChurn = &analysis.Analyzer{
 			return nil
 		}
 		var dials, all, made int64
-		var site, maker parse.StackID
+		var maker parse.StackID
 		var loop parse.StringID
 		var spent int64
 		for k, v := range measures.GoroutinesOf(p).Populations().ByKey() {
@@ -44,14 +44,11 @@ var connectionChurn = &analysis.Analyzer{
 			if f, ok := p.Trace.Site(k.Site); ok && p.Trace.String(f.Func) == "net/http.(*Transport).dialConn" && (v.Created > made || v.Created == made && k.Fn < loop) {
 				made, maker, loop = v.Created, k.Site, k.Fn
 			}
-			if !dialsHTTP(p.FuncName(k.Fn)) {
+			if !evidence.DialsHTTP(p.FuncName(k.Fn)) {
 				continue
 			}
 			dials += v.Created
 			spent += v.States[parse.GoRunning] + v.States[parse.GoSyscall]
-			if site == 0 || k.Site < site {
-				site = k.Site
-			}
 		}
 		if all == 0 {
 			p.NotApplicable("no user goroutine was created in this trace; record while the program works")
@@ -65,6 +62,7 @@ var connectionChurn = &analysis.Analyzer{
 			p.Clear(g)
 			return nil
 		}
+		site := evidence.DialledAt(p)
 		shown := []analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: p.SiteName(site), Note: "dials are begun here", Stack: p.Stack(site)})}
 		if made > 0 {
 			shown = append(shown, evidence.Whole(p, analysis.Evidence{Func: p.SiteName(maker),
@@ -108,11 +106,4 @@ func waitForDials(p *analysis.Pass) (waited int64, most *measures.Stay) {
 		}
 	}
 	return waited, most
-}
-
-// dialsHTTP reports whether a goroutine of that entry function dials one connection
-// (net/http/transport.go: queueForDial, startDialConnForLocked).
-func dialsHTTP(fn string) bool {
-	return strings.HasPrefix(fn, "net/http.(*Transport).") &&
-		(strings.HasSuffix(fn, ".dialConnFor") || strings.HasPrefix(fn, "net/http.(*Transport).startDialConnFor") || strings.HasPrefix(fn, "net/http.(*Transport).queueForDial"))
 }

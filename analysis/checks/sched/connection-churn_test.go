@@ -6,6 +6,7 @@ import (
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/analysistest"
+	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
 	"github.com/tracelens/tracelens/analysis/internal/checktest"
 	"github.com/tracelens/tracelens/internal/corpus"
 	"github.com/tracelens/tracelens/parse"
@@ -22,7 +23,7 @@ func casesConnectionChurn(t *testing.T) {
 		"net/http.(*persistConn).readLoop":                      false,
 		"example.org/proxy.(*Transport).startDialConnForLocked": false,
 	} {
-		if dialsHTTP(name) != want {
+		if evidence.DialsHTTP(name) != want {
 			t.Errorf("%s dials: %t", name, !want)
 		}
 	}

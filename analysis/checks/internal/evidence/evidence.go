@@ -232,3 +232,25 @@ func LimitOf(fn string) string {
 	}
 	return ""
 }
+
+// DialsHTTP reports whether a goroutine of that entry function dials one connection
+// (net/http/transport.go: queueForDial, startDialConnForLocked).
+func DialsHTTP(fn string) bool {
+	return strings.HasPrefix(fn, "net/http.(*Transport).") &&
+		(strings.HasSuffix(fn, ".dialConnFor") || strings.HasPrefix(fn, "net/http.(*Transport).startDialConnFor") || strings.HasPrefix(fn, "net/http.(*Transport).queueForDial"))
+}
+
+// DialledAt is where most connections of net/http were asked for that it dialled, 0 for
+// none.
+func DialledAt(p *analysis.Pass) (site parse.StackID) {
+	var most int64
+	for k, v := range measures.GoroutinesOf(p).Populations().ByKey() {
+		if k.Class != parse.ClassUser || !k.Seen || !DialsHTTP(p.FuncName(k.Fn)) {
+			continue
+		}
+		if v.Created > most || v.Created == most && k.Site < site {
+			site, most = k.Site, v.Created
+		}
+	}
+	return site
+}

@@ -63,6 +63,7 @@ type Root struct {
 	Stack  parse.StackID
 	Part   *HeldPart
 	Kept   float64 // what is told is the last part only of what the holder did: this share; 0 for all
+	Often  bool    // more happened than is kept: it is what goroutines of its kind do most often, inferred
 	Reader string  // RootWrite: in words, who of the program reads at the other end and what that one does; inferred
 }
 
@@ -105,7 +106,7 @@ func (h *HeldPlaces) Chain(place *HeldPlace) Chain {
 		if part.unknown() {
 			last, share := lastKept(group, part)
 			if last == nil {
-				c.Root = rootOf(part)
+				c.Root = h.oftenOf(part)
 				return c
 			}
 			if next = h.byID[last.ID]; next == nil || last.State != parse.GoWaiting || !last.Place.Prim.Mutual() || slices.ContainsFunc(c.Steps, func(s ChainStep) bool { return s.Place == next }) {
@@ -261,6 +262,32 @@ func lastKept(places []*HeldPlace, unknown *HeldPart) (last *HeldPart, share flo
 		return nil, 0
 	}
 	return last, say.Ratio(kept, all)
+}
+
+// oftenOf is the end of a chain at a holder that did more than is kept: the call or the
+// wait for the network that is at least half of all that its kind begins, if there is one.
+func (h *HeldPlaces) oftenOf(part *HeldPart) Root {
+	r := rootOf(part)
+	i := slices.IndexFunc(h.Kinds.All, func(k *GoKind) bool { return k.Name == part.Holder })
+	if part.Holder == "" || i < 0 {
+		return r
+	}
+	var most *Stay
+	var all int64
+	for _, s := range h.Kinds.All[i].Stays {
+		if s.State != parse.GoSyscall && s.State != parse.GoWaiting {
+			continue
+		}
+		if all += s.N; most == nil || s.N > most.N {
+			most = s
+		}
+	}
+	if most == nil || 2*most.N < all || most.PlaceID == 0 || most.State == parse.GoWaiting && most.Place.Prim != parse.PrimNetwork {
+		return r
+	}
+	o := rootOf(&HeldPart{Holder: part.Holder, State: most.State, Label: PlaceName(h.tr, most.PlaceID), Place: most.Place, ID: most.PlaceID, Stack: most.Place.Stack})
+	o.Part, o.Often = part, true
+	return o
 }
 
 // unknown reports whether the trace does not tell what was in the way.
@@ -436,6 +463,9 @@ func toldOf(kept float64) string {
 
 func (r *Root) does() string {
 	at, _, _ := strings.Cut(r.Label, " (")
+	if r.Often && r.Kind == RootCall {
+		return "in many short calls, most at " + r.Label
+	}
 	switch r.Kind {
 	case RootRunning:
 		return "runs in " + r.Label

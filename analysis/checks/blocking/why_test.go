@@ -106,6 +106,43 @@ func TestWaitsInLibraryUnderLock(t *testing.T) {
 	}
 }
 
+// A holder that does more under the lock than is kept of it is told by what it does most
+// often, if that is the half.
+func TestHolderOfManyCalls(t *testing.T) {
+	for _, c := range []struct {
+		naps int64
+		want string
+	}{
+		{0, "main.walk holds it ← in many short calls, most at main.size:20 → os.Lstat"},
+		{60, "main.walk holds it ← not known"},
+	} {
+		tr := checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
+			walk := s.Go("main.walk")
+			var others []*checktest.Actor
+			for range 3 {
+				others = append(others, s.Go("main.list"))
+			}
+			for i := range int64(15) {
+				at := (1 + i*60) * ms
+				for k, o := range others {
+					o.Wait(at+int64(k+1)*1000, at+50*ms+int64(k+1)*1000, walk, "main.walk:30", "sync.runtime_SemacquireMutex", "sync.(*Mutex).Lock", "main.ps:36")
+				}
+				for k := range int64(50) {
+					from := at + k*900e3
+					walk.Call(from+10e3, from+300e3, "syscall.lstat", "os.Lstat", "main.size:20")
+					if k < c.naps {
+						walk.Wait(from+400e3, from+800e3, others[0], "main.list:9", "runtime.chanrecv1", "main.pause:21")
+					}
+				}
+			}
+		})
+		found := checktest.Report(t, lockConvoy, tr).Results[0].Findings
+		if len(found) != 1 || !strings.Contains(found[0].Summary, c.want) {
+			t.Errorf("%d naps: %+v, want %s", c.naps, found, c.want)
+		}
+	}
+}
+
 // Who has it of a pool is told by where it waits, not by what it waits for.
 func TestKeptByWhoWaits(t *testing.T) {
 	found := checktest.Report(t, lockConvoy, checktest.Tell(t, 2000*ms, func(s *checktest.Story) {

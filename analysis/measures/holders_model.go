@@ -343,14 +343,14 @@ func OwnLock(tr *parse.Trace, pl parse.Place) string {
 }
 
 // runName names the function of the program that runs with a stack of a place, and the
-// library function it calls.
+// library function it calls, but for the one that gives a lock back or says that it is done.
 func runName(tr *parse.Trace, id parse.PlaceID) string {
 	pl := tr.Place(id)
 	if pl.Stack == 0 {
 		return "(no stack)"
 	}
 	name := funcName(tr, pl.Site.Func)
-	if call := funcName(tr, pl.Call); call != "" && pl.Prim == parse.PrimNone && !strings.HasPrefix(call, "runtime.") {
+	if call := funcName(tr, pl.Call); call != "" && pl.Prim == parse.PrimNone && !strings.HasPrefix(call, "runtime.") && !strings.HasPrefix(call, "sync.") {
 		name += " → " + call
 	}
 	return name

@@ -66,7 +66,7 @@ func TestPeriodicStall(t *testing.T) {
 		}
 	}
 	f := checktest.Report(t, periodicStall, stallStory(t, 10, 15*ms, 95*ms, 0, 0)).Results[0].Findings[0]
-	if !strings.Contains(f.Summary, "every 95 ms") || !strings.Contains(f.Summary, "main.flush is in the way") {
+	if !strings.Contains(f.Summary, "every 95 ms") || !strings.Contains(f.Summary, "main.flush is in the way") || !strings.HasSuffix(f.Summary, "main.flush holds it ← runs in main.flush") {
 		t.Error(f.Summary)
 	}
 }

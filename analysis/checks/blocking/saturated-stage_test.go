@@ -111,6 +111,11 @@ func TestSaturatedStage(t *testing.T) {
 		at("workers without work of 20", func(x *stage, v int64) { x.workers, x.idle = 20, int(v) },
 			checktest.Case{V: 9, Want: "clear"}, checktest.Case{V: 10, Want: "warning/skewed"})
 	})
+	naps := full
+	naps.sleeps = true
+	if f := checktest.Report(t, saturatedStage, naps.tell(t)).Results[0].Findings[0]; !strings.HasPrefix(f.Advice, "Shorten the pause (main.take:20 (sleep)): if it looks again for something, wait to be told of it") {
+		t.Error(f.Advice)
+	}
 	asks := full
 	asks.ask = true
 	if f := checktest.Report(t, saturatedStage, asks.tell(t)).Results[0].Findings[0]; !strings.Contains(f.Summary, "while 1.7 at any time wait for their turn with it at main.submit:39 (chan receive)") {

@@ -103,8 +103,11 @@ func runStuckGoroutines(p *analysis.Pass) error {
 		}
 		grown := w.Open - w.Idle
 		steady, growth := steadyGrowth(p, w)
-		g := p.Gate(analysis.Grades("grown", float64(grown)), analysis.Needs("growth", float64(grown)/float64(max(w.Idle, 1))),
-			analysis.Needs("ended", say.Ratio(w.Spans-w.Open, w.Spans)), analysis.Needs("steady", steady), long)
+		need := []analysis.Condition{analysis.Grades("grown", float64(grown)), analysis.Needs("growth", float64(grown)/float64(max(w.Idle, 1))), analysis.Needs("steady", steady), long}
+		if !leftBehind(p, w) {
+			need = append(need, analysis.Needs("ended", say.Ratio(w.Spans-w.Open, w.Spans)))
+		}
+		g := p.Gate(need...)
 		if g.Severity == "" || leaks == evidence.MaxFindings || growth <= 0 {
 			nearLeak = nearLeak.Nearer(g.At(w.Label[1]))
 			if stuckSending(w) && !parse.RunsFinalizers(tr.String(tr.Entry(w.Stack))) && lockGate(p, w).Severity != "" && !works(measures.HoldersOf(p), w) {
@@ -123,17 +126,24 @@ func runStuckGoroutines(p *analysis.Pass) error {
 			shown = append(shown, analysis.Evidence{From: p.Rel(tr.From), To: p.Rel(tr.To), Func: p.SiteName(site), Note: "where they were started", Stack: p.Stack(site)})
 		}
 		shown[0].Note = fmt.Sprintf("%s more than at the start", analysis.FormatCount(grown))
+		where := w.Label[1]
+		if reason := fmt.Sprintf(" (%s)", w.Label[0]); !strings.HasSuffix(where, reason) {
+			where += reason
+		}
 		f := analysis.Finding{
 			Severity: g.Severity,
-			Summary: fmt.Sprintf("Goroutines pile up at %s (%s): %s more than at the start (%s), %s of %s waits ended%s",
-				w.Label[1], w.Label[0], analysis.FormatCount(grown), analysis.FormatRate(say.PerSecond(grown, tr.Duration())), analysis.FormatCount(w.Spans-w.Open), analysis.FormatCount(w.Spans), from),
+			Summary: fmt.Sprintf("Goroutines pile up at %s: %s more than at the start (%s), %s of %s waits ended%s",
+				where, analysis.FormatCount(grown), analysis.FormatRate(say.PerSecond(grown, tr.Duration())), analysis.FormatCount(w.Spans-w.Open), analysis.FormatCount(w.Spans), from),
 			Cost: analysis.Cost{Value: w.Busy(), Total: total, Clock: analysis.GTime}, Confidence: analysis.Inferred,
 			Evidence: shown,
 			Advice:   "Give each goroutine a way to end: a context, a channel that is closed, a buffer for the one result that nobody may fetch. goroutines.max should stop to grow from trace to trace. Go 1.26 has a profile of leaked goroutines (runtime/pprof, goroutineleak).",
 			Caveat:   "The trace shows that they wait, not that nobody can wake them later.",
 		}
-		if ofBody(p, w) {
+		switch {
+		case ofBody(p, w):
 			unclosed(p, &f, grown)
+		case w.Label[0] == "sync.(*Cond).Wait":
+			f.Advice = "Signal wakes one goroutine, which need not be the one that what changed is for, and nobody who comes to wait later: use Broadcast, or a channel for each. " + f.Advice
 		}
 		p.Find(f)
 	}
@@ -151,6 +161,13 @@ func runStuckGoroutines(p *analysis.Pass) error {
 	}
 	evidence.Clear(p, "no goroutine that waits for another one at the end", nearLeak, nearLock)
 	return nil
+}
+
+// leftBehind reports whether those of a kind that were served at a place have ended, and
+// those that live wait there for much longer than any did before: they were forgotten.
+func leftBehind(p *analysis.Pass, w *measures.WaitingAt) bool {
+	k := measures.KindsOf(p).OfStack(w.Stack)
+	return k != nil && k.Ended > 0 && 2*k.Ended >= w.Spans-w.Open && 10*w.Open >= 9*(k.Count-k.Ended) && w.Oldest >= wontEnd*w.Max
 }
 
 // ofBody reports whether goroutines wait at a place for the body of a response to be read

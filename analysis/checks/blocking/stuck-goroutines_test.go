@@ -104,6 +104,34 @@ func senders(t *testing.T, n int, since, before int64) *checktest.Trace {
 	})
 }
 
+// One of four waits for ever; the others end when they are served, or wait for more.
+func TestLeftBehind(t *testing.T) {
+	for ends, want := range map[bool]int{true: 1, false: 0} {
+		tr := checktest.Tell(t, 2000*ms, func(s *checktest.Story) {
+			from, deliver := s.Go("main.start"), s.Go("main.deliver")
+			for i := range int64(100) {
+				at := (1 + i*19) * ms
+				g := from.Start(at, "main.duty", "main.start:5")
+				for k := int64(1); i%4 > 0 && k < 3; k++ {
+					g.Wait(at+k*6*ms, at+k*6*ms+5*ms, deliver, "main.deliver:3", "sync.(*Cond).Wait", "main.await:22")
+				}
+				if i%4 > 0 && ends {
+					g.End(at + 18*ms)
+				} else {
+					g.Block(at+18*ms, "sync.(*Cond).Wait", "main.await:22")
+				}
+			}
+		})
+		found := checktest.Report(t, StuckGoroutines, tr).Results[0].Findings
+		if len(found) != want {
+			t.Errorf("who is served ends: %t: %+v", ends, found)
+		}
+		if want > 0 && (!strings.Contains(found[0].Summary, "Goroutines pile up at main.await:22 (sync.(*Cond).Wait): 25 more") || !strings.HasPrefix(found[0].Advice, "Signal wakes one")) {
+			t.Error(found[0].Summary, found[0].Advice)
+		}
+	}
+}
+
 // Connections of net/http that wait for the body of a response are told by who made the
 // requests, once.
 func TestUnclosedBodies(t *testing.T) {

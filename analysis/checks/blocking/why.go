@@ -76,7 +76,7 @@ func (r *reason) advice(p *analysis.Pass, otherwise string) string {
 			}
 			return "Do not sleep or wait for a timer" + at + " under the lock. hold.waiting should fall."
 		}
-		return fmt.Sprintf("Shorten the pause (%s), or let more of them do this at once: time passes there on purpose. hold.waiting should fall.", where)
+		return fmt.Sprintf("Shorten the pause (%s): if it looks again for something, wait to be told of it (a channel, a sync.Cond); else let more of them do this at once. hold.waiting should fall.", where)
 	case measures.RootStarved:
 		if root.HandOver() {
 			return "Each turn wakes a goroutine, which takes longer than what it does: do more in each turn (batches), split what all want (by key, or one for each P), or use an atomic. hold.runnable should fall."

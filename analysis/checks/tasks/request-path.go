@@ -221,7 +221,11 @@ func pathAdvice(p *analysis.Pass, t *measures.RequestType, c *measures.RequestCa
 		return fmt.Sprintf("%s was %s with the lock, which is that of %s: call it less often or from fewer goroutines, or hand what it is given to one goroutine with a queue or a buffer.", l.Who, l.Text, own)
 	case c.Hold && c.Place.Prim.Lock():
 		if at := measures.HoldersOf(p).At(p.Trace.PlaceOf(c.Place.Stack)); at != nil && len(at.Holders) > 0 && at.Holders[0].Kind.Name != l.Who {
-			return fmt.Sprintf("Do not wait for others under the lock: %s holds it meanwhile, and waits for %s, which was %s.", at.Holders[0].Kind.Name, l.Who, l.Text)
+			others := "for others"
+			if steps := measures.HoldersOf(p).Chain(at).Steps; len(steps) > 1 && !steps[1].Place.Place.Prim.Lock() {
+				others = "at " + steps[1].Place.Label
+			}
+			return fmt.Sprintf("Do not wait %s under the lock: %s holds it meanwhile, and waits for %s, which was %s.", others, at.Holders[0].Kind.Name, l.Who, l.Text)
 		}
 		return fmt.Sprintf("Hold the lock for less: %s was %s with it.", l.Who, l.Text)
 	case c.Hold:

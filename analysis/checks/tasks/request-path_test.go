@@ -120,3 +120,12 @@ func TestQueueAdvice(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 }
+
+// TestUnderLockAdvice: where the holder of a lock waits for another goroutine, it is said
+// where.
+func TestUnderLockAdvice(t *testing.T) {
+	rep := analysistest.Report(t, corpus.Trace(t, "bugs/c-watchcache"), RequestPath)
+	if f := rep.Findings(); len(f) != 1 || !strings.HasPrefix(f[0].Advice, "Do not wait at main.(*cacheWatcher).add:25 (chan send) under the lock: main.(*cacher).dispatchEvents holds it meanwhile, and waits for main.(*cacheWatcher).process") {
+		t.Errorf("%+v", f)
+	}
+}

@@ -63,7 +63,7 @@ type Root struct {
 	Stack  parse.StackID
 	Part   *HeldPart
 	Kept   float64 // what is told is the last part only of what the holder did: this share; 0 for all
-	Often  bool    // more happened than is kept: it is what goroutines of its kind do most often, inferred
+	Often  bool    // more happened than is kept: it is what goroutines of its kind do for most of the time, inferred
 	Reader string  // RootWrite: in words, who of the program reads at the other end and what that one does; inferred
 }
 
@@ -265,29 +265,26 @@ func lastKept(places []*HeldPlace, unknown *HeldPart) (last *HeldPart, share flo
 }
 
 // oftenOf is the end of a chain at a holder that did more than is kept: the call or the
-// wait for the network that is at least half of all that its kind begins, if there is one.
+// wait for the network in which its kind is for half of its time that is no rest, if there
+// is one.
 func (h *HeldPlaces) oftenOf(part *HeldPart) Root {
 	r := rootOf(part)
 	i := slices.IndexFunc(h.Kinds.All, func(k *GoKind) bool { return k.Name == part.Holder })
 	if part.Holder == "" || i < 0 {
 		return r
 	}
-	var most *Stay
-	var all int64
-	for _, s := range h.Kinds.All[i].Stays {
-		if s.State != parse.GoSyscall && s.State != parse.GoWaiting {
+	k := h.Kinds.All[i]
+	for _, s := range k.Stays { // the costliest first
+		if s.Parked != "" || s.PlaceID == 0 || 2*s.NS < k.Busy() {
 			continue
 		}
-		if all += s.N; most == nil || s.N > most.N {
-			most = s
+		if s.State == parse.GoSyscall || s.State == parse.GoWaiting && s.Place.Prim == parse.PrimNetwork {
+			o := rootOf(&HeldPart{Holder: part.Holder, State: s.State, Label: PlaceName(h.tr, s.PlaceID), Place: s.Place, ID: s.PlaceID, Stack: s.Place.Stack})
+			o.Part, o.Often = part, true
+			return o
 		}
 	}
-	if most == nil || 2*most.N < all || most.PlaceID == 0 || most.State == parse.GoWaiting && most.Place.Prim != parse.PrimNetwork {
-		return r
-	}
-	o := rootOf(&HeldPart{Holder: part.Holder, State: most.State, Label: PlaceName(h.tr, most.PlaceID), Place: most.Place, ID: most.PlaceID, Stack: most.Place.Stack})
-	o.Part, o.Often = part, true
-	return o
+	return r
 }
 
 // unknown reports whether the trace does not tell what was in the way.
@@ -463,8 +460,11 @@ func toldOf(kept float64) string {
 
 func (r *Root) does() string {
 	at, _, _ := strings.Cut(r.Label, " (")
-	if r.Often && r.Kind == RootCall {
+	switch {
+	case r.Often && r.Kind == RootCall:
 		return "in many short calls, most at " + r.Label
+	case r.Often && r.Kind == RootNetwork:
+		return "waits for the network many times, most at " + at
 	}
 	switch r.Kind {
 	case RootRunning:

@@ -106,15 +106,16 @@ func TestWaitsInLibraryUnderLock(t *testing.T) {
 	}
 }
 
-// A holder that does more under the lock than is kept of it is told by what it does most
-// often, if that is the half.
+// A holder that does more under the lock than is kept of it is told by what it does for most
+// of the time, if that is the half.
 func TestHolderOfManyCalls(t *testing.T) {
 	for _, c := range []struct {
-		naps int64
-		want string
+		read, nap bool
+		want      string
 	}{
-		{0, "main.walk holds it ← in many short calls, most at main.size:20 → os.Lstat"},
-		{60, "main.walk holds it ← not known"},
+		{false, false, "main.walk holds it ← in many short calls, most at main.size:20 → os.Lstat"},
+		{true, false, "main.walk holds it ← waits for the network many times, most at main.ask:20 → net.(*conn).Read"},
+		{false, true, "main.walk holds it ← not known"},
 	} {
 		tr := checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
 			walk := s.Go("main.walk")
@@ -129,16 +130,22 @@ func TestHolderOfManyCalls(t *testing.T) {
 				}
 				for k := range int64(50) {
 					from := at + k*900e3
-					walk.Call(from+10e3, from+300e3, "syscall.lstat", "os.Lstat", "main.size:20")
-					if k < c.naps {
-						walk.Wait(from+400e3, from+800e3, others[0], "main.list:9", "runtime.chanrecv1", "main.pause:21")
+					switch {
+					case c.read:
+						walk.Wait(from+10e3, from+700e3, nil, "", "internal/poll.(*FD).Read", "net.(*conn).Read", "main.ask:20")
+					case !c.nap:
+						walk.Call(from+10e3, from+700e3, "syscall.lstat", "os.Lstat", "main.size:20")
+					default:
+						walk.Call(from+10e3, from+300e3, "syscall.lstat", "os.Lstat", "main.size:20")
+						walk.Wait(from+310e3, from+800e3, nil, "", "time.Sleep", "main.pause:21")
 					}
 				}
+				walk.Wait(at+52*ms, at+58*ms, nil, "", "time.Sleep", "main.walk:22")
 			}
 		})
 		found := checktest.Report(t, lockConvoy, tr).Results[0].Findings
 		if len(found) != 1 || !strings.Contains(found[0].Summary, c.want) {
-			t.Errorf("%d naps: %+v, want %s", c.naps, found, c.want)
+			t.Errorf("%+v, want %s", found, c.want)
 		}
 	}
 }

@@ -263,9 +263,10 @@ func takes(fn string) bool {
 	return fn == "database/sql.(*DB).conn" || fn == "golang.org/x/sync/errgroup.(*Group).Go" || strings.HasPrefix(name, "acquire") || strings.HasPrefix(name, "takeconn") || strings.HasPrefix(name, "getconn") && !parse.IsStd(fn) || strings.HasPrefix(name, "borrow")
 }
 
-// twice is where goroutines take from a pool and, further down in the same function, where
-// they or what it calls wait for another up to the end; nil where those who have waited for
-// longest did not come by such a place.
+// twice is where goroutines take from a pool and where what they call later in that
+// function waits for another up to the end; nil where those who have waited for longest did
+// not come by such a place. Of two places in one function the first may have given back
+// before the second, but for a transaction or connection that is begun there.
 func (b *pool) twice(p *analysis.Pass) (first, second *measures.HeldPlace) {
 	for _, at := range b.places {
 		if at.Open == 0 || oldestAt(at) < b.oldest {
@@ -273,6 +274,10 @@ func (b *pool) twice(p *analysis.Pass) (first, second *measures.HeldPlace) {
 		}
 		for _, f := range p.Trace.Stack(at.Place.Stack) {
 			for _, other := range b.places {
+				call := parse.ShortName(p.Trace.String(other.Place.Call))
+				if f.Func == at.Place.Site.Func && !strings.HasPrefix(call, "Begin") && !strings.HasPrefix(call, "Conn") {
+					continue
+				}
 				if other.Place.Site.Func == f.Func && other.Place.Site.Line < f.Line && other.Place.Own {
 					return other, at
 				}

@@ -100,21 +100,33 @@ func TestExhaustedPool(t *testing.T) {
 	if got := checktest.Report(t, exhaustedPool, nested(9)).Results[0].Findings; len(got) != 0 {
 		t.Error("one of ten still works:", got)
 	}
-	// Goroutines that hold a connection ask for a second one, before or after another comes.
-	twice := func(second int64) *checktest.Trace {
-		return checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
+	// Goroutines that hold a connection ask for a second one, before or after another comes;
+	// what was taken before in the same function may have been given back.
+	for _, c := range []struct {
+		since  int64
+		first  []string
+		second []string
+		want   string
+	}{
+		{100, []string{"main.place:20"}, []string{"main.nextID:15", "main.place:24"}, "main.place:20 takes one and waits for another at main.nextID:15"},
+		{300, []string{"main.place:20"}, []string{"main.nextID:15", "main.place:24"}, ""},
+		{100, []string{"main.place:20"}, []string{"main.nextID:15", "main.place:18"}, ""},
+		{100, []string{"database/sql.(*DB).Query", "main.place:20"}, []string{"database/sql.(*DB).Query", "main.place:24"}, ""},
+		{100, []string{"database/sql.(*DB).BeginTx", "main.place:20"}, []string{"database/sql.(*DB).Query", "main.place:24"}, "main.place:20 takes one and waits for another at main.place:24"},
+	} {
+		takes := func(stack []string) []string {
+			return append([]string{"runtime.selectgo", "database/sql.(*DB).conn"}, stack...)
+		}
+		f := checktest.Report(t, exhaustedPool, checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
 			gives := s.Go("main.place")
 			for i := range int64(2) {
 				g := s.Go("main.place")
-				g.Wait(ms, 2*ms+i, gives, "database/sql.(*DB).putConn", "runtime.selectgo", "database/sql.(*DB).conn", "main.place:20")
-				g.Block(second+i, "runtime.selectgo", "database/sql.(*DB).conn", "main.nextID:15", "main.place:24")
+				g.Wait(ms, 2*ms+i, gives, "database/sql.(*DB).putConn", takes(c.first)...)
+				g.Block(c.since*ms+i, takes(c.second)...)
 			}
-			s.Go("main.list").Block(200*ms, "runtime.selectgo", "database/sql.(*DB).conn", "main.list:36")
-		})
-	}
-	for at, want := range map[int64]bool{100 * ms: true, 300 * ms: false} {
-		f := checktest.Report(t, exhaustedPool, twice(at)).Results[0].Findings[0]
-		if got := strings.Contains(f.Summary, "main.place:20 takes one and waits for another at main.nextID:15") && strings.Contains(f.Advice, "with one in hand"); got != want {
+			s.Go("main.list").Block(200*ms, takes([]string{"main.list:36"})...)
+		})).Results[0].Findings[0]
+		if got := strings.Contains(f.Advice, "with one in hand"); got != (c.want != "") || !strings.Contains(f.Summary, c.want) {
 			t.Error(f.Summary, f.Advice)
 		}
 	}

@@ -16,9 +16,10 @@ type RequestPart struct {
 	// State is GoNotExist before a timer created the goroutine, GoUndetermined before the
 	// trace tells of it and where more happened since than is kept.
 	State GoState
-	Ready Ready   // GoWaiting: what ended the wait
-	Cause Cause   // GoRunnable: what most of the wait for a P was made of
-	Stack StackID // where it waited, entered the call, stopped running, woke the next; 0 if not told
+	Ready Ready // GoWaiting: what ended the wait
+	// GoRunnable: what most of the wait for a P was made of. GoRunning: CauseGC in mark assist.
+	Cause Cause
+	Stack StackID // where it waited, entered the call, stopped running, woke the next, assists; 0 if not told
 	Place PlaceID // of Stack
 
 	// Hops is how many goroutines of the path wait for this one, one for the other; 0 is
@@ -113,6 +114,24 @@ func (l *stepLog) current(s *step, g *goroutine, n int64, stack StackID) {
 	s.back = uint32(min(n-g.step+1, math.MaxUint32))
 	s.since, s.g, s.fn, s.body = g.Since, g.ID, g.Func, g.Body
 	s.stack, s.state, s.ready, s.cause, s.woken = stack, g.From, 0, 0, false
+	if g.From == GoRunning {
+		s.since = max(g.Since, g.cut)
+		if g.assist {
+			s.cause = CauseGC
+		}
+	}
+}
+
+// cutRun notes g's run up to now, where a mark assist begins or ends in it at stack.
+func (t *tracker) cutRun(g *goroutine, stack StackID) {
+	if !t.reqs.on || g.From != GoRunning {
+		return
+	}
+	if l := &t.reqs.log; t.keepsSteps() {
+		l.current(l.next(), g, l.n-1, stack)
+		g.step = l.n
+	}
+	g.cut = t.now
 }
 
 // ended notes g's span, which has just ended. by, at stack, is who ended it, nil if no
@@ -229,7 +248,7 @@ func (t *tracker) path(g *goroutine, since, until Time, most int) []RequestPart 
 			p.From = low
 		case GoWaiting:
 			p.Ready = cur.ready
-		case GoRunnable:
+		case GoRunnable, GoRunning:
 			p.Cause = cur.cause
 		}
 		w.add(p)

@@ -49,6 +49,10 @@ func (t *tracker) rangeBegin(ev *wire.Event) {
 			}
 			return
 		}
+		if t.reqs.on {
+			t.wakesAt(g, StackID(ev.Stack))
+		}
+		t.cutRun(g, StackID(ev.Stack))
 		g.assist, g.assistFrom, g.assistPart, g.assistCPU, g.assistStack, g.assistP = true, t.now, active, 0, StackID(ev.Stack), ProcID(ev.P)
 		if active {
 			g.assistFrom = t.begin
@@ -105,6 +109,7 @@ func (t *tracker) rangeEnd(ev *wire.Event) {
 			t.tr.Quality.UnpairedEnds++
 			return
 		}
+		t.cutRun(g, g.assistStack)
 		g.assist, g.tail = false, false
 		t.rerun(g)
 		t.endAssist(g, false)

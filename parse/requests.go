@@ -161,18 +161,23 @@ const knownJobs = 8
 // keepStep notes the span of g that has just ended, while steps are kept. by, at stack, is
 // in whose context a wait ended, nil for none.
 func (t *tracker) keepStep(g, by *goroutine, stack StackID) {
-	l := &t.reqs.log
-	keep := t.reqs.keeping()
-	if keep && !l.on {
-		l.clear()
-	}
-	if l.on = keep; !keep {
+	if !t.keepsSteps() {
 		return
 	}
 	if by == g || g.From != GoWaiting || g.Ready != ReadyUnblocked && g.Ready != ReadyCoroutine {
 		by = nil
 	}
-	l.ended(g, by, stack)
+	t.reqs.log.ended(g, by, stack)
+}
+
+// keepsSteps reports whether steps are kept from now on; those from before a gap are not.
+func (t *tracker) keepsSteps() bool {
+	l, keep := &t.reqs.log, t.reqs.keeping()
+	if keep && !l.on {
+		l.clear()
+	}
+	l.on = keep
+	return keep
 }
 
 // followRequests takes in what g, of which there are requests or stacks that serve some,

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -138,6 +137,43 @@ type plainSpan struct {
 	waker      *plainGo
 }
 
+// A plainPart is a part of a path as TestRequestPaths compares it.
+type plainPart struct {
+	g           GoID
+	state       GoState
+	assist      bool
+	from, until Time
+}
+
+// plainParts are parts of a path, the latest first, with what is alike in a row as one.
+type plainParts []plainPart
+
+func (all *plainParts) add(p plainPart) {
+	if p.from >= p.until {
+		return
+	}
+	if n := len(*all); n > 0 {
+		if later := &(*all)[n-1]; later.g == p.g && later.state == p.state && later.assist == p.assist && later.from == p.until {
+			later.from = p.from
+			return
+		}
+	}
+	*all = append(*all, p)
+}
+
+// addRun adds a run of g by what of it is in its mark assists, the latest of which is the last.
+func (all *plainParts) addRun(p plainPart, assists []Range) {
+	for _, a := range slices.Backward(assists) {
+		if a.Since < p.until && a.Until > p.from {
+			rest := min(a.Until, p.until)
+			all.add(plainPart{p.g, p.state, false, rest, p.until})
+			p.until = max(a.Since, p.from)
+			all.add(plainPart{p.g, p.state, true, p.until, rest})
+		}
+	}
+	all.add(p)
+}
+
 // TestRequestPaths compares paths with those that all spans of the trace give by the
 // definition.
 func TestRequestPaths(t *testing.T) {
@@ -148,7 +184,7 @@ func TestRequestPaths(t *testing.T) {
 	for _, name := range []string{"annotations", "straggler", "pool-too-small", "lock-5ms", "coroutines", "mixed-go121", "flight-recorder"} {
 		paths = append(paths, filepath.Join(corpus.Root(t), "testdata", "traces", name+".trace"))
 	}
-	compared := 0
+	compared, assisted := 0, 0
 	for _, path := range paths {
 		data, err := os.ReadFile(path)
 		if err != nil {
@@ -161,11 +197,15 @@ func TestRequestPaths(t *testing.T) {
 		gs, current := make(map[key]*plainGo), make(map[GoID]*plainGo)
 		var requests []Event
 		var owners []*plainGo
+		assists := make(map[GoID][]Range)
 		_, err = Read(context.Background(), bytes.NewReader(data), Options{}, func(e *Event) {
 			if e.Kind == KindRequest {
 				requests = append(requests, e.Clone())
 				owners = append(owners, current[e.Request.G])
 				return
+			}
+			if e.Kind == KindRangeEnd && e.Range.Kind == RangeAssist {
+				assists[e.Range.G] = append(assists[e.Range.G], *e.Range)
 			}
 			if !e.Kind.IsGo() {
 				return
@@ -198,24 +238,32 @@ func TestRequestPaths(t *testing.T) {
 			if len(q.Parts) == 0 || owners[i] == nil || slices.ContainsFunc(q.Parts, func(p RequestPart) bool { return p.State == GoUndetermined }) {
 				continue
 			}
-			var got, want []string
-			add := func(to *[]string, g GoID, s GoState, from, until Time) {
-				if from < until {
-					*to = append(*to, fmt.Sprintf("G %d %s %d-%d", g, s, from, until))
+			var got, want plainParts
+			for _, p := range q.Parts {
+				assist := p.State == GoRunning && p.Cause == CauseGC
+				got.add(plainPart{p.G, p.State, assist, p.From, p.To})
+				if assist {
+					assisted++
 				}
 			}
-			for _, p := range q.Parts {
-				add(&got, p.G, p.State, p.From, p.To)
-			}
-			plainPath(owners[i], q.Since, q.Until, 0, func(g GoID, s GoState, from, until Time) { add(&want, g, s, from, until) })
-			if strings.Join(got, "\n") != strings.Join(want, "\n") {
-				t.Fatalf("%s: %s of G %d at %d:\n%s\nwant\n%s", filepath.Base(path), q.Kind, q.G, q.Since, strings.Join(got, "\n"), strings.Join(want, "\n"))
+			plainPath(owners[i], q.Since, q.Until, 0, func(g GoID, s GoState, from, until Time) {
+				if p := (plainPart{g, s, false, from, until}); s == GoRunning {
+					want.addRun(p, assists[g])
+				} else {
+					want.add(p)
+				}
+			})
+			if !slices.Equal(got, want) {
+				t.Fatalf("%s: %s of G %d at %d:\n%v\nwant\n%v", filepath.Base(path), q.Kind, q.G, q.Since, got, want)
 			}
 			compared++
 		}
 	}
 	if compared < 1500 {
 		t.Errorf("only %d paths compared", compared)
+	}
+	if assisted < 10 {
+		t.Errorf("only %d parts in mark assist", assisted)
 	}
 }
 

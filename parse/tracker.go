@@ -50,6 +50,7 @@ type goroutine struct {
 
 	reqs   *goRequests // nil for most
 	step   int64       // in stepLog, from 1 on: its latest
+	cut    Time        // up to when a step has its run, where a mark assist began or ended last
 	tasks  int32       // that it began, and that go on
 	tasked bool        // it has begun one
 	within bool        // it was started in a request

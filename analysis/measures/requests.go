@@ -119,10 +119,53 @@ type RequestPath struct {
 	Seq    uint32 // see parse.Request
 	// Parts are in the order of time. One of State GoUndetermined and without G stands for
 	// several short ones.
-	Parts []parse.RequestPart
+	Parts []PathPart
 	sums  []partSum // instead, where the order is not kept
 	logs  []parse.RequestLog
 	more  int // of logs, that are not kept
+}
+
+// A PathPart is a part of a path, or a row of runs of one goroutine: between two that are in
+// mark assist a goroutine that allocates runs for microseconds.
+type PathPart struct {
+	parse.RequestPart
+	assist   int64         // ns of a run in mark assist
+	assistAt parse.PlaceID // where the longest of these is
+	longest  int64         // ns
+}
+
+// mostlyAssist reports whether at least half of a run is in mark assist.
+func (p *PathPart) mostlyAssist() bool { return p.assist > 0 && 2*p.assist >= int64(p.To-p.From) }
+
+// joined puts the runs of a goroutine that follow one another together. The parts are those
+// of a path, the latest first.
+func joined(parts []parse.RequestPart) []PathPart {
+	out := make([]PathPart, 0, len(parts))
+	for i := range parts {
+		p := PathPart{RequestPart: parts[i]}
+		if k := keyOf(&parts[i]); k.assist() {
+			p.assist, p.assistAt, p.longest = int64(p.To-p.From), p.Place, int64(p.To-p.From)
+		}
+		if n := len(out); n > 0 && p.State == parse.GoRunning && out[n-1].State == parse.GoRunning && out[n-1].G == p.G && out[n-1].Hops == p.Hops && out[n-1].OwnStack == p.OwnStack {
+			later := &out[n-1]
+			later.From = p.From
+			later.assist += p.assist
+			if p.longest > later.longest {
+				later.assistAt, later.longest = p.assistAt, p.longest
+			}
+			continue
+		}
+		out = append(out, p)
+	}
+	for i := range out {
+		if p := &out[i]; p.State == parse.GoRunning {
+			p.Cause = 0
+			if p.mostlyAssist() {
+				p.Cause = parse.CauseGC
+			}
+		}
+	}
+	return out
 }
 
 // partKey is what parts of paths have in common.
@@ -131,7 +174,7 @@ type partKey struct {
 	fn, body   parse.StringID // of that; 0 for the request's own
 	state      parse.GoState
 	ready      parse.Ready
-	why        parse.Cause
+	why        parse.Cause   // of a wait for a P; parse.CauseGC also of a run in mark assist
 	waits      parse.GoState // what the request's own was in meanwhile; 0 where that is its own part
 }
 
@@ -155,16 +198,20 @@ type causeKey struct {
 	place parse.PlaceID
 	state parse.GoState
 	other bool // it waited for another goroutine, or had not been created by it yet
+	gc    bool // it ran in mark assist, or waited for the GC
 }
+
+// assist reports whether a part is a run in mark assist.
+func (k *partKey) assist() bool { return k.state == parse.GoRunning && k.why == parse.CauseGC }
 
 func (k *partKey) cause() causeKey {
 	switch {
 	case k.waits != parse.GoUndetermined:
-		return causeKey{k.own, k.waits, true}
+		return causeKey{place: k.own, state: k.waits, other: true}
 	case k.state == parse.GoWaiting || k.state == parse.GoSyscall:
-		return causeKey{k.place, k.state, false}
+		return causeKey{place: k.place, state: k.state, gc: k.state == parse.GoWaiting && k.ready == parse.ReadyGC}
 	}
-	return causeKey{state: k.state}
+	return causeKey{state: k.state, gc: k.assist()}
 }
 
 // PartClass is what a part of a path is, roughly.
@@ -190,6 +237,9 @@ func (c PartClass) String() string {
 func (k *partKey) class() PartClass {
 	switch k.state {
 	case parse.GoRunning:
+		if k.assist() {
+			return ClassGC
+		}
 		return ClassRunning
 	case parse.GoRunnable:
 		if k.why == parse.CauseGC || k.why == parse.CauseSTW {
@@ -324,7 +374,7 @@ func hashOf(a, b uint64) uint64 {
 	return x ^ x>>31
 }
 
-func requestPath(q *parse.Request, parts []parse.RequestPart, sums []partSum) *RequestPath {
+func requestPath(q *parse.Request, parts []PathPart, sums []partSum) *RequestPath {
 	path := &RequestPath{Kind: q.Kind, End: q.End, Name: q.Name, Since: q.Since, Until: q.Until, Before: q.Partial, Task: q.ID, G: q.G, Seq: q.Seq, Parts: parts, sums: sums}
 	if parts != nil {
 		path.logs, path.more = slices.Clone(q.Logs), q.MoreLogs
@@ -333,8 +383,8 @@ func requestPath(q *parse.Request, parts []parse.RequestPart, sums []partSum) *R
 }
 
 // inOrder are at most so many parts of a path in the order of time.
-func inOrder(parts []parse.RequestPart, most int) []parse.RequestPart {
-	out := condense(parts, most)
+func inOrder(parts []parse.RequestPart, most int) []PathPart {
+	out := condense(joined(parts), most)
 	slices.Reverse(out)
 	return out
 }
@@ -360,9 +410,9 @@ next:
 
 // condense keeps the longest parts of a path, and puts one without a goroutine in place
 // of each row of others.
-func condense(parts []parse.RequestPart, most int) []parse.RequestPart {
+func condense(parts []PathPart, most int) []PathPart {
 	if len(parts) <= most {
-		return slices.Clone(parts)
+		return parts
 	}
 	order := make([]int, len(parts))
 	for i := range order {
@@ -375,7 +425,7 @@ func condense(parts []parse.RequestPart, most int) []parse.RequestPart {
 	for _, i := range order[:most/2] { // between each two may be a gap
 		keep[i] = true
 	}
-	var out []parse.RequestPart
+	var out []PathPart
 	for i, p := range parts {
 		n := len(out)
 		switch {
@@ -384,7 +434,7 @@ func condense(parts []parse.RequestPart, most int) []parse.RequestPart {
 		case n > 0 && out[n-1].G == parse.NoGo && out[n-1].State == parse.GoUndetermined:
 			out[n-1].From = p.From
 		default:
-			out = append(out, parse.RequestPart{From: p.From, To: p.To, G: parse.NoGo})
+			out = append(out, PathPart{RequestPart: parse.RequestPart{From: p.From, To: p.To, G: parse.NoGo}})
 		}
 	}
 	return out

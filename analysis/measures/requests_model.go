@@ -26,10 +26,11 @@ type RequestTypes struct {
 
 // textKey is what the words for a cause or a part depend on.
 type textKey struct {
-	place parse.PlaceID
-	state parse.GoState
-	ready parse.Ready
-	other bool // waits for another goroutine
+	place  parse.PlaceID
+	state  parse.GoState
+	ready  parse.Ready
+	other  bool // waits for another goroutine
+	assist bool
 }
 
 // A RequestType is requests of one kind and name.
@@ -224,7 +225,7 @@ type RequestCause struct {
 }
 
 // Running reports whether the requests themselves ran.
-func (c *RequestCause) Running() bool { return !c.Hold && c.Leaf.State == parse.GoRunning }
+func (c *RequestCause) Running() bool { return !c.Hold && c.Leaf.Class == ClassRunning }
 
 // Unknown reports whether the trace does not tell it.
 func (c *RequestCause) Unknown() bool { return !c.Hold && c.Leaf.State == parse.GoUndetermined }
@@ -321,7 +322,7 @@ func (k causeKey) compare(o causeKey) int {
 		}
 		return 0
 	}
-	return cmp.Or(cmp.Compare(k.place, o.place), cmp.Compare(k.state, o.state), number(k.other)-number(o.other))
+	return cmp.Or(cmp.Compare(k.place, o.place), cmp.Compare(k.state, o.state), number(k.other)-number(o.other), number(k.gc)-number(o.gc))
 }
 
 // causeText is what a request was at, in words.
@@ -331,8 +332,14 @@ func (ts *RequestTypes) causeText(k causeKey) string {
 		return "not started yet by " + ts.at(k.place)
 	case k.state == parse.GoWaiting && k.other:
 		return ts.waitText(k.place)
+	case k.gc && k.state == parse.GoRunning:
+		return inAssist
 	}
-	return ts.partText(&parse.RequestPart{State: k.state, Place: k.place, Ready: parse.ReadyNetpoll})
+	part := parse.RequestPart{State: k.state, Place: k.place, Ready: parse.ReadyNetpoll}
+	if k.gc {
+		part.Ready = parse.ReadyGC
+	}
+	return ts.partText(&part)
 }
 
 // waitText is a wait for another goroutine in words.
@@ -354,9 +361,12 @@ func (ts *RequestTypes) waitWords(place parse.PlaceID) string {
 	return "blocked in " + pl.Prim.String() + " at " + ts.at(place)
 }
 
+// inAssist is a run in which a goroutine that allocates marks for the GC.
+const inAssist = "in mark assist"
+
 // partText is what a goroutine did, in words.
 func (ts *RequestTypes) partText(p *parse.RequestPart) string {
-	key := textKey{place: p.Place, state: p.State, ready: p.Ready}
+	key := textKey{place: p.Place, state: p.State, ready: p.Ready, assist: p.State == parse.GoRunning && p.Cause == parse.CauseGC}
 	text, ok := ts.texts[key]
 	if !ok {
 		text = ts.partWords(p)
@@ -365,13 +375,28 @@ func (ts *RequestTypes) partText(p *parse.RequestPart) string {
 	return text
 }
 
+// pathText is what a goroutine did in a part of a path, in words.
+func (ts *RequestTypes) pathText(p *PathPart) string {
+	held := int64(p.To - p.From)
+	if p.assist == 0 || p.assist == held {
+		return ts.partText(&p.RequestPart)
+	}
+	run, marks := p.RequestPart, p.RequestPart
+	run.Cause, marks.Cause, marks.Place = 0, parse.CauseGC, p.assistAt
+	return fmt.Sprintf("%s, %s of it %s", ts.partText(&run), analysis.FormatRatio(say.Ratio(p.assist, held)), ts.partText(&marks))
+}
+
 func (ts *RequestTypes) partWords(p *parse.RequestPart) string {
 	switch p.State {
 	case parse.GoRunning:
-		if p.Place == 0 {
-			return "running"
+		what, where := "running", " up to "
+		if p.Cause == parse.CauseGC {
+			what, where = inAssist, " at "
 		}
-		return "running up to " + ts.at(p.Place)
+		if p.Place == 0 {
+			return what
+		}
+		return what + where + ts.at(p.Place)
 	case parse.GoRunnable:
 		return "waiting for a P"
 	case parse.GoSyscall:
@@ -418,10 +443,13 @@ func (ts *RequestTypes) at(id parse.PlaceID) string {
 
 // Why is a cause with what the goroutine did for which requests waited most.
 func (c *RequestCause) Why() string {
-	if !c.Hold {
-		return c.Text
-	}
 	s := c.Text
+	if !c.Hold {
+		if place, ok := strings.CutPrefix(c.Leaf.Text, inAssist); ok && place != "" {
+			s += fmt.Sprintf(", %s of it%s", analysis.FormatRatio(say.Ratio(c.Leaf.NS, c.NS)), place)
+		}
+		return s
+	}
 	if c.Leaf.Who != "" {
 		s += fmt.Sprintf(", %s of it for %s, which was %s", analysis.FormatRatio(say.Ratio(c.Leaf.NS, c.NS)), c.Leaf.Who, c.Leaf.Text)
 	}
@@ -498,7 +526,7 @@ func (ts *RequestTypes) boundsOf(t *RequestType) (out []RequestBound) {
 		for i, path := range paths {
 			for k := range path.sums {
 				p := &path.sums[k]
-				if p.waits != parse.GoUndetermined || p.state != parse.GoRunning && p.state != parse.GoUndetermined {
+				if p.waits != parse.GoUndetermined || p.assist() || p.state != parse.GoRunning && p.state != parse.GoUndetermined {
 					each(i, text(p.cause()), p.ns)
 				}
 				if p.class() == ClassGC {

@@ -368,12 +368,12 @@ func slowestTables(p *analysis.Pass, ts *RequestTypes, f *RequestsFold) (t, path
 		t.Add(s.ID(), name, kind, p.Rel(s.Since), int64(s.Until-s.Since), goroutineCell(s.G), ended, most)
 		for i := range s.Parts {
 			x := &s.Parts[i]
-			k := keyOf(x)
+			k := keyOf(&x.RequestPart)
 			var while any
 			if x.Hops > 0 {
 				while = ts.causeText(k.cause())
 			}
-			who, what, class := ts.kinds.Name(x.Func, x.Body), ts.partText(x), k.class().String()
+			who, what, class := ts.kinds.Name(x.Func, x.Body), ts.pathText(x), k.class().String()
 			switch {
 			case x.G == parse.NoGo && x.State == parse.GoUndetermined:
 				who, what = "", "short parts"
@@ -419,9 +419,15 @@ func (ts *RequestTypes) Mostly(s *RequestPath) string {
 	most := ""
 	for i := range s.Parts {
 		x := &s.Parts[i]
-		k := keyOf(x)
-		text := ts.causeText(k.cause())
-		sums[text] += int64(x.To - x.From)
+		k := keyOf(&x.RequestPart)
+		text, held := ts.causeText(k.cause()), int64(x.To-x.From)
+		if k.waits == parse.GoUndetermined && x.assist > 0 {
+			if sums[inAssist] += x.assist; most == "" || sums[inAssist] > sums[most] {
+				most = inAssist
+			}
+			text, held = "running", held-x.assist
+		}
+		sums[text] += held
 		if most == "" || sums[text] > sums[most] || sums[text] == sums[most] && text < most {
 			most = text
 		}
@@ -528,7 +534,7 @@ func requestFigures(p *analysis.Pass, ts *RequestTypes) {
 	}
 	for i := range worst.Parts {
 		x := &worst.Parts[i]
-		k, who := keyOf(x), "(short parts)"
+		k, who := keyOf(&x.RequestPart), "(short parts)"
 		if x.G != parse.NoGo {
 			who = fmt.Sprintf("%s G %d", say.Brief(ts.kinds.Name(x.Func, x.Body)), x.G)
 		}

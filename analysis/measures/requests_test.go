@@ -1,6 +1,7 @@
 package measures
 
 import (
+	"fmt"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -178,15 +179,37 @@ func TestSlowRequests(t *testing.T) {
 }
 
 // TestCondense keeps the sum of a path, and its longest parts.
+func TestJoinedRuns(t *testing.T) {
+	var parts []parse.RequestPart // the latest first
+	at := parse.Time(1000)
+	part := func(ns parse.Time, state parse.GoState, cause parse.Cause) {
+		parts = append(parts, parse.RequestPart{From: at - ns, To: at, G: 1, State: state, Cause: cause})
+		at -= ns
+	}
+	part(100, parse.GoRunning, 0)
+	part(300, parse.GoRunning, parse.CauseGC)
+	part(50, parse.GoRunning, 0)
+	part(100, parse.GoRunnable, parse.CauseGC)
+	part(90, parse.GoRunning, 0)
+	part(10, parse.GoRunning, parse.CauseGC)
+	var got []string
+	for _, p := range inOrder(parts, 64) {
+		got = append(got, fmt.Sprint(int64(p.To-p.From), p.State, p.Cause, p.assist))
+	}
+	if want := []string{"100 running user 10", "100 runnable gc 0", "450 running gc 300"}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+}
+
 func TestCondense(t *testing.T) {
-	var parts []parse.RequestPart
+	var parts []parse.RequestPart // calls, which are not put together as runs are
 	at := parse.Time(1_000_000)
 	for i := range 1000 {
 		length := parse.Time(1 + i%10)
 		if i == 500 {
 			length = 100
 		}
-		parts = append(parts, parse.RequestPart{From: at - length, To: at, G: 1, State: parse.GoRunning})
+		parts = append(parts, parse.RequestPart{From: at - length, To: at, G: 1, State: parse.GoSyscall})
 		at -= length
 	}
 	got := inOrder(parts, 64)
@@ -198,7 +221,7 @@ func TestCondense(t *testing.T) {
 			t.Fatalf("a gap at %d", got[i].From)
 		}
 	}
-	if !slices.ContainsFunc(got, func(p parse.RequestPart) bool { return p.G == 1 && p.To-p.From == 100 }) {
+	if !slices.ContainsFunc(got, func(p PathPart) bool { return p.G == 1 && p.To-p.From == 100 }) {
 		t.Error("the longest part is left out")
 	}
 }

@@ -94,6 +94,38 @@ func casesRequestPath(t *testing.T) {
 	})
 }
 
+// TestSlowInAssist: a request that marks for the GC while it allocates does no more work than
+// others.
+func TestSlowInAssist(t *testing.T) {
+	sym := new(parse.Symbols)
+	frame := func(fn string) parse.Frame {
+		return parse.Frame{Func: sym.Intern(fn), File: sym.Intern("/src/app/main.go"), Line: 7}
+	}
+	alloc := sym.InternStack(frame("runtime.mallocgc"), frame("main.decode"), frame("main.handle"))
+	handler := sym.Intern("main.handle")
+	var events []parse.Event
+	for n := range parse.Time(30) {
+		since := (n + 1) * 10_000
+		q := &parse.Request{Kind: parse.RequestHTTP, Name: handler, Since: since, Until: since + 1e6, G: parse.GoID(n + 1), Func: handler}
+		if n == 29 {
+			q.Until += 20e6
+			q.Parts = []parse.RequestPart{
+				{From: since + 20e6 + 5e5, To: q.Until, G: q.G, State: parse.GoRunning},
+				{From: since + 5e5, To: since + 20e6 + 5e5, G: q.G, State: parse.GoRunning, Cause: parse.CauseGC, Stack: alloc, Place: sym.PlaceOf(alloc)},
+				{From: since, To: since + 5e5, G: q.G, State: parse.GoRunning},
+			}
+		} else {
+			q.Parts = []parse.RequestPart{{From: since, To: q.Until, G: q.G, State: parse.GoRunning}}
+		}
+		events = append(events, parse.Event{Time: q.Until, Kind: parse.KindRequest, Request: q})
+	}
+	tr := &parse.Trace{Symbols: sym, Version: 26, To: parse.Time(checktest.Length), Last: parse.Time(checktest.Length), Quantum: 1, Procs: 4}
+	f := checktest.Concluded(tr, RequestPath, events).Findings()
+	if len(f) != 1 || f[0].Severity != analysis.Warning || !strings.Contains(f[0].Summary, "in mark assist, 100 % of it at main.decode:7") || !strings.Contains(f[0].Advice, "garbage collector") {
+		t.Errorf("%+v", f)
+	}
+}
+
 // TestRequestPathReasons: what holds the lock stands under the requests that wait for it.
 func TestRequestPathReasons(t *testing.T) {
 	rep := analysistest.Report(t, filepath.Join(corpus.Root(t), "testdata", "requests", "grpc.trace"), append([]*analysis.Analyzer{measures.Requests}, RequestPath)...)

@@ -103,6 +103,9 @@ func sayType(p *analysis.Pass, ts *RequestTypes, t *RequestType) {
 	if o := otherEnds(t); o != "" {
 		s += "; besides " + o
 	}
+	if o := ts.Untold(t); o != "" {
+		s += "; " + o
+	}
 	p.Say("%s.", s)
 }
 
@@ -411,31 +414,6 @@ func goroutineCell(g parse.GoID) any {
 		return nil
 	}
 	return int64(g)
-}
-
-// Mostly says what most of a request's time was.
-func (ts *RequestTypes) Mostly(s *RequestPath) string {
-	sums := make(map[string]int64)
-	most := ""
-	for i := range s.Parts {
-		x := &s.Parts[i]
-		k := keyOf(&x.RequestPart)
-		text, held := ts.causeText(k.cause()), int64(x.To-x.From)
-		if k.waits == parse.GoUndetermined && x.assist > 0 {
-			if sums[inAssist] += x.assist; most == "" || sums[inAssist] > sums[most] {
-				most = inAssist
-			}
-			text, held = "running", held-x.assist
-		}
-		sums[text] += held
-		if most == "" || sums[text] > sums[most] || sums[text] == sums[most] && text < most {
-			most = text
-		}
-	}
-	if most == "" {
-		return ""
-	}
-	return fmt.Sprintf("%s %s", analysis.FormatRatio(say.Ratio(sums[most], int64(s.Until-s.Since))), most)
 }
 
 // inFlightTable is how many requests of each kind were under way over time.

@@ -132,6 +132,30 @@ func TestRequestsCauses(t *testing.T) {
 	}
 }
 
+// TestUntoldHandlers: where a handler leaves a stack only when it waits, its quick requests are
+// of no type, and that of it says so.
+func TestUntoldHandlers(t *testing.T) {
+	ts := &RequestTypes{}
+	add := func(kind parse.RequestKind, name string, n int) *RequestType {
+		r := &RequestType{Kind: kind, Name: name, requestType: new(requestType)}
+		for range n {
+			r.lengths.Add(1e6)
+		}
+		ts.All = append(ts.All, r)
+		return r
+	}
+	get, other, untold := add(parse.RequestHTTP, "main.get", 30), add(parse.RequestGRPC, "main.Get", 30), add(parse.RequestHTTP, untoldHandler, 3)
+	if got := ts.Untold(get); !strings.HasPrefix(got, "3 HTTP requests of handlers that left no stack") {
+		t.Errorf("%q", got)
+	}
+	if a, b := ts.Untold(other), ts.Untold(untold); a != "" || b != "" {
+		t.Errorf("%q, %q", a, b)
+	}
+	if many := add(parse.RequestHTTP, "main.put", 31); ts.Untold(many) != "" {
+		t.Errorf("%q", ts.Untold(many))
+	}
+}
+
 // TestRequestBounds: the time without a cause, against requests whose paths are known.
 func TestRequestBounds(t *testing.T) {
 	typ := &RequestType{requestType: new(requestType)}

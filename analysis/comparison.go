@@ -33,6 +33,22 @@ type RequestChange struct {
 	Parts []RequestPart `json:"parts"`
 }
 
+// Differs is how the requests of a type differ: by their mean, or else their quantiles; nil
+// where nothing is said of them.
+func (r *RequestChange) Differs() *Change {
+	for _, ch := range []*Change{r.P99, &r.Mean, r.P50} {
+		if ch != nil && ch.Judged.Shown() {
+			return ch
+		}
+	}
+	for _, ch := range []*Change{&r.Mean, r.P50} {
+		if ch != nil && ch.Judged.Said() {
+			return ch
+		}
+	}
+	return nil
+}
+
 // A RequestPart is what requests were at, and what the goroutine did for which they waited:
 // its share of their mean, in ns.
 type RequestPart struct {
@@ -79,6 +95,9 @@ const (
 
 // Shown reports whether a difference is there and no chance, as far as the traces tell.
 func (j Judged) Shown() bool { return j == Worse || j == Better || j == Changed }
+
+// Said reports whether there is a difference, or seems to be.
+func (j Judged) Said() bool { return j != Same && j != Unknown && j != "" }
 
 // A Change is one number on both sides.
 type Change struct {

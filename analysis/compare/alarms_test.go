@@ -57,7 +57,7 @@ func falseAlarms(t *testing.T, programs map[string][]*compare.Trace, sizes ...in
 			}
 		}
 		for _, r := range c.Requests {
-			if ch := compare.Differs(&r); ch != nil {
+			if ch := r.Differs(); ch != nil {
 				names = append(names, ch.Name)
 			}
 		}

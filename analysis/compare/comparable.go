@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/measures"
 )
 
 // A fact of both sides.
@@ -18,16 +20,62 @@ type fact struct {
 
 // A load is how much a program had to do, by one measure.
 type load struct {
-	name string
-	of   func(*Trace) float64 // per second; 0 where it is not known
+	name  string
+	of    func(*Trace) float64 // per second; 0 where it is not known
+	tells bool                 // that the load is another
 }
 
-var loads = []load{
-	{"requests", func(t *Trace) float64 { return perSecond(t, "requests.count") }},
-	{"goroutines created", func(t *Trace) float64 { return perSecond(t, "goroutines.created") }},
-	{"Ps at work for the program", func(t *Trace) float64 {
-		return float64(t.Metrics["procs.share.user"].Value) * float64(t.Metrics["procs.time"].Value) / float64(max(1, t.Duration))
-	}},
+// loads are measures of it. Where both sides serve a type of requests, how many of the one
+// that takes most of their time there are decides, since what else comes and goes is what the
+// program does for them.
+func (c *comparison) loads() []load {
+	all := []load{
+		{"requests", func(t *Trace) float64 { return perSecond(t, "requests.count") }, c.main == nil},
+		{"goroutines created", func(t *Trace) float64 { return perSecond(t, "goroutines.created") }, c.main == nil},
+		// What Ps are at work for is an answer of the program, not what it is asked for.
+		{"Ps at work for the program", atWork, false},
+	}
+	if c.main != nil {
+		all = append([]load{{"requests " + c.main.name, func(t *Trace) float64 { return c.mainRequests(t) / (float64(max(1, t.Duration)) / 1e9) }, true}}, all...)
+	}
+	return all
+}
+
+// atWork is how many Ps run user code on average.
+func atWork(t *Trace) float64 {
+	return float64(t.Metrics["procs.share.user"].Value) * float64(t.Metrics["procs.time"].Value) / float64(max(1, t.Duration))
+}
+
+// findMain finds the type of requests that both sides serve and spend most time on.
+func (c *comparison) findMain() {
+	var total [2]map[typeKey]int64
+	for i, s := range c.side {
+		total[i] = make(map[typeKey]int64)
+		for _, t := range s.Traces {
+			for _, v := range t.Served {
+				if v.N > 0 && v.Whole() {
+					total[i][typeKey{v.Name, v.Kind}] += v.Total
+				}
+			}
+		}
+	}
+	most := int64(0)
+	for _, k := range slices.SortedFunc(maps.Keys(total[0]), func(a, b typeKey) int {
+		return cmp.Or(strings.Compare(a.name, b.name), strings.Compare(a.kind, b.kind))
+	}) {
+		if there := total[1][k]; there > 0 && total[0][k]+there > most {
+			c.main, most = &k, total[0][k]+there
+		}
+	}
+}
+
+// mainRequests is how many requests of that type a trace has.
+func (c *comparison) mainRequests(t *Trace) float64 {
+	i := slices.IndexFunc(t.Served, func(v *measures.Served) bool { return v.Name == c.main.name && v.Kind == c.main.kind })
+	if i < 0 {
+		return 0
+	}
+	return float64(t.Served[i].N)
 }
 
 func perSecond(t *Trace, id string) float64 {
@@ -53,16 +101,19 @@ func (c *comparison) comparable() {
 		}
 		c.facts = append(c.facts, f)
 	}
-	numbers := func(name string, show func(float64) string, of func(*Trace) float64) (v [2]float64) {
-		f := fact{name: name}
+	medians := func(of func(*Trace) float64) (v [2]float64) {
 		for i, s := range c.side {
 			var all []float64
 			for _, t := range s.Traces {
 				all = append(all, of(t))
 			}
 			v[i] = median(all)
-			f.text[i] = show(v[i])
 		}
+		return v
+	}
+	numbers := func(name string, show func(float64) string, of func(*Trace) float64) (v [2]float64) {
+		v = medians(of)
+		f := fact{name: name, text: [2]string{show(v[0]), show(v[1])}}
 		if v[0] != 0 || v[1] != 0 {
 			c.facts = append(c.facts, f)
 		}
@@ -82,6 +133,9 @@ func (c *comparison) comparable() {
 				"GOMAXPROCS": "GOMAXPROCS differs (%s and %s): shares of P time are of different totals.",
 			}[f.name]
 			c.notes = append(c.notes, fmt.Sprintf(what, f.text[0], f.text[1]))
+			if ps := medians(atWork); f.name == "GOMAXPROCS" && ps[0] > 0 && ps[1] > 0 {
+				c.notes[len(c.notes)-1] += fmt.Sprintf(" The program keeps %s and %s of the Ps at work.", amount(ps[0]), amount(ps[1]))
+			}
 		}
 	}
 	counted := fact{name: "traces"}
@@ -95,25 +149,27 @@ func (c *comparison) comparable() {
 	}
 	numbers("events", analysis.FormatRate, func(t *Trace) float64 { return float64(t.Events) / (float64(max(1, t.Duration)) / 1e9) })
 
-	served := 0
+	c.findMain()
+	served := false
 	var other []string
+	loads := c.loads()
 	for k, l := range loads {
 		show := analysis.FormatRate
 		if k == len(loads)-1 {
 			show = amount
 		}
 		v := numbers(l.name, show, l.of)
-		if k == 0 && v[0] > 0 && v[1] > 0 {
-			served = 1
+		if l.name == "requests" && v[0] > 0 && v[1] > 0 {
+			served, c.counted = true, true
 		}
-		// What Ps are at work for is an answer of the program, not what it is asked for.
-		if k < len(loads)-1 && v[0] > 0 && v[1] > 0 && math.Abs(v[1]-v[0]) > otherLoad*v[0] {
+		if l.tells && v[0] > 0 && v[1] > 0 && math.Abs(v[1]-v[0]) > otherLoad*v[0] {
 			other = append(other, fmt.Sprintf("%s %s → %s", l.name, show(v[0]), show(v[1])))
+			c.times = v[1] / v[0]
 		}
 	}
 	if c.by == "" {
 		c.by = PerSecond
-		if served == 1 && len(other) > 0 {
+		if served && len(other) > 0 {
 			c.by = PerRequest
 		}
 	}
@@ -127,9 +183,15 @@ func (c *comparison) comparable() {
 	c.c.Per = c.by
 	if len(other) > 0 {
 		how := "sums are per second, which more load alone makes larger; --per busy divides them by the P time of the program"
+		if c.main != nil && !c.counted {
+			how = "sums are per second, which more load alone makes larger; --per request divides them by these"
+		}
 		switch c.by {
 		case PerRequest:
 			how = "sums are for each request"
+			if !c.counted {
+				how = "sums are for each of them"
+			}
 		case PerBusy:
 			how = "sums are for each second of P time that the program takes"
 		}

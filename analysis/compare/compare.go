@@ -138,6 +138,9 @@ type comparison struct {
 	rep     *analysis.Report
 	notes   []string // what is to be minded
 	facts   []fact
+	main    *typeKey // of requests; see findMain
+	counted bool     // both sides have requests.count
+	times   float64  // as much load on the new side, where it differs
 	c       *analysis.Comparison
 }
 
@@ -225,6 +228,9 @@ func (c *comparison) samples(side int) []*Trace {
 func (c *comparison) unit(t *Trace) float64 {
 	switch c.by {
 	case PerRequest:
+		if c.main != nil && !c.counted {
+			return c.mainRequests(t)
+		}
 		return requests(t)
 	case PerBusy:
 		return float64(t.Metrics["procs.share.user"].Value) * float64(t.Metrics["procs.time"].Value) / 1e9
@@ -421,12 +427,15 @@ func (c *comparison) parts() {
 		case "waiting":
 			bar = waitBar
 		}
+		bar.least *= c.seconds
 		p := part{ch.Kind, ch.State, ch.Place}
 		n := spans[0][p]
 		if ch.New > ch.Old {
 			n = spans[1][p]
 		}
-		c.judge(ch, of[i], polarity, bar, n)
+		if c.judge(ch, of[i], polarity, bar, n); c.proportional(ch) {
+			ch.Judged, ch.Reason = analysis.Unknown, "it differs as much as the load"
+		}
 	}
 	slices.SortStableFunc(all, func(a, b *analysis.Change) int {
 		return cmp.Compare(math.Abs(b.Delta()), math.Abs(a.Delta()))
@@ -435,6 +444,15 @@ func (c *comparison) parts() {
 		c.c.Parts = append(c.c.Parts, *ch)
 	}
 	c.c.Total = total
+}
+
+// proportional reports whether a sum in a second differs by what the load differs by.
+func (c *comparison) proportional(ch *analysis.Change) bool {
+	if c.by != PerSecond || c.times == 0 || ch.Delta() > 0 != (c.times > 1) {
+		return false
+	}
+	expected := float64(ch.Old) * c.times
+	return math.Abs(float64(ch.New)-expected) < waitBar.apart*max(float64(ch.New), expected)
 }
 
 type partSum struct{ n, ns float64 }
@@ -473,6 +491,8 @@ func changeOf(old, new float64) string {
 		return "new"
 	case new == 0:
 		return "gone"
+	case new/old >= 1000:
+		return "×" + analysis.FormatCount(int64(math.Round(new/old)))
 	case new/old >= 2.5 || new/old <= .4:
 		return "×" + strings.TrimSuffix(fmt.Sprintf("%.3g", new/old), ".0")
 	}

@@ -19,12 +19,15 @@ type bar struct {
 	// Shares of the larger value: of few traces a side of which no two overlap, of one or two
 	// a side, and of one a side whose stretches differ.
 	apart, alone, within float64
+	// counted: events are those that make the difference, so that few of them are no chance
+	// however small it is.
+	counted bool
 }
 
 // The values are those of testdata/gen/compare/sets.sh; see TestFalseAlarms.
 var (
 	metricBar  = bar{apart: never, alone: never, within: .8}
-	cyclesBar  = bar{apart: .33, alone: .67, within: .33}
+	cyclesBar  = bar{apart: .33, alone: .67, within: .33, counted: true}
 	requestBar = bar{least: leastLonger, apart: .2, alone: .4, within: .2}
 	waitBar    = bar{least: .01, apart: .25, alone: .5, within: .25}
 	stateBar   = bar{least: .01, apart: .5, alone: .8, within: .67}
@@ -120,9 +123,15 @@ func (c *comparison) judge(ch *analysis.Change, v sides, polarity analysis.Polar
 		return
 	}
 	enough := events >= fewEvents && min(c.c.Old.Duration, c.c.New.Duration) >= leastLength
-	isApart := separate(v) && c.basis != analysis.WithinTraces && reaches(leastApart*b.least, b.apart)
+	times := func(n float64) float64 {
+		if b.counted {
+			return b.least
+		}
+		return n * b.least
+	}
+	isApart := separate(v) && c.basis != analysis.WithinTraces && reaches(times(leastApart), b.apart)
 	shown := between || ch.P != nil && !chance && enough && reaches(b.least, b.within)
-	seems := enough && !extreme(ch) && (isApart || reaches(leastAlone*b.least, b.alone))
+	seems := enough && !extreme(ch) && (isApart || reaches(times(leastAlone), b.alone))
 	if !shown && !seems {
 		ch.Judged, ch.Reason = analysis.Unknown, tooFew
 		return

@@ -20,9 +20,12 @@ const upTo = " up to "
 // leastLonger is by how much requests take longer at least for it to matter.
 const leastLonger = 20e3 // ns: waking up a thread
 
+// typeKey is a type of requests.
+type typeKey struct{ name, kind string }
+
 // requests compares the types of requests that both sides serve.
 func (c *comparison) requests() (all []analysis.RequestChange) {
-	type key struct{ name, kind string }
+	type key = typeKey
 	var seen [2]map[key][]*measures.Served
 	var samples [2]map[key]map[string][]float64
 	for i := range seen {
@@ -146,21 +149,6 @@ func requestChange(name, kind string, old, now []*measures.Served) *analysis.Req
 	return r
 }
 
-// differs is how the requests of a type differ: by their mean, or else their quantiles.
-func differs(r *analysis.RequestChange) *analysis.Change {
-	for _, ch := range []*analysis.Change{r.P99, &r.Mean, r.P50} {
-		if ch != nil && ch.Judged.Shown() {
-			return ch
-		}
-	}
-	for _, ch := range []*analysis.Change{&r.Mean, r.P50} {
-		if ch != nil && rank(ch.Judged) >= 0 {
-			return ch
-		}
-	}
-	return nil
-}
-
 // cause is what requests were at that moved their mean most, up or down, and the largest
 // part of it.
 func cause(r *analysis.RequestChange, up bool) (p *analysis.RequestPart, most string) {
@@ -189,7 +177,7 @@ func cause(r *analysis.RequestChange, up bool) (p *analysis.RequestPart, most st
 
 // sentence says how the requests of a type differ, and by what.
 func sentence(r *analysis.RequestChange) (kind, text string) {
-	ch := differs(r)
+	ch := r.Differs()
 	if ch == nil {
 		return "", ""
 	}
@@ -247,9 +235,11 @@ func (c *comparison) requestsTable() *analysis.Table {
 	}
 	for i := range c.c.Requests {
 		r := &c.c.Requests[i]
-		judged := string(analysis.Same)
-		if ch := differs(r); ch != nil {
-			judged = string(ch.Judged)
+		judged := analysis.Same
+		if ch := r.Differs(); ch != nil {
+			judged = ch.Judged
+		} else if r.Mean.Judged == analysis.Unknown {
+			judged = analysis.Unknown
 		}
 		row := []any{r.Name, r.N[0], r.N[1]}
 		for _, ch := range []*analysis.Change{&r.Mean, r.P50, r.P99} {
@@ -258,7 +248,7 @@ func (c *comparison) requestsTable() *analysis.Table {
 			}
 			row = append(row, cell(ch.Old), cell(ch.New))
 		}
-		t.Add(append(row, judged)...)
+		t.Add(append(row, string(judged))...)
 	}
 	t.Limit(shown)
 	return t
@@ -274,7 +264,7 @@ func (c *comparison) causesTable() *analysis.Table {
 	for i := range c.c.Requests {
 		r := &c.c.Requests[i]
 		t.N += int64(len(r.Parts))
-		if i >= types || differs(r) == nil {
+		if i >= types || r.Differs() == nil {
 			continue
 		}
 		rest := r.Mean
@@ -284,7 +274,8 @@ func (c *comparison) causesTable() *analysis.Table {
 			t.Add(r.Name, int64(p.Old), int64(p.New), changeOf(float64(p.Old), float64(p.New)), p.Name)
 		}
 		if n := len(r.Parts) - parts; n > 0 {
-			t.Add(r.Name, int64(rest.Old), int64(rest.New), changeOf(float64(rest.Old), float64(rest.New)), counted(n, "other part"))
+			// What is left of a side without these parts is not 0 by rounding.
+			t.Add(r.Name, int64(rest.Old), int64(rest.New), changeOf(math.Round(float64(rest.Old)), math.Round(float64(rest.New))), counted(n, "other part"))
 		}
 	}
 	return t

@@ -24,24 +24,37 @@ func amount(v float64) string {
 		return fmt.Sprintf("%.3f", v)
 	case a < 10:
 		return fmt.Sprintf("%.3g", v)
+	case a < 1000:
+		return fmt.Sprintf("%.1f", v)
 	}
-	return fmt.Sprintf("%.1f", v)
+	return analysis.FormatCount(int64(math.Round(v)))
 }
 
-// signed is amount with a sign.
-func signed(v float64) string {
-	switch {
-	case v > 0:
-		return "+" + amount(v)
-	case v < 0 && v > -.001:
-		return "-" + amount(-v)
+// time writes what goroutines spend: how many do on average, or for how long for each request.
+func (c *comparison) time(v float64) string {
+	if c.by == PerRequest {
+		return analysis.FormatDuration(int64(math.Round(v*1e9)), 0)
 	}
 	return amount(v)
 }
 
+// signed is time with a sign.
+func (c *comparison) signed(v float64) string {
+	switch {
+	case v > 0:
+		return "+" + c.time(v)
+	case v < 0:
+		return "-" + c.time(-v)
+	}
+	return c.time(v)
+}
+
 // show writes a value of a change, with what it is per.
 func show(ch *analysis.Change, v float64) string {
-	text := ""
+	text, per := "", "/request"
+	if ch.Per == PerRequest && ch.Unit == analysis.Count && max(math.Abs(float64(ch.Old)), math.Abs(float64(ch.New))) < 1 {
+		v, per = 1000*v, "/1,000 requests"
+	}
 	switch ch.Unit {
 	case analysis.Ratio, analysis.PerS:
 		text = analysis.Format(v, ch.Unit, 0)
@@ -54,7 +67,7 @@ func show(ch *analysis.Change, v float64) string {
 	case PerSecond:
 		text += "/s"
 	case PerRequest:
-		text += "/request"
+		text += per
 	case PerBusy:
 		text += "/busy s"
 	}
@@ -75,7 +88,7 @@ func chance(ch *analysis.Change) any {
 func (c *comparison) per() string {
 	switch c.by {
 	case PerRequest:
-		return "for each request, in seconds of goroutines"
+		return "for each request"
 	case PerBusy:
 		return "for each second of P time that the program takes, in seconds of goroutines"
 	}
@@ -93,7 +106,7 @@ func (c *comparison) partsTable() *analysis.Table {
 		{Name: "change", Unit: analysis.Text}, {Name: "chance", Unit: analysis.Text}, {Name: "judged", Unit: analysis.Text},
 	}}
 	row := func(ch *analysis.Change, judged any) {
-		t.Add(ch.Name, amount(float64(ch.Old)), amount(float64(ch.New)), signed(ch.Delta()), changeOf(float64(ch.Old), float64(ch.New)), chance(ch), judged)
+		t.Add(ch.Name, c.time(float64(ch.Old)), c.time(float64(ch.New)), c.signed(ch.Delta()), changeOf(float64(ch.Old), float64(ch.New)), chance(ch), judged)
 	}
 	row(c.c.Total, nil)
 	rest, n := analysis.Change{}, 0
@@ -144,13 +157,13 @@ func (c *comparison) kindsTable() *analysis.Table {
 			is = "new"
 		case k.New == 0:
 			is = "gone"
-		case math.Abs(d) < .01 || math.Abs(d) < leastChange*float64(k.Old):
+		case math.Abs(d) < stateBar.least*c.seconds || math.Abs(d) < leastChange*float64(k.Old):
 		case d > 0:
 			is = "grown"
 		default:
 			is = "shrunk"
 		}
-		t.Add(k.Name, amount(float64(k.Old)), amount(float64(k.New)), signed(k.Delta()), is)
+		t.Add(k.Name, c.time(float64(k.Old)), c.time(float64(k.New)), c.signed(k.Delta()), is)
 	}
 	t.N = int64(len(all))
 	t.Limit(shown)

@@ -72,6 +72,9 @@ func (c *comparison) identical() bool {
 			return false
 		}
 	}
+	if slices.ContainsFunc(c.c.Requests, func(r analysis.RequestChange) bool { return !same(r.Mean) }) {
+		return false
+	}
 	return len(c.c.Metrics) > 0
 }
 
@@ -162,7 +165,7 @@ func factor(ch *analysis.Change) float64 {
 func (c *comparison) timesLonger() float64 {
 	most := 1.
 	for i := range c.c.Requests {
-		if ch := differs(&c.c.Requests[i]); ch != nil {
+		if ch := c.c.Requests[i].Differs(); ch != nil {
 			most = max(most, factor(ch))
 		}
 	}
@@ -218,7 +221,7 @@ func (c *comparison) moved(say func(kind, format string, args ...any), up bool) 
 		if len(named) == mostParts || share < leastPart || shown && !p.Judged.Shown() {
 			continue
 		}
-		named = append(named, fmt.Sprintf("%s %s → %s (%s)", p.Name, amount(float64(p.Old)), amount(float64(p.New)), analysis.FormatRatio(share)))
+		named = append(named, fmt.Sprintf("%s %s → %s (%s)", p.Name, c.time(float64(p.Old)), c.time(float64(p.New)), analysis.FormatRatio(share)))
 		if why == "" && up && p.Why != "" {
 			why = " Why: " + p.Why + "."
 		}
@@ -236,13 +239,13 @@ func (c *comparison) moved(say func(kind, format string, args ...any), up bool) 
 	unit := "in goroutines on average"
 	switch c.by {
 	case PerRequest:
-		unit = "in seconds of goroutines for each request"
+		unit = "for each request"
 	case PerBusy:
 		unit = "in seconds of goroutines for each second of P time"
 	}
 	total := ""
 	if t := c.c.Total; up == (t.Delta() >= 0) {
-		total = fmt.Sprintf("; all that are at work or held up: %s → %s, %s", amount(float64(t.Old)), amount(float64(t.New)), unit)
+		total = fmt.Sprintf("; all that are at work or held up: %s → %s, %s", c.time(float64(t.Old)), c.time(float64(t.New)), unit)
 	}
 	say(kind, "%s%s%s.%s", begin, strings.Join(named, ", "), total, why)
 	return true
@@ -271,7 +274,30 @@ func (c *comparison) none(say func(kind, format string, args ...any)) {
 		say(verdictSame, "Nothing differs that two traces can show: what requests take by a factor of %.1f, what goroutines wait for by %.1f, most metrics by %.0f. %s by %s and more, which may be chance.",
 			times(requestBar.within), times(waitBar.within), times(metricBar.within), differ(open, "metric"), analysis.FormatRatio(leastChange))
 	default:
-		say(verdictSame, "Nothing differs that so few traces can show: what requests take by a factor of %.1f, what goroutines wait for by %.1f. %s by %s and more, which may be chance.",
-			times(requestBar.alone), times(waitBar.alone), differ(open, "metric"), analysis.FormatRatio(leastChange))
+		requests, waits, all := requestBar.alone, waitBar.alone, ""
+		if min(len(c.side[0].Traces), len(c.side[1].Traces)) >= apart {
+			requests, waits, all = requestBar.apart, waitBar.apart, ", in all traces of a side"
+		}
+		say(verdictSame, "Nothing differs that so few traces can show: what requests take by a factor of %.1f, what goroutines wait for by %.1f%s. %s by %s and more, which may be chance%s.",
+			times(requests), times(waits), all, differ(open, "metric"), analysis.FormatRatio(leastChange), c.open())
 	}
+}
+
+// open is the largest difference that may be chance.
+func (c *comparison) open() string {
+	large := func(ch *analysis.Change, share float64) bool {
+		return ch.Reason == tooFew && math.Abs(ch.Delta()) >= share*max(math.Abs(float64(ch.Old)), math.Abs(float64(ch.New)))
+	}
+	for i := range c.c.Requests {
+		if r := &c.c.Requests[i]; large(&r.Mean, requestBar.apart) && (r.P50 == nil || r.P50.Judged != analysis.Same) {
+			return fmt.Sprintf(", as may requests %s (%s): mean %s → %s", r.Name, r.Kind, duration(r.Mean.Old), duration(r.Mean.New))
+		}
+	}
+	for i := range c.c.Parts {
+		// Goroutines that ran may have another name when they also waited: that moves no time.
+		if p := &c.c.Parts[i]; large(p, waitBar.apart) && p.Delta()*c.c.Total.Delta() > 0 && math.Abs(c.c.Total.Delta()) >= math.Abs(p.Delta())/2 {
+			return fmt.Sprintf(", as may %s: %s → %s, %s", p.Name, c.time(float64(p.Old)), c.time(float64(p.New)), c.per())
+		}
+	}
+	return ""
 }

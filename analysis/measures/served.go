@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/parse"
 )
 
 // A Served is the requests of one type, as a report tells them.
@@ -16,6 +17,11 @@ type Served struct {
 	// they waited. They sum to Total; of a type of which the report keeps a sample, by the
 	// shares that the parts have there.
 	Parts map[string]float64
+}
+
+// Whole reports whether they are no part of other requests by their kind.
+func (s *Served) Whole() bool {
+	return s.Kind != parse.RequestRegion.String() && s.Kind != parse.RequestSQL.String()
 }
 
 // Halves of requests, see RequestChoice.Split.

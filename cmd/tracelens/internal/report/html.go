@@ -314,22 +314,34 @@ func (p *htmlPage) findings() {
 	}
 }
 
-// changes counts what is worse and what is better.
+// changes counts what differs: types of requests, places that goroutine time goes to, metrics.
 func (p *htmlPage) changes() {
-	if c := p.rep.Comparison; c.Basis == analysis.Chosen {
+	c := p.rep.Comparison
+	if c.Basis == analysis.Chosen {
 		p.Counts = append(p.Counts, htmlCount{"note", counted(c.New.Requests, "request") + " chosen"})
 		return
 	}
 	n := make(map[analysis.Judged]int64)
-	for _, ch := range p.rep.Comparison.Metrics {
-		n[ch.Judged]++
+	for _, all := range [][]analysis.Change{c.Metrics, c.Parts} {
+		for i := range all {
+			n[all[i].Judged]++
+		}
+	}
+	for i := range c.Requests {
+		if ch := c.Requests[i].Differs(); ch != nil {
+			n[ch.Judged]++
+		}
 	}
 	for _, j := range []struct {
 		judged analysis.Judged
 		class  analysis.Severity
-	}{{analysis.Worse, "warning"}, {analysis.SeemsWorse, "note"}, {analysis.SeemsBetter, "note"}, {analysis.Better, "good"}} {
+	}{{analysis.Worse, "warning"}, {analysis.SeemsWorse, "note"}, {analysis.Changed, "note"}, {analysis.SeemsOther, "note"}, {analysis.SeemsBetter, "note"}, {analysis.Better, "good"}} {
 		if n[j.judged] > 0 {
-			p.Counts = append(p.Counts, htmlCount{j.class, counted(n[j.judged], "metric") + " " + string(j.judged)})
+			is := string(j.judged)
+			if n[j.judged] > 1 {
+				is = strings.Replace(is, "seems", "seem", 1)
+			}
+			p.Counts = append(p.Counts, htmlCount{j.class, analysis.FormatCount(n[j.judged]) + " " + is})
 		}
 	}
 }

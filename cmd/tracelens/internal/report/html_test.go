@@ -84,6 +84,27 @@ func TestHTMLAgain(t *testing.T) {
 	}
 }
 
+// TestHTMLCompared: the head of a page about two sides counts what differs, also types of
+// requests and places, and what only seems to.
+func TestHTMLCompared(t *testing.T) {
+	page := func(c *analysis.Comparison) string {
+		return html(t, &analysis.Report{Trace: analysis.Summary{Name: "a → b"}, Comparison: c, Verdict: new(analysis.Verdict)})
+	}
+	if got := page(&analysis.Comparison{}); !strings.Contains(got, ">no difference</span>") {
+		t.Error("it does not say that nothing differs")
+	}
+	got := page(&analysis.Comparison{
+		Requests: []analysis.RequestChange{{Mean: analysis.Change{Judged: analysis.SeemsWorse}}},
+		Parts:    []analysis.Change{{Judged: analysis.SeemsWorse}, {Judged: analysis.Unknown}},
+		Metrics:  []analysis.Change{{Judged: analysis.SeemsOther}, {Judged: analysis.Same}},
+	})
+	for _, want := range []string{">2 seem worse</span>", ">1 seems changed</span>"} {
+		if !strings.Contains(got, want) || strings.Contains(got, "no difference") {
+			t.Errorf("it does not say %s", want)
+		}
+	}
+}
+
 // TestHTMLSize: the page of the largest report that the defaults allow.
 func TestHTMLSize(t *testing.T) {
 	if n := len(html(t, timed(100_000, "github.com/some/module/package.(*Type).Method"))); n > 10_000_000 {

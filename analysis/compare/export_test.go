@@ -1,4 +1,0 @@
-package compare
-
-// Differs is differs.
-var Differs = differs

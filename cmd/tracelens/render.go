@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"os"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/cmd/tracelens/internal/report"
+	"github.com/tracelens/tracelens/cmd/tracelens/internal/sniff"
 )
 
 type renderFlags struct {
@@ -43,6 +45,7 @@ A page whose timeline shows single spans needs a report that holds them:
 }
 
 func render(cmd *cobra.Command, f *renderFlags, name string) error {
+	file := name
 	format, err := f.check(cmd)
 	if err != nil {
 		return err
@@ -51,17 +54,21 @@ func render(cmd *cobra.Command, f *renderFlags, name string) error {
 	if name == "-" {
 		name, in = "standard input", cmd.InOrStdin()
 	} else {
-		file, err := os.Open(name)
+		opened, err := os.Open(name)
 		if err != nil {
 			return &failure{name, err}
 		}
-		defer file.Close()
-		if f.out != "-" && sameFile(file, f.out) {
+		defer opened.Close()
+		if f.out != "-" && sameFile(opened, f.out) {
 			return fmt.Errorf("--output %s is the report itself", f.out)
 		}
-		in = file
+		in = opened
 	}
-	rep, err := analysis.Decode(in)
+	from := bufio.NewReaderSize(in, sniff.HeadSize)
+	if head, _ := from.Peek(sniff.HeadSize); sniff.IsTrace(head) {
+		return &failure{name, fmt.Errorf("this is a Go execution trace, not a saved report: tracelens analyze %s", report.ShellQuoted(file))}
+	}
+	rep, err := analysis.Decode(from)
 	if err != nil {
 		return &failure{name, err}
 	}

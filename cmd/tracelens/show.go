@@ -227,7 +227,7 @@ func show(rep *analysis.Report, what string, offset, limit int) (string, error) 
 func showFinding(rep *analysis.Report, i int, p *listing) (string, error) {
 	findings := rep.Findings()
 	if i > len(findings) {
-		return "", fmt.Errorf("no f%d: there are %s", i, plural(len(findings), "finding"))
+		return "", fmt.Errorf("no f%d: the trace has %s", i, plural(len(findings), "finding"))
 	}
 	f := findings[i-1]
 	b := &p.b

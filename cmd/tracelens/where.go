@@ -190,13 +190,13 @@ func (c *requestCondition) compare(name string, read func(measures.RequestChoice
 	}
 	typ, err := c.find(measures.ServedOf(rep))
 	if err != nil {
-		return nil, nil, &failure{name, err}
+		return nil, nil, unmet(name, err)
 	}
 	condition := c.text
 	if c.quantile > 0 {
 		v, ok := measures.QuantileOf(rep, typ)
 		if !ok {
-			return nil, nil, &failure{name, fmt.Errorf("%d requests of %s are too few for %s, which needs %.0f: take a lower quantile or a duration", typ.N, typ.Name, c.value, math.Ceil(1/(1-c.quantile)-1e-9))}
+			return nil, nil, unmet(name, fmt.Errorf("%d requests of %s are too few for %s, which needs %.0f: take a lower quantile or a duration", typ.N, typ.Name, c.value, math.Ceil(1/(1-c.quantile)-1e-9)))
 		}
 		c.limit = v
 		condition += ", which is " + analysis.FormatDuration(c.limit, rep.Trace.Quantum)
@@ -210,11 +210,16 @@ func (c *requestCondition) compare(name string, read func(measures.RequestChoice
 	}
 	switch {
 	case chosen == nil || chosen.N == 0:
-		return nil, nil, &failure{name, fmt.Errorf("none of %d requests of %s is %s", typ.N, c.name, c.op+" "+analysis.FormatDuration(c.limit, rep.Trace.Quantum))}
+		return nil, nil, unmet(name, fmt.Errorf("none of %d requests of %s is %s", typ.N, c.name, c.op+" "+analysis.FormatDuration(c.limit, rep.Trace.Quantum)))
 	case others == nil || others.N == 0:
-		return nil, nil, &failure{name, fmt.Errorf("all %d requests of %s are %s: there are no others", typ.N, c.name, c.op+" "+analysis.FormatDuration(c.limit, rep.Trace.Quantum))}
+		return nil, nil, unmet(name, fmt.Errorf("all %d requests of %s are %s: there are no others", typ.N, c.name, c.op+" "+analysis.FormatDuration(c.limit, rep.Trace.Quantum)))
 	}
 	return rep, compare.Split(rep.Trace, condition, chosen, others, c.slowest(rep, chosen)), nil
+}
+
+// unmet says that the trace has no such requests: it was read, so the condition is at fault.
+func unmet(name string, err error) error {
+	return fmt.Errorf("%s: %w", report.Clean(name), err)
 }
 
 // half are the requests of a type on one side.

@@ -23,6 +23,7 @@ var oddities = map[string]struct {
 	"unnamed_goroutines": {"goroutines without a name, counted as user", true, func(q *parse.Quality) int64 { return q.Unnamed }},
 	"clock_jumps":        {"jumps of the clock by over an hour", false, func(q *parse.Quality) int64 { return q.ClockJumps }},
 	"clock_changes":      {"changes of the clock's frequency: times cannot be trusted", false, func(q *parse.Quality) int64 { return q.ClockChanges }},
+	"clock_undivided":    {"generations whose clock is said to be 256 times as fast as it is (Go 1.22.0 and 1.22.1 on Windows, golang/go#65997): their times here are right, those of go tool trace 256 times too short", true, func(q *parse.Quality) int64 { return q.ClockUndivided }},
 	"implausible_clock":  {"events in less time than they can take", false, func(q *parse.Quality) int64 { return q.ImplausibleClock }},
 	"crossed_regions":    {"regions that ended before one begun inside them", true, func(q *parse.Quality) int64 { return q.CrossedRegions }},
 	"implausible_procs":  {"P numbers beyond any GOMAXPROCS", false, func(q *parse.Quality) int64 { return q.ImplausibleProcs }},

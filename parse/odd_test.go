@@ -150,3 +150,53 @@ func TestOdd(t *testing.T) {
 		}
 	}
 }
+
+// TestUndivided: a clock that Windows tells by the CPU's frequency has the times that it
+// would have by its own. It is only so in the format of Go 1.22, and where no other clock
+// can have the frequency.
+func TestUndivided(t *testing.T) {
+	for _, c := range []struct {
+		trace string
+		times uint64 // the frequency that is told
+		right bool
+	}{
+		{"mixed-go122", 256, true},
+		{"mixed-go122", 64, false}, // 1 GHz: a clock of nanoseconds
+		{"mixed-go122", 1024, false},
+		{"mixed-go123", 256, false},
+	} {
+		data, err := os.ReadFile(filepath.Join(corpus.Root(t), "testdata", "traces", c.trace+".trace"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		read := func(data []byte) *parse.Trace {
+			tr, err := parse.Read(context.Background(), bytes.NewReader(data), parse.Options{}, func(*parse.Event) {})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return tr
+		}
+		want := read(data)
+		f, err := tracetest.Split(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range f.Batches {
+			for k := range f.Batches[i].Items {
+				if it := &f.Batches[i].Items[k]; it.Type == tracetest.Type(wire.EvFrequency) {
+					it.Args[0] *= c.times
+				}
+			}
+		}
+		got := read(f.Bytes())
+		duration, odd := want.Duration(), int64(0)
+		if c.right {
+			odd = int64(want.Generations)
+		} else {
+			duration /= int64(c.times)
+		}
+		if d := got.Duration(); d < duration*99/100 || d > duration*101/100 || got.Quality.ClockUndivided != odd {
+			t.Errorf("%s, %d times the frequency: %d ns, want about %d; %d generations corrected, want %d", c.trace, c.times, d, duration, got.Quality.ClockUndivided, odd)
+		}
+	}
+}

@@ -50,6 +50,7 @@ type Quality struct {
 	Unnamed          int64 `json:"unnamed_goroutines"` // goroutines whose entry function is never told; counted as user
 	ClockJumps       int64 `json:"clock_jumps"`        // more than an hour between two events
 	ClockChanges     int64 `json:"clock_changes"`      // generations whose clock has another frequency than the one before
+	ClockUndivided   int64 `json:"clock_undivided"`    // generations that tell the frequency of the CPU, 256 times that of their clock (Go 1.22.0 and 1.22.1 on Windows): their times are right here
 	ImplausibleClock int64 `json:"implausible_clock"`  // more than 1 event per 10 ns of trace time: the number of events
 	CrossedRegions   int64 `json:"crossed_regions"`    // regions that ended before one begun inside them: legal, but most likely not meant
 	ImplausibleProcs int64 `json:"implausible_procs"`  // P numbers beyond any GOMAXPROCS

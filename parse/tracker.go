@@ -401,8 +401,9 @@ func (t *tracker) sync(ev *wire.Event) {
 		t.tr.Quantum, t.tr.TickEstimated = int64(ev.Name), ev.Text != 0
 	}
 	t.clock(int64(ev.Values[0]), int64(ev.Values[1]))
-	t.tr.Quality.ClockChanges += int64(ev.Mode)
 	q := &t.tr.Quality
+	q.ClockChanges += int64(ev.Mode & wire.SyncChanged)
+	q.ClockUndivided += int64(ev.Mode&wire.SyncUndivided) / wire.SyncUndivided
 	q.Moved, q.LargestMove = int64(ev.Slot), ev.Res
 	q.BeyondEnd, q.Rewound, q.Late, q.Skipped = int64(ev.GSlot), int64(ev.Stack), int64(ev.ResStack), int64(ev.Reason)
 	if t.first {

@@ -53,6 +53,12 @@ const (
 	MetricHeapGoal
 )
 
+// What an OpSync says of the clock, in Mode.
+const (
+	SyncChanged   = 1 << iota // it has another frequency than in the generation before
+	SyncUndivided             // its frequency was told wrong, and is right here (undivided)
+)
+
 // None is the id of no goroutine, P or thread.
 const None = -1
 
@@ -75,7 +81,7 @@ type Event struct {
 	From, To uint8 // OpGo, OpProc
 	Coro     bool  // OpGo: part of a coroutine switch
 	Range    uint8 // ranges: RangeSTW…
-	Mode     uint8 // OpLabel: 1 dedicated, 2 fractional, 3 idle GC worker; 0 for other labels. OpSync: 1 when the clock has another frequency than in the generation before
+	Mode     uint8 // OpLabel: 1 dedicated, 2 fractional, 3 idle GC worker; 0 for other labels. OpSync: SyncChanged, SyncUndivided
 	Metric   uint8 // OpMetric
 
 	Reason   uint32 // OpGo

@@ -68,6 +68,8 @@ type generation struct {
 	nsPer   float64 // ns per unit of time
 	whole   int64   // the same when it is a whole number, else 0
 
+	undivided bool // it told the frequency of the CPU's ticks
+
 	snapshot   bool
 	snapTime   uint64
 	wall       int64
@@ -89,6 +91,17 @@ type odd struct {
 	beyond  uint32 // events later than the end of their generation (likewise)
 	late    uint32 // events that are over worthLate earlier than one that comes before them
 	skipped uint32 // generations that have not the number after the one before
+}
+
+// ticksPerUnit is how many ticks of the CPU are a unit of the clock on Windows
+// (runtime/tracetime.go: traceTimeDiv).
+const ticksPerUnit = 256
+
+// undivided reports whether a frequency is that of the CPU's ticks: Go 1.22.0 and 1.22.1
+// wrote it on Windows instead of that of the clock (golang/go#65997). The clock has no
+// units under a nanosecond, and no CPU has ten ticks in one.
+func undivided(version Version, frequency uint64) bool {
+	return version == 22 && frequency > 1e9 && frequency < 1e10
 }
 
 // worthLate is how much earlier (ns) events are than one of another thread that must come
@@ -124,7 +137,7 @@ func (g *generation) reset() {
 	g.strings.reset()
 	g.stacks.reset()
 	g.minTime, g.tabled = 0, 0
-	g.nsPer, g.whole = 0, 0
+	g.nsPer, g.whole, g.undivided = 0, 0, false
 	g.snapshot, g.snapTime, g.wall = false, 0, 0
 	g.batches, g.hasStrings, g.atEnd = 0, false, false
 	g.texts = g.texts[:0]
@@ -359,6 +372,9 @@ func (g *generation) takeSync(h header, b []byte, version Version) error {
 				return errVarint
 			}
 			i = j
+			if g.undivided = undivided(version, f); g.undivided {
+				f /= ticksPerUnit
+			}
 			g.nsPer = 1.0 / (float64(f) / 1e9)
 			if n := int64(g.nsPer); f != 0 && n > 0 && n < 1<<16 && float64(n) == g.nsPer {
 				g.whole = n

@@ -228,7 +228,10 @@ func (r *Reader) nextGeneration(e *Event) error {
 	}
 	r.sync(e, r.g.ns(r.g.minTime))
 	if r.nsPer != 0 && r.nsPer != r.g.nsPer {
-		e.Mode = 1
+		e.Mode |= SyncChanged
+	}
+	if r.g.undivided {
+		e.Mode |= SyncUndivided
 	}
 	r.nsPer = r.g.nsPer
 	e.Tick(r.nsPer, r.g.whole != 64) // what all but Windows have

@@ -68,6 +68,9 @@ func facts(rep *analysis.Report) []string {
 		}
 		facts = append(facts, duration, counted(s.Events, "event"), counted(int64(s.Generations), generation))
 	}
+	if s.Odd["clock_undivided"] > 0 {
+		facts = append(facts, "times 256 times those of the file, whose clock is told wrong (golang/go#65997)")
+	}
 	if s.Procs > 0 {
 		facts = append(facts, fmt.Sprintf("GOMAXPROCS %d", s.Procs))
 	}

@@ -42,14 +42,16 @@ type GoroutinesFold struct {
 }
 
 // GoRuns sums runs from getting a P to losing it. Alone is the part of Ran in which no
-// other goroutine of the program ran or could: see parse.Go.
-type GoRuns struct{ N, Ran, Alone, Longest int64 }
+// other goroutine of the program ran or could: see parse.Go. Blocked is how many ended as
+// the goroutine began to wait.
+type GoRuns struct{ N, Ran, Alone, Longest, Blocked int64 }
 
 func (r *GoRuns) Add(o *GoRuns) {
 	r.N += o.N
 	r.Ran += o.Ran
 	r.Alone += o.Alone
 	r.Longest = max(r.Longest, o.Longest)
+	r.Blocked += o.Blocked
 }
 
 // Lanes of goroutinesFold.overTime: goroutine time alive, and creations.
@@ -113,7 +115,11 @@ func (f *GoroutinesFold) Event(e *parse.Event) {
 	case parse.KindGoRunning:
 		if g.Class == parse.ClassUser {
 			held := e.Held()
-			f.runs.At(g.Stack).Add(&GoRuns{1, held, g.Alone, held})
+			run := GoRuns{N: 1, Ran: held, Alone: g.Alone, Longest: held}
+			if g.To == parse.GoWaiting {
+				run.Blocked = 1
+			}
+			f.runs.At(g.Stack).Add(&run)
 		}
 		return
 	}

@@ -53,7 +53,7 @@ var busyPoll = &analysis.Analyzer{
 				continue
 			}
 			ps, asks := say.Ratio(ran, p.Trace.Duration()), polls[k.Name]
-			g := p.Gate(analysis.Grades("polls", asks.share()), analysis.Needs("running", share), analysis.Needs("ps", ps), analysis.Needs("time", float64(ran)), analysis.Needs("waited", say.Ratio(waitedForBy(h, k), p.Trace.Duration())))
+			g := p.Gate(analysis.Grades("polls", asks.share(k.Count)), analysis.Needs("running", share), analysis.Needs("ps", ps), analysis.Needs("time", float64(ran)), analysis.Needs("waited", say.Ratio(waitedForBy(h, k), p.Trace.Duration())))
 			if g.Severity == "" || found == evidence.MaxFindings { // without polls it is a computation: what it is for is not in the trace
 				near = near.Nearer(g.At(k.Name))
 				continue
@@ -66,7 +66,7 @@ var busyPoll = &analysis.Analyzer{
 			p.Find(analysis.Finding{
 				Code: code, Severity: g.Severity, Explains: []string{"serial-section", "limits/serial"},
 				Summary: fmt.Sprintf("%s polls: it runs all the time, %s Ps on average, never blocks, and nobody waits for it; %s of its runs end where it asks without waiting (%s)",
-					k.Title(), say.Number(ps), analysis.FormatRatio(asks.share()), asks.name),
+					k.Title(), say.Number(ps), analysis.FormatRatio(asks.share(k.Count)), asks.name),
 				Cost: evidence.ProcTime(p, float64(ran)), Confidence: analysis.Heuristic,
 				Evidence: []analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: k.Name, Note: fmt.Sprintf("ran for %s of %s", p.Dur(ran), p.Dur(k.Life)), Stack: p.Stack(asks.stack)})},
 				Advice:   "Wait instead of asking: receive without default, a sync.Cond, a context; where something outside must be asked, a ticker. procs.share.user should fall by what it took.",
@@ -105,11 +105,13 @@ type asking struct {
 	stack      parse.StackID
 }
 
-func (a *asking) share() float64 {
+// share is that of the runs which end so. Each of the goroutines has one at least: where
+// thousands end before they are preempted, the few that are not tell nothing of the others.
+func (a *asking) share(goroutines int64) float64 {
 	if a == nil {
 		return 0
 	}
-	return say.Ratio(a.asks, a.runs)
+	return say.Ratio(a.asks, max(a.runs, goroutines))
 }
 
 // pollFuncs are functions that ask whether something is so, and return at once.
@@ -137,10 +139,11 @@ func pollsOf(p *analysis.Pass) map[string]*asking {
 			out[k.Name] = a
 		}
 		a.runs += runs.N
-		if fn := asksAt(p.Trace, stack); fn != "" && (fn != "runtime.Gosched" || runs.Ran < runs.N*asksBetween) {
-			a.asks += runs.N
-			if runs.N > a.most || runs.N == a.most && stack < a.stack {
-				a.most, a.name, a.stack = runs.N, fn, stack
+		asks := runs.N - runs.Blocked // who waits there has the answer no
+		if fn := asksAt(p.Trace, stack); asks > 0 && fn != "" && (fn != "runtime.Gosched" || runs.Ran < runs.N*asksBetween) {
+			a.asks += asks
+			if asks > a.most || asks == a.most && stack < a.stack {
+				a.most, a.name, a.stack = asks, fn, stack
 			}
 		}
 	}

@@ -49,12 +49,47 @@ func TestBusyPoll(t *testing.T) {
 			checktest.Case{V: 245, Want: "clear"}, checktest.Case{V: 255, Want: "warning"})
 		checktest.At(t, busyPoll, "µs between two yields", func(v int64) *checktest.Trace { return yields(t, v*1000) },
 			checktest.Case{V: 990, Want: "warning/yields"}, checktest.Case{V: 1010, Want: "clear"})
+		checktest.At(t, busyPoll, "goroutines that end before they are preempted", func(v int64) *checktest.Trace { return pollers(t, v) },
+			checktest.Case{V: 2, Want: "warning"}, checktest.Case{V: 40, Want: "note"}, checktest.Case{V: 110, Want: "clear"})
+		checktest.At(t, busyPoll, "times of 100 that it waits for the lock, for a moment", func(v int64) *checktest.Trace { return locks(t, v) },
+			checktest.Case{V: 70, Want: "warning"}, checktest.Case{V: 90, Want: "note"}, checktest.Case{V: 100, Want: "clear"})
 		checktest.At(t, busyPoll, "nothing", func(v int64) *checktest.Trace { return checktest.New(t, 1e9) }, checktest.Case{V: 0, Want: "n/a"})
 	})
 	f := checktest.Report(t, busyPoll, pollStory(t, 1000*pollMS, 100, 60, 0, 0)).Results[0].Findings[0]
 	if !strings.Contains(f.Summary, "main.(*worker).poll polls") || !strings.Contains(f.Summary, "runtime.selectnbrecv") {
 		t.Error(f.Summary)
 	}
+}
+
+// pollers is a trace in which n goroutines are started, of which two are preempted once in
+// a select with default.
+func pollers(t *testing.T, n int64) *checktest.Trace {
+	return checktest.Tell(t, 500*pollMS, func(s *checktest.Story) {
+		starter := s.Go("main.main")
+		for i := range n {
+			g := starter.Start(1000+i*1000, "main.(*worker).poll", "main.main:9")
+			if i < 2 {
+				g.Preempt(250*pollMS+i*1000, "runtime.asyncPreempt2", "runtime.asyncPreempt", "runtime.selectnbrecv")
+			}
+			g.End(499*pollMS + i*1000)
+		}
+	})
+}
+
+// locks is a trace in which a goroutine runs, and 100 times loses its P in Lock: n times
+// since it waits for a microsecond.
+func locks(t *testing.T, n int64) *checktest.Trace {
+	return checktest.Tell(t, 500*pollMS, func(s *checktest.Story) {
+		p := s.Go("main.(*worker).count")
+		for i := range int64(100) {
+			at := (5*i + 2) * pollMS
+			if i < n {
+				p.Wait(at, at+1000, nil, "", "sync.runtime_SemacquireMutex", "sync.(*Mutex).lockSlow", "sync.(*Mutex).Lock")
+			} else {
+				p.Preempt(at, "sync.(*Mutex).Lock")
+			}
+		}
+	})
 }
 
 // yields is a trace in which a goroutine lets others run so often, and runs all the time.

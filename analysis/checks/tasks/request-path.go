@@ -254,6 +254,8 @@ func takesIn(p *analysis.Pass, k *measures.GoKind, s *measures.Stay) bool {
 	}
 	for _, f := range p.Trace.Stack(s.Place.Stack) {
 		switch fn := p.Trace.String(f.Func); {
+		case strings.HasPrefix(fn, "io.Read"):
+			return false // for bytes of the next request, on a connection that the program made itself
 		case fn == "net/http.(*Server).Serve", strings.HasPrefix(fn, "google.golang.org/grpc/internal/transport.(*http2Server).HandleStreams"):
 			return true
 		}

@@ -23,6 +23,9 @@ func casesRequestPath(t *testing.T) {
 	lock := sym.InternStack(frame("sync.(*Mutex).Lock", 1), frame("main.get", 12))
 	accept := sym.InternStack(frame("runtime.selectgo", 1), frame("main.(*limit).acquire", 3), frame("main.(*limit).Accept", 4), frame("net/http.(*Server).Serve", 5), frame("main.serve", 6))
 	next := sym.InternStack(frame("runtime.selectgo", 1), frame("main.(*queue).Accept", 4), frame("net/http.(*Server).Serve", 5), frame("main.serve", 6))
+	const streams = "google.golang.org/grpc/internal/transport.(*http2Server).HandleStreams"
+	read := sym.InternStack(frame("runtime.selectgo", 1), frame("example.org/quic.(*Stream).Read", 3), frame("main.(*conn).Read", 4), frame("io.ReadAtLeast", 5), frame(streams, 6))
+	quota := sym.InternStack(frame("runtime.selectgo", 1), frame("main.(*limit).acquire", 3), frame(streams, 6))
 	handler := sym.Intern("main.handle")
 	n := 0
 	// request runs, and is held up at the lock by another goroutine that runs.
@@ -91,6 +94,8 @@ func casesRequestPath(t *testing.T) {
 		{Name: "accept 48 %", Want: "note", Events: [][]parse.Event{some(30, ms/2, 0), waits(accept, 432*ms, 900*ms)}},
 		{Name: "accept 52 %", Want: "warning", Events: [][]parse.Event{some(30, ms/2, 0), waits(accept, 468*ms, 900*ms)}},
 		{Name: "waits for the next", Want: "clear", Events: [][]parse.Event{some(30, ms/2, 0), waits(next, 800*ms, 900*ms)}},
+		{Name: "reads the next from a connection of the program's own", Want: "clear", Events: [][]parse.Event{some(30, ms/2, 0), waits(read, 800*ms, 900*ms)}},
+		{Name: "waits to hand a stream over", Want: "warning", Events: [][]parse.Event{some(30, ms/2, 0), waits(quota, 800*ms, 900*ms)}},
 	})
 }
 

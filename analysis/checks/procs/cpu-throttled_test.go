@@ -33,6 +33,19 @@ func casesCPUThrottled(t *testing.T) {
 		return checktest.Holes(t, int(v), 30*checktest.MS, 50*checktest.MS, 5*checktest.S)
 	},
 		checktest.Case{V: 10, Want: "clear"}, checktest.Case{V: 20, Want: "warning"})
+	// Goroutines that compute are preempted each 25 ms, and nothing else happens; the quota
+	// makes one hole of four longer.
+	checktest.At(t, cpuThrottled, "ms more of each fourth hole of 24 ms", func(v int64) *checktest.Trace {
+		tr := checktest.New(t, 5*checktest.S)
+		for at := int64(0); at < 5*checktest.S; at += 100 * checktest.MS {
+			for i, hole := range []int64{24, 24, 24, 24 + v} {
+				from := at + int64(i)*25*checktest.MS
+				tr.Interval(from, from+hole*checktest.MS, 4, 3, 0, 1)
+			}
+		}
+		return tr
+	},
+		checktest.Case{V: 0, Want: "clear"}, checktest.Case{V: 11, Want: "clear"}, checktest.Case{V: 13, Want: "error"})
 	// Idle Ps make no hole, nor do stopped worlds.
 	tr := checktest.New(t, checktest.S)
 	for i := range int64(10) {

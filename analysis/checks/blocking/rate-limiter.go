@@ -14,6 +14,26 @@ import (
 // waits for a timeout.
 const rounds = 3
 
+// loops reports whether the library function that waits is the loop of a goroutine, as
+// that of a window: it makes system calls or calls C between the waits, and the goroutine
+// does next to nothing outside of it.
+func loops(k *measures.GoKind, s *measures.Stay) bool {
+	if k.Count != 1 {
+		return false
+	}
+	var calls, outside int64
+	for _, o := range k.Stays {
+		in := o.Place.Call == s.Place.Call && o.Place.Site.Func == s.Place.Site.Func && o.Place.Site.Line == s.Place.Site.Line
+		switch {
+		case in && o.State == parse.GoSyscall:
+			calls += o.N
+		case !in && (o.State == parse.GoSyscall || o.State == parse.GoWaiting):
+			outside += o.N
+		}
+	}
+	return 2*calls >= s.N && 10*outside < s.N
+}
+
 var rateLimiter = &analysis.Analyzer{
 	Name: "rate-limiter", Proof: "holders.graph",
 	Doc:      say.Page(pages, "rate-limiter"),
@@ -56,7 +76,7 @@ var rateLimiter = &analysis.Analyzer{
 					continue
 				}
 				timed := s.Ready[parse.ReadyTimer]
-				if !p.Met("timer", say.Ratio(timed, s.NS)) {
+				if !p.Met("timer", say.Ratio(timed, s.NS)) || loops(k, s) {
 					continue
 				}
 				any = true

@@ -24,6 +24,24 @@ func limited(t *testing.T, length int64, n int, total, others int64) *checktest.
 	})
 }
 
+// windowLoop is a trace in which a goroutine waits 50 times in a library, which makes so many
+// calls between, and was elsewhere so often before.
+func windowLoop(t *testing.T, calls, elsewhere int64) *checktest.Trace {
+	return checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
+		w := s.Go("main.main")
+		for i := range elsewhere {
+			w.Call(1000+i*10_000, 2000+i*10_000, "golang.org/x/glfw._Cfunc_init", "main.open:7")
+		}
+		for i := range int64(50) {
+			at := i*19*ms + ms
+			w.Wait(at, at+16*ms, nil, "", "runtime.selectgo", "golang.org/x/glfw.(*driver).run", "golang.org/x/glfw.(*window).ShowAndRun", "main.show:9")
+			if i < calls {
+				w.Call(at+17*ms, at+18*ms, "golang.org/x/glfw._Cfunc_swap", "golang.org/x/glfw.(*driver).run", "golang.org/x/glfw.(*window).ShowAndRun", "main.show:9")
+			}
+		}
+	})
+}
+
 // ticked is a trace in which goroutines take turns with ticks, each third of which is
 // early by some time.
 func ticked(t *testing.T, goroutines, ticks int, early int64) *checktest.Trace {
@@ -75,6 +93,10 @@ func TestRateLimiter(t *testing.T) {
 			checktest.Case{V: 1, Want: "n/a"}, checktest.Case{V: 2, Want: "clear"}, checktest.Case{V: 3, Want: "clear"}, checktest.Case{V: 4, Want: "warning/ticker"})
 		checktest.At(t, rateLimiter, "tenths of ms by which each third tick of 10 ms is early", func(v int64) *checktest.Trace { return ticked(t, 5, 99, v*100_000) },
 			checktest.Case{V: 19, Want: "warning/ticker"}, checktest.Case{V: 21, Want: "clear"})
+		checktest.At(t, rateLimiter, "calls in the loop of a window", func(v int64) *checktest.Trace { return windowLoop(t, v, 2) },
+			checktest.Case{V: 0, Want: "warning"}, checktest.Case{V: 24, Want: "warning"}, checktest.Case{V: 25, Want: "n/a"})
+		checktest.At(t, rateLimiter, "calls before it", func(v int64) *checktest.Trace { return windowLoop(t, 50, v) },
+			checktest.Case{V: 4, Want: "n/a"}, checktest.Case{V: 5, Want: "warning"})
 		checktest.At(t, rateLimiter, "tickers of their own", func(v int64) *checktest.Trace { return ownTicks(t, int(v)) }, checktest.Case{V: 50, Want: "clear"})
 	})
 	f := checktest.Report(t, rateLimiter, limited(t, 1000*ms, 20, 600*ms, 0)).Results[0].Findings[0]

@@ -15,12 +15,12 @@ import (
 var straggler = &analysis.Analyzer{
 	Name: "straggler", Proof: "holders.graph",
 	Doc:      say.Page(pages, "straggler"),
-	Requires: []*analysis.Analyzer{measures.Blocking, measures.Goroutines, measures.Syscalls, measures.Kinds, measures.Holders},
+	Requires: []*analysis.Analyzer{measures.Blocking, measures.Goroutines, measures.Syscalls, measures.Kinds, measures.Holders, measures.Parallelism},
 	Thresholds: []analysis.Threshold{
 		{
-			Name: "straggler.waiting", Doc: "goroutines that wait at one place for others that they started, mean of the trace", Unit: analysis.Count,
+			Name: "straggler.waiting", Doc: "goroutines that wait at one place for others that they started, mean of the trace, less the share of it in which the Ps were saturated", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: .25, Warning: .5},
-			Source: "half of the time somebody waits: with the slow ones as fast as the others most of that would be gone",
+			Source: "half of the time somebody waits: with the slow ones as fast as the others most of that would be gone, but for the time in which all Ps were busy with more to do",
 		},
 		{
 			Name: "straggler.times", Doc: "length that those waited for with the longest tenth of the time reach, over their median (without waiting for a P)", Unit: analysis.Count,
@@ -107,9 +107,10 @@ func runStraggler(p *analysis.Pass) error {
 		if !ok || w.Label[0] == "select" && k.work.N < 2*(w.Spans-w.Open) || k.work.N < 2*min(w.Spans-w.Open, startedAs(p, goesBy(p, w.Stack))) {
 			continue // who waits for one has a timeout for it, or lets it do a part of its own work
 		}
+		free := 1 - say.Ratio(measures.ParallelismOf(p).Saturated(), p.Trace.Duration())
 		times := say.Ratio(k.slow, max(k.median, 1))
 		where, slow, blocked := slowPlace(p, sites, k, long)
-		conditions := []analysis.Condition{analysis.Grades("waiting", mean), analysis.Needs("times", times), analysis.Needs("length", float64(long)), analysis.Needs("goroutines", float64(k.work.N))}
+		conditions := []analysis.Condition{analysis.Grades("waiting", mean*free), analysis.Needs("times", times), analysis.Needs("length", float64(long)), analysis.Needs("goroutines", float64(k.work.N))}
 		kind := measures.KindsOf(p).Started(k.fn)
 		last := kind != nil && 2*kind.Alone >= w.Busy() // the others have ended: no CPU is missing
 		if !blocked && !last {

@@ -26,15 +26,24 @@ func casesStraggler(t *testing.T) {
 	rounds := func(n int, held int64, quick int, takes, slow int64) []parse.Event {
 		return slices.Concat(checktest.Waits(join, 0, held, n, 1), checktest.Lives(piece, n*quick, takes, 0), checktest.Lives(piece, n, slow, 0))
 	}
+	// saturated is so long with all Ps busy and more to do.
+	saturated := func(ns int64) []parse.Event {
+		tr := checktest.New(t, ns)
+		tr.Interval(0, ns, 4, 4, 9, 0)
+		return tr.Happened
+	}
+	blocked := slices.Concat(rounds(10, 50e6, 7, 5e6, 50e6), checktest.Waits(checktest.Place{Reason: w["blkPiece"].Reason, Stack: w["blkPiece"].Stack, Fn: piece.Fn, Waker: 0}, 0, 45e6, 10, 1))
 	for _, c := range []struct {
 		name   string
 		events []parse.Event
 		want   string
 	}{
+		{"blocked, with saturated Ps for less than half of the time", slices.Concat(saturated(490e6), blocked), "straggler note"},
+		{"blocked, with saturated Ps for more", slices.Concat(saturated(510e6), blocked), ""},
 		{"none", nil, "not applicable"},
 		{"healthy: equal pieces", rounds(10, 50e6, 7, 40e6, 50e6), ""},
 		{"healthy: on too few Ps", slices.Concat(checktest.Waits(join, 0, 100e6, 10, 1), checktest.Lives(piece, 70, 10e6, 0), checktest.Lives(piece, 30, 10e6, 90e6)), ""},
-		{"blocked", slices.Concat(rounds(10, 50e6, 7, 5e6, 50e6), checktest.Waits(checktest.Place{Reason: w["blkPiece"].Reason, Stack: w["blkPiece"].Stack, Fn: piece.Fn, Waker: 0}, 0, 45e6, 10, 1)), "straggler warning"},
+		{"blocked", blocked, "straggler warning"},
 		{"blocked, a quarter of the time", slices.Concat(rounds(5, 50e6, 7, 5e6, 50e6), checktest.Waits(checktest.Place{Reason: w["blkPiece"].Reason, Stack: w["blkPiece"].Stack, Fn: piece.Fn, Waker: 0}, 0, 45e6, 5, 1)), "straggler note"},
 		{"half of the time", slices.Concat(rounds(10, 50e6, 7, 5e6, 50e6), checktest.Waits(checktest.Place{Reason: w["blkPiece"].Reason, Stack: w["blkPiece"].Stack, Fn: piece.Fn, Waker: 0}, 0, 45e6, 10, 1)), "straggler warning"},
 		{"nearly half", slices.Concat(rounds(10, 49e6, 7, 5e6, 50e6), checktest.Waits(checktest.Place{Reason: w["blkPiece"].Reason, Stack: w["blkPiece"].Stack, Fn: piece.Fn, Waker: 0}, 0, 45e6, 10, 1)), "straggler note"},

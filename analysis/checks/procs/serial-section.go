@@ -101,5 +101,8 @@ func serial(p *analysis.Pass, owner *measures.GoKind, f analysis.Finding) analys
 		f.Severity = analysis.Note
 		f.Advice = "Tests run one after the other unless they call t.Parallel: let those run side by side that share nothing. goroutines.running.mean should rise above 1."
 	}
+	if strings.HasPrefix(owner.Entry, "testing.(*B).") {
+		f.Advice = "A benchmark runs one goroutine unless it calls b.RunParallel: it takes as long as what it measures. Make that shorter; ns/op should fall."
+	}
 	return f
 }

@@ -2,6 +2,7 @@ package procs
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis"
@@ -70,5 +71,26 @@ func casesSerialSection(t *testing.T) {
 	checktest.Real(t, "mutex-starvation", map[*analysis.Analyzer]string{serialSection: "warning"})
 	for name, want := range map[string]string{"sched/serial-phase": "warning", "public/go1.11-mandelbrot-serial": "warning", "public/go1.21-encoding-json-tests": "clear", "sched/single-hot-goroutine": "note", "sync/chan-slow-stage": "warning", "sync/select-fanin": "note", "sync/mutex-hold-cpu": "note"} {
 		checktest.Real(t, name, map[*analysis.Analyzer]string{serialSection: want})
+	}
+}
+
+// TestSerialTests: what runs alone for a test is told to run beside others, what runs for a
+// benchmark is not.
+func TestSerialTests(t *testing.T) {
+	for _, c := range []struct{ harness, fn, want string }{
+		{"testing.tRunner", "main.TestParse:9", "t.Parallel"},
+		{"testing.(*B).launch", "main.BenchmarkParse:9", "what it measures"},
+	} {
+		tr := checktest.Tell(t, checktest.S, func(s *checktest.Story) {
+			main, runs := s.Go("main.main"), s.Go(c.harness)
+			main.Block(2000, "runtime.chanrecv1", "testing.(*M).Run")
+			for at := int64(10); at < 1000; at += 10 {
+				runs.Preempt(at*checktest.MS, "main.parse:20", c.fn)
+			}
+		})
+		f := checktest.Report(t, serialSection, tr).Results[0].Findings
+		if len(f) != 1 || f[0].Severity != analysis.Note || !strings.Contains(f[0].Advice, c.want) {
+			t.Errorf("%s: %+v, want a note with the advice of %q", c.harness, f, c.want)
+		}
 	}
 }

@@ -1,8 +1,10 @@
 package gc
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/tracelens/tracelens/analysis"
@@ -85,14 +87,34 @@ func assistPart(w *gcWindow) string {
 // marks may have to assist.
 const fewAssists = 10
 
-// allocatedAt names the place that seems to allocate most: where most assists were.
+// allocatedAt names the place that seems to allocate most: where in the function whose
+// assists did most. How long they waited for something to do says nothing of that, and a
+// goroutine that has just begun assists for the first bytes.
 func allocatedAt(p *analysis.Pass, c *measures.GCFold) string {
 	sites := evidence.AssistSites(p, c)
-	if len(sites) == 0 || sites[0].V.N < fewAssists || measures.StackFunc(p, sites[0].Stack) == "" {
+	slices.SortStableFunc(sites, func(a, b measures.SiteSum[measures.GCSum]) int { return cmp.Compare(b.V.CPU, a.V.CPU) })
+	did := make(map[parse.StringID]*measures.GCSum) // by function of the program
+	in := func(s parse.StackID) *measures.GCSum {
+		fn := p.Trace.Place(p.Trace.PlaceOf(s)).Site.Func
+		if did[fn] == nil {
+			did[fn] = new(measures.GCSum)
+		}
+		return did[fn]
+	}
+	for i := range sites {
+		in(sites[i].Stack).Add(sites[i].V)
+	}
+	var stack parse.StackID
+	for _, s := range sites {
+		if stack == 0 || in(s.Stack).CPU > in(stack).CPU {
+			stack = s.Stack
+		}
+	}
+	if stack == 0 || in(stack).N < fewAssists || measures.StackFunc(p, stack) == "" {
 		return ""
 	}
-	place := measures.PlaceName(p.Trace, p.Trace.PlaceOf(sites[0].Stack))
-	if k := measures.KindsOf(p).OfStack(sites[0].Stack); k != nil && !strings.HasPrefix(place, k.Name+":") {
+	place := measures.PlaceName(p.Trace, p.Trace.PlaceOf(stack))
+	if k := measures.KindsOf(p).OfStack(stack); k != nil && !strings.HasPrefix(place, k.Name+":") {
 		place += " by " + k.Name
 	}
 	return "; most is allocated at " + place + ", it seems"

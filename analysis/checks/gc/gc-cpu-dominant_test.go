@@ -78,3 +78,22 @@ func TestFewAssists(t *testing.T) {
 		}
 	}
 }
+
+// TestAllocatedAt: the place is told by what assists did in all of a function, not by how
+// long they waited, nor by how many goroutines that had just begun did a little.
+func TestAllocatedAt(t *testing.T) {
+	const L = checktest.Length
+	var sym parse.Symbols
+	stack := func(fn string, line uint32) parse.StackID {
+		return sym.InternStack(parse.Frame{Func: sym.Intern(fn), File: sym.Intern("/src/app/main.go"), Line: line}, parse.Frame{Func: sym.Intern("main.main"), Line: 9})
+	}
+	assists := func(n int, wall, cpu int64, stack parse.StackID) []parse.Event {
+		return checktest.Times(n, parse.Event{Time: 100_000, Kind: parse.KindRangeEnd, Range: &parse.Range{Kind: parse.RangeAssist, Since: parse.Time(100_000 - wall), Until: 100_000, CPU: cpu, Stack: stack}})
+	}
+	tr := &parse.Trace{Symbols: &sym, Version: 26, To: parse.Time(L), Last: parse.Time(L), Quantum: 1, Procs: 4}
+	r := checktest.RunOn(t, tr, gcCPUDominant, checktest.Procs(4, parse.ProcUser, L), checktest.Marking(L*9/10, L, 4, 2, parse.ProcWorker), checktest.Cycles(30, 0),
+		assists(90, 99_000, 300, stack("main.young", 3)), assists(30, 5000, 2000, stack("main.decode", 5)), assists(8, 5000, 4000, stack("main.load", 7)), assists(8, 5000, 5000, stack("main.load", 8)))
+	if got := r.Findings[0].Summary; !strings.Contains(got, "most is allocated at main.load:8") {
+		t.Error(got)
+	}
+}

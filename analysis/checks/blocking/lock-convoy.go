@@ -164,13 +164,24 @@ func forOne(p *analysis.Pass, w *measures.WaitingAt, place *measures.HeldPlace) 
 	switch place.Place.Prim {
 	case parse.PrimWaitGroup:
 	case parse.PrimChanReceive, parse.PrimSelect:
-		if _, late := w.Turns(); !p.Met("closed", late) {
+		own, late := w.Turns()
+		if !p.Met("closed", late) || p.Met("own", own) && waitOnce(w, place) {
 			return false
 		}
 	default:
 		return false
 	}
 	return !startsItself(p, place.Holders[0].Kind)
+}
+
+// waitOnce reports whether each goroutine waits there once: where each ends such a wait as
+// well, they are a chain in which one wakes the next.
+func waitOnce(w *measures.WaitingAt, place *measures.HeldPlace) bool {
+	var goroutines int64
+	for _, k := range place.Waiters {
+		goroutines += k.Kind.Count
+	}
+	return 4*w.Spans <= 5*goroutines
 }
 
 // startsItself reports whether most goroutines of a kind whose start is in the trace were

@@ -43,6 +43,7 @@ func TestLockConvoyShared(t *testing.T) {
 		checktest.Case{V: 6, Want: "warning/shared"}, checktest.Case{V: 2, Want: "clear"})
 	checktest.At(t, lockConvoy, "goroutines that wait for another one", func(v int64) *checktest.Trace { return calls(t, int(v), false) }, checktest.Case{V: 6, Want: "clear"})
 	checktest.At(t, lockConvoy, "a tree", func(v int64) *checktest.Trace { return phases(t, v > 0) }, checktest.Case{V: 0, Want: "warning/shared"}, checktest.Case{V: 1, Want: "clear"})
+	checktest.At(t, lockConvoy, "goroutines that wake the next", func(v int64) *checktest.Trace { return relay(t, int(v)) }, checktest.Case{V: 1, Want: "clear"}, checktest.Case{V: 3, Want: "error/shared"})
 	for _, tr := range []*checktest.Trace{closes(t, 12, "main.handle"), phases(t, false)} {
 		if f := checktest.Report(t, lockConvoy, tr).Results[0].Findings[0]; !strings.Contains(f.Summary, "Goroutines wait for what one of them does") || !strings.Contains(f.Summary, " ← asleep at main.") {
 			t.Error(f.Summary)
@@ -77,6 +78,23 @@ func closes(t *testing.T, four int64, entry string) *checktest.Trace {
 					g.Wait(at+(9-n)*1000, at+70*ms+n*1000, by, "main.token:52", "runtime.chanrecv1", "main.token:31")
 					n--
 				}
+			}
+		}
+	})
+}
+
+// relay is a trace in which 40 goroutines wait so often, and each wakes the one that began
+// to wait before it.
+func relay(t *testing.T, rounds int) *checktest.Trace {
+	return checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
+		var gs []*checktest.Actor
+		for range 41 {
+			gs = append(gs, s.Go("main.pass"))
+		}
+		each := 900 * ms / int64(rounds)
+		for r := range int64(rounds) {
+			for i := range int64(40) {
+				gs[i].Wait(r*each+(i+1)*1000, r*each+(41-i)*each/42, gs[i+1], "main.pass:34", "runtime.chanrecv1", "main.pass:33")
 			}
 		}
 	})

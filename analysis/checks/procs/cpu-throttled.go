@@ -56,7 +56,11 @@ var cpuThrottled = &analysis.Analyzer{
 			which string
 		}{{long, "holes of 20 ms or longer"}, {short, "holes of 5 to 20 ms"}, {&all, "holes of 5 ms or longer"}} {
 			phase := commonestPhase(holes.of)
-			g := p.Gate(analysis.Grades("share", say.Ratio(phase.NS, wall)), analysis.Needs("holes", float64(phase.N)), analysis.Needs("chance", byChance(phase.N, holes.of.N)), analysis.Needs("longer", longer(&phase, holes.of)))
+			conditions := []analysis.Condition{analysis.Grades("share", say.Ratio(phase.NS, wall)), analysis.Needs("holes", float64(phase.N)), analysis.Needs("chance", byChance(phase.N, holes.of.N))}
+			g := p.Gate(conditions...)
+			if others := holes.of.N - phase.N; g.Severity != "" && others > phase.N {
+				g = p.Gate(append(conditions, analysis.Needs("longer", say.Ratio(phase.NS*others, (holes.of.NS-phase.NS)*phase.N)))...)
+			}
 			if g.Severity.Rank() > best.Severity.Rank() || g.Severity != "" && g.Severity == best.Severity && phase.NS > inPhase.NS {
 				best, inPhase = g, phase
 			}
@@ -101,14 +105,6 @@ func commonestPhase(h *measures.Holes) (most measures.Phase) {
 		}
 	}
 	return most
-}
-
-// longer is by how much holes in phase are longer than the others, where these are more.
-func longer(in *measures.Phase, h *measures.Holes) float64 {
-	if others := h.N - in.N; others > in.N {
-		return say.Ratio(in.NS*others, (h.NS-in.NS)*in.N)
-	}
-	return math.Inf(1)
 }
 
 // byChance is the chance that k or more of n moments at random lie in holeSpread

@@ -33,6 +33,10 @@ var idlePWhileRunnable = &analysis.Analyzer{
 		if evidence.NoTime(p) {
 			return nil
 		}
+		if p.Trace.V1() && p.Trace.Fault != nil {
+			p.NotApplicable("the end of what Ps recorded is missing: goroutines that had a P seem to wait for one; record the trace up to its end")
+			return nil
+		}
 		f := measures.ParallelismOf(p)
 		waited := f.Runnable().Sum() - f.Yielding()
 		if waited == 0 {

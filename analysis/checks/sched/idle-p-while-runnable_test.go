@@ -1,6 +1,7 @@
 package sched
 
 import (
+	"io"
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis"
@@ -41,6 +42,11 @@ func casesIdlePWhileRunnable(t *testing.T) {
 		tr.Interval(0, v, 4, 1, 0, 3)
 		return tr
 	}, checktest.Case{V: checktest.S, Want: "n/a"})
+	checktest.At(t, idlePWhileRunnable, "version of a cut trace", func(v int64) *checktest.Trace {
+		tr := make(100, 5*checktest.MS, 0)
+		tr.Version, tr.Fault = int(v), io.ErrUnexpectedEOF
+		return tr
+	}, checktest.Case{V: 21, Want: "n/a"}, checktest.Case{V: 22, Want: "warning"})
 	for name, want := range map[string]string{
 		"http-healthy": "clear", "netpoll-echo": "clear", "idle": "clear", "steal-bursts": "note",
 		"sync/goroutine-leak": "clear", "io/pipe-stdin": "clear", "sched/goroutine-churn": "clear", "sched/mix-procs8": "note", "io/http-mix": "clear",

@@ -246,6 +246,7 @@ type Finding struct {
 	Advice     string     `json:"advice,omitempty"`
 	Caveat     string     `json:"caveat,omitempty"`
 	Figure     string     `json:"figure,omitempty"` // that shows it
+	Trace      string     `json:"trace,omitempty"`  // of a report over many: the one that it is worst in, which the evidence is of
 	// Explains are the codes of findings that are effects of this one. They are
 	// moved from their results to Symptoms.
 	Explains []string `json:"-"`

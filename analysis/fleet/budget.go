@@ -159,6 +159,9 @@ func (f *Fleet) Budgets() (*analysis.Result, error) {
 				s += " The baseline has " + before + "."
 			}
 			one := analysis.Finding{Code: "budgets", Severity: j.Level, Summary: s, Confidence: analysis.Measured, Advice: "The budget is in " + j.From + "."}
+			if len(f.rows) > 1 {
+				one.Trace = j.Worst
+			}
 			res.Findings = append(res.Findings, one)
 			res.Outcome = analysis.Found
 		case Inconclusive:

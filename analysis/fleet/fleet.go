@@ -433,7 +433,7 @@ func (f *Fleet) checks() []*analysis.Result {
 			out = append(out, res)
 		}
 		one := r.proof
-		one.Severity = r.grave
+		one.Severity, one.Trace = r.grave, f.rows[r.worst].path
 		one.Summary = fmt.Sprintf("In %d of %d traces, worst in %s: %s", r.n, f.count.Traces, f.rows[r.worst].path, one.Summary)
 		res.Findings = append(res.Findings, one)
 	}

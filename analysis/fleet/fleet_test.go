@@ -265,6 +265,16 @@ func TestOutliers(t *testing.T) {
 	}
 }
 
+func TestTimes(t *testing.T) {
+	for v, want := range map[float64]string{0: "0×", 1e-6: "<0.001×", .25: "0.25×", 3: "3×", 1234: "1,234×"} {
+		o := outlier{median: 1}
+		o.v = v
+		if got := o.times(); got != want {
+			t.Errorf("%v: %s, want %s", v, got, want)
+		}
+	}
+}
+
 func TestBudgets(t *testing.T) {
 	num := func(v float64) *float64 { return &v }
 	const id = "sched.latency.user.p99"

@@ -178,8 +178,11 @@ func (o *outlier) times() string {
 		return "median 0"
 	}
 	times := o.v / o.median
-	if times >= 100 {
+	switch {
+	case times >= 100:
 		return analysis.FormatCount(int64(math.Round(times))) + "×"
+	case times > 0 && times < .001:
+		return "<0.001×"
 	}
 	return fmt.Sprintf("%.3g×", times)
 }

@@ -155,6 +155,31 @@ func TestSARIFSchema(t *testing.T) {
 	}
 }
 
+// TestSARIFOfMany: a finding of an audit that has no place in the code is at the trace that it
+// is worst in, not at a file of the name audit.
+func TestSARIFOfMany(t *testing.T) {
+	rep := &analysis.Report{Trace: analysis.Summary{Name: "audit"}, Results: []*analysis.Result{{Name: "j", Check: true, Findings: []analysis.Finding{
+		{Code: "j", Trace: "web/a b.trace", Evidence: []analysis.Evidence{{Note: "n"}}},
+		{Code: "j", Trace: "web/a b.trace", Evidence: []analysis.Evidence{{Stack: []analysis.Frame{{Func: "main.f", File: "/a.go", Line: 3}}}}},
+	}}}}
+	var b bytes.Buffer
+	if err := SARIF(&b, rep, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	all, err := sarif.FromBytes(b.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"web/a%20b.trace", "file:///a.go"} {
+		r := all.Runs[0].Results[i]
+		for _, l := range append(r.Locations, r.RelatedLocations...) {
+			if got := *l.PhysicalLocation.ArtifactLocation.URI; got != want {
+				t.Errorf("finding %d is at %s, want %s", i, got, want)
+			}
+		}
+	}
+}
+
 // TestFingerprint: the same for another trace of the program, whose lines have moved.
 func TestFingerprint(t *testing.T) {
 	of := func(code, fn string, line int) string {

@@ -212,7 +212,7 @@ func (s *sarifWriter) result(rule sarifRuleRef, f *analysis.Finding) sarifResult
 	r := sarifResult{
 		RuleID: rule.ID, RuleIndex: rule.Index, Level: string(level),
 		Message:   sarifMessage(text),
-		Locations: []sarifLocation{s.location(where)},
+		Locations: []sarifLocation{s.location(where, f.Trace)},
 		// Only the first is what GitHub compares.
 		Fingerprints: map[string]string{"primaryLocationLineHash": fingerprint(f, where), "codeAndFunction/v1": fingerprint(f, where)},
 		Properties:   sarifFacts{Code: Clean(f.Code), Confidence: f.Confidence},
@@ -225,7 +225,7 @@ func (s *sarifWriter) result(rule sarifRuleRef, f *analysis.Finding) sarifResult
 	}
 	for i, e := range f.Evidence {
 		at := s.place([]analysis.Evidence{e})
-		l := s.location(at)
+		l := s.location(at, f.Trace)
 		l.ID = i + 1
 		said := sarifMessage(s.moment(&e))
 		l.Message = &said
@@ -287,9 +287,12 @@ func (s *sarifWriter) place(evidence []analysis.Evidence) analysis.Frame {
 	return analysis.Frame{}
 }
 
-// location is that of a frame, or the trace where there is none: a result must have
-// one to be shown.
-func (s *sarifWriter) location(f analysis.Frame) sarifLocation {
+// location is that of a frame, or the trace where there is none, of many the one that is
+// named: a result must have one to be shown.
+func (s *sarifWriter) location(f analysis.Frame, trace string) sarifLocation {
+	if f.File == "" && trace != "" {
+		return sarifLocation{Physical: sarifPlace{File: s.file(trace)}}
+	}
 	if f.File == "" {
 		file, index := s.file(s.trace), 0
 		file.Index = &index

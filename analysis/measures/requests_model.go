@@ -92,10 +92,17 @@ func requestName(p *analysis.Pass, k parse.RequestKind, a Annotation) string {
 const untoldHandler = "(handler not told)"
 
 // Untold says of requests of a type that others of its kind may be of it, which are quick: those
-// whose handlers never wait are of no type. It is "" where there are few.
+// whose handlers never wait are of no type. It is "" where there are few, and where all of the
+// type take far longer: a handler that waits now and then also waits for shorter than usual.
 func (ts *RequestTypes) Untold(t *RequestType) string {
+	const far = 4
+	shortest := t.lengths.Min()
 	for _, o := range ts.All {
-		if n := o.lengths.N(); t.Name != untoldHandler && o.Kind == t.Kind && o.Name == untoldHandler && 10*n >= t.lengths.N() && n > 0 {
+		n := o.lengths.N()
+		if t.Name == untoldHandler || o.Kind != t.Kind || o.Name != untoldHandler || n == 0 || 10*n < t.lengths.N() {
+			continue
+		}
+		if 2*shortest <= t.lengths.QuantileAny(.5) || shortest <= far*o.lengths.QuantileAny(.9) {
 			return fmt.Sprintf("%s of handlers that left no stack, quick ones mostly, may be of it too", say.Counted(n, o.Kind.String()+" request", o.Kind.String()+" requests"))
 		}
 	}

@@ -136,23 +136,26 @@ func TestRequestsCauses(t *testing.T) {
 // of no type, and that of it says so.
 func TestUntoldHandlers(t *testing.T) {
 	ts := &RequestTypes{}
-	add := func(kind parse.RequestKind, name string, n int) *RequestType {
+	add := func(kind parse.RequestKind, name string, n int, from int64) *RequestType {
 		r := &RequestType{Kind: kind, Name: name, requestType: new(requestType)}
-		for range n {
-			r.lengths.Add(1e6)
+		for i := range n {
+			r.lengths.Add(from + int64(i)*1e5)
 		}
 		ts.All = append(ts.All, r)
 		return r
 	}
-	get, other, untold := add(parse.RequestHTTP, "main.get", 30), add(parse.RequestGRPC, "main.Get", 30), add(parse.RequestHTTP, untoldHandler, 3)
+	get, other, untold := add(parse.RequestHTTP, "main.get", 30, 3e5), add(parse.RequestGRPC, "main.Get", 30, 3e5), add(parse.RequestHTTP, untoldHandler, 3, 1e5)
 	if got := ts.Untold(get); !strings.HasPrefix(got, "3 HTTP requests of handlers that left no stack") {
 		t.Errorf("%q", got)
 	}
 	if a, b := ts.Untold(other), ts.Untold(untold); a != "" || b != "" {
 		t.Errorf("%q, %q", a, b)
 	}
-	if many := add(parse.RequestHTTP, "main.put", 31); ts.Untold(many) != "" {
+	if many := add(parse.RequestHTTP, "main.put", 31, 3e5); ts.Untold(many) != "" {
 		t.Errorf("%q", ts.Untold(many))
+	}
+	if long := add(parse.RequestHTTP, "main.list", 30, 10e6); ts.Untold(long) != "" {
+		t.Errorf("all wait for 10 ms: %q", ts.Untold(long))
 	}
 }
 

@@ -98,6 +98,14 @@ func (p *past) grow() {
 	p.spans = more
 }
 
+// last is the last span, nil for none.
+func (p *past) last() *pastSpan {
+	if p.n == 0 {
+		return nil
+	}
+	return &p.spans[(p.n-1)&uint32(len(p.spans)-1)]
+}
+
 // back returns the i-th last span, from 0 on.
 func (p *past) back(i uint32) (s pastSpan, ok bool) {
 	if i >= p.n || int(i) >= len(p.spans) {
@@ -312,15 +320,27 @@ func (t *tracker) sendHold(n int) {
 	t.send(KindHold)
 }
 
-// keep notes the span of g that has just ended.
+// keep notes the span of g that has just ended. Calls that returned at once, of which traces
+// of Go 1.21 and older do not say how long they took, are no spans: a goroutine that makes
+// many would soon have no others.
 func (t *tracker) keep(g *goroutine) {
 	if g.From == GoNotExist {
 		return
 	}
 	k := pastSpan{since: g.Since, stack: g.FromStack, state: g.From}
 	switch k.state {
+	case GoSyscall:
+		if t.now-g.Since <= 1 && g.past.n > 0 {
+			return // the run goes on
+		}
 	case GoRunning:
 		k.stack = g.Stack
+		if last := g.past.last(); last != nil && last.state == GoRunning {
+			if t.now-g.Since > g.Since-last.since {
+				last.stack = k.stack
+			}
+			return
+		}
 	case GoRunnable:
 		k.cause = g.mostly
 	}

@@ -29,6 +29,24 @@ type life struct {
 	spans []lived
 }
 
+// add adds a span. Calls that return at once do not end a run.
+func (l *life) add(s lived) {
+	if n := len(l.spans); n > 0 {
+		switch last := &l.spans[n-1]; {
+		case s.state == parse.GoSyscall && s.to-s.from <= 1:
+			last.to = s.to
+			return
+		case s.state == parse.GoRunning && last.state == parse.GoRunning:
+			if s.to-s.from > s.from-last.from {
+				last.stack = s.stack
+			}
+			last.to = s.to
+			return
+		}
+	}
+	l.spans = append(l.spans, s)
+}
+
 // waited is a wait at a place.
 type waited struct{ from, to parse.Time }
 
@@ -138,7 +156,7 @@ func checkHolds(t *testing.T, data []byte, opt parse.Options) {
 			if g.From == parse.GoRunning {
 				s.stack = g.Stack
 			}
-			l.spans = append(l.spans, s)
+			l.add(s)
 			if place := tr.PlaceOf(g.FromStack); mutual(tr, g) {
 				at(place).waits = append(at(place).waits, waited{g.Since, e.Time})
 			}

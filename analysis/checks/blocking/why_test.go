@@ -172,6 +172,30 @@ func TestKeptByWhoWaits(t *testing.T) {
 	}
 }
 
+// Calls that return at once do not hide what the holder of a lock does.
+func TestCallsUnderLock(t *testing.T) {
+	tr := checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
+		load := s.Go("main.load")
+		var others []*checktest.Actor
+		for range 3 {
+			others = append(others, s.Go("main.count"))
+		}
+		for i := range int64(15) {
+			at := (1 + i*60) * ms
+			for call := range int64(48) {
+				load.Call(at+call*ms, at+call*ms+1, "syscall.Read", "os.(*File).Read", "main.decode:16")
+			}
+			for k, o := range others {
+				o.Wait(at+int64(k+1)*1000, at+50*ms+int64(k+1)*1000, load, "main.load:30", "sync.runtime_SemacquireMutex", "sync.(*Mutex).Lock", "main.size:36")
+			}
+		}
+	})
+	found := checktest.Report(t, lockConvoy, tr).Results[0].Findings
+	if len(found) == 0 || !strings.Contains(found[0].Summary, "main.load holds it ← runs in main.decode") {
+		t.Errorf("%+v", found)
+	}
+}
+
 // What who has it of a pool does is a sentence, whatever ends it.
 func TestKeptByATimer(t *testing.T) {
 	found := checktest.Report(t, lockConvoy, turns(t, "runtime.selectgo", "main.acquire:25")).Results[0].Findings

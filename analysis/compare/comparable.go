@@ -36,7 +36,11 @@ func (c *comparison) loads() []load {
 		{"Ps at work for the program", atWork, false},
 	}
 	if c.main != nil {
-		all = append([]load{{"requests " + c.main.name, func(t *Trace) float64 { return c.mainRequests(t) / (float64(max(1, t.Duration)) / 1e9) }, true}}, all...)
+		name := "requests " + c.main.name
+		if c.main.name == "" {
+			name = c.main.kind + " requests"
+		}
+		all = append([]load{{name, func(t *Trace) float64 { return c.mainRequests(t) / (float64(max(1, t.Duration)) / 1e9) }, true}}, all...)
 	}
 	return all
 }
@@ -67,15 +71,26 @@ func (c *comparison) findMain() {
 			c.main, most = &k, total[0][k]+there
 		}
 	}
+	if c.main == nil {
+		return
+	}
+	for _, all := range total {
+		for k := range all {
+			if k.kind == c.main.kind && k.name == measures.UntoldHandler { // some of its requests are of that
+				c.main = &typeKey{"", k.kind}
+			}
+		}
+	}
 }
 
-// mainRequests is how many requests of that type a trace has.
-func (c *comparison) mainRequests(t *Trace) float64 {
-	i := slices.IndexFunc(t.Served, func(v *measures.Served) bool { return v.Name == c.main.name && v.Kind == c.main.kind })
-	if i < 0 {
-		return 0
+// mainRequests is how many requests of that type a trace has, or of its kind where it has no name.
+func (c *comparison) mainRequests(t *Trace) (n float64) {
+	for _, v := range t.Served {
+		if v.Kind == c.main.kind && (v.Name == c.main.name || c.main.name == "") {
+			n += float64(v.N)
+		}
 	}
-	return float64(t.Served[i].N)
+	return n
 }
 
 func perSecond(t *Trace, id string) float64 {

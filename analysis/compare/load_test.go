@@ -81,6 +81,26 @@ func TestLoad(t *testing.T) {
 	}
 }
 
+// TestLoadUntold: how many requests are told of a handler depends on how many wait there, so that
+// those of all count.
+func TestLoadUntold(t *testing.T) {
+	side := func(told, untold int64) (s compare.Side) {
+		tr := program{orders: 1, took: 1}.trace()
+		tr.Served = []*measures.Served{
+			{Name: "main.get", Kind: "HTTP", N: told, Total: told * 1e6},
+			{Name: measures.UntoldHandler, Kind: "HTTP", N: untold, Total: untold * 1e3},
+		}
+		s.Add(tr)
+		return s
+	}
+	if text := compare.Of(side(100, 300), side(300, 100), compare.Options{}).Verdict.Text; strings.Contains(text, "The load differs") {
+		t.Error(text)
+	}
+	if want, text := "The load differs: HTTP requests 200/s → 400/s", compare.Of(side(100, 300), side(100, 700), compare.Options{}).Verdict.Text; !strings.Contains(text, want) {
+		t.Errorf("want %q: %s", want, text)
+	}
+}
+
 // TestOpen: what may be chance is not said to be the same, and the largest of it is named.
 func TestOpen(t *testing.T) {
 	base := program{orders: 400, took: 300e3}

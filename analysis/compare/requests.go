@@ -14,8 +14,21 @@ import (
 // unknownPart is what begins the words for time of which a trace does not tell.
 const unknownPart = "not known"
 
-// upTo comes before the place where a run ended.
-const upTo = " up to "
+// splitPart tells what requests were at from for whom they waited, and from the place up to
+// which they ran or at which they assisted the GC: of rest most is named.
+func splitPart(name string) (what, rest string) {
+	if at := strings.Index(name, ", which was "); at >= 0 {
+		if i := strings.LastIndex(name[:at], " for "); i >= 0 {
+			return name[:i], name[i+1:]
+		}
+	}
+	for _, run := range []string{"running", "in mark assist"} {
+		if rest, ok := strings.CutPrefix(name, run+" "); ok {
+			return run, rest
+		}
+	}
+	return name, ""
+}
 
 // leastLonger is by how much requests take longer at least for it to matter.
 const leastLonger = 20e3 // ns: waking up a thread
@@ -155,8 +168,7 @@ func cause(r *analysis.RequestChange, up bool) (p *analysis.RequestPart, most st
 	at := make(map[string]*analysis.RequestPart)
 	of := make(map[string]string)
 	for _, part := range r.Parts { // the largest first
-		name, _, _ := strings.Cut(part.Name, " for ")
-		name, _, _ = strings.Cut(name, upTo)
+		name, _ := splitPart(part.Name)
 		if at[name] == nil {
 			at[name] = &analysis.RequestPart{Name: name}
 			of[name] = part.Name
@@ -211,10 +223,8 @@ func mostly(r *analysis.RequestChange, difference string) string {
 		return ""
 	}
 	text := fmt.Sprintf("%s of %s: %s (%s → %s)", analysis.FormatRatio(p.Delta()/d), difference, p.Name, duration(p.Old), duration(p.New))
-	if _, whom, other := strings.Cut(most, " for "); other {
-		text += ", mostly for " + whom
-	} else if _, place, told := strings.Cut(most, upTo); told {
-		text += ", mostly" + upTo + place
+	if _, rest := splitPart(most); rest != "" {
+		text += ", mostly " + rest
 	}
 	return text
 }

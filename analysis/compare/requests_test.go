@@ -12,6 +12,24 @@ import (
 	"github.com/tracelens/tracelens/internal/corpus"
 )
 
+// TestSplitPart: a wait for the network, a P, a timer or the GC is for none of the program's
+// goroutines.
+func TestSplitPart(t *testing.T) {
+	for name, want := range map[string][2]string{
+		"waiting for a P": {"waiting for a P", ""},
+		"waiting for the network at main.get → net.(*conn).Read":                                             {"waiting for the network at main.get → net.(*conn).Read", ""},
+		"blocked in sync.Mutex at main.get for main.refresh, which was waiting for the network at main.load": {"blocked in sync.Mutex at main.get", "for main.refresh, which was waiting for the network at main.load"},
+		"running up to main.get":               {"running", "up to main.get"},
+		"in mark assist at main.tree":          {"in mark assist", "at main.tree"},
+		"running":                              {"running", ""},
+		"blocked in select at main.runningfor": {"blocked in select at main.runningfor", ""},
+	} {
+		if what, rest := splitPart(name); what != want[0] || rest != want[1] {
+			t.Errorf("%q is %q, %q", name, what, rest)
+		}
+	}
+}
+
 // TestRequests: the parts of the requests of a type add up to the difference of their mean,
 // and a type that takes longer is said to, with what it was at.
 func TestRequests(t *testing.T) {

@@ -83,13 +83,13 @@ func requestName(p *analysis.Pass, k parse.RequestKind, a Annotation) string {
 	case a.Rest:
 		return "(others)"
 	case a.Name == 0:
-		return untoldHandler
+		return UntoldHandler
 	}
 	return funcName(p.Trace, a.Name)
 }
 
-// untoldHandler is the name of requests that leave no stack of their handler.
-const untoldHandler = "(handler not told)"
+// UntoldHandler is the name of requests that leave no stack of their handler.
+const UntoldHandler = "(handler not told)"
 
 // Untold says of requests of a type that others of its kind may be of it, which are quick: those
 // whose handlers never wait are of no type. It is "" where there are few, and where all of the
@@ -99,7 +99,7 @@ func (ts *RequestTypes) Untold(t *RequestType) string {
 	shortest := t.lengths.Min()
 	for _, o := range ts.All {
 		n := o.lengths.N()
-		if t.Name == untoldHandler || o.Kind != t.Kind || o.Name != untoldHandler || n == 0 || 10*n < t.lengths.N() {
+		if t.Name == UntoldHandler || o.Kind != t.Kind || o.Name != UntoldHandler || n == 0 || 10*n < t.lengths.N() {
 			continue
 		}
 		if 2*shortest <= t.lengths.QuantileAny(.5) || shortest <= far*o.lengths.QuantileAny(.9) {

@@ -144,7 +144,7 @@ func TestUntoldHandlers(t *testing.T) {
 		ts.All = append(ts.All, r)
 		return r
 	}
-	get, other, untold := add(parse.RequestHTTP, "main.get", 30, 3e5), add(parse.RequestGRPC, "main.Get", 30, 3e5), add(parse.RequestHTTP, untoldHandler, 3, 1e5)
+	get, other, untold := add(parse.RequestHTTP, "main.get", 30, 3e5), add(parse.RequestGRPC, "main.Get", 30, 3e5), add(parse.RequestHTTP, UntoldHandler, 3, 1e5)
 	if got := ts.Untold(get); !strings.HasPrefix(got, "3 HTTP requests of handlers that left no stack") {
 		t.Errorf("%q", got)
 	}

@@ -184,7 +184,11 @@ func (s *Symbols) internStack(frames []Frame) StackID {
 	id := StackID(len(s.stacks))
 	info := stackInfo{frames: append([]Frame(nil), frames...)}
 	if len(frames) > 0 {
-		info.entry = frames[len(frames)-1].Func
+		// A leaf without a frame of its own is missing at the end of a stack that a signal
+		// interrupted (tracestack.go drops the last frame for runtime.goexit).
+		if last := frames[len(frames)-1].Func; s.strings[last] != "runtime.asyncPreempt" {
+			info.entry = last
+		}
 		switch s.strings[frames[0].Func] {
 		case "runtime.asyncPreempt2", "runtime.asyncPreempt":
 			info.top = topAsyncPreempt

@@ -3,6 +3,7 @@ package sched
 import (
 	"cmp"
 	"fmt"
+	"strings"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
@@ -70,10 +71,14 @@ var lateTimers = &analysis.Analyzer{
 		}
 		mean := long / n
 		places, by := longSlices(p, f)
+		in := places[0].Func + by
+		if strings.HasPrefix(in, "runtime.asyncPreempt") {
+			in = "a function that no stack tells (a loop that calls nothing, of a goroutine begun before the trace)"
+		}
 		p.Find(analysis.Finding{
 			Severity: g.Severity, Confidence: analysis.Inferred,
-			Summary: fmt.Sprintf("Timers and the network are looked at late, up to %s%s: time slices that long on average have %s of P time, most in %s%s, and no P was idle for %s of the time",
-				p.Dur(mean), wokenMost(p), analysis.FormatRatio(share), places[0].Func, by, analysis.FormatRatio(full)),
+			Summary: fmt.Sprintf("Timers and the network are looked at late, up to %s%s: time slices that long on average have %s of P time, most in %s, and no P was idle for %s of the time",
+				p.Dur(mean), wokenMost(p), analysis.FormatRatio(share), in, analysis.FormatRatio(full)),
 			Cost: evidence.GoTime(p, late), Evidence: places,
 			Advice: "Leave a P without long computations: fewer of them at once than Ps, GOMAXPROCS above their number, or a runtime.Gosched in them each ms. procs.share.idle should rise, and the lateness that the program itself can measure (time.Since of when a timer was due) should fall.",
 			Caveat: "A trace does not hold when a timer was due: this delay is in no latency that is measured here, sched.latency.user.p99 neither.",

@@ -1,6 +1,7 @@
 package sched
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis"
@@ -49,5 +50,28 @@ func casesLateTimers(t *testing.T) {
 		"http-healthy": "clear", "netpoll-echo": "clear", "sched/spin-noyield": "warning", "sched/spin-noyield-asyncoff": "warning", "user/cpu-samples": "note", "io/http-mix": "clear", "sched/idle": "clear",
 	} {
 		checktest.Real(t, name, map[*analysis.Analyzer]string{lateTimers: want})
+	}
+}
+
+// TestLoopWithoutFrame: only code outside the runtime is interrupted by a signal, so that a
+// goroutine is the program's if its stacks are of nothing else: a loop that calls nothing, at
+// the top of its goroutine, is missing in them.
+func TestLoopWithoutFrame(t *testing.T) {
+	const ms = int64(1e6)
+	tr := checktest.Tell(t, 2000*ms, func(s *checktest.Story) {
+		for range 2 {
+			loop := s.Go("")
+			for at := 20 * ms; at < 1990*ms; at += 20 * ms {
+				loop.Preempt(at, "runtime.asyncPreempt2", "runtime.asyncPreempt")
+			}
+		}
+		serve := s.Go("main.serve")
+		for at := 10 * ms; at < 1980*ms; at += 20 * ms {
+			serve.Wait(at, at+19*ms, nil, "", "time.Sleep")
+		}
+	})
+	found := checktest.Report(t, lateTimers, tr).Results[0].Findings
+	if len(found) != 1 || !strings.Contains(found[0].Summary, "in a function that no stack tells") || strings.Contains(found[0].Summary, "asyncPreempt") {
+		t.Errorf("found %+v", found)
 	}
 }

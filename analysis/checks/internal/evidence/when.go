@@ -80,7 +80,7 @@ func MostlyBecause(w measures.WaitParts) string {
 // part; "" where there are none.
 func InTheWay(p *analysis.Pass) string {
 	who, ended, share := measures.WaitsOf(p).InTheWay(p)
-	if share < .5 {
+	if share < .5 || who == "" {
 		return ""
 	}
 	if ended != "" {

@@ -78,6 +78,13 @@ func MMUPart(p *analysis.Pass, c *measures.GCFold, lane int) float64 {
 	return say.Ratio(w.lanes[lane], w.taken())
 }
 
+// PausePart is the share of the pauses in what the GC took.
+func PausePart(p *analysis.Pass) float64 {
+	c := measures.GCOf(p).Closed(p)
+	w := newGCWindow(p, c, sketch.NewSeries(int(measures.NumShares)), p.Trace.From, p.Trace.To)
+	return say.Ratio(w.lanes[measures.GCLanePauses], w.taken())
+}
+
 func mmuIndex(ns int64) int { return slices.Index(measures.MMUWindows[:], ns) }
 
 // StopsExplained is the limit that a grave finding about the GC's stops, or the

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/checks/gc"
 	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
 	"github.com/tracelens/tracelens/analysis/internal/say"
 	"github.com/tracelens/tracelens/analysis/internal/tally"
@@ -36,7 +37,7 @@ func mostStopSoon(c *measures.STWFold) bool {
 var stwStraggler = &analysis.Analyzer{
 	Name: "stw-straggler", Proof: "stw.waterfall",
 	Doc:      say.Page(pages, "stw-straggler"),
-	Requires: []*analysis.Analyzer{measures.STW},
+	Requires: []*analysis.Analyzer{measures.STW, measures.GC, measures.Waits},
 	Thresholds: []analysis.Threshold{
 		{Name: "stw-straggler.longest", Doc: "longest time from the request of a stop to the last P stopped, with this function on it", Unit: analysis.NS,
 			Levels: analysis.Levels{Warning: 1e6, Error: 10e6}, Source: "a signal and a wake-up take 10 to 20 µs; 10 ms is a whole time slice (forcePreemptNS)"},
@@ -93,20 +94,33 @@ var stwStraggler = &analysis.Analyzer{
 		shown := evidence.SiteEvidence(p, sites, p.Trace.From, p.Trace.To, func(s *measures.STWSum) string {
 			return fmt.Sprintf("last to stop in %s, %s in all, the longest %s", say.Counted(s.N, "stop", "stops"), p.Dur(s.Halt), p.Dur(s.MaxHalt))
 		})
+		held := func(r *parse.Range) bool {
+			return r.Stopping() >= measures.STWSlow && measures.STWRunsProgram(r) && p.FuncName(r.Stop.LastFunc) == worst
+		}
+		var during []analysis.Evidence
+		for _, e := range c.Worst().Items() {
+			if r := &e.Item; held(r) {
+				during = append(during, analysis.Evidence{From: p.Rel(r.Since), To: p.Rel(r.Since) + measures.STWHalt(r)})
+			}
+		}
 		finding := analysis.Finding{
-			Severity: g.Severity,
+			Severity: g.Severity, During: during,
 			Summary: fmt.Sprintf("%s stops late when the world must stop: likely the last in %s that took 200 µs or more until then, the longest %s, %s in all (%s of such time)",
 				worst, say.Counted(sum.N, "stop", "stops"), p.Dur(sum.MaxHalt), p.Dur(sum.Halt), say.Percent(say.Ratio(sum.Halt, all))) + nextSeen(sites),
 			Cost:       evidence.WallTime(p, sum.Halt),
 			Confidence: analysis.Inferred,
-			Evidence: append(shown, evidence.StopEvidence(p, c.Worst().Items(), func(r *parse.Range) bool {
-				return r.Stopping() >= measures.STWSlow && measures.STWRunsProgram(r) && p.FuncName(r.Stop.LastFunc) == worst
-			}, false)...),
-			Advice: "Break up what cannot be interrupted there: copies and clears of very large memory, long loops without calls in code built or run without asynchronous preemption (GODEBUG=asyncpreemptoff). stw.gc.stopping.max should fall.",
-			Caveat: "The last P to stop is likely, not certain. A thread that the operating system took from its CPU is late in the same way: check whether GOMAXPROCS exceeds the CPUs.",
+			Evidence:   append(shown, evidence.StopEvidence(p, c.Worst().Items(), held, false)...),
+			Advice:     "Break up what cannot be interrupted there: copies and clears of very large memory, long loops without calls in code built or run without asynchronous preemption (GODEBUG=asyncpreemptoff). stw.gc.stopping.max should fall.",
+			Caveat:     "The last P to stop is likely, not certain. A thread that the operating system took from its CPU is late in the same way: check whether GOMAXPROCS exceeds the CPUs.",
 		}
 		if say.Ratio(sum.Halt, halt) >= evidence.ExplainsFrom {
 			finding.Explains = []string{"stw-long", "limits/stops"}
+			if gc.PausePart(p) >= evidence.ExplainsFrom { // what the GC takes is the wait for it
+				finding.Explains = append(finding.Explains, "gc-cpu-dominant", "limits/gc")
+			}
+			if evidence.CauseShare(p, parse.CauseSTW) >= evidence.ExplainsFrom {
+				finding.Explains = append(finding.Explains, "latency-tail", "netpoll-delay", "syscall-return-wait", "mark-starves-users", "limits/waits")
+			}
 			if !mostStopSoon(c) {
 				finding.Explains = append(finding.Explains, "stw-by-tooling")
 			}

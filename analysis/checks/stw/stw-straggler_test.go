@@ -1,6 +1,7 @@
 package stw
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis"
@@ -53,6 +54,29 @@ func TestWhichStops(t *testing.T) {
 		found := rep.Findings()
 		if len(found) != 1 || found[0].Code != want || len(found[0].Symptoms) != 1 {
 			t.Errorf("late in %d of 50: %+v, want %s with the other under it", late, found, want)
+		}
+	}
+}
+
+// TestStragglerCosts: a wait for code that stops late is no work of the GC, though the pauses
+// are the GC's; and what happens in these stops is of them.
+func TestStragglerCosts(t *testing.T) {
+	sym, _ := checktest.SymbolsOf(t, "stw-kinds")
+	fn := checktest.StringOf(t, sym, "main.computeUntil")
+	const L = checktest.Length
+	for pause, want := range map[int64]bool{12: true, 1: false} { // ms in each cycle, beside 4 ms of marking
+		var events []parse.Event
+		for i := range int64(10) {
+			at := i * 20 * checktest.MSNS
+			iv := checktest.Interval(at, at+pause*checktest.MSNS, 4, 4, parse.ProcUser)
+			iv.Interval.STW, iv.Interval.GCPs = true, 4
+			mark := checktest.Interval(at+pause*checktest.MSNS, at+(pause+4)*checktest.MSNS, 4, 4, parse.ProcWorker)
+			events = append(events, checktest.StopOf(int(i), true, pause*checktest.MSNS, pause*checktest.MSNS+1000, fn, parse.ProcUser), iv, mark)
+		}
+		tr := &parse.Trace{Symbols: sym, Version: 26, To: parse.Time(L), Last: parse.Time(L), Quantum: 1, Procs: 4}
+		f := checktest.RunOn(t, tr, stwStraggler, events).Findings[0]
+		if got := slices.Contains(f.Explains, "gc-cpu-dominant"); got != want || len(f.During) != 10 {
+			t.Errorf("pauses of %d ms: explains %v, acts %d times", pause, f.Explains, len(f.During))
 		}
 	}
 }

@@ -40,30 +40,33 @@ var busyPoll = &analysis.Analyzer{
 	Run: func(p *analysis.Pass) error {
 		h := measures.HoldersOf(p)
 		polls := pollsOf(p)
-		found, any := 0, false
+		var found []analysis.Finding
+		any, polled, all := false, int64(0), int64(0)
 		var near analysis.Gate
 		for _, k := range h.Kinds.All {
 			ran := k.State[parse.GoRunning]
 			if ran == 0 || k.Life == 0 {
 				continue
 			}
-			any = true
+			any, all = true, all+ran
 			share := k.Share(ran + k.State[parse.GoRunnable])
 			if k.Name == "main.main" {
 				continue
 			}
 			ps, asks := say.Ratio(ran, p.Trace.Duration()), polls[k.Name]
 			g := p.Gate(analysis.Grades("polls", asks.share(k.Count)), analysis.Needs("running", share), analysis.Needs("ps", ps), analysis.Needs("time", float64(ran)), analysis.Needs("waited", say.Ratio(waitedForBy(h, k), p.Trace.Duration())))
-			if g.Severity == "" || found == evidence.MaxFindings { // without polls it is a computation: what it is for is not in the trace
+			if g.Severity == "" || len(found) == evidence.MaxFindings { // without polls it is a computation: what it is for is not in the trace
 				near = near.Nearer(g.At(k.Name))
 				continue
 			}
-			found++
+			if g.Severity != analysis.Note {
+				polled += ran
+			}
 			code := "busy-poll"
 			if asks.name == "runtime.Gosched" {
 				code = "busy-poll/yields" // gosched-spin counts them
 			}
-			p.Find(analysis.Finding{
+			found = append(found, analysis.Finding{
 				Code: code, Severity: g.Severity, Explains: []string{"serial-section", "limits/serial"},
 				Summary: fmt.Sprintf("%s polls: it runs all the time, %s Ps on average, never blocks, and nobody waits for it; %s of its runs end where it asks without waiting (%s)",
 					k.Title(), say.Number(ps), analysis.FormatRatio(asks.share(k.Count)), asks.name),
@@ -73,8 +76,14 @@ var busyPoll = &analysis.Analyzer{
 				Caveat:   "It is told from where the goroutine was preempted. A computation that looks at a channel between its steps looks the same where the steps are short.",
 			})
 		}
+		for _, f := range found {
+			if f.Severity != analysis.Note && evidence.Causes(polled, all) { // the Ps are full of asking
+				f.Explains = append(f.Explains, "latency-tail", "late-timers", "netpoll-delay", "syscall-return-wait", "saturated", "slice-overrun", "limits/waits", "limits/cpu", "gomaxprocs-advice/more")
+			}
+			p.Find(f)
+		}
 		switch {
-		case found > 0:
+		case len(found) > 0:
 		case !any:
 			p.NotApplicable("no goroutine of the program ran")
 		default:

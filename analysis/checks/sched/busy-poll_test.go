@@ -1,6 +1,7 @@
 package sched
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -119,5 +120,27 @@ func TestBusyPollTraces(t *testing.T) {
 				t.Errorf("%s: %s", code, f.Summary)
 			}
 		})
+	}
+}
+
+// TestBusyPollFills: where those that poll have most of the running time, that is why others
+// wait for a P; where another computes all the time too, it is not.
+func TestBusyPollFills(t *testing.T) {
+	for also, want := range map[string]bool{"": true, "main.compute": false} {
+		tr := checktest.Tell(t, 1000*pollMS, func(s *checktest.Story) {
+			p := s.Go("main.(*worker).poll")
+			for at := 10 * pollMS; at < 990*pollMS; at += 10 * pollMS {
+				p.Preempt(at, "runtime.asyncPreempt2", "runtime.asyncPreempt", "runtime.selectnbrecv")
+			}
+			if also != "" {
+				s.Go(also)
+			}
+		})
+		f := checktest.Report(t, busyPoll, tr).Results[0].Findings[0]
+		for _, symptom := range []string{"latency-tail", "late-timers", "saturated"} {
+			if slices.Contains(f.Explains, symptom) != want {
+				t.Errorf("beside %q: explains %v", also, f.Explains)
+			}
+		}
 	}
 }

@@ -32,6 +32,18 @@ var oversubscribedHost = &analysis.Analyzer{
 			Source: "a few happen on any machine",
 		},
 		{
+			Name: "oversubscribed-host.wake", Doc: "mean length of the stretches of 200 µs or longer in which a P was idle beside a runnable user goroutine", Unit: analysis.NS, Levels: analysis.Levels{Note: 1e6},
+			Source: "waking the thread of an idle P takes 5 to 50 µs where a CPU is free",
+		},
+		{
+			Name: "oversubscribed-host.asleep", Doc: "share of the time in such stretches", Unit: analysis.Ratio, Levels: analysis.Levels{Note: .05, Warning: .3},
+			Source: "as idle-p-while-runnable.share",
+		},
+		{
+			Name: "oversubscribed-host.waited", Doc: "waiting of user goroutines in such stretches, as a share of all their waiting for a P", Unit: analysis.Ratio, Levels: analysis.Levels{Note: .05, Warning: .5},
+			Source: "as idle-p-while-runnable.waited",
+		},
+		{
 			Name: "oversubscribed-host.sampled", Doc: "CPU samples × 10 ms, as a share of the time Ps ran goroutines", Unit: analysis.Ratio, Below: true,
 			Levels: analysis.Levels{Warning: .6, Error: .3},
 			Source: "0.78 to 1.01 in traces with a CPU profile on a busy machine",
@@ -119,6 +131,7 @@ func runOversubscribedHost(p *analysis.Pass) error {
 			return nil
 		}
 		if g.Severity == "" {
+			g = wakes(p, f)
 			break
 		}
 		finding := analysis.Finding{
@@ -132,10 +145,31 @@ func runOversubscribedHost(p *analysis.Pass) error {
 		oversubscribed(p, &finding)
 		return nil
 	}
-	if stall.Severity == "" {
+	if stall.Severity == "" && g.Severity == "" {
 		p.Clear(g, stall)
 	}
 	return nil
+}
+
+// wakes tells by the other sign: threads that were woken for idle Ps came late.
+func wakes(p *analysis.Pass, f *measures.ParallelismFold) analysis.Gate {
+	count, length, mass, longest, at := f.Stalled().Result()
+	mean := length / max(count, 1)
+	g := p.Gate(analysis.Grades("asleep", say.Ratio(length, p.Trace.Duration())), analysis.Grades("waited", say.Ratio(mass, f.Runnable().Sum()-f.Yielding())), analysis.Needs("wake", float64(mean)), analysis.Needs("count", float64(count)))
+	if g.Severity == "" {
+		return g
+	}
+	from := p.Rel(parse.Time(at))
+	finding := analysis.Finding{
+		Severity: g.Severity, Confidence: analysis.Heuristic,
+		Summary: fmt.Sprintf("Threads waited for a CPU: %s times a P stayed idle for 200 µs or longer beside a goroutine that could run on it, though waking its thread takes microseconds where a CPU is free: %s on average, %s in all, the longest %s",
+			analysis.FormatCount(count), p.Dur(mean), p.Dur(length), p.Dur(longest)),
+		Cost:     evidence.ProcTime(p, float64(mass)),
+		Evidence: []analysis.Evidence{{From: from, To: from + longest, Note: "the longest"}},
+		Caveat:   "Runs of goroutines are stretched alike, which a trace does not show: a CPU profile recorded with it would tell.",
+	}
+	oversubscribed(p, &finding)
+	return g
 }
 
 // lateSlices is the finding that time slices went on for long after signals should have

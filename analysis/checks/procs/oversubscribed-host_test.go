@@ -109,6 +109,34 @@ func casesOversubscribedHost(t *testing.T) {
 		}
 	}
 
+	// A P that is idle beside a goroutine which could run on it, n times in 1 s.
+	// Others wait in the rest of the time.
+	asleep := func(n int, held int64, others int32) *checktest.Trace {
+		tr := checktest.New(t, checktest.S)
+		tr.Proc(0, parse.ProcScheduler, 0, 1000)
+		tr.Proc(1, parse.ProcUser, 0, checktest.S)
+		step := checktest.S / int64(n)
+		for i := range int64(n) {
+			tr.Interval(i*step, i*step+held, 4, 3, 1, 1)
+			tr.Interval(i*step+held, (i+1)*step, 4, 4, others, 0)
+		}
+		return tr
+	}
+	checktest.At(t, oversubscribedHost, "µs of 100 idle Ps", func(v int64) *checktest.Trace { return asleep(100, v*1000, 0) },
+		checktest.Case{V: 990, Want: "clear"}, checktest.Case{V: 1010, Want: "note"}, checktest.Case{V: 2990, Want: "note"}, checktest.Case{V: 3010, Want: "warning"})
+	checktest.At(t, oversubscribedHost, "µs of 20 idle Ps", func(v int64) *checktest.Trace { return asleep(20, v*1000, 0) },
+		checktest.Case{V: 2490, Want: "clear"}, checktest.Case{V: 2510, Want: "note"})
+	checktest.At(t, oversubscribedHost, "idle Ps", func(v int64) *checktest.Trace { return asleep(int(v), 20*checktest.MS, 0) },
+		checktest.Case{V: 19, Want: "clear"}, checktest.Case{V: 20, Want: "warning"})
+	// Of 0.5 s beside an idle P and 0.5 s without one for each of the others.
+	checktest.At(t, oversubscribedHost, "waiting when none is idle", func(v int64) *checktest.Trace { return asleep(50, 10*checktest.MS, int32(v)) },
+		checktest.Case{V: 1, Want: "warning"}, checktest.Case{V: 2, Want: "note"}, checktest.Case{V: 19, Want: "note"}, checktest.Case{V: 20, Want: "clear"})
+	woken := asleep(50, 10*checktest.MS, 0)
+	woken.Waits(9, 0, checktest.MS, func(g *parse.Go) { g.Wait = [parse.NumCauses]int64{parse.CauseWakeup: checktest.MS} })
+	if f := checktest.Report(t, oversubscribedHost, woken).Results[0].Findings[0]; !slices.Contains(f.Explains, "latency-tail") || !slices.Contains(f.Explains, "idle-p-while-runnable") {
+		t.Errorf("idle Ps whose threads come late explain %v", f.Explains)
+	}
+
 	samples := func(n int) *checktest.Trace {
 		tr := stuck(100, checktest.MS, 4*checktest.S, 0)
 		tr.Add(analysistest.ProcLife(0, 0, 4*checktest.S, 2*checktest.S, 2*checktest.S))

@@ -51,11 +51,15 @@ var assistHeavy = &analysis.Analyzer{
 			p.Clear(g)
 			return nil
 		}
-		sites := measures.GCAssistSites(p, c)
+		sites, slow := evidence.AssistSites(p, c), measures.GCAssistSites(p, c)[0]
+		longest := ""
+		if slow.Label[0] != sites[0].Site {
+			longest = fmt.Sprintf("; longest at %s, %s in all", slow.Label[0], p.Dur(slow.V.Wall))
+		}
 		finding := analysis.Finding{
 			Severity: g.Severity,
-			Summary: fmt.Sprintf("User goroutines mark instead of work %s of their P time %s: %s took %s, %s of it running; most at %s",
-				say.Percent(share), window.In(p, w.from, w.to), say.Counted(c.Assist().N, "mark assist", "mark assists"), p.Dur(c.Assist().Wall), p.Dur(c.Assist().CPU), sites[0].Label[0]),
+			Summary: fmt.Sprintf("User goroutines mark instead of work %s of their P time %s: %s took %s, %s of it running; most of that at %s%s",
+				say.Percent(share), window.In(p, w.from, w.to), say.Counted(c.Assist().N, "mark assist", "mark assists"), p.Dur(c.Assist().Wall), p.Dur(c.Assist().CPU), sites[0].Site, longest),
 			Cost:       analysis.Cost{Value: all.lanes[measures.GCLaneAssist], Total: all.lanes[measures.GCLaneAssist] + all.time[measures.ShareUser], Clock: analysis.PTime},
 			Confidence: analysis.Measured,
 			Evidence:   evidence.AllocationSites(p, c, w.from, w.to),

@@ -60,7 +60,7 @@ var costlyMark = &analysis.Analyzer{
 			return nil
 		}
 		p.Find(analysis.Finding{
-			Severity: g.Severity, Confidence: analysis.Heuristic,
+			Severity: g.Severity, Confidence: analysis.Heuristic, Explains: []string{"mark-starves-users", "mmu-low"},
 			Summary: fmt.Sprintf("The GC works more than its heap explains: %s of P time a cycle for %s live, %s for each MiB; up to %s goroutines have stacks to scan%s",
 				p.Dur(worked/cycles), analysis.FormatBytes(live/known), p.Dur(int64(perMiB)), analysis.FormatCount(int64(peak)), mostOf(p)),
 			Cost:     evidence.ProcTime(p, float64(worked)),

@@ -1,6 +1,7 @@
 package gc
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis"
@@ -43,4 +44,13 @@ func casesCostlyMark(t *testing.T) {
 		{Name: "no cycle", Want: "not applicable", Events: run(0, 0, 0, 0)},
 	})
 	checktest.ExpectAll(t, All, []checktest.Expect{{Trace: "gc/deep-stacks", Code: "costly-mark", Severity: analysis.Warning, Names: "main.deep"}})
+}
+
+// TestCostlyMarkCauses: that cycles take long is why goroutines wait while it marks.
+func TestCostlyMarkCauses(t *testing.T) {
+	for _, f := range checktest.Fired(t, checktest.PathOf(t, "gc/deep-stacks"), All) {
+		if f.Code == "costly-mark" && !slices.Contains(f.Explains, "mark-starves-users") {
+			t.Errorf("explains %v", f.Explains)
+		}
+	}
 }

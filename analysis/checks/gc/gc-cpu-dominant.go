@@ -1,11 +1,8 @@
 package gc
 
 import (
-	"cmp"
 	"fmt"
 	"math"
-	"slices"
-	"strings"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
@@ -57,7 +54,7 @@ var gcCPUDominant = &analysis.Analyzer{
 		finding := analysis.Finding{
 			Severity: g.Severity,
 			Summary: fmt.Sprintf("The GC takes %s of the P time used %s: a cycle is under way %s of the time, %s end",
-				say.Percent(share), window.In(p, w.from, w.to), say.Percent(w.marking()), analysis.FormatRate(w.cycleRate())) + assistPart(all) + allocatedAt(p, c) + smallGOGC(heapRoom(c)),
+				say.Percent(share), window.In(p, w.from, w.to), say.Percent(w.marking()), analysis.FormatRate(w.cycleRate())) + evidence.AllocatedAt(p, c) + smallGOGC(heapRoom(c)) + assistPart(all),
 			Cost:       analysis.Cost{Value: all.taken(), Total: all.used(), Clock: analysis.PTime},
 			Confidence: analysis.Measured,
 			Evidence:   evidence.AllocationSites(p, c, w.from, w.to),
@@ -83,48 +80,11 @@ func assistPart(w *gcWindow) string {
 	return ""
 }
 
-// fewAssists are too few to tell a place by: any goroutine that allocates while a cycle
-// marks may have to assist.
-const fewAssists = 10
-
-// allocatedAt names the place that seems to allocate most: where in the function whose
-// assists did most. How long they waited for something to do says nothing of that, and a
-// goroutine that has just begun assists for the first bytes.
-func allocatedAt(p *analysis.Pass, c *measures.GCFold) string {
-	sites := evidence.AssistSites(p, c)
-	slices.SortStableFunc(sites, func(a, b measures.SiteSum[measures.GCSum]) int { return cmp.Compare(b.V.CPU, a.V.CPU) })
-	did := make(map[parse.StringID]*measures.GCSum) // by function of the program
-	in := func(s parse.StackID) *measures.GCSum {
-		fn := p.Trace.Place(p.Trace.PlaceOf(s)).Site.Func
-		if did[fn] == nil {
-			did[fn] = new(measures.GCSum)
-		}
-		return did[fn]
-	}
-	for i := range sites {
-		in(sites[i].Stack).Add(sites[i].V)
-	}
-	var stack parse.StackID
-	for _, s := range sites {
-		if stack == 0 || in(s.Stack).CPU > in(stack).CPU {
-			stack = s.Stack
-		}
-	}
-	if stack == 0 || in(stack).N < fewAssists || measures.StackFunc(p, stack) == "" {
-		return ""
-	}
-	place := measures.PlaceName(p.Trace, p.Trace.PlaceOf(stack))
-	if k := measures.KindsOf(p).OfStack(stack); k != nil && !strings.HasPrefix(place, k.Name+":") {
-		place += " by " + k.Name
-	}
-	return "; most is allocated at " + place + ", it seems"
-}
-
 // smallGOGC says what GOGC is at most where heap goals leave little room above what lives:
 // stacks and globals add to the goal (mgcpacer.go: commit), and are not in what lives.
 func smallGOGC(room float64, ok bool) string {
 	if ok && room > 1.02 && room < 1.6 {
-		return fmt.Sprintf("; heap goals are %.2f times what lives, as with GOGC=%.0f or less", room, math.Floor(100*(room-1)+1e-6))
+		return fmt.Sprintf("; heap goals are %.2f times what lives: GOGC ≤ %.0f", room, math.Floor(100*(room-1)+1e-6))
 	}
 	return ""
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/internal/checktest"
 	"github.com/tracelens/tracelens/parse"
 )
@@ -57,7 +58,7 @@ func TestGCCPUDominantIdleWorkers(t *testing.T) {
 // TestSmallGOGC: stacks and globals add to the goal, so that room tells what GOGC is at most:
 // a program with GOGC=10 has goals of 1.103 times what lives.
 func TestSmallGOGC(t *testing.T) {
-	for room, want := range map[float64]string{1.103: "GOGC=10 or less", 1.15: "GOGC=15 or less", 1.01: "", 1.7: ""} {
+	for room, want := range map[float64]string{1.103: "GOGC ≤ 10", 1.15: "GOGC ≤ 15", 1.01: "", 1.7: ""} {
 		if got := smallGOGC(room, true); want == "" && got != "" || !strings.Contains(got, want) {
 			t.Errorf("%g: %q, want %q", room, got, want)
 		}
@@ -94,6 +95,35 @@ func TestAllocatedAt(t *testing.T) {
 	r := checktest.RunOn(t, tr, gcCPUDominant, checktest.Procs(4, parse.ProcUser, L), checktest.Marking(L*9/10, L, 4, 2, parse.ProcWorker), checktest.Cycles(30, 0),
 		assists(90, 99_000, 300, stack("main.young", 3)), assists(30, 5000, 2000, stack("main.decode", 5)), assists(8, 5000, 4000, stack("main.load", 7)), assists(8, 5000, 5000, stack("main.load", 8)))
 	if got := r.Findings[0].Summary; !strings.Contains(got, "most is allocated at main.load:8") {
+		t.Error(got)
+	}
+}
+
+// TestWhoAllocates: who did most of the assist allocates most, not who waited longest in
+// it; and nobody does where each place has less than a third.
+func TestWhoAllocates(t *testing.T) {
+	const L = checktest.Length
+	var sym parse.Symbols
+	entry := parse.Frame{Func: sym.Intern("main.main"), Line: 9}
+	assists := func(fn string, cpu, wall parse.Time) []parse.Event {
+		stack := sym.InternStack(parse.Frame{Func: sym.Intern(fn), Line: 7}, entry)
+		return checktest.Times(20, parse.Event{Time: 1000 + wall, Kind: parse.KindRangeEnd, Range: &parse.Range{Kind: parse.RangeAssist, Since: 1000, Until: 1000 + wall, CPU: int64(cpu), Stack: stack}})
+	}
+	run := func(a *analysis.Analyzer, events ...[]parse.Event) string {
+		tr := &parse.Trace{Symbols: &sym, Version: 26, To: parse.Time(L), Last: parse.Time(L), Quantum: 1, Procs: 4}
+		return checktest.RunOn(t, tr, a, append(events, checktest.Procs(4, parse.ProcUser, L), checktest.Marking(L*9/10, L, 4, 2, parse.ProcAssist), checktest.Cycles(30, 0))...).Findings[0].Summary
+	}
+	build, handle := assists("main.build", 5000, 6000), assists("main.handle", 100, 90_000)
+	if got := run(gcCPUDominant, build, handle); !strings.Contains(got, "most is allocated at main.build") {
+		t.Error(got)
+	}
+	if got := run(assistHeavy, build, handle); !strings.Contains(got, "most of that at main.build") || !strings.Contains(got, "longest at main.handle") {
+		t.Error(got)
+	}
+	if got := run(assistHeavy, build, build); strings.Contains(got, "longest at") {
+		t.Error(got)
+	}
+	if got := run(gcCPUDominant, build, assists("main.a", 4900, 4900), assists("main.b", 4900, 4900), assists("main.c", 4900, 4900)); strings.Contains(got, "most is allocated") {
 		t.Error(got)
 	}
 }

@@ -15,7 +15,7 @@ var markStarvesUsers = &analysis.Analyzer{
 	Name: "mark-starves-users", Proof: "waits.cause",
 	Doc:         say.Page(pages, "mark-starves-users"),
 	Interactive: true,
-	Requires:    []*analysis.Analyzer{measures.Latency, measures.Waits, measures.GC},
+	Requires:    []*analysis.Analyzer{measures.Latency, measures.Waits, measures.GC, measures.Kinds},
 	Thresholds: []analysis.Threshold{
 		{Name: "mark-starves-users.p99", Doc: "p99 of the waits of user goroutines for a P that touch a GC cycle (end in one, or saw it mark)", Unit: analysis.NS,
 			Levels: analysis.Levels{Warning: 500e3, Error: 10e6}, Source: "half of latency-tail's warning; 10 ms is a whole time slice (forcePreemptNS)"},
@@ -54,8 +54,8 @@ var markStarvesUsers = &analysis.Analyzer{
 		}
 		finding := analysis.Finding{
 			Severity: g.Severity,
-			Summary: fmt.Sprintf("User goroutines wait for a P %.3g times as long while the GC marks: p99 %s in cycles (n=%s), %s outside (n=%s); %s of it is blamed on the GC",
-				factor, p.Dur(in), analysis.FormatCount(during.N()), p.Dur(out), analysis.FormatCount(outside), say.Percent(share)),
+			Summary: fmt.Sprintf("User goroutines wait for a P %.3g times as long while the GC marks: p99 %s in cycles (n=%s), %s outside (n=%s); %s of it is blamed on the GC%s",
+				factor, p.Dur(in), analysis.FormatCount(during.N()), p.Dur(out), analysis.FormatCount(outside), say.Percent(share), evidence.AllocatedAt(p, measures.GCOf(p).Closed(p))),
 			Cost:       analysis.Cost{Value: min(blamed, all.Sum()), Total: all.Sum(), Clock: analysis.GTime},
 			Confidence: analysis.Inferred,
 			Evidence:   worstGCWaits(p, f),

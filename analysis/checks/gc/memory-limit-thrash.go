@@ -95,7 +95,7 @@ var memoryLimitThrash = &analysis.Analyzer{
 		p.Find(analysis.Finding{
 			Severity: g.Severity,
 			Summary: fmt.Sprintf("GC cycles follow each other closely (%s of the time, %s) and take %s of the P time used%s, %s: the memory limit leaves no room",
-				say.Percent(w.marking()), say.Counted(cycles, "cycle", "cycles"), say.Percent(share), with, why) + allocatedAt(p, c),
+				say.Percent(w.marking()), say.Counted(cycles, "cycle", "cycles"), say.Percent(share), with, why) + evidence.AllocatedAt(p, c),
 			Cost:       analysis.Cost{Value: taken, Total: all.used(), Clock: analysis.PTime},
 			Confidence: analysis.Inferred,
 			Evidence:   append([]analysis.Evidence{{From: p.Rel(w.from), To: p.Rel(w.to), Note: "cycles back to back"}}, evidence.LimitRows(evidence.AllocationSites(p, c, w.from, w.to), 9)...),

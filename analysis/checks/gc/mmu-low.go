@@ -19,7 +19,7 @@ var mmuLow = &analysis.Analyzer{
 	Name: "mmu-low", Proof: "gc.mmu",
 	Doc:         say.Page(pages, "mmu-low"),
 	Interactive: true,
-	Requires:    []*analysis.Analyzer{measures.GC, measures.Timeline},
+	Requires:    []*analysis.Analyzer{measures.GC, measures.Kinds, measures.Timeline},
 	Thresholds: []analysis.Threshold{
 		{Name: "mmu-low.10ms", Doc: "least share of P time left to the program in any 10 ms", Unit: analysis.Ratio, Below: true,
 			Levels: analysis.Levels{Note: .49, Warning: .2}, Source: "background marking leaves three quarters, on two Ps with one dedicated worker half"},
@@ -55,13 +55,24 @@ var mmuLow = &analysis.Analyzer{
 			summary += fmt.Sprintf(", and %s of the worst 100 ms, at %s", say.Percent(long.Utilization), p.At(parse.Time(long.At)))
 			shown = append(shown, gcMoment(p, c, long.At, 100e6))
 		}
+		advice := "What takes the Ps tells what to change: assists (allocate less while it marks), pauses (see stw-long), workers (rarer cycles: a higher GOGC)."
+		for lane, only := range map[int]string{
+			measures.GCLaneWorkers: "Make cycles rarer: a higher GOGC, or fewer allocations; its workers take the Ps.",
+			measures.GCLaneAssist:  "Allocate less while it marks: goroutines that allocate must mark.",
+			measures.GCLanePauses:  "Its pauses take the Ps: see stw-long for what makes them long.",
+		} {
+			if MMUPart(p, c, lane) >= evidence.ExplainsFrom {
+				advice = only
+			}
+		}
+		summary += evidence.AllocatedAt(p, c)
 		p.Find(analysis.Finding{
 			Severity:   g.Severity,
 			Summary:    summary,
 			Cost:       analysis.Cost{Value: all.taken(), Total: all.lanes[measures.GCLaneProcs], Clock: analysis.PTime},
 			Confidence: analysis.Measured,
 			Evidence:   append(shown, evidence.LimitRows(evidence.AllocationSites(p, c, w.from, w.to), 8)...),
-			Advice:     "What takes the Ps tells what to change: assists (allocate less while it marks), pauses (see stw-long), workers (rarer cycles: a higher GOGC). gc.mmu.10ms should rise.",
+			Advice:     advice + " gc.mmu.10ms should rise.",
 			Caveat:     "Idle workers are not counted: they take Ps that the program does not use. A P that the program would not have used counts as taken.",
 		})
 		return nil

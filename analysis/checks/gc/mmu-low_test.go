@@ -1,6 +1,7 @@
 package gc
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis/internal/checktest"
@@ -27,4 +28,16 @@ func casesMMULow(t *testing.T) {
 		{Name: "short", Want: "not applicable", NS: 5 * checktest.MSNS, Events: [][]parse.Event{checktest.Marking(checktest.MSNS, 5*checktest.MSNS, 4, 4, parse.ProcWorker), checktest.Cycles(1, 0)}},
 		{Name: "no cycle", Want: "not applicable", Events: run(0, 0)[:2]},
 	})
+}
+
+// TestMMUAdvice: the advice is about what takes most of the Ps.
+func TestMMUAdvice(t *testing.T) {
+	const L = checktest.Length
+	for state, want := range map[parse.ProcState]string{parse.ProcWorker: "Make cycles rarer", parse.ProcAssist: "Allocate less while it marks"} {
+		tr := &parse.Trace{Symbols: new(parse.Symbols), Version: 26, To: parse.Time(L), Last: parse.Time(L), Quantum: 1, Procs: 100}
+		f := checktest.RunOn(t, tr, mmuLow, checktest.Procs(100, parse.ProcUser, L), checktest.Marking(130*checktest.MSNS, L, 100, 81, state), checktest.Cycles(1, 0)).Findings[0]
+		if !strings.HasPrefix(f.Advice, want) {
+			t.Errorf("%v: %s", state, f.Advice)
+		}
+	}
 }

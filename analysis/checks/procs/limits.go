@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/checks/gc"
 	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
 	"github.com/tracelens/tracelens/analysis/internal/say"
 	"github.com/tracelens/tracelens/analysis/internal/window"
@@ -156,13 +157,18 @@ func limitedByGC(p *analysis.Pass, wall int64) *limit {
 	}
 	of := func(ns float64) string { return analysis.FormatRatio(ns / total) }
 	cycles, _ := p.Value("gc.cycles")
+	var explains []string
+	if gc.MMUPart(p, measures.GCOf(p).Closed(p), measures.GCLanePauses) < evidence.ExplainsFrom { // else stw-long does
+		explains = []string{"mmu-low"}
+	}
 	return &limit{analysis.Finding{
 		Code: "limits/gc", Severity: g.Severity, Cost: evidence.ProcTime(p, sum), Confidence: analysis.Measured,
 		Evidence: evidence.LimitRows(evidence.AllocationSites(p, measures.GCOf(p), p.Trace.From, p.Trace.To), 10),
 		Summary: fmt.Sprintf("GC: the collector took %s of P time (workers %s, mark assist %s, pauses %s) in %s",
-			of(sum), of(work[0]+work[1]), of(work[2]), of(work[3]), say.Counted(int64(cycles), "cycle", "cycles")),
-		Advice: "Allocate less at the sites under gc, or let the heap grow (GOGC, GOMEMLIMIT); gc.cycles and gc.assist.cpu should fall.",
-		Caveat: "Worker and assist times are upper bounds of the runtime's own CPU classes.",
+			of(sum), of(work[0]+work[1]), of(work[2]), of(work[3]), say.Counted(int64(cycles), "cycle", "cycles")) + evidence.AllocatedAt(p, measures.GCOf(p)),
+		Explains: explains,
+		Advice:   "Allocate less at the sites under gc, or let the heap grow (GOGC, GOMEMLIMIT); gc.cycles and gc.assist.cpu should fall.",
+		Caveat:   "Worker and assist times are upper bounds of the runtime's own CPU classes.",
 	}, sum / float64(wall)}
 }
 

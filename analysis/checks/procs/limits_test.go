@@ -71,7 +71,7 @@ func TestLimits(t *testing.T) {
 	for _, c := range []struct{ path, code, names string }{
 		{analysistest.Testdata(t, "preempt-async"), "cpu", ""},
 		{analysistest.Testdata(t, "preempt-cooperative"), "cpu", ""},
-		{analysistest.Testdata(t, "gc-assist"), "gc", "mark assist"},
+		{analysistest.Testdata(t, "gc-assist"), "gc", "most is allocated at main."},
 		{analysistest.Testdata(t, "gc-sweep"), "gc", ""},
 		{analysistest.Testdata(t, "stw-kinds"), "stops", ""},
 		{analysistest.Testdata(t, "spin-30ms"), "waits", "Ps busy with user work"},

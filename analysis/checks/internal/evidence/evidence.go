@@ -22,9 +22,42 @@ func Whole(p *analysis.Pass, e analysis.Evidence) analysis.Evidence {
 	return e
 }
 
-// AssistSites are where goroutines assisted the GC, the longest first.
+// AssistSites are where goroutines assisted the GC, first those that did most of it: who
+// allocates more has more to mark, who waits longer for its turn has not.
 func AssistSites(p *analysis.Pass, c *measures.GCFold) []measures.SiteSum[measures.GCSum] {
-	return measures.RankSites(p, c.Assists(), func(s measures.GCSite) parse.StackID { return s.Stack }, (*measures.GCSum).Add, func(s *measures.GCSum) int64 { return s.Wall })
+	return measures.RankSites(p, c.Assists(), func(s measures.GCSite) parse.StackID { return s.Stack }, (*measures.GCSum).Add, func(s *measures.GCSum) int64 { return s.CPU })
+}
+
+// fewAssists are too few to tell a place by: any goroutine that allocates while a cycle
+// marks may have to assist.
+const fewAssists = 10
+
+// AllocatedAt names the place that seems to allocate most: where in the function whose
+// assists did most, if that is a third of all or more. How long they waited for something to
+// do says nothing of that, and a goroutine that has just begun assists for the first bytes.
+func AllocatedAt(p *analysis.Pass, c *measures.GCFold) string {
+	sites := AssistSites(p, c)
+	did := make(map[parse.StringID]*measures.GCSum) // by function of the program
+	in := func(s parse.StackID) *measures.GCSum {
+		return tally.At(did, p.Trace.Place(p.Trace.PlaceOf(s)).Site.Func)
+	}
+	for i := range sites {
+		in(sites[i].Stack).Add(sites[i].V)
+	}
+	var stack parse.StackID
+	for _, s := range sites {
+		if stack == 0 || in(s.Stack).CPU > in(stack).CPU {
+			stack = s.Stack
+		}
+	}
+	if stack == 0 || in(stack).N < fewAssists || 3*in(stack).CPU < c.Assist().CPU || measures.StackFunc(p, stack) == "" {
+		return ""
+	}
+	place := measures.PlaceName(p.Trace, p.Trace.PlaceOf(stack))
+	if k := measures.KindsOf(p).OfStack(stack); k != nil && !strings.HasPrefix(place, k.Name+":") {
+		place += " by " + k.Name
+	}
+	return "; most is allocated at " + place + ", it seems"
 }
 
 // AllocationSites shows where the program allocates most, as far as a trace tells:

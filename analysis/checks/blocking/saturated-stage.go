@@ -89,6 +89,9 @@ var saturatedStage = &analysis.Analyzer{
 			if owner, share := evidence.Alone(p); owner == k.Kind && share >= evidence.ExplainsFrom {
 				explains = append(explains, "serial-section", "limits/serial") // it runs while the others wait for it
 			}
+			if p.Met("busy", k.Kind.Share(k.Kind.State[parse.GoRunning])) {
+				explains = append(explains, "idle-p-while-runnable") // who is woken late would wait for it
+			}
 			f := analysis.Finding{
 				Severity: g.Severity, Explains: explains, Cost: evidence.WallTime(p, min(place.Held, wall)), Confidence: analysis.Measured,
 				Evidence: append([]analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: p.SiteName(place.Place.Stack), Note: say.Number(waiting) + " " + strings.TrimSuffix(wait, " at"), Stack: p.Stack(place.Place.Stack)})}, r.evidence(p)...),

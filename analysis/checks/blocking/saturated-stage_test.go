@@ -126,3 +126,27 @@ func TestSaturatedStage(t *testing.T) {
 		t.Error(f.Summary)
 	}
 }
+
+// TestStageRuns: who is woken late for a stage that runs all the time would wait for it.
+func TestStageRuns(t *testing.T) {
+	full := stage{workers: 1, senders: 3, sending: 900 * ms, waits: 20}
+	f := checktest.Report(t, saturatedStage, full.tell(t)).Results[0].Findings[0]
+	if !slices.Contains(f.Explains, "idle-p-while-runnable") {
+		t.Errorf("explains %v", f.Explains)
+	}
+	rests := checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
+		w := s.Go("main.worker")
+		for at := 10 * ms; at < 980*ms; at += 10 * ms {
+			w.Call(at, at+5*ms, "syscall.Fsync", "main.save:12")
+		}
+		h := s.Go("main.handle")
+		for at := 12 * ms; at < 980*ms; at += 10 * ms {
+			h.Wait(at, at+6*ms, w, "main.take:22", sends...)
+		}
+	})
+	for _, f := range checktest.Report(t, saturatedStage, rests).Results[0].Findings {
+		if slices.Contains(f.Explains, "idle-p-while-runnable") {
+			t.Errorf("in calls: explains %v", f.Explains)
+		}
+	}
+}

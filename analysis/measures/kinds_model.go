@@ -409,8 +409,11 @@ func parkedAs(k *GoKind, s *Stay, wall int64) Parked {
 	if s.State != parse.GoWaiting {
 		return ""
 	}
-	if parse.RunsFinalizers(k.Entry) && strings.HasPrefix(s.site, "runtime.") {
-		return ParkedInput // for the next finalizer
+	if parse.RunsFinalizers(k.Entry) {
+		if strings.HasPrefix(s.site, "runtime.") {
+			return ParkedInput // for the next finalizer
+		}
+		return "" // others wait for this one
 	}
 	switch p := s.Place.Prim; p {
 	case parse.PrimWaitGroup, parse.PrimChanReceive, parse.PrimSelect, parse.PrimCond, parse.PrimSleep:

@@ -21,6 +21,14 @@ var stuckFinalizer = &analysis.Analyzer{
 			Levels: analysis.Levels{Note: 100e6, Warning: 500e6, Error: 1e9},
 			Source: "all finalizers run one after the other in one goroutine (mfinal.go: runFinalizers): a tenth of a second is a hundred short ones; as stuck-goroutines.lock",
 		},
+		{
+			Name: "stuck-finalizer.busy", Doc: "share of the life of the goroutine that runs finalizers or cleanups in which it does not wait for the next", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Warning: .97}, Source: "as saturated-stage.busy: what is never done has a queue",
+		},
+		{
+			Name: "stuck-finalizer.time", Doc: "time that it does not wait for the next", Unit: analysis.NS,
+			Levels: analysis.Levels{Note: 500e6}, Source: "as stuck-finalizer.blocked: shorter is what a cycle of the GC left at once",
+		},
 	},
 	Run: func(p *analysis.Pass) error {
 		any, found := false, 0
@@ -31,6 +39,7 @@ var stuckFinalizer = &analysis.Analyzer{
 				continue
 			}
 			any = true
+			stuck := found
 			for _, s := range k.Stays {
 				if s.State != parse.GoWaiting && s.State != parse.GoSyscall || !s.Place.Own {
 					continue
@@ -58,6 +67,22 @@ var stuckFinalizer = &analysis.Analyzer{
 					Caveat:   "How many finalizers wait behind it is not in the trace.",
 				})
 			}
+			g := p.Gate(analysis.Grades("busy", k.Share(k.Life-k.Parked)), analysis.Needs("time", float64(k.Life-k.Parked)))
+			if g.Severity == "" || found > stuck || len(k.Stays) == 0 {
+				near = near.Nearer(g.At(k.Name))
+				continue
+			}
+			found++
+			most := k.Stays[0]
+			p.Find(analysis.Finding{
+				Code: "stuck-finalizer/behind", Severity: g.Severity, Explains: []string{"live-heap-growth"},
+				Summary: fmt.Sprintf("Each %s waits for the one before: the goroutine that runs them is in %s for %s of its life, %s of it at %s, and what waits for its turn stays in memory",
+					what, k.Name, analysis.FormatRatio(k.Share(k.Life-k.Parked)), analysis.FormatRatio(k.Share(most.NS)), most.Label),
+				Cost: evidence.WallTime(p, min(k.Life-k.Parked, p.Trace.Duration())), Confidence: analysis.Inferred,
+				Evidence: []analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: k.Name, Note: fmt.Sprintf("%s, the longest %s", say.Counted(most.N, "time", "times"), p.Dur(most.Longest)), Stack: p.Stack(most.Place.Stack)})},
+				Advice:   "Do less in it, and wait for nothing: give the object a Close that its owner calls, or start a goroutine for what takes long. heap.live.max should stop to grow.",
+				Caveat:   "How many wait is not in the trace: a goroutine that is busy all the time has a queue, of what length is not told.",
+			})
 		}
 		switch {
 		case found > 0:

@@ -8,6 +8,7 @@ import (
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
 	"github.com/tracelens/tracelens/analysis/internal/say"
+	"github.com/tracelens/tracelens/analysis/internal/window"
 	"github.com/tracelens/tracelens/analysis/measures"
 	"github.com/tracelens/tracelens/parse"
 )
@@ -49,6 +50,18 @@ func callOf(tr *parse.Trace, stack parse.StackID) (name string, kind callKind) {
 	return name, kind
 }
 
+// fewerProcesses is what to do where a goroutine waits for a process that the program
+// started.
+const fewerProcesses = "Start fewer processes: do their work in the program, or keep one running and send it work; bound how many run at once. syscall.duration.total should fall."
+
+// startsProcess reports whether a call is one that starts a process, or waits for its end.
+func startsProcess(tr *parse.Trace, stack parse.StackID) bool {
+	return slices.ContainsFunc(tr.Stack(stack), func(f parse.Frame) bool {
+		fn := tr.String(f.Func)
+		return strings.HasPrefix(fn, "os.(*Process).") || strings.HasPrefix(fn, "syscall.forkExec")
+	})
+}
+
 var blockedCalls = &analysis.Analyzer{
 	Name: "blocked-calls", Proof: "syscalls.durations",
 	Doc:      say.Page(pages, "blocked-calls"),
@@ -69,6 +82,7 @@ var blockedCalls = &analysis.Analyzer{
 			return nil
 		}
 		found := 0
+		all := window.Sum(p, f.Load(), measures.LoadInCall, p.Trace.From, p.Trace.To)
 		var near analysis.Gate
 		for _, s := range evidence.CallSitesBy(p, f, (*measures.CallSite).InCalls) {
 			name, kind := callOf(p.Trace, s.Stack)
@@ -76,11 +90,16 @@ var blockedCalls = &analysis.Analyzer{
 			inCall, mean := say.Ratio(s.V.InCalls(), p.Trace.Duration()), s.V.InCalls()/max(calls, 1)
 			limit, what := "files", "blocked in "+name
 			advice := "Do it less often or not under way of others: batch writes and syncs, hold file locks shorter, use a goroutine of its own for slow files. syscall.duration.total should fall."
-			switch kind {
-			case callOutside:
+			switch {
+			case startsProcess(p.Trace, s.Stack):
+				advice = fewerProcesses
+				if kind == callOutside {
+					limit, what = "outside", "waiting for a process in "+name
+				}
+			case kind == callOutside:
 				limit, what = "outside", "waiting in "+name
 				advice = "Let the network poller wait where it can (os.Pipe, sockets, os.File with deadlines) and a timer instead of a sleep in a call: each such call holds a thread. syscall.duration.total should fall."
-			case callC:
+			case kind == callC:
 				what = "in C code (" + name + ")"
 				advice = "Look at the C code with a profiler of its own (perf); bound how many goroutines call it at once, and pass more at once if calls wait. syscall.duration.total should fall."
 			}
@@ -101,6 +120,9 @@ var blockedCalls = &analysis.Analyzer{
 			var explains []string
 			if taken := f.Lost()[parse.TakerSysmon]; taken > 0 && evidence.Causes(s.V.Lost[parse.TakerSysmon], taken) {
 				explains = []string{"blocking-p-handoffs"}
+			}
+			if severity != analysis.Note && evidence.Causes(s.V.InCalls(), all) { // it is no single goroutine that waits
+				explains = append(explains, "serial-call")
 			}
 			p.Find(analysis.Finding{
 				Severity: severity, Explains: explains,

@@ -1,6 +1,7 @@
 package syscalls
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -74,5 +75,47 @@ func casesBlockedCalls(t *testing.T) {
 				t.Error(got)
 			}
 		})
+	}
+}
+
+// TestManyInCalls: where several goroutines are in calls of one place at once, it is no single
+// one that the program waits for; a part of all calls is not the cause of it.
+func TestManyInCalls(t *testing.T) {
+	fsync := []string{"syscall.fsync", "syscall.Fsync", "os.(*File).Sync", "main.save:12"}
+	for others, want := range map[int]bool{0: true, 5: false} {
+		tr := checktest.Tell(t, 1000*callMS, func(s *checktest.Story) {
+			in := func(stack ...string) {
+				g := s.Go("main.commit")
+				for at := int64(1000); at < 990*callMS; at += 10 * callMS {
+					g.Call(at, at+10*callMS-1000, stack...)
+				}
+			}
+			for range 5 {
+				in(fsync...)
+			}
+			for range others {
+				in("syscall.flock", "syscall.Flock", "main.lock:9")
+			}
+		})
+		f := checktest.Report(t, blockedCalls, tr).Results[0].Findings[0]
+		if slices.Contains(f.Explains, "serial-call") != want {
+			t.Errorf("beside %d others: explains %v", others, f.Explains)
+		}
+	}
+}
+
+// TestProcesses: calls that wait for a process the program started are no matter of files.
+func TestProcesses(t *testing.T) {
+	tr := checktest.Tell(t, 1000*callMS, func(s *checktest.Story) {
+		for range 5 {
+			g := s.Go("main.resolve")
+			for at := int64(1000); at < 990*callMS; at += 10 * callMS {
+				g.Call(at, at+10*callMS-1000, "syscall.Syscall6", "os.(*Process).blockUntilWaitable", "os.(*Process).wait", "os/exec.(*Cmd).Wait", "main.resolve:3")
+			}
+		}
+	})
+	f := checktest.Report(t, blockedCalls, tr).Results[0].Findings[0]
+	if !strings.Contains(f.Summary, "waiting for a process in syscall.Syscall6") || !strings.HasPrefix(f.Advice, "Start fewer processes") {
+		t.Errorf("%s: %s", f.Summary, f.Advice)
 	}
 }

@@ -68,6 +68,10 @@ var blockingHandoffs = &analysis.Analyzer{
 		if waits > 0 && float64(waited) >= evidence.ExplainsFrom*float64(waits) {
 			explains = append(explains, "syscall-return-wait")
 		}
+		advice := "Let fewer goroutines block in calls at once (a worker pool, a semaphore), or let the network poller wait: SetDeadline-capable files, os.Pipe and sockets park the goroutine and keep the P. Batch fsyncs. syscall.phandoff.sysmon should fall."
+		if startsProcess(p.Trace, worst.Stack) {
+			advice = fewerProcesses
+		}
 		p.Find(analysis.Finding{
 			Severity: g.Severity,
 			Summary: fmt.Sprintf("Calls that block made sysmon take %s, %s per P in the worst second; most at %s, where %s of %s lost their P",
@@ -77,7 +81,7 @@ var blockingHandoffs = &analysis.Analyzer{
 			Evidence: evidence.SiteEvidence(p, sites, second.From, second.To, func(s *measures.CallSite) string {
 				return fmt.Sprintf("sysmon took the P of %s of %s; longest %s", analysis.FormatCount(s.Lost[parse.TakerSysmon]), say.Counted(s.Calls, "call", "calls"), p.Dur(s.Longest))
 			}),
-			Advice: "Let fewer goroutines block in calls at once (a worker pool, a semaphore), or let the network poller wait: SetDeadline-capable files, os.Pipe and sockets park the goroutine and keep the P. Batch fsyncs. syscall.phandoff.sysmon should fall.",
+			Advice: advice,
 			Caveat: "The cost is the P time that the calls held; waits for a P after the calls are in syscall-return-wait.", Explains: explains,
 		})
 		return nil

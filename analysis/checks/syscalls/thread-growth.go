@@ -47,7 +47,7 @@ var threadGrowth = &analysis.Analyzer{
 			p.Clear(g)
 			return nil
 		}
-		sites := evidence.CallSitesBy(p, f, func(s *measures.CallSite) int64 { return s.Total })
+		sites := evidence.CallSitesBy(p, f, (*measures.CallSite).InCalls)
 		where := ""
 		if len(sites) > 0 {
 			where = "; most at " + sites[0].Site
@@ -60,6 +60,9 @@ var threadGrowth = &analysis.Analyzer{
 		if taken := f.Lost()[parse.TakerSysmon]; len(sites) > 0 && float64(sites[0].V.Lost[parse.TakerSysmon]) >= evidence.ExplainsFrom*float64(max(1, taken)) {
 			explains = []string{"blocking-p-handoffs", "blocked-calls"}
 		}
+		if len(sites) > 0 && evidence.Causes(sites[0].V.InCalls(), inCalls) { // these calls are the threads
+			explains = append(explains, "blocked-calls", "serial-call")
+		}
 		if evidence.CauseShare(p, parse.CauseSyscall) >= evidence.ExplainsFrom {
 			explains = append(explains, "latency-tail", "runnable-burst")
 		}
@@ -70,10 +73,10 @@ var threadGrowth = &analysis.Analyzer{
 			Cost:       analysis.Cost{Value: inCalls, Total: max(inCalls, measures.GoroutinesOf(p).UserTime()), Clock: analysis.GTime},
 			Confidence: analysis.Measured,
 			Evidence: evidence.SiteEvidence(p, sites, worst.From, worst.To, func(s *measures.CallSite) string {
-				return fmt.Sprintf("%s took %s in all, the longest %s", say.Counted(s.Calls, "call", "calls"), p.Dur(s.Total), p.Dur(s.Longest))
+				return fmt.Sprintf("%s took %s in all, the longest %s", say.Counted(s.Timed+s.Open, "call", "calls"), p.Dur(s.InCalls()), p.Dur(max(s.Longest, s.OpenLongest)))
 			}),
 			Advice: "Bound how many goroutines block in such calls at once (a semaphore, a worker pool), or use what the network poller can wait for. threads.seen and syscall.duration.total should fall.",
-			Caveat: fmt.Sprintf("Goroutines in calls, not threads, are counted: the trace does not tell when threads begin and end (%d were seen). Calls not over at the end of the trace are in the numbers, but not in the sites.", p.Trace.Threads),
+			Caveat: fmt.Sprintf("Goroutines in calls, not threads, are counted: the trace does not tell when threads begin and end (%d were seen). A call that is not over at the end of the trace counts up to there; one from before it is in no site.", p.Trace.Threads),
 		})
 		return nil
 	},

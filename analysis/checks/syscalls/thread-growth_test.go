@@ -1,6 +1,8 @@
 package syscalls
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis/internal/checktest"
@@ -35,4 +37,20 @@ func casesThreadGrowth(t *testing.T) {
 		{Name: "rising and falling", Want: "clear", Events: quarters(8, 40, 24, 32)},
 		{Name: "no call", Want: "not applicable", Events: [][]parse.Event{procs}},
 	})
+}
+
+// TestOpenCalls: calls that never end are the threads, too: their place is named, and they
+// stand under it.
+func TestOpenCalls(t *testing.T) {
+	tr, w := checktest.Recorded(t)
+	var open []parse.Event
+	for range 70 {
+		call := checktest.Call(900e6, w["blkSync"].Stack)
+		call[1].Go.To = parse.GoUndetermined
+		open = append(open, call...)
+	}
+	f := checktest.RunOn(t, tr, threadGrowth, open, checktest.Procs(4, parse.ProcUser, 1e9)).Findings[0]
+	if !strings.Contains(f.Summary, "most at main.blkSync") || !slices.Contains(f.Explains, "serial-call") || !slices.Contains(f.Explains, "blocked-calls") {
+		t.Errorf("%s: explains %v", f.Summary, f.Explains)
+	}
 }

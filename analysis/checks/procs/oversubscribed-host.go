@@ -32,6 +32,10 @@ var oversubscribedHost = &analysis.Analyzer{
 			Source: "a few happen on any machine",
 		},
 		{
+			Name: "oversubscribed-host.felt", Doc: "running and waiting for a P, as a share of the time in which goroutines of the program have something to do; with less a thread without a CPU is a note", Unit: analysis.Ratio, Levels: analysis.Levels{Note: .1},
+			Source: "who waits for something else for nine tenths of the time gains next to nothing by CPUs",
+		},
+		{
 			Name: "oversubscribed-host.wake", Doc: "mean length of the stretches of 200 µs or longer in which a P was idle beside a runnable user goroutine", Unit: analysis.NS, Levels: analysis.Levels{Note: 1e6},
 			Source: "waking the thread of an idle P takes 5 to 50 µs where a CPU is free",
 		},
@@ -135,7 +139,7 @@ func runOversubscribedHost(p *analysis.Pass) error {
 			break
 		}
 		finding := analysis.Finding{
-			Severity: g.Severity, Confidence: analysis.Heuristic,
+			Severity: asFelt(p, g.Severity), Confidence: analysis.Heuristic,
 			Summary: fmt.Sprintf("Threads waited for a CPU: %s times a thread needed 1 ms or longer to find its next goroutine, which takes microseconds on a CPU of its own: %s in all, %s of the time in the scheduler, the longest %s",
 				analysis.FormatCount(stuck.N), p.Dur(stuck.NS), analysis.FormatRatio(say.Ratio(stuck.NS, inScheduler)), p.Dur(stuck.Longest)),
 			Cost:     evidence.ProcTime(p, float64(stuck.NS)),
@@ -161,7 +165,7 @@ func wakes(p *analysis.Pass, f *measures.ParallelismFold) analysis.Gate {
 	}
 	from := p.Rel(parse.Time(at))
 	finding := analysis.Finding{
-		Severity: g.Severity, Confidence: analysis.Heuristic,
+		Severity: asFelt(p, g.Severity), Confidence: analysis.Heuristic,
 		Summary: fmt.Sprintf("Threads waited for a CPU: %s times a P stayed idle for 200 µs or longer beside a goroutine that could run on it, though waking its thread takes microseconds where a CPU is free: %s on average, %s in all, the longest %s",
 			analysis.FormatCount(count), p.Dur(mean), p.Dur(length), p.Dur(longest)),
 		Cost:     evidence.ProcTime(p, float64(mass)),
@@ -170,6 +174,20 @@ func wakes(p *analysis.Pass, f *measures.ParallelismFold) analysis.Gate {
 	}
 	oversubscribed(p, &finding)
 	return g
+}
+
+// asFelt is how grave it is that threads have no CPU: a note where the program hardly needs
+// one.
+func asFelt(p *analysis.Pass, s analysis.Severity) analysis.Severity {
+	var needs, all int64
+	for _, k := range measures.KindsOf(p).All {
+		needs += k.State[parse.GoRunning] + k.State[parse.GoRunnable]
+		all += k.Life - k.Parked
+	}
+	if all > 0 && !p.Met("felt", say.Ratio(needs, all)) {
+		return analysis.Note
+	}
+	return s
 }
 
 // lateSlices is the finding that time slices went on for long after signals should have

@@ -137,6 +137,22 @@ func casesOversubscribedHost(t *testing.T) {
 		t.Errorf("idle Ps whose threads come late explain %v", f.Explains)
 	}
 
+	// Goroutines that run for so long of a second, and wait for the network else.
+	checktest.At(t, oversubscribedHost, "ms of work in a second", func(v int64) *checktest.Trace {
+		tr := checktest.Tell(t, checktest.S, func(s *checktest.Story) {
+			s.Go("main.main").Wait(v*checktest.MS, checktest.S-2000, nil, "", "internal/poll.(*FD).Read", "net.(*conn).Read", "main.query:5")
+		})
+		tr.Happened = slices.DeleteFunc(tr.Happened, func(e parse.Event) bool {
+			return e.Kind == parse.KindProc || e.Kind == parse.KindSlice || e.Kind == parse.KindInterval
+		})
+		from := int64(tr.From)
+		for i := range int64(60) {
+			tr.Proc(0, parse.ProcScheduler, from+i*10*checktest.MS, from+i*10*checktest.MS+checktest.MS)
+		}
+		tr.Proc(1, parse.ProcUser, from, from+checktest.S)
+		return tr
+	}, checktest.Case{V: 99, Want: "note"}, checktest.Case{V: 101, Want: "warning"})
+
 	samples := func(n int) *checktest.Trace {
 		tr := stuck(100, checktest.MS, 4*checktest.S, 0)
 		tr.Add(analysistest.ProcLife(0, 0, 4*checktest.S, 2*checktest.S, 2*checktest.S))

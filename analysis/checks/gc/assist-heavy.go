@@ -70,7 +70,7 @@ var assistHeavy = &analysis.Analyzer{
 		if assistWaits(measures.WaitsOf(p)) >= evidence.ExplainsFrom {
 			finding.Explains = append(finding.Explains, "latency-tail")
 		}
-		if MMUPart(p, c, measures.GCLaneAssist) >= evidence.ExplainsFrom {
+		if evidence.MMUPart(p, c, measures.GCLaneAssist) >= evidence.ExplainsFrom {
 			finding.Explains = append(finding.Explains, "mmu-low")
 		}
 		p.Find(finding)

@@ -68,16 +68,6 @@ func markingScore(sums []int64, ns int64) float64 { return say.Ratio(sums[measur
 
 const lessGarbage = "Allocate less at the sites shown (reuse buffers, avoid boxing, size slices), or give the heap room: a higher GOGC, or GOGC=off with a GOMEMLIMIT that leaves memory to spare."
 
-// MMUPart is the share of a lane in what the GC took in the worst 10 ms.
-func MMUPart(p *analysis.Pass, c *measures.GCFold, lane int) float64 {
-	worst := c.MMU().Worst()[mmuIndex(10e6)]
-	if !worst.Ok {
-		return 0
-	}
-	w := newGCWindow(p, c, sketch.NewSeries(int(measures.NumShares)), parse.Time(worst.At), parse.Time(worst.At+10e6))
-	return say.Ratio(w.lanes[lane], w.taken())
-}
-
 // PausePart is the share of the pauses in what the GC took.
 func PausePart(p *analysis.Pass) float64 {
 	c := measures.GCOf(p).Closed(p)

@@ -61,7 +61,7 @@ var mmuLow = &analysis.Analyzer{
 			measures.GCLaneAssist:  "Allocate less while it marks: goroutines that allocate must mark.",
 			measures.GCLanePauses:  "Its pauses take the Ps: see stw-long for what makes them long.",
 		} {
-			if MMUPart(p, c, lane) >= evidence.ExplainsFrom {
+			if evidence.MMUPart(p, c, lane) >= evidence.ExplainsFrom {
 				advice = only
 			}
 		}

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/tracelens/tracelens/analysis"
-	"github.com/tracelens/tracelens/analysis/checks/gc"
 	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
 	"github.com/tracelens/tracelens/analysis/internal/say"
 	"github.com/tracelens/tracelens/analysis/internal/window"
@@ -158,7 +157,7 @@ func limitedByGC(p *analysis.Pass, wall int64) *limit {
 	of := func(ns float64) string { return analysis.FormatRatio(ns / total) }
 	cycles, _ := p.Value("gc.cycles")
 	var explains []string
-	if gc.MMUPart(p, measures.GCOf(p).Closed(p), measures.GCLanePauses) < evidence.ExplainsFrom { // else stw-long does
+	if evidence.MMUPart(p, measures.GCOf(p).Closed(p), measures.GCLanePauses) < evidence.ExplainsFrom { // else stw-long does
 		explains = []string{"mmu-low"}
 	}
 	return &limit{analysis.Finding{

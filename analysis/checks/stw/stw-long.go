@@ -81,7 +81,7 @@ var stwLong = &analysis.Analyzer{
 		if evidence.CauseShare(p, parse.CauseSTW) >= evidence.ExplainsFrom {
 			finding.Explains = append(finding.Explains, "latency-tail")
 		}
-		if gc.MMUPart(p, measures.GCOf(p).Closed(p), measures.GCLanePauses) >= evidence.ExplainsFrom {
+		if evidence.MMUPart(p, measures.GCOf(p).Closed(p), measures.GCLanePauses) >= evidence.ExplainsFrom {
 			finding.Explains = append(finding.Explains, "mmu-low")
 		}
 		p.Find(finding)

@@ -154,3 +154,16 @@ func WaitTail(h *sketch.Histogram) (v int64, name string, ok bool) {
 	v, ok = h.Quantile(.9)
 	return v, "p90", ok
 }
+
+// MMUPart is the share of a lane in what the GC took in the worst 10 ms.
+func MMUPart(p *analysis.Pass, c *measures.GCFold, lane int) float64 {
+	const length = 10e6
+	worst := c.MMU().Worst()[slices.Index(measures.MMUWindows[:], length)]
+	if !worst.Ok {
+		return 0
+	}
+	took := func(lane int) int64 {
+		return window.Sum(p, c.Time(), lane, parse.Time(worst.At), parse.Time(worst.At+length))
+	}
+	return say.Ratio(took(lane), took(measures.GCLaneWorkers)+took(measures.GCLaneAssist)+took(measures.GCLanePauses))
+}

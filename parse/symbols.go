@@ -270,7 +270,7 @@ func (s *Symbols) Site(id StackID) (f Frame, ok bool) {
 // program called, as Site says where.
 func (s *Symbols) Operation(id StackID) (f Frame, ok bool) {
 	frames := s.Stack(id)
-	if len(frames) == 0 {
+	if len(frames) == 0 || s.Entry(id) == 0 && s.stacks[id].top == topAsyncPreempt { // only the signal
 		return Frame{}, false
 	}
 	for _, f := range frames {

@@ -76,8 +76,9 @@ func TestSymbols(t *testing.T) {
 	if fn := sym.String(sym.Entry(a)); fn != "main.main" {
 		t.Errorf("the entry is %s", fn)
 	}
-	if fn := sym.String(sym.Entry(sym.InternStack(frame("runtime.asyncPreempt2", 1), frame("runtime.asyncPreempt", 2)))); fn != "" {
-		t.Errorf("the entry of a loop without a frame is %s", fn)
+	loop := sym.InternStack(frame("runtime.asyncPreempt2", 1), frame("runtime.asyncPreempt", 2))
+	if f, ok := sym.Site(loop); ok || sym.Entry(loop) != 0 {
+		t.Errorf("a loop without a frame is at %s of %s", sym.String(f.Func), sym.String(sym.Entry(loop)))
 	}
 	if id, ok := sym.Lookup("main.worker"); !ok || sym.String(id) != "main.worker" {
 		t.Error("a string is not found again")

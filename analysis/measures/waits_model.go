@@ -55,9 +55,12 @@ func (f *WaitsFold) InTheWay(p *analysis.Pass) (who, ended string, share float64
 	type run struct{ who, ended string }
 	waits, ends := make(map[string]int64), make(map[run]int64)
 	for stack, b := range f.bySite[parse.ProcUser].ByKey() {
+		if stack == 0 {
+			continue
+		}
+		fn := p.FuncName(cmp.Or(p.Trace.Body(stack), p.Trace.Goes(stack)))
+		waits[fn] += b.Waits
 		if site, ok := p.Trace.Site(stack); ok {
-			fn := p.FuncName(cmp.Or(p.Trace.Body(stack), p.Trace.Goes(stack)))
-			waits[fn] += b.Waits
 			ends[run{fn, p.FuncName(site.Func)}] += b.Waits
 		}
 	}

@@ -3,7 +3,6 @@ package sched
 import (
 	"cmp"
 	"fmt"
-	"strings"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
@@ -70,10 +69,10 @@ var lateTimers = &analysis.Analyzer{
 			return nil
 		}
 		mean := long / n
-		places, by := longSlices(p, f)
+		places, top, by := longSlices(p, f)
 		in := places[0].Func + by
-		if strings.HasPrefix(in, "runtime.asyncPreempt") {
-			in = "a function that no stack tells (a loop that calls nothing, of a goroutine begun before the trace)"
+		if _, told := p.Trace.Site(top); !told {
+			in = evidence.NoFrame
 		}
 		p.Find(analysis.Finding{
 			Severity: g.Severity, Confidence: analysis.Inferred,
@@ -106,7 +105,7 @@ func wokenMost(p *analysis.Pass) string {
 
 // longSlices are the functions whose goroutines ran longest in all before they were
 // preempted, or otherwise the longest time slices.
-func longSlices(p *analysis.Pass, f *measures.PreemptionFold) (out []analysis.Evidence, by string) {
+func longSlices(p *analysis.Pass, f *measures.PreemptionFold) (out []analysis.Evidence, top parse.StackID, by string) {
 	sites := make(map[measures.PreemptSite]*measures.Preempted)
 	for k, v := range f.Sites().ByKey() {
 		if k.Kind == parse.PreemptAsync || k.Kind == parse.PreemptCooperative || k.Kind == parse.PreemptUnknown {
@@ -122,7 +121,7 @@ func longSlices(p *analysis.Pass, f *measures.PreemptionFold) (out []analysis.Ev
 			return cmp.Or(cmp.Compare(a.Stack, b.Stack), cmp.Compare(a.Fn, b.Fn))
 		}) {
 		if by == "" {
-			by = evidence.CalledBy(p, at.Key.Stack) + " of " + evidence.About(p, at.Key.Fn)
+			top, by = at.Key.Stack, evidence.CalledBy(p, at.Key.Stack)+" of "+evidence.About(p, at.Key.Fn)
 		}
 		if len(out) < 5 {
 			out = append(out, analysis.Evidence{From: from, To: to, Func: measures.FuncAt(p, at.Key.Stack),
@@ -137,5 +136,5 @@ func longSlices(p *analysis.Pass, f *measures.PreemptionFold) (out []analysis.Ev
 	if out == nil {
 		out = []analysis.Evidence{{From: from, To: to, Func: "runs that ended by themselves", Note: "none was preempted"}}
 	}
-	return out, by
+	return out, top, by
 }

@@ -138,7 +138,10 @@ func mostly(p *analysis.Pass, nearest int, format string, most func(*measures.Go
 	for _, r := range runs {
 		all += most(r.V)
 	}
-	told := slices.IndexFunc(runs, func(r measures.Joined[parse.StackID, measures.GoRuns]) bool { return r.Key != 0 })
+	told := slices.IndexFunc(runs, func(r measures.Joined[parse.StackID, measures.GoRuns]) bool {
+		_, ok := p.Trace.Site(r.Key)
+		return ok
+	})
 	if told < 0 || most(runs[told].V)*3 < all {
 		return ""
 	}

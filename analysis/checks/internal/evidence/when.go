@@ -76,12 +76,19 @@ func MostlyBecause(w measures.WaitParts) string {
 	return fmt.Sprintf("; %s of it: %s", analysis.FormatRatio(share), measures.CauseTexts[c])
 }
 
+// NoFrame is what is said of goroutines that no stack names though they run: a leaf has no
+// frame of its own in the stacks of signals.
+const NoFrame = "a function that no stack tells (a loop that calls nothing, of a goroutine begun before the trace)"
+
 // InTheWay names the runs that half of all waiting for a P or more is blamed on, with their
 // part; "" where there are none.
 func InTheWay(p *analysis.Pass) string {
 	who, ended, share := measures.WaitsOf(p).InTheWay(p)
-	if share < .5 || who == "" {
+	if share < .5 {
 		return ""
+	}
+	if who == p.FuncName(0) {
+		who, ended = NoFrame, ""
 	}
 	if ended != "" {
 		who += " that end in " + ended

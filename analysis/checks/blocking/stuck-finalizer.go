@@ -14,7 +14,7 @@ import (
 var stuckFinalizer = &analysis.Analyzer{
 	Name: "stuck-finalizer", Proof: "kinds.flame",
 	Doc:      say.Page(pages, "stuck-finalizer"),
-	Requires: []*analysis.Analyzer{measures.Kinds, measures.GC},
+	Requires: []*analysis.Analyzer{measures.Kinds, measures.GC, measures.Goroutines},
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "stuck-finalizer.blocked", Doc: "time that a finalizer or cleanup has been blocked at the end of the trace, or was at most", Unit: analysis.NS,
@@ -74,12 +74,20 @@ var stuckFinalizer = &analysis.Analyzer{
 			}
 			found++
 			most := k.Stays[0]
+			doing := most.Label
+			if most.State == parse.GoWaiting || most.State == parse.GoSyscall {
+				doing = "at " + doing
+			}
+			explains := []string{"live-heap-growth"}
+			if owner, share := evidence.Alone(p); owner == k && share >= evidence.ExplainsFrom {
+				explains = append(explains, "serial-section", "limits/serial") // nobody waits for it
+			}
 			p.Find(analysis.Finding{
-				Code: "stuck-finalizer/behind", Severity: g.Severity, Explains: []string{"live-heap-growth"},
-				Summary: fmt.Sprintf("Each %s waits for the one before: the goroutine that runs them is in %s for %s of its life, %s of it at %s, and what waits for its turn stays in memory",
-					what, k.Name, analysis.FormatRatio(k.Share(k.Life-k.Parked)), analysis.FormatRatio(k.Share(most.NS)), most.Label),
+				Code: "stuck-finalizer/behind", Severity: g.Severity, Explains: explains,
+				Summary: fmt.Sprintf("Each %s waits for the one before: the goroutine that runs them is in %s for %s of its life, %s of it %s, and what waits for its turn stays in memory",
+					what, finalizerOf(p, k), analysis.FormatRatio(k.Share(k.Life-k.Parked)), analysis.FormatRatio(k.Share(most.NS)), doing),
 				Cost: evidence.WallTime(p, min(k.Life-k.Parked, p.Trace.Duration())), Confidence: analysis.Inferred,
-				Evidence: []analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: k.Name, Note: fmt.Sprintf("%s, the longest %s", say.Counted(most.N, "time", "times"), p.Dur(most.Longest)), Stack: p.Stack(most.Place.Stack)})},
+				Evidence: []analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: k.Name, Note: fmt.Sprintf("%s %s in all", p.Dur(most.NS), doing), Stack: p.Stack(most.Place.Stack)})},
 				Advice:   "Do less in it, and wait for nothing: give the object a Close that its owner calls, or start a goroutine for what takes long. heap.live.max should stop to grow.",
 				Caveat:   "How many wait is not in the trace: a goroutine that is busy all the time has a queue, of what length is not told.",
 			})
@@ -93,6 +101,24 @@ var stuckFinalizer = &analysis.Analyzer{
 		}
 		return nil
 	},
+}
+
+// finalizerOf names the function that the runtime calls in goroutines of a kind: the
+// outermost of the program where they wait or run.
+func finalizerOf(p *analysis.Pass, k *measures.GoKind) string {
+	ks := measures.KindsOf(p)
+	name, most := k.Name, int64(0)
+	for stack, runs := range measures.GoroutinesOf(p).Runs().ByKey() {
+		if runs.Ran <= most || ks.OfStack(stack) != k {
+			continue
+		}
+		for _, f := range p.Trace.Stack(stack) {
+			if p.Trace.Own(f) {
+				name, most = p.FuncName(f.Func), runs.Ran
+			}
+		}
+	}
+	return name
 }
 
 // finalizes tells what goroutines of a kind run for the runtime: finalizers (runfinq

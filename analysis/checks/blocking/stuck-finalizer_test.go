@@ -1,6 +1,7 @@
 package blocking
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -64,5 +65,21 @@ func TestCleanupsBehind(t *testing.T) {
 	f := checktest.Report(t, stuckFinalizer, cleanups(t, 1000*ms, 0)).Results[0].Findings[0]
 	if !strings.Contains(f.Summary, "Each cleanup waits for the one before") || !strings.Contains(f.Summary, "95 % of it at main.releaseHandle:5 (sleep)") {
 		t.Error(f.Summary)
+	}
+}
+
+// TestCleanupsCompute: it is named by what the runtime calls, and that it runs alone holds
+// nobody up.
+func TestCleanupsCompute(t *testing.T) {
+	tr := checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
+		c := s.Go("runtime.runCleanups")
+		s.Go("main.driver").Block(1000, "time.Sleep")
+		for at := 5 * ms; at < 990*ms; at += 10 * ms {
+			c.Preempt(at, "main.blur:13", "main.freeTexture:9")
+		}
+	})
+	f := checktest.Report(t, stuckFinalizer, tr).Results[0].Findings[0]
+	if !strings.Contains(f.Summary, "is in main.freeTexture for") || !strings.Contains(f.Summary, "of it running") || !slices.Contains(f.Explains, "serial-section") {
+		t.Errorf("%s: explains %v", f.Summary, f.Explains)
 	}
 }

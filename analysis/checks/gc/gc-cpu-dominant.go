@@ -65,7 +65,7 @@ var gcCPUDominant = &analysis.Analyzer{
 		finding.Explains = []string{"assist-heavy", "mmu-low", "sweep-on-allocation", "assist-queue-wait", "stw-long", "limits/gc"}
 		finding.Explains = append(finding.Explains, StopsExplained(measures.STWOf(p), g.Severity, true)...)
 		if evidence.CauseShare(p, parse.CauseGC, parse.CauseSTW) >= evidence.ExplainsFrom {
-			finding.Explains = append(finding.Explains, "latency-tail", "mark-starves-users")
+			finding.Explains = append(finding.Explains, "latency-tail", "netpoll-delay", "syscall-return-wait", "mark-starves-users")
 		}
 		p.Find(finding)
 		return nil
@@ -83,6 +83,9 @@ func assistPart(w *gcWindow) string {
 // smallGOGC says what GOGC is at most where heap goals leave little room above what lives:
 // stacks and globals add to the goal (mgcpacer.go: commit), and are not in what lives.
 func smallGOGC(room float64, ok bool) string {
+	if ok && room <= 1.005 { // GOGC=1 leaves more
+		return "; heap goals are what lives: a memory limit leaves no room"
+	}
 	if ok && room > 1.02 && room < 1.6 {
 		return fmt.Sprintf("; heap goals are %.2f times what lives: GOGC ≤ %.0f", room, math.Floor(100*(room-1)+1e-6))
 	}

@@ -260,6 +260,10 @@ func limitedByContention(p *analysis.Pass, wall int64) *limit {
 	n, mean, total, queued := w.N, w.Mean(), w.Busy(), say.Ratio(w.Busy(), wall)
 	s := fmt.Sprintf("Contention: %s user goroutines on average waited (%s) at %s, %s times, mean %s%s",
 		measures.MeanCount(queued), w.Label[0], w.Label[1], analysis.FormatCount(n), p.Dur(mean), w.WokenBy(p))
+	advice := "Hold the lock shorter, or shard it"
+	if w.Label[0] == "chan send" {
+		advice = "Speed up the side that takes from the channel, or let more goroutines take from it"
+	}
 	shown := w.Evidence(p, window.All(p), say.Counted(n, "wait", "waits")+", "+p.Dur(total)+" in all")
 	return &limit{analysis.Finding{
 		Code: "limits/contention", Summary: s,
@@ -267,7 +271,7 @@ func limitedByContention(p *analysis.Pass, wall int64) *limit {
 		Confidence: analysis.Measured,
 		Cost:       evidence.GoTime(p, total),
 		Evidence:   shown,
-		Advice:     "Hold the lock shorter, shard it, or speed up the side that takes from the channel; the total under blocking should fall.",
+		Advice:     advice + "; the total under blocking should fall.",
 		Caveat:     "Waiting for one's turn is right where the program limits itself on purpose.",
 	}, queued}
 }

@@ -5,7 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/analysistest"
+	"github.com/tracelens/tracelens/analysis/internal/checktest"
 	"github.com/tracelens/tracelens/internal/corpus"
 )
 
@@ -98,6 +100,22 @@ func TestLimitsCorpus(t *testing.T) {
 		codes, said := limitsOf(t, corpus.Trace(t, c.name))
 		if !slices.Contains(codes, c.code) || !strings.Contains(said, c.names) {
 			t.Errorf("%s: want %s (%s), got %v: %s", c.name, c.code, c.names, codes, said)
+		}
+	}
+}
+
+// TestContentionAdvice: a channel has no lock to hold shorter.
+func TestContentionAdvice(t *testing.T) {
+	for stack, want := range map[string]string{"runtime.chansend1": "Speed up the side that takes", "sync.(*Mutex).Lock": "Hold the lock shorter"} {
+		tr := checktest.Tell(t, checktest.S, func(s *checktest.Story) {
+			w, h := s.Go("main.worker"), s.Go("main.handle")
+			for at := int64(10 * checktest.MS); at < 980*checktest.MS; at += 20 * checktest.MS {
+				h.Wait(at, at+19*checktest.MS, w, "main.take:22", stack, "main.submit:39")
+			}
+		})
+		found := checktest.Report(t, Limits, tr).Results[0].Findings
+		if i := slices.IndexFunc(found, func(f analysis.Finding) bool { return f.Code == "limits/contention" }); i < 0 || !strings.HasPrefix(found[i].Advice, want) {
+			t.Errorf("%s: %+v", stack, found)
 		}
 	}
 }

@@ -298,8 +298,10 @@ func endsLarge(tr *parse.Trace, stack parse.StackID) bool {
 func oversubscribed(p *analysis.Pass, f *analysis.Finding) {
 	f.Advice = "Give the program CPUs of its own, or set GOMAXPROCS to those it has; procs.share.scheduler and sched.latency.user.p99 should fall."
 	f.Explains = []string{"idle-p-while-runnable"}
-	// A note must not hide what is worse.
-	if f.Severity != analysis.Note && evidence.CauseShare(p, parse.CauseWakeup, parse.CauseScheduler) >= evidence.ExplainsFrom {
+	// A note must not hide what is worse. Beside Ps that are idle for most of the time waits
+	// are of runs that took long without a CPU, unless some runs are in the way of most.
+	idle, _ := p.Value("procs.share.idle")
+	if f.Severity != analysis.Note && (evidence.CauseShare(p, parse.CauseWakeup, parse.CauseScheduler) >= evidence.ExplainsFrom || idle >= .5 && evidence.InTheWay(p) == "") {
 		f.Explains = append(f.Explains, "latency-tail", "netpoll-delay", "syscall-return-wait", "limits/waits")
 	}
 	if f.Severity != analysis.Note && stretched(p.Trace, measures.PreemptionOf(p)) {

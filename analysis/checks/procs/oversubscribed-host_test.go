@@ -137,6 +137,20 @@ func casesOversubscribedHost(t *testing.T) {
 		t.Errorf("idle Ps whose threads come late explain %v", f.Explains)
 	}
 
+	// Goroutines that wait for a P beside Ps that are idle, and beside none.
+	for idle, want := range map[bool]bool{true: true, false: false} {
+		tr := stuck(60, checktest.MS, checktest.S, 0)
+		for id := range parse.ProcID(4) {
+			if idle {
+				tr.Proc(2+id, parse.ProcIdle, 0, checktest.S)
+			}
+		}
+		tr.Waits(50, 0, checktest.MS, nil)
+		if f := checktest.Report(t, oversubscribedHost, tr).Results[0].Findings[0]; slices.Contains(f.Explains, "latency-tail") != want {
+			t.Errorf("Ps idle: %t, explains %v", idle, f.Explains)
+		}
+	}
+
 	// Goroutines that run for so long of a second, and wait for the network else.
 	checktest.At(t, oversubscribedHost, "ms of work in a second", func(v int64) *checktest.Trace {
 		tr := checktest.Tell(t, checktest.S, func(s *checktest.Story) {

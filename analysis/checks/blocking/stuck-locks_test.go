@@ -1,0 +1,57 @@
+package blocking
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/tracelens/tracelens/analysis/internal/checktest"
+)
+
+// A method of the type that others wait for a lock of seems to hold it where it waits for
+// something else for longer; not where it waits for work, nor where it came later.
+func TestKeeperOfType(t *testing.T) {
+	const deadlock = "a deadlock, or a lock held for very long"
+	for _, c := range []struct {
+		entry string
+		since int64
+		at    []string
+		want  string
+	}{
+		{"main.serve", 150, []string{"runtime.chanrecv1", "main.(*container).copy:9", "main.(*container).attach:7"}, "since main.(*container).attach seems to hold one, and waits at main.(*container).copy:9 (chan receive)"},
+		{"main.serve", 150, []string{"runtime.chanrecv1", "main.copy:9", "main.(*image).attach:7"}, deadlock},
+		{"main.serve", 250, []string{"runtime.chanrecv1", "main.(*container).copy:9", "main.(*container).attach:7"}, deadlock},
+		{"main.(*container).monitor", 150, []string{"runtime.chanrecv1"}, deadlock},
+	} {
+		f := checktest.Report(t, StuckGoroutines, checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
+			main, other := s.Go("main.main"), s.Go(c.entry)
+			other.Wait(20*ms, 21*ms, main, "main.feed:3", c.at...)
+			other.Block(c.since*ms, c.at...)
+			for i := range int64(5) {
+				s.Go("main.ps").Block((200+i)*ms, "sync.(*Mutex).Lock", "main.(*container).inspect:26")
+			}
+		})).Results[0].Findings[0]
+		if !strings.Contains(f.Summary, c.want) || strings.Contains(f.Advice, "Unlock before what main.(*container).attach does") != (c.want != deadlock) {
+			t.Error(f.Summary, f.Advice)
+		}
+	}
+}
+
+// A method that calls another one of its type, which waits to read, may have the lock
+// already: a writer came between.
+func TestLockTakenAgain(t *testing.T) {
+	for caller, want := range map[string]string{
+		"main.(*auth).users:22": "See whether main.(*auth).users has the lock already when it comes to main.(*auth).user:14: neither",
+		"main.(*page).users:22": "Look for goroutines",
+	} {
+		f := checktest.Report(t, StuckGoroutines, checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
+			s.Go("main.main") // runs to the end
+			s.Go("main.renew").Block(200*ms, "sync.runtime_SemacquireRWMutex", "sync.(*RWMutex).Lock", "main.(*auth).set:30")
+			for i := range int64(5) {
+				s.Go("main.list").Block((201+i)*ms, "sync.runtime_SemacquireRWMutexR", "sync.(*RWMutex).RLock", "main.(*auth).user:14", caller)
+			}
+		})).Results[0].Findings[0]
+		if !strings.HasPrefix(f.Advice, want) {
+			t.Error(f.Advice)
+		}
+	}
+}

@@ -135,10 +135,9 @@ func hangsOf(p *analysis.Pass, h *measures.HeldPlaces) (hangs []hang) {
 		if x.stay == nil || x.stay.Open == 0 {
 			continue
 		}
-		if place.Place.Prim == parse.PrimWaitGroup {
-			if x.among = place.ServesItself() && x.stay.Open == x.kind.Count-x.kind.Ended; x.among {
-				hangs = append(hangs, x)
-			}
+		if k := onlyTheirs(place); k != nil {
+			x.kind, x.stay, x.among = k, k.At(place.ID), true
+			hangs = append(hangs, x)
 			continue
 		}
 		if x.stay.Parked != "" {
@@ -167,6 +166,30 @@ func hangsOf(p *analysis.Pass, h *measures.HeldPlaces) (hangs []hang) {
 		}
 	}
 	return hangs
+}
+
+// onlyTheirs is the kind of goroutines that ended most waits at a place, where all who did
+// wait there themselves now: at a sync.WaitGroup, or for the answers of such as wait for
+// work else; nil where some are left.
+func onlyTheirs(place *measures.HeldPlace) *measures.GoKind {
+	group := place.Place.Prim == parse.PrimWaitGroup
+	if !group && place.Place.Prim != parse.PrimChanReceive && place.Place.Prim != parse.PrimSelect || !place.ServesItself() {
+		return nil
+	}
+	for _, k := range place.Holders {
+		s := k.Kind.At(place.ID)
+		if s == nil || s.Open < k.Kind.Count-k.Kind.Ended || !group && !takesWork(k.Kind) {
+			return nil
+		}
+	}
+	return place.Holders[0].Kind
+}
+
+// takesWork reports whether goroutines of a kind wait for work from others at times.
+func takesWork(k *measures.GoKind) bool {
+	return slices.ContainsFunc(k.Stays, func(s *measures.Stay) bool {
+		return s.Parked == measures.ParkedInput && s.Place.Prim.Mutual()
+	})
 }
 
 // hardly is how many goroutines must hang where one wait ended before: where they are
@@ -237,7 +260,7 @@ func poolsOf(p *analysis.Pass, h *measures.HeldPlaces) (pools []*pool) {
 		inner := p.Trace.String(place.Place.Inner)
 		name := inner
 		if !takes(inner) {
-			if name = place.Label; place.Waits == 0 || place.Own < .5 && !place.ServesItself() {
+			if name = place.Label; place.Waits == 0 || onlyTheirs(place) != nil || place.Own < .5 && !place.ServesItself() {
 				continue
 			}
 		}

@@ -77,28 +77,48 @@ func TestExhaustedPool(t *testing.T) {
 			checktest.Case{V: 2, Want: "n/a"}, checktest.Case{V: 3, Want: "warning/hang"})
 	})
 	// Workers that wait for tasks that they would have to do themselves; of ten, so many.
-	nested := func(waiting int) *checktest.Trace {
+	nested := func(waiting int, works bool, stack ...string) *checktest.Trace {
 		return checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
-			s.Go("main.main") // runs to the end
+			main := s.Go("main.main")
 			other := s.Go("main.worker")
 			for i := range 10 {
 				g := other
 				if i > 0 {
 					g = s.Go("main.worker")
-					g.Wait(int64(i)*ms, int64(i)*ms+900e3, other, "sync.(*WaitGroup).Done", "sync.(*WaitGroup).Wait", "main.compile:7")
+					if works {
+						g.Wait(int64(i)*ms-500e3, int64(i)*ms-1000, main, "main.submit:3", "runtime.chanrecv1")
+					}
+					g.Wait(int64(i)*ms, int64(i)*ms+900e3, other, "main.worker:9", stack...)
 				}
 				if i < waiting {
-					g.Block(200*ms+int64(i), "sync.(*WaitGroup).Wait", "main.compile:7")
+					g.Block(200*ms+int64(i), stack...)
 				}
 			}
 		})
 	}
-	among := checktest.Report(t, exhaustedPool, nested(10)).Results[0].Findings
-	if len(among) != 1 || among[0].Severity != analysis.Error || !strings.Contains(among[0].Summary, "10 of 10 goroutines of main.worker wait at main.compile:7 (sync.WaitGroup) for what only they do") {
-		t.Error(among)
-	}
-	if got := checktest.Report(t, exhaustedPool, nested(9)).Results[0].Findings; len(got) != 0 {
-		t.Error("one of ten still works:", got)
+	group, answer := []string{"sync.(*WaitGroup).Wait", "main.compile:7"}, []string{"runtime.chanrecv1", "main.do:7"}
+	for _, c := range []struct {
+		waiting int
+		works   bool
+		stack   []string
+		want    string
+	}{
+		{10, false, group, "10 of 10 goroutines of main.worker wait at main.compile:7 (sync.WaitGroup) for what only they do"},
+		{9, false, group, ""}, // one still works
+		{10, true, answer, "10 of 10 goroutines of main.worker wait at main.do:7 (chan receive) for what only they do"},
+		{9, true, answer, ""},
+		{10, false, answer, "A pool is exhausted for good"}, // tokens
+	} {
+		found := checktest.Report(t, exhaustedPool, nested(c.waiting, c.works, c.stack...)).Results[0].Findings
+		if c.want == "" {
+			for _, f := range found {
+				if strings.Contains(f.Summary, "only they do") {
+					t.Errorf("%d of 10: %s", c.waiting, f.Summary)
+				}
+			}
+		} else if len(found) != 1 || found[0].Severity != analysis.Error || !strings.Contains(found[0].Summary, c.want) {
+			t.Errorf("%s: %+v", c.want, found)
+		}
 	}
 	// Goroutines that hold a connection ask for a second one, before or after another comes;
 	// what was taken before in the same function may have been given back.

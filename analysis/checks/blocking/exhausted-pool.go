@@ -79,6 +79,9 @@ var exhaustedPool = &analysis.Analyzer{
 				fn := p.Trace.String(first.Place.Site.Func)
 				twice = fmt.Sprintf("%s takes one and waits for another at %s, ", measures.SiteOf(p.Trace, first.Place), measures.SiteOf(p.Trace, second.Place))
 				advice = fmt.Sprintf("Do not wait for a second one with one in hand: at %s use what %s has taken (the transaction, the connection), or take both before.", measures.SiteOf(p.Trace, second.Place), fn)
+			} else if pool.name == httpConns {
+				taker = fmt.Sprintf(", and %s for a response body to be closed", say.Counted(openBodies(p), "connection waits", "connections wait"))
+				advice = "Read each response body to its end and close it, with defer resp.Body.Close() right after the error is checked: a connection with an open body is not free."
 			} else if kept := pool.kept(); kept != "" {
 				taker = ", and " + kept + " never gave anything back"
 			}
@@ -251,6 +254,7 @@ type pool struct {
 // and places where those that wait are those that end waits.
 func poolsOf(p *analysis.Pass, h *measures.HeldPlaces) (pools []*pool) {
 	byName := make(map[string]*pool)
+	bodies := openBodies(p)
 	for _, place := range h.Places {
 		switch place.Place.Prim {
 		case parse.PrimChanReceive, parse.PrimChanSend, parse.PrimSelect, parse.PrimCond, parse.PrimSemaphore:
@@ -259,7 +263,11 @@ func poolsOf(p *analysis.Pass, h *measures.HeldPlaces) (pools []*pool) {
 		}
 		inner := p.Trace.String(place.Place.Inner)
 		name := inner
-		if !takes(inner) {
+		if inner == httpConns {
+			if !knownPool(p, place) || bodies == 0 {
+				continue // their peers may be late
+			}
+		} else if !takes(inner) {
 			if name = place.Label; place.Waits == 0 || onlyTheirs(place) != nil || place.Own < .5 && !place.ServesItself() {
 				continue
 			}
@@ -284,6 +292,20 @@ func poolsOf(p *analysis.Pass, h *measures.HeldPlaces) (pools []*pool) {
 func takes(fn string) bool {
 	name := strings.ToLower(parse.ShortName(fn))
 	return fn == "database/sql.(*DB).conn" || fn == "golang.org/x/sync/errgroup.(*Group).Go" || strings.HasPrefix(name, "acquire") || strings.HasPrefix(name, "takeconn") || strings.HasPrefix(name, "getconn") && !parse.IsStd(fn) || strings.HasPrefix(name, "borrow")
+}
+
+// openBodies is how many connections of net/http wait at the end for the body of a response
+// to be read or closed (net/http/transport.go: readLoop).
+func openBodies(p *analysis.Pass) (n int64) {
+	const loop = "net/http.(*persistConn).readLoop"
+	for _, k := range measures.KindsOf(p).All {
+		for _, s := range k.Stays {
+			if s.State == parse.GoWaiting && s.Place.Prim == parse.PrimSelect && p.Trace.String(s.Place.Inner) == loop {
+				n += s.Open
+			}
+		}
+	}
+	return n
 }
 
 // twice is where goroutines take from a pool and where what they call later in that

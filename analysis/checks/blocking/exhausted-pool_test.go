@@ -150,6 +150,29 @@ func TestExhaustedPool(t *testing.T) {
 			t.Error(f.Summary, f.Advice)
 		}
 	}
+	// Connections of a Transport at its limit wait for bodies to be closed, or for their peer.
+	for _, c := range []struct {
+		loop []string
+		want bool
+	}{
+		{[]string{"runtime.selectgo", "net/http.(*persistConn).readLoop"}, true},
+		{[]string{"internal/poll.(*FD).Read", "net.(*conn).Read", "net/http.(*persistConn).readLoop"}, false},
+	} {
+		found := checktest.Report(t, exhaustedPool, checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
+			s.Go("main.main") // runs to the end
+			loop := s.Go("net/http.(*persistConn).readLoop")
+			for i := range int64(12) {
+				g := s.Go("main.crawl")
+				g.Wait((1+i)*ms, (3+i)*ms, loop, "net/http.(*persistConn).readLoop:9", "runtime.selectgo", "net/http.(*Transport).getConn", "net/http.(*Client).Get", "main.get:18")
+				g.Block(200*ms+i, "runtime.selectgo", "net/http.(*Transport).getConn", "net/http.(*Client).Get", "main.get:18")
+			}
+			loop.Block(150*ms, c.loop...)
+		})).Results[0].Findings
+		got := len(found) == 1 && strings.Contains(found[0].Summary, "12 goroutines wait for net/http.(*Transport).getConn, and 1 connection waits for a response body to be closed") && strings.HasPrefix(found[0].Advice, "Read each response body")
+		if got != c.want {
+			t.Errorf("%v: %+v", c.loop, found)
+		}
+	}
 	gone := checktest.Report(t, exhaustedPool, hanging(t, 4, 4, true)).Results[0].Findings[0]
 	if gone.Code != "exhausted-pool/hang" || !strings.Contains(gone.Summary, "4 of 4 goroutines of main.quote wait at main.ask:7") || !strings.Contains(gone.Summary, "main.dispatch") {
 		t.Error(gone.Summary)

@@ -240,17 +240,20 @@ func handedOver(p *analysis.Pass, w *measures.WaitingAt) bool {
 // knownPool reports whether goroutines wait at a place in a library function that takes
 // something from a pool. Of net/http it is the limit of connections where those in use end
 // the waits, not dials.
-func knownPool(p *analysis.Pass, h *measures.HeldPlaces, w *measures.WaitingAt) bool {
-	place := h.At(p.Trace.PlaceOf(w.Stack))
+func knownPool(p *analysis.Pass, place *measures.HeldPlace) bool {
 	if place == nil {
 		return false
 	}
 	inner := p.Trace.String(place.Place.Inner)
-	if inner == "net/http.(*Transport).getConn" {
+	if inner == httpConns {
 		return len(place.Holders) > 0 && strings.HasPrefix(place.Holders[0].Kind.Name, "net/http.(*persistConn).")
 	}
 	return takes(inner)
 }
+
+// httpConns waits for a connection of an http.Transport, to be dialled or, at its limit, to
+// be free.
+const httpConns = "net/http.(*Transport).getConn"
 
 // slots reports whether goroutines wait at a place to send, and most waits are ended by
 // goroutines that end one and then end themselves: who is started has a slot of a channel,
@@ -275,11 +278,11 @@ func findPools(p *analysis.Pass, h *measures.HeldPlaces, sites []*measures.Waiti
 		if r := w.Label[0]; r != "chan receive" && r != "chan send" && r != "select" {
 			continue
 		}
-		many := analysis.Grades("queue", mean)
+		many, place := analysis.Grades("queue", mean), h.At(p.Trace.PlaceOf(w.Stack))
 		var turns []analysis.Condition
 		switch own, late := w.Turns(); {
-		case knownPool(p, h, w):
-		case slots(h.At(p.Trace.PlaceOf(w.Stack))):
+		case knownPool(p, place):
+		case slots(place):
 			many = analysis.Either(many, analysis.Grades("senders", mean)) // one that starts the others
 		default:
 			turns = []analysis.Condition{analysis.Needs("own", own), analysis.Needs("turns", late)}

@@ -48,13 +48,22 @@ var periodicStall = &analysis.Analyzer{
 		}
 		period, regular, length := periodOf(stalls)
 		holder, n := mostly(stalls)
-		var total int64
+		var total, here int64
 		longest := stalls[0]
 		for _, s := range stalls {
 			total += int64(s.Until - s.Since)
 			if s.Until-s.Since > longest.Until-longest.Since {
 				longest = s
 			}
+		}
+		for _, s := range stalls {
+			if s.Place == longest.Place {
+				here += int64(s.Until - s.Since)
+			}
+		}
+		var explains []string
+		if evidence.Causes(here, longest.Place.Held) {
+			explains = []string{"lock-convoy/senders"} // nobody waits but in the stalls
 		}
 		share := say.Ratio(total, p.Trace.Duration())
 		g := p.Gate(analysis.Grades("share", share), analysis.Needs("stalls", float64(len(stalls))), analysis.Needs("regular", regular), analysis.Needs("apart", float64(period)/float64(length)), analysis.Needs("same", say.Ratio(n, int64(len(stalls)))))
@@ -64,7 +73,7 @@ var periodicStall = &analysis.Analyzer{
 		}
 		chain := h.Chain(longest.Place)
 		p.Find(analysis.Finding{
-			Severity: g.Severity,
+			Severity: g.Severity, Explains: explains,
 			Summary: fmt.Sprintf("Stalls come every %s: %s of them, %s at most, %s of the time; %s is in the way in %s of them, at %s: %s",
 				p.Dur(period), analysis.FormatCount(int64(len(stalls))), p.Dur(int64(longest.Until-longest.Since)), analysis.FormatRatio(share), holder, analysis.FormatCount(n), longest.Place.Label, chain.Text()),
 			Cost: evidence.WallTime(p, min(total, p.Trace.Duration())), Confidence: analysis.Inferred,

@@ -314,8 +314,8 @@ func openBodies(p *analysis.Pass) (n int64) {
 // before the second, but for a transaction or connection that is begun there.
 func (b *pool) twice(p *analysis.Pass) (first, second *measures.HeldPlace) {
 	for _, at := range b.places {
-		if at.Open == 0 || oldestAt(at) < b.oldest {
-			continue
+		if at.Open == 0 || 10*oldestAt(at) < 9*b.oldest {
+			continue // who came in their way, a little before, may have waited for longer
 		}
 		for _, f := range p.Trace.Stack(at.Place.Stack) {
 			for _, other := range b.places {

@@ -129,6 +129,7 @@ func TestExhaustedPool(t *testing.T) {
 		want   string
 	}{
 		{100, []string{"main.place:20"}, []string{"main.nextID:15", "main.place:24"}, "main.place:20 takes one and waits for another at main.nextID:15"},
+		{250, []string{"main.place:20"}, []string{"main.nextID:15", "main.place:24"}, "main.place:20 takes one and waits for another at main.nextID:15"},
 		{300, []string{"main.place:20"}, []string{"main.nextID:15", "main.place:24"}, ""},
 		{100, []string{"main.place:20"}, []string{"main.nextID:15", "main.place:18"}, ""},
 		{100, []string{"database/sql.(*DB).Query", "main.place:20"}, []string{"database/sql.(*DB).Query", "main.place:24"}, ""},

@@ -62,10 +62,10 @@ func stuckOnLocks(p *analysis.Pass, locks []*measures.WaitingAt, total int64) {
 		f.Advice = fmt.Sprintf("The lock is that of %s, which %s %s with it: give that a deadline, or hand what it is given to one goroutine with a queue that drops what is too much. ", measures.OwnLock(p.Trace, by.taken), by.does(), by.label) + f.Advice
 	case by != nil:
 		f.Advice = fmt.Sprintf("Unlock before what %s does at %s, or give it a deadline. ", by.fn, by.label) + f.Advice
+	case again != "" && (len(first) < 2 || at.Prim == parse.PrimRead):
+		f.Advice = fmt.Sprintf("See whether %s has the lock already when it comes to %s: %s. ", again, site(at), onlyOnce) + f.Advice
 	case len(first) > 1:
 		f.Advice = fmt.Sprintf("See whether %s take the same locks in another order: goroutines that hold one another up are few at each place, the others wait behind them. ", strings.Join(first[:min(len(first), 3)], " and ")) + f.Advice
-	case again != "":
-		f.Advice = fmt.Sprintf("See whether %s has the lock already when it comes to %s: %s. ", again, site(at), onlyOnce) + f.Advice
 	}
 	p.Find(f)
 }

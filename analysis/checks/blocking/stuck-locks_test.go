@@ -41,11 +41,12 @@ func TestKeeperOfType(t *testing.T) {
 func TestLockTakenAgain(t *testing.T) {
 	for caller, want := range map[string]string{
 		"main.(*auth).users:22": "See whether main.(*auth).users has the lock already when it comes to main.(*auth).user:14: neither",
-		"main.(*page).users:22": "Look for goroutines",
+		"main.(*page).users:22": "See whether main.(*auth).set:30 (sync.(*RWMutex).Lock) and main.other:3",
 	} {
 		f := checktest.Report(t, StuckGoroutines, checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
 			s.Go("main.main") // runs to the end
 			s.Go("main.renew").Block(200*ms, "sync.runtime_SemacquireRWMutex", "sync.(*RWMutex).Lock", "main.(*auth).set:30")
+			s.Go("main.other").Block(210*ms, "sync.runtime_SemacquireRWMutexR", "sync.(*RWMutex).RLock", "main.other:3")
 			for i := range int64(5) {
 				s.Go("main.list").Block((201+i)*ms, "sync.runtime_SemacquireRWMutexR", "sync.(*RWMutex).RLock", "main.(*auth).user:14", caller)
 			}

@@ -439,6 +439,9 @@ func parkedAs(k *GoKind, s *Stay, wall int64) Parked {
 	}
 	switch s.Place.Prim {
 	case parse.PrimSleep:
+		if s.Place.Own && asksLimiter(s.call) {
+			return ""
+		}
 		return ParkedTicker
 	case parse.PrimChanReceive, parse.PrimSelect, parse.PrimCond:
 		if s.Place.Own && s.call != "" && !fetches(s.call) && !readsPipe(s.op) {
@@ -468,6 +471,13 @@ func servesHTTP(fn string) bool {
 // readsPipe reports whether a function reads from a pipe inside the program: as from a
 // connection.
 func readsPipe(op string) bool { return op == "net.(*pipe).read" || op == "io.(*pipe).read" }
+
+// asksLimiter reports whether a function of a library is called to be let go on, as
+// go.uber.org/ratelimit's Take, which sleeps.
+func asksLimiter(call string) bool {
+	name := parse.ShortName(call)
+	return !parse.IsStd(call) && slices.ContainsFunc([]string{"Take", "Wait", "Acquire"}, func(verb string) bool { return strings.HasPrefix(name, verb) })
+}
 
 // fetches reports whether a function of a library is called for the next piece of work.
 func fetches(call string) bool {

@@ -104,3 +104,21 @@ func TestRateLimiter(t *testing.T) {
 		t.Error(f.Summary)
 	}
 }
+
+// A library that is asked to let go on may sleep for that; one that works in rounds sleeps
+// between them.
+func TestLimiterSleeps(t *testing.T) {
+	for call, want := range map[string]int{"golang.org/x/limit.(*Limiter).Take": 1, "golang.org/x/cache.(*Cache).Clean": 0} {
+		tr := checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
+			for i := range int64(3) {
+				g := s.Go("main.upload")
+				for k := range int64(19) {
+					g.Wait((1+50*k+i)*ms, (45+50*k+i)*ms, nil, "", "time.Sleep", call)
+				}
+			}
+		})
+		if found := checktest.Report(t, rateLimiter, tr).Results[0].Findings; len(found) != want {
+			t.Errorf("asleep in %s: %+v", call, found)
+		}
+	}
+}

@@ -54,12 +54,14 @@ func stuckOnLocks(p *analysis.Pass, locks []*measures.WaitingAt, total int64) {
 	f.Summary = fmt.Sprintf("%s at the end for locks that nobody gives back, for up to %s%s: %s%s",
 		say.Counted(waiting, "goroutine waits", "goroutines wait"), p.Dur(oldest), who, strings.Join(places[:min(len(places), 4)], ", "), why)
 	site := func(pl parse.Place) string { return measures.SiteOf(p.Trace, pl) }
-	again, at := takenAgain(p, locks)
+	again, at, n := takenAgain(p, locks)
 	switch {
-	case by != nil && by.place.Prim.Lock():
+	case by != nil && by.place.Prim.Lock() && (by.n < 2 || by.place.Prim == parse.PrimRead):
 		f.Advice = fmt.Sprintf("See whether %s waits at %s for the lock that it took at %s: %s; else do not take that lock with this one. ", by.fn, site(by.place), site(by.taken), onlyOnce) + f.Advice
 	case by != nil && measures.OwnLock(p.Trace, by.taken) != "":
 		f.Advice = fmt.Sprintf("The lock is that of %s, which %s %s with it: give that a deadline, or hand what it is given to one goroutine with a queue that drops what is too much. ", measures.OwnLock(p.Trace, by.taken), by.does(), by.label) + f.Advice
+	case again != "" && n > 1 && at.Prim != parse.PrimRead && len(first) < 2:
+		f.Advice = fmt.Sprintf("See whether goroutines that come from %s to %s hold what the others want there: take the locks of two objects of one type in one order, by a number of theirs. ", again, site(at)) + f.Advice
 	case by != nil:
 		f.Advice = fmt.Sprintf("Unlock before what %s does at %s, or give it a deadline. ", by.fn, by.label) + f.Advice
 	case again != "" && (len(first) < 2 || at.Prim == parse.PrimRead):
@@ -82,6 +84,7 @@ type keeper struct {
 
 // openAt is where goroutines are at the end of the trace.
 type openAt struct {
+	n      int64
 	stack  parse.StackID
 	place  parse.Place
 	label  string
@@ -101,9 +104,9 @@ func (o *openAt) does() string {
 // openWaits are where user goroutines wait or are in a call at the end.
 func openWaits(p *analysis.Pass) (all []openAt) {
 	tr, kinds := p.Trace, measures.KindsOf(p)
-	add := func(stack parse.StackID, state parse.GoState, oldest int64, idle bool) {
+	add := func(n int64, stack parse.StackID, state parse.GoState, oldest int64, idle bool) {
 		id := tr.PlaceOf(stack)
-		all = append(all, openAt{stack, tr.Place(id), measures.PlaceName(tr, id), state, oldest, idle})
+		all = append(all, openAt{n, stack, tr.Place(id), measures.PlaceName(tr, id), state, oldest, idle})
 	}
 	for _, e := range measures.BlockingOf(p).Sites().Entries {
 		if e.V.Open == 0 || tr.PlaceOf(e.Key.Stack) == 0 {
@@ -114,12 +117,12 @@ func openWaits(p *analysis.Pass) (all []openAt) {
 			s := k.At(tr.PlaceOf(e.Key.Stack))
 			idle = s != nil && s.Parked != "" && s.Parked != measures.ParkedWhole && s.Parked != measures.ParkedBefore
 		}
-		add(e.Key.Stack, parse.GoWaiting, e.V.Oldest, idle)
+		add(e.V.Open, e.Key.Stack, parse.GoWaiting, e.V.Oldest, idle)
 	}
 	for _, k := range kinds.All {
 		for _, s := range k.Stays {
 			if s.State == parse.GoSyscall && s.Open > 0 && s.PlaceID != 0 {
-				add(s.Place.Stack, s.State, s.Oldest, s.Parked != "")
+				add(s.Open, s.Place.Stack, s.State, s.Oldest, s.Parked != "")
 			}
 		}
 	}
@@ -169,8 +172,8 @@ func (k *keeper) surer(than *keeper) bool {
 }
 
 // takenAgain is a function from which another method of its type is called that waits for
-// one of the locks, and where; "" for none.
-func takenAgain(p *analysis.Pass, locks []*measures.WaitingAt) (fn string, at parse.Place) {
+// one of the locks, where, and how many goroutines do; "" for none.
+func takenAgain(p *analysis.Pass, locks []*measures.WaitingAt) (fn string, at parse.Place, n int64) {
 	tr := p.Trace
 	for _, o := range openWaits(p) {
 		taken, i := takenIn(tr, o.stack)
@@ -180,11 +183,11 @@ func takenAgain(p *analysis.Pass, locks []*measures.WaitingAt) (fn string, at pa
 		}
 		for _, f := range tr.Stack(o.stack)[i+1:] {
 			if name := tr.String(f.Func); ownerOf(name) == owner && f.Func != taken.Func && (fn == "" || name < fn) {
-				fn, at = name, o.place
+				fn, at, n = name, o.place, o.n
 			}
 		}
 	}
-	return fn, at
+	return fn, at, n
 }
 
 // ownerOf is the type of a method with its package, "" for a function.

@@ -56,3 +56,25 @@ func TestLockTakenAgain(t *testing.T) {
 		}
 	}
 }
+
+// Of two that wait for a lock each with that of another object in hand it is said to order
+// them; one alone may wait for its own.
+func TestLocksOfOneType(t *testing.T) {
+	for n, want := range map[int]string{
+		2: "See whether goroutines that come from main.(*account).transfer to main.(*account).deposit:15 hold what the others want there",
+		1: "See whether main.(*account).transfer has the lock already when it comes to main.(*account).deposit:15",
+	} {
+		f := checktest.Report(t, StuckGoroutines, checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
+			s.Go("main.main") // runs to the end
+			for i := range n {
+				s.Go("main.pay").Block(200*ms+int64(i), "sync.(*Mutex).Lock", "main.(*account).deposit:15", "main.(*account).transfer:24")
+			}
+			for i := range int64(5) {
+				s.Go("main.show").Block((210+i)*ms, "sync.(*Mutex).Lock", "main.(*account).balance:29")
+			}
+		})).Results[0].Findings[0]
+		if !strings.HasPrefix(f.Advice, want) {
+			t.Errorf("%d: %s", n, f.Advice)
+		}
+	}
+}

@@ -65,7 +65,8 @@ const (
 	ParkedForever     Parked = "for ever"     // select{}
 )
 
-// rest says to people how goroutines wait that have nothing to do.
+// rest says to people how goroutines wait that have nothing to do. Those in one wait for all
+// of the trace may also hang.
 func (s *Stay) rest() string {
 	switch s.Parked {
 	case ParkedInput:
@@ -78,9 +79,9 @@ func (s *Stay) rest() string {
 		}
 		return "idle until the next tick"
 	case ParkedWhole:
-		return "idle for the whole trace"
+		return "for the whole trace"
 	case ParkedBefore:
-		return "idle since before the trace"
+		return "since before the trace"
 	}
 	return "idle for ever"
 }

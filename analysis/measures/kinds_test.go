@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"maps"
+	"strings"
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis"
@@ -156,5 +157,14 @@ func TestKindsOfClosures(t *testing.T) {
 	}
 	if want := map[string]int64{"main.main": 1, "main.render": 2, "main.each.func1": 2, "main.one": 1, "main.other": 1, "main.two.func1": 1}; !maps.Equal(got, want) {
 		t.Errorf("kinds are %v, want %v", got, want)
+	}
+}
+
+// Who is in one wait for all of the trace may hang: it is not said to be idle.
+func TestRestOfTheWholeTrace(t *testing.T) {
+	for parked, idle := range map[Parked]bool{ParkedWhole: false, ParkedBefore: false, ParkedInput: true, ParkedForever: true} {
+		if s := (&Stay{Parked: parked}).rest(); strings.Contains(s, "idle") != idle {
+			t.Errorf("%s: %s", parked, s)
+		}
 	}
 }

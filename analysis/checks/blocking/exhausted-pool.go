@@ -264,7 +264,7 @@ func poolsOf(p *analysis.Pass, h *measures.HeldPlaces) (pools []*pool) {
 		inner := p.Trace.String(place.Place.Inner)
 		name := inner
 		if inner == httpConns {
-			if !knownPool(p, place) || bodies == 0 {
+			if bodies == 0 || len(place.Holders) > 0 && !knownPool(p, place) {
 				continue // their peers may be late
 			}
 		} else if !takes(inner) {

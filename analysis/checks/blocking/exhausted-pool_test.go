@@ -153,17 +153,23 @@ func TestExhaustedPool(t *testing.T) {
 	}
 	// Connections of a Transport at its limit wait for bodies to be closed, or for their peer.
 	for _, c := range []struct {
-		loop []string
-		want bool
+		loop   []string
+		served bool // before
+		want   bool
 	}{
-		{[]string{"runtime.selectgo", "net/http.(*persistConn).readLoop"}, true},
-		{[]string{"internal/poll.(*FD).Read", "net.(*conn).Read", "net/http.(*persistConn).readLoop"}, false},
+		{[]string{"runtime.selectgo", "net/http.(*persistConn).readLoop"}, true, true},
+		{[]string{"runtime.selectgo", "net/http.(*persistConn).readLoop"}, false, true},
+		{[]string{"internal/poll.(*FD).Read", "net.(*conn).Read", "net/http.(*persistConn).readLoop"}, true, false},
 	} {
 		found := checktest.Report(t, exhaustedPool, checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
 			s.Go("main.main") // runs to the end
 			loop := s.Go("net/http.(*persistConn).readLoop")
 			for i := range int64(12) {
 				g := s.Go("main.crawl")
+				if !c.served {
+					g.Block(10*ms+i, "runtime.selectgo", "net/http.(*Transport).getConn", "net/http.(*Client).Get", "main.get:18")
+					continue
+				}
 				g.Wait((1+i)*ms, (3+i)*ms, loop, "net/http.(*persistConn).readLoop:9", "runtime.selectgo", "net/http.(*Transport).getConn", "net/http.(*Client).Get", "main.get:18")
 				g.Block(200*ms+i, "runtime.selectgo", "net/http.(*Transport).getConn", "net/http.(*Client).Get", "main.get:18")
 			}

@@ -60,9 +60,9 @@ var SaturatedPs = &analysis.Analyzer{
 		from, to := p.Rel(w.From), p.Rel(w.To)
 		finding := analysis.Finding{
 			Severity: severity, Confidence: analysis.Measured,
-			Summary: fmt.Sprintf("The Ps are saturated (GOMAXPROCS %.0f): all were busy, with a user goroutine or more waiting for each, for %s of the time (%s in the worst second); user code had %s of P time, %s goroutines waited on average%s",
-				evidence.MeanProcs(p), analysis.FormatRatio(say.Ratio(f.Saturated(), wall)), analysis.FormatRatio(w.Score),
-				analysis.FormatRatio(user), measures.MeanCount(float64(f.Runnable().Sum()-f.Yielding())/float64(wall)), evidence.RanMostly(p)),
+			Summary: fmt.Sprintf("The Ps are saturated (GOMAXPROCS %.0f): all were busy, with a user goroutine or more waiting for each, for %s of the time (%s in the worst second)%s; user code had %s of P time, %s goroutines waited on average",
+				evidence.MeanProcs(p), analysis.FormatRatio(say.Ratio(f.Saturated(), wall)), analysis.FormatRatio(w.Score), whoRan(p),
+				analysis.FormatRatio(user), measures.MeanCount(float64(f.Runnable().Sum()-f.Yielding())/float64(wall))),
 			Cost:     evidence.WallTime(p, f.Saturated()),
 			Evidence: append([]analysis.Evidence{{From: from, To: to, Note: "the worst second"}}, evidence.RunningEvidence(p)...),
 			Advice:   "Do less work, admit less of it at once, or add CPUs and Ps; goroutines.runnable.mean should fall towards 0.",
@@ -75,4 +75,16 @@ var SaturatedPs = &analysis.Analyzer{
 		p.Find(finding)
 		return nil
 	},
+}
+
+// whoRan names the place where most of the running was, or else whose most of it was; it
+// comes before numbers, since the verdict takes over what fits.
+func whoRan(p *analysis.Pass) string {
+	if at := evidence.RanMostly(p); at != "" {
+		return at
+	}
+	if kind, share := evidence.Busiest(p); share >= .5 {
+		return fmt.Sprintf("; %s of all running is that of %s", analysis.FormatRatio(share), kind.Title())
+	}
+	return ""
 }

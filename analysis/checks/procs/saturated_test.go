@@ -1,7 +1,9 @@
 package procs
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis"
@@ -67,4 +69,31 @@ func casesSaturated(t *testing.T) {
 	}
 	checktest.Real(t, "preempt-async", map[*analysis.Analyzer]string{SaturatedPs: "note"})
 	checktest.Real(t, "preempt-cooperative", map[*analysis.Analyzer]string{SaturatedPs: "note"})
+}
+
+// TestSaturatedNames: where the running was stands in what the verdict takes over, or else
+// whose it was.
+func TestSaturatedNames(t *testing.T) {
+	for _, c := range []struct {
+		places int64
+		want   string
+	}{
+		{1, "(100 % in the worst second); runs with 98.2 % of all running ended at main.multiply:41; user code had"},
+		{4, "(100 % in the worst second); 100 % of all running is that of main.render ×4; user code had"},
+	} {
+		tr := checktest.Tell(t, checktest.S, func(s *checktest.Story) {
+			for k := range int64(4) {
+				g := s.Go("main.render")
+				for i := range int64(99) {
+					g.Preempt((10*i+k+1)*checktest.MS, fmt.Sprintf("main.multiply:%d", 41+(i+k)%c.places))
+				}
+			}
+		})
+		// The Ps of a story are never too few.
+		tr.Happened = slices.DeleteFunc(tr.Happened, func(e parse.Event) bool { return e.Kind == parse.KindInterval })
+		tr.Interval(0, checktest.S, 4, 4, 8, 0)
+		if f := checktest.Report(t, SaturatedPs, tr).Results[0].Findings; len(f) != 1 || !strings.Contains(f[0].Summary, c.want) {
+			t.Errorf("%d places: %+v, want %q", c.places, f, c.want)
+		}
+	}
 }

@@ -122,12 +122,20 @@ func (r *Report) inside(f *Finding, times []Evidence) bool {
 // foldReasons moves findings to those that they say the reason of: see Because.
 func (r *Report) foldReasons() {
 	all := r.Findings()
-	moved := make(map[*Finding]bool)
-	for _, f := range all {
+	moved, begun := make(map[*Finding]bool), make(map[*Finding]bool)
+	var fold func(f *Finding)
+	fold = func(f *Finding) {
+		if begun[f] {
+			return
+		}
+		begun[f] = true
 		for _, b := range f.Because {
 			for _, s := range all {
-				if moved[f] || moved[s] || s == f || len(s.Because) > 0 || !b.matches(s, r.atMost(f, s)) {
+				if moved[s] || s == f || !b.matches(s, r.atMost(f, s)) {
 					continue
+				}
+				if fold(s); moved[f] {
+					return // they are each other's reason
 				}
 				moved[s] = true
 				if s.Severity.Rank() > f.Severity.Rank() {
@@ -137,6 +145,11 @@ func (r *Report) foldReasons() {
 				reason.Reason = true
 				f.Symptoms = append(f.Symptoms, reason)
 			}
+		}
+	}
+	for _, f := range all {
+		if !moved[f] {
+			fold(f)
 		}
 	}
 	for _, res := range r.Results {
@@ -163,7 +176,7 @@ func (r *Report) atMost(f, reason *Finding) Severity {
 // what it is a reason of; less grave where it is about the whole program.
 func (b *Because) matches(f *Finding, of Severity) bool {
 	check, _, _ := strings.Cut(f.Code, "/")
-	if check != b.Check || f.Severity.Rank() > of.Rank() {
+	if check != b.Check || f.Severity.Rank() > of.Rank() && !b.Told {
 		return false
 	}
 	if b.Place == "" {

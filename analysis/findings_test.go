@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/tracelens/tracelens/parse"
@@ -73,6 +74,42 @@ func TestFoldReasons(t *testing.T) {
 		}
 		if want := max(c.of.Rank(), c.reason.Rank()); c.want && slow.Severity.Rank() != want {
 			t.Errorf("%s: then it is a %s", name, slow.Severity)
+		}
+	}
+}
+
+// What a finding says itself stands under it however grave it is, and a reason brings its
+// own along; of two that are each other's, one has the other.
+func TestFoldReasonsTold(t *testing.T) {
+	finding := func(code string, s Severity, why ...Because) *Result {
+		return &Result{Name: code, Findings: []Finding{{Code: code, Severity: s, Because: why, Cost: Cost{Value: 1e8, Total: 1e10, Clock: GTime}, Evidence: []Evidence{{Func: "main.sync:7"}}}}}
+	}
+	tree := func(rep *Report) string {
+		rep.Fold()
+		var text func(f *Finding) string
+		text = func(f *Finding) string {
+			s := f.Code + " " + string(f.Severity)
+			for i := range f.Symptoms {
+				s += " [" + text(&f.Symptoms[i]) + "]"
+			}
+			return s
+		}
+		var all []string
+		for _, res := range rep.Results {
+			for i := range res.Findings {
+				all = append(all, text(&res.Findings[i]))
+			}
+		}
+		return strings.Join(all, "; ")
+	}
+	for want, results := range map[string][]*Result{
+		"queue error [call error]":                    {finding("queue", Warning, Because{"call", "main.sync", true}), finding("call", Error)},
+		"queue warning; call error":                   {finding("queue", Warning, Because{"call", "main.sync", false}), finding("call", Error)},
+		"slow warning [queue warning [call warning]]": {finding("slow", Warning, Because{"queue", "", false}, Because{"queue", "main.sync", false}), finding("queue", Warning, Because{"call", "main.sync", true}), finding("call", Warning)},
+		"other warning [one warning]":                 {finding("one", Warning, Because{"other", "main.sync", true}), finding("other", Warning, Because{"one", "main.sync", true})},
+	} {
+		if got := tree(&Report{Trace: Summary{Duration: 1e9}, Results: results}); got != want {
+			t.Errorf("%s, want %s", got, want)
 		}
 	}
 }

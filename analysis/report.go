@@ -261,7 +261,10 @@ type Finding struct {
 }
 
 // Because is a finding of a check about a place, as in "main.get:12", or a function; "" for any.
-type Because struct{ Check, Place string }
+type Because struct {
+	Check, Place string
+	Told         bool // the finding says it itself: also one that is graver
+}
 
 // Cost is what a finding costs: Value of Total on Clock, in ns.
 type Cost struct {

@@ -93,7 +93,7 @@ var saturatedStage = &analysis.Analyzer{
 				explains = append(explains, "idle-p-while-runnable") // who is woken late would wait for it
 			}
 			f := analysis.Finding{
-				Severity: g.Severity, Explains: explains, Cost: evidence.WallTime(p, min(place.Held, wall)), Confidence: analysis.Measured,
+				Severity: g.Severity, Explains: explains, Because: r.because(p), Cost: evidence.WallTime(p, min(place.Held, wall)), Confidence: analysis.Measured,
 				Evidence: append([]analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: p.SiteName(place.Place.Stack), Note: say.Number(waiting) + " " + strings.TrimSuffix(wait, " at"), Stack: p.Stack(place.Place.Stack)})}, r.evidence(p)...),
 				Advice:   r.advice(p, "Add goroutines to the stage, or make its work shorter. hold.time should fall."),
 				Caveat:   "Work that waits in the buffer of a channel is not in the trace. A stage that is meant to limit the rate looks the same.",

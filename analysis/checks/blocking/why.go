@@ -190,10 +190,22 @@ func held(p *analysis.Pass, h *measures.HeldPlaces, w *measures.WaitingAt, f ana
 		}
 		f.Advice = fmt.Sprintf("Have more of what is waited for%s, or hold it for less time: %s. hold.waiting should fall.", cmp.Or(evidence.LimitOf(p.Trace.String(r.place.Place.Inner)), " (connections, tokens, slots)"), meanwhile)
 	}
+	f.Because = append(f.Because, r.because(p)...)
 	f.Evidence = append(f.Evidence, r.evidence(p)...)
 	f.Evidence = f.Evidence[:min(len(f.Evidence), maxEvidence)]
 	f.Caveat += " A chain of several places is made of their sums, not of one wait."
 	return f
+}
+
+// because is what other checks say of the call that is in the way.
+func (r *reason) because(p *analysis.Pass) (out []analysis.Because) {
+	if root := &r.chain.Root; root.Kind == measures.RootCall {
+		at, _, _ := strings.Cut(p.SiteName(root.Stack), " ")
+		for _, check := range []string{"blocked-calls", "blocking-p-handoffs", "p-hostage", "serial-call"} {
+			out = append(out, analysis.Because{Check: check, Place: at, Told: true})
+		}
+	}
+	return out
 }
 
 const maxEvidence = 10 // rows of a finding

@@ -1,9 +1,11 @@
 package blocking
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/internal/checktest"
 )
 
@@ -228,4 +230,32 @@ func turns(t *testing.T, wait ...string) *checktest.Trace {
 			}
 		}
 	})
+}
+
+// What other checks say of the call that the one in the way makes stands under the finding
+// that says so itself.
+func TestBecauseOfCall(t *testing.T) {
+	tr := checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
+		wal := s.Go("main.log")
+		var clients []*checktest.Actor
+		for range 6 {
+			clients = append(clients, s.Go("main.client"))
+		}
+		for i := range int64(12) {
+			at := (1 + i*80) * ms
+			wal.Call(at+1000, at+70*ms, "syscall.Fsync", "os.(*File).Sync", "main.write:24")
+			for k, c := range clients {
+				c.Wait(at+int64(k)*100, at+70*ms+int64(k+1)*1000, wal, "main.log:22", "runtime.chansend1", "main.append:31")
+			}
+		}
+	})
+	found := checktest.Report(t, saturatedStage, tr).Results[0].Findings
+	if len(found) == 0 {
+		t.Fatal("no stage was found")
+	}
+	for _, check := range []string{"blocked-calls", "blocking-p-handoffs", "p-hostage", "serial-call"} {
+		if !slices.Contains(found[0].Because, analysis.Because{Check: check, Place: "main.write:24", Told: true}) {
+			t.Errorf("%s is no reason: %+v", check, found[0].Because)
+		}
+	}
 }

@@ -63,7 +63,6 @@ const (
 	ParkedWhole       Parked = "whole trace"  // in one wait that lasts nearly all of it
 	ParkedBefore      Parked = "since before" // since before the trace, where is not told; or through all of it
 	ParkedForever     Parked = "for ever"     // select{}
-	ParkedTracer      Parked = "tracer"       // until tracing has stopped: on Windows it takes a tenth of a second from the start of the program (runtime.go: ticksPerSecond)
 )
 
 // rest says to people how goroutines wait that have nothing to do. Those in one wait for all
@@ -83,8 +82,6 @@ func (s *Stay) rest() string {
 		return "for the whole trace"
 	case ParkedBefore:
 		return "since before the trace"
-	case ParkedTracer:
-		return "until tracing has stopped"
 	}
 	return "idle for ever"
 }
@@ -418,9 +415,6 @@ func parkedAs(k *GoKind, s *Stay, wall int64) Parked {
 			return ParkedInput // for the next finalizer
 		}
 		return "" // others wait for this one
-	}
-	if s.call == "runtime/trace.Stop" {
-		return ParkedTracer
 	}
 	switch p := s.Place.Prim; p {
 	case parse.PrimWaitGroup, parse.PrimChanReceive, parse.PrimSelect, parse.PrimCond, parse.PrimSleep:

@@ -168,18 +168,3 @@ func TestRestOfTheWholeTrace(t *testing.T) {
 		}
 	}
 }
-
-// TestParkedInTraceStop: who waits for tracing to stop is not between rounds of a loop, and
-// is not about something.
-func TestParkedInTraceStop(t *testing.T) {
-	k := &GoKind{Name: "main.main", Count: 1, Life: 100e6}
-	for call, want := range map[string]Parked{"runtime/trace.Stop": ParkedTracer, "": ParkedTicker} {
-		s := &Stay{State: parse.GoWaiting, PlaceID: 1, N: 9, NS: 95e6, Longest: 16e6, site: "main.main", call: call, Place: parse.Place{Prim: parse.PrimSleep, Own: true}}
-		if got := parkedAs(k, s, 100e6); got != want {
-			t.Errorf("in %q: parked as %q, want %q", call, got, want)
-		}
-	}
-	if s := (&Stay{Parked: ParkedTracer}).rest(); s != "until tracing has stopped" {
-		t.Error(s)
-	}
-}

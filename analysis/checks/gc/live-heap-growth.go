@@ -22,6 +22,10 @@ var liveHeapGrowth = &analysis.Analyzer{
 			Levels: analysis.Levels{Note: 4, Warning: 5}, Source: "by chance one in 120 orders of five values rises throughout, and one in 720 of six; where all that is allocated lives, a heap of 4 MiB (the least) is 64 MiB after four cycles"},
 		{Name: "live-heap-growth.trend", Doc: "trend of the live heap after all cycles kept (z of Mann and Kendall's test)", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 1.96}, Source: "two-sided 5 %: the interval of Theil and Sen's slope is above 0"},
+		{Name: "live-heap-growth.few", Doc: "cycles in that rise, where it is the whole trace and nearly all that is allocated lives", Unit: analysis.Count,
+			Levels: analysis.Levels{Note: 3}, Source: "then each cycle comes at twice the heap of the one before, so that a leak has few: a heap of 20 MiB is 160 MiB after three"},
+		{Name: "live-heap-growth.kept", Doc: "what lives of what was allocated between two cycles of that rise, the least of them", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Note: .8}, Source: "a program at work keeps next to nothing: four fifths, three times in a row, are what it collects"},
 		{Name: "live-heap-growth.share", Doc: "growth of the live heap in its last rise", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .2}, Source: "a fifth: GOGC=100 pays it twice, in memory"},
 		{Name: "live-heap-growth.bytes", Doc: "growth of the live heap in its last rise, in bytes", Unit: analysis.Bytes,
@@ -43,7 +47,11 @@ var liveHeapGrowth = &analysis.Analyzer{
 		from, to := floors[first], floors[len(floors)-1]
 		rises := int64(len(floors) - 1 - first)
 		grown, z := to.bytes-from.bytes, mannKendall(floors)
-		g := p.Gate(analysis.Grades("time", float64(to.at-from.at)), analysis.Grades("bytes", float64(grown)), analysis.Grades("cycles", float64(rises)), analysis.Needs("trend", z), analysis.Needs("share", say.Ratio(grown, from.bytes)))
+		few := rises
+		if first > 0 { // it fell before, and may again
+			few = 0
+		}
+		g := p.Gate(analysis.Grades("time", float64(to.at-from.at)), analysis.Grades("bytes", float64(grown)), analysis.Either(analysis.Both(analysis.Grades("cycles", float64(rises)), analysis.Needs("trend", z)), analysis.Both(analysis.Grades("few", float64(few)), analysis.Needs("kept", keptOf(floors[first:])))), analysis.Needs("share", say.Ratio(grown, from.bytes)))
 		if g.Severity == "" {
 			p.Clear(g)
 			return nil
@@ -70,8 +78,21 @@ var liveHeapGrowth = &analysis.Analyzer{
 
 // heapFloor is what was live after a cycle.
 type heapFloor struct {
-	at    parse.Time
-	bytes int64
+	at            parse.Time
+	bytes, before int64 // before: when the cycle began, 0 where that is not told
+}
+
+// keptOf is the least share that lives of what was allocated between two cycles.
+func keptOf(v []heapFloor) float64 {
+	least := 1.0
+	for i := 1; i < len(v); i++ {
+		kept := 0.0
+		if allocated := v[i].before - v[i-1].bytes; allocated > 0 {
+			kept = say.Ratio(v[i].bytes-v[i-1].bytes, allocated)
+		}
+		least = min(least, kept)
+	}
+	return least
 }
 
 // heapFloors is what was live after each whole cycle of which details are kept, in
@@ -83,7 +104,8 @@ func heapFloors(c *measures.GCFold) (out []heapFloor) {
 		}
 		for _, d := range c.Details() {
 			if d.Since == it.Item.Since && d.LiveAt > 0 {
-				out = append(out, heapFloor{parse.Time(d.LiveAt), d.LastLive})
+				before, _ := d.Before()
+				out = append(out, heapFloor{parse.Time(d.LiveAt), d.LastLive, before})
 			}
 		}
 	}

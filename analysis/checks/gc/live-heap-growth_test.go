@@ -1,6 +1,7 @@
 package gc
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis/internal/checktest"
@@ -16,6 +17,16 @@ func casesLiveHeapGrowth(t *testing.T) {
 		}
 		return out
 	}
+	// With so much in % that lives of what was allocated between two cycles.
+	kept := func(percent int64, mib ...int64) (out [][]parse.Event) {
+		out = run(100*checktest.MSNS, mib...)
+		for i := 1; i < len(mib); i++ {
+			begin := out[i][2].Time
+			before := mib[i-1]<<20 + (mib[i]-mib[i-1])<<20*100/percent
+			out[i] = slices.Insert(out[i], 2, parse.Event{Time: begin - 4, Kind: parse.KindMetric, Metric: parse.Metric{Kind: parse.MetricHeapLive, Value: before}})
+		}
+		return out
+	}
 	const step = 25 * checktest.MSNS
 	checktest.Check(t, liveHeapGrowth, nil, []checktest.EventCase{
 		{Name: "growing", Want: "note", Events: run(step, 100, 105, 110, 115, 120, 125)},
@@ -23,7 +34,11 @@ func casesLiveHeapGrowth(t *testing.T) {
 		{Name: "63 MiB in 1 s", Want: "note", NS: 2e9, Events: run(200*checktest.MSNS, 100, 110, 120, 130, 140, 163)},
 		{Name: "not quite 1 s", Want: "note", NS: 2e9, Events: run(199*checktest.MSNS, 100, 110, 120, 130, 140, 164)},
 		{Name: "four times", Want: "note", Events: run(step, 105, 100, 107, 112, 118, 125)},
-		{Name: "three times", Want: "clear", Events: run(34*checktest.MSNS, 107, 105, 100, 112, 118, 125)},
+		{Name: "three times", Want: "clear", NS: 2e9, Events: kept(20, 107, 105, 100, 112, 118, 125)},
+		{Name: "three times after a fall, and all lives", Want: "clear", NS: 2e9, Events: kept(100, 107, 105, 100, 112, 118, 125)},
+		{Name: "three times, and four fifths live", Want: "note", NS: 2e9, Events: kept(81, 20, 40, 80, 160)},
+		{Name: "three times, and not quite", Want: "clear", NS: 2e9, Events: kept(79, 20, 40, 80, 160)},
+		{Name: "twice, and all lives", Want: "clear", NS: 2e9, Events: kept(100, 20, 40, 80)},
 		{Name: "four times, by far", Want: "note", NS: 2e9, Events: run(400*checktest.MSNS, 10, 20, 40, 80, 160)},
 		{Name: "five times, by far", Want: "warning", NS: 2e9, Events: run(250*checktest.MSNS, 10, 20, 40, 80, 160, 320)},
 		{Name: "all that is allocated lives", Want: "note", Events: run(30*checktest.MSNS, 4, 8, 16, 32, 64)},

@@ -49,14 +49,14 @@ var saturatedStage = &analysis.Analyzer{
 		wall := p.Trace.Duration()
 		found, any := 0, false
 		var near analysis.Gate
-		turns := turnsOf(p)
+		turns, told := turnsOf(p), make(map[*measures.GoKind]bool)
 		for _, place := range h.Places {
 			if len(place.Holders) == 0 {
 				continue
 			}
 			k, busyNS, wait := place.Holders[0], place.Busy(), "wait to hand over work at"
 			if !handsOver(p, place) {
-				if !asksOne(p, h, place, turns) {
+				if told[k.Kind] || !asksOne(p, h, place, turns) {
 					continue
 				}
 				// Those that it works for now wait for the answer, the others for their turn.
@@ -112,6 +112,7 @@ var saturatedStage = &analysis.Analyzer{
 				f.Confidence = analysis.Inferred
 			}
 			found++
+			told[k.Kind] = true
 			p.Find(f)
 		}
 		switch {

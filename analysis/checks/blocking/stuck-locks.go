@@ -90,7 +90,7 @@ type openAt struct {
 	label  string
 	state  parse.GoState
 	oldest int64
-	idle   bool // with nothing to do
+	idle   bool // with nothing to do, as at times before
 }
 
 // does is what they do there, before the place.
@@ -115,7 +115,7 @@ func openWaits(p *analysis.Pass) (all []openAt) {
 		idle := false
 		if k := kinds.OfStack(e.Key.Stack); k != nil {
 			s := k.At(tr.PlaceOf(e.Key.Stack))
-			idle = s != nil && s.Parked != "" && s.Parked != measures.ParkedWhole && s.Parked != measures.ParkedBefore
+			idle = s != nil && s.N > s.Open && s.Parked != "" && s.Parked != measures.ParkedWhole && s.Parked != measures.ParkedBefore
 		}
 		add(e.V.Open, e.Key.Stack, parse.GoWaiting, e.V.Oldest, idle)
 	}
@@ -129,16 +129,16 @@ func openWaits(p *analysis.Pass) (all []openAt) {
 	return all
 }
 
-// keeperOf is a goroutine that has been elsewhere for at least as long as others wait for
-// one of the locks: that went on in the function which takes it, or else one that waits
+// keeperOf is a goroutine that has been elsewhere for about as long or longer than others
+// wait for one of the locks: that went on in the function which takes it, or else one that waits
 // for no lock in a method of the same type; nil for none.
 func keeperOf(p *analysis.Pass, locks []*measures.WaitingAt) (by *keeper) {
 	tr := p.Trace
 	for _, o := range openWaits(p) {
 		for _, w := range locks {
 			taken, _ := takenIn(tr, w.Stack)
-			if o.oldest < w.Oldest || taken.Func == 0 {
-				continue
+			if 10*o.oldest < 9*w.Oldest || taken.Func == 0 {
+				continue // with the lock it may have done something else for a moment
 			}
 			k := keeper{openAt: o, taken: tr.Place(tr.PlaceOf(w.Stack))}
 			owner := ownerOf(tr.String(taken.Func))

@@ -24,15 +24,19 @@ var connectionChurn = &analysis.Analyzer{
 			Source: "half of the time somebody waits for a handshake, as straggler.waiting",
 		},
 		{
+			Name: "connection-churn.kept", Doc: "connections made in the trace and open at its end, beyond four for each request under way at once", Unit: analysis.Count, Levels: analysis.Levels{Warning: 100},
+			Source: "nobody can use so many again; each keeps a descriptor, of which a process has 1,024 by default (ulimit -n), and two goroutines",
+		},
+		{
 			Name: "connection-churn.count", Doc: "connections that net/http dials", Unit: analysis.Count, Levels: analysis.Levels{Note: 50}, Source: "a pool that fills up",
 		},
 	},
-	Requires: []*analysis.Analyzer{measures.Timeline, measures.Goroutines, measures.Kinds},
+	Requires: []*analysis.Analyzer{measures.Timeline, measures.Goroutines, measures.Kinds, measures.Holders},
 	Run: func(p *analysis.Pass) error {
 		if evidence.NoTime(p) {
 			return nil
 		}
-		var dials, all, made int64
+		var dials, all, made, open int64
 		var maker parse.StackID
 		var loop parse.StringID
 		var spent int64
@@ -42,7 +46,7 @@ var connectionChurn = &analysis.Analyzer{
 			}
 			all += v.Created
 			if f, ok := p.Trace.Site(k.Site); ok && p.Trace.String(f.Func) == "net/http.(*Transport).dialConn" && (v.Created > made || v.Created == made && k.Fn < loop) {
-				made, maker, loop = v.Created, k.Site, k.Fn
+				made, maker, loop, open = v.Created, k.Site, k.Fn, v.Created-v.Ended
 			}
 			if !evidence.DialsHTTP(p.FuncName(k.Fn)) {
 				continue
@@ -57,7 +61,9 @@ var connectionChurn = &analysis.Analyzer{
 		rate := say.PerSecond(dials, p.Trace.Duration())
 		waited, at := waitForDials(p)
 		waiting := say.Ratio(waited, p.Trace.Duration())
-		g := p.Gate(analysis.Either(analysis.Grades("rate", rate), analysis.Both(analysis.Needs("rate", rate), analysis.Grades("waiting", waiting))), analysis.Needs("count", float64(dials)))
+		kept := max(open-4*requestsAtOnce(p), 0)
+		dialled := analysis.Needs("rate", rate)
+		g := p.Gate(analysis.Either(analysis.Grades("rate", rate), analysis.Both(dialled, analysis.Grades("waiting", waiting)), analysis.Both(dialled, analysis.Grades("kept", float64(kept)))), analysis.Needs("count", float64(dials)))
 		if g.Severity == "" {
 			p.Clear(g)
 			return nil
@@ -80,17 +86,32 @@ var connectionChurn = &analysis.Analyzer{
 				cost = c
 			}
 		}
+		advice := "Share one http.Client and its Transport, with keep-alives on, read response bodies to their end and close them, and raise MaxIdleConnsPerHost (2 by default) to the requests under way at once; goroutines.created and netpoll.wakeups should fall."
+		if p.Met("kept", float64(kept)) {
+			from = fmt.Sprintf(", and %s of them are still open%s", analysis.FormatCount(open), from)
+			advice = "See whether a Transport or Client is made for each request, which nobody closes: its connections stay open and are used once. " + advice
+		}
 		p.Find(analysis.Finding{
 			Severity: g.Severity, Confidence: analysis.Measured,
 			Summary: fmt.Sprintf("HTTP connections are not reused: %s dials (%s)%s; %s of %s goroutines created",
 				analysis.FormatCount(dials), analysis.FormatRate(rate), from, analysis.FormatRatio(say.Ratio(dials, all)), analysis.FormatCount(all)),
 			Cost:     cost,
 			Evidence: shown,
-			Advice:   "Share one http.Client and its Transport, with keep-alives on, read response bodies to their end and close them, and raise MaxIdleConnsPerHost (2 by default) to the requests under way at once; goroutines.created and netpoll.wakeups should fall.",
+			Advice:   advice,
 			Caveat:   "The cost is the time in which goroutines waited for a connection, or that of the dialling goroutines where it is more; the peer's is not in it. Peers that close connections look the same.",
 		})
 		return nil
 	},
+}
+
+// requestsAtOnce is how many goroutines waited for an answer in net/http at once, at most.
+func requestsAtOnce(p *analysis.Pass) (n int64) {
+	for _, place := range measures.HoldersOf(p).Places {
+		if p.Trace.String(place.Place.Inner) == "net/http.(*persistConn).roundTrip" {
+			n += place.Most
+		}
+	}
+	return n
 }
 
 // waitForDials is how long goroutines waited in net/http for a connection, and where

@@ -69,3 +69,35 @@ func casesConnectionChurn(t *testing.T) {
 		checktest.Real(t, name, map[*analysis.Analyzer]string{connectionChurn: want})
 	}
 }
+
+// TestKeptConnections: connections that are made one after the other and stay open are a
+// warning, those that end or may be used at once are none.
+func TestKeptConnections(t *testing.T) {
+	for _, c := range []struct {
+		made, ended, atOnce int64
+		want                analysis.Severity
+	}{{103, 0, 1, analysis.Note}, {104, 0, 1, analysis.Warning}, {104, 1, 1, analysis.Note}, {104, 0, 2, analysis.Note}, {108, 0, 2, analysis.Warning}} {
+		tr := checktest.Tell(t, checktest.S, func(s *checktest.Story) {
+			for i := range c.atOnce {
+				answers, client := s.Go("net/http.(*persistConn).readLoop"), s.Go("main.fetch")
+				client.Wait((1+i)*checktest.MS, 900*checktest.MS, answers, "net/http.(*persistConn).readLoop:9", "runtime.selectgo", "net/http.(*persistConn).roundTrip", "net/http.(*Client).Get", "main.get:15")
+			}
+			client := s.Go("main.open")
+			for i := range c.made {
+				at := (1 + i*8) * checktest.MS
+				dial := client.Start(at, "net/http.(*Transport).startDialConnForLocked.func1", "net/http.(*Transport).startDialConnForLocked", "net/http.(*Client).Get", "main.get:15")
+				loop := dial.Start(at+1000, "net/http.(*persistConn).readLoop", "net/http.(*Transport).dialConn")
+				dial.End(at + 2000)
+				if i < c.ended {
+					loop.End(at + checktest.MS)
+				} else {
+					loop.Block(at+3000, "internal/poll.(*FD).Read", "net.(*conn).Read")
+				}
+			}
+		})
+		found := checktest.Report(t, connectionChurn, tr).Results[0].Findings
+		if len(found) != 1 || found[0].Severity != c.want || strings.Contains(found[0].Summary, "are still open") != (c.want == analysis.Warning) {
+			t.Errorf("%+v: %+v", c, found)
+		}
+	}
+}

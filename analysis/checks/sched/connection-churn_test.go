@@ -65,39 +65,39 @@ func casesConnectionChurn(t *testing.T) {
 	if f := checktest.Report(t, connectionChurn, handshakes(50, 500*checktest.MS)).Results[0].Findings[0]; f.Cost.Clock != analysis.GTime || !strings.Contains(f.Summary, ", most from main.") || !strings.Contains(f.Summary, ", which waited for them for 500 ms") {
 		t.Errorf("%+v", f)
 	}
+	checktest.At(t, connectionChurn, "connections made, a request at once", func(v int64) *checktest.Trace { return keeps(t, v, 0, 1) },
+		checktest.Case{V: 103, Want: "note"}, checktest.Case{V: 104, Want: "warning"})
+	checktest.At(t, connectionChurn, "connections of 104 that end", func(v int64) *checktest.Trace { return keeps(t, 104, v, 1) },
+		checktest.Case{V: 0, Want: "warning"}, checktest.Case{V: 1, Want: "note"})
+	checktest.At(t, connectionChurn, "requests at once for 104 connections", func(v int64) *checktest.Trace { return keeps(t, 104, 0, v) },
+		checktest.Case{V: 1, Want: "warning"}, checktest.Case{V: 2, Want: "note"})
+	if f := checktest.Report(t, connectionChurn, keeps(t, 104, 0, 1)).Results[0].Findings[0]; !strings.Contains(f.Summary, "104 of them are still open") || !strings.HasPrefix(f.Advice, "See whether a Transport or Client is made for each request") {
+		t.Errorf("%+v", f)
+	}
 	for name, want := range map[string]string{"io/net-conn-churn": "warning", "io/http-mix": "clear", "http-healthy": "clear", "versions/go1.26.8": "clear"} {
 		checktest.Real(t, name, map[*analysis.Analyzer]string{connectionChurn: want})
 	}
 }
 
-// TestKeptConnections: connections that are made one after the other and stay open are a
-// warning, those that end or may be used at once are none.
-func TestKeptConnections(t *testing.T) {
-	for _, c := range []struct {
-		made, ended, atOnce int64
-		want                analysis.Severity
-	}{{103, 0, 1, analysis.Note}, {104, 0, 1, analysis.Warning}, {104, 1, 1, analysis.Note}, {104, 0, 2, analysis.Note}, {108, 0, 2, analysis.Warning}} {
-		tr := checktest.Tell(t, checktest.S, func(s *checktest.Story) {
-			for i := range c.atOnce {
-				answers, client := s.Go("net/http.(*persistConn).readLoop"), s.Go("main.fetch")
-				client.Wait((1+i)*checktest.MS, 900*checktest.MS, answers, "net/http.(*persistConn).readLoop:9", "runtime.selectgo", "net/http.(*persistConn).roundTrip", "net/http.(*Client).Get", "main.get:15")
-			}
-			client := s.Go("main.open")
-			for i := range c.made {
-				at := (1 + i*8) * checktest.MS
-				dial := client.Start(at, "net/http.(*Transport).startDialConnForLocked.func1", "net/http.(*Transport).startDialConnForLocked", "net/http.(*Client).Get", "main.get:15")
-				loop := dial.Start(at+1000, "net/http.(*persistConn).readLoop", "net/http.(*Transport).dialConn")
-				dial.End(at + 2000)
-				if i < c.ended {
-					loop.End(at + checktest.MS)
-				} else {
-					loop.Block(at+3000, "internal/poll.(*FD).Read", "net.(*conn).Read")
-				}
-			}
-		})
-		found := checktest.Report(t, connectionChurn, tr).Results[0].Findings
-		if len(found) != 1 || found[0].Severity != c.want || strings.Contains(found[0].Summary, "are still open") != (c.want == analysis.Warning) {
-			t.Errorf("%+v: %+v", c, found)
+// keeps is a trace in which connections are made one after the other, some end and the
+// others stay open.
+func keeps(t *testing.T, made, ended, atOnce int64) *checktest.Trace {
+	return checktest.Tell(t, checktest.S, func(s *checktest.Story) {
+		for i := range atOnce {
+			answers, client := s.Go("net/http.(*persistConn).readLoop"), s.Go("main.fetch")
+			client.Wait((1+i)*checktest.MS, 900*checktest.MS, answers, "net/http.(*persistConn).readLoop:9", "runtime.selectgo", "net/http.(*persistConn).roundTrip", "net/http.(*Client).Get", "main.get:15")
 		}
-	}
+		client := s.Go("main.open")
+		for i := range made {
+			at := (1 + i*8) * checktest.MS
+			dial := client.Start(at, "net/http.(*Transport).startDialConnForLocked.func1", "net/http.(*Transport).startDialConnForLocked", "net/http.(*Client).Get", "main.get:15")
+			loop := dial.Start(at+1000, "net/http.(*persistConn).readLoop", "net/http.(*Transport).dialConn")
+			dial.End(at + 2000)
+			if i < ended {
+				loop.End(at + checktest.MS)
+			} else {
+				loop.Block(at+3000, "internal/poll.(*FD).Read", "net.(*conn).Read")
+			}
+		}
+	})
 }

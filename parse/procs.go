@@ -219,6 +219,7 @@ func (t *tracker) startSlice(p *proc, g *goroutine, o Origin) {
 }
 
 func (t *tracker) openSlice(p *proc, s Slice) {
+	s.End = s.Start // until a run is seen to end: in a broken trace none may
 	p.sliced, p.slice, p.sliceC, p.stretch = true, s, t.waits.crowded, stretch{from: s.Start}
 }
 

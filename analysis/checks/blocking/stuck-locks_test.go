@@ -83,3 +83,24 @@ func TestLocksOfOneType(t *testing.T) {
 		}
 	}
 }
+
+// A lock that goroutines take in turn up to the end is not stuck, however long its queue: not
+// where nobody got it any more.
+func TestLockHandedOn(t *testing.T) {
+	for last, want := range map[int64]int{990: 0, 600: 1} {
+		res := checktest.Report(t, StuckGoroutines, checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
+			holder := s.Go("main.scan")
+			for i := range int64(60) {
+				w, at := s.Go("main.search"), (1+10*i)*ms
+				if at+550*ms <= last*ms {
+					w.Wait(at, at+550*ms, holder, "sync.(*Mutex).Unlock", "sync.(*Mutex).Lock", "main.(*index).search:6")
+				} else {
+					w.Block(at, "sync.(*Mutex).Lock", "main.(*index).search:6")
+				}
+			}
+		})).Results[0]
+		if len(res.Findings) != want {
+			t.Errorf("last taken at %d ms: %+v", last, res.Findings)
+		}
+	}
+}

@@ -34,6 +34,22 @@ func loops(k *measures.GoKind, s *measures.Stay) bool {
 	return 2*calls >= s.N && 10*outside < s.N
 }
 
+// paces are the checks that tell of goroutines which wait for those that a timer holds up:
+// where the ones that wait most to hand work over do.
+func paces(h *measures.HeldPlaces, s *measures.Stay) []string {
+	for _, place := range h.Places { // the most waiting first
+		if place.Place.Prim != parse.PrimChanSend {
+			continue
+		}
+		c := h.Chain(place)
+		if last := c.Steps[len(c.Steps)-1].Place; c.Root.Kind == measures.RootTimer && last.ID == s.PlaceID {
+			return []string{"lock-convoy/senders", "saturated-stage"}
+		}
+		break
+	}
+	return nil
+}
+
 var rateLimiter = &analysis.Analyzer{
 	Name: "rate-limiter", Proof: "holders.graph",
 	Doc:      say.Page(pages, "rate-limiter"),
@@ -88,7 +104,7 @@ var rateLimiter = &analysis.Analyzer{
 				}
 				found++
 				p.Find(analysis.Finding{
-					Severity: g.Severity,
+					Severity: g.Severity, Explains: paces(measures.HoldersOf(p), s),
 					Summary: fmt.Sprintf("A limit of the rate holds %s up: %s of %s waiting at %s (%s in %s, longest %s), until a timer ends it; not the CPU, not the network",
 						k.Title(), analysis.FormatRatio(share), k.Lives(), s.Label, p.Dur(s.NS), say.Counted(s.N, "wait", "waits"), p.Dur(s.Longest)),
 					Cost: evidence.WallTime(p, min(s.NS/max(k.Count, 1), p.Trace.Duration())), Confidence: analysis.Inferred,

@@ -1,6 +1,7 @@
 package blocking
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -119,6 +120,30 @@ func TestLimiterSleeps(t *testing.T) {
 		})
 		if found := checktest.Report(t, rateLimiter, tr).Results[0].Findings; len(found) != want {
 			t.Errorf("asleep in %s: %+v", call, found)
+		}
+	}
+}
+
+// Who waits to hand work to goroutines that a limiter holds up is told of as what comes of
+// that; not where something else holds them up.
+func TestLimiterPaces(t *testing.T) {
+	for _, c := range []struct {
+		stack []string
+		want  bool
+	}{
+		{[]string{"runtime.chansend1", "main.enqueue:9"}, true},
+		{[]string{"runtime.chanrecv1", "main.enqueue:9"}, false},
+	} {
+		f := checktest.Report(t, rateLimiter, checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
+			w, from := s.Go("main.worker"), s.Go("main.watch")
+			for i := range int64(19) {
+				at := (1 + 50*i) * ms
+				from.Wait(at+ms, at+49*ms, w, "main.worker:3", c.stack...)
+				w.Wait(at, at+48*ms, nil, "", "runtime.selectgo", "golang.org/x/time/rate.(*Limiter).wait", "golang.org/x/time/rate.(*Limiter).Wait", "main.do:21")
+			}
+		})).Results[0].Findings[0]
+		if slices.Contains(f.Explains, "lock-convoy/senders") != c.want {
+			t.Errorf("%v: %v", c.stack, f.Explains)
 		}
 	}
 }

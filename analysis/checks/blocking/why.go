@@ -76,6 +76,9 @@ func (r *reason) advice(p *analysis.Pass, otherwise string) string {
 			}
 			return "Do not sleep or wait for a timer" + at + " under the lock. hold.waiting should fall."
 		}
+		if where == "" { // a timer
+			where = r.unlocked().Label
+		}
 		return fmt.Sprintf("Shorten the pause (%s): if it looks again for something, wait to be told of it (a channel, a sync.Cond); else let more of them do this at once. hold.waiting should fall.", where)
 	case measures.RootStarved:
 		if root.HandOver() {

@@ -74,7 +74,7 @@ var saturatedStage = &analysis.Analyzer{
 				either = append(either, analysis.Needs("skew", say.Ratio(full, all)))
 			}
 			g := p.Gate(analysis.Grades("waiting", waiting), analysis.Needs("waits", float64(place.Waits)), analysis.Needs("receiver", say.Ratio(k.NS, place.Held)), analysis.Either(either...))
-			if g.Severity == "" || passesOn(k.Kind) || found == evidence.MaxFindings {
+			if g.Severity == "" || passesOn(p.Trace, k.Kind) || found == evidence.MaxFindings {
 				if g = g.At(place.Label); g.Severity != "" {
 					g.Said += "; but the stage itself waits for the next one"
 				}
@@ -138,8 +138,11 @@ func stageCode(root *measures.Root) string {
 // handsOver reports whether goroutines wait at a place until another one takes what they
 // have.
 func handsOver(p *analysis.Pass, place *measures.HeldPlace) bool {
-	return place.Place.Prim == parse.PrimChanSend || p.Trace.String(place.Place.Inner) == "io.(*pipe).write"
+	return place.Place.Prim == parse.PrimChanSend || p.Trace.String(place.Place.Inner) == pipeWrite
 }
+
+// pipeWrite waits until what is written to an io.Pipe is read.
+const pipeWrite = "io.(*pipe).write"
 
 // turnsOf is, by place, the share of the waits there that began before the one that ended
 // last: see WaitingAt.Turns.
@@ -197,10 +200,10 @@ func idleOf(k *measures.GoKind) (ns int64) {
 }
 
 // passesOn reports whether a stage is held up itself by the next one most of the time.
-func passesOn(k *measures.GoKind) bool {
+func passesOn(tr *parse.Trace, k *measures.GoKind) bool {
 	var sending int64
 	for _, s := range k.Stays {
-		if s.State == parse.GoWaiting && s.Place.Prim == parse.PrimChanSend {
+		if s.State == parse.GoWaiting && (s.Place.Prim == parse.PrimChanSend || tr.String(s.Place.Inner) == pipeWrite) {
 			sending += s.NS
 		}
 	}

@@ -150,3 +150,18 @@ func TestStageRuns(t *testing.T) {
 		}
 	}
 }
+
+// Who writes to a pipe most of the time is not the stage that is too slow: who reads it is.
+func TestStageBeforePipe(t *testing.T) {
+	findings := checktest.Report(t, saturatedStage, checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
+		encode, upload, from := s.Go("main.encode"), s.Go("main.upload"), s.Go("main.export")
+		for i := range int64(20) {
+			at := (1 + 49*i) * ms
+			encode.Wait(at+ms, at+47*ms, upload, "main.upload:8", "runtime.selectgo", "io.(*pipe).write", "io.(*PipeWriter).Write", "main.dump:7")
+			from.Wait(at+2*ms, at+48*ms, encode, "main.encode:3", "runtime.chansend1", "main.export:5")
+		}
+	})).Results[0].Findings
+	if len(findings) != 1 || !strings.HasPrefix(findings[0].Summary, "main.upload cannot keep up") {
+		t.Errorf("%+v", findings)
+	}
+}

@@ -41,7 +41,7 @@ var periodicStall = &analysis.Analyzer{
 	},
 	Run: func(p *analysis.Pass) error {
 		h := measures.HoldersOf(p)
-		stalls := joined(slices.DeleteFunc(slices.Clone(h.Stalls), func(s measures.Stall) bool { return usual(p, s) }))
+		stalls := joined(h, slices.DeleteFunc(slices.Clone(h.Stalls), func(s measures.Stall) bool { return usual(p, s) }))
 		if len(stalls) == 0 {
 			p.NotApplicable("no goroutine held another up for a millisecond; record while the program does its work")
 			return nil
@@ -49,10 +49,12 @@ var periodicStall = &analysis.Analyzer{
 		period, regular, length := periodOf(stalls)
 		holder, n := mostly(stalls)
 		var total, here int64
-		longest := stalls[0]
+		var longest measures.Stall // of those
+		var most parse.Time
 		for _, s := range stalls {
 			total += int64(s.Until - s.Since)
-			if s.Until-s.Since > longest.Until-longest.Since {
+			most = max(most, s.Until-s.Since)
+			if s.Holder == holder && s.Until-s.Since > longest.Until-longest.Since {
 				longest = s
 			}
 		}
@@ -75,7 +77,7 @@ var periodicStall = &analysis.Analyzer{
 		p.Find(analysis.Finding{
 			Severity: g.Severity, Explains: explains,
 			Summary: fmt.Sprintf("Stalls come every %s: %s of them, %s at most, %s of the time; %s is in the way in %s of them, at %s: %s",
-				p.Dur(period), analysis.FormatCount(int64(len(stalls))), p.Dur(int64(longest.Until-longest.Since)), analysis.FormatRatio(share), holder, analysis.FormatCount(n), longest.Place.Label, chain.Text()),
+				p.Dur(period), analysis.FormatCount(int64(len(stalls))), p.Dur(int64(most)), analysis.FormatRatio(share), holder, analysis.FormatCount(n), longest.Place.Label, chain.Text()),
 			Cost: evidence.WallTime(p, min(total, p.Trace.Duration())), Confidence: analysis.Inferred,
 			Evidence: stallRows(p, stalls),
 			Advice:   fmt.Sprintf("Something runs on a timer of %s: spread its work over the time, do it in steps, or without what the others need. hold.time should fall.", p.Dur(period)),
@@ -96,21 +98,30 @@ func usual(p *analysis.Pass, s measures.Stall) bool {
 	return 2*at.Busy() >= int64(s.Until-s.Since)*at.Waits
 }
 
-// joined puts stalls that overlap, at several places or of several waiters, into one: the
-// longest of them from the start of the first to the end of the last.
-func joined(stalls []measures.Stall) (out []measures.Stall) {
+// joined puts stalls that overlap, at several places or of several waiters, into one, from
+// the start of the first to the end of the last: that of the longest of them, before which
+// go those that do not wait over connections of the program to itself, where who answers is
+// inferred. Who is in the way is who is at the end of what holds it up.
+func joined(h *measures.HeldPlaces, stalls []measures.Stall) (out []measures.Stall) {
 	var longest parse.Time
+	var inferred bool
 	for _, s := range stalls {
-		if last := len(out) - 1; last >= 0 && s.Since <= out[last].Until {
-			if s.Until-s.Since > longest {
-				longest = s.Until - s.Since
-				out[last].Place, out[last].Holder = s.Place, s.Holder
-			}
-			out[last].Until = max(out[last].Until, s.Until)
+		chain := h.Chain(s.Place)
+		over := slices.ContainsFunc(chain.Steps, func(s measures.ChainStep) bool { return s.Place.Peer })
+		if root := chain.Root.Holder; root != "" && !over && chain.Steps[0].Holder == s.Holder {
+			s.Holder = root
+		}
+		last := len(out) - 1
+		if last < 0 || s.Since > out[last].Until {
+			longest, inferred = s.Until-s.Since, over
+			out = append(out, s)
 			continue
 		}
-		longest = s.Until - s.Since
-		out = append(out, s)
+		if inferred && !over || inferred == over && s.Until-s.Since > longest {
+			longest, inferred = s.Until-s.Since, over
+			out[last].Place, out[last].Holder = s.Place, s.Holder
+		}
+		out[last].Until = max(out[last].Until, s.Until)
 	}
 	return out
 }

@@ -76,3 +76,18 @@ func TestPeriodicStall(t *testing.T) {
 		t.Error(f.Summary)
 	}
 }
+
+// Who is at the end of what holds others up is in the way, not who hands that on.
+func TestStallRoot(t *testing.T) {
+	f := checktest.Report(t, periodicStall, checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
+		sweep, work, handle := s.Go("main.sweep"), s.Go("main.work"), s.Go("main.handle")
+		for i := range int64(10) {
+			at := (1 + 95*i) * ms
+			work.Wait(at, at+15*ms, sweep, "sync.(*Mutex).Unlock", locks...)
+			handle.Wait(at-100, at+16*ms, work, "main.work:4", "runtime.chansend1", "main.handle:7")
+		}
+	})).Results[0].Findings[0]
+	if !strings.Contains(f.Summary, "main.sweep is in the way in 10 of them") {
+		t.Error(f.Summary)
+	}
+}

@@ -2,6 +2,7 @@ package procs
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
@@ -77,14 +78,17 @@ var SaturatedPs = &analysis.Analyzer{
 	},
 }
 
-// whoRan names the place where most of the running was, or else whose most of it was; it
+// whoRan names the place where most of the running was, and whose most of it was; it
 // comes before numbers, since the verdict takes over what fits.
 func whoRan(p *analysis.Pass) string {
-	if at := evidence.RanMostly(p); at != "" {
+	at := evidence.RanMostly(p)
+	kind, share := evidence.Busiest(p)
+	switch {
+	case share < .5 || at != "" && strings.Contains(at, kind.Name):
 		return at
-	}
-	if kind, share := evidence.Busiest(p); share >= .5 {
+	case at != "":
+		return at + ", most by " + kind.Title()
+	default:
 		return fmt.Sprintf("; %s of all running is that of %s", analysis.FormatRatio(share), kind.Title())
 	}
-	return ""
 }

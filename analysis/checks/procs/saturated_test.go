@@ -78,7 +78,7 @@ func TestSaturatedNames(t *testing.T) {
 		places int64
 		want   string
 	}{
-		{1, "(100 % in the worst second); runs with 98.2 % of all running ended at main.multiply:41; user code had"},
+		{1, "(100 % in the worst second); runs with 98.2 % of all running ended at main.multiply:41, most by main.render ×4; user code had"},
 		{4, "(100 % in the worst second); 100 % of all running is that of main.render ×4; user code had"},
 	} {
 		tr := checktest.Tell(t, checktest.S, func(s *checktest.Story) {

@@ -312,7 +312,7 @@ func rootOf(p *HeldPart) Root {
 		case p.Holder != "":
 		case p.Ready == parse.ReadyTimer:
 			r.Kind = RootTimer
-		case p.Ready == parse.ReadyUnknown:
+		case p.Ready == parse.ReadyUnknown && !p.Spared:
 			r.Kind = RootOpen
 		}
 	case parse.GoWaiting:
@@ -340,8 +340,11 @@ func (h *HeldPlaces) holdsUp(place *HeldPlace, c *Chain) bool {
 		return false // most of it is not told
 	}
 	switch c.Root.Kind {
-	case RootUnknown, RootStart, RootTimer:
+	case RootUnknown, RootStart:
 		return false
+	case RootTimer: // who answers waits on purpose, as for more to put together
+		by := len(c.Steps) - 2
+		return by >= 0 && c.Steps[by].Holder != "" && h.asked(place, c.Steps[by].Holder)
 	case RootRunning, RootStarved, RootMixed:
 		return place.Place.Prim != parse.PrimWaitGroup || place.Shared()
 	case RootOpen:

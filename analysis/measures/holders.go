@@ -68,6 +68,7 @@ type placeHolds struct {
 	waits, longest      int64      // that ended in the trace; the longest hold
 	most                int64      // waiting at once
 	open                int64      // waiting at the end of the trace
+	spared              int64      // of held, that no wait accounts for though those that it is of may have ended
 	last                parse.Time // when a goroutine ended a wait there last
 	ended               [parse.NumReady]holdSum
 	ticks               sketch.Histogram // Held of those that a timer ended
@@ -178,6 +179,8 @@ func (f *HoldersFold) hold(e *parse.Event) {
 		}
 	case !h.Late:
 		p.open += int64(h.Waiters)
+	case h.Waited == 0: // in more pieces than are kept
+		p.spared += h.Held
 	}
 	if h.Holder != parse.NoGo {
 		p.last = e.Time
@@ -226,6 +229,7 @@ func (p *placeHolds) merge(o *placeHolds) {
 	p.longest = max(p.longest, o.longest)
 	p.most = max(p.most, o.most)
 	p.open += o.open
+	p.spared += o.spared
 	p.last = max(p.last, o.last)
 	for r := range o.ended {
 		p.ended[r].add(&o.ended[r])
@@ -362,6 +366,8 @@ func (p *HeldPart) StateWord() string {
 		return "not started yet"
 	case p.State == parse.GoUndetermined && p.Holder != "":
 		return "earlier than kept"
+	case p.State == parse.GoUndetermined && p.Ready == parse.ReadyUnknown && p.Spared:
+		return "in more pieces than kept"
 	case p.State == parse.GoUndetermined && p.Ready == parse.ReadyUnknown:
 		return "not ended"
 	case p.State == parse.GoUndetermined:

@@ -60,6 +60,10 @@ type HeldPart struct {
 	NS     int64
 	Stack  parse.StackID // the costliest
 
+	// Spared: of what nobody seems to have ended, most is of waits that may have ended, with
+	// shorter ones between.
+	Spared bool
+
 	most int64
 }
 
@@ -225,6 +229,9 @@ func newHolders(tr *parse.Trace, f *HoldersFold, ks *GoKinds) *HeldPlaces {
 		sortShares(place.Waiters)
 		sortShares(place.Holders)
 		sortParts(place.Parts)
+		for _, part := range place.Parts {
+			part.Spared = part.Holder == "" && part.State == parse.GoUndetermined && part.Ready == parse.ReadyUnknown && 2*place.holds.spared > part.NS
+		}
 	}
 	for _, e := range f.stalls.Items() {
 		if place := h.byID[e.Item.place]; 2*place.Busy() >= place.Waited && place.Place.Prim != parse.PrimWaitGroup {

@@ -31,11 +31,12 @@ var connectionChurn = &analysis.Analyzer{
 			Name: "connection-churn.count", Doc: "connections that net/http dials", Unit: analysis.Count, Levels: analysis.Levels{Note: 50}, Source: "a pool that fills up",
 		},
 	},
-	Requires: []*analysis.Analyzer{measures.Timeline, measures.Goroutines, measures.Kinds, measures.Holders},
+	Requires: []*analysis.Analyzer{measures.Timeline, measures.Goroutines, measures.Kinds, measures.Holders, measures.Blocking},
 	Run: func(p *analysis.Pass) error {
 		if evidence.NoTime(p) {
 			return nil
 		}
+		sql := sqlChurn(p)
 		var dials, all, made, open int64
 		var maker parse.StackID
 		var loop parse.StringID
@@ -54,7 +55,7 @@ var connectionChurn = &analysis.Analyzer{
 			dials += v.Created
 			spent += v.States[parse.GoRunning] + v.States[parse.GoSyscall]
 		}
-		if all == 0 {
+		if all == 0 && !sql {
 			p.NotApplicable("no user goroutine was created in this trace; record while the program works")
 			return nil
 		}
@@ -65,7 +66,9 @@ var connectionChurn = &analysis.Analyzer{
 		dialled := analysis.Needs("rate", rate)
 		g := p.Gate(analysis.Either(analysis.Grades("rate", rate), analysis.Both(dialled, analysis.Grades("waiting", waiting)), analysis.Both(dialled, analysis.Grades("kept", float64(kept)))), analysis.Needs("count", float64(dials)))
 		if g.Severity == "" {
-			p.Clear(g)
+			if !sql {
+				p.Clear(g)
+			}
 			return nil
 		}
 		site := evidence.DialledAt(p)
@@ -102,6 +105,39 @@ var connectionChurn = &analysis.Analyzer{
 		})
 		return nil
 	},
+}
+
+// sqlChurn finds that goroutines wait for drivers of database/sql to make connections, again
+// and again.
+func sqlChurn(p *analysis.Pass) bool {
+	tr := p.Trace
+	var n, ns, most int64
+	var stack parse.StackID
+	for _, e := range measures.BlockingOf(p).Sites().Entries {
+		if _, ok := evidence.Connects(tr, e.Key.Stack); !ok {
+			continue
+		}
+		n += e.V.Spans
+		if ns += e.V.Total; e.V.Total > most {
+			most, stack = e.V.Total, e.Key.Stack
+		}
+	}
+	rate, waiting := say.PerSecond(n, tr.Duration()), say.Ratio(ns, tr.Duration())
+	g := p.Gate(analysis.Needs("rate", rate), analysis.Grades("waiting", waiting), analysis.Needs("count", float64(n)))
+	if g.Severity == "" {
+		return false
+	}
+	asked, _ := evidence.Connects(tr, stack)
+	p.Find(analysis.Finding{
+		Code: "connection-churn/sql", Explains: []string{"request-path/connect"}, Severity: g.Severity, Confidence: analysis.Measured,
+		Summary: fmt.Sprintf("Connections to a database are not kept: %s goroutines at any time wait for new ones in database/sql, most from %s at %s (%s in %s)",
+			say.Number(waiting), tr.String(asked.Func), p.SiteName(stack), p.Dur(ns), say.Counted(n, "wait", "waits")),
+		Cost:     evidence.GoTime(p, ns),
+		Evidence: []analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: p.SiteName(stack), Note: "connections are made here", Stack: p.Stack(stack)})},
+		Advice:   evidence.KeepConnections + " blocking.waits there should fall.",
+		Caveat:   "How many connections these waits are of is not in the trace: to make one may take several.",
+	})
+	return true
 }
 
 // requestsAtOnce is how many goroutines waited for an answer in net/http at once, at most.

@@ -101,3 +101,33 @@ func keeps(t *testing.T, made, ended, atOnce int64) *checktest.Trace {
 		}
 	})
 }
+
+// Connections that drivers of database/sql make are told of where goroutines wait for them
+// half of the time and more.
+func TestSQLConnects(t *testing.T) {
+	for _, c := range []struct {
+		n       int64
+		each    int64
+		connect string
+		want    string
+	}{
+		{50, 10100 * checktest.USNS, "database/sql.dsnConnector.Connect", "found"},
+		{50, 9900 * checktest.USNS, "database/sql.dsnConnector.Connect", "n/a"},
+		{49, 15000 * checktest.USNS, "database/sql.dsnConnector.Connect", "n/a"},
+		{50, 10100 * checktest.USNS, "database/sql.(*driverConn).resetSession", "n/a"},
+	} {
+		res := checktest.Report(t, connectionChurn, checktest.Tell(t, checktest.S, func(s *checktest.Story) {
+			s.Go("main.main") // runs to the end
+			w := s.Go("main.serve")
+			for i := range c.n {
+				w.Wait((1+19*i)*checktest.MS, (1+19*i)*checktest.MS+c.each, nil, "", "internal/poll.(*FD).Read", "main.(*driver).Open:6", c.connect, "database/sql.(*DB).conn", "database/sql.(*DB).QueryContext", "main.(*repo).find:18")
+			}
+		})).Results[0]
+		if (len(res.Findings) == 1) != (c.want == "found") {
+			t.Errorf("%+v: %+v", c, res)
+		}
+		if c.want == "found" && !strings.Contains(res.Findings[0].Summary, "most from main.(*repo).find at main.(*driver).Open:6") {
+			t.Error(res.Findings[0].Summary)
+		}
+	}
+}

@@ -145,6 +145,11 @@ func slowPath(p *analysis.Pass, ts *measures.RequestTypes, t *measures.RequestTy
 		f.Advice = fmt.Sprintf("Requests wait for one another: raise the limit that they queue at%s if what is behind it has room, or shed load before it: %s was %s meanwhile. The %s of this type in requests.types, and requests.duration.p99, should fall.",
 			evidence.LimitOf(p.Trace.String(cause.Place.Inner)), cause.Leaf.Who, cause.Leaf.Text, t.QuantileName())
 	}
+	if !cause.Hold && cause.Leaf.Class == measures.ClassNetwork {
+		if _, ok := evidence.Connects(p.Trace, cause.Place.Stack); ok {
+			f.Code, f.Advice = "request-path/connect", evidence.KeepConnections+strings.TrimPrefix(f.Advice, advice)
+		}
+	}
 	all := ts.Causes(t)
 	for _, c := range all {
 		if c.Text == cause.Text { // of all, as far as a sample tells

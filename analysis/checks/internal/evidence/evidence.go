@@ -276,6 +276,27 @@ func DialsHTTP(fn string) bool {
 		(strings.HasSuffix(fn, ".dialConnFor") || strings.HasPrefix(fn, "net/http.(*Transport).startDialConnFor") || strings.HasPrefix(fn, "net/http.(*Transport).queueForDial"))
 }
 
+// Connects reports whether a stack is of a driver that makes a connection for database/sql
+// (sql.go: (*DB).conn calls Connector.Connect), and who asked for it.
+func Connects(tr *parse.Trace, stack parse.StackID) (asked parse.Frame, ok bool) {
+	frames := tr.Stack(stack)
+	for i, f := range frames {
+		if i == 0 || tr.String(f.Func) != "database/sql.(*DB).conn" || !strings.HasSuffix(tr.String(frames[i-1].Func), ".Connect") {
+			continue
+		}
+		for _, f := range frames[i:] {
+			if !strings.HasPrefix(tr.String(f.Func), "database/sql.") {
+				return f, true
+			}
+		}
+		return f, true
+	}
+	return asked, false
+}
+
+// KeepConnections is what to do where connections to a database are made again and again.
+const KeepConnections = "Keep connections to the database: SetMaxIdleConns (2 by default) as high as SetMaxOpenConns, SetConnMaxLifetime and SetConnMaxIdleTime far longer than it takes to make one, and not the same for all that are made at once."
+
 // DialledAt is where most connections of net/http were asked for that it dialled, 0 for
 // none.
 func DialledAt(p *analysis.Pass) (site parse.StackID) {

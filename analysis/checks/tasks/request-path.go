@@ -15,7 +15,7 @@ var RequestPath = &analysis.Analyzer{
 	Name: "request-path", Proof: "requests.causes",
 	Doc:         say.Page(pages, "request-path"),
 	Interactive: true,
-	Requires:    []*analysis.Analyzer{measures.Requests, measures.Kinds, measures.Holders, measures.Waits},
+	Requires:    []*analysis.Analyzer{measures.Requests, measures.Kinds, measures.Holders, measures.Waits, measures.Blocking},
 	Covers:      []string{"slow-tasks", "slow-tasks/single"},
 	Thresholds: []analysis.Threshold{
 		{
@@ -145,10 +145,8 @@ func slowPath(p *analysis.Pass, ts *measures.RequestTypes, t *measures.RequestTy
 		f.Advice = fmt.Sprintf("Requests wait for one another: raise the limit that they queue at%s if what is behind it has room, or shed load before it: %s was %s meanwhile. The %s of this type in requests.types, and requests.duration.p99, should fall.",
 			evidence.LimitOf(p.Trace.String(cause.Place.Inner)), cause.Leaf.Who, cause.Leaf.Text, t.QuantileName())
 	}
-	if !cause.Hold && cause.Leaf.Class == measures.ClassNetwork {
-		if _, ok := evidence.Connects(p.Trace, cause.Place.Stack); ok {
-			f.Code, f.Advice = "request-path/connect", evidence.KeepConnections+strings.TrimPrefix(f.Advice, advice)
-		}
+	if !cause.Hold && cause.Leaf.Class == measures.ClassNetwork && connects(p, cause.Place.Stack) {
+		f.Code, f.Advice = "request-path/connect", evidence.KeepConnections+strings.TrimPrefix(f.Advice, advice)
 	}
 	all := ts.Causes(t)
 	for _, c := range all {
@@ -246,6 +244,22 @@ func pathAdvice(p *analysis.Pass, t *measures.RequestType, c *measures.RequestCa
 		return "Requests sleep or wait for a timer: wait for what they wait for instead."
 	}
 	return "tracelens requests shows the slowest of them step by step."
+}
+
+// connects reports whether half of the waiting at the place of a stack, or more, is for
+// connections that database/sql has made.
+func connects(p *analysis.Pass, stack parse.StackID) bool {
+	var connecting, all int64
+	for _, e := range measures.BlockingOf(p).Sites().Entries {
+		if p.Trace.PlaceOf(e.Key.Stack) != p.Trace.PlaceOf(stack) {
+			continue
+		}
+		all += e.V.Total
+		if _, ok := evidence.Connects(p.Trace, e.Key.Stack); ok {
+			connecting += e.V.Total
+		}
+	}
+	return connecting > 0 && 2*connecting >= all
 }
 
 // takesIn reports whether goroutines of a kind, which take requests in, wait for

@@ -166,3 +166,30 @@ func TestUnderLockAdvice(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 }
+
+// Requests wait for new connections at a place where half of the waiting and more is below
+// (*DB).conn of database/sql, the rest being queries.
+func TestWaitsForConnections(t *testing.T) {
+	const ms = 1_000_000
+	for query, want := range map[int64]bool{4: true, 6: false} {
+		got := false
+		tr := checktest.Tell(t, checktest.S, func(s *checktest.Story) {
+			s.Go("main.main") // runs to the end
+			w := s.Go("main.serve")
+			for i := range int64(20) {
+				at := (1 + 40*i) * ms
+				w.Wait(at, at+5*ms, nil, "", "internal/poll.(*FD).Read", "main.ask:6", "main.open:3", "database/sql.dsnConnector.Connect", "database/sql.(*DB).conn", "main.find:18")
+				w.Wait(at+20*ms, at+20*ms+query*ms, nil, "", "internal/poll.(*FD).Read", "main.ask:6", "main.query:3", "database/sql.(*DB).queryDC", "main.find:18")
+			}
+		})
+		checktest.Report(t, &analysis.Analyzer{Name: "connects", Requires: []*analysis.Analyzer{measures.Blocking}, Run: func(p *analysis.Pass) error {
+			for _, e := range measures.BlockingOf(p).Sites().Entries {
+				got = connects(p, e.Key.Stack)
+			}
+			return nil
+		}}, tr)
+		if got != want {
+			t.Errorf("queries of %d ms: %t", query, got)
+		}
+	}
+}

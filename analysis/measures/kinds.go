@@ -1,6 +1,7 @@
 package measures
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -194,10 +195,14 @@ func (k *GoKind) lifeOf(n int) string {
 }
 
 // mostly is the largest part of the life of a kind, in words, and where that is no work
-// that was begun also the largest that is, of 1 % and more.
+// that was begun also the largest that is, of 1 % and more. Where most of their lives are
+// those of goroutines that wait through the whole trace, it is told of the others.
 func (k *GoKind) mostly() string {
 	if len(k.Stays) == 0 {
 		return ""
+	}
+	if whole, others := k.others(); others != nil && 2*others.Life < k.Life {
+		return say.Numbered(whole, "waits", "wait") + " through the whole trace, of the others' lives " + others.mostly()
 	}
 	text := k.partOf(k.Stays[0])
 	if k.Stays[0].Parked == "" {
@@ -210,10 +215,52 @@ func (k *GoKind) mostly() string {
 	return text + ", " + k.partOf(k.Stays[i])
 }
 
+// others is a kind without those of its goroutines that have nothing to do through the
+// whole trace, and how many these are; nil where the others hardly do anything either.
+func (k *GoKind) others() (whole int64, others *GoKind) {
+	rest := &GoKind{Name: k.Name, Entry: k.Entry}
+	for _, s := range k.Stays {
+		part := *s
+		if s.Parked != "" && s.Whole > 0 {
+			whole += s.Whole
+			part.NS -= s.WholeNS
+			part.N -= s.Whole
+			part.Whole, part.WholeNS = 0, 0
+			if (s.Parked == ParkedWhole || s.Parked == ParkedBefore) && part.N > 0 && 10*say.Ratio(part.NS, part.N) < 9*say.Ratio(s.WholeNS, s.Whole) {
+				part.Parked = partly(s.Place.Prim)
+			}
+		}
+		if part.NS > 0 {
+			rest.Life += part.NS
+			rest.Stays = append(rest.Stays, &part)
+		}
+		if part.Parked != "" {
+			rest.Parked += part.NS
+		}
+	}
+	if whole == 0 || rest.Busy() == 0 || 20*rest.Busy() < rest.Life {
+		return whole, nil
+	}
+	slices.SortStableFunc(rest.Stays, func(a, b *Stay) int { return cmp.Compare(b.NS, a.NS) })
+	return whole, rest
+}
+
+// partly is how goroutines are parked that wait for a part of the trace where others of
+// their kind wait through all of it.
+func partly(p parse.Primitive) Parked {
+	switch p {
+	case parse.PrimSleep:
+		return ParkedTicker
+	case parse.PrimChanReceive, parse.PrimSelect, parse.PrimCond:
+		return ParkedInput
+	}
+	return ""
+}
+
 // partOf is a part of the life of a kind in words.
 func (k *GoKind) partOf(s *Stay) string {
 	part := analysis.FormatRatio(k.Share(s.NS)) + " " + s.Label
-	if s.Parked != "" {
+	if s.Parked != "" && (s.Parked != ParkedBefore || s.PlaceID != 0) {
 		part += " (" + s.rest() + ")"
 	}
 	return part

@@ -63,6 +63,7 @@ const (
 	ParkedWhole       Parked = "whole trace"  // in one wait that lasts nearly all of it
 	ParkedBefore      Parked = "since before" // since before the trace, where is not told; or through all of it
 	ParkedForever     Parked = "for ever"     // select{}
+	ParkedTests       Parked = "tests"        // for the tests it runs, or for its turn among them
 )
 
 // rest says to people how goroutines wait that have nothing to do. Those in one wait for all
@@ -82,6 +83,8 @@ func (s *Stay) rest() string {
 		return "for the whole trace"
 	case ParkedBefore:
 		return "since before the trace"
+	case ParkedTests:
+		return "for its tests"
 	}
 	return "idle for ever"
 }
@@ -418,7 +421,10 @@ func parkedAs(k *GoKind, s *Stay, wall int64) Parked {
 	}
 	switch p := s.Place.Prim; p {
 	case parse.PrimWaitGroup, parse.PrimChanReceive, parse.PrimSelect, parse.PrimCond, parse.PrimSleep:
-		if 10*s.Longest >= 9*wall || strings.HasPrefix(s.call, "testing.(*M).") {
+		if strings.HasPrefix(s.call, "testing.(*") {
+			return ParkedTests // they are told for themselves
+		}
+		if 10*s.Longest >= 9*wall {
 			return ParkedWhole
 		}
 		if p != parse.PrimWaitGroup && s.Place.Own && s.call == "" && 5*s.Ready[parse.ReadyTimer] >= 4*(s.NS-s.Ready[parse.ReadyUnknown]) && s.Ready[parse.ReadyTimer] > 0 && p != parse.PrimSleep {

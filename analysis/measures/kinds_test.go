@@ -162,9 +162,78 @@ func TestKindsOfClosures(t *testing.T) {
 
 // Who is in one wait for all of the trace may hang: it is not said to be idle.
 func TestRestOfTheWholeTrace(t *testing.T) {
-	for parked, idle := range map[Parked]bool{ParkedWhole: false, ParkedBefore: false, ParkedInput: true, ParkedForever: true} {
+	for parked, idle := range map[Parked]bool{ParkedWhole: false, ParkedBefore: false, ParkedTests: false, ParkedInput: true, ParkedForever: true} {
 		if s := (&Stay{Parked: parked}).rest(); strings.Contains(s, "idle") != idle {
 			t.Errorf("%s: %s", parked, s)
 		}
+	}
+}
+
+// TestOthersOfTheWholeTrace: where most of a kind wait through the whole trace, what is told
+// are the lives of the others, and nothing twice.
+func TestOthersOfTheWholeTrace(t *testing.T) {
+	stay := func(state parse.GoState, label string, prim parse.Primitive, parked Parked, n, ns, whole, wholeNS int64) *Stay {
+		s := &Stay{State: state, Label: label, Parked: parked, N: n, NS: ns, Whole: whole, WholeNS: wholeNS}
+		if s.Place.Prim = prim; prim != parse.PrimNone {
+			s.PlaceID = 1
+		}
+		return s
+	}
+	const untold = "waiting since before the trace"
+	for _, c := range []struct {
+		stays []*Stay
+		want  string
+	}{
+		{[]*Stay{stay(parse.GoWaiting, "main.io:9 (chan receive)", parse.PrimChanReceive, ParkedWhole, 100, 940, 9, 900), stay(parse.GoRunning, "running", 0, "", 0, 60, 0, 0)},
+			"9 wait through the whole trace, of the others' lives 60 % running"},
+		{[]*Stay{stay(parse.GoWaiting, "main.io:9 (chan receive)", parse.PrimChanReceive, ParkedWhole, 100, 970, 9, 900), stay(parse.GoRunning, "running", 0, "", 0, 30, 0, 0)},
+			"9 wait through the whole trace, of the others' lives 70 % main.io:9 (chan receive) (idle until the next input), 30 % running"},
+		{[]*Stay{stay(parse.GoWaiting, untold, parse.PrimNone, ParkedBefore, 9, 900, 9, 900)}, "100 % " + untold},
+		{[]*Stay{stay(parse.GoRunning, "running", 0, "", 0, 600, 0, 0), stay(parse.GoWaiting, untold, parse.PrimNone, ParkedBefore, 1, 400, 1, 400)}, "60 % running"},
+	} {
+		k := &GoKind{Stays: c.stays}
+		for _, s := range c.stays {
+			k.Life += s.NS
+		}
+		if got := k.mostly(); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+}
+
+// TestWaitsForTests: a test that waits for its subtests is not held up.
+func TestWaitsForTests(t *testing.T) {
+	data := tracetest.Binary(`go 1.26
+0     m1 ProcStatus p=0 status=Running
+0     m1 GoStatus g=1 status=Running
+1ms   m1 GoCreate g=11 entry=testing.tRunner stack=testing.(*T).Run,testing.(*M).Run,main.main
+2ms   m1 GoBlock reason="chan receive" stack=runtime.chanrecv1,testing.(*T).Run,testing.(*M).Run,main.main
+3ms   m1 GoStart g=11
+4ms   m1 GoCreate g=12 entry=testing.tRunner stack=testing.(*T).Run,main.TestAll,testing.tRunner
+5ms   m1 GoBlock reason="chan receive" stack=runtime.chanrecv1,testing.(*T).Run,main.TestAll,testing.tRunner
+6ms   m1 GoStart g=12
+7ms   m1 GoBlock reason="chan receive" stack=runtime.chanrecv1,main.get,main.TestAll.func1,testing.tRunner
+80ms  m1 GoUnblock g=12
+81ms  m1 GoStart g=12
+82ms  m1 GoUnblock g=11 stack=testing.tRunner.func1,testing.tRunner
+82ms  m1 GoDestroy
+83ms  m1 GoStart g=11
+84ms  m1 GoDestroy
+`)
+	p := analysis.NewPartial([]*analysis.Analyzer{Kinds})
+	tr, err := parse.Read(context.Background(), bytes.NewReader(data), parse.Options{}, p.Event)
+	if err != nil || tr.Fault != nil {
+		t.Fatal(err, tr.Fault)
+	}
+	parked := make(map[string]Parked)
+	for _, k := range newKinds(tr, p.Folds[Kinds].(*KindsFold)).All {
+		for _, s := range k.Stays {
+			if s.State == parse.GoWaiting && strings.Contains(s.Label, "testing.") {
+				parked[k.Name] = s.Parked
+			}
+		}
+	}
+	if want := map[string]Parked{"main.main": ParkedTests, "main.TestAll": ParkedTests}; !maps.Equal(parked, want) {
+		t.Errorf("they wait parked as %v, want %v", parked, want)
 	}
 }

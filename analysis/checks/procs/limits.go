@@ -37,6 +37,7 @@ var limitThresholds = []analysis.Threshold{
 	{Name: "limits.moment", Doc: "share of the waits of 1 ms or longer that ended in the worst 100 ms, of traces of 1 s and more; with more, waits is left out", Unit: analysis.Ratio, Below: true, Levels: analysis.Levels{Warning: .8}, Source: "as latency-tail.moment"},
 	warnAt("limits.serial", .75, analysis.Ratio, "share of wall time with exactly one running user goroutine and none that could run, on 2 Ps or more", "more Ps can then give a quarter at most"),
 	warnAt("limits.serial-time", 50e6, analysis.NS, "wall time with exactly one running user goroutine and none that could run", "five time slices: shorter traces tell nothing"),
+	{Name: "limits.paced", Doc: "share of the lives of the goroutines that ran alone in which they rest between rounds by the clock, where others are not held up; with more, serial is left out", Unit: analysis.Ratio, Below: true, Levels: analysis.Levels{Warning: .2}, Source: "as serial-section.paced"},
 	warnAt("limits.contention", .5, analysis.Count, "goroutines waiting on average at one lock or channel", "every second moment somebody waits"),
 	warnAt("limits.contention-wait", 1e6, analysis.NS, "mean wait at this lock or channel", "the time after which a mutex starves (internal/sync/mutex.go: starvationThresholdNs)"),
 	warnAt("limits.contention-count", 20, analysis.Count, "waits at this lock or channel", "fewer may be chance"),
@@ -228,15 +229,19 @@ func limitedBySerial(p *analysis.Pass, wall int64) *limit {
 	procs := total / float64(wall)
 	alone := f.Alone()
 	one := say.Ratio(alone, wall)
-	g := p.Gate(analysis.Grades("serial", one), analysis.Grades("serial-time", float64(alone)))
-	if procs < 1.5 || g.Severity == "" {
+	owner, share := evidence.Alone(p)
+	if procs < 1.5 || owner == nil {
+		return nil
+	}
+	paced := evidence.Paced(owner)
+	if p.Met("contention", evidence.HeldUpBeside(p, owner)) {
+		paced = 0
+	}
+	g := p.Gate(analysis.Grades("serial", one), analysis.Grades("serial-time", float64(alone)), analysis.Needs("paced", paced))
+	if g.Severity == "" {
 		return nil
 	}
 	s := fmt.Sprintf("Serial: for %s of the time exactly one user goroutine ran, and no other could, though there are %s", analysis.FormatRatio(one), say.Counted(int64(procs+.5), "P", "Ps"))
-	owner, share := evidence.Alone(p)
-	if owner == nil {
-		return nil
-	}
 	s += fmt.Sprintf(": %s of it %s", analysis.FormatRatio(share), owner.Name) + evidence.AloneAt(p)
 	return &limit{serial(p, owner, analysis.Finding{
 		Code: "limits/serial", Summary: s, Severity: g.Severity, Confidence: analysis.Measured,

@@ -44,6 +44,11 @@ var serialSection = &analysis.Analyzer{
 			Name: "serial-section.procs", Doc: "GOMAXPROCS, on average", Unit: analysis.Count, Levels: analysis.Levels{Note: 1.5},
 			Source: "on one P everything is serial",
 		},
+		{
+			Name: "serial-section.paced", Doc: "share of the lives of that kind in which it rests between rounds by the clock, where others are not held up; with more, it is paced", Unit: analysis.Ratio, Below: true,
+			Levels: analysis.Levels{Note: .2},
+			Source: "a loop of frames, ticks or polls with a fifth of its time to spare: with faster work it rests longer",
+		},
 	},
 	Requires: []*analysis.Analyzer{measures.Timeline, measures.Parallelism, measures.Goroutines, measures.Kinds, measures.Blocking, measures.Latency},
 	Run: func(p *analysis.Pass) error {
@@ -70,8 +75,12 @@ var serialSection = &analysis.Analyzer{
 			p.NotApplicable("no user goroutine ran alone in this trace; record while the program works")
 			return nil
 		}
+		paced := evidence.Paced(owner)
+		if p.Met("waiting", evidence.HeldUpBeside(p, owner)) {
+			paced = 0 // its rests are no comfort to those who wait for it
+		}
 		g := p.Gate(analysis.Either(analysis.Both(analysis.Grades("alone", say.Ratio(alone, wall)), analysis.Grades("waiting", blocked)),
-			analysis.Both(analysis.Needs("alone", say.Ratio(alone, wall)), analysis.Grades("parallel", parallel))), analysis.Needs("owner", share), analysis.Needs("time", float64(alone)), analysis.Needs("procs", procs))
+			analysis.Both(analysis.Needs("alone", say.Ratio(alone, wall)), analysis.Grades("parallel", parallel))), analysis.Needs("owner", share), analysis.Needs("time", float64(alone)), analysis.Needs("procs", procs), analysis.Needs("paced", paced))
 		if g.Severity == "" {
 			p.Clear(g)
 			return nil

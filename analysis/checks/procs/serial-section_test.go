@@ -64,6 +64,8 @@ func casesSerialSection(t *testing.T) {
 		tr.Happened = slices.DeleteFunc(tr.Happened, func(e parse.Event) bool { return e.Kind == parse.KindProc && int64(e.Proc.ID) >= v })
 		return tr
 	}, checktest.Case{V: 1, Want: "n/a"}, checktest.Case{V: 2, Want: "warning"})
+	checktest.At(t, serialSection, "rest between rounds of 40 ms", func(v int64) *checktest.Trace { return paced(t, v, false, "time.Sleep", "main.pace:40") },
+		checktest.Case{V: 8 * checktest.MS, Want: "warning"}, checktest.Case{V: 85 * checktest.MS / 10, Want: "clear"})
 	for _, name := range []string{"http-healthy", "idle", "steal-bursts", "io/http-mix", "real/victoria-metrics", "debian/nats-server", "sched/mix-procs2"} {
 		checktest.Real(t, name, map[*analysis.Analyzer]string{serialSection: "clear"})
 	}
@@ -71,6 +73,68 @@ func casesSerialSection(t *testing.T) {
 	checktest.Real(t, "mutex-starvation", map[*analysis.Analyzer]string{serialSection: "warning"})
 	for name, want := range map[string]string{"sched/serial-phase": "warning", "public/go1.11-mandelbrot-serial": "warning", "public/go1.21-encoding-json-tests": "clear", "sched/single-hot-goroutine": "note", "sync/chan-slow-stage": "warning", "sync/select-fanin": "note", "sync/mutex-hold-cpu": "note"} {
 		checktest.Real(t, name, map[*analysis.Analyzer]string{serialSection: want})
+	}
+}
+
+// paced is a loop of rounds of 40 ms that others wait for, and that rests at the end of each
+// until the clock ends that, or where it is fed another that reads.
+func paced(t *testing.T, rest int64, fed bool, stack ...string) *checktest.Trace {
+	return checktest.Tell(t, checktest.S, func(s *checktest.Story) {
+		loop, feed := s.Go("main.main"), (*checktest.Actor)(nil)
+		for range 3 {
+			s.Go("main.worker").Wait(checktest.MS, 995*checktest.MS, loop, "main.done:50", "runtime.chanrecv1", "main.take:12")
+		}
+		if fed {
+			feed = s.Go("main.feed")
+		}
+		last := int64(checktest.MS)
+		for at := int64(40 * checktest.MS); at < 990*checktest.MS; at += 40 * checktest.MS {
+			if fed {
+				feed.Wait(last, at-checktest.MS/10, nil, "", "internal/poll.(*FD).Read", "net.(*conn).Read", "main.read:6")
+				last = at + checktest.MS/10
+				loop.Wait(at-rest, at, feed, "main.hand:9", stack...)
+			} else {
+				loop.Wait(at-rest, at, nil, "", stack...)
+			}
+		}
+		if fed {
+			feed.Block(last, "runtime.chanrecv1", "main.stop:7")
+		}
+	})
+}
+
+// locked is a loop that works under a lock that another waits for, and sleeps between.
+func locked(t *testing.T, rest int64) *checktest.Trace {
+	return checktest.Tell(t, checktest.S, func(s *checktest.Story) {
+		loop, other := s.Go("main.main"), s.Go("main.other")
+		other.Wait(0, 40*checktest.MS-rest, loop, "main.unlock:50", "sync.(*Mutex).Lock", "main.take:12", "main.handle:11")
+		for at := int64(40 * checktest.MS); at < 990*checktest.MS; at += 40 * checktest.MS {
+			loop.Wait(at-rest+checktest.MS/10, at, nil, "", "time.Sleep", "main.main:40")
+			other.Wait(at-rest+checktest.MS/20, at+40*checktest.MS-rest, loop, "main.unlock:50", "sync.(*Mutex).Lock", "main.take:12", "main.handle:11")
+		}
+	})
+}
+
+// TestPacedIsNotSerial: a loop that rests by the clock for a fifth of its time, of frames or
+// of ticks, is not limited by what it does alone; one that is handed its work is.
+func TestPacedIsNotSerial(t *testing.T) {
+	const rest = 9 * checktest.MS
+	for _, c := range []struct {
+		name string
+		tr   *checktest.Trace
+		want bool
+	}{
+		{"asleep", paced(t, rest, false, "time.Sleep", "main.main:40"), false},
+		{"asleep in a function", paced(t, rest, false, "time.Sleep", "main.(*Game).pace:40"), false},
+		{"a tick", paced(t, rest, false, "runtime.chanrecv1", "main.(*Game).Run:40"), false},
+		{"asleep with others at its lock", locked(t, rest), true},
+		{"handed by another", paced(t, rest, true, "runtime.chanrecv1", "main.(*Game).Run:40"), true},
+	} {
+		found := checktest.Report(t, serialSection, c.tr).Results[0].Findings
+		limit := slices.ContainsFunc(checktest.Report(t, Limits, c.tr).Results[0].Findings, func(f analysis.Finding) bool { return f.Code == "limits/serial" })
+		if (len(found) > 0) != c.want || limit != c.want {
+			t.Errorf("%s: found is %v, limits/serial %v, want %v", c.name, found, limit, c.want)
+		}
 	}
 }
 

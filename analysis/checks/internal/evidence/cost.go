@@ -67,6 +67,35 @@ func Alone(p *analysis.Pass) (kind *measures.GoKind, share float64) {
 	return kind, say.Ratio(kind.Alone, all)
 }
 
+// Paced is the share of the lives of a kind in which they sleep or wait for a tick, ten times
+// and more: faster work makes them rest longer, or is not what takes the time.
+func Paced(kind *measures.GoKind) float64 {
+	var rests, ns int64
+	for _, s := range kind.Stays {
+		if s.Parked == measures.ParkedTicker || s.State == parse.GoWaiting && s.Place.Prim == parse.PrimSleep {
+			rests, ns = rests+s.N, ns+s.NS
+		}
+	}
+	if rests < 10*kind.Count {
+		return 0
+	}
+	return kind.Share(ns)
+}
+
+// HeldUpBeside are the goroutines on average of other kinds that are held up by one another,
+// at locks and channels: not those that wait for something to do.
+func HeldUpBeside(p *analysis.Pass, kind *measures.GoKind) float64 {
+	var ns int64
+	for _, k := range measures.KindsOf(p).All {
+		for _, s := range k.Stays {
+			if k != kind && s.State == parse.GoWaiting && s.Parked == "" && s.Place.Prim.Mutual() {
+				ns += s.NS
+			}
+		}
+	}
+	return say.Ratio(ns, p.Trace.Duration())
+}
+
 // About is what goroutines with an entry function are about.
 func About(p *analysis.Pass, fn parse.StringID) string {
 	if k := measures.KindsOf(p).Started(fn); k != nil {

@@ -17,7 +17,7 @@ var netpollDelay = &analysis.Analyzer{
 	Name: "netpoll-delay", Proof: "netpoll.latency",
 	Doc:         say.Page(pages, "netpoll-delay"),
 	Interactive: true,
-	Requires:    []*analysis.Analyzer{measures.Netpoll, measures.Goroutines, measures.Waits},
+	Requires:    []*analysis.Analyzer{measures.Netpoll, measures.Goroutines, measures.Waits, measures.Kinds},
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "netpoll-delay.p99", Doc: "p99 of the time from readied by the network poller to running", Unit: analysis.NS,
@@ -82,8 +82,8 @@ var netpollDelay = &analysis.Analyzer{
 			dist += "; without a P " + analysis.FormatRatio(say.Ratio(f.Wakeups()[measures.PollNoP], wakeups))
 		}
 		instead := "what they did instead is in waits.function"
-		if who := evidence.InTheWay(p); who != "" {
-			instead = "most is for " + who
+		if did := evidence.Instead(p); did != "" {
+			instead = did
 		}
 		finding := analysis.Finding{
 			Severity: g.Severity,

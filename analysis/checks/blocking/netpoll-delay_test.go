@@ -3,8 +3,11 @@ package blocking
 import (
 	"testing"
 
+	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/analysistest"
+	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
 	"github.com/tracelens/tracelens/analysis/internal/checktest"
+	"github.com/tracelens/tracelens/analysis/measures"
 	"github.com/tracelens/tracelens/internal/corpus"
 	"github.com/tracelens/tracelens/parse"
 )
@@ -77,5 +80,24 @@ func casesNetpollDelay(t *testing.T) {
 				t.Errorf("%q, want %q", got, want)
 			}
 		})
+	}
+}
+
+// Where no runs are to blame for half of the waiting for a P it is said whose the running was,
+// if that is one kind of goroutines.
+func TestInstead(t *testing.T) {
+	for at, want := range map[int64]string{300: "69.9 % of all running is that of main.match", 700: ""} {
+		got := ""
+		checktest.Report(t, &analysis.Analyzer{Name: "instead", Requires: []*analysis.Analyzer{measures.Waits, measures.Kinds}, Run: func(p *analysis.Pass) error {
+			got = evidence.Instead(p)
+			return nil
+		}}, checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
+			s.Go("main.match").Block(700*ms, "runtime.chanrecv1")
+			s.Go("main.other").Block(at*ms, "runtime.chanrecv1")
+			s.Go("main.third").Block(max(at-300, 1)*ms, "runtime.chanrecv1")
+		}))
+		if got != want {
+			t.Errorf("%d ms: %q, want %q", at, got, want)
+		}
 	}
 }

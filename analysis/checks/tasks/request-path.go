@@ -219,8 +219,8 @@ func pathAdvice(p *analysis.Pass, t *measures.RequestType, c *measures.RequestCa
 		return "The garbage collector holds requests up: allocate less, raise GOGC or GOMEMLIMIT (see gc and waits)."
 	case l.State == parse.GoRunnable:
 		held := "see latency and waits for what held the Ps"
-		if who := evidence.InTheWay(p); who != "" {
-			held = "most is for " + who
+		if did := evidence.Instead(p); did != "" {
+			held = did
 		}
 		return "They, or those they wait for, wait for a P: " + held + "."
 	case c.Hold && own != "":

@@ -96,6 +96,18 @@ func InTheWay(p *analysis.Pass) string {
 	return fmt.Sprintf("runs of %s (%s of all waiting for a P is blamed on them)", who, analysis.FormatRatio(share))
 }
 
+// Instead says what the Ps did while goroutines waited for one: see InTheWay, or else whose
+// half of all running or more was; "" where neither is known.
+func Instead(p *analysis.Pass) string {
+	if who := InTheWay(p); who != "" {
+		return "most is for " + who
+	}
+	if kind, share := Busiest(p); share >= .5 {
+		return fmt.Sprintf("%s of all running is that of %s", analysis.FormatRatio(share), kind.Title())
+	}
+	return ""
+}
+
 // ExplainsFrom is the share of a symptom from which on a cause explains it.
 const ExplainsFrom = .6
 

@@ -32,6 +32,11 @@ func AssistSites(p *analysis.Pass, c *measures.GCFold) []measures.SiteSum[measur
 // marks may have to assist.
 const fewAssists = 10
 
+// shortAssists do too little, in all of a place, to tell it by: one scans 64 KiB or more
+// (mgc.go: gcOverAssistWork), some tens of µs, so that ten of the least say that ten
+// goroutines allocated at all.
+const shortAssists = 1e6 // ns
+
 // AllocatedAt names the place that seems to allocate most: where in the function whose
 // assists did most, if that is a third of all or more. How long they waited for something to
 // do says nothing of that, and a goroutine that has just begun assists for the first bytes.
@@ -50,7 +55,7 @@ func AllocatedAt(p *analysis.Pass, c *measures.GCFold) string {
 			stack = s.Stack
 		}
 	}
-	if stack == 0 || in(stack).N < fewAssists || 3*in(stack).CPU < c.Assist().CPU || measures.StackFunc(p, stack) == "" {
+	if stack == 0 || in(stack).N < fewAssists || in(stack).CPU < shortAssists || 3*in(stack).CPU < c.Assist().CPU || measures.StackFunc(p, stack) == "" {
 		return ""
 	}
 	place := measures.PlaceName(p.Trace, p.Trace.PlaceOf(stack))

@@ -78,8 +78,16 @@ func (p *printer) notes(notes []*analysis.Finding, graver int, s screen) {
 		p.clipped(p.mark(f.Severity)+" "+p.style(bold, Clean(f.Code))+": ", f.Summary, 1)
 	}
 	var names []string
+	count := make(map[string]int64)
 	for _, f := range notes[said:] {
-		names = append(names, f.Code)
+		if count[f.Code]++; count[f.Code] == 1 {
+			names = append(names, f.Code)
+		}
+	}
+	for i, code := range names {
+		if n := count[code]; n > 1 {
+			names[i] = fmt.Sprintf("%s ×%s", code, analysis.FormatCount(n))
+		}
 	}
 	if len(names) > 0 {
 		p.clipped(p.style(bold, "also")+": ", strings.Join(names, ", "), s.lines)

@@ -341,3 +341,16 @@ func TestProse(t *testing.T) {
 		}
 	}
 }
+
+// TestAlsoCounts: what is told by its code only stands there once.
+func TestAlsoCounts(t *testing.T) {
+	var notes []*analysis.Finding
+	for _, code := range []string{"request-path", "latency-tail", "request-path"} {
+		notes = append(notes, &analysis.Finding{Code: code, Severity: analysis.Note})
+	}
+	p := newPrinter(Options{Width: 100}, 1)
+	p.notes(notes, 1, screens[0])
+	if got := strings.TrimSpace(p.b.String()); got != "also: request-path ×2, latency-tail" {
+		t.Errorf("%q", got)
+	}
+}

@@ -64,6 +64,9 @@ func (f *WaitsFold) InTheWay(p *analysis.Pass) (who, ended string, share float64
 			ends[run{fn, p.FuncName(site.Func)}] += b.Waits
 		}
 	}
+	for fn, ns := range f.ended(p.Trace) {
+		waits[p.FuncName(fn)] += ns
+	}
 	most := int64(0)
 	for fn, ns := range waits {
 		if ns > most || ns == most && fn < who {
@@ -77,4 +80,31 @@ func (f *WaitsFold) InTheWay(p *analysis.Pass) (who, ended string, share float64
 	}
 	all := f.All()
 	return who, ended, say.Ratio(most, all.Total+f.apart.Total)
+}
+
+// ended are the waits that are blamed on the last runs of goroutines, which end without a
+// stack, by the function that they are about: the entry function, or what that calls where it
+// is nearly always the same. What those of libraries serve is not known.
+func (f *WaitsFold) ended(tr *parse.Trace) map[parse.StringID]int64 {
+	type body struct{ fn, body parse.StringID }
+	told, bodies := make(map[parse.StringID]int64), make(map[body]int64)
+	for stack, b := range f.bySite[parse.ProcUser].ByKey() {
+		if stack != 0 {
+			told[tr.Goes(stack)] += b.Waits
+			bodies[body{tr.Goes(stack), tr.Body(stack)}] += b.Waits
+		}
+	}
+	out := make(map[parse.StringID]int64)
+	for fn, b := range f.byFunc[parse.ProcUser].ByKey() {
+		if rest := b.Waits - told[fn]; rest > 0 && fn != 0 && !parse.IsStd(tr.String(fn)) {
+			out[fn] += rest
+		}
+	}
+	for b, ns := range bodies {
+		if rest, ok := out[b.fn]; ok && b.body != 0 && 10*ns >= 9*told[b.fn] {
+			delete(out, b.fn)
+			out[b.body] += rest
+		}
+	}
+	return out
 }

@@ -2,6 +2,7 @@ package measures
 
 import (
 	"context"
+	"maps"
 	"os"
 	"strings"
 	"testing"
@@ -211,5 +212,30 @@ func TestWaitsPlanted(t *testing.T) {
 	rep = analysistest.Report(t, path, Waits)
 	if got := analysistest.Cell(t, rep, "waits.cause", CauseTexts[parse.CauseSyscall], "share").(float64); got < .8 {
 		t.Errorf("cgo-thread-explosion: %v of the waits are for Ps held by calls", got)
+	}
+}
+
+// TestLastRuns: a goroutine ends without a stack, and is about what its function is known to
+// call; what a goroutine of a library served is not known.
+func TestLastRuns(t *testing.T) {
+	sym := new(parse.Symbols)
+	frame := func(fn string) parse.Frame {
+		return parse.Frame{Func: sym.Intern(fn), File: sym.Intern("/src/app/main.go"), Line: 7}
+	}
+	f := new(WaitsFold)
+	runs := func(fn string, ns int64, stack parse.StackID) {
+		f.byFunc[parse.ProcUser].At(sym.Intern(fn)).Waits += ns
+		f.bySite[parse.ProcUser].At(stack).Waits += ns
+	}
+	walk, serve := sym.InternStack(frame("main.walk"), frame("main.handle.func1")), sym.InternStack(frame("main.get"), frame("net/http.(*conn).serve"))
+	runs("main.handle.func1", 20, walk)
+	runs("main.handle.func1", 60, 0)
+	runs("main.render", 40, 0)
+	runs("net/http.(*conn).serve", 30, serve)
+	runs("net/http.(*conn).serve", 30, 0)
+	tr := &parse.Trace{Symbols: sym}
+	want := map[parse.StringID]int64{sym.Intern("main.walk"): 60, sym.Intern("main.render"): 40}
+	if got := f.ended(tr); !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }

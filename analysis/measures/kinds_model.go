@@ -349,8 +349,9 @@ func madeAt(f *KindsFold) map[parse.StringID]parse.StackID {
 	return made
 }
 
-// unnamed is the kind of the goroutines whose function the trace never tells.
-const unnamed = "(not named)"
+// Unnamed is the kind of the goroutines whose function the trace never tells: they began
+// before it, and a leaf has no frame of its own in the stacks of signals.
+const Unnamed = "a function that no stack names"
 
 // name is what goroutines are about, and the wrapper that is their entry.
 func (ks *GoKinds) name(id kindID) (name, entry string) {
@@ -361,7 +362,7 @@ func (ks *GoKinds) name(id kindID) (name, entry string) {
 	about := ks.about[id]
 	switch {
 	case id.fn == 0:
-		return unnamed, ""
+		return Unnamed, ""
 	case about != 0 && about != id.fn:
 		return funcName(ks.tr, about), fn
 	case id.body == 0 && parse.IsStd(ks.tr.String(id.fn)) && parse.IsWrapper(ks.tr.String(id.fn)) && ks.made[id.fn] != 0:

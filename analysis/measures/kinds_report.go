@@ -38,7 +38,7 @@ func runKinds(p *analysis.Pass) error {
 		if i < 2 {
 			p.Say("%s: %s.", k.Title(), k.lifeOf(3))
 		}
-		if k.Name != unnamed && !idle {
+		if k.Name != Unnamed && !idle {
 			lead(k, k.Busy())
 		}
 	}
@@ -46,7 +46,7 @@ func runKinds(p *analysis.Pass) error {
 		byLife := slices.Clone(ks.All)
 		slices.SortStableFunc(byLife, func(a, b *GoKind) int { return cmp.Compare(b.Life, a.Life) })
 		for _, k := range byLife[:min(3, len(byLife))] {
-			if k.Name != unnamed {
+			if k.Name != Unnamed {
 				lead(k, k.Life)
 			}
 		}

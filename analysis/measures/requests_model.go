@@ -89,7 +89,7 @@ func requestName(p *analysis.Pass, k parse.RequestKind, a Annotation) string {
 }
 
 // UntoldHandler is the name of requests that leave no stack of their handler.
-const UntoldHandler = "(handler not told)"
+const UntoldHandler = "(handlers that left no stack)"
 
 // Untold says of requests of a type that others of its kind may be of it, which are quick: those
 // whose handlers never wait are of no type. It is "" where there are few, and where all of the

@@ -56,7 +56,7 @@ func plantedCauses(t *testing.T) (all []plantedCause) {
 		{"user/tasks-regions", "region pack", `^asleep at main\.tasksRegions\.func5`, 4e6},
 		{"user/tasks-regions", "region validate", `^running`, 1e5},
 		{"io/net-conn-churn", "HTTP main.quickBackend", `^asleep at main\.quickBackend:`, 1e6},
-		{"io/http-mix", "HTTP (handler not told)", `^running`, 9e4},
+		{"io/http-mix", "HTTP (handlers that left no stack)", `^running`, 9e4},
 		{"io/net-echo", "entry main.echoConn", `^waiting for the network at main\.echoConn:\d+ → net\.\(\*conn\)\.Read`, 1e9},
 		{"io/net-deadline", "entry main.deadlineReader", `^waiting for the network at main\.deadlineReader:\d+ → net\.\(\*conn\)\.Read`, 1e9},
 		{"flight/flightrec-slow-request", "task request", `^running|^blocked in sync\.Mutex at main\.flightRequest\.func1:\d+ ← (running|asleep at main\.lockHog:)`, 1e4},

@@ -271,7 +271,7 @@ func TestSplit(t *testing.T) {
 			if q.Until-q.Since > at {
 				side = SideLonger
 			}
-			fn := "(handler not told)"
+			fn := "(handlers that left no stack)"
 			if q.Name != 0 {
 				fn = funcName(tr, q.Name)
 			}

@@ -130,7 +130,7 @@ func limitedByCPU(p *analysis.Pass, wall int64) *limit {
 	s := fmt.Sprintf("CPU: the %s ran user code %s of the time while %s user goroutines waited for one on average",
 		say.Counted(int64(procs+.5), "P", "Ps"), analysis.FormatRatio(user), measures.MeanCount(runnable))
 	if k, share := evidence.Busiest(p); k != nil {
-		s += fmt.Sprintf("; %s of the running time is that of %s", analysis.FormatRatio(share), k.Name) + evidence.RanMostly(p)
+		s += fmt.Sprintf("; %s of the running time is that of %s", analysis.FormatRatio(share), evidence.Ran(k)) + evidence.RanMostly(p)
 	}
 	severity := g.Severity
 	if !p.Met("outside", evidence.WokenFromOutside(p)) {
@@ -242,7 +242,7 @@ func limitedBySerial(p *analysis.Pass, wall int64) *limit {
 		return nil
 	}
 	s := fmt.Sprintf("Serial: for %s of the time exactly one user goroutine ran, and no other could, though there are %s", analysis.FormatRatio(one), say.Counted(int64(procs+.5), "P", "Ps"))
-	s += fmt.Sprintf(": %s of it %s", analysis.FormatRatio(share), owner.Name) + evidence.AloneAt(p)
+	s += fmt.Sprintf(": %s of it %s", analysis.FormatRatio(share), evidence.Ran(owner)) + evidence.AloneAt(p)
 	return &limit{serial(p, owner, analysis.Finding{
 		Code: "limits/serial", Summary: s, Severity: g.Severity, Confidence: analysis.Measured,
 		Cost: evidence.WallTime(p, alone),

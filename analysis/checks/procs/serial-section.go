@@ -92,7 +92,7 @@ var serialSection = &analysis.Analyzer{
 		p.Find(serial(p, owner, analysis.Finding{
 			Severity: g.Severity, Confidence: analysis.Measured,
 			Summary: fmt.Sprintf("A serial part limits the program: for %s of the time exactly one user goroutine ran, and no other could, though there are %s: %s of it %s%s; %s",
-				analysis.FormatRatio(say.Ratio(alone, wall)), say.Counted(int64(procs+.5), "P", "Ps"), analysis.FormatRatio(share), owner.Name, evidence.AloneAt(p), others),
+				analysis.FormatRatio(say.Ratio(alone, wall)), say.Counted(int64(procs+.5), "P", "Ps"), analysis.FormatRatio(share), evidence.Ran(owner), evidence.AloneAt(p), others),
 			Cost: evidence.WallTime(p, alone),
 		}))
 		return nil

@@ -76,9 +76,16 @@ func MostlyBecause(w measures.WaitParts) string {
 	return fmt.Sprintf("; %s of it: %s", analysis.FormatRatio(share), measures.CauseTexts[c])
 }
 
-// NoFrame is what is said of goroutines that no stack names though they run: a leaf has no
-// frame of its own in the stacks of signals.
-const NoFrame = "a function that no stack tells (a loop that calls nothing, of a goroutine begun before the trace)"
+// NoFrame is what is said of goroutines that no stack names though they run.
+const NoFrame = "a loop without calls in a goroutine begun before the trace, which no stack names"
+
+// Ran is the name of goroutines that ran, for sentences.
+func Ran(k *measures.GoKind) string {
+	if k.Name == measures.Unnamed {
+		return NoFrame
+	}
+	return k.Name
+}
 
 // InTheWay names the runs that half of all waiting for a P or more is blamed on, with their
 // part; "" where there are none.

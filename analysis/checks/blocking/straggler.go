@@ -104,8 +104,8 @@ func runStraggler(p *analysis.Pass) error {
 		}
 		long, mean := w.Long(), say.Ratio(w.Busy(), p.Trace.Duration())
 		k, ok := waitedFor(p, w, long)
-		if !ok || w.Label[0] == "select" && k.work.N < 2*(w.Spans-w.Open) || k.work.N < 2*min(w.Spans-w.Open, startedAs(p, goesBy(p, w.Stack))) {
-			continue // who waits for one has a timeout for it, or lets it do a part of its own work
+		if !ok || w.Label[0] != "chan receive" && k.work.N < 2*(w.Spans-w.Open) || k.work.N < 2*min(w.Spans-w.Open, startedAs(p, goesBy(p, w.Stack))) {
+			continue // each wait is for one: it has a timeout, or does a part of the waiter's own work
 		}
 		free := 1 - say.Ratio(measures.ParallelismOf(p).Saturated(), p.Trace.Duration())
 		times := say.Ratio(k.slow, max(k.median, 1))

@@ -61,6 +61,8 @@ func casesStraggler(t *testing.T) {
 		// One is started for each that waits, as for a handshake of TLS.
 		{"healthy: one each", slices.Concat(rounds(200, 5e6, 0, 0, 5e6), checktest.Lives(piece, 199, 500e3, 0), checktest.Lives(checktest.Place{Fn: tr.Entry(join.Stack)}, 200, 5e6, 0)), ""},
 		{"two each", slices.Concat(rounds(200, 5e6, 0, 0, 5e6), checktest.Lives(piece, 200, 500e3, 0), checktest.Lives(checktest.Place{Fn: tr.Entry(join.Stack)}, 200, 5e6, 0)), "straggler note"},
+		{"healthy: one for each wait", slices.Concat(rounds(2, 250e6, 0, 0, 250e6), checktest.Waits(join, 500e6, 5e6, 9, 1), checktest.Lives(piece, 9, 5e6, 0), checktest.Waits(checktest.Place{Reason: w["blkPiece"].Reason, Stack: w["blkPiece"].Stack, Fn: piece.Fn, Waker: 0}, 0, 245e6, 2, 1)), ""},
+		{"two for each wait", slices.Concat(rounds(2, 250e6, 0, 0, 250e6), checktest.Waits(join, 500e6, 5e6, 9, 1), checktest.Lives(piece, 20, 5e6, 0), checktest.Waits(checktest.Place{Reason: w["blkPiece"].Reason, Stack: w["blkPiece"].Stack, Fn: piece.Fn, Waker: 0}, 0, 245e6, 2, 1)), "straggler warning"},
 		{"others are slow", rounds(10, 50e6, 7, 5e6, 200e6), ""},
 	} {
 		r := checktest.RunOn(t, tr, straggler, c.events)

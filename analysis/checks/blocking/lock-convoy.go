@@ -101,8 +101,12 @@ var lockConvoy = &analysis.Analyzer{
 				p.Find(sharedCall(p, h, w, at, g.Severity, place.Shared()))
 				continue
 			}
+			code := ""
+			if r, ok := reasonAt(p, h, w.Stack); ok && r.starved() {
+				code = "lock-convoy/starved"
+			}
 			p.Find(held(p, h, w, analysis.Finding{
-				Severity: g.Severity, Explains: explains,
+				Code: code, Severity: g.Severity, Explains: explains,
 				Summary: fmt.Sprintf("Goroutines queue for %s at %s: %s waiting on average %s, %s in %s, longest %s%s",
 					lock, w.Label[1], say.Number(at.Score), window.In(p, at.From, at.To), p.Dur(w.Busy()), say.Counted(n, "wait", "waits"), p.Dur(w.Max), w.WokenBy(p)),
 				Cost: evidence.GoTime(p, w.Busy()), Confidence: analysis.Measured,
@@ -269,13 +273,19 @@ func slots(place *measures.HeldPlace) bool {
 	return evidence.Causes(once, place.Waits)
 }
 
+// waitsParallel reports whether tests wait for others to end, as t.Parallel has them do: what
+// those that run wait for is in the way, not how many of them may.
+func waitsParallel(p *analysis.Pass, w *measures.WaitingAt) bool {
+	return slices.ContainsFunc(p.Trace.Stack(w.Stack), func(f parse.Frame) bool { return p.Trace.String(f.Func) == "testing.(*T).Parallel" })
+}
+
 // findPools finds places where goroutines wait for their turn with what a channel
 // holds, and says so: connections, tokens, slots. Workers that wait for work are woken by
 // goroutines that do not wait there.
 func findPools(p *analysis.Pass, h *measures.HeldPlaces, sites []*measures.WaitingAt) (pools []*measures.WaitingAt, near analysis.Gate) {
 	for _, w := range sites {
 		mean, n := say.Ratio(w.Busy(), p.Trace.Duration()), w.Spans-w.Idle
-		if r := w.Label[0]; r != "chan receive" && r != "chan send" && r != "select" {
+		if r := w.Label[0]; r != "chan receive" && r != "chan send" && r != "select" || waitsParallel(p, w) {
 			continue
 		}
 		many, place := analysis.Grades("queue", mean), h.At(p.Trace.PlaceOf(w.Stack))

@@ -272,3 +272,25 @@ func TestSlots(t *testing.T) {
 		}
 	}
 }
+
+// Tests that wait for others to end, as t.Parallel has them do, are no queue for a pool.
+func TestParallelTests(t *testing.T) {
+	for take, want := range map[string]string{"main.(*pool).take": "lock-convoy/pool", "testing.(*T).Parallel": ""} {
+		tr := checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
+			var all []*checktest.Actor
+			for range 6 {
+				all = append(all, s.Go("main.TestImport.func1"))
+			}
+			for i := range int64(40) { // of six, one runs
+				all[i%6].Wait((1+i*20)*ms, (1+i*20+100)*ms, all[(i+5)%6], "main.release:9", "runtime.chanrecv1", take, "main.wait:8")
+			}
+		})
+		got := ""
+		for _, f := range checktest.Report(t, lockConvoy, tr).Results[0].Findings {
+			got = f.Code
+		}
+		if got != want {
+			t.Errorf("in %s: %q, want %q", take, got, want)
+		}
+	}
+}

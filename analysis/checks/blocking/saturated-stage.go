@@ -99,7 +99,7 @@ var saturatedStage = &analysis.Analyzer{
 				Caveat:   "Work that waits in the buffer of a channel is not in the trace. A stage that is meant to limit the rate looks the same.",
 			}
 			if p.Met("busy", busy) {
-				f.Code = stageCode(&r.chain.Root)
+				f.Code = stageCode(&r)
 				f.Summary = fmt.Sprintf("%s cannot keep up: busy for %s of %s, while %s at any time %s %s (%s in %s)%s",
 					k.Kind.Title(), analysis.FormatRatio(busy), k.Kind.Lives(), say.Number(waiting), wait, place.Label, p.Dur(place.Busy()), say.Counted(place.Waits, "wait", "waits"), r.text())
 			} else {
@@ -128,8 +128,8 @@ var saturatedStage = &analysis.Analyzer{
 
 // stageCode is saturated-stage, or that of a stage that is late because it waits for a P:
 // what fills the Ps is the cause.
-func stageCode(root *measures.Root) string {
-	if root.Kind == measures.RootStarved && !root.HandOver() {
+func stageCode(r *reason) string {
+	if r.starved() {
 		return "saturated-stage/starved"
 	}
 	return "saturated-stage"

@@ -74,11 +74,11 @@ func (x stage) tell(t *testing.T) *checktest.Trace {
 // is.
 func TestStageCode(t *testing.T) {
 	for cause, want := range map[parse.Cause]string{parse.CauseUser: "saturated-stage/starved", parse.CauseWakeup: "saturated-stage"} {
-		if got := stageCode(&measures.Root{Kind: measures.RootStarved, Part: &measures.HeldPart{Cause: cause}}); got != want {
+		if got := stageCode(&reason{chain: measures.Chain{Root: measures.Root{Kind: measures.RootStarved, Part: &measures.HeldPart{Cause: cause}}}}); got != want {
 			t.Errorf("waiting for a P, %s: %s, want %s", cause, got, want)
 		}
 	}
-	if got := stageCode(&measures.Root{Kind: measures.RootRunning}); got != "saturated-stage" {
+	if got := stageCode(&reason{chain: measures.Chain{Root: measures.Root{Kind: measures.RootRunning}}}); got != "saturated-stage" {
 		t.Errorf("running: %s", got)
 	}
 }

@@ -3,6 +3,7 @@ package blocking
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tracelens/tracelens/analysis"
@@ -57,6 +58,9 @@ func (r *reason) advice(p *analysis.Pass, otherwise string) string {
 		if own := measures.OwnLock(p.Trace, r.place.Place); own != "" {
 			return fmt.Sprintf("The lock is that of %s, which is in a call at %s with it: call it less often or from fewer goroutines, or hand what it is given to one goroutine with a queue or a buffer. hold.call should fall.", own, where)
 		}
+		if r.syncs(p) {
+			return fmt.Sprintf("Sync once for many writes (group commit) at %s: who comes while one sync is under way adds what it writes to the next, and waits for that. hold.call should fall.", where)
+		}
 		if lock {
 			return fmt.Sprintf("Do not call %s under the lock: copy what it needs, unlock, then call; or let one goroutine do it for all. hold.call should fall.", where)
 		}
@@ -94,6 +98,24 @@ func (r *reason) advice(p *analysis.Pass, otherwise string) string {
 		return fmt.Sprintf("Make %s faster, or let more goroutines do it. hold.running should fall.", where)
 	}
 	return otherwise
+}
+
+// starved reports whether the one in the way waits for a P: what fills the Ps is the cause.
+func (r *reason) starved() bool {
+	root := &r.chain.Root
+	return root.Kind == measures.RootStarved && !root.HandOver()
+}
+
+// syncs reports whether the call of the root brings a file to its disk, which takes as
+// long for many writes as for one.
+func (r *reason) syncs(p *analysis.Pass) bool {
+	return slices.ContainsFunc(p.Trace.Stack(r.chain.Root.Stack), func(f parse.Frame) bool {
+		switch p.Trace.String(f.Func) {
+		case "os.(*File).Sync", "syscall.Fsync", "syscall.Fdatasync", "golang.org/x/sys/unix.Fsync", "golang.org/x/sys/unix.Fdatasync":
+			return true
+		}
+		return false
+	})
 }
 
 // where is what the root does, by its place: where that is in a library, the last place of

@@ -259,3 +259,42 @@ func TestBecauseOfCall(t *testing.T) {
 		}
 	}
 }
+
+// A sync takes as long for many writes as for one: that is what to do about it, under a lock
+// and in a stage.
+func TestSyncAdvice(t *testing.T) {
+	for _, c := range []struct {
+		check    *analysis.Analyzer
+		call, fn string
+		lock     bool
+		want     string
+	}{
+		{lockConvoy, "syscall.Fsync", "os.(*File).Sync", true, "Sync once for many writes (group commit) at main.append:12 → os.(*File).Sync:"},
+		{lockConvoy, "syscall.Fdatasync", "syscall.Fdatasync", true, "Sync once for many writes (group commit) at main.append:12"},
+		{lockConvoy, "syscall.lstat", "os.Lstat", true, "Do not call main.append:12 → os.Lstat under the lock"},
+		{saturatedStage, "syscall.Fsync", "os.(*File).Sync", false, "Sync once for many writes (group commit) at main.append:12 → os.(*File).Sync:"},
+	} {
+		wait := []string{"runtime.chansend1", "main.put:36"}
+		if c.lock {
+			wait = []string{"sync.runtime_SemacquireMutex", "sync.(*Mutex).Lock", "main.put:36"}
+		}
+		tr := checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
+			log := s.Go("main.log")
+			var others []*checktest.Actor
+			for range 3 {
+				others = append(others, s.Go("main.write"))
+			}
+			for i := range int64(15) {
+				at := (1 + i*60) * ms
+				log.Call(at+1000, at+55*ms, c.call, c.fn, "main.append:12")
+				for k, o := range others {
+					o.Wait(at+int64(k+1)*1000, at+56*ms+int64(k+1)*1000, log, "main.log:30", wait...)
+				}
+			}
+		})
+		found := checktest.Report(t, c.check, tr).Results[0].Findings
+		if len(found) == 0 || !strings.HasPrefix(found[0].Advice, c.want) {
+			t.Errorf("%s: %+v, want the advice %s", c.call, found, c.want)
+		}
+	}
+}

@@ -65,7 +65,7 @@ var gcCPUDominant = &analysis.Analyzer{
 		finding.Explains = []string{"assist-heavy", "mmu-low", "sweep-on-allocation", "assist-queue-wait", "stw-long", "limits/gc"}
 		finding.Explains = append(finding.Explains, StopsExplained(measures.STWOf(p), g.Severity, true)...)
 		if evidence.CauseShare(p, parse.CauseGC, parse.CauseSTW) >= evidence.ExplainsFrom {
-			finding.Explains = append(finding.Explains, "latency-tail", "netpoll-delay", "syscall-return-wait", "mark-starves-users")
+			finding.Explains = append(finding.Explains, "latency-tail", "netpoll-delay", "syscall-return-wait", "mark-starves-users", "request-path/starved")
 		}
 		p.Find(finding)
 		return nil

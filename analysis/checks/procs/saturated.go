@@ -71,7 +71,7 @@ var SaturatedPs = &analysis.Analyzer{
 			Explains: []string{"preempt-heavy", "gomaxprocs-advice/more"},
 		}
 		if evidence.CauseShare(p, parse.CauseUser) >= evidence.ExplainsFrom {
-			finding.Explains = append(finding.Explains, "latency-tail", "runnable-burst", "saturated-stage/starved")
+			finding.Explains = append(finding.Explains, "latency-tail", "netpoll-delay", "runnable-burst", "saturated-stage/starved", "lock-convoy/starved", "request-path/starved")
 		}
 		p.Find(finding)
 		return nil

@@ -7,7 +7,9 @@ import (
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/analysistest"
 	"github.com/tracelens/tracelens/analysis/internal/checktest"
+	"github.com/tracelens/tracelens/internal/corpus"
 	"github.com/tracelens/tracelens/parse"
 )
 
@@ -94,6 +96,21 @@ func TestSaturatedNames(t *testing.T) {
 		tr.Interval(0, checktest.S, 4, 4, 8, 0)
 		if f := checktest.Report(t, SaturatedPs, tr).Results[0].Findings; len(f) != 1 || !strings.Contains(f[0].Summary, c.want) {
 			t.Errorf("%d places: %+v, want %q", c.places, f, c.want)
+		}
+	}
+}
+
+// TestSaturatedFills: where Ps busy with user code have most of all waiting, that is why
+// requests, and holders of locks, wait for one.
+func TestSaturatedFills(t *testing.T) {
+	rep := analysistest.Report(t, corpus.Trace(t, "public/go1.10-mandelweb"), SaturatedPs)
+	f := rep.Findings()
+	if len(f) != 1 {
+		t.Fatalf("%+v", f)
+	}
+	for _, symptom := range []string{"netpoll-delay", "request-path/starved", "lock-convoy/starved"} {
+		if !slices.Contains(f[0].Explains, symptom) {
+			t.Errorf("explains %v, want %s", f[0].Explains, symptom)
 		}
 	}
 }

@@ -78,7 +78,7 @@ var busyPoll = &analysis.Analyzer{
 		}
 		for _, f := range found {
 			if f.Severity != analysis.Note && evidence.Causes(polled, all) { // the Ps are full of asking
-				f.Explains = append(f.Explains, "latency-tail", "late-timers", "netpoll-delay", "syscall-return-wait", "saturated", "slice-overrun", "limits/waits", "limits/cpu", "gomaxprocs-advice/more")
+				f.Explains = append(f.Explains, "latency-tail", "late-timers", "netpoll-delay", "syscall-return-wait", "saturated", "slice-overrun", "limits/waits", "limits/cpu", "gomaxprocs-advice/more", "request-path/starved")
 			}
 			p.Find(f)
 		}

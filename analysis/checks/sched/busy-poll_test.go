@@ -137,7 +137,7 @@ func TestBusyPollFills(t *testing.T) {
 			}
 		})
 		f := checktest.Report(t, busyPoll, tr).Results[0].Findings[0]
-		for _, symptom := range []string{"latency-tail", "late-timers", "saturated"} {
+		for _, symptom := range []string{"latency-tail", "late-timers", "saturated", "request-path/starved"} {
 			if slices.Contains(f.Explains, symptom) != want {
 				t.Errorf("beside %q: explains %v", also, f.Explains)
 			}

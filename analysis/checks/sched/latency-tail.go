@@ -97,11 +97,13 @@ var LatencyTail = &analysis.Analyzer{
 			shown = append(shown, analysis.Evidence{From: p.Rel(worst.From), To: p.Rel(worst.To), Note: "the worst second"})
 		}
 		advice := "See under waits who held the Ps: make those runs shorter"
+		var explains []string
 		if who := evidence.InTheWay(p); who != "" {
 			advice = "Shorten " + who
+			explains = []string{"netpoll-delay", "request-path/starved"} // which wait for the same runs
 		}
 		p.Find(analysis.Finding{
-			Severity: severity, Summary: text, Confidence: analysis.Measured, Cost: cost, Evidence: shown,
+			Severity: severity, Summary: text, Confidence: analysis.Measured, Cost: cost, Evidence: shown, Explains: explains,
 			Advice: advice + ", wake fewer goroutines at once, or add Ps. sched.latency.user.p99 should fall.",
 			Caveat: "Yields and coroutine switches are left out. On an oversubscribed machine the operating system's queue is part of it.",
 		})

@@ -1,6 +1,7 @@
 package sched
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -115,6 +116,11 @@ func TestLatencyTailNames(t *testing.T) {
 		res := checktest.Report(t, LatencyTail, tr).Results[0]
 		if len(res.Findings) != 1 || !strings.HasPrefix(res.Findings[0].Advice, c.want) {
 			t.Errorf("%+v: %+v", c, res)
+			continue
+		}
+		named := strings.HasPrefix(c.want, "Shorten") // who waits for the same runs stands under it
+		if got := slices.Contains(res.Findings[0].Explains, "netpoll-delay"); got != named {
+			t.Errorf("%+v: explains %v", c, res.Findings[0].Explains)
 		}
 	}
 }

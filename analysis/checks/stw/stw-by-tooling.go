@@ -71,7 +71,7 @@ var stwByTooling = &analysis.Analyzer{
 		}
 		explains := gc.StopsExplained(c, severity, false)
 		if evidence.CauseShare(p, parse.CauseSTW) >= evidence.ExplainsFrom {
-			explains = append(explains, "latency-tail", "netpoll-delay")
+			explains = append(explains, "latency-tail", "netpoll-delay", "request-path/starved")
 		}
 		if len(explains) > 0 && mostStopSoon(c) {
 			explains = append(explains, "stw-straggler")

@@ -119,7 +119,7 @@ var stwStraggler = &analysis.Analyzer{
 				finding.Explains = append(finding.Explains, "gc-cpu-dominant", "limits/gc")
 			}
 			if evidence.CauseShare(p, parse.CauseSTW) >= evidence.ExplainsFrom {
-				finding.Explains = append(finding.Explains, "latency-tail", "netpoll-delay", "syscall-return-wait", "mark-starves-users", "limits/waits")
+				finding.Explains = append(finding.Explains, "latency-tail", "netpoll-delay", "syscall-return-wait", "mark-starves-users", "limits/waits", "request-path/starved")
 			}
 			if !mostStopSoon(c) {
 				finding.Explains = append(finding.Explains, "stw-by-tooling")

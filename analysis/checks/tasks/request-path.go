@@ -140,6 +140,9 @@ func slowPath(p *analysis.Pass, ts *measures.RequestTypes, t *measures.RequestTy
 	if o := ts.Untold(t); o != "" {
 		f.Caveat += " " + o + ": of all requests the slow ones are fewer than n tells."
 	}
+	if cause.Leaf.State == parse.GoRunnable {
+		f.Code = "request-path/starved"
+	}
 	if queues(ts, t, cause) {
 		f.Code = "request-path/queue"
 		f.Advice = fmt.Sprintf("Requests wait for one another: raise the limit that they queue at%s if what is behind it has room, or shed load before it: %s was %s meanwhile. The %s of this type in requests.types, and requests.duration.p99, should fall.",

@@ -193,3 +193,28 @@ func TestWaitsForConnections(t *testing.T) {
 		}
 	}
 }
+
+// TestStarvedRequests: requests that wait for a P have a code of their own, so that what
+// fills the Ps can be told as its cause.
+func TestStarvedRequests(t *testing.T) {
+	for state, want := range map[parse.GoState]string{parse.GoRunnable: "request-path/starved", parse.GoRunning: "request-path"} {
+		sym := new(parse.Symbols)
+		handler := sym.Intern("main.handle")
+		var events []parse.Event
+		for n := range parse.Time(30) {
+			since := (n + 1) * 10_000
+			q := &parse.Request{Kind: parse.RequestHTTP, Name: handler, Since: since, Until: since + 1e6, G: parse.GoID(n + 1), Func: handler}
+			q.Parts = []parse.RequestPart{{From: since, To: q.Until, G: q.G, State: parse.GoRunning}}
+			if n == 29 {
+				q.Until += 30e6
+				q.Parts = append([]parse.RequestPart{{From: since + 1e6, To: q.Until, G: q.G, State: state}}, q.Parts...)
+			}
+			events = append(events, parse.Event{Time: q.Until, Kind: parse.KindRequest, Request: q})
+		}
+		tr := &parse.Trace{Symbols: sym, Version: 26, To: parse.Time(checktest.Length), Last: parse.Time(checktest.Length), Quantum: 1, Procs: 4}
+		f := checktest.Concluded(tr, RequestPath, events).Findings()
+		if len(f) != 1 || f[0].Code != want {
+			t.Errorf("%v: %+v, want %s", state, f, want)
+		}
+	}
+}

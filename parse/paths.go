@@ -61,14 +61,14 @@ const (
 	mostSteps = 1 << 18 // 10 MB
 )
 
-// next is room for one more step.
-func (l *stepLog) next() *step {
-	n := l.n
+// next is room for one more step, whose number is n.
+func (l *stepLog) next() (s *step, n int64) {
+	n = l.n
 	if n >= l.full {
 		l.makeRoom()
 	}
 	l.n = n + 1
-	return &l.ring[int(n)&(len(l.ring)-1)]
+	return &l.ring[int(n)&(len(l.ring)-1)], n
 }
 
 func (l *stepLog) makeRoom() {
@@ -105,21 +105,18 @@ func (l *stepLog) clear() {
 	l.start, l.full = l.n, l.n+int64(len(l.ring))
 }
 
-// current fills in the span that g is in as step number n.
-func (l *stepLog) current(s *step, g *goroutine, n int64, stack StackID) {
-	if g.From != GoRunning {
-		stack = g.FromStack
-	}
-	// Where there is none before, that is before the first.
-	s.back = uint32(min(n-g.step+1, math.MaxUint32))
+// current fills in the span that g is in, at stack where it runs, as step number n.
+func (s *step) current(g *goroutine, n int64, stack StackID) {
 	s.since, s.g, s.fn, s.body = g.Since, g.ID, g.Func, g.Body
-	s.stack, s.state, s.ready, s.cause, s.woken = stack, g.From, 0, 0, false
+	s.stack, s.state, s.ready, s.cause, s.woken = g.FromStack, g.From, 0, 0, false
 	if g.From == GoRunning {
-		s.since = max(g.Since, g.cut)
+		s.stack, s.since = stack, max(g.Since, g.cut)
 		if g.assist {
 			s.cause = CauseGC
 		}
 	}
+	// Where there is none before, that is before the first.
+	s.back = uint32(min(n-g.step+1, math.MaxUint32))
 }
 
 // cutRun notes g's run up to now, where a mark assist begins or ends in it at stack.
@@ -128,28 +125,11 @@ func (t *tracker) cutRun(g *goroutine, stack StackID) {
 		return
 	}
 	if l := &t.reqs.log; t.keepsSteps() {
-		l.current(l.next(), g, l.n-1, stack)
+		s, n := l.next()
+		s.current(g, n, stack)
 		g.step = l.n
 	}
 	g.cut = t.now
-}
-
-// ended notes g's span, which has just ended. by, at stack, is who ended it, nil if no
-// other goroutine did.
-func (l *stepLog) ended(g, by *goroutine, stack StackID) {
-	if g.From == GoNotExist {
-		return
-	}
-	if by != nil {
-		l.current(l.next(), by, l.n-1, stack)
-	}
-	s := l.next()
-	l.current(s, g, l.n-1, g.Stack)
-	s.woken, s.ready = by != nil, g.Ready
-	if g.From == GoRunnable {
-		s.cause = g.mostly
-	}
-	g.step = l.n
 }
 
 // born notes that by, at stack, created g; by is nil for a timer.
@@ -158,9 +138,11 @@ func (l *stepLog) born(g, by *goroutine, stack StackID, now Time) {
 		return
 	}
 	if by != nil {
-		l.current(l.next(), by, l.n-1, stack)
+		s, n := l.next()
+		s.current(by, n, stack)
 	}
-	*l.next() = step{since: now, g: g.ID, fn: g.Func, state: GoNotExist, woken: by != nil, stack: stack}
+	s, _ := l.next()
+	*s = step{since: now, g: g.ID, fn: g.Func, state: GoNotExist, woken: by != nil, stack: stack}
 	g.step = l.n
 }
 
@@ -200,7 +182,7 @@ func (t *tracker) path(g *goroutine, since, until Time, most int) []RequestPart 
 	// From the span that g is in, which is no step yet, through its steps.
 	var cur step
 	n := l.n
-	l.current(&cur, g, n, 0)
+	cur.current(g, n, 0)
 	switch {
 	case g.From == GoNotExist:
 		cur.since, cur.state = t.now, GoRunning

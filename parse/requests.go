@@ -161,13 +161,22 @@ const knownJobs = 8
 // keepStep notes the span of g that has just ended, while steps are kept. by, at stack, is
 // in whose context a wait ended, nil for none.
 func (t *tracker) keepStep(g, by *goroutine, stack StackID) {
-	if !t.keepsSteps() {
+	if !t.keepsSteps() || g.From == GoNotExist {
 		return
 	}
-	if by == g || g.From != GoWaiting || g.Ready != ReadyUnblocked && g.Ready != ReadyCoroutine {
-		by = nil
+	l := &t.reqs.log
+	woken := by != nil && by != g && g.From == GoWaiting && (g.Ready == ReadyUnblocked || g.Ready == ReadyCoroutine)
+	if woken {
+		s, n := l.next()
+		s.current(by, n, stack)
 	}
-	t.reqs.log.ended(g, by, stack)
+	s, n := l.next()
+	s.current(g, n, g.Stack)
+	s.woken, s.ready = woken, g.Ready
+	if g.From == GoRunnable {
+		s.cause = g.mostly
+	}
+	g.step = l.n
 }
 
 // keepsSteps reports whether steps are kept from now on; those from before a gap are not.

@@ -89,24 +89,25 @@ func divide(dt, n int64, inverse uint64) int64 {
 // parts were those of from. They sum to held.
 func (w *waits) split(wait, from *[NumCauses]int64, held int64) Cause {
 	left := held
-	most, longest := CauseUnknown, w.parts[CauseUnknown]-from[CauseUnknown]
-	for c := range wait {
+	most, longest := int(CauseUnknown), w.parts[CauseUnknown]-from[CauseUnknown]
+	for c := range w.parts {
 		part := w.parts[c] - from[c]
 		wait[c] = part
 		left -= part
-		if part > longest {
-			most, longest = Cause(c), part
+		if part <= longest { // most are, and need not move the other two
+			continue
 		}
+		most, longest = c, part
 	}
 	// The division by the number of Ps carries less than a ns per P over either
 	// end of the wait.
 	wait[most] += left
 	for c := 0; wait[most] < 0; c++ {
 		take := min(-wait[most], wait[c])
-		if Cause(c) != most && take > 0 {
+		if c != most && take > 0 {
 			wait[c] -= take
 			wait[most] += take
 		}
 	}
-	return most
+	return Cause(most)
 }

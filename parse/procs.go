@@ -98,20 +98,6 @@ func (t *tracker) retroProc(p *proc, state ProcState) {
 func (t *tracker) closeProc(p *proc, to ProcState, taker Taker) {
 	held := int64(t.now - p.Since)
 	p.spent[p.From] += held
-	g := p.g
-	if p.From == ProcAssist && g != nil {
-		g.assistCPU += held
-	}
-	if t.sink[KindProc] != nil {
-		t.sendProc(p, to, taker)
-	}
-	if to <= ProcNotExist { // or the trace ends
-		t.procLife = ProcLife{p.ID, p.begin, p.spent}
-		t.send(KindProcLife)
-	}
-}
-
-func (t *tracker) sendProc(p *proc, to ProcState, taker Taker) {
 	p.To, p.Taker = to, taker
 	p.Contended, p.Blame = t.waits.contended-p.contended, 0
 	if p.From != ProcIdle && p.From != ProcStopped {
@@ -120,9 +106,20 @@ func (t *tracker) sendProc(p *proc, to ProcState, taker Taker) {
 	p.G, p.Class, p.Func = NoGo, 0, 0
 	if g := p.g; g != nil {
 		p.G, p.Class, p.Func = g.ID, g.Class, g.Func
+		if p.From == ProcAssist {
+			g.assistCPU += held
+		}
 	}
 	t.ev.Proc = &p.Proc
 	t.send(KindProc)
+	if to <= ProcNotExist { // or the trace ends
+		t.tellProcLife(p)
+	}
+}
+
+func (t *tracker) tellProcLife(p *proc) {
+	t.procLife = ProcLife{p.ID, p.begin, p.spent}
+	t.send(KindProcLife)
 }
 
 func (t *tracker) procEvent(ev *wire.Event) {

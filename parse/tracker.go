@@ -449,9 +449,12 @@ func (t *tracker) advance(now Time) {
 
 // touch reports the counts that held until now; call it before they change.
 func (t *tracker) touch() {
-	if t.now == t.iv.Since {
-		return
+	if t.now != t.iv.Since {
+		t.tellCounts()
 	}
+}
+
+func (t *tracker) tellCounts() {
 	if t.sink[KindInterval] != nil {
 		iv := &t.iv
 		iv.GCPs = iv.P[ProcAssist] + iv.P[ProcWorker] - t.modes[ModeIdle]

@@ -185,7 +185,7 @@ func (t *tracker) lateHold(place PlaceID, held, waited int64) {
 	w := &t.holds.places[place]
 	t.holds.hold = Hold{Place: place, Since: t.begin, Late: true, Held: held, Waited: waited, Waiters: w.n, G: NoGo, Holder: NoGo}
 	w.told += held
-	t.sendHold(0)
+	t.sendHold(t.restPart(0))
 }
 
 // account takes what a wait since from accounts for out of the time that is left, and
@@ -247,12 +247,12 @@ func (t *tracker) endWait(g, by *goroutine, stack StackID) {
 	w.n--
 	w.sum = 0
 	w.told += h.Held
-	n := 0
-	if by != nil && by != g && g.Ready == ReadyUnblocked {
-		h.Holder, h.HolderClass, h.HolderFunc, h.HolderBody, h.HolderStack = by.ID, by.Class, by.Func, by.Body, stack
-		n = t.pastParts(by, spans, stack)
+	if by == nil || by == g || g.Ready != ReadyUnblocked {
+		t.sendHold(t.restPart(0))
+		return
 	}
-	t.sendHold(n)
+	h.Holder, h.HolderClass, h.HolderFunc, h.HolderBody, h.HolderStack = by.ID, by.Class, by.Func, by.Body, stack
+	t.sendHold(t.pastParts(by, spans, stack))
 }
 
 // contextOf is the goroutine in whose context an event was recorded, nil for none.
@@ -274,7 +274,8 @@ func (t *tracker) pastParts(g *goroutine, spans []timeSpan, stack StackID) (n in
 		t.holds.parts[0] = HoldPart{State: g.From, Stack: stack, NS: int64(s.to - s.from)}
 		return 1
 	}
-	p, end := pastSpan{since: g.Since, stack: stack, state: g.From}, t.now
+	now, end := pastSpan{since: g.Since, stack: stack, state: g.From}, t.now
+	p := &now
 	past, at := g.past.spans, int(g.past.n) // the span before p is right before at
 	left := min(at, len(past))
 	for _, s := range spans {
@@ -293,28 +294,33 @@ func (t *tracker) pastParts(g *goroutine, spans []timeSpan, stack StackID) (n in
 			case left > 0:
 				at--
 				left--
-				p = past[at&(len(past)-1)]
+				p = &past[at&(len(past)-1)]
 			case g.bornSeen && end == g.born:
-				p = pastSpan{since: math.MinInt64, stack: g.site, state: GoNotExist}
+				p = &pastSpan{since: math.MinInt64, stack: g.site, state: GoNotExist}
 			default:
-				return n
+				return t.restPart(n)
 			}
 		}
 	}
 	return n
 }
 
-// sendHold sends the hold, what its n parts leave being unknown.
-func (t *tracker) sendHold(n int) {
-	h := &t.holds.hold
-	left := h.Held
+// restPart makes what n parts leave of the hold one more, which is unknown.
+func (t *tracker) restPart(n int) int {
+	left := t.holds.hold.Held
 	for _, p := range t.holds.parts[:n] {
 		left -= p.NS
 	}
-	if left > 0 {
-		t.holds.parts[n] = HoldPart{NS: left}
-		n++
+	if left <= 0 {
+		return n
 	}
+	t.holds.parts[n] = HoldPart{NS: left}
+	return n + 1
+}
+
+// sendHold sends the hold with its n parts.
+func (t *tracker) sendHold(n int) {
+	h := &t.holds.hold
 	h.Parts = t.holds.parts[:n]
 	t.ev.Hold = h
 	t.send(KindHold)
@@ -367,6 +373,6 @@ func (t *tracker) endHolds() {
 		if w.nleft > 0 {
 			t.holds.hold.Since = w.left[0].from
 		}
-		t.sendHold(0)
+		t.sendHold(t.restPart(0))
 	}
 }

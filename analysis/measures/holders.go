@@ -200,9 +200,9 @@ func (f *HoldersFold) addParts(h *parse.Hold) {
 	if h.Holder != parse.NoGo {
 		holder = packed(uint32(h.HolderFunc), uint32(h.HolderBody))
 	}
-	place, ready := uint32(h.Place), uint32(h.Ready)<<16
-	for i := range h.Parts {
-		part := &h.Parts[i]
+	place, ready, parts := uint32(h.Place), uint32(h.Ready)<<16, h.Parts
+	for i := range parts {
+		part := &parts[i]
 		k := holdPart{packed(place, uint32(part.Stack)), holder, uint32(part.State) | uint32(part.Cause)<<8 | ready}
 		s := f.parts.At(k, k.hash(), &holdParts)
 		s.n++

@@ -245,7 +245,7 @@ func (t *tracker) goEvent(ev *wire.Event) {
 		t.count(g, 1)
 	case GoNotExist:
 	default:
-		g.single = t.single
+		g.single = t.waits.single
 		t.count(g, 1)
 	}
 	if from != GoWaiting || p != nil {
@@ -263,7 +263,7 @@ func (t *tracker) goEvent(ev *wire.Event) {
 	case to == GoNotExist:
 		t.destroy(g)
 	case to == GoSyscall:
-		g.quiet = t.quiet
+		g.quiet = t.waits.quiet
 		if t.holds.on && !g.Outside {
 			t.noteCall(g)
 		}
@@ -355,12 +355,12 @@ func (t *tracker) closeGo(g *goroutine, to GoState) {
 	g.To = to
 	switch {
 	case g.From == GoRunning && g.Class == ClassUser:
-		g.Alone, g.alone = t.single-g.single, g.alone+t.single-g.single
+		g.Alone, g.alone = t.waits.single-g.single, g.alone+t.waits.single-g.single
 	case g.From == GoSyscall && g.Outside:
 		g.outside += held
 		g.idle += held
 	case g.From == GoSyscall:
-		g.Alone = t.quiet - g.quiet
+		g.Alone = t.waits.quiet - g.quiet
 	case g.From == GoWaiting && (t.stacks[g.FromStack].idle || g.finalizes && g.Class == ClassSystem):
 		g.idle += held
 	}
@@ -460,7 +460,7 @@ func (t *tracker) create(ev *wire.Event, id GoID, to GoState, by *goroutine) {
 	if to == GoRunnable {
 		g.Ready, g.Home, g.Waker, g.WakerStack = ReadyCreated, ProcID(ev.P), GoID(ev.G), StackID(ev.Stack)
 	}
-	g.From, g.Stack, g.quiet = GoNotExist, StackID(ev.ResStack), t.quiet
+	g.From, g.Stack, g.quiet = GoNotExist, StackID(ev.ResStack), t.waits.quiet
 	t.closeGo(g, to)
 	g.From, g.Outside = to, g.callback
 	g.waited = t.waits.parts

@@ -35,8 +35,8 @@ type goroutine struct {
 	place       PlaceID // where it waits for another goroutine
 	past        past
 	mostly      Cause // of its last wait for a P
-	quiet       int64 // tracker.quiet when it entered a call
-	single      int64 // tracker.single when it began to run
+	quiet       int64 // tracker.waits.quiet when it entered a call
+	single      int64 // tracker.waits.single when it began to run
 	alone       int64 // see GoLife.Alone
 	idle        int64 // see GoLife.Idle
 	outside     int64 // see GoLife.Outside
@@ -188,8 +188,6 @@ type tracker struct {
 	waits   waits
 	holds   holding
 	reqs    requests
-	quiet   int64 // ns with no user goroutine running or runnable, since the start
-	single  int64 // ns of the kind that GoLife.Alone counts, likewise
 }
 
 const maxProcs = 1 << 16
@@ -343,7 +341,7 @@ func (t *tracker) openWindow() {
 	t.setEnd()
 	t.begin = t.now
 	t.iv.Since = t.now
-	t.quiet, t.single = 0, 0
+	t.waits.quiet, t.waits.single = 0, 0
 	t.each(func(g *goroutine) {
 		g.Since, g.Partial, g.spent = t.now, true, [NumGoStates]int64{}
 		g.born, g.bornSeen, g.First = t.now, false, false
@@ -438,13 +436,7 @@ func (t *tracker) clock(at, wall int64) {
 func (t *tracker) advance(now Time) {
 	dt := int64(now - t.now)
 	t.now = now
-	switch iv := &t.iv; {
-	case iv.User[GoRunning] == 0 && iv.User[GoRunnable] == 0:
-		t.quiet += dt
-	case iv.User[GoRunning] == 1 && iv.User[GoRunnable] == iv.Yielding && iv.P[ProcSyscall] == 0 && !iv.STW:
-		t.single += dt
-	}
-	t.waits.pass(now, dt, &t.iv, int64(t.alive))
+	t.waits.pass(now, dt, &t.iv, t.alive)
 }
 
 // touch reports the counts that held until now; call it before they change.
@@ -478,7 +470,7 @@ func (t *tracker) finish() {
 	tr := t.tr
 	tr.Events = t.events
 	tr.Last = t.now
-	tr.From, tr.To, tr.Quiet = t.begin, t.now, t.quiet
+	tr.From, tr.To, tr.Quiet = t.begin, t.now, t.waits.quiet
 	tr.Threads = len(t.threads)
 	tr.Procs = t.procs
 	if !tr.Wall.IsZero() {

@@ -16,6 +16,8 @@ type waits struct {
 	busy    int64  // Ps that were, lately
 	inverse uint64 // see divide
 
+	quiet       int64 // time with no user goroutine running or runnable
+	single      int64 // time of the kind that GoLife.Alone counts
 	contended   int64 // time with a runnable user goroutine
 	blamed      int64 // per busy P: time times waiting user goroutines (no yields)
 	crowded     int64 // time with a runnable user goroutine and no idle P
@@ -23,8 +25,14 @@ type waits struct {
 }
 
 // pass adds dt, which ends now, during which iv held and there were ps Ps.
-func (w *waits) pass(now Time, dt int64, iv *Interval, ps int64) {
-	user := int64(iv.User[GoRunnable])
+func (w *waits) pass(now Time, dt int64, iv *Interval, ps int32) {
+	user, yielding := int64(iv.User[GoRunnable]), int64(iv.Yielding)
+	switch running := iv.User[GoRunning]; {
+	case running == 0 && user == 0:
+		w.quiet += dt
+	case running == 1 && user == yielding && iv.P[ProcSyscall] == 0 && !iv.STW:
+		w.single += dt
+	}
 	all := user + int64(iv.Runtime[GoRunnable])
 	if all == 0 || dt == 0 {
 		return
@@ -51,7 +59,7 @@ func (w *waits) pass(now Time, dt int64, iv *Interval, ps int64) {
 			return
 		}
 	}
-	busy := ps - idle
+	busy := int64(ps) - idle
 	if busy == 0 {
 		c := CauseUnknown
 		if idle > 0 { // fewer idle Ps than goroutines, and nothing else to wait for
@@ -66,7 +74,7 @@ func (w *waits) pass(now Time, dt int64, iv *Interval, ps int64) {
 	}
 	share := divide(dt, busy, w.inverse)
 	w.rest = dt - share*busy
-	w.blamed += share * (user - int64(iv.Yielding))
+	w.blamed += share * (user - yielding)
 	w.parts[CauseUser] += share * int64(iv.P[ProcUser])
 	w.parts[CauseSystem] += share * int64(iv.P[ProcSystem])
 	w.parts[CauseGC] += share * int64(iv.P[ProcWorker]+iv.P[ProcAssist])

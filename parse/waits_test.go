@@ -28,9 +28,9 @@ func TestWaitsCauses(t *testing.T) {
 		"the world is stopped":               {stopped, map[Cause]int64{CauseSTW: 1200}},
 		"nothing is known of Ps":             {runnable(1, nil), map[Cause]int64{CauseUnknown: 1200}},
 	} {
-		var ps int64
+		var ps int32
 		for _, n := range c.iv.P {
-			ps += int64(n)
+			ps += n
 		}
 		var w waits
 		w.pass(1200, 1200, &c.iv, ps)
@@ -66,7 +66,7 @@ func TestWaitsSum(t *testing.T) {
 		}
 		dt := rnd.Int64N(50)
 		now += Time(dt)
-		w.pass(now, dt, &iv, int64(ps))
+		w.pass(now, dt, &iv, ps)
 		if rnd.IntN(10) > 0 {
 			continue
 		}

@@ -167,6 +167,7 @@ func (t *tracker) live(keep func(*goroutine) bool) []uint32 {
 type coder struct {
 	buf     []byte
 	data    string
+	at      int // in data
 	reading bool
 	from    Time // moments are written from there on
 }
@@ -177,15 +178,13 @@ func number[T ~int64 | ~int32 | ~uint32 | ~uint8](c *coder, v *T) {
 		c.buf = binary.AppendVarint(c.buf, int64(*v))
 		return
 	}
-	var u uint64
-	for i := 0; ; i++ {
-		b := c.data[i]
-		u |= uint64(b&0x7f) << (7 * i)
-		if b < 0x80 {
-			c.data = c.data[i+1:]
-			break
-		}
+	data, i := c.data, c.at
+	u := uint64(data[i])
+	for shift := 7; data[i] >= 0x80; shift += 7 {
+		i++
+		u += (uint64(data[i]) - 1) << (shift & 63) // less the bit of the byte before that says so
 	}
+	c.at = i + 1
 	*v = T(int64(u>>1) ^ -int64(u&1))
 }
 

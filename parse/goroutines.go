@@ -96,7 +96,9 @@ func (t *tracker) blankGoroutine(first, second *[]*goroutine) *goroutine {
 	}
 	g := (*free)[n-1]
 	*free = (*free)[:n-1]
-	*g = goroutine{regions: g.regions[:0], past: past{spans: g.past.spans}}
+	regions, spans := g.regions[:0], g.past.spans
+	*g = goroutine{}
+	g.regions, g.past.spans = regions, spans
 	return g
 }
 

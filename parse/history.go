@@ -236,10 +236,9 @@ func (t *tracker) endWait(g, by *goroutine, stack StackID) {
 	w := &t.holds.places[place]
 	w.count(t.now, 0)
 	h := &t.holds.hold
-	*h = Hold{
-		Place: place, Since: t.now, Waited: w.sum, Waiters: w.n,
-		G: g.ID, Func: g.Func, Body: g.Body, Stack: g.FromStack, Wait: int64(t.now - g.Since), Ready: g.Ready, Holder: NoGo,
-	}
+	*h = Hold{} // filled in in place, not copied
+	h.Place, h.Since, h.Waited, h.Waiters = place, t.now, w.sum, w.n
+	h.G, h.Func, h.Body, h.Stack, h.Wait, h.Ready, h.Holder = g.ID, g.Func, g.Body, g.FromStack, int64(t.now-g.Since), g.Ready, NoGo
 	for _, s := range spans {
 		h.Held += int64(s.to - s.from)
 		h.Since = s.from

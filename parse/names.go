@@ -1,9 +1,6 @@
 package parse
 
-import (
-	"cmp"
-	"strings"
-)
+import "cmp"
 
 // name learns g's entry function from one of its stacks.
 func (t *tracker) name(g *goroutine, s StackID) {
@@ -98,8 +95,10 @@ func (s *Symbols) groupFuncsOf(info *stackInfo, place *Place) (gives, given Stri
 	if n == 0 {
 		return 0, 0
 	}
-	if leaf := info.frames[0]; place.Own && place.Site != leaf && strings.HasSuffix(s.String(leaf.Func), "Go") {
-		gives = s.groupFunc(groupCall{place: info.place}, s.String(leaf.Func)+".func1")
+	if leaf := info.frames[0]; place.Own && place.Site != leaf {
+		if entry := s.String(leaf.Func) + ".func1"; isGroupGo(entry) {
+			gives = s.groupFunc(groupCall{place: info.place}, entry)
+		}
 	}
 	if own, entry := info.body.own, s.String(info.entry); own > 1 && isGroupGo(entry) {
 		given = s.groupFunc(groupCall{fn: info.frames[n-own].Func}, entry)

@@ -1,11 +1,12 @@
 package measures
 
 import (
+	"slices"
+
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/internal/tally"
 	"github.com/tracelens/tracelens/analysis/sketch"
 	"github.com/tracelens/tracelens/parse"
-	"slices"
 )
 
 // STWOf is the fold of stw, for an analyzer that requires it.

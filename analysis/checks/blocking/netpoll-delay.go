@@ -2,6 +2,7 @@ package blocking
 
 import (
 	"fmt"
+
 	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
 
 	"github.com/tracelens/tracelens/analysis"

@@ -2,8 +2,9 @@ package sched
 
 import (
 	"fmt"
-	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
 	"strings"
+
+	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/internal/say"

@@ -2,6 +2,7 @@ package trace
 
 import (
 	"fmt"
+
 	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
 
 	"github.com/tracelens/tracelens/analysis"

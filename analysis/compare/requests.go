@@ -38,15 +38,14 @@ type typeKey struct{ name, kind string }
 
 // requests compares the types of requests that both sides serve.
 func (c *comparison) requests() (all []analysis.RequestChange) {
-	type key = typeKey
-	var seen [2]map[key][]*measures.Served
-	var samples [2]map[key]map[string][]float64
+	var seen [2]map[typeKey][]*measures.Served
+	var samples [2]map[typeKey]map[string][]float64
 	for i := range seen {
-		seen[i], samples[i] = make(map[key][]*measures.Served), make(map[key]map[string][]float64)
+		seen[i], samples[i] = make(map[typeKey][]*measures.Served), make(map[typeKey]map[string][]float64)
 		for _, t := range c.side[i].Traces {
 			for _, s := range t.Served {
 				if s.N > 0 {
-					k := key{s.Name, s.Kind}
+					k := typeKey{s.Name, s.Kind}
 					seen[i][k] = append(seen[i][k], s)
 				}
 			}
@@ -56,7 +55,7 @@ func (c *comparison) requests() (all []analysis.RequestChange) {
 				if s.N == 0 {
 					continue
 				}
-				k := key{s.Name, s.Kind}
+				k := typeKey{s.Name, s.Kind}
 				if samples[i][k] == nil {
 					samples[i][k] = make(map[string][]float64)
 				}

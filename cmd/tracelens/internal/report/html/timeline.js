@@ -84,7 +84,8 @@ function timeline(data) {
   // ---- the view
 
   let frame = 0, settled = 0;
-  function redraw() { frame ||= requestAnimationFrame(() => { frame = 0; draw(); drawMap(); }); }
+  function paint() { cancelAnimationFrame(frame); frame = 0; draw(); drawMap(); }
+  function redraw() { frame ||= requestAnimationFrame(paint); }
 
   function show(a, b, quiet) {
     const width = clamp(b - a, smallest, T1 - T0);
@@ -228,7 +229,7 @@ function timeline(data) {
       c.height = Math.round(h * dpr);
       c.style.height = `${h}px`;
     }
-    redraw();
+    paint(); // at once: a canvas of a new size is empty
   }
 
   const layer = document.createElement("canvas"), layerCtx = layer.getContext("2d");
@@ -1001,8 +1002,8 @@ function timeline(data) {
     canvas.focus({ preventScroll: true });
   });
   new ResizeObserver(resize).observe(box);
-  resize();
   restyle();
+  resize();
   if (restore()) byId("timeline").scrollIntoView(); else show(T0, T1, true);
   box.dataset.ready = "yes";
 }

@@ -2,11 +2,14 @@ package analysis
 
 import "strings"
 
+// Why stands in a summary before the steps that led to what it says.
+const Why = "; why: "
+
 // Headline is a summary without paths of packages, up to the last clause that fits on a
 // line.
 func Headline(summary string) string {
 	const most = 84
-	s, _, _ := strings.Cut(ShortPaths(summary), "; why: ")
+	s, _, _ := strings.Cut(ShortPaths(summary), Why)
 	for {
 		if len([]rune(s)) <= most {
 			return s

@@ -117,25 +117,10 @@ func held(f *analysis.Finding, wall int64) float64 {
 	return rate
 }
 
-// sentence says what a finding says, what it costs, and what to do.
+// sentence says what a finding says, what it costs, why it is, where another knows, and
+// what to do.
 func sentence(f *analysis.Finding, wall int64) string {
-	summary := f.Summary
-	if utf8.RuneCountInString(summary) > longest {
-		summary = brief(summary)
-	}
-	text, chain, explained := strings.Cut(summary, "; why: ")
-	if explained {
-		text, _, _ = strings.Cut(text, ": ")
-		if first, rest, ok := strings.Cut(chain, " ← "); ok {
-			next, _, _ := strings.Cut(rest, " ← ")
-			if _, at, ok := strings.Cut(first, " at "); ok && strings.Contains(text, at) && (strings.Contains(next, " holds it") || strings.Contains(next, " waits before them")) {
-				chain = rest // the place is said
-			}
-		}
-		text += ": " + chain
-	} else {
-		text = clauses(text, longest)
-	}
+	text := claim(f)
 	if held := cost(f.Cost, wall); held != "" && !strings.Contains(text, held) {
 		if open, ok := strings.CutSuffix(text, ")"); ok {
 			text = open + "; " + held + ")"
@@ -143,11 +128,40 @@ func sentence(f *analysis.Finding, wall int64) string {
 			text += " (" + held + ")"
 		}
 	}
+	if i := slices.IndexFunc(f.Symptoms, chained); i >= 0 && !explained(f) {
+		f = &f.Symptoms[i]
+		text += ". Because: " + claim(f)
+	}
 	advice := f.Advice
 	if utf8.RuneCountInString(advice) > longest {
 		advice = brief(advice)
 	}
 	return text + ". " + firstStep(advice) + "."
+}
+
+// chained reports whether a symptom is why its finding is, step by step.
+func chained(s analysis.Finding) bool { return s.Reason && explained(&s) }
+
+func explained(f *analysis.Finding) bool { return strings.Contains(f.Summary, analysis.Why) }
+
+// claim is what a finding says, with the steps that led to it.
+func claim(f *analysis.Finding) string {
+	summary := f.Summary
+	if utf8.RuneCountInString(summary) > longest {
+		summary = brief(summary)
+	}
+	text, chain, ok := strings.Cut(summary, analysis.Why)
+	if !ok {
+		return clauses(text, longest)
+	}
+	text, _, _ = strings.Cut(text, ": ")
+	if first, rest, ok := strings.Cut(chain, " ← "); ok {
+		next, _, _ := strings.Cut(rest, " ← ")
+		if _, at, ok := strings.Cut(first, " at "); ok && strings.Contains(text, at) && (strings.Contains(next, " holds it") || strings.Contains(next, " waits before them")) {
+			chain = rest // the place is said
+		}
+	}
+	return text + ": " + chain
 }
 
 // modulePath is the part of an import path before its last element, of modules that

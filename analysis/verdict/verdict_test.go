@@ -90,6 +90,26 @@ func TestChain(t *testing.T) {
 	}
 }
 
+// TestBecause: what says step by step why a finding is gives its chain and its advice;
+// what the finding causes, or a reason without a chain, does not.
+func TestBecause(t *testing.T) {
+	f := finding("request-path", analysis.Warning, 2e9, analysis.GTime)
+	effect, bare, why := finding("effect", analysis.Note, 0, ""), finding("bare", analysis.Note, 0, ""), finding("queue-head", analysis.Note, 0, "")
+	effect.Summary += "; why: it is told elsewhere"
+	bare.Reason, why.Reason = true, true
+	why.Summary, why.Advice = "main.compact is in the way: 5 wait; why: select at main.lookup:20 ← main.compact ends the wait", "Ask for less."
+	f.Symptoms = []analysis.Finding{effect, bare}
+	for want, symptom := range map[string]analysis.Finding{
+		"request-path happens at main.f:1 (2.0 goroutines held up at any time). Stop it.":                                                                                                  bare,
+		"request-path happens at main.f:1 (2.0 goroutines held up at any time). Because: main.compact is in the way: select at main.lookup:20 ← main.compact ends the wait. Ask for less.": why,
+	} {
+		f.Symptoms[1] = symptom
+		if got := verdict.Of(report(&analysis.Result{Name: "a", Findings: []analysis.Finding{f}})).Parts[0].Text; got != want {
+			t.Errorf("%s", got)
+		}
+	}
+}
+
 // TestNoFinding: without a finding it says where the time goes, and never praises.
 func TestNoFinding(t *testing.T) {
 	led := &analysis.Result{Name: "holders", Leading: []analysis.Leading{

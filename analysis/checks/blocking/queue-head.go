@@ -61,7 +61,7 @@ var queueHead = &analysis.Analyzer{
 			shown := []analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: p.SiteName(place.Place.Stack), Note: say.Number(waiting) + " wait here at any time", Stack: p.Stack(place.Place.Stack)})}
 			p.Find(analysis.Finding{
 				Severity: severity,
-				Summary: fmt.Sprintf("One waiter holds up the others: %s waits at the head of the queue at %s, and behind it for %s of the time %s (%s in %s, longest time in the way %s)%s",
+				Summary: fmt.Sprintf("%s, at the head of a queue, holds up the others: it waits at %s, and behind it for %s of the time %s (%s in %s, longest time in the way %s)%s",
 					first.Holder, head.Label, analysis.FormatRatio(share), place.Waiting(), p.Dur(place.Busy()), say.Counted(place.Waits, "wait", "waits"), p.Dur(place.Longest), r.text()),
 				Cost: evidence.WallTime(p, ns), Confidence: analysis.Inferred,
 				Evidence: append(shown, r.evidence(p)...)[:min(maxEvidence, 1+len(r.evidence(p)))],

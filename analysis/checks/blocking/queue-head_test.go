@@ -40,7 +40,7 @@ func TestQueueHead(t *testing.T) {
 		checktest.At(t, queueHead, "the queue moves", func(int64) *checktest.Trace { return exhausted(t, 0, 1, 1000*ms) }, checktest.Case{V: 0, Want: "clear"})
 	})
 	f := checktest.Report(t, queueHead, headStory(t, 12, 250*ms, 6)).Results[0].Findings[0]
-	if !strings.Contains(f.Summary, "main.compact waits at the head of the queue at main.compact:35") || !strings.Contains(f.Summary, "asleep at main.lookup:28") {
+	if !strings.Contains(f.Summary, "main.compact, at the head of a queue, holds up the others: it waits at main.compact:35") || !strings.Contains(f.Summary, "asleep at main.lookup:28") {
 		t.Error(f.Summary)
 	}
 }

@@ -29,7 +29,7 @@ func reasonAt(p *analysis.Pass, h *measures.HeldPlaces, stack parse.StackID) (r 
 }
 
 // text is the chain, for the end of a summary.
-func (r *reason) text() string { return "; why: " + r.chain.Text() }
+func (r *reason) text() string { return analysis.Why + r.chain.Text() }
 
 // advice is what to change, by what the one in the way does.
 func (r *reason) advice(p *analysis.Pass, otherwise string) string {

@@ -5,6 +5,9 @@ import "strings"
 // Why stands in a summary before the steps that led to what it says.
 const Why = "; why: "
 
+// Untold ends the steps where the trace does not tell more.
+const Untold = "not known"
+
 // Headline is a summary without paths of packages, up to the last clause that fits on a
 // line.
 func Headline(summary string) string {

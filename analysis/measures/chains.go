@@ -51,7 +51,7 @@ const (
 )
 
 func (k RootKind) String() string {
-	return [...]string{"not known", "not ended", "running", "waiting for a P", "in a call", "waiting for the network", "writing to the network", "asleep", "a timer", "not started yet", "waiting", "several things"}[k]
+	return [...]string{analysis.Untold, "not ended", "running", "waiting for a P", "in a call", "waiting for the network", "writing to the network", "asleep", "a timer", "not started yet", "waiting", "several things"}[k]
 }
 
 // Root is where a chain ends.

@@ -86,7 +86,7 @@ func limits(rep *analysis.Report) (parts []analysis.VerdictPart, host string) {
 			}
 		case about[check] == analysis.Host && host == "":
 			host = sentence(f, wall)
-		case about[check] != "" || len(parts) == most:
+		case about[check] != "" || len(parts) == most || again(f, parts):
 		default:
 			part := analysis.VerdictPart{Kind: analysis.VerdictLimit, Text: sentence(f, wall), Code: f.Code, Held: held(f, wall)}
 			if part.Held < worth {
@@ -106,6 +106,12 @@ func limits(rep *analysis.Report) (parts []analysis.VerdictPart, host string) {
 		parts = append(parts, *look)
 	}
 	return parts, host
+}
+
+// again reports whether the steps that led to what a finding says have been said.
+func again(f *analysis.Finding, parts []analysis.VerdictPart) bool {
+	_, chain, ok := strings.Cut(f.Summary, analysis.Why)
+	return ok && slices.ContainsFunc(parts, func(p analysis.VerdictPart) bool { return strings.Contains(brief(p.Text), brief(chain)) })
 }
 
 // held is what a finding costs, or the costliest of what it explains.
@@ -139,8 +145,10 @@ func sentence(f *analysis.Finding, wall int64) string {
 	return text + ". " + firstStep(advice) + "."
 }
 
-// chained reports whether a symptom is why its finding is, step by step.
-func chained(s analysis.Finding) bool { return s.Reason && explained(&s) }
+// chained reports whether a symptom is why its finding is, step by step to an end.
+func chained(s analysis.Finding) bool {
+	return s.Reason && explained(&s) && !strings.HasSuffix(s.Summary, " "+analysis.Untold)
+}
 
 func explained(f *analysis.Finding) bool { return strings.Contains(f.Summary, analysis.Why) }
 

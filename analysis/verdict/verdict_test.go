@@ -91,16 +91,17 @@ func TestChain(t *testing.T) {
 }
 
 // TestBecause: what says step by step why a finding is gives its chain and its advice;
-// what the finding causes, or a reason without a chain, does not.
+// what the finding causes, or a reason whose chain has no end, does not.
 func TestBecause(t *testing.T) {
 	f := finding("request-path", analysis.Warning, 2e9, analysis.GTime)
-	effect, bare, why := finding("effect", analysis.Note, 0, ""), finding("bare", analysis.Note, 0, ""), finding("queue-head", analysis.Note, 0, "")
+	effect, lost, why := finding("effect", analysis.Note, 0, ""), finding("lost", analysis.Note, 0, ""), finding("queue-head", analysis.Note, 0, "")
 	effect.Summary += "; why: it is told elsewhere"
-	bare.Reason, why.Reason = true, true
+	lost.Summary += "; why: sync.Mutex ← main.put holds it ← not known"
+	lost.Reason, why.Reason = true, true
 	why.Summary, why.Advice = "main.compact is in the way: 5 wait; why: select at main.lookup:20 ← main.compact ends the wait", "Ask for less."
-	f.Symptoms = []analysis.Finding{effect, bare}
+	f.Symptoms = []analysis.Finding{effect, lost}
 	for want, symptom := range map[string]analysis.Finding{
-		"request-path happens at main.f:1 (2.0 goroutines held up at any time). Stop it.":                                                                                                  bare,
+		"request-path happens at main.f:1 (2.0 goroutines held up at any time). Stop it.":                                                                                                  lost,
 		"request-path happens at main.f:1 (2.0 goroutines held up at any time). Because: main.compact is in the way: select at main.lookup:20 ← main.compact ends the wait. Ask for less.": why,
 	} {
 		f.Symptoms[1] = symptom

@@ -43,11 +43,11 @@ func (r *reason) advice(p *analysis.Pass, otherwise string) string {
 		return fmt.Sprintf("Do not read or write a connection or pipe (%s) under the lock: its other end keeps all that want the lock waiting; hand it to a goroutine of its own with a queue that drops or closes when full. hold.waiting should fall.", steps[1].Place.Label)
 	}
 	if last := r.chain.Steps[len(r.chain.Steps)-1].Place; lock && !last.Place.Prim.Lock() {
-		if then := r.besides(); then != "" {
+		if then, ok := r.besides(); ok {
 			if own := measures.OwnLock(p.Trace, r.place.Place); own != "" && r.unlocked().Place.Own {
-				return fmt.Sprintf("The lock is that of %s, which calls back with it: do not wait for another goroutine there (%s), hand it what is to be done by a queue; and %s. hold.waiting should fall.", own, r.unlocked().Label, then)
+				return fmt.Sprintf("The lock is that of %s, which calls back with it: do not wait for another goroutine there (%s), hand it what is to be done by a queue%s. hold.waiting should fall.", own, r.unlocked().Label, then)
 			}
-			return fmt.Sprintf("Do not wait for another goroutine (%s) under the lock: copy what it needs, unlock, then wait; and %s. hold.waiting should fall.", r.unlocked().Label, then)
+			return fmt.Sprintf("Do not wait for another goroutine (%s) under the lock: copy what it needs, unlock, then wait%s. hold.waiting should fall.", r.unlocked().Label, then)
 		}
 	}
 	switch root.Kind {
@@ -143,20 +143,22 @@ func (r *reason) unlocked() *measures.HeldPlace {
 }
 
 // besides is what else to change where the one at the end of the chain has no lock, but is
-// waited for under one; "" where that one is not known to do anything.
-func (r *reason) besides() string {
+// waited for under one; ok is false where that is not the matter.
+func (r *reason) besides() (then string, ok bool) {
 	where := r.chain.Root.Label
 	switch r.chain.Root.Kind {
 	case measures.RootCall:
-		return "make its call at " + where + " rarer or shorter"
+		return "; and make its call at " + where + " rarer or shorter", true
 	case measures.RootNetwork:
-		return "give what it waits for, which is outside, a time limit: " + where
+		return "; and give what it waits for, which is outside, a time limit: " + where, true
 	case measures.RootSleep, measures.RootTimer:
-		return "shorten its pause at " + where
+		return "; and shorten its pause at " + where, true
 	case measures.RootRunning:
-		return "make " + where + " faster, or let more goroutines do it"
+		return "; and make " + where + " faster, or let more goroutines do it", true
+	case measures.RootMixed, measures.RootUnknown, measures.RootPlace:
+		return "", true
 	}
-	return ""
+	return "", false
 }
 
 // evidence shows each step of the chain, and the longest time that one goroutine was in

@@ -42,20 +42,25 @@ func TestWriterThatWaits(t *testing.T) {
 // Where the holder of a lock waits for another goroutine, that one has no lock, and is not
 // told to do less under it.
 func TestWaitsForAnotherUnderLock(t *testing.T) {
-	const lead = "Do not wait for another goroutine (main.dispatch:23 (chan send)) under the lock: copy what it needs, unlock, then wait; and "
+	const lead = "Do not wait for another goroutine (main.dispatch:23 (chan send)) under the lock: copy what it needs, unlock, then wait"
 	for _, c := range []struct {
 		name string
 		does func(archive *checktest.Actor, from, to int64)
 		want string
 	}{
-		{"it runs", func(a *checktest.Actor, from, to int64) { a.Preempt(from, "main.compress:7") }, lead + "make main."},
+		{"it runs", func(a *checktest.Actor, from, to int64) { a.Preempt(from, "main.compress:7") }, lead + "; and make main."},
 		{"it is in a call", func(a *checktest.Actor, from, to int64) {
 			a.Call(from, to, "syscall.Fsync", "os.(*File).Sync", "main.save:12")
-		}, lead + "make its call at main.save:12 → os.(*File).Sync rarer or shorter."},
-		{"it sleeps", func(a *checktest.Actor, from, to int64) { a.Wait(from, to, nil, "", "time.Sleep", "main.rest:14") }, lead + "shorten its pause at main.rest:14 (sleep)."},
+		}, lead + "; and make its call at main.save:12 → os.(*File).Sync rarer or shorter."},
+		{"it sleeps", func(a *checktest.Actor, from, to int64) { a.Wait(from, to, nil, "", "time.Sleep", "main.rest:14") }, lead + "; and shorten its pause at main.rest:14 (sleep)."},
 		{"it reads from the network", func(a *checktest.Actor, from, to int64) {
 			a.Wait(from, to, nil, "", "internal/poll.(*FD).Read", "net.(*conn).Read", "main.ask:16")
-		}, lead + "give what it waits for, which is outside, a time limit: main.ask:16"},
+		}, lead + "; and give what it waits for, which is outside, a time limit: main.ask:16"},
+		{"it does several things", func(a *checktest.Actor, from, to int64) {
+			a.Wait(from, from+16*ms, nil, "", "time.Sleep", "main.rest:14")
+			a.Call(from+17*ms, from+33*ms, "syscall.Fsync", "os.(*File).Sync", "main.save:12")
+			a.Wait(from+34*ms, to, nil, "", "internal/poll.(*FD).Read", "net.(*conn).Read", "main.ask:16")
+		}, lead + "."},
 	} {
 		tr := checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
 			dispatch, archive := s.Go("main.dispatch"), s.Go("main.archive")

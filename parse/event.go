@@ -48,6 +48,7 @@ const (
 	KindGoNamed                               // Event.GoLife: so far, of a goroutine whose entry function is told only now; before the end of its current span
 	KindHold                                  // Event.Hold: a wait for another goroutine ended, after that goroutine's event
 	KindRequest                               // Event.Request: a request ended, or is open at the end of the trace
+	KindRound                                 // Event.Round: a wait ended at a place where timers end a goroutine's waits
 	numKinds
 )
 
@@ -111,6 +112,7 @@ type Event struct {
 	Range    *Range
 	Hold     *Hold
 	Request  *Request
+	Round    *Round
 	Metric   Metric
 	Log      Log
 }
@@ -118,7 +120,7 @@ type Event struct {
 // Clone returns a copy of e with the part that its kind names.
 func (e *Event) Clone() Event {
 	c := *e
-	c.Go, c.GoLife, c.Proc, c.ProcLife, c.Slice, c.Interval, c.Range, c.Hold, c.Request = nil, nil, nil, nil, nil, nil, nil, nil, nil
+	c.Go, c.GoLife, c.Proc, c.ProcLife, c.Slice, c.Interval, c.Range, c.Hold, c.Request, c.Round = nil, nil, nil, nil, nil, nil, nil, nil, nil, nil
 	c.Metric, c.Log = Metric{}, Log{}
 	switch e.Kind {
 	case KindGoCreate, KindGoRunnable, KindGoRunning, KindGoWaiting, KindGoSyscall:
@@ -141,6 +143,8 @@ func (e *Event) Clone() Event {
 	case KindRequest:
 		c.Request = new(*e.Request)
 		c.Request.Parts = slices.Clone(e.Request.Parts)
+	case KindRound:
+		c.Round = new(*e.Round)
 	case KindMetric:
 		c.Metric = e.Metric
 	case KindLog:
@@ -360,6 +364,8 @@ func (e *Event) Held() int64 {
 		return e.Hold.Held
 	case KindRequest:
 		return int64(e.Request.Until - e.Request.Since)
+	case KindRound:
+		return int64(e.Round.Until - e.Round.Since)
 	}
 	return 0
 }

@@ -225,6 +225,9 @@ func (t *tracker) goEvent(ev *wire.Event) {
 			t.endPoll(g)
 		}
 	}
+	if t.rounds && (g.round != nil || from == GoWaiting && g.Ready == ReadyTimer && t.stacks[g.FromStack].ticks) {
+		t.followRound(g)
+	}
 	if t.reqs.on {
 		t.keepStep(g, by, StackID(ev.Stack))
 	}

@@ -237,6 +237,7 @@ func (c *coder) goroutine(g *goroutine) {
 	number(c, &g.alone)
 	number(c, &g.outside)
 	c.requests(g)
+	c.round(g)
 	c.past(&g.past, g.Since)
 }
 

@@ -189,6 +189,7 @@ func (s *Symbols) settle() {
 		info.serves = s.servingOf(info.frames)
 		info.serves.some = info.serves.kind != 0 || info.serves.call != 0
 		info.gives, info.given = s.groupFuncsOf(info, p)
+		info.ticks = (p.Prim == PrimChanReceive || p.Prim == PrimSelect) && p.Own && p.Call == 0
 		info.idle = (p.Prim == PrimChanReceive || p.Prim == PrimSelect || p.Prim == PrimCond) && p.Site.Func == info.body.fn && p.Own
 	}
 }

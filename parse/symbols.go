@@ -55,6 +55,7 @@ type stackInfo struct {
 	mutual       bool // see Primitive.Mutual
 	tells        bool // see learnBody
 	idle         bool // see GoLife.Idle
+	ticks        bool // a wait of the program for a channel, which may be a ticker's
 	top          topFrame
 	gives, given StringID // see groupFuncsOf
 

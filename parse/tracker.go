@@ -48,6 +48,7 @@ type goroutine struct {
 	assistP     ProcID
 	regions     []openRange
 
+	round  *round      // nil for most
 	reqs   *goRequests // nil for most
 	step   int64       // in stepLog, from 1 on: its latest
 	cut    Time        // up to when a step has its run, where a mark assist began or ended last
@@ -188,6 +189,7 @@ type tracker struct {
 	waits   waits
 	holds   holding
 	reqs    requests
+	rounds  bool // a sink wants them
 }
 
 const maxProcs = 1 << 16
@@ -208,7 +210,7 @@ func newTracker(tr *Trace, opt Options, sink Sink) *tracker {
 			t.later[k] = sink.Event
 		}
 	}
-	t.holds.on = sink.Kinds.Has(KindHold)
+	t.holds.on, t.rounds = sink.Kinds.Has(KindHold), sink.Kinds.Has(KindRound)
 	t.reqs.on, t.reqs.always, t.reqs.log.need = sink.Kinds.Has(KindRequest), len(opt.Requests) > 0, math.MaxInt64
 	t.origins = sink.Kinds&KindsOf(KindGoRunnable, KindSlice) != 0
 	t.ev.Interval, t.ev.Range, t.ev.GoLife, t.ev.ProcLife = &t.iv, &t.rng, &t.life, &t.procLife
@@ -346,6 +348,7 @@ func (t *tracker) openWindow() {
 		g.Since, g.Partial, g.spent = t.now, true, [NumGoStates]int64{}
 		g.born, g.bornSeen, g.First = t.now, false, false
 		g.waited, g.quiet, g.single, g.alone, g.idle, g.outside = t.waits.parts, 0, 0, 0, 0, 0
+		g.round = nil
 		for i := range g.regions {
 			g.regions[i].since, g.regions[i].partial, g.regions[i].cpu = t.now, true, 0
 		}

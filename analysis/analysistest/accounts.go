@@ -96,6 +96,11 @@ func (a *Accounts) Event(e *parse.Event) {
 		if left != 0 || h.Held < 0 || h.Waited < 0 || h.Waiters < 0 || int64(e.Time-h.Since) < h.Held {
 			a.fault("at %d: a hold of %d ns since %d, %d more than its parts, %d waiting", e.Time, h.Held, h.Since, left, h.Waiters)
 		}
+	case parse.KindRound:
+		r := e.Round
+		if sum(r.Spent[:]) != e.Held() || e.Time < r.Until || r.Tick > 0 && r.Tick < e.Held() && r.Timers {
+			a.fault("at %d: a round from %d to %d of %v, %d ns after a tick", e.Time, r.Since, r.Until, r.Spent, r.Tick)
+		}
 	case parse.KindInterval:
 		iv := e.Interval
 		if a.interval != 0 && iv.Since != a.interval {

@@ -13,7 +13,7 @@ import (
 var Blocking = &analysis.Analyzer{
 	Name:  "blocking",
 	Doc:   say.Page(pages, "blocking"),
-	Kinds: parse.KindsOf(parse.KindGoWaiting),
+	Kinds: parse.KindsOf(parse.KindGoWaiting, parse.KindRound),
 	New:   func() analysis.Collector { return new(BlockingFold) },
 	Run:   runBlocking,
 	Metrics: []analysis.MetricDef{
@@ -29,6 +29,7 @@ type BlockingFold struct {
 	sites   tally.Keyed[BlockSite, blockedAt]
 	reasons tally.Keyed[blockReason, sketch.Histogram] // lengths of the whole waits
 	wakers  tally.Pairs[blockWaker, int64]             // waits ended
+	rounds  tally.ByID[parse.PlaceID, roundsAt]
 }
 
 // blockReason is the reason the trace gives for a wait, or why it gives none.
@@ -157,6 +158,10 @@ func (f *BlockingFold) reason(k blockReason) *sketch.Histogram {
 }
 
 func (f *BlockingFold) Event(e *parse.Event) {
+	if e.Kind == parse.KindRound {
+		f.round(e)
+		return
+	}
 	g := e.Go
 	if g.From != parse.GoWaiting || g.Class != parse.ClassUser || g.Ready == parse.ReadyCoroutine {
 		return
@@ -216,6 +221,7 @@ func (f *BlockingFold) Merge(next analysis.Collector) {
 	}
 	f.reasons.Merge(&o.reasons, (*sketch.Histogram).Merge)
 	f.wakers.Merge(&o.wakers, &blockWakers)
+	f.rounds.Merge(&o.rounds, (*roundsAt).merge)
 }
 
 // blockGroups are the groups of reasons of the metrics, in the order of the report.

@@ -12,7 +12,7 @@ import (
 var All = []*analysis.Analyzer{
 	lockConvoy, RwmutexWriterStall, channelPingPong, StuckGoroutines, tickerStorm,
 	netpollDelay, deadlinesExpired, straggler, thunderingHerd,
-	slowPeer, saturatedStage, exhaustedPool, queueHead, rateLimiter, stuckFinalizer, slowHandover, periodicStall,
+	slowPeer, saturatedStage, exhaustedPool, queueHead, rateLimiter, stuckFinalizer, slowHandover, periodicStall, droppedTicks,
 }
 
 //go:embed *.md

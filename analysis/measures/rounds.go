@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/internal/say"
 	"github.com/tracelens/tracelens/analysis/sketch"
 	"github.com/tracelens/tracelens/parse"
 )
@@ -100,7 +101,7 @@ type LateRound struct {
 func TickLoopsOf(p *analysis.Pass, periods float64) (out []*TickLoop) {
 	ks := KindsOf(p)
 	for id, at := range analysis.FoldOf[*BlockingFold](p, Blocking).rounds.ByKey() {
-		l := &TickLoop{Place: p.Trace.Place(id), Label: PlaceName(p.Trace, id), Period: periodOf(&at.ticks), Ticks: at.ticks.N(), Rounds: at.lengths.N()}
+		l := &TickLoop{Place: p.Trace.Place(id), Label: PlaceName(p.Trace, id), Period: commonPeriod(&at.ticks), Ticks: at.ticks.N(), Rounds: at.lengths.N()}
 		if l.Ticks == 0 {
 			continue
 		}
@@ -111,18 +112,36 @@ func TickLoopsOf(p *analysis.Pass, periods float64) (out []*TickLoop) {
 	return out
 }
 
-// periodOf is the mean of the distances of ticks that are nearer to their median than half of it.
-func periodOf(ticks *sketch.Histogram) int64 {
+// commonPeriod is the mean of distances in time that are nearer to their median than half of it.
+func commonPeriod(apart *sketch.Histogram) int64 {
 	var sum, n int64
-	middle := ticks.QuantileAny(.5)
-	ticks.Bins(func(lo, hi, count int64) bool {
+	middle := apart.QuantileAny(.5)
+	apart.Bins(func(lo, hi, count int64) bool {
 		if 2*lo > middle && 2*hi < 3*middle {
 			sum += (lo + hi) / 2 * count
 			n += count
 		}
 		return true
 	})
-	return sum / max(n, 1)
+	return max(sum/max(n, 1), 1)
+}
+
+// onTime is the share of distances that are a multiple of a period, but for a tenth of it.
+func onTime(apart *sketch.Histogram, period int64) float64 {
+	var n int64
+	apart.Bins(func(lo, hi, count int64) bool {
+		if offBeat((lo+hi)/2, period) <= .1 {
+			n += count
+		}
+		return true
+	})
+	return say.Ratio(n, apart.N())
+}
+
+// offBeat is how far a distance is from a multiple of a period, as a share of it.
+func offBeat(apart, period int64) float64 {
+	d := apart - (apart+period/2)/period*period
+	return float64(max(d, -d)) / float64(period)
 }
 
 // take finds the rounds of from ns and longer.
@@ -132,7 +151,7 @@ func (l *TickLoop) take(tr *parse.Trace, ks *GoKinds, at *roundsAt, from int64) 
 	if at.others {
 		top = at.parts // between many other things it may have got its ticks
 	}
-	var own, all, regular int64
+	var own, all int64
 	why := make(map[string]int64)
 	for _, e := range top.Items() {
 		if e.Value < from {
@@ -155,18 +174,12 @@ func (l *TickLoop) take(tr *parse.Trace, ks *GoKinds, at *roundsAt, from int64) 
 			own += e.Value
 		}
 		if r.Tick > 0 {
-			near = append(near, min(1, 2*max(l.off(r.Tick), nearest)))
+			near = append(near, min(1, 2*max(offBeat(r.Tick, l.Period), nearest)))
 		}
 	}
 	l.Own = float64(own) / float64(max(all, 1))
 	l.Chance = chanceOf(near)
-	at.ticks.Bins(func(lo, hi, n int64) bool {
-		if l.off((lo+hi)/2) <= .1 {
-			regular += n
-		}
-		return true
-	})
-	l.Regular = float64(regular) / float64(l.Ticks)
+	l.Regular = onTime(&at.ticks, l.Period)
 	var most int64
 	for _, late := range l.Late {
 		if ns := why[late.What]; ns > most {
@@ -177,13 +190,6 @@ func (l *TickLoop) take(tr *parse.Trace, ks *GoKinds, at *roundsAt, from int64) 
 
 // nearest is how near to a multiple of the period a tick can be told to come, as a share of it.
 const nearest = .005
-
-// off is how far from a multiple of the period a tick comes that is so long after another one,
-// as a share of it.
-func (l *TickLoop) off(after int64) float64 {
-	d := after - (after+l.Period/2)/l.Period*l.Period
-	return float64(max(d, -d)) / float64(l.Period)
-}
 
 // chanceOf is how likely values between 0 and 1 at random have no larger product (Fisher's method).
 func chanceOf(values []float64) float64 {

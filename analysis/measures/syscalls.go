@@ -85,6 +85,55 @@ type CallSite struct {
 	Lost           [parse.NumTakers]int64
 	Hostage        int64
 	Wait           int64 // of user goroutines after the return, for a P
+	ends           *callEnds
+}
+
+// callEnds are when calls of a ms and longer at a place end, each by the goroutine of the
+// call before: Add leaves them out.
+type callEnds struct {
+	first, last   callEnd
+	apart, length sketch.Histogram
+}
+
+type callEnd struct {
+	at parse.Time
+	g  parse.GoID
+}
+
+// pacingCall is from where on (ns) a call may be what a loop is paced by, pacingCalls how often
+// one must follow another.
+const (
+	pacingCall  = 1_000_000
+	pacingCalls = 10
+)
+
+func (s *CallSite) ended(e *parse.Event, held int64) {
+	if held < pacingCall {
+		return
+	}
+	end := callEnd{e.Time, e.Go.ID}
+	if s.ends == nil {
+		s.ends = &callEnds{first: end}
+	} else if s.ends.last.g == end.g {
+		s.ends.apart.Add(int64(end.at - s.ends.last.at))
+	}
+	s.ends.last = end
+	s.ends.length.Add(held)
+}
+
+func (s *CallSite) merge(o *CallSite) {
+	s.Add(o)
+	switch {
+	case o.ends == nil:
+		return
+	case s.ends == nil:
+		s.ends = &callEnds{first: o.ends.first}
+	case s.ends.last.g == o.ends.first.g:
+		s.ends.apart.Add(int64(o.ends.first.at - s.ends.last.at))
+	}
+	s.ends.last = o.ends.last
+	s.ends.apart.Merge(&o.ends.apart)
+	s.ends.length.Merge(&o.ends.length)
 }
 
 func (s *CallSite) Add(o *CallSite) {
@@ -160,6 +209,7 @@ func (f *SyscallsFold) Event(e *parse.Event) {
 		s.Total += held
 		s.Longest = max(s.Longest, held)
 		s.Durations.Add(held)
+		s.ended(e, held)
 
 	case g.From == parse.GoSyscall && g.To == parse.GoUndetermined && !g.Partial:
 		held := int64(e.Time - g.Since)
@@ -229,7 +279,7 @@ func (f *SyscallsFold) Merge(next analysis.Collector) {
 	}
 	f.hostage += o.hostage
 	f.pTime += o.pTime
-	f.sites.Merge(&o.sites, (*CallSite).Add)
+	f.sites.Merge(&o.sites, (*CallSite).merge)
 	f.series.Merge(o.series)
 	f.load.Merge(o.load)
 }

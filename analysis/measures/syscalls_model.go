@@ -33,3 +33,19 @@ func (f *SyscallsFold) Sites() *tally.ByID[parse.StackID, CallSite] { return &f.
 
 // Load is what calls did over time, a lane for each Load.
 func (f *SyscallsFold) Load() *sketch.Series { return f.load }
+
+// Paces reports whether calls at a place end at multiples of a period though they are not
+// equally long: they wait for that, as for the next frame of a screen, and make up for what
+// else the loop did.
+func (f *SyscallsFold) Paces(tr *parse.Trace, place parse.PlaceID) bool {
+	for stack, s := range f.sites.ByKey() {
+		if s.ends == nil || s.ends.apart.N() < pacingCalls || tr.PlaceOf(stack) != place {
+			continue
+		}
+		period, length := commonPeriod(&s.ends.apart), &s.ends.length
+		if onTime(&s.ends.apart, period) >= .8 && 5*(length.QuantileAny(.9)-length.QuantileAny(.1)) >= period {
+			return true
+		}
+	}
+	return false
+}

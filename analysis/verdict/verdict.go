@@ -46,13 +46,16 @@ func Of(rep *analysis.Report) *analysis.Verdict {
 			}
 		}
 	}
-	limits, host := limits(rep)
+	limits, host, first := limits(rep)
+	if first {
+		say(analysis.VerdictHost, host)
+	}
 	v.Parts = append(v.Parts, limits...)
 	held, spent := leading(rep, most-len(limits), limits)
 	for _, t := range held {
 		say(analysis.VerdictTime, t)
 	}
-	if host != "" {
+	if host != "" && !first {
 		say(analysis.VerdictHost, host)
 	}
 	if ended := slices.ContainsFunc(v.Parts, func(p analysis.VerdictPart) bool { return p.Kind == analysis.VerdictEnd }); spent != "" && !ended {
@@ -69,9 +72,11 @@ func Of(rep *analysis.Report) *analysis.Verdict {
 	return v
 }
 
-// limits are the findings that cost most, and what is to be said of the host.
-func limits(rep *analysis.Report) (parts []analysis.VerdictPart, host string) {
+// limits are the findings that cost most, and what is to be said of the host; first, where
+// it keeps the whole program from running for longer than they cost.
+func limits(rep *analysis.Report) (parts []analysis.VerdictPart, host string, first bool) {
 	wall := rep.Trace.Duration
+	var hosts float64
 	about := make(map[string]analysis.Subject)
 	for _, res := range rep.Results {
 		about[res.Name] = res.About
@@ -85,7 +90,9 @@ func limits(rep *analysis.Report) (parts []analysis.VerdictPart, host string) {
 				note = &analysis.VerdictPart{Kind: analysis.VerdictLimit, Text: sentence(f, wall), Code: f.Code, Held: rate}
 			}
 		case about[check] == analysis.Host && host == "":
-			host = sentence(f, wall)
+			if host = sentence(f, wall); f.Cost.Clock == analysis.Wall {
+				hosts = held(f, wall)
+			}
 		case about[check] != "" || len(parts) == most || again(f, parts):
 		default:
 			part := analysis.VerdictPart{Kind: analysis.VerdictLimit, Text: sentence(f, wall), Code: f.Code, Held: held(f, wall)}
@@ -100,12 +107,13 @@ func limits(rep *analysis.Report) (parts []analysis.VerdictPart, host string) {
 		}
 	}
 	if len(parts) == 0 && note != nil {
-		return []analysis.VerdictPart{*note}, host
+		return []analysis.VerdictPart{*note}, host, hosts > note.Held
 	}
+	first = hosts > 0 && !slices.ContainsFunc(parts, func(p analysis.VerdictPart) bool { return p.Held >= hosts })
 	if look != nil && len(parts) < most {
 		parts = append(parts, *look)
 	}
-	return parts, host
+	return parts, host, first
 }
 
 // again reports whether the steps that led to what a finding says have been said.

@@ -60,6 +60,20 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// TestHostFirst: what keeps the whole program from running for longer than anything else
+// costs comes first.
+func TestHostFirst(t *testing.T) {
+	for held, first := range map[int64]string{.2e9: analysis.VerdictLimit, .4e9: analysis.VerdictHost} {
+		got := kinds(verdict.Of(report(
+			&analysis.Result{Name: "a", Findings: []analysis.Finding{finding("a", analysis.Warning, .3e9, analysis.Wall)}},
+			&analysis.Result{Name: "host", About: analysis.Host, Findings: []analysis.Finding{finding("host", analysis.Warning, held, analysis.Wall)}},
+		)))
+		if got[0] != first || len(got) != 3 {
+			t.Errorf("a host that costs %d ns: %v", held, got)
+		}
+	}
+}
+
 // TestCost: the cost joins the remark that a sentence ends with, and is not said twice.
 func TestCost(t *testing.T) {
 	for summary, want := range map[string]string{

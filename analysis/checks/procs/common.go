@@ -17,3 +17,34 @@ func holeEvidence(p *analysis.Pass, f *measures.ParallelismFold) (out []analysis
 	}
 	return out
 }
+
+// stallFrom is from where on (ns) nothing happens for too long on Ps with work: see
+// oversubscribed-host.stall.
+const stallFrom = 100e6
+
+// stalls are how often and for how long nothing happened on any P for stallFrom or longer
+// though some had work; of the longest holes that are kept.
+func stalls(p *analysis.Pass) (n, ns int64) {
+	for _, e := range measures.ParallelismOf(p).WorstHole().Items() {
+		if e.Value >= stallFrom {
+			n, ns = n+1, ns+e.Value
+		}
+	}
+	return n, ns
+}
+
+// alone is how long exactly one user goroutine ran and no other could, without the time
+// that the process was stopped: stalls with one P at work, where preemption works.
+func alone(p *analysis.Pass) int64 {
+	f := measures.ParallelismOf(p)
+	ns := f.Alone()
+	if !inTime(measures.PreemptionOf(p)) {
+		return ns
+	}
+	for _, e := range f.WorstHole().Items() {
+		if e.Value >= stallFrom && e.Item == 1 {
+			ns -= e.Value
+		}
+	}
+	return max(ns, 0)
+}

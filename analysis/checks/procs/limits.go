@@ -16,7 +16,7 @@ import (
 var Limits = &analysis.Analyzer{
 	Name: "limits", Proof: "timeline.time",
 	Doc:      say.Page(pages, "limits"),
-	Requires: []*analysis.Analyzer{measures.Timeline, measures.Parallelism, measures.Latency, measures.Waits, measures.Syscalls, measures.STW, measures.GC, measures.Goroutines, measures.Kinds, measures.Blocking},
+	Requires: []*analysis.Analyzer{measures.Timeline, measures.Parallelism, measures.Latency, measures.Waits, measures.Syscalls, measures.STW, measures.GC, measures.Goroutines, measures.Kinds, measures.Blocking, measures.Preemption},
 	Leads:    true,
 	Run:      runLimits,
 
@@ -224,16 +224,15 @@ func limitedBySyscalls(p *analysis.Pass, wall int64) *limit {
 }
 
 func limitedBySerial(p *analysis.Pass, wall int64) *limit {
-	f := measures.ParallelismOf(p)
 	total, _ := p.Value("procs.time")
 	procs := total / float64(wall)
-	alone := f.Alone()
+	alone := alone(p)
 	one := say.Ratio(alone, wall)
 	owner, share := evidence.Alone(p)
 	if procs < 1.5 || owner == nil {
 		return nil
 	}
-	paced := evidence.Paced(owner)
+	paced := evidence.Paced(p, owner)
 	if p.Met("contention", evidence.HeldUpBeside(p, owner)) {
 		paced = 0
 	}

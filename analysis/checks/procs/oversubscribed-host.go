@@ -94,14 +94,22 @@ func runOversubscribedHost(p *analysis.Pass) error {
 	}
 	stall := p.Gate(analysis.Grades("stall", float64(hole)))
 	if stall.Severity != "" {
+		n, all := stalls(p)
+		times := ""
+		if n > 1 {
+			times = fmt.Sprintf(", %s in all in %s holes", p.Dur(all), analysis.FormatCount(n))
+		}
 		finding := analysis.Finding{
 			Code: "oversubscribed-host/stalled", Severity: stall.Severity, Confidence: analysis.Heuristic,
-			Summary: fmt.Sprintf("No event on any P for %s at %s, though %s had work: the process was stopped, or what they ran cannot be preempted",
-				p.Dur(hole), p.At(at), say.Counted(work, "P", "Ps")),
-			Cost:     evidence.WallTime(p, hole),
+			Summary: fmt.Sprintf("No event on any P for %s at %s%s, though %s had work: the process was stopped, or what they ran cannot be preempted",
+				p.Dur(hole), p.At(at), times, say.Counted(work, "P", "Ps")),
+			Cost:     evidence.WallTime(p, all),
 			Evidence: holeEvidence(p, f), During: holeEvidence(p, f),
-			Advice: "Look at what ran then: a loop that makes no calls (asyncpreemptoff=1, a huge copy)? Else look for what stopped the process: SIGSTOP, a suspended or migrated machine, a debugger, swapping, a CPU quota. preempt.overrun.max should fall below 20 ms.",
+			Advice: "Look for what stopped the process: SIGSTOP, a debugger, a suspended or migrated machine, swapping, a CPU quota. Else it is code that cannot be preempted: a huge copy or clear. preempt.overrun.max should fall below 20 ms.",
 			Caveat: "The trace does not tell the two apart where nothing else had work.",
+		}
+		if !inTime(measures.PreemptionOf(p)) {
+			finding.Advice = "Look at what ran then: a loop that makes no calls (asyncpreemptoff=1, a huge copy)? Else look for what stopped the process: SIGSTOP, a suspended or migrated machine, a debugger, swapping, a CPU quota. preempt.overrun.max should fall below 20 ms."
 		}
 		// The stall is the overrun when it is most of the longest one.
 		if over := measures.PreemptionOf(p).Worst().Items(); len(over) > 0 && evidence.Causes(hole, over[0].Value) {

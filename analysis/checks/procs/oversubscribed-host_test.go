@@ -2,6 +2,7 @@ package procs
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis"
@@ -183,6 +184,12 @@ func casesOversubscribedHost(t *testing.T) {
 		tr.Interval(0, v, 4, 1, 0, 3)
 		return tr
 	}, checktest.Case{V: 100*checktest.MS - 1, Want: "clear"}, checktest.Case{V: 100 * checktest.MS, Want: "warning/stalled"}, checktest.Case{V: checktest.S, Want: "error/stalled"})
+	twice := stuck(1, checktest.MS, 3*checktest.S, 0)
+	twice.Interval(0, 300*checktest.MS, 4, 1, 0, 3)
+	twice.Interval(500*checktest.MS, 700*checktest.MS, 4, 1, 0, 3)
+	if f := checktest.Report(t, oversubscribedHost, twice).Results[0].Findings; len(f) != 1 || !strings.Contains(f[0].Summary, "for 300 ms at 0.000 ms, 500 ms in all in 2 holes") || f[0].Cost.Value != 500*checktest.MS {
+		t.Errorf("two holes: %+v", f)
+	}
 	checktest.At(t, oversubscribedHost, "trace of a P that does nothing, length", func(v int64) *checktest.Trace {
 		tr := checktest.New(t, v)
 		tr.Proc(0, parse.ProcIdle, 0, v)

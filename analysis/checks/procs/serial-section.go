@@ -50,7 +50,7 @@ var serialSection = &analysis.Analyzer{
 			Source: "a loop of frames, ticks or polls with a fifth of its time to spare: with faster work it rests longer",
 		},
 	},
-	Requires: []*analysis.Analyzer{measures.Timeline, measures.Parallelism, measures.Goroutines, measures.Kinds, measures.Blocking, measures.Latency},
+	Requires: []*analysis.Analyzer{measures.Timeline, measures.Parallelism, measures.Goroutines, measures.Kinds, measures.Blocking, measures.Latency, measures.Preemption, measures.Syscalls},
 	Run: func(p *analysis.Pass) error {
 		if evidence.NoTime(p) {
 			return nil
@@ -62,7 +62,7 @@ var serialSection = &analysis.Analyzer{
 		}
 		wall := p.Trace.Duration()
 		f := measures.ParallelismOf(p)
-		alone := f.Alone()
+		alone := alone(p)
 		var blocked float64
 		for _, id := range []string{"block.sync.total", "block.chan.total"} {
 			v, _ := p.Value(id)
@@ -75,7 +75,7 @@ var serialSection = &analysis.Analyzer{
 			p.NotApplicable("no user goroutine ran alone in this trace; record while the program works")
 			return nil
 		}
-		paced := evidence.Paced(owner)
+		paced := evidence.Paced(p, owner)
 		if p.Met("waiting", evidence.HeldUpBeside(p, owner)) {
 			paced = 0 // its rests are no comfort to those who wait for it
 		}

@@ -138,6 +138,70 @@ func TestPacedIsNotSerial(t *testing.T) {
 	}
 }
 
+// framed is a loop of frames that works for so long in turn and then is in a call up to the
+// next beat of 40 ms, or for 10 ms.
+func framed(t *testing.T, beat bool, work ...int64) *checktest.Trace {
+	return checktest.Tell(t, checktest.S, func(s *checktest.Story) {
+		loop := s.Go("main.main")
+		for range 3 {
+			s.Go("main.worker").Wait(checktest.MS, 995*checktest.MS, loop, "main.done:50", "runtime.chanrecv1", "main.take:12")
+		}
+		at := int64(0)
+		for i := 0; at < 940*checktest.MS; i++ {
+			from := at + work[i%len(work)]*checktest.MS
+			if at = from + 10*checktest.MS; beat {
+				at = (from/(40*checktest.MS) + 1) * 40 * checktest.MS
+			}
+			loop.Call(from, at, "syscall.Syscall", "main.swap:8")
+		}
+	})
+}
+
+// TestPacedByCall: calls that end with the beat, however long the work was before, are rests;
+// calls that take the same time whenever they begin are work.
+func TestPacedByCall(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		tr   *checktest.Trace
+		want bool
+	}{
+		{"until the next beat", framed(t, true, 20, 30, 25, 33), false},
+		{"after the same work", framed(t, true, 28), true},
+		{"for a time", framed(t, false, 20, 30, 25, 33), true},
+	} {
+		if found := checktest.Report(t, serialSection, c.tr).Results[0].Findings; (len(found) > 0) != c.want {
+			t.Errorf("%s: found is %v, want %v", c.name, found, c.want)
+		}
+	}
+}
+
+// TestStoppedIsNotSerial: the time for which the process was stopped is not that of who ran,
+// unless signals do not end runs.
+func TestStoppedIsNotSerial(t *testing.T) {
+	for _, c := range []struct {
+		preempts int64
+		want     string
+	}{{30, "clear"}, {0, "warning"}} {
+		checktest.At(t, serialSection, "stopped for a third of the time, runs that signals end", func(v int64) *checktest.Trace {
+			tr := checktest.New(t, checktest.S)
+			tr.Interval(0, 150*checktest.MS, 4, 1, 0, 3)
+			tr.Interval(150*checktest.MS, 550*checktest.MS, 4, 1, 0, 3)
+			tr.Interval(550*checktest.MS, 850*checktest.MS, 4, 1, 0, 3)
+			tr.Interval(850*checktest.MS, checktest.S, 4, 0, 0, 4)
+			for p := range parse.ProcID(4) {
+				tr.Proc(p, parse.ProcUser, 0, checktest.S)
+			}
+			ranAlone(tr, 1, 900*checktest.MS)
+			tr.Blocked(1, "sync", 2*checktest.S)
+			tr.Preempts(int(v), parse.PreemptAsync, 0, 10*checktest.MS)
+			for i := range v {
+				tr.Add(parse.Event{Kind: parse.KindSlice, Slice: &parse.Slice{Class: parse.ClassUser, Start: parse.Time(i), End: parse.Time(i + 15*checktest.MS), Contended: 1, Preempt: parse.PreemptAsync, To: parse.GoRunnable}})
+			}
+			return tr
+		}, checktest.Case{V: c.preempts, Want: c.want})
+	}
+}
+
 // TestSerialTests: what runs alone for a test is told to run beside others, what runs for a
 // benchmark is not.
 func TestSerialTests(t *testing.T) {

@@ -50,7 +50,7 @@ var serialCall = &analysis.Analyzer{
 				name, kind := callOf(p.Trace, s.Place.Stack)
 				alone := min(s.Alone, p.Trace.Quiet) // calls at once count once
 				share := say.Ratio(alone, wall)
-				if kind == callOutside || name == "" || kind == callC && waitsForInput(name) {
+				if kind == callOutside || name == "" || kind == callC && waitsForInput(name) || measures.SyscallsOf(p).Paces(p.Trace, s.PlaceID) {
 					continue
 				}
 				conditions := []analysis.Condition{analysis.Grades("alone", share), analysis.Needs("length", float64(s.NS/max(s.N, 1))), analysis.Needs("time", float64(alone))}

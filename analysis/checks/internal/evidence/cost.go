@@ -67,12 +67,13 @@ func Alone(p *analysis.Pass) (kind *measures.GoKind, share float64) {
 	return kind, say.Ratio(kind.Alone, all)
 }
 
-// Paced is the share of the lives of a kind in which they sleep or wait for a tick, ten times
-// and more: faster work makes them rest longer, or is not what takes the time.
-func Paced(kind *measures.GoKind) float64 {
+// Paced is the share of the lives of a kind in which they sleep, wait for a tick or are in
+// calls that wait for one, ten times and more: faster work makes them rest longer, or is not
+// what takes the time.
+func Paced(p *analysis.Pass, kind *measures.GoKind) float64 {
 	var rests, ns int64
 	for _, s := range kind.Stays {
-		if s.Parked == measures.ParkedTicker || s.State == parse.GoWaiting && s.Place.Prim == parse.PrimSleep {
+		if s.Parked == measures.ParkedTicker || s.State == parse.GoWaiting && s.Place.Prim == parse.PrimSleep || s.State == parse.GoSyscall && measures.SyscallsOf(p).Paces(p.Trace, s.PlaceID) {
 			rests, ns = rests+s.N, ns+s.NS
 		}
 	}

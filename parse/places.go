@@ -154,6 +154,29 @@ func (s *Symbols) Own(f Frame) bool {
 		!strings.HasPrefix(file, "vendor/") && !strings.HasSuffix(file, "_cgo_gotypes.go")
 }
 
+// Callers are, where the first frame of the main module in a stack is not of package main,
+// its callers from other packages of the module, the innermost of each in a row, at most
+// two: a client of a program's own is called by many.
+func (s *Symbols) Callers(id StackID) (out []Frame) {
+	pkg := ""
+	for _, f := range s.Stack(id) {
+		if !s.Own(f) {
+			continue
+		}
+		of := pkgOf(s.String(f.Func))
+		switch {
+		case pkg == "" && of == "main":
+			return nil
+		case pkg != "" && of != pkg:
+			out = append(out, f)
+		}
+		if pkg = of; len(out) == 2 {
+			break
+		}
+	}
+	return out
+}
+
 // inStd reports whether a file is of the standard library. The closures of a function of
 // it that was inlined have names of the caller: main.init.OnceValue[...].func1.
 func (s *Symbols) inStd(file string) bool {

@@ -1,6 +1,9 @@
 package parse
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 // TestManyStacks: however many stacks there are, few are held, and each keeps its site
 // and entry function.
@@ -34,5 +37,27 @@ func TestManyStacks(t *testing.T) {
 	}
 	if len(s.stacks) > 2*stacksWhole+10 {
 		t.Errorf("%d stacks", len(s.stacks))
+	}
+}
+
+// The callers of a package of the main module are those in other packages of it; package
+// main calls nothing that needs a word.
+func TestCallers(t *testing.T) {
+	var s Symbols
+	frame := func(fn, file string, line uint32) Frame { return Frame{s.Intern(fn), s.Intern(file), line} }
+	read := frame("net.(*conn).Read", "/usr/local/go/src/net/net.go", 1)
+	recv, do := frame("x.dev/app/wire.(*client).recv", "/src/app/wire/c.go", 30), frame("x.dev/app/wire.(*client).do", "/src/app/wire/c.go", 20)
+	get, load := frame("x.dev/app/api.(*client).get", "/src/app/api/a.go", 10), frame("x.dev/app/store.load", "/src/app/store/s.go", 5)
+	lib, serve, inMain := frame("y.dev/lib.Do", "/go/pkg/mod/y.dev/lib@v1/l.go", 7), frame("main.serve", "/src/app/main.go", 3), frame("main.recv", "/src/app/main.go", 9)
+	for _, c := range []struct{ stack, want []Frame }{
+		{[]Frame{read, recv, do, lib, get, load, serve}, []Frame{get, load}},
+		{[]Frame{read, recv, serve}, []Frame{serve}},
+		{[]Frame{read, recv, do}, nil},
+		{[]Frame{read, inMain, get, serve}, nil},
+		{[]Frame{read}, nil},
+	} {
+		if got := s.Callers(s.InternStack(c.stack...)); !slices.Equal(got, c.want) {
+			t.Errorf("%v: %v, want %v", c.stack, got, c.want)
+		}
 	}
 }

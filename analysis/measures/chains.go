@@ -391,13 +391,17 @@ func (c *Chain) Text() string {
 			parts = append(parts, s.Place.waitText())
 		case s.Place == c.Steps[i-1].Place:
 		default:
-			parts = append(parts, "blocked in "+s.Place.waitText())
+			at := "blocked in " + s.Place.waitText()
+			if before := &c.Steps[i-1]; s.Place.Peer && before.Part != nil && before.Within() == "" {
+				at += calledBy(s.Place.kinds.tr, before.Part.Stack, before.Holder)
+			}
+			parts = append(parts, at)
 		}
 		if i == c.Cycle && len(c.Steps) > i+1 {
 			parts[len(parts)-1] += " (in a circle with what follows)"
 		}
 		if s.Holder != "" {
-			who := s.Place.holderText(s.Holder)
+			who := s.Place.holderText(s.Holder) + s.Within()
 			if s.Place.Place.Prim == parse.PrimRead && s.Part != nil && s.Part.State == parse.GoWaiting && s.Part.Place.Prim == parse.PrimWrite {
 				who = s.Holder + " waits before them to write" // rwmutex.go: a writer that waits keeps new readers out
 			}
@@ -409,7 +413,11 @@ func (c *Chain) Text() string {
 			parts = append(parts, who)
 		}
 	}
-	return strings.Join(append(parts, c.Root.Text()), " ← ")
+	root := c.Root.Text()
+	if n := len(c.Steps); c.Root.Keeps() && c.Steps[n-1].Within() == "" {
+		root += calledBy(c.Steps[n-1].Place.kinds.tr, c.Root.Stack, c.Root.Holder)
+	}
+	return strings.Join(append(parts, root), " ← ")
 }
 
 // waitText is a place as what goroutines wait at there: "sync.Mutex at main.get:12".
@@ -446,6 +454,51 @@ func (h *HeldPlace) holderText(kind string) string {
 		return "the last of " + kind
 	}
 	return kind + " ends the wait"
+}
+
+// Within is the function in which the holder is and that also ends the hold, as the one
+// that has the lock does: " in main.(*state).sync:22", with the line that keeps it; "" where
+// that is the function of the part, or what the goroutine goes by. What it calls may be a
+// helper of many.
+func (s *ChainStep) Within() string {
+	if s.Part == nil {
+		return ""
+	}
+	h := s.Place
+	tr := h.kinds.tr
+	for _, i := range h.holds.worst.Items() {
+		if h.kinds.Name(i.Item.id.fn, i.Item.id.body) != s.Holder {
+			continue
+		}
+		if s.Part.Stack == 0 && h.Place.Prim.Lock() {
+			if pl := tr.Place(tr.PlaceOf(i.Item.holderStack)); pl.Own && funcName(tr, pl.Site.Func) != s.Holder {
+				return " in " + funcName(tr, pl.Site.Func)
+			}
+			return ""
+		}
+		f, ok := common(tr, s.Part.Stack, i.Item.holderStack)
+		if name := funcName(tr, f.Func); ok && f.Func != s.Part.Place.Site.Func && name != s.Holder && !strings.Contains(s.Part.Label, "called by "+name) {
+			return fmt.Sprintf(" in %s:%d", name, f.Line)
+		}
+		return ""
+	}
+	return ""
+}
+
+// common is the innermost frame of a stack whose function, and all that it was called by,
+// another stack has too; ok is false where it is not of the main module, or the entry
+// function.
+func common(tr *parse.Trace, stack, other parse.StackID) (f parse.Frame, ok bool) {
+	a, b := tr.Stack(stack), tr.Stack(other)
+	n := 0
+	for n < len(a) && n < len(b) && a[len(a)-1-n].Func == b[len(b)-1-n].Func {
+		n++
+	}
+	if n < 2 || n == len(a) {
+		return f, false
+	}
+	f = a[len(a)-n]
+	return f, tr.Own(f)
 }
 
 // Text says what the root does.

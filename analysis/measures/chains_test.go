@@ -65,3 +65,25 @@ func TestLongAmongShort(t *testing.T) {
 		}
 	}
 }
+
+// Of who holds a lock, or ends waits, it is said in which function that is: the innermost one
+// that both does what keeps the others and ends it.
+func TestHeldWithin(t *testing.T) {
+	for _, c := range []struct{ ends, want string }{
+		{"sync.(*Mutex).Unlock main.(*state).sync:30 main.(*state).loop:8", " ← main.run holds it in main.(*state).sync:22 (9"},
+		{"sync.(*Mutex).Unlock main.(*state).loop:9", " ← main.run holds it in main.(*state).loop:8 (9"},
+		{"sync.(*Mutex).Unlock main.run:3", " ← main.run holds it (9"},
+	} {
+		got := leads(t, func(s *checktest.Story) {
+			holder, get := s.Go("main.run"), s.Go("main.serve")
+			for i := range int64(20) {
+				at := (1 + 49*i) * ms
+				holder.Wait(at, at+40*ms, nil, "", "time.Sleep", "main.(*client).ask:5", "main.(*state).sync:22", "main.(*state).loop:8")
+				get.Wait(at+ms, at+41*ms, holder, c.ends, "sync.(*Mutex).Lock", "main.(*state).get:44")
+			}
+		})
+		if !strings.Contains(got, c.want) {
+			t.Errorf("%s: %s, want %s", c.ends, got, c.want)
+		}
+	}
+}

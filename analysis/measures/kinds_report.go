@@ -28,7 +28,11 @@ func runKinds(p *analysis.Pass) error {
 	p.Say("Goroutines of the program lived for %s in all, %s of it with nothing to do (waiting for input, connections, tickers, or through the whole trace).",
 		p.Dur(life), analysis.FormatRatio(say.Ratio(parked, life)))
 	lead := func(k *GoKind, held int64) {
-		p.Lead(analysis.Leading{Kind: analysis.VerdictTime, Text: k.Title() + ": " + k.mostly(), Place: k.Name, Held: held, Lives: say.Ratio(k.Busy(), k.Life)})
+		text := k.Title() + ": " + k.mostly()
+		if s := k.Stays[0]; s.Parked == "" && (s.State == parse.GoWaiting || s.State == parse.GoSyscall) {
+			text += calledBy(p.Trace, s.Place.Stack, k.Name)
+		}
+		p.Lead(analysis.Leading{Kind: analysis.VerdictTime, Text: text, Place: k.Name, Held: held, Lives: say.Ratio(k.Busy(), k.Life)})
 	}
 	idle := 50*ks.All[0].Busy() < p.Trace.Duration()
 	for i, k := range ks.All {

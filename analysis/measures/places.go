@@ -57,3 +57,25 @@ func callName(tr *parse.Trace, pl parse.Place) string {
 	}
 	return call
 }
+
+// CalledBy is who calls the package of the main module that a stack is in, but for who is
+// named anyway: "api.(*client).get:12 ← store.(*users).load:40".
+func CalledBy(tr *parse.Trace, stack parse.StackID, named string) string {
+	var by []string
+	for _, f := range tr.Callers(stack) {
+		name := funcName(tr, f.Func)
+		if name == named {
+			break
+		}
+		by = append(by, fmt.Sprintf("%s:%d", name, f.Line))
+	}
+	return strings.Join(by, " ← ")
+}
+
+// calledBy is that for the end of a sentence.
+func calledBy(tr *parse.Trace, stack parse.StackID, named string) string {
+	if by := CalledBy(tr, stack, named); by != "" {
+		return " (called by " + by + ")"
+	}
+	return ""
+}

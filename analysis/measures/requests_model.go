@@ -346,10 +346,14 @@ func (k causeKey) compare(o causeKey) int {
 	return cmp.Or(cmp.Compare(k.place, o.place), cmp.Compare(k.state, o.state), number(k.other)-number(o.other), number(k.gc)-number(o.gc))
 }
 
-// Why is a cause with what the goroutine did for which requests waited most.
-func (c *RequestCause) Why() string {
+// Why is a cause of requests of a type, with what the goroutine did for which they waited
+// most.
+func (ts *RequestTypes) Why(t *RequestType, c *RequestCause) string {
 	s := c.Text
 	if !c.Hold {
+		if c.Place.Stack != 0 {
+			s += calledBy(ts.tr, c.Place.Stack, t.Name)
+		}
 		if place, ok := strings.CutPrefix(c.Leaf.Text, inAssist); ok && place != "" {
 			s += fmt.Sprintf(", %s of it%s", analysis.FormatRatio(say.Ratio(c.Leaf.NS, c.NS)), place)
 		}

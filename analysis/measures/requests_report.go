@@ -98,7 +98,7 @@ func sayType(p *analysis.Pass, ts *RequestTypes, t *RequestType) {
 		if t.Sampled() {
 			whose = fmt.Sprintf("the time of %s of them", analysis.FormatCount(all.N()))
 		}
-		s += fmt.Sprintf("; %s of %s %s", analysis.FormatRatio(say.Ratio(c[0].NS, all.total)), whose, c[0].Why())
+		s += fmt.Sprintf("; %s of %s %s", analysis.FormatRatio(say.Ratio(c[0].NS, all.total)), whose, ts.Why(t, c[0]))
 	}
 	if o := otherEnds(t); o != "" {
 		s += "; besides " + o
@@ -119,7 +119,7 @@ func (ts *RequestTypes) SlowText(p *analysis.Pass, t *RequestType) string {
 	if d.Slow.Mean() < 2*d.Usual.Mean() || len(d.Causes) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("The slow %s of them take %s longer (mean %s) than those up to the median: %s of it %s", t.slowWords(), p.Dur(d.Excess()), p.Dur(d.Slow.Mean()), analysis.FormatRatio(d.Share[0]), d.Causes[0].Why())
+	return fmt.Sprintf("The slow %s of them take %s longer (mean %s) than those up to the median: %s of it %s", t.slowWords(), p.Dur(d.Excess()), p.Dur(d.Slow.Mean()), analysis.FormatRatio(d.Share[0]), ts.Why(t, d.Causes[0]))
 }
 
 // slowWords says which are the slow ones: "1 % (24)".

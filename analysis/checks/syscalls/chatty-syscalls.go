@@ -18,7 +18,7 @@ var chattySyscalls = &analysis.Analyzer{
 			Levels: analysis.Levels{Note: 50e3}, Source: "at about 0.3 µs of entry and exit each, 50,000 cost 1.5 % of a core"},
 		{Name: "chatty-syscalls.median", Doc: "median length of the calls at one place", Unit: analysis.NS, Below: true,
 			Levels: analysis.Levels{Note: 5e3}, Source: "below a few µs the way into the kernel and back is what is paid for"},
-		{Name: "chatty-syscalls.share", Doc: "time in the calls at one place, as a share of the P time of user goroutines and their calls", Unit: analysis.Ratio,
+		{Name: "chatty-syscalls.share", Doc: "time in the calls at one place, as a share of the P time of user goroutines and their calls; the level by that of all such places", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .2, Warning: .5}, Source: "a fifth of what the program uses; with half of it, a third or more without the tracer's part, it would be faster by as much"},
 		{Name: "chatty-syscalls.calls", Doc: "calls at one place", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 1000}, Source: "a rate needs a second of it, or many"},
@@ -33,9 +33,8 @@ var chattySyscalls = &analysis.Analyzer{
 		perS := func(calls int64) float64 { return say.PerSecond(calls, p.Trace.Duration()) }
 		sites := evidence.CallSitesBy(p, f, func(s *measures.CallSite) int64 { return s.Calls })
 		var chatty []measures.SiteSum[measures.CallSite]
-		var sum int64
+		var sum, calls int64
 		var near analysis.Gate
-		var severity analysis.Severity
 		for _, s := range sites {
 			median, ok := s.V.Durations.Quantile(50, s.V.Longest).(int64)
 			conditions := []analysis.Condition{analysis.Needs("rate", perS(s.V.Calls)), analysis.Grades("share", say.Ratio(s.V.Total, used)), analysis.Needs("calls", float64(s.V.Calls))}
@@ -45,11 +44,9 @@ var chattySyscalls = &analysis.Analyzer{
 			g := p.Gate(conditions...)
 			near = near.Nearer(g.At(s.Site))
 			if ok && g.Severity != "" {
-				if chatty == nil {
-					severity = g.Severity
-				}
 				chatty = append(chatty, s)
 				sum += s.V.Total
+				calls += s.V.Calls
 			}
 		}
 		if len(chatty) == 0 {
@@ -57,10 +54,14 @@ var chattySyscalls = &analysis.Analyzer{
 			return nil
 		}
 		worst := chatty[0]
+		who := worst.Site + " makes"
+		if n := len(chatty) - 1; n > 0 {
+			who = fmt.Sprintf("%s and %s make", worst.Site, say.Counted(int64(n), "other place", "other places"))
+		}
 		p.Find(analysis.Finding{
-			Severity: severity,
-			Summary: fmt.Sprintf("%s makes %s short calls (p50 %s), which take %s of the time of user goroutines and their calls",
-				worst.Site, analysis.FormatRate(perS(worst.V.Calls)), p.Dur(worst.V.Durations.Quantile(50, worst.V.Longest).(int64)), say.Percent(min(1, say.Ratio(worst.V.Total, used)))),
+			Severity: p.Gate(analysis.Grades("share", say.Ratio(sum, used))).Severity,
+			Summary: fmt.Sprintf("%s %s short calls (p50 %s), which take %s of the time of user goroutines and their calls",
+				who, analysis.FormatRate(perS(calls)), p.Dur(worst.V.Durations.Quantile(50, worst.V.Longest).(int64)), say.Percent(min(1, say.Ratio(sum, used)))),
 			Cost:       analysis.Cost{Value: min(sum, used), Total: used, Clock: analysis.PTime},
 			Confidence: analysis.Measured,
 			Evidence: evidence.SiteEvidence(p, chatty, p.Trace.From, p.Trace.To, func(s *measures.CallSite) string {

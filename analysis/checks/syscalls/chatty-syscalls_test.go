@@ -23,6 +23,7 @@ func casesChattySyscalls(t *testing.T) {
 		{Name: "not so few", Want: "note", NS: 10 * checktest.MSNS, Events: [][]parse.Event{checktest.Procs(1, parse.ProcUser, 10*checktest.MSNS), checktest.Times(1000, checktest.Call(4095, 1)...)}},
 		{Name: "half of the time", Want: "warning", Events: calls(int(checktest.Length/2/4095)+1, 4095)},
 		{Name: "nearly half of the time", Want: "note", Events: calls(int(checktest.Length/2/4095), 4095)},
+		{Name: "two places, half of the time together", Want: "warning", Events: append(calls(int(checktest.Length/4/4095)+1, 4095), checktest.Times(int(checktest.Length/4/4095)+1, checktest.Call(4095, 2)...))},
 		{Name: "v1", Want: "not applicable", Version: 21, Events: calls(45000, 4095)},
 		{Name: "no call", Want: "not applicable", Events: [][]parse.Event{procs}},
 	})

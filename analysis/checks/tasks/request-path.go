@@ -23,7 +23,7 @@ var RequestPath = &analysis.Analyzer{
 			Levels: analysis.Levels{Note: 5}, Source: "a queue at half load has a tail of 3 to 4 medians",
 		},
 		{
-			Name: "request-path.share", Doc: "share of one cause in what slow requests take longer than usual ones; in all of their time where it is a lock, a queue, the GC or waiting for a P", Unit: analysis.Ratio,
+			Name: "request-path.share", Doc: "share of one cause in what slow requests take longer than usual ones; in all of their time where it is a lock, a queue, the GC, waiting for a P, or many round trips", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .3, Warning: .5}, Source: "what is less than a third of a request is not why it is slow; half of it is the one thing to change",
 		},
 		{
@@ -37,6 +37,10 @@ var RequestPath = &analysis.Analyzer{
 		{
 			Name: "request-path.requests", Doc: "requests of a type that began and were done in the trace", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 20}, Source: "ten values on either side of the p50",
+		},
+		{
+			Name: "request-path.turns", Doc: "waits for the network, or calls, at one place in a slow request, one after the other", Unit: analysis.Count,
+			Levels: analysis.Levels{Note: 8}, Source: "a few need the answers of those before them; eight in a row are a loop",
 		},
 		{
 			Name: "request-path.accept", Doc: "share of the life of the goroutine that accepts connections, or reads requests for others, in which it waits for something else", Unit: analysis.Ratio,
@@ -113,9 +117,11 @@ func slowPath(p *analysis.Pass, ts *measures.RequestTypes, t *measures.RequestTy
 		}
 		tail := say.Ratio(d.Slow.Mean(), max(d.Usual.Mean(), 1))
 		take(p.Gate(analysis.Grades("time", float64(max(d.More[i], 0))), analysis.Grades(limit, d.Share[i]), analysis.Needs("ratio", tail), analysis.Needs("requests", n)), c, d.Share[i], true)
+		of := say.Ratio(c.NS, d.Slow.Total())
 		if held(ts, t, c) {
-			share := say.Ratio(c.NS, d.Slow.Total())
-			take(p.Gate(analysis.Grades("time", float64(c.Mean)), analysis.Grades("share", share), analysis.Needs("requests", n)), c, share, false)
+			take(p.Gate(analysis.Grades("time", float64(c.Mean)), analysis.Grades("share", of), analysis.Needs("requests", n)), c, of, false)
+		} else if asksAgain(p, c) {
+			take(p.Gate(analysis.Grades("time", float64(c.Mean)), analysis.Grades("share", of), analysis.Needs("requests", n), analysis.Needs("turns", turnsOf(c, &d.Slow))), c, of, false)
 		}
 	}
 	if best = best.At(t.Name); best.Severity == "" {
@@ -126,9 +132,21 @@ func slowPath(p *analysis.Pass, ts *measures.RequestTypes, t *measures.RequestTy
 	if differs {
 		what = fmt.Sprintf("of what they take longer than usual ones (mean %s against %s)", slow, p.Dur(d.Usual.Mean()))
 	}
+	why, advice := ts.Why(t, cause), pathAdvice(p, t, cause)
+	again := !differs && !held(ts, t, cause)
+	if again {
+		what, why = fmt.Sprintf("of that in %.0f turns, one after the other,", turnsOf(cause, &d.Slow)), cause.Text
+		from := measures.CalledBy(p.Trace, cause.Place.Stack, t.Name)
+		if from != "" {
+			from = " (from " + from + ")"
+		}
+		advice = "Ask for several at once" + from + ": one request for many things (a list, a batch, a join), or from a few goroutines (errgroup with a limit); or keep the answers."
+		if cause.Leaf.State == parse.GoSyscall {
+			advice = "Make one call for many things, or several at once from a few goroutines" + from + "; or keep what they give."
+		}
+	}
 	summary := fmt.Sprintf("Slow %s take %s (%s, p50 %s, n=%s): %s %s %s", t.Of(), p.Dur(t.Lengths().QuantileAny(t.SlowQuantile())), t.QuantileName(),
-		p.Dur(t.Lengths().QuantileAny(.5)), analysis.FormatCount(t.Lengths().N()), analysis.FormatRatio(of), what, cause.Why())
-	advice := pathAdvice(p, t, cause)
+		p.Dur(t.Lengths().QuantileAny(.5)), analysis.FormatCount(t.Lengths().N()), analysis.FormatRatio(of), what, why)
 	if b, ok := ts.Bound(t, cause); ok {
 		summary += fmt.Sprintf("; without it the %s is at least %s", t.QuantileName(), p.Dur(b.P99))
 	}
@@ -143,10 +161,17 @@ func slowPath(p *analysis.Pass, ts *measures.RequestTypes, t *measures.RequestTy
 	if cause.Leaf.State == parse.GoRunnable {
 		f.Code = "request-path/starved"
 	}
+	if again {
+		f.Code = "request-path/turns"
+	}
 	if queues(ts, t, cause) {
 		f.Code = "request-path/queue"
-		f.Advice = fmt.Sprintf("Requests wait for one another: raise the limit that they queue at%s if what is behind it has room, or shed load before it: %s was %s meanwhile. The %s of this type in requests.types, and requests.duration.p99, should fall.",
-			evidence.LimitOf(p.Trace.String(cause.Place.Inner)), cause.Leaf.Who, cause.Leaf.Text, t.QuantileName())
+		pause := ""
+		if cause.Leaf.Class == measures.ClassTimer {
+			pause = " (where that is a pause, as before another try: give back first what the others queue for)"
+		}
+		f.Advice = fmt.Sprintf("Requests wait for one another: raise the limit that they queue at%s if what is behind it has room, or shed load before it: %s was %s meanwhile%s. The %s of this type in requests.types, and requests.duration.p99, should fall.",
+			evidence.LimitOf(p.Trace.String(cause.Place.Inner)), cause.Leaf.Who, cause.Leaf.Text, pause, t.QuantileName())
 	}
 	if !cause.Hold && cause.Leaf.Class == measures.ClassNetwork && connects(p, cause.Place.Stack) {
 		f.Code, f.Advice = "request-path/connect", evidence.KeepConnections+strings.TrimPrefix(f.Advice, advice)
@@ -182,6 +207,60 @@ func queues(ts *measures.RequestTypes, t *measures.RequestType, c *measures.Requ
 // that it is worth a look also where all of them have it.
 func held(ts *measures.RequestTypes, t *measures.RequestType, c *measures.RequestCause) bool {
 	return c.Hold && c.Place.Prim.Lock() || queues(ts, t, c) || c.Leaf.Class == measures.ClassGC || !c.Hold && c.Leaf.State == parse.GoRunnable
+}
+
+// turnsOf is how often a request of a class is at a cause.
+func turnsOf(c *measures.RequestCause, of *measures.RequestClass) float64 {
+	return say.Ratio(c.Leaf.N, max(of.N(), 1))
+}
+
+// asksAgain reports whether requests are in calls at a cause, or wait there for answers to
+// what they ask, not for what comes by itself, as when they copy a stream.
+func asksAgain(p *analysis.Pass, c *measures.RequestCause) bool {
+	if l := c.Leaf; l.Class != measures.ClassNetwork && l.Class != measures.ClassCall || 2*l.NS < c.NS {
+		return false
+	}
+	call := p.Trace.String(c.Place.Call)
+	switch {
+	case c.Hold: // for a goroutine of the client that they call
+		return packageOf(call) != "" && packageOf(call) == packageOf(c.Leaf.Who)
+	case c.Leaf.Class == measures.ClassCall || !plain(call):
+		return true
+	case strings.HasPrefix(call, "io.Copy"):
+		return false
+	}
+	at := p.Trace.PlaceOf(c.Place.Stack)
+	var reads, writes int64
+	for _, k := range measures.KindsOf(p).All {
+		stay := k.At(at)
+		if stay == nil {
+			continue
+		}
+		reads += stay.N
+		for _, s := range k.Stays {
+			if s.State == parse.GoSyscall && strings.HasSuffix(strings.ToLower(p.Trace.String(s.Place.Inner)), "write") && plain(p.Trace.String(s.Place.Call)) {
+				writes += s.N
+			}
+		}
+	}
+	return 2*writes >= reads && reads > 0
+}
+
+// plain reports whether a function reads or writes what it is given, with no protocol of
+// its own.
+func plain(call string) bool {
+	switch packageOf(call) {
+	case "net", "bufio", "io", "fmt", "crypto/tls":
+		return true
+	}
+	return false
+}
+
+// packageOf is the import path of a function.
+func packageOf(fn string) string {
+	last := strings.LastIndexByte(fn, '/') + 1
+	pkg, _, _ := strings.Cut(fn[last:], ".")
+	return fn[:last] + pkg
 }
 
 // because are the checks that say more of a cause.
@@ -229,14 +308,22 @@ func pathAdvice(p *analysis.Pass, t *measures.RequestType, c *measures.RequestCa
 	case c.Hold && own != "":
 		return fmt.Sprintf("%s was %s with the lock, which is that of %s: call it less often or from fewer goroutines, or hand what it is given to one goroutine with a queue or a buffer.", l.Who, l.Text, own)
 	case c.Hold && c.Place.Prim.Lock():
-		if at := measures.HoldersOf(p).At(p.Trace.PlaceOf(c.Place.Stack)); at != nil && len(at.Holders) > 0 && at.Holders[0].Kind.Name != l.Who {
-			others := "for others"
-			if steps := measures.HoldersOf(p).Chain(at).Steps; len(steps) > 1 && !steps[1].Place.Place.Prim.Lock() {
-				others = "at " + steps[1].Place.Label
+		within := ""
+		if h := measures.HoldersOf(p); h.At(p.Trace.PlaceOf(c.Place.Stack)) != nil {
+			at := h.At(p.Trace.PlaceOf(c.Place.Stack))
+			steps := h.Chain(at).Steps
+			if len(at.Holders) > 0 && at.Holders[0].Kind.Name == steps[0].Holder {
+				within = steps[0].Within()
 			}
-			return fmt.Sprintf("Do not wait %s under the lock: %s holds it meanwhile, and waits for %s, which was %s.", others, at.Holders[0].Kind.Name, l.Who, l.Text)
+			if len(at.Holders) > 0 && at.Holders[0].Kind.Name != l.Who {
+				others := "for others"
+				if len(steps) > 1 && !steps[1].Place.Place.Prim.Lock() {
+					others = "at " + steps[1].Place.Label
+				}
+				return fmt.Sprintf("Do not wait %s under the lock: %s holds it meanwhile%s, and waits for %s, which was %s.", others, at.Holders[0].Kind.Name, within, l.Who, l.Text)
+			}
 		}
-		return fmt.Sprintf("Hold the lock for less: %s was %s with it.", l.Who, l.Text)
+		return fmt.Sprintf("Hold the lock for less%s: %s was %s with it.", within, l.Who, l.Text)
 	case c.Hold:
 		return fmt.Sprintf("Look at %s, for which they wait: it was %s most of the time.", l.Who, l.Text)
 	case l.State == parse.GoSyscall:

@@ -26,7 +26,10 @@ func casesRequestPath(t *testing.T) {
 	const streams = "google.golang.org/grpc/internal/transport.(*http2Server).HandleStreams"
 	read := sym.InternStack(frame("runtime.selectgo", 1), frame("example.org/quic.(*Stream).Read", 3), frame("main.(*conn).Read", 4), frame("io.ReadAtLeast", 5), frame(streams, 6))
 	quota := sym.InternStack(frame("runtime.selectgo", 1), frame("main.(*limit).acquire", 3), frame(streams, 6))
+	query := sym.InternStack(frame("internal/poll.(*FD).Read", 1), frame("net.(*conn).Read", 2), frame("database/sql.(*DB).Query", 3), frame("main.(*items).find", 14))
+	stream := sym.InternStack(frame("internal/poll.(*FD).Read", 1), frame("net.(*conn).Read", 2), frame("bufio.(*Reader).ReadString", 3), frame("main.(*items).find", 15))
 	handler := sym.Intern("main.handle")
+	ms := checktest.MSNS
 	n := 0
 	// request runs, and is held up at the lock by another goroutine that runs.
 	request := func(runs, held int64) parse.Event {
@@ -59,6 +62,21 @@ func casesRequestPath(t *testing.T) {
 		}
 		return out
 	}
+	// asks are requests of 40 ms that wait so many times for the network at a stack.
+	asks := func(at parse.StackID, turns int) []parse.Event {
+		out := some(30, ms, 0)
+		for i := range out {
+			q := out[i].Request
+			end, each := q.Until, parse.Time(40*ms/int64(turns))
+			for range turns {
+				q.Parts = append([]parse.RequestPart{{From: end, To: end + each, G: q.G, Func: handler, State: parse.GoWaiting, Ready: parse.ReadyNetpoll, Stack: at, Place: sym.PlaceOf(at)},
+					{From: end - 1000, To: end, G: q.G, Func: handler, State: parse.GoRunning}}, q.Parts...)
+				end += each
+			}
+			q.Until, out[i].Time = end, end
+		}
+		return out
+	}
 	// waits is a goroutine that takes requests in, which waits for others for a while.
 	waits := func(stack parse.StackID, ns, life int64) []parse.Event {
 		g := parse.Go{ID: 5, Func: sym.Intern("main.serve"), From: parse.GoWaiting, To: parse.GoRunnable, FromStack: stack, Since: parse.Time(life - ns), Ready: parse.ReadyUnblocked}
@@ -68,13 +86,15 @@ func casesRequestPath(t *testing.T) {
 			{Time: parse.Time(life), Kind: parse.KindGoLife, GoLife: &l},
 		}
 	}
-	ms := checktest.MSNS
 	checktest.Check(t, RequestPath, sym, []checktest.EventCase{
 		{Name: "no requests", Want: "not applicable", Events: nil},
 		{Name: "19", Want: "not applicable", Events: [][]parse.Event{some(19, ms, 20*ms)}},
 		{Name: "20", Want: "warning", Events: [][]parse.Event{some(20, ms, 20*ms)}},
 		{Name: "all the same, running", Want: "clear", Events: [][]parse.Event{some(30, 20*ms, 0)}},
 		{Name: "all wait for the network", Want: "clear", Events: [][]parse.Event{thirds(30*ms, 20*ms)}},
+		{Name: "ask 7 times", Want: "clear", Events: [][]parse.Event{asks(query, 7)}},
+		{Name: "ask 8 times", Want: "warning", Events: [][]parse.Event{asks(query, 8)}},
+		{Name: "reads what comes", Want: "clear", Events: [][]parse.Event{asks(stream, 40)}},
 		{Name: "one runs for long", Want: "note", Events: [][]parse.Event{some(30, ms, 0), some(1, 40*ms, 0)}},
 		{Name: "52 % of the difference runs", Want: "note", Events: [][]parse.Event{some(30, ms, 0), thirds(53*ms, 24*ms)[:1]}},
 		{Name: "48 % of the difference runs", Want: "clear", Events: [][]parse.Event{some(30, ms, 0), thirds(48*ms, 26*ms)[:1]}},
@@ -153,7 +173,7 @@ func TestRequestPathReasons(t *testing.T) {
 // turn and what that one did.
 func TestQueueAdvice(t *testing.T) {
 	rep := analysistest.Report(t, corpus.Trace(t, "bugs/d-semaphore"), RequestPath)
-	if f := rep.Findings(); len(f) != 1 || f[0].Code != "request-path/queue" || !strings.Contains(f[0].Advice, "or shed load before it: main.") || !strings.Contains(f[0].Advice, " was asleep at main.lookup:28 meanwhile.") {
+	if f := rep.Findings(); len(f) != 1 || f[0].Code != "request-path/queue" || !strings.Contains(f[0].Advice, "or shed load before it: main.") || !strings.Contains(f[0].Advice, " was asleep at main.lookup:28 meanwhile (where that is a pause") {
 		t.Errorf("%+v", f)
 	}
 }
@@ -162,8 +182,8 @@ func TestQueueAdvice(t *testing.T) {
 // where.
 func TestUnderLockAdvice(t *testing.T) {
 	rep := analysistest.Report(t, corpus.Trace(t, "bugs/c-watchcache"), RequestPath)
-	if f := rep.Findings(); len(f) != 1 || !strings.HasPrefix(f[0].Advice, "Do not wait at main.(*cacheWatcher).add:25 (chan send) under the lock: main.(*cacher).dispatchEvents holds it meanwhile, and waits for main.(*cacheWatcher).process") {
-		t.Errorf("%+v", f)
+	if f := rep.Findings(); len(f) != 1 || !strings.HasPrefix(f[0].Advice, "Do not wait at main.(*cacheWatcher).add:25 (chan send) under the lock: main.(*cacher).dispatchEvents holds it meanwhile in main.(*cacher).dispatchEvent:54, and waits for main.(*cacheWatcher).process") {
+		t.Errorf("%+v", f[0].Advice)
 	}
 }
 
@@ -190,6 +210,45 @@ func TestWaitsForConnections(t *testing.T) {
 		}}, tr)
 		if got != want {
 			t.Errorf("queries of %d ms: %t", query, got)
+		}
+	}
+}
+
+// Requests ask again and again where they write to a connection as often as they wait for what
+// it answers, and where they call a client that does; not where they copy what comes.
+func TestAsksAgain(t *testing.T) {
+	const ms = 1_000_000
+	for _, c := range []struct {
+		write, read string
+		want        bool
+	}{
+		{"net.(*conn).Write main.send:5", "bufio.(*Reader).ReadString main.recv:6", true},
+		{"", "bufio.(*Reader).ReadString main.recv:6", false},
+		{"net.(*conn).Write net/http.(*response).Write main.copy:5", "net.(*conn).Read main.copy:6", false},
+		{"net.(*conn).Write main.copy:5", "io.Copy main.copy:6", false},
+		{"", "database/sql.(*DB).Query main.find:6", true},
+	} {
+		tr := checktest.Tell(t, checktest.S, func(s *checktest.Story) {
+			s.Go("main.main") // runs to the end
+			w := s.Go("main.serve")
+			for i := range int64(20) {
+				at := (1 + 40*i) * ms
+				if c.write != "" {
+					w.Call(at-5000, at-1000, append([]string{"internal/poll.(*FD).Write"}, strings.Fields(c.write)...)...)
+				}
+				w.Wait(at, at+5*ms, nil, "", append([]string{"internal/poll.(*FD).Read", "net.(*conn).Read"}, strings.Fields(c.read)...)...)
+			}
+		})
+		got := false
+		checktest.Report(t, &analysis.Analyzer{Name: "asks", Requires: []*analysis.Analyzer{measures.Blocking, measures.Kinds}, Run: func(p *analysis.Pass) error {
+			for _, e := range measures.BlockingOf(p).Sites().Entries {
+				pl := p.Trace.Place(p.Trace.PlaceOf(e.Key.Stack))
+				got = asksAgain(p, &measures.RequestCause{Place: pl, NS: ms, Leaf: &measures.RequestLeaf{Class: measures.ClassNetwork, NS: ms}})
+			}
+			return nil
+		}}, tr)
+		if got != c.want {
+			t.Errorf("%s, %s: %t", c.write, c.read, got)
 		}
 	}
 }

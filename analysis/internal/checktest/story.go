@@ -80,11 +80,11 @@ func (s *Story) add(at int64, by *Actor, typ tracetest.Type, of *Actor, stack []
 	s.acts = append(s.acts, act{at, by, typ, of, stack})
 }
 
-// Wait lets it wait somewhere, until another one ends that at a stack, or for nil a timer
-// or the network.
+// Wait lets it wait somewhere, until another one ends that at a stack, written in one with
+// spaces between, or for nil a timer or the network.
 func (a *Actor) Wait(from, to int64, by *Actor, byStack string, stack ...string) {
 	a.Block(from, stack...)
-	a.story.add(to, by, tracetest.GoUnblock, a, []string{byStack})
+	a.story.add(to, by, tracetest.GoUnblock, a, strings.Split(byStack, " "))
 	a.story.add(to+a.delay, a, tracetest.GoStart, a, nil)
 }
 

@@ -294,3 +294,29 @@ func TestParallelTests(t *testing.T) {
 		}
 	}
 }
+
+// Who computes under a lock is said to run where it was preempted below the function that has
+// the lock, not where it unlocks.
+func TestLockHolderRunsIn(t *testing.T) {
+	for n, want := range map[int64]string{9: "runs in main.render", 4: "runs in main.(*cache).get"} {
+		f := checktest.Report(t, lockConvoy, checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
+			holder := s.Go("main.work")
+			var others []*checktest.Actor
+			for range 3 {
+				others = append(others, s.Go("main.serve"))
+			}
+			for i := range int64(15) {
+				at := (1 + i*60) * ms
+				if i < n {
+					holder.Preempt(at+30*ms, "main.render:7", "main.(*cache).get:13")
+				}
+				for k, o := range others {
+					o.Wait(at+int64(k+1)*1000, at+56*ms+int64(k+1)*1000, holder, "sync.(*Mutex).Unlock main.(*cache).get:19", "sync.(*Mutex).Lock", "main.(*cache).get:13")
+				}
+			}
+		})).Results[0].Findings[0]
+		if !strings.Contains(f.Summary, want) {
+			t.Errorf("%d: %s, want %s", n, f.Summary, want)
+		}
+	}
+}

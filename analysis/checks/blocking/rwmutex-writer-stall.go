@@ -15,7 +15,7 @@ var RwmutexWriterStall = &analysis.Analyzer{
 	Name: "rwmutex-writer-stall", Proof: "holders.graph",
 	Doc:      say.Page(pages, "rwmutex-writer-stall"),
 	Covers:   []string{"limits/contention"},
-	Requires: []*analysis.Analyzer{measures.Blocking, measures.Goroutines, measures.Kinds, measures.Holders},
+	Requires: []*analysis.Analyzer{measures.Blocking, measures.Goroutines, measures.Kinds, measures.Holders, measures.Preemption},
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "rwmutex-writer-stall.readers", Doc: "readers waiting at one place, mean of the worst 100 ms", Unit: analysis.Count,

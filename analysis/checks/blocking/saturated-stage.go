@@ -1,6 +1,7 @@
 package blocking
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,7 +17,7 @@ var saturatedStage = &analysis.Analyzer{
 	Name: "saturated-stage", Proof: "holders.graph",
 	Doc:      say.Page(pages, "saturated-stage"),
 	Covers:   []string{"lock-convoy/senders"},
-	Requires: []*analysis.Analyzer{measures.Blocking, measures.Kinds, measures.Holders},
+	Requires: []*analysis.Analyzer{measures.Blocking, measures.Kinds, measures.Holders, measures.Preemption},
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "saturated-stage.busy", Doc: "share of the lives of the goroutines of a stage in which they do not wait for work", Unit: analysis.Ratio,
@@ -82,6 +83,9 @@ var saturatedStage = &analysis.Analyzer{
 				continue
 			}
 			r := reason{place, h.Chain(place)}
+			if root := &r.chain.Root; root.Kind == measures.RootRunning && root.Label == root.Holder { // its runs end where it takes the next piece of work
+				root.Label = cmp.Or(measures.PreemptionOf(p).RunsIn(p.Trace, root.Holder, 0), root.Label)
+			}
 			var explains []string
 			if leadsTo(h, place) {
 				explains = []string{"limits/contention"} // which names the costliest place
@@ -106,7 +110,7 @@ var saturatedStage = &analysis.Analyzer{
 				f.Code = "saturated-stage/skewed"
 				f.Summary = fmt.Sprintf("The work of %s is uneven: %s of %s are busy all the time, on average they are for %s, and %s at any time %s %s%s",
 					k.Kind.Name, analysis.FormatCount(full), analysis.FormatCount(all), analysis.FormatRatio(mean), say.Number(waiting), wait, place.Label, r.text())
-				if r.chain.Root.Kind == measures.RootRunning {
+				if r.chain.Root.Kind != measures.RootWrite { // the peer of some is slow
 					f.Advice = "Let all of them take from one queue, or spread the keys better: the busy ones hold up work that the idle ones could do. hold.time should fall."
 				}
 				f.Confidence = analysis.Inferred

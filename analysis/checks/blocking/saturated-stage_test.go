@@ -165,3 +165,44 @@ func TestStageBeforePipe(t *testing.T) {
 		t.Errorf("%+v", findings)
 	}
 }
+
+// A stage that computes is said to run where it was preempted: its runs end where it takes the
+// next piece of work.
+func TestStageRunsIn(t *testing.T) {
+	for n, want := range map[int]string{8: "runs in main.(*rules).match → regexp.(*Regexp).MatchString", 3: "runs in main.worker"} {
+		f := checktest.Report(t, saturatedStage, checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
+			w, h := s.Go("main.worker"), s.Go("main.handle")
+			for i := range n {
+				w.Preempt(int64(15+100*i)*ms, "regexp.(*Regexp).MatchString", "main.(*rules).match:9")
+			}
+			for at := 10 * ms; at < 980*ms; at += 10 * ms {
+				h.Wait(at, at+9*ms, w, "runtime.chanrecv1", sends...)
+			}
+		})).Results[0].Findings[0]
+		if !strings.Contains(f.Summary, want) {
+			t.Errorf("%d: %s, want %s", n, f.Summary, want)
+		}
+	}
+}
+
+// Uneven work is to be spread, whatever the busy ones do; not where a peer of theirs is slow.
+func TestSkewAdvice(t *testing.T) {
+	x := stage{workers: 20, idle: 12, senders: 3, sending: 900 * ms, waits: 20, sleeps: true}
+	if f := checktest.Report(t, saturatedStage, x.tell(t)).Results[0].Findings[0]; f.Code != "saturated-stage/skewed" || !strings.HasPrefix(f.Advice, "Let all of them take from one queue, or spread the keys better") {
+		t.Errorf("%+v", f)
+	}
+	f := checktest.Report(t, saturatedStage, checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
+		busy, from := s.Go("main.worker"), s.Go("main.handle")
+		for range 8 {
+			s.Go("main.worker").Block(1000, receives...)
+		}
+		for i := range int64(20) {
+			at := (1 + 49*i) * ms
+			busy.Wait(at+ms, at+47*ms, nil, "", "internal/poll.(*FD).Write", "net.(*conn).Write", "main.send:8")
+			from.Wait(at+2*ms, at+48*ms, busy, "main.take:3", sends...)
+		}
+	})).Results[0].Findings[0]
+	if f.Code != "saturated-stage/skewed" || !strings.HasPrefix(f.Advice, "The peer behind main.send:8") {
+		t.Errorf("%+v", f)
+	}
+}

@@ -60,7 +60,7 @@ func stuckOnLocks(p *analysis.Pass, locks []*measures.WaitingAt, total int64) {
 		f.Advice = fmt.Sprintf("See whether %s waits at %s for the lock that it took at %s: %s; else do not take that lock with this one. ", by.fn, site(by.place), site(by.taken), onlyOnce) + f.Advice
 	case by != nil && measures.OwnLock(p.Trace, by.taken) != "":
 		f.Advice = fmt.Sprintf("The lock is that of %s, which %s %s with it: give that a deadline, or hand what it is given to one goroutine with a queue that drops what is too much. ", measures.OwnLock(p.Trace, by.taken), by.does(), by.label) + f.Advice
-	case again != "" && n > 1 && at.Prim != parse.PrimRead && len(first) < 2:
+	case (by == nil || by.place.Prim.Lock()) && again != "" && n > 1 && at.Prim != parse.PrimRead && len(first) < 2:
 		f.Advice = fmt.Sprintf("See whether goroutines that come from %s to %s hold what the others want there: take the locks of two objects of one type in one order, by a number of theirs. ", again, site(at)) + f.Advice
 	case by != nil:
 		f.Advice = fmt.Sprintf("Unlock before what %s does at %s, or give it a deadline. ", by.fn, by.label) + f.Advice

@@ -104,3 +104,18 @@ func TestLockHandedOn(t *testing.T) {
 		}
 	}
 }
+
+// Who holds a lock and waits for something else than a lock is what to look at, however the
+// others come to it.
+func TestKeeperAtPeer(t *testing.T) {
+	f := checktest.Report(t, StuckGoroutines, checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
+		s.Go("main.main") // runs to the end
+		s.Go("main.serve").Block(190*ms, "internal/poll.(*FD).Write", "net.(*conn).Write", "main.(*client).write:29", "main.(*client).count:20")
+		for i := range int64(5) {
+			s.Go("main.serve").Block((200+i)*ms, "sync.(*Mutex).Lock", "main.(*client).write:27", "main.(*client).count:20")
+		}
+	})).Results[0].Findings[0]
+	if !strings.HasPrefix(f.Advice, "Unlock before what main.(*client).write does at main.(*client).write:29 → net.(*conn).Write (network write), or give it a deadline.") {
+		t.Error(f.Advice)
+	}
+}

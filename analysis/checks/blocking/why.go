@@ -25,7 +25,11 @@ func reasonAt(p *analysis.Pass, h *measures.HeldPlaces, stack parse.StackID) (r 
 	if place == nil {
 		return r, false
 	}
-	return reason{place, h.Chain(place)}, true
+	r = reason{place, h.Chain(place)}
+	if root := &r.chain.Root; place.Place.Prim.Lock() && root.Kind == measures.RootRunning && root.Place.Own { // its runs end where it unlocks
+		root.Label = cmp.Or(measures.PreemptionOf(p).RunsIn(p.Trace, root.Holder, root.Place.Site.Func), root.Label)
+	}
+	return r, true
 }
 
 // text is the chain, for the end of a summary.
@@ -58,7 +62,7 @@ func (r *reason) advice(p *analysis.Pass, otherwise string) string {
 		if own := measures.OwnLock(p.Trace, r.place.Place); own != "" {
 			return fmt.Sprintf("The lock is that of %s, which is in a call at %s with it: call it less often or from fewer goroutines, or hand what it is given to one goroutine with a queue or a buffer. hold.call should fall.", own, where)
 		}
-		if r.syncs(p) {
+		if r.syncs(p) && r.place.Place.Prim != parse.PrimRead { // who waits to read writes nothing
 			return fmt.Sprintf("Sync once for many writes (group commit) at %s: who comes while one sync is under way adds what it writes to the next, and waits for that. hold.call should fall.", where)
 		}
 		if lock {
@@ -79,6 +83,9 @@ func (r *reason) advice(p *analysis.Pass, otherwise string) string {
 				at = " (" + strings.TrimSuffix(where, " (sleep)") + ")"
 			}
 			return "Do not sleep or wait for a timer" + at + " under the lock. hold.waiting should fall."
+		}
+		if at := r.chain.Steps[len(r.chain.Steps)-1].Place; at.Peer && root.Kind == measures.RootSleep {
+			return fmt.Sprintf("What is waited for is the answer at %s, of %s: ask for several things at once (one request for many, more connections or goroutines), or make that answer faster. hold.waiting should fall.", at.Label, root.Holder)
 		}
 		if where == "" { // a timer
 			where = r.unlocked().Label

@@ -266,22 +266,23 @@ func TestBecauseOfCall(t *testing.T) {
 }
 
 // A sync takes as long for many writes as for one: that is what to do about it, under a lock
-// and in a stage.
+// and in a stage; not where those that wait only read.
 func TestSyncAdvice(t *testing.T) {
 	for _, c := range []struct {
 		check    *analysis.Analyzer
 		call, fn string
-		lock     bool
+		lock     string
 		want     string
 	}{
-		{lockConvoy, "syscall.Fsync", "os.(*File).Sync", true, "Sync once for many writes (group commit) at main.append:12 → os.(*File).Sync:"},
-		{lockConvoy, "syscall.Fdatasync", "syscall.Fdatasync", true, "Sync once for many writes (group commit) at main.append:12"},
-		{lockConvoy, "syscall.lstat", "os.Lstat", true, "Do not call main.append:12 → os.Lstat under the lock"},
-		{saturatedStage, "syscall.Fsync", "os.(*File).Sync", false, "Sync once for many writes (group commit) at main.append:12 → os.(*File).Sync:"},
+		{lockConvoy, "syscall.Fsync", "os.(*File).Sync", "sync.(*Mutex).Lock", "Sync once for many writes (group commit) at main.append:12 → os.(*File).Sync:"},
+		{lockConvoy, "syscall.Fdatasync", "syscall.Fdatasync", "sync.(*Mutex).Lock", "Sync once for many writes (group commit) at main.append:12"},
+		{lockConvoy, "syscall.lstat", "os.Lstat", "sync.(*Mutex).Lock", "Do not call main.append:12 → os.Lstat under the lock"},
+		{RwmutexWriterStall, "syscall.Fsync", "os.(*File).Sync", "sync.(*RWMutex).RLock", "Do not call main.append:12 → os.(*File).Sync under the lock"},
+		{saturatedStage, "syscall.Fsync", "os.(*File).Sync", "", "Sync once for many writes (group commit) at main.append:12 → os.(*File).Sync:"},
 	} {
 		wait := []string{"runtime.chansend1", "main.put:36"}
-		if c.lock {
-			wait = []string{"sync.runtime_SemacquireMutex", "sync.(*Mutex).Lock", "main.put:36"}
+		if c.lock != "" {
+			wait = []string{"sync.runtime_SemacquireMutex", c.lock, "main.put:36"}
 		}
 		tr := checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
 			log := s.Go("main.log")

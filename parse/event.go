@@ -345,6 +345,9 @@ type GoLife struct {
 	// it ran or could run, no P was in a system call, and the world was not stopped.
 	Alone   int64
 	Outside int64 // of Spent[GoSyscall]: see Go
+	// Unblocked is for how long it has neither waited nor been in a call at the end of the
+	// trace; 0 for one that does then, or that ended.
+	Unblocked int64
 }
 
 // Held is the length of the closed span in ns.

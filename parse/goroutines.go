@@ -106,7 +106,7 @@ func (t *tracker) newGoroutine(id GoID, slot uint32) *goroutine {
 	g := t.blankGoroutine(&t.freeGs, &t.parking.free)
 	g.ID, g.slot, g.Home, g.LastP, g.P, g.Waker = id, slot, NoProc, NoProc, NoProc, NoGo
 	g.Incarnation = t.incarnations[id]
-	g.born, g.Since = t.now, t.now
+	g.born, g.Since, g.unblocked = t.now, t.now, t.now
 	if int(slot) >= len(t.gs) {
 		t.gs = append(t.gs, make([]*goroutine, max(int(slot)+1-len(t.gs), len(t.gs)))...)
 		t.limit()
@@ -151,7 +151,7 @@ func (t *tracker) reclass(g *goroutine, c Class) {
 func (t *tracker) exist(id GoID, slot uint32, state GoState) *goroutine {
 	t.touch()
 	g := t.newGoroutine(id, slot)
-	g.born, g.Since, g.Partial = t.begin, t.begin, true
+	g.born, g.Since, g.unblocked, g.Partial = t.begin, t.begin, t.begin, true
 	g.From = state
 	if id >= 2 && id <= 4 {
 		// forcegchelper, bgsweep and bgscavenge are the first to be started (proc.go:init,
@@ -208,6 +208,9 @@ func (t *tracker) goEvent(ev *wire.Event) {
 		g.STW = t.stw.active && !t.stw.restarted
 	}
 	var p *proc
+	if from != GoRunning && from != GoRunnable {
+		g.unblocked = t.now
+	}
 	switch to {
 	case GoSyscall:
 		g.Outside = g.callback && stack == 0
@@ -382,7 +385,11 @@ func (t *tracker) tellLife(g *goroutine, k Kind, ended bool) {
 	if g.finalizes {
 		class = ClassSystem
 	}
-	t.life = GoLife{g.ID, class, g.Func, g.Body, t.common(g), g.site, g.born, g.bornSeen, ended, g.spent, g.idle, g.alone, g.outside}
+	unblocked := int64(0)
+	if !ended && (g.From == GoRunning || g.From == GoRunnable) {
+		unblocked = int64(t.now - g.unblocked)
+	}
+	t.life = GoLife{g.ID, class, g.Func, g.Body, t.common(g), g.site, g.born, g.bornSeen, ended, g.spent, g.idle, g.alone, g.outside, unblocked}
 	t.send(k)
 }
 
@@ -543,7 +550,7 @@ func (t *tracker) goStatus(ev *wire.Event, id GoID, state GoState, g *goroutine)
 	}
 	if t.tr.V1() {
 		// Its start, told as a status.
-		g.born, g.Since = t.now, t.now
+		g.born, g.Since, g.unblocked = t.now, t.now, t.now
 		t.setProc(p, s)
 	} else {
 		t.retroProc(p, s)

@@ -40,6 +40,7 @@ type goroutine struct {
 	alone       int64 // see GoLife.Alone
 	idle        int64 // see GoLife.Idle
 	outside     int64 // see GoLife.Outside
+	unblocked   Time  // see GoLife.Unblocked: since when
 
 	assistPart  bool
 	assistFrom  Time

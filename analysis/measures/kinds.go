@@ -82,6 +82,7 @@ type kindLives struct {
 	ran, runnable     int64
 	alone             int64                    // of ran: see parse.GoLife
 	unnamed           [parse.NumGoStates]int64 // what else they did before they were named
+	unblocked         int64                    // the longest parse.GoLife.Unblocked
 	busy              [busySteps]int64         // those that lived for busyLife and longer, by the share of it not waiting for work
 }
 
@@ -92,6 +93,7 @@ func (l *kindLives) add(o *kindLives) {
 	l.ran += o.ran
 	l.runnable += o.runnable
 	l.alone += o.alone
+	l.unblocked = max(l.unblocked, o.unblocked)
 	for s, ns := range o.unnamed {
 		l.unnamed[s] += ns
 	}
@@ -112,7 +114,7 @@ func (f *KindsFold) Event(e *parse.Event) {
 		if !about(l.Class, l.Body) || l.Outside > 0 && l.Outside == int64(e.Time-l.Born) {
 			return // the runtime's own; a thread of C that never called into Go
 		}
-		add := kindLives{n: 1, ran: l.Spent[parse.GoRunning], runnable: l.Spent[parse.GoRunnable], alone: l.Alone}
+		add := kindLives{n: 1, ran: l.Spent[parse.GoRunning], runnable: l.Spent[parse.GoRunnable], alone: l.Alone, unblocked: l.Unblocked}
 		if l.Func == 0 {
 			add.unnamed = waitingOf(l)
 		}

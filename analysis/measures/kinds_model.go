@@ -22,8 +22,11 @@ type GoKind struct {
 	Life    int64 // sum of their lives in the trace, in ns
 	Parked  int64 // of Life, waiting for something to do: see Stay.Parked
 	State   [parse.NumGoStates]int64
-	Alone   int64   // of State[GoRunning], while no other of the program ran or could run: see parse.GoLife
-	Stays   []*Stay // the costliest first
+	Alone   int64 // of State[GoRunning], while no other of the program ran or could run: see parse.GoLife
+	// Unblocked is for how long one of them has neither waited nor been in a call when the
+	// trace ends, the longest.
+	Unblocked int64
+	Stays     []*Stay // the costliest first
 	// BusyBy counts goroutines that lived for 100 ms and longer by the share of their life
 	// in which they did not wait for work in the function that they are about, in
 	// twentieths.
@@ -158,6 +161,7 @@ func newKinds(tr *parse.Trace, f *KindsFold) *GoKinds {
 		k.Created += e.V.created
 		k.Ended += e.V.ended
 		k.Alone += e.V.alone
+		k.Unblocked = max(k.Unblocked, e.V.unblocked)
 		for i, n := range e.V.busy {
 			k.BusyBy[i] += n
 		}

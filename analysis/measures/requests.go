@@ -87,6 +87,7 @@ type requestType struct {
 	slowest *sketch.Top[*RequestPath] // with paths in order
 	tail    *sketch.Top[*RequestPath] // with the parts summed up
 	sample  *sketch.Top[*RequestPath] // likewise; those with the smallest hashes
+	open    *sketch.Top[*RequestPath] // with both; the longest of those that are open at the end, and no parts of others
 	split   *[2]requestSums           // RequestChoice.Split: up to it, and longer
 }
 
@@ -280,6 +281,10 @@ func (f *RequestsFold) Event(e *parse.Event) {
 		f.asked = requestPath(q, inOrder(q.Parts, parse.MaxPathParts), nil)
 	}
 	switch {
+	case q.End == parse.RequestOpen && served(q.Kind) && (q.Kind != parse.RequestTask || q.Parent == 0):
+		if t.open.Wants(held) {
+			t.open.Add(keyOfRequest(q), requestPath(q, inOrder(q.Parts, keptParts), summedUp(q.Parts)))
+		}
 	case q.End != parse.RequestDone:
 	case q.Partial:
 		t.before++
@@ -312,6 +317,7 @@ func (t *requestType) fill(slowest int) {
 		t.slowest = sketch.NewTop[*RequestPath](slowest)
 		t.tail = sketch.NewTop[*RequestPath](tailRequests)
 		t.sample = sketch.NewTop[*RequestPath](sampledRequests)
+		t.open = sketch.NewTop[*RequestPath](tailRequests)
 	}
 }
 
@@ -327,7 +333,7 @@ func (t *requestType) addWhole(q *parse.Request, held int64, classes *[NumPartCl
 		t.inner++
 	}
 
-	key := sketch.Key{Value: held, Time: int64(q.Since), ID: int64(q.G)<<20 | int64(q.Seq)}
+	key := keyOfRequest(q)
 	if t.slowest.Wants(held) {
 		most := keptParts
 		if t.slowest.Len() > slowestRequests {
@@ -349,6 +355,10 @@ func (t *requestType) addWhole(q *parse.Request, held int64, classes *[NumPartCl
 		key.Value = hash
 		t.sample.Add(key, path)
 	}
+}
+
+func keyOfRequest(q *parse.Request) sketch.Key {
+	return sketch.Key{Value: int64(q.Until - q.Since), Time: int64(q.Since), ID: int64(q.G)<<20 | int64(q.Seq)}
 }
 
 // divide adds a request to those that take longer than at, or to the others.
@@ -475,6 +485,7 @@ func (t *requestType) add(o *requestType) {
 	t.slowest.Merge(o.slowest)
 	t.tail.Merge(o.tail)
 	t.sample.Merge(o.sample)
+	t.open.Merge(o.open)
 	if o.split == nil {
 		return
 	}

@@ -151,6 +151,53 @@ func (t *RequestType) Rate() float64 { return say.PerSecond(t.lengths.N(), int64
 // Slowest are the longest.
 func (t *RequestType) Slowest() []sketch.Entry[*RequestPath] { return t.slowest.Items() }
 
+// A HungClass is requests of a type that are open at the end of the trace, for longer than
+// others took.
+type HungClass struct {
+	RequestClass
+	Oldest int64
+	Others int64 // requests that they are compared with
+	Usual  int64 // how long the slowest of these took
+}
+
+// Paths are the requests, the oldest first, at most 128.
+func (c *HungClass) Paths() []*RequestPath { return c.paths }
+
+// Hung are those of a type. Where few requests of the type were done in the trace they are
+// compared with those of its kind whose handlers left no stack, as they do that never wait,
+// if none of these was done since the oldest is half as old: else it may last by nature.
+func (ts *RequestTypes) Hung(t *RequestType) (c HungClass) {
+	open := t.open.Items()
+	if len(open) == 0 {
+		return c
+	}
+	c.Oldest = open[0].Value
+	c.Others, c.Usual = t.lengths.N(), t.lengths.Max()
+	for _, o := range ts.All {
+		if o.Kind == t.Kind && o.Name == UntoldHandler && o != t && c.Others < minUsual && max(o.to, t.to) < ts.tr.To-parse.Time(c.Oldest/2) {
+			c.Others += o.lengths.N()
+			c.Usual = max(c.Usual, o.lengths.Max())
+		}
+	}
+	c.RequestClass = newClass(open, func(held int64) bool { return held > c.Usual })
+	if c.n == tailRequests {
+		c.n = t.ends[parse.RequestOpen]
+	}
+	return c
+}
+
+// minUsual is how many whole requests tell what is usual.
+const minUsual = 20
+
+// HungCauses are what hung requests are at, the longest first.
+func (ts *RequestTypes) HungCauses(c *HungClass) []*RequestCause { return ts.causes(c.RequestClass) }
+
+// Doing says what a part of a path was.
+func (ts *RequestTypes) Doing(part *PathPart) string { return ts.partText(&part.RequestPart) }
+
+// PlaceOf is where a part of a path was.
+func (ts *RequestTypes) PlaceOf(part *PathPart) parse.Place { return ts.tr.Place(part.Place) }
+
 // A RequestClass is requests of a type: all, the usual or the slow ones, as far as the
 // parts of their paths are kept.
 type RequestClass struct {

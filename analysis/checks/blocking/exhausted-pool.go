@@ -90,7 +90,7 @@ var exhaustedPool = &analysis.Analyzer{
 				at = ""
 			}
 			p.Find(analysis.Finding{
-				Severity: g.Severity, Explains: []string{"stuck-goroutines", "stuck-goroutines/send", "lock-convoy/pool", "request-path/queue"},
+				Severity: g.Severity, Explains: []string{"stuck-goroutines", "stuck-goroutines/send", "lock-convoy/pool", "request-path/queue", "hung-requests"},
 				Summary: fmt.Sprintf("A pool is exhausted for good: %snobody was served for the last %s of %s, %s wait for %s%s%s",
 					twice, p.Dur(stuck), p.Dur(p.Trace.Duration()), say.Counted(pool.open, "goroutine", "goroutines"), pool.name, taker, at),
 				Cost: evidence.WallTime(p, stuck), Confidence: analysis.Inferred,

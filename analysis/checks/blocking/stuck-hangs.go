@@ -51,7 +51,7 @@ func deserted(p *analysis.Pass, w *measures.WaitingAt) bool {
 // another up, and those whose receiver is gone.
 func stuckOnChannels(p *analysis.Pass, sends []*measures.WaitingAt, total int64) {
 	f := analysis.Finding{
-		Code: "stuck-goroutines/send", Confidence: analysis.Inferred,
+		Code: "stuck-goroutines/send", Confidence: analysis.Inferred, Explains: []string{"hung-requests"},
 		Advice: "See who should receive there: whether it ended (an error, a context, a panic that was recovered), or waits itself to send to one of these. Select on a done channel beside the send, or give the channel room for what nobody may fetch. block.chan.total should fall.",
 		Caveat: "Which channel it is is not in the trace, nor who could still receive: a receiver that works on one item for as long looks the same.",
 	}
@@ -77,7 +77,7 @@ func stuckOnChannels(p *analysis.Pass, sends []*measures.WaitingAt, total int64)
 // stuckOnGroups finds goroutines that wait for others that have ended without saying so.
 func stuckOnGroups(p *analysis.Pass, groups []*measures.WaitingAt, total int64) {
 	f := analysis.Finding{
-		Code: "stuck-goroutines/group", Confidence: analysis.Inferred,
+		Code: "stuck-goroutines/group", Confidence: analysis.Inferred, Explains: []string{"hung-requests"},
 		Advice: "Look for a path on which a goroutine ends without Done (a return before it, a panic that was recovered): call it with defer, first of all, or start goroutines with WaitGroup.Go; and for an Add that counts more than are started. block.sync.total should fall.",
 		Caveat: "Another goroutine that was not started there may call Done, too.",
 	}

@@ -19,7 +19,7 @@ func stuckOnLocks(p *analysis.Pass, locks []*measures.WaitingAt, total int64) {
 		return cmp.Or(cmp.Compare(a.Open, b.Open), cmp.Compare(b.Oldest, a.Oldest))
 	})
 	f := analysis.Finding{
-		Code: "stuck-goroutines/lock", Confidence: analysis.Inferred,
+		Code: "stuck-goroutines/lock", Confidence: analysis.Inferred, Explains: []string{"hung-requests"},
 		Cost:   analysis.Cost{Total: total, Clock: analysis.GTime},
 		Advice: "Look for goroutines that take the same locks in another order, and for a return without Unlock; a goroutine profile (debug=2) shows who holds what now. block.sync.total should fall.",
 		Caveat: "Who holds a lock is not in the trace.",

@@ -9,7 +9,7 @@ import (
 )
 
 // All are the checks of this topic, in the order of the report.
-var All = []*analysis.Analyzer{RequestPath, SlowTasks, UnfinishedTasks}
+var All = []*analysis.Analyzer{RequestPath, HungRequests, SlowTasks, UnfinishedTasks}
 
 //go:embed *.md
 var pages embed.FS

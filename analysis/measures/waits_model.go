@@ -2,6 +2,7 @@ package measures
 
 import (
 	"cmp"
+	"slices"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/internal/say"
@@ -48,62 +49,70 @@ func (f *WaitsFold) Queued() float64 {
 	return say.Ratio(woken.Total-woken.Parts[parse.CauseWakeup]-woken.Parts[parse.CauseUnknown], woken.Total)
 }
 
-// InTheWay is what the goroutines are about that waits of user goroutines for a P are blamed
-// on most, where Ps ran user code; the function in which half of that or more ended, "" for
-// none; and their share of all waiting for a P.
-func (f *WaitsFold) InTheWay(p *analysis.Pass) (who, ended string, share float64) {
+// A Blamed is goroutines that waits of user goroutines for a P are blamed on, by what they
+// are about.
+type Blamed struct {
+	Who   string
+	Ended string  // the function in which half of those runs or more ended, "" for none
+	Share float64 // of all waiting for a P
+}
+
+// InTheWay are those goroutines, where Ps ran user code, the largest share first. The pass
+// must require the measure kinds.
+func (f *WaitsFold) InTheWay(p *analysis.Pass) (all []Blamed) {
 	type run struct{ who, ended string }
 	waits, ends := make(map[string]int64), make(map[run]int64)
+	kinds, whole := KindsOf(p), f.All()
 	for stack, b := range f.bySite[parse.ProcUser].ByKey() {
 		if stack == 0 {
 			continue
 		}
-		fn := p.FuncName(cmp.Or(p.Trace.Body(stack), p.Trace.Goes(stack)))
-		waits[fn] += b.Waits
+		who := p.FuncName(cmp.Or(p.Trace.Body(stack), p.Trace.Goes(stack)))
+		if k := kinds.OfStack(stack); k != nil {
+			who = k.Name
+		}
+		waits[who] += b.Waits
 		if site, ok := p.Trace.Site(stack); ok {
-			ends[run{fn, p.FuncName(site.Func)}] += b.Waits
+			ends[run{who, p.FuncName(site.Func)}] += b.Waits
 		}
 	}
-	for fn, ns := range f.ended(p.Trace) {
-		waits[p.FuncName(fn)] += ns
+	for id, ns := range f.ended(p.Trace) {
+		waits[kinds.Name(id.fn, id.body)] += ns
 	}
-	most := int64(0)
-	for fn, ns := range waits {
-		if ns > most || ns == most && fn < who {
-			who, most = fn, ns
+	for who, ns := range waits {
+		b := Blamed{Who: who, Share: say.Ratio(ns, whole.Total+f.apart.Total)}
+		for r, n := range ends {
+			if r.who == who && r.ended != who && 2*n > ns {
+				b.Ended = r.ended
+			}
 		}
+		all = append(all, b)
 	}
-	for r, ns := range ends {
-		if r.who == who && r.ended != who && 2*ns > most {
-			ended = r.ended
-		}
-	}
-	all := f.All()
-	return who, ended, say.Ratio(most, all.Total+f.apart.Total)
+	slices.SortFunc(all, func(a, b Blamed) int { return cmp.Or(cmp.Compare(b.Share, a.Share), cmp.Compare(a.Who, b.Who)) })
+	return all
 }
 
 // ended are the waits that are blamed on the last runs of goroutines, which end without a
-// stack, by the function that they are about: the entry function, or what that calls where it
+// stack, by the function that they are about: the entry function, with what that calls where it
 // is nearly always the same. What those of libraries serve is not known.
-func (f *WaitsFold) ended(tr *parse.Trace) map[parse.StringID]int64 {
-	type body struct{ fn, body parse.StringID }
-	told, bodies := make(map[parse.StringID]int64), make(map[body]int64)
+func (f *WaitsFold) ended(tr *parse.Trace) map[kindID]int64 {
+	told, bodies := make(map[parse.StringID]int64), make(map[kindID]int64)
 	for stack, b := range f.bySite[parse.ProcUser].ByKey() {
 		if stack != 0 {
 			told[tr.Goes(stack)] += b.Waits
-			bodies[body{tr.Goes(stack), tr.Body(stack)}] += b.Waits
+			bodies[kindID{tr.Goes(stack), tr.Body(stack)}] += b.Waits
 		}
 	}
-	out := make(map[parse.StringID]int64)
+	out := make(map[kindID]int64)
 	for fn, b := range f.byFunc[parse.ProcUser].ByKey() {
 		if rest := b.Waits - told[fn]; rest > 0 && fn != 0 && !parse.IsStd(tr.String(fn)) {
-			out[fn] += rest
+			out[kindID{fn: fn}] += rest
 		}
 	}
-	for b, ns := range bodies {
-		if rest, ok := out[b.fn]; ok && b.body != 0 && 10*ns >= 9*told[b.fn] {
-			delete(out, b.fn)
-			out[b.body] += rest
+	for id, ns := range bodies {
+		if rest, ok := out[kindID{fn: id.fn}]; ok && id.body != 0 && 10*ns >= 9*told[id.fn] {
+			delete(out, kindID{fn: id.fn})
+			out[id] += rest
 		}
 	}
 	return out

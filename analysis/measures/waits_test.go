@@ -234,7 +234,7 @@ func TestLastRuns(t *testing.T) {
 	runs("net/http.(*conn).serve", 30, serve)
 	runs("net/http.(*conn).serve", 30, 0)
 	tr := &parse.Trace{Symbols: sym}
-	want := map[parse.StringID]int64{sym.Intern("main.walk"): 60, sym.Intern("main.render"): 40}
+	want := map[kindID]int64{{sym.Intern("main.handle.func1"), sym.Intern("main.walk")}: 60, {fn: sym.Intern("main.render")}: 40}
 	if got := f.ended(tr); !maps.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}

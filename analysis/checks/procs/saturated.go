@@ -70,6 +70,9 @@ var SaturatedPs = &analysis.Analyzer{
 			Caveat:   "A batch job is meant to keep all Ps busy.",
 			Explains: []string{"preempt-heavy", "gomaxprocs-advice/more"},
 		}
+		if evidence.Causes(f.Saturated(), f.Full()) {
+			finding.Explains = append(finding.Explains, "late-timers")
+		}
 		if evidence.CauseShare(p, parse.CauseUser) >= evidence.ExplainsFrom {
 			finding.Explains = append(finding.Explains, "latency-tail", "netpoll-delay", "runnable-burst", "saturated-stage/starved", "lock-convoy/starved", "request-path/starved")
 		}

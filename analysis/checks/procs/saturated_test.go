@@ -108,9 +108,19 @@ func TestSaturatedFills(t *testing.T) {
 	if len(f) != 1 {
 		t.Fatalf("%+v", f)
 	}
-	for _, symptom := range []string{"netpoll-delay", "request-path/starved", "lock-convoy/starved"} {
+	for _, symptom := range []string{"netpoll-delay", "request-path/starved", "lock-convoy/starved", "late-timers"} {
 		if !slices.Contains(f[0].Explains, symptom) {
 			t.Errorf("explains %v, want %s", f[0].Explains, symptom)
 		}
+	}
+	// Where the Ps are full for longer than there is a queue, timers are late without it.
+	tr := checktest.New(t, 10*checktest.S)
+	tr.Interval(0, 2*checktest.S, 4, 4, 4, 0)
+	tr.Interval(2*checktest.S, 10*checktest.S, 4, 4, 0, 0)
+	for p := range parse.ProcID(4) {
+		tr.Proc(p, parse.ProcUser, 0, 10*checktest.S)
+	}
+	if f := checktest.Report(t, SaturatedPs, tr).Results[0].Findings; len(f) != 1 || slices.Contains(f[0].Explains, "late-timers") {
+		t.Errorf("a queue for a fifth of the time: %+v", f)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/tracelens/tracelens/analysis/internal/say"
 	"github.com/tracelens/tracelens/analysis/internal/window"
 	"github.com/tracelens/tracelens/analysis/measures"
+	"github.com/tracelens/tracelens/parse"
 )
 
 // waitEvidence are the longest waits of user goroutines for a P.
@@ -53,7 +54,7 @@ var LatencyTail = &analysis.Analyzer{
 			Levels: analysis.Levels{Note: 1, Warning: .8, Error: .8}, Source: "what happens once, such as a start, makes no tail for those who come later",
 		},
 	},
-	Requires: []*analysis.Analyzer{measures.Parallelism, measures.Latency, measures.Waits},
+	Requires: []*analysis.Analyzer{measures.Parallelism, measures.Latency, measures.Waits, measures.Kinds},
 	Run: func(p *analysis.Pass) error {
 		if evidence.NoTime(p) {
 			return nil
@@ -101,6 +102,9 @@ var LatencyTail = &analysis.Analyzer{
 		if who := evidence.InTheWay(p); who != "" {
 			advice = "Shorten " + who
 			explains = []string{"netpoll-delay", "request-path/starved"} // which wait for the same runs
+		}
+		if evidence.CauseShare(p, parse.CauseUser) >= evidence.ExplainsFrom {
+			explains = append(explains, "late-timers")
 		}
 		p.Find(analysis.Finding{
 			Severity: severity, Summary: text, Confidence: analysis.Measured, Cost: cost, Evidence: shown, Explains: explains,

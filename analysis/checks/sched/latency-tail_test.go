@@ -122,5 +122,30 @@ func TestLatencyTailNames(t *testing.T) {
 		if got := slices.Contains(res.Findings[0].Explains, "netpoll-delay"); got != named {
 			t.Errorf("%+v: explains %v", c, res.Findings[0].Explains)
 		}
+		if !slices.Contains(res.Findings[0].Explains, "late-timers") {
+			t.Errorf("%+v: explains %v, which are of the same runs", c, res.Findings[0].Explains)
+		}
+	}
+}
+
+// TestLatencyTailNamesTwo: where two kinds of goroutines together are in the way, both are named.
+func TestLatencyTailNamesTwo(t *testing.T) {
+	for second, want := range map[int64]string{16 * checktest.S: "Shorten runs of main.", 14 * checktest.S: "See under waits"} {
+		tr := checktest.New(t, 900*checktest.MS)
+		tr.Waits(2000, 0, 50*checktest.MS, nil)
+		stacks, n := []parse.StackID{tr.NthStack(0)}, 1
+		for tr.Goes(tr.NthStack(n)) == tr.Goes(stacks[0]) {
+			n++
+		}
+		stacks = append(stacks, tr.NthStack(n))
+		for i, blamed := range []int64{45 * checktest.S, second} {
+			tr.Proc(parse.ProcID(i), parse.ProcUser, 0, 800*checktest.MS)
+			span := tr.Happened[len(tr.Happened)-1].Proc
+			span.Stack, span.Blame = stacks[i], blamed
+		}
+		f := checktest.Report(t, LatencyTail, tr).Results[0].Findings
+		if len(f) != 1 || !strings.HasPrefix(f[0].Advice, want) || strings.Contains(f[0].Advice, " and of main.") != (second == 16*checktest.S) {
+			t.Errorf("%d ns: %+v", second, f)
+		}
 	}
 }

@@ -88,19 +88,26 @@ func Ran(k *measures.GoKind) string {
 }
 
 // InTheWay names the runs that half of all waiting for a P or more is blamed on, with their
-// part; "" where there are none.
+// part: those of one kind of goroutines, or of two that together have most; "" where there
+// are none.
 func InTheWay(p *analysis.Pass) string {
-	who, ended, share := measures.WaitsOf(p).InTheWay(p)
-	if share < .5 {
-		return ""
+	blamed := measures.WaitsOf(p).InTheWay(p)
+	runs := func(b measures.Blamed) string {
+		switch {
+		case b.Who == p.FuncName(0) || b.Who == measures.Unnamed:
+			return NoFrame
+		case b.Ended != "":
+			return b.Who + " that end in " + b.Ended
+		}
+		return b.Who
 	}
-	if who == p.FuncName(0) {
-		who, ended = NoFrame, ""
+	switch {
+	case len(blamed) > 0 && blamed[0].Share >= .5:
+		return fmt.Sprintf("runs of %s (%s of all waiting for a P is blamed on them)", runs(blamed[0]), analysis.FormatRatio(blamed[0].Share))
+	case len(blamed) > 1 && blamed[0].Share+blamed[1].Share >= ExplainsFrom:
+		return fmt.Sprintf("runs of %s and of %s (%s and %s of all waiting for a P is blamed on them)", runs(blamed[0]), runs(blamed[1]), analysis.FormatRatio(blamed[0].Share), analysis.FormatRatio(blamed[1].Share))
 	}
-	if ended != "" {
-		who += " that end in " + ended
-	}
-	return fmt.Sprintf("runs of %s (%s of all waiting for a P is blamed on them)", who, analysis.FormatRatio(share))
+	return ""
 }
 
 // Instead says what the Ps did while goroutines waited for one: see InTheWay, or else whose

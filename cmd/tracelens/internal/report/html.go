@@ -266,11 +266,15 @@ func (p *htmlPage) verdict() (lines []string) {
 		return verdictLines(p.rep)
 	}
 	for _, part := range p.rep.Verdict.Parts {
-		text := part.Text
-		if part.Code != "" {
-			if at := strings.Index(text, ". "); at > 0 {
-				text = text[:at+1]
-			}
+		text, rest, _ := strings.Cut(part.Text, ". ")
+		why, _, _ := strings.Cut(rest, ". ")
+		switch {
+		case part.Code == "" || rest == "":
+			text = part.Text
+		case strings.HasPrefix(why, "Because: "):
+			text += ". " + why + "."
+		default:
+			text += "."
 		}
 		lines = append(lines, text)
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -216,5 +217,19 @@ func TestHTMLData(t *testing.T) {
 	}
 	if !strings.HasPrefix(d.exact(), "Exact spans in 1 window (25 µs in all)") || !strings.Contains(d.exact(), "1 window cut short") {
 		t.Errorf("it is exact where: %s", d.exact())
+	}
+}
+
+// TestPageVerdict: the page begins with what findings say and why, without what to do.
+func TestPageVerdict(t *testing.T) {
+	p := htmlPage{Tiles: make([]htmlTile, 1)}
+	p.rep = &analysis.Report{Verdict: &analysis.Verdict{Parts: []analysis.VerdictPart{
+		{Code: "a", Text: "It waits at main.get:1. Because: main.put holds it. Unlock sooner. Now."},
+		{Code: "b", Text: "It polls. Wait instead."},
+		{Text: "CPU is the limit. GC is not."},
+	}}}
+	want := []string{"It waits at main.get:1. Because: main.put holds it.", "It polls.", "CPU is the limit. GC is not."}
+	if got := p.verdict(); !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

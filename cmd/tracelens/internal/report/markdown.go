@@ -257,7 +257,7 @@ func (m *markdownWriter) head() string {
 	}
 	fmt.Fprintf(&b, "%s.\n", m.text(strings.Join(facts(m.rep), ", "), proseWidth))
 	for _, l := range verdictLines(m.rep) {
-		fmt.Fprintf(&b, "\n%s\n", m.text(l, proseWidth))
+		fmt.Fprintf(&b, "\n%s\n", m.text(l, 2*proseWidth))
 	}
 	return b.String()
 }

@@ -183,12 +183,15 @@ func (f *outputFlags) write(cmd *cobra.Command, format report.Format, rep *analy
 	return f.into(cmd, func(w io.Writer) error { return format.Write(w, rep, opt) })
 }
 
-// tables writes the metrics and each table into a file of a folder.
+// tables writes the metrics, where there are some, and each table into a file of a folder.
 func (f *outputFlags) tables(rep *analysis.Report, format report.Format, opt report.Options) error {
 	if err := os.MkdirAll(f.out, 0o777); err != nil {
 		return &failure{f.out, err}
 	}
-	names := []string{""}
+	var names []string
+	if rep.Fleet == nil {
+		names = []string{""}
+	}
 	for _, t := range report.Tables(rep) {
 		names = append(names, t.Name)
 	}

@@ -39,13 +39,15 @@ func field(s string) string {
 	return s
 }
 
-// CSV writes the metrics, a row each: id, value, unit, n; of many traces, which have none,
-// the table that ranks them; of a comparison what is compared. With a Table in the options it writes that one. Values are in
+// CSV writes the metrics, a row each: id, value, unit, n; of many traces, which have none, a
+// row for each trace, whatever else the report has; of a comparison what is compared. With a Table in the options it writes that one. Values are in
 // base units, which the names of columns end in.
 func CSV(w io.Writer, rep *analysis.Report, opt Options) error {
 	out := csv.NewWriter(w)
 	tables := Tables(rep)
-	i := slices.IndexFunc(tables, func(t *analysis.Table) bool { return t.Name == opt.Table })
+	i := slices.IndexFunc(tables, func(t *analysis.Table) bool {
+		return opt.Table == t.Name || opt.Table == "" && t.Role == analysis.RoleEvery
+	})
 	switch {
 	case opt.Table != "" && i < 0:
 		return fmt.Errorf("the report has no table %q", opt.Table)

@@ -8,6 +8,24 @@ import (
 	"github.com/tracelens/tracelens/analysis"
 )
 
+// TestFleetCSV: of many traces CSV is a row for each, whether or not there are budgets.
+func TestFleetCSV(t *testing.T) {
+	budgets := &analysis.Table{Name: "budgets", Columns: []analysis.Column{{Name: "budget", Unit: analysis.Text}}}
+	budgets.Add("heap.live.max")
+	every := &analysis.Table{Name: "every", Role: analysis.RoleEvery, Columns: []analysis.Column{{Name: "trace", Unit: analysis.Text}}}
+	every.Add("a.trace")
+	every.Add("b.trace")
+	for _, tables := range [][]*analysis.Table{{every}, {budgets, every}} {
+		var b bytes.Buffer
+		if err := CSV(&b, &analysis.Report{Fleet: &analysis.Fleet{Inputs: 2, Traces: 2}, Results: []*analysis.Result{{Tables: tables}}}, Options{}); err != nil {
+			t.Fatal(err)
+		}
+		if got := b.String(); got != "trace\na.trace\nb.trace\n" {
+			t.Errorf("%q of %d tables", got, len(tables))
+		}
+	}
+}
+
 // TestFleetUntrusted: a path that no one should have stays text in every format.
 func TestFleetUntrusted(t *testing.T) {
 	evil := "=cmd|' /C calc'!A0<script>alert(1)</script>\n# EOF \x1b[31m\"} 1 | **@someone** [a](http://b)"

@@ -55,7 +55,7 @@ var Formats = []Format{
 	{"json", "everything, for programs: times in ns, tables with their units", JSON, 0},
 	{"sarif", "findings at their place in the code, for code scanning", SARIF, 0},
 	{"junit", "a test for each check, for CI; it fails by --fail-on, else by warnings", JUnit, 0},
-	{"csv", "the metrics, or with --table one of the tables, for spreadsheets", CSV, 0},
+	{"csv", "the metrics, of many traces a row for each, or with --table a table, for sheets", CSV, 0},
 	{"parquet", "the metrics, and every cell of the tables as a row, for SQL", Parquet, 0},
 	{"openmetrics", "metrics, or how they are distributed over traces, for Prometheus", OpenMetrics, 0},
 }

@@ -151,7 +151,7 @@ const (
 // A VerdictPart is one sentence of a verdict.
 type VerdictPart struct {
 	Kind string  `json:"kind"`
-	Text string  `json:"text"` // of a finding: what it says, after " Because: " what another says is why, and what to do
+	Text string  `json:"text"`           // of a finding: what it says, after " Because: " what another says is why, and what to do
 	Code string  `json:"code,omitempty"` // of the finding it is made of
 	Held float64 `json:"held,omitempty"` // goroutines or Ps held up on average; see Cost
 }

@@ -23,7 +23,7 @@ var liveHeapGrowth = &analysis.Analyzer{
 		{Name: "live-heap-growth.trend", Doc: "trend of the live heap after all cycles kept (z of Mann and Kendall's test)", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 1.96}, Source: "two-sided 5 %: the interval of Theil and Sen's slope is above 0"},
 		{Name: "live-heap-growth.few", Doc: "cycles in that rise, where it is the whole trace and nearly all that is allocated lives", Unit: analysis.Count,
-			Levels: analysis.Levels{Note: 3}, Source: "then each cycle comes at twice the heap of the one before, so that a leak has few: a heap of 20 MiB is 160 MiB after three"},
+			Levels: analysis.Levels{Note: 3, Warning: 3}, Source: "then each cycle comes at twice the heap of the one before, so that a leak has few: a heap of 20 MiB is 160 MiB after three"},
 		{Name: "live-heap-growth.kept", Doc: "what lives of what was allocated between two cycles of that rise, the least of them", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .8}, Source: "a program at work keeps next to nothing: four fifths, three times in a row, are what it collects"},
 		{Name: "live-heap-growth.share", Doc: "growth of the live heap in its last rise", Unit: analysis.Ratio,
@@ -32,6 +32,8 @@ var liveHeapGrowth = &analysis.Analyzer{
 			Levels: analysis.Levels{Note: 16 << 20, Warning: 64 << 20}, Source: "four minimal heaps (4 MiB): less is a program that starts; four times that is no buffer that fills once"},
 		{Name: "live-heap-growth.time", Doc: "length of the last rise of the live heap", Unit: analysis.NS,
 			Levels: analysis.Levels{Note: 100e6, Warning: 1e9}, Source: "what is read at a start takes less than a second; a leak goes on"},
+		{Name: "live-heap-growth.steady", Doc: "growth per second in the second half of that rise, as a share of that in the first; with less it is a note", Unit: analysis.Ratio,
+			Levels: analysis.Levels{Note: .5}, Source: "a cache that fills grows ever more slowly, a leak as fast as before"},
 	},
 	Run: func(p *analysis.Pass) error {
 		c := measures.GCOf(p)
@@ -56,9 +58,13 @@ var liveHeapGrowth = &analysis.Analyzer{
 			p.Clear(g)
 			return nil
 		}
+		severity := g.Severity
+		if !p.Met("steady", steadyOf(floors[first:])) {
+			severity = analysis.Note
+		}
 		slope := senSlope(floors[first:])
 		finding := analysis.Finding{
-			Severity: g.Severity,
+			Severity: severity,
 			Summary: fmt.Sprintf("The live heap grew from %s to %s over the last %s of the trace, in %s; at this rate it doubles in %s",
 				analysis.FormatBytes(from.bytes), analysis.FormatBytes(to.bytes), say.Counted(rises, "cycle", "cycles"), p.Dur(int64(to.at-from.at)), p.Dur(int64(float64(to.bytes)/max(slope, 1e-9)))) + evidence.AllocatedAt(p, c),
 			Confidence: analysis.Inferred,
@@ -93,6 +99,18 @@ func keptOf(v []heapFloor) float64 {
 		least = min(least, kept)
 	}
 	return least
+}
+
+// steadyOf is how fast the live heap grew in the second half of some cycles, as a share of how
+// fast it did in the first.
+func steadyOf(v []heapFloor) float64 {
+	mid := len(v) / 2
+	rate := func(from, to heapFloor) float64 { return say.Ratio(to.bytes-from.bytes, int64(to.at-from.at)) }
+	first := rate(v[0], v[mid])
+	if first <= 0 {
+		return 1
+	}
+	return rate(v[mid], v[len(v)-1]) / first
 }
 
 // heapFloors is what was live after each whole cycle of which details are kept, in

@@ -18,8 +18,8 @@ func casesLiveHeapGrowth(t *testing.T) {
 		return out
 	}
 	// With so much in % that lives of what was allocated between two cycles.
-	kept := func(percent int64, mib ...int64) (out [][]parse.Event) {
-		out = run(100*checktest.MSNS, mib...)
+	keptAt := func(step, percent int64, mib ...int64) (out [][]parse.Event) {
+		out = run(step, mib...)
 		for i := 1; i < len(mib); i++ {
 			begin := out[i][2].Time
 			before := mib[i-1]<<20 + (mib[i]-mib[i-1])<<20*100/percent
@@ -27,6 +27,10 @@ func casesLiveHeapGrowth(t *testing.T) {
 		}
 		return out
 	}
+	kept := func(percent int64, mib ...int64) [][]parse.Event {
+		return keptAt(100*checktest.MSNS, percent, mib...)
+	}
+	slow := func(ms int64, mib ...int64) [][]parse.Event { return keptAt(ms*checktest.MSNS, 100, mib...) }
 	const step = 25 * checktest.MSNS
 	checktest.Check(t, liveHeapGrowth, nil, []checktest.EventCase{
 		{Name: "growing", Want: "note", Events: run(step, 100, 105, 110, 115, 120, 125)},
@@ -39,9 +43,12 @@ func casesLiveHeapGrowth(t *testing.T) {
 		{Name: "three times, and four fifths live", Want: "note", NS: 2e9, Events: kept(81, 20, 40, 80, 160)},
 		{Name: "three times, and not quite", Want: "clear", NS: 2e9, Events: kept(79, 20, 40, 80, 160)},
 		{Name: "twice, and all lives", Want: "clear", NS: 2e9, Events: kept(100, 20, 40, 80)},
-		{Name: "four times, by far", Want: "note", NS: 2e9, Events: run(400*checktest.MSNS, 10, 20, 40, 80, 160)},
+		{Name: "four times, by far", Want: "warning", NS: 2e9, Events: run(400*checktest.MSNS, 10, 20, 40, 80, 160)},
 		{Name: "five times, by far", Want: "warning", NS: 2e9, Events: run(250*checktest.MSNS, 10, 20, 40, 80, 160, 320)},
 		{Name: "all that is allocated lives", Want: "note", Events: run(30*checktest.MSNS, 4, 8, 16, 32, 64)},
+		{Name: "three times, and all lives, for a second", Want: "warning", NS: 2e9, Events: slow(340, 20, 40, 80, 160)},
+		{Name: "half as fast in the end", Want: "warning", NS: 3e9, Events: run(400*checktest.MSNS, 100, 140, 180, 220, 240, 260, 280)},
+		{Name: "more slowly", Want: "note", NS: 3e9, Events: run(400*checktest.MSNS, 100, 140, 180, 222, 242, 262, 281)},
 		{Name: "a fifth", Want: "note", Events: run(step, 100, 104, 108, 112, 116, 120)},
 		{Name: "less", Want: "clear", Events: run(step, 100, 104, 108, 112, 116, 119)},
 		{Name: "16 MiB", Want: "note", Events: run(step, 40, 43, 46, 49, 52, 56)},

@@ -66,6 +66,9 @@ var stwLong = &analysis.Analyzer{
 		advice := "The work in the pauses is long: fewer cycles (a higher GOGC, fewer allocations), fewer Ps."
 		if stopping >= .5 {
 			advice = "Most of it is the wait for the last P to stop: find the code that stops late (stw-straggler), or the thread that has no CPU (GOMAXPROCS above the CPUs or the quota)."
+			if r := longestStop(c); r != nil && 2*r.Stopping() >= measures.STWHalt(r) && measures.STWRunsProgram(r) {
+				advice = fmt.Sprintf("Most of it is the wait for the last P to stop, in the longest likely for %s: break up what cannot be interrupted there (copies and clears of very large memory, loops without calls), if its thread had a CPU all the time (GOMAXPROCS above the CPUs or the quota).", p.FuncName(r.Stop.LastFunc))
+			}
 		}
 		finding := analysis.Finding{
 			Severity: severity,
@@ -84,7 +87,20 @@ var stwLong = &analysis.Analyzer{
 		if evidence.MMUPart(p, measures.GCOf(p).Closed(p), measures.GCLanePauses) >= evidence.ExplainsFrom {
 			finding.Explains = append(finding.Explains, "mmu-low")
 		}
+		if stopping >= .5 && gc.PausePart(p) >= evidence.ExplainsFrom {
+			finding.Explains = append(finding.Explains, "limits/gc") // what the GC takes is that wait
+		}
 		p.Find(finding)
 		return nil
 	},
+}
+
+// longestStop is the longest pause of the GC, nil where it is not kept.
+func longestStop(c *measures.STWFold) *parse.Range {
+	for _, e := range c.Worst().Items() {
+		if r := &e.Item; isGCStop(r) {
+			return r
+		}
+	}
+	return nil
 }

@@ -1,6 +1,7 @@
 package stw
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis/internal/checktest"
@@ -28,4 +29,27 @@ func casesSTWLong(t *testing.T) {
 		{Name: "others", Want: "not applicable", Events: [][]parse.Event{checktest.Stops(9, false, checktest.USNS, checktest.MSNS, 0, parse.ProcUser)}},
 		{Name: "none", Want: "not applicable"},
 	})
+}
+
+// TestLongestStop: where most of the pauses is the wait for the last P to stop, the code that
+// ran there in the longest is named; the work of pauses is nobody's.
+func TestLongestStop(t *testing.T) {
+	sym, _ := checktest.SymbolsOf(t, "stw-kinds")
+	fn := checktest.StringOf(t, sym, "main.computeUntil")
+	const halt = 100 * checktest.MSNS
+	for name, c := range map[string]struct {
+		stopping int64
+		last     parse.ProcState
+		want     string
+	}{
+		"the program's code": {halt - checktest.MSNS, parse.ProcUser, "in the longest likely for main.computeUntil: break up"},
+		"the runtime's code": {halt - checktest.MSNS, parse.ProcSystem, "find the code that stops late"},
+		"the work":           {checktest.MSNS, parse.ProcUser, "The work in the pauses is long"},
+	} {
+		tr := &parse.Trace{Symbols: sym, To: parse.Time(checktest.Length), Last: parse.Time(checktest.Length), Version: 26}
+		found := checktest.Concluded(tr, stwLong, checktest.Stops(2, true, c.stopping, halt, fn, c.last)).Findings()
+		if len(found) != 1 || !strings.Contains(found[0].Advice, c.want) {
+			t.Errorf("%s: %+v, want the advice %s", name, found, c.want)
+		}
+	}
 }

@@ -47,6 +47,8 @@ func (t *tracker) wakeKind(ev *wire.Event, g *goroutine) Ready {
 	switch {
 	case kind == blockAssist || kind == blockGC || kind == blockPreempted:
 		return ReadyGC
+	case kind == blockOther && g.Class == ClassUser && t.stacks[g.FromStack].top == topGCPhase:
+		return ReadyGC
 	case kind == blockNetwork && (GoID(ev.G) == NoGo || stopped):
 		return ReadyNetpoll
 	case GoID(ev.G) != NoGo && !(kind == blockSystem && stopped):

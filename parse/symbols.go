@@ -71,6 +71,7 @@ const (
 	topAsyncPreempt
 	topGoyield
 	topSemrelease
+	topGCPhase // waits until it may begin or end a phase of the GC
 )
 
 func newSymbols() *Symbols {
@@ -197,6 +198,8 @@ func (s *Symbols) internStack(frames []Frame) StackID {
 			info.top = topGoyield
 		case "runtime.semrelease1":
 			info.top = topSemrelease
+		case "runtime.gcStart", "runtime.gcMarkDone":
+			info.top = topGCPhase
 		}
 	}
 	s.stackIDs[string(s.key)] = id

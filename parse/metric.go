@@ -14,6 +14,9 @@ type Metric struct {
 	Kind    MetricKind
 	Value   int64
 	Restart bool // MetricProcs: this is the restart point of a stop-the-world
+	// MetricHeapGoal outside of a stop of the world: the entry function of the goroutine that
+	// set it (debug.SetGCPercent, debug.SetMemoryLimit), 0 for goals that a cycle sets.
+	Setter StringID
 }
 
 // Log is a runtime/trace.Log call.

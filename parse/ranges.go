@@ -315,6 +315,9 @@ func (t *tracker) metric(ev *wire.Event) {
 			t.tr.Quality.UnstoppedProcs++
 		}
 	}
+	if MetricKind(ev.Metric) == MetricHeapGoal && !t.stw.active && ev.GSlot != 0 {
+		t.ev.Metric.Setter = t.at(ev.GSlot).Func
+	}
 	if MetricKind(ev.Metric) == MetricProcs {
 		if t.stw.active && !t.stw.restarted {
 			t.restart()

@@ -3,6 +3,7 @@ package parse
 import (
 	"context"
 	"io"
+	"slices"
 	"testing"
 
 	"golang.org/x/exp/trace"
@@ -563,5 +564,43 @@ func TestShrink(t *testing.T) {
 	}
 	if o := starts(evs)[3].Go.Origin; o != OriginGlobal {
 		t.Errorf("its goroutine is started from %v, want global", o)
+	}
+}
+
+// TestGoalSetter: a heap goal outside of a stop of the world is one that a goroutine sets; one
+// that a cycle sets, or that begins the trace, is nobody's.
+func TestGoalSetter(t *testing.T) {
+	goal := func(s *script, g GoID) *script {
+		return s.add(wire.Event{Op: wire.OpMetric, Metric: wire.MetricHeapGoal, Values: [2]uint64{1 << 20}, P: 0, G: int64(g), M: int64(th(0))})
+	}
+	s := begin(1)
+	goal(s.at(2000), NoGo)
+	goal(s.at(2100), 1)
+	s.at(2200).stw(wire.OpRangeBegin, 1, 0, "GC mark termination")
+	goal(s.at(2300), 1)
+	s.at(2400).procsChange(0, 1).at(2500).stw(wire.OpRangeEnd, 1, 0, "GC mark termination")
+	s.at(3000).end(1, 0).procStop(0)
+	var set []bool
+	for _, e := range s.run(t, 26) {
+		if e.Kind == KindMetric && e.Metric.Kind == MetricHeapGoal {
+			set = append(set, e.Metric.Setter != 0)
+		}
+	}
+	if !slices.Equal(set, []bool{false, true, false}) {
+		t.Errorf("set by a goroutine: %v", set)
+	}
+}
+
+// TestGCPhaseWait: who waits until a phase of the GC may begin or end waits for the GC.
+func TestGCPhaseWait(t *testing.T) {
+	for top, want := range map[string]Ready{"runtime.gcMarkDone": ReadyGC, "runtime.gcStart": ReadyGC, "sync.(*Mutex).Lock": ReadyUnblocked} {
+		s := begin(1)
+		s.at(2000).goes(1, GoRunning, GoWaiting, 1, 0, "sync", s.stack(top, "runtime.mallocgc", "main.worker"))
+		s.at(2100).create(2, NoGo, 0).start(2, 0)
+		s.at(2200).unblock(1, 2, 0).at(2300).end(2, 0).start(1, 0)
+		s.at(3000).end(1, 0).procStop(0)
+		if got := starts(s.run(t, 26))[1].Go.Ready; got != want {
+			t.Errorf("waits in %s: %v, want %v", top, got, want)
+		}
 	}
 }

@@ -75,6 +75,8 @@ type GCFold struct {
 	more         bool // there was a run before
 
 	live, goal *sketch.Gauge
+	set        map[parse.StringID]*GoalsSet // by the function that set goals
+	unjudged   parse.Metric                 // the first goal of this part, if one was set: the goal before is not in it
 
 	// The longest cycles, and what happened in them and in those that end elsewhere.
 	longest *sketch.Top[parse.Range]
@@ -102,6 +104,25 @@ type gcPart struct {
 type GCSite struct {
 	Stack parse.StackID
 	fn    parse.StringID
+}
+
+// GoalsSet are heap goals that the program set, not a cycle, and that were a tenth more or
+// less than the goal before.
+type GoalsSet struct{ N, Least, Most int64 }
+
+func (s *GoalsSet) Add(o *GoalsSet) {
+	if s.N == 0 {
+		s.Least = o.Least
+	}
+	s.N += o.N
+	s.Least, s.Most = min(s.Least, o.Least), max(s.Most, o.Most)
+}
+
+// setGoal takes in a goal that the program set.
+func (c *GCFold) setGoal(m parse.Metric, before int64) {
+	if max(m.Value, before)*10 >= min(m.Value, before)*11 && m.Value != before {
+		tally.At(c.set, m.Setter).Add(&GoalsSet{1, m.Value, m.Value})
+	}
 }
 
 // GCSum is n things that took that much of a P, and of the wall clock.
@@ -154,7 +175,7 @@ func (c *GCCycle) merge(o *GCCycle) {
 
 func newGC() *GCFold {
 	return &GCFold{
-		assists: make(map[GCSite]*GCSum), sweeps: make(map[parse.StackID]*GCSum), starts: make(map[parse.StackID]*GCSum),
+		assists: make(map[GCSite]*GCSum), sweeps: make(map[parse.StackID]*GCSum), starts: make(map[parse.StackID]*GCSum), set: make(map[parse.StringID]*GoalsSet),
 		time: sketch.NewSeries(GCLanes), live: sketch.NewGauge(), goal: sketch.NewGauge(),
 		longest: sketch.NewTop[parse.Range](gcCycles),
 		worst:   gcWorst{spans: make(map[parse.Time]*gcSpans)},
@@ -328,6 +349,14 @@ func (c *GCFold) metric(e *parse.Event) {
 		if v >= noGoal {
 			v = 0
 		}
+		if m := e.Metric; m.Setter != 0 {
+			if m.Value = v; c.goal.N() > 0 {
+				_, before := c.goal.Last()
+				c.setGoal(m, before)
+			} else {
+				c.unjudged = m
+			}
+		}
 		c.goal.Set(int64(e.Time), v)
 	}
 }
@@ -452,6 +481,15 @@ func (c *GCFold) Merge(next analysis.Collector) {
 	tally.MergeKeyed(c.starts, o.starts, (*GCSum).Add)
 	c.mergeRuns(o)
 	c.live.Merge(o.live)
+	tally.MergeKeyed(c.set, o.set, (*GoalsSet).Add)
+	switch {
+	case o.unjudged.Setter == 0:
+	case c.goal.N() > 0:
+		_, before := c.goal.Last()
+		c.setGoal(o.unjudged, before)
+	default:
+		c.unjudged = o.unjudged
+	}
 	c.goal.Merge(o.goal)
 	c.longest.Merge(o.longest)
 	c.ended.merge(&o.ended)

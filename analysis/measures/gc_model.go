@@ -57,6 +57,10 @@ func (f *GCFold) Time() *sketch.Series { return f.time }
 // Goal is the heap goal in bytes, over time.
 func (f *GCFold) Goal() *sketch.Gauge { return f.goal }
 
+// GoalsSet are the heap goals that the program set, by the entry function of the goroutines
+// that did.
+func (f *GCFold) GoalsSet() map[parse.StringID]*GoalsSet { return f.set }
+
 // Longest are the longest cycles.
 func (f *GCFold) Longest() *sketch.Top[parse.Range] { return f.longest }
 

@@ -15,7 +15,7 @@ import (
 var forcedGC = &analysis.Analyzer{
 	Name: "forced-gc", Proof: "gc.heap",
 	Doc:      say.Page(pages, "forced-gc"),
-	Requires: []*analysis.Analyzer{measures.GC},
+	Requires: []*analysis.Analyzer{measures.GC, measures.Waits, measures.Kinds},
 	Thresholds: []analysis.Threshold{
 		{Name: "forced-gc.rate", Doc: "GC cycles per second that runtime.GC or debug.FreeOSMemory starts", Unit: analysis.PerS,
 			Levels: analysis.Levels{Warning: .1}, Source: "the runtime itself asks for one in two minutes (forcegcperiod); twelve times that is a habit"},
@@ -62,7 +62,11 @@ var forcedGC = &analysis.Analyzer{
 		sites := measures.RankSites(p, forced, func(s parse.StackID) parse.StackID { return s }, (*measures.GCSum).Add, func(s *measures.GCSum) int64 { return s.N })
 		var explains []string
 		if float64(sum.N) >= evidence.ExplainsFrom*float64(all) && severity != analysis.Note {
-			explains = []string{"gc-cpu-dominant", "stw-long", "mmu-low", "costly-mark", "mark-starves-users", "idle-marking"}
+			explains = []string{"gc-cpu-dominant", "stw-long", "mmu-low", "costly-mark", "mark-starves-users", "idle-marking", "assist-heavy", "assist-queue-wait", "request-path/gc"}
+			// Who calls runtime.GC sweeps, too, and yields after each span: its waits for a P are no GC's by name.
+			if sum.Wall >= int64(evidence.ExplainsFrom*float64(p.Trace.Duration())) && evidence.InTheWay(p) == "" {
+				explains = append(explains, "latency-tail", "netpoll-delay", "request-path/starved", "limits/waits")
+			}
 		}
 		advice := "Leave the pace to the runtime: remove the calls of runtime.GC and debug.FreeOSMemory, and bound memory by GOMEMLIMIT instead. gc.cycles should fall."
 		switch {

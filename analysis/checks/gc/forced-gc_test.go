@@ -65,3 +65,38 @@ func TestLeakProfile(t *testing.T) {
 		}
 	}
 }
+
+// TestForcedGCExplains: what the GC does to others is the fault of who asks for it, when most
+// cycles are forced; who waits for a P waits for that, too, while they take most of the time.
+func TestForcedGCExplains(t *testing.T) {
+	var sym parse.Symbols
+	own := sym.InternStack(parse.Frame{Func: sym.Intern("runtime.GC"), Line: 1}, parse.Frame{Func: sym.Intern("main.handle"), Line: 22})
+	for _, c := range []struct {
+		forced, others int
+		wall           int64 // of each
+		gc, waits      bool
+	}{
+		{6, 4, 110e6, true, true},
+		{6, 4, 90e6, true, false},
+		{5, 5, 150e6, false, false},
+	} {
+		var events []parse.Event
+		cycles := func(n int, stack parse.StackID, wall int64) {
+			for range n {
+				events = append(events, parse.Event{Time: parse.Time(wall), Kind: parse.KindRangeEnd, Range: &parse.Range{Kind: parse.RangeGC, Stack: stack, Until: parse.Time(wall), MarkBegin: 1, MarkEnd: parse.Time(wall)}})
+			}
+		}
+		cycles(c.forced, own, c.wall)
+		cycles(c.others, 0, 1e6)
+		tr := &parse.Trace{Symbols: &sym, Version: 26, To: 1e9, Last: 1e9, Quantum: 1, Procs: 4}
+		found := checktest.Concluded(tr, forcedGC, events).Results[0].Findings
+		if len(found) != 1 {
+			t.Fatalf("%+v: %+v", c, found)
+		}
+		for code, want := range map[string]bool{"gc-cpu-dominant": c.gc, "request-path/gc": c.gc, "latency-tail": c.waits, "request-path/starved": c.waits} {
+			if slices.Contains(found[0].Explains, code) != want {
+				t.Errorf("%+v: explains %v", c, found[0].Explains)
+			}
+		}
+	}
+}

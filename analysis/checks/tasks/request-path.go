@@ -158,8 +158,11 @@ func slowPath(p *analysis.Pass, ts *measures.RequestTypes, t *measures.RequestTy
 	if o := ts.Untold(t); o != "" {
 		f.Caveat += " " + o + ": of all requests the slow ones are fewer than n tells."
 	}
-	if cause.Leaf.State == parse.GoRunnable {
+	switch {
+	case cause.Leaf.State == parse.GoRunnable:
 		f.Code = "request-path/starved"
+	case cause.Leaf.Class == measures.ClassGC:
+		f.Code = "request-path/gc"
 	}
 	if again {
 		f.Code = "request-path/turns"

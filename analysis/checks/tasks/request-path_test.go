@@ -146,7 +146,7 @@ func TestSlowInAssist(t *testing.T) {
 	}
 	tr := &parse.Trace{Symbols: sym, Version: 26, To: parse.Time(checktest.Length), Last: parse.Time(checktest.Length), Quantum: 1, Procs: 4}
 	f := checktest.Concluded(tr, RequestPath, events).Findings()
-	if len(f) != 1 || f[0].Severity != analysis.Warning || !strings.Contains(f[0].Summary, "in mark assist, 100 % of it at main.decode:7") || !strings.Contains(f[0].Advice, "garbage collector") {
+	if len(f) != 1 || f[0].Code != "request-path/gc" || f[0].Severity != analysis.Warning || !strings.Contains(f[0].Summary, "in mark assist, 100 % of it at main.decode:7") || !strings.Contains(f[0].Advice, "garbage collector") {
 		t.Errorf("%+v", f)
 	}
 }

@@ -63,11 +63,22 @@ func ReadyName(p *analysis.Pass, r parse.Ready, stack parse.StackID) string {
 	case stack == 0:
 		return "(" + ReadyWord(r) + ")"
 	}
-	// The stack of what the runtime does for itself begins with the switch to its own.
-	if frames := p.Trace.Stack(stack); len(frames) > 1 && strings.HasPrefix(p.SiteName(stack), "runtime.systemstack_switch:") {
-		return fmt.Sprintf("%s:%d", p.Trace.String(frames[1].Func), frames[1].Line)
+	name := p.SiteName(stack)
+	if own(name) {
+		for _, f := range p.Trace.Stack(stack) {
+			if fn := p.Trace.String(f.Func); !own(fn) {
+				return fmt.Sprintf("%s:%d", fn, f.Line)
+			}
+		}
 	}
-	return p.SiteName(stack)
+	return name
+}
+
+// own reports whether a stack of what the runtime does for itself begins with a function
+// that says nothing: the switch to a stack of its own or, where the tracer unwinds that too
+// (Go 1.26), the tracer and what readies a list of goroutines.
+func own(fn string) bool {
+	return strings.HasPrefix(fn, "runtime.systemstack_switch") || strings.HasPrefix(fn, "runtime.traceLocker.") || fn == "runtime.injectglist"
 }
 
 // Ratio is part of whole, 0 of nothing.

@@ -99,6 +99,9 @@ func (r *reason) advice(p *analysis.Pass, otherwise string) string {
 	case measures.RootOpen:
 		return "Look for what was taken and not given back: a return without Unlock, rows or a body that are not closed, a channel that nobody serves any more; a goroutine profile (debug=2) shows who is there now. hold.unknown should fall."
 	case measures.RootRunning:
+		if own := measures.OwnLock(p.Trace, r.place.Place); own != "" && where == p.FuncName(r.place.Place.Site.Func) {
+			return evidence.LibraryLock(own) + " hold.running should fall."
+		}
 		if lock {
 			return fmt.Sprintf("Do less under the lock in %s: prepare before, only swap under it; then split it (by key, or one for each P). hold.running should fall.", where)
 		}

@@ -304,3 +304,32 @@ func TestSyncAdvice(t *testing.T) {
 		}
 	}
 }
+
+// A lock of a library whose holder runs in that library is not held for less by the program.
+func TestLibraryLockHeldRunning(t *testing.T) {
+	for at, want := range map[string]string{
+		"main.rows:12":  "The lock is that of golang.org/x/rate.(*Meter).Count: call it less often",
+		"main.index:20": "Do less under the lock in main.index",
+	} {
+		tr := checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
+			holder := s.Go("main.rows")
+			var others []*checktest.Actor
+			for range 3 {
+				others = append(others, s.Go("main.rows"))
+			}
+			for i := range int64(15) {
+				from := (1 + i*60) * ms
+				for k, o := range others {
+					o.Wait(from+int64(k+1)*1000, from+50*ms+int64(k+1)*1000, holder, "main.rows:12", "sync.runtime_SemacquireMutex", "sync.(*Mutex).Lock", "golang.org/x/rate.(*Meter).Count", "main.rows:12")
+				}
+				for k := range int64(4) {
+					holder.Preempt(from+(k+1)*10*ms, "runtime.asyncPreempt2", "runtime.asyncPreempt", at)
+				}
+			}
+		})
+		found := checktest.Report(t, lockConvoy, tr).Results[0].Findings
+		if len(found) == 0 || !strings.HasPrefix(found[0].Advice, want) {
+			t.Errorf("runs at %s: %+v, want the advice %s", at, found, want)
+		}
+	}
+}

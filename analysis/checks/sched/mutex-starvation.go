@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
@@ -36,7 +37,7 @@ var mutexStarvation = &analysis.Analyzer{
 			return nil
 		}
 		byStack := evidence.LockHandoffs(f)
-		sites := tally.Rank(byStack, func(s parse.StackID) tally.Label { return tally.Label{p.SiteName(s)} }, (*measures.Preempted).Add, func(c *measures.Preempted) int64 { return c.N })
+		sites := tally.Rank(byStack, func(s parse.StackID) tally.Label { return tally.Label{unlockedAt(p, s)} }, (*measures.Preempted).Add, func(c *measures.Preempted) int64 { return c.N })
 		if len(sites) == 0 {
 			p.Say("no mutex was handed over to a starving waiter in %s", p.Dur(p.Trace.Duration()))
 			return nil
@@ -57,8 +58,12 @@ var mutexStarvation = &analysis.Analyzer{
 		})
 		var shown []analysis.Evidence
 		for _, s := range stacks[:min(5, len(stacks))] {
-			shown = append(shown, evidence.Whole(p, analysis.Evidence{Func: p.SiteName(s),
+			shown = append(shown, evidence.Whole(p, analysis.Evidence{Func: unlockedAt(p, s),
 				Note: fmt.Sprintf("unlocked here %s for a waiter of 1 ms or longer", say.Counted(byStack[s].N, "time", "times")), Stack: p.Stack(s)}))
+		}
+		advice := "Hold the lock shorter (no I/O, no computation under it), split it, or use sync.RWMutex or atomics for readers."
+		if _, call, ok := strings.Cut(top.Label[0], " → "); ok && !strings.HasPrefix(call, "sync.") {
+			advice = evidence.LibraryLock(call)
 		}
 		p.Find(analysis.Finding{
 			Severity: g.Severity, Confidence: analysis.Measured,
@@ -66,7 +71,7 @@ var mutexStarvation = &analysis.Analyzer{
 				say.Counted(top.V.N, "time", "times"), top.Label[0], analysis.FormatRate(rate)),
 			Cost:     evidence.GoTime(p, top.V.N*starving),
 			Evidence: shown,
-			Advice:   "Hold the lock shorter (no I/O, no computation under it), split it, or use sync.RWMutex or atomics for readers. preempt.lockhandoff should fall to 0, and block.sync.total with it.",
+			Advice:   advice + " preempt.lockhandoff should fall to 0, and block.sync.total with it.",
 			Caveat:   "The cost is a lower bound: 1 ms for each. Which mutex it is, is told by where it is unlocked.",
 		})
 		return nil
@@ -76,3 +81,9 @@ var mutexStarvation = &analysis.Analyzer{
 // starving is how long (ns) a goroutine waits for a sync.Mutex before it is handed
 // over (sync/mutex.go:starvationThresholdNs).
 const starving = 1_000_000
+
+// unlockedAt names where a lock is given back: "main.put:12 → sync.(*Mutex).Unlock", or by
+// which library function, whose own it is.
+func unlockedAt(p *analysis.Pass, stack parse.StackID) string {
+	return measures.PlaceName(p.Trace, p.Trace.PlaceOf(stack))
+}

@@ -1,6 +1,7 @@
 package sched
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis"
@@ -36,5 +37,27 @@ func casesMutexStarvation(t *testing.T) {
 		"sync/mutex-hold-sleep": "clear", "io/http-mix": "clear", "real/etcd-embed": "clear",
 	} {
 		checktest.Real(t, name, map[*analysis.Analyzer]string{mutexStarvation: want})
+	}
+}
+
+// TestLibraryLock: a mutex that a library function locks and unlocks is that function's own.
+func TestLibraryLock(t *testing.T) {
+	for call, want := range map[string]string{
+		"":                         "main.scan:12 → sync.(*Mutex).Unlock; Hold the lock shorter",
+		"context.(*cancelCtx).Err": "main.scan:12 → context.(*cancelCtx).Err; The lock is that of context.(*cancelCtx).Err: call it less often",
+	} {
+		tr := checktest.New(t, checktest.S)
+		tr.Lives(1, 1, parse.GoRunning, checktest.S, 0)
+		var frames []parse.Frame
+		for _, fn := range []string{"runtime.semrelease1", "sync.runtime_Semrelease", "sync.(*Mutex).unlockSlow", "sync.(*Mutex).Unlock", call, "main.scan"} {
+			if fn != "" {
+				frames = append(frames, parse.Frame{Func: tr.Intern(fn), Line: 12})
+			}
+		}
+		tr.Preempts(100, parse.PreemptLockHandoff, tr.InternStack(frames...), 1000)
+		place, advice, _ := strings.Cut(want, "; ")
+		if f := checktest.Report(t, mutexStarvation, tr).Results[0].Findings[0]; !strings.Contains(f.Summary, " at "+place+" (") || !strings.HasPrefix(f.Advice, advice) {
+			t.Errorf("%s: %s, want %s", f.Summary, f.Advice, want)
+		}
 	}
 }

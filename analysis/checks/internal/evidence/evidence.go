@@ -274,6 +274,12 @@ func LimitOf(fn string) string {
 	return ""
 }
 
+// LibraryLock is what to do about a lock of a library that is held for no longer than its
+// function runs.
+func LibraryLock(call string) string {
+	return fmt.Sprintf("The lock is that of %s: call it less often (once for many items) or from fewer goroutines, or give each a value of its own.", call)
+}
+
 // DialsHTTP reports whether a goroutine of that entry function dials one connection
 // (net/http/transport.go: queueForDial, startDialConnForLocked).
 func DialsHTTP(fn string) bool {

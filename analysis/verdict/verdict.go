@@ -55,6 +55,9 @@ func Of(rep *analysis.Report) *analysis.Verdict {
 	for _, t := range held {
 		say(analysis.VerdictTime, t)
 	}
+	if text := distorted(rep); text != "" {
+		say(analysis.VerdictCaution, text)
+	}
 	if host != "" && !first {
 		say(analysis.VerdictHost, host)
 	}
@@ -114,6 +117,18 @@ func limits(rep *analysis.Report) (parts []analysis.VerdictPart, host string, fi
 		parts = append(parts, *look)
 	}
 	return parts, host, first
+}
+
+// distorted says that the trace cost so much that its times are not those of the program.
+func distorted(rep *analysis.Report) string {
+	for _, res := range rep.Results {
+		for i := range res.Findings {
+			if f := &res.Findings[i]; res.About == analysis.File && f.Severity.Rank() >= analysis.Warning.Rank() && f.Cost.Clock == analysis.PTime {
+				return sentence(f, rep.Trace.Duration)
+			}
+		}
+	}
+	return ""
 }
 
 // again reports whether the steps that led to what a finding says have been said.

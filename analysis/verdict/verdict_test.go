@@ -31,7 +31,8 @@ func kinds(v *analysis.Verdict) (out []string) {
 	return out
 }
 
-// TestLimits: the gravest first, then by one currency, three at most.
+// TestLimits: the gravest first, then by one currency, three at most; then what is wrong with
+// the times of the trace, then the host.
 func TestLimits(t *testing.T) {
 	v := verdict.Of(report(
 		&analysis.Result{Name: "a", Findings: []analysis.Finding{finding("a", analysis.Warning, 2e9, analysis.GTime), finding("a/note", analysis.Note, 9e9, analysis.GTime)}},
@@ -44,6 +45,7 @@ func TestLimits(t *testing.T) {
 		"b/grave happens at main.f:1 (10 % of one P). Stop it.",
 		"a happens at main.f:1 (2.0 goroutines held up at any time). Stop it.",
 		"b happens at main.f:1 (50 % of the time). Stop it.",
+		"file happens at main.f:1 (9.0 Ps at any time). Stop it.",
 		"host happens at main.f:1 (1 P at any time). Stop it.",
 		"Not the limit: CPU (user code has 10 % of P time), the scheduler (under 0.01 goroutines wait for a P on average), GC (0 % of P time, with all stops of the world).",
 	}
@@ -52,7 +54,7 @@ func TestLimits(t *testing.T) {
 			t.Errorf("part %d: %q", i, p.Text)
 		}
 	}
-	if got := kinds(v); !slices.Equal(got, []string{analysis.VerdictLimit, analysis.VerdictLimit, analysis.VerdictLimit, analysis.VerdictHost, analysis.VerdictRuledOut}) {
+	if got := kinds(v); !slices.Equal(got, []string{analysis.VerdictLimit, analysis.VerdictLimit, analysis.VerdictLimit, analysis.VerdictCaution, analysis.VerdictHost, analysis.VerdictRuledOut}) {
 		t.Errorf("kinds %v", got)
 	}
 	if v.Text != strings.Join(want, " ") {

@@ -29,7 +29,7 @@ var tracerOverhead = &analysis.Analyzer{
 			Source: "fewer are the start of the trace, which lists all goroutines",
 		},
 	},
-	Requires: []*analysis.Analyzer{measures.Trust, measures.Latency},
+	Requires: []*analysis.Analyzer{measures.Trust, measures.Latency, measures.Tasks},
 	Run: func(p *analysis.Pass) error {
 		f := measures.TrustOf(p)
 		read := p.Trace.Last - p.Trace.First
@@ -48,14 +48,21 @@ var tracerOverhead = &analysis.Analyzer{
 			p.Clear(g)
 			return nil
 		}
+		whose := ""
+		advice := "Take short times as upper bounds. Fewer regions and logs, and fewer handovers between goroutines, make fewer events"
+		// A part of the trace has a part of its annotations, but all of its events.
+		if own, most := measures.TasksOf(p).Written(p); 2*own >= n {
+			whose = fmt.Sprintf(", %s of it for the program's own annotations, most %s", analysis.FormatRatio(say.Ratio(own, n)), most)
+			advice = "Annotate requests and phases, not each item: what takes less than some µs is not worth a region or a log. Until then take short times as upper bounds"
+		}
 		p.Find(analysis.Finding{
 			Severity: g.Severity, Confidence: analysis.Heuristic,
-			Summary: fmt.Sprintf("Tracing itself took about %s to %s of the time of busy Ps: %s events in %s, %s",
-				analysis.FormatRatio(share), analysis.FormatRatio(min(share*measures.TrustEventHigh/measures.TrustEventLow, 1)),
+			Summary: fmt.Sprintf("Tracing itself took about %s to %s of the time of busy Ps%s: %s events in %s, %s",
+				analysis.FormatRatio(share), analysis.FormatRatio(min(share*measures.TrustEventHigh/measures.TrustEventLow, 1)), whose,
 				analysis.FormatCount(n), p.Dur(int64(read)), analysis.FormatRate(perNS*1e9)),
 			Cost:     analysis.Cost{Value: min(int64(cost), f.Busy()), Total: f.Busy(), Clock: analysis.PTime},
 			Evidence: []analysis.Evidence{evidence.Whole(p, analysis.Evidence{Note: analysis.FormatRate(perNS*1e9) + " events on average"})},
-			Advice:   "Take short times as upper bounds. Fewer regions and logs, and fewer handovers between goroutines, make fewer events: trace.events_per_s should fall.",
+			Advice:   advice + ": trace.events_per_s should fall.",
 			Caveat:   "The cost of an event differs by CPU and is not in the trace.",
 		})
 		return nil

@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis"
@@ -37,4 +38,26 @@ func casesTracerOverhead(t *testing.T) {
 	checktest.Real(t, "http-healthy", map[*analysis.Analyzer]string{tracerOverhead: "clear"})
 	checktest.Real(t, "sync/spinlock", map[*analysis.Analyzer]string{tracerOverhead: "clear"})
 	checktest.Real(t, "sched/goroutines-50k-parked", map[*analysis.Analyzer]string{tracerOverhead: "warning"})
+}
+
+// TestAnnotations: where the program's own annotations are most of the events, they are what
+// to leave out.
+func TestAnnotations(t *testing.T) {
+	for regions, want := range map[int]string{
+		251: "of busy Ps, 50.2 % of it for the program's own annotations, most region item: 1,000,000 events|Annotate requests and phases",
+		249: "of busy Ps: 1,000,000 events|Take short times as upper bounds",
+	} {
+		tr := checktest.New(t, checktest.S)
+		tr.Events = 1_000_000
+		tr.Add(analysistest.ProcLife(0, 0, checktest.S, 0, checktest.S))
+		name := tr.Intern("item")
+		for range 1000 * regions {
+			tr.Add(parse.Event{Time: 2, Kind: parse.KindRangeEnd, Range: &parse.Range{Kind: parse.RangeRegion, Name: name, Group: name, Since: 1, Until: 2}})
+		}
+		found := checktest.Report(t, tracerOverhead, tr).Results[0].Findings
+		summary, advice, _ := strings.Cut(want, "|")
+		if len(found) != 1 || !strings.Contains(found[0].Summary, summary) || !strings.HasPrefix(found[0].Advice, advice) {
+			t.Errorf("%d,000 regions: %+v, want %s", regions, found, want)
+		}
+	}
 }

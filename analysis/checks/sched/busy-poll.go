@@ -33,7 +33,7 @@ var busyPoll = &analysis.Analyzer{
 			Levels: analysis.Levels{Note: .02}, Source: "with more it is a serial part: a lock that it holds for a moment now and then is none",
 		},
 		{
-			Name: "busy-poll.polls", Doc: "share of their runs that ended in a function that asks without waiting (a select with default, a lock that is free, an atomic, a yield)", Unit: analysis.Ratio,
+			Name: "busy-poll.polls", Doc: "share of their runs that ended in a function that asks without waiting (a select with default or a closed channel, a lock that is free, an atomic, a yield)", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Note: .02, Warning: .2}, Source: "preemption strikes a loop where it is: one run in five in such a call says what the loop is about, one in fifty that it asks at all",
 		},
 	},
@@ -66,13 +66,17 @@ var busyPoll = &analysis.Analyzer{
 			if asks.name == "runtime.Gosched" {
 				code = "busy-poll/yields" // gosched-spin counts them
 			}
+			advice := "Wait instead of asking: receive without default, a sync.Cond, a context; where something outside must be asked, a ticker."
+			if strings.HasPrefix(asks.name, "runtime.selectgo") || strings.HasPrefix(asks.name, "runtime.chanrecv") {
+				advice = "A channel that it receives from is always ready, closed by all appearance: look at the second value of the receive, and return or set the channel to nil (break leaves the select, not the loop)."
+			}
 			found = append(found, analysis.Finding{
 				Code: code, Severity: g.Severity, Explains: []string{"serial-section", "limits/serial"},
 				Summary: fmt.Sprintf("%s polls: it runs all the time, %s Ps on average, never blocks, and nobody waits for it; %s of its runs end where it asks without waiting (%s)",
 					k.Title(), say.Number(ps), analysis.FormatRatio(asks.share(k.Count)), asks.name),
 				Cost: evidence.ProcTime(p, float64(ran)), Confidence: analysis.Heuristic,
 				Evidence: []analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: k.Name, Note: fmt.Sprintf("ran for %s of %s", p.Dur(ran), p.Dur(k.Life)), Stack: p.Stack(asks.stack)})},
-				Advice:   "Wait instead of asking: receive without default, a sync.Cond, a context; where something outside must be asked, a ticker. procs.share.user should fall by what it took.",
+				Advice:   advice + " procs.share.user should fall by what it took.",
 				Caveat:   "It is told from where the goroutine was preempted. A computation that looks at a channel between its steps looks the same where the steps are short.",
 			})
 		}
@@ -125,7 +129,7 @@ func (a *asking) share(goroutines int64) float64 {
 
 // pollFuncs are functions that ask whether something is so, and return at once.
 var pollFuncs = []string{
-	"runtime.selectnb", "runtime.Gosched", "runtime.procyield", "runtime.osyield",
+	"runtime.selectnb", "runtime.selectgo", "runtime.chanrecv", "runtime.Gosched", "runtime.procyield", "runtime.osyield",
 	"sync/atomic.", "internal/runtime/atomic.", "runtime/internal/atomic.", "sync.(*Mutex).", "internal/sync.(*Mutex).", "sync.(*RWMutex).",
 }
 
@@ -149,7 +153,7 @@ func pollsOf(p *analysis.Pass) map[string]*asking {
 		}
 		a.runs += runs.N
 		asks := runs.N - runs.Blocked // who waits there has the answer no
-		if fn := asksAt(p.Trace, stack); asks > 0 && fn != "" && (fn != "runtime.Gosched" || runs.Ran < runs.N*asksBetween) {
+		if fn := asksAt(p.Trace, stack); asks > 0 && fn != "" && (fn != "runtime.Gosched" || runs.Ran < runs.N*asksBetween && yieldsItself(p.Trace, stack)) {
 			a.asks += asks
 			if asks > a.most || asks == a.most && stack < a.stack {
 				a.most, a.name, a.stack = asks, fn, stack
@@ -160,8 +164,8 @@ func pollsOf(p *analysis.Pass) map[string]*asking {
 }
 
 // asksBetween is how long a goroutine may run (ns) from one runtime.Gosched to the next to
-// be one that asks: who works for a millisecond only lets others run.
-const asksBetween = 1_000_000
+// be one that asks: to ask takes a hundredth of it, who works for longer only lets others run.
+const asksBetween = 100_000
 
 // asksAt names the function of the runtime or library in which a stack asks, below where
 // it was preempted.

@@ -48,8 +48,8 @@ func TestBusyPoll(t *testing.T) {
 			checktest.Case{V: 195, Want: "clear"}, checktest.Case{V: 205, Want: "warning"})
 		checktest.At(t, busyPoll, "ms that it lives of 500", func(v int64) *checktest.Trace { return late(t, 500*pollMS, v*pollMS) },
 			checktest.Case{V: 245, Want: "clear"}, checktest.Case{V: 255, Want: "warning"})
-		checktest.At(t, busyPoll, "µs between two yields", func(v int64) *checktest.Trace { return yields(t, v*1000) },
-			checktest.Case{V: 990, Want: "warning/yields"}, checktest.Case{V: 1010, Want: "clear"})
+		checktest.At(t, busyPoll, "µs between two yields", func(v int64) *checktest.Trace { return yields(t, v*1000, "runtime.Gosched") },
+			checktest.Case{V: 99, Want: "warning/yields"}, checktest.Case{V: 101, Want: "clear"})
 		checktest.At(t, busyPoll, "goroutines that end before they are preempted", func(v int64) *checktest.Trace { return pollers(t, v) },
 			checktest.Case{V: 2, Want: "warning"}, checktest.Case{V: 40, Want: "note"}, checktest.Case{V: 110, Want: "clear"})
 		checktest.At(t, busyPoll, "times of 100 that it waits for the lock, for a moment", func(v int64) *checktest.Trace { return locks(t, v) },
@@ -94,11 +94,11 @@ func locks(t *testing.T, n int64) *checktest.Trace {
 }
 
 // yields is a trace in which a goroutine lets others run so often, and runs all the time.
-func yields(t *testing.T, each int64) *checktest.Trace {
+func yields(t *testing.T, each int64, at ...string) *checktest.Trace {
 	return checktest.Tell(t, 500*pollMS, func(s *checktest.Story) {
 		p := s.Go("main.compute")
-		for at := each; at < 499*pollMS; at += each {
-			p.Preempt(at, "runtime.Gosched", "main.compute:7")
+		for now := each; now < 499*pollMS; now += each {
+			p.Preempt(now, append(slices.Clone(at), "main.compute:7")...)
 		}
 	})
 }
@@ -141,6 +141,21 @@ func TestBusyPollFills(t *testing.T) {
 			if slices.Contains(f.Explains, symptom) != want {
 				t.Errorf("beside %q: explains %v", also, f.Explains)
 			}
+		}
+	}
+}
+
+// TestClosedChannel: who finds a channel ready each time, and never waits, has a closed one;
+// who yields in mark assist is not asking.
+func TestClosedChannel(t *testing.T) {
+	for want, at := range map[string][]string{
+		"A channel that it receives from is always ready": {"runtime.asyncPreempt2", "runtime.asyncPreempt", "runtime.sellock", "runtime.selectgo"},
+		"Wait instead of asking":                          {"runtime.asyncPreempt2", "runtime.asyncPreempt", "runtime.selectnbrecv"},
+		"":                                                {"runtime.Gosched", "runtime.gcAssistAlloc", "runtime.mallocgc"},
+	} {
+		found := checktest.Report(t, busyPoll, yields(t, 5*pollMS/100, at...)).Results[0].Findings
+		if want == "" && len(found) > 0 || want != "" && (len(found) != 1 || !strings.HasPrefix(found[0].Advice, want)) {
+			t.Errorf("%v: %+v, want the advice %q", at, found, want)
 		}
 	}
 }

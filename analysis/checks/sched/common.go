@@ -11,6 +11,7 @@ import (
 	"github.com/tracelens/tracelens/analysis/internal/say"
 	"github.com/tracelens/tracelens/analysis/internal/tally"
 	"github.com/tracelens/tracelens/analysis/measures"
+	"github.com/tracelens/tracelens/parse"
 )
 
 // wakerEvidence are the places where goroutines that waited longest in all were made
@@ -63,4 +64,18 @@ func stealers(p *analysis.Pass, f *measures.StealingFold) []measures.Joined[meas
 		func(a, b measures.StealSite) int {
 			return cmp.Or(cmp.Compare(a.Stack, b.Stack), cmp.Compare(a.Fn, b.Fn), cmp.Compare(a.Ready, b.Ready))
 		})
+}
+
+// yieldsItself reports whether the program called runtime.Gosched at a stack: the runtime
+// does so for goroutines in mark assist and in runtime.GC.
+func yieldsItself(tr *parse.Trace, stack parse.StackID) bool {
+	for _, f := range tr.Stack(stack) {
+		switch fn := tr.String(f.Func); {
+		case fn == "runtime.gcAssistAlloc", fn == "runtime.GC":
+			return false
+		case !strings.HasPrefix(fn, "runtime."):
+			return true
+		}
+	}
+	return true
 }

@@ -44,8 +44,7 @@ var goschedSpin = &analysis.Analyzer{
 		var worst measures.Preempted
 		yields := make(map[measures.PreemptSite]*measures.Preempted)
 		for k, v := range f.Sites().ByKey() {
-			// runtime.GC yields while it sweeps: forced-gc names that.
-			if k.Kind == parse.PreemptYield && !evidence.IsForced(measures.GCTrigger(p, k.Stack)) {
+			if k.Kind == parse.PreemptYield && yieldsItself(p.Trace, k.Stack) {
 				yields[k] = v
 			}
 		}
@@ -70,6 +69,11 @@ var goschedSpin = &analysis.Analyzer{
 			p.Clear(g)
 			return nil
 		}
+		advice := "Wait instead of asking again and again: a channel, sync.Cond or sync.Mutex wakes the goroutine when there is something to do."
+		between := worst.Ran / worst.N
+		if between >= worksBetween {
+			advice = fmt.Sprintf("It runs %s from one yield to the next: if that is work, leave runtime.Gosched out, since others get their turn after 10 ms anyway; if it asks for something, wait to be told of it.", p.Dur(between))
+		}
 		explains := []string{"busy-poll/yields"}
 		if user, _ := p.Value("procs.share.user"); evidence.Causes(worst.Ran, int64(user*total)) {
 			explains = append(explains, "limits/cpu", "saturated", "preempt-heavy") // Ps that are busy with asking
@@ -80,9 +84,13 @@ var goschedSpin = &analysis.Analyzer{
 				evidence.About(p, top.Fn), analysis.FormatCount(worst.N), analysis.FormatRate(rate), p.SiteName(top.Stack), analysis.FormatRatio(share)),
 			Cost:     evidence.ProcTime(p, spent),
 			Evidence: []analysis.Evidence{evidence.Whole(p, analysis.Evidence{Func: evidence.About(p, top.Fn), Note: "yields here; running between yields " + p.Dur(worst.Ran), Stack: p.Stack(top.Stack)})},
-			Advice:   "Wait instead of asking again and again: a channel, sync.Cond or sync.Mutex wakes the goroutine when there is something to do. preempt.yield should fall.",
+			Advice:   advice + " preempt.yield should fall.",
 			Caveat:   "A long computation that yields to be polite does not need to: the scheduler preempts it.",
 		})
 		return nil
 	},
 }
+
+// worksBetween is how long (ns) a goroutine runs between two yields that does more than to
+// look whether it may go on: 50 times what a lock that is free or an atomic takes.
+const worksBetween = 10_000

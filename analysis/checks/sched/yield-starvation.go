@@ -45,10 +45,19 @@ var yieldStarvation = &analysis.Analyzer{
 			return nil
 		}
 		sites := make(map[measures.PreemptSite]*measures.Preempted)
+		var own, all int64
 		for k, v := range measures.PreemptionOf(p).Sites().ByKey() {
-			if k.Kind == parse.PreemptYield {
-				sites[k] = v
+			if k.Kind != parse.PreemptYield {
+				continue
 			}
+			if all += v.N; yieldsItself(p.Trace, k.Stack) {
+				sites[k] = v
+				own += v.N
+			}
+		}
+		if all > 0 && 2*own < all {
+			p.Say("%s of %s are the runtime's own, in mark assist and in runtime.GC", analysis.FormatCount(all-own), say.Counted(all, "yield", "yields"))
+			return nil
 		}
 		var shown []analysis.Evidence
 		top := "(unknown)"

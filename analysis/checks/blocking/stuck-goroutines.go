@@ -145,6 +145,8 @@ func runStuckGoroutines(p *analysis.Pass) error {
 		switch {
 		case ofBody(p, w):
 			unclosed(p, &f, grown)
+		case strings.HasPrefix(tr.String(tr.Entry(w.Stack)), "context.(*cancelCtx).propagateCancel"):
+			f.Advice = "Call the function that context.WithCancel, WithTimeout or WithDeadline returns, with defer: until then a goroutine waits for the parent, where that is a context of a type of its own. " + f.Advice
 		case w.Label[0] == "sync.(*Cond).Wait":
 			f.Advice = "Signal wakes one goroutine, which need not be the one that what changed is for, and nobody who comes to wait later: use Broadcast, or a channel for each. " + f.Advice
 		}

@@ -277,3 +277,19 @@ func TestStuckGoroutinesTraces(t *testing.T) {
 		})
 	}
 }
+
+// TestUncancelled: goroutines of package context that wait for a parent are told by who does
+// not cancel.
+func TestUncancelled(t *testing.T) {
+	tr := checktest.Tell(t, 2000*ms, func(s *checktest.Story) {
+		open := s.Go("main.(*relay).open")
+		for i := range int64(100) {
+			at := (1 + i*19) * ms
+			open.Start(at, "context.(*cancelCtx).propagateCancel.func2", "context.(*cancelCtx).propagateCancel", "context.WithCancel", "main.(*relay).open:25").Block(at+1000, "runtime.selectgo")
+		}
+	})
+	found := checktest.Report(t, StuckGoroutines, tr).Results[0].Findings
+	if len(found) != 1 || !strings.Contains(found[0].Summary, "were started at main.(*relay).open:25") || !strings.HasPrefix(found[0].Advice, "Call the function that context.WithCancel") {
+		t.Errorf("%+v", found)
+	}
+}

@@ -97,18 +97,24 @@ var LatencyTail = &analysis.Analyzer{
 		if least > 0 {
 			shown = append(shown, analysis.Evidence{From: p.Rel(worst.From), To: p.Rel(worst.To), Note: "the worst second"})
 		}
-		advice := "See under waits who held the Ps: make those runs shorter"
+		advice := "See under waits who held the Ps: make those runs shorter, wake fewer goroutines at once, or add Ps."
 		var explains []string
-		if who := evidence.InTheWay(p); who != "" {
-			advice = "Shorten " + who
+		switch who := evidence.InTheWay(p); {
+		case who != "":
+			advice = "Shorten " + who + ", wake fewer goroutines at once, or add Ps."
 			explains = []string{"netpoll-delay", "request-path/starved"} // which wait for the same runs
+		case evidence.CauseShare(p, parse.CauseGC) < evidence.ExplainsFrom:
+		case p.Trace.Procs == 1:
+			advice = "The GC marks on the only P: set GOMAXPROCS to 2 or more, allocate less, or raise GOGC."
+		default:
+			advice = "The GC has the Ps: allocate less, or raise GOGC."
 		}
 		if evidence.CauseShare(p, parse.CauseUser) >= evidence.ExplainsFrom {
 			explains = append(explains, "late-timers")
 		}
 		p.Find(analysis.Finding{
 			Severity: severity, Summary: text, Confidence: analysis.Measured, Cost: cost, Evidence: shown, Explains: explains,
-			Advice: advice + ", wake fewer goroutines at once, or add Ps. sched.latency.user.p99 should fall.",
+			Advice: advice + " sched.latency.user.p99 should fall.",
 			Caveat: "Yields and coroutine switches are left out. On an oversubscribed machine the operating system's queue is part of it.",
 		})
 		return nil

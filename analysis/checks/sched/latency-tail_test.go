@@ -83,6 +83,11 @@ func TestWakerWords(t *testing.T) {
 	for want, change := range map[string]func(*checktest.Trace, *parse.Go){
 		"time.AfterFunc": func(_ *checktest.Trace, g *parse.Go) { g.Ready = parse.ReadyCreated },
 		"timer":          func(_ *checktest.Trace, g *parse.Go) { g.Ready = parse.ReadyTimer },
+		"runtime.gcMarkTermination:1458": func(tr *checktest.Trace, g *parse.Go) {
+			g.Ready = parse.ReadyGC
+			g.WakerStack = tr.InternStack(parse.Frame{Func: tr.Intern("runtime.traceLocker.stack"), Line: 66}, parse.Frame{Func: tr.Intern("runtime.traceLocker.GoUnpark"), Line: 470},
+				parse.Frame{Func: tr.Intern("runtime.injectglist"), Line: 4058}, parse.Frame{Func: tr.Intern("runtime.gcMarkTermination"), Line: 1458})
+		},
 		"runtime.gcBgMarkWorker:1847": func(tr *checktest.Trace, g *parse.Go) {
 			g.Ready = parse.ReadyGC
 			g.WakerStack = tr.InternStack(parse.Frame{Func: tr.Intern("runtime.systemstack_switch"), Line: 516}, parse.Frame{Func: tr.Intern("runtime.gcBgMarkWorker"), Line: 1847})
@@ -146,6 +151,19 @@ func TestLatencyTailNamesTwo(t *testing.T) {
 		f := checktest.Report(t, LatencyTail, tr).Results[0].Findings
 		if len(f) != 1 || !strings.HasPrefix(f[0].Advice, want) || strings.Contains(f[0].Advice, " and of main.") != (second == 16*checktest.S) {
 			t.Errorf("%d ns: %+v", second, f)
+		}
+	}
+}
+
+// TestLatencyTailGC: where the GC has the Ps, that is what to change, and with one P this.
+func TestLatencyTailGC(t *testing.T) {
+	for procs, want := range map[int]string{1: "The GC marks on the only P: set GOMAXPROCS to 2 or more", 4: "The GC has the Ps: allocate less"} {
+		tr := checktest.New(t, checktest.S)
+		tr.Procs = procs
+		tr.Interval(0, checktest.S, int32(procs), 1, 1, int32(procs-1))
+		tr.Waits(1000, 0, 20*checktest.MS, func(g *parse.Go) { g.Wait[parse.CauseGC] = 20 * checktest.MS })
+		if f := checktest.Report(t, LatencyTail, tr).Results[0].Findings[0]; !strings.HasPrefix(f.Advice, want) {
+			t.Errorf("%d Ps: %s, want %s", procs, f.Advice, want)
 		}
 	}
 }

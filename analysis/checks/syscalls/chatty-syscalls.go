@@ -7,12 +7,13 @@ import (
 	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
 	"github.com/tracelens/tracelens/analysis/internal/say"
 	"github.com/tracelens/tracelens/analysis/measures"
+	"github.com/tracelens/tracelens/parse"
 )
 
 var chattySyscalls = &analysis.Analyzer{
 	Name: "chatty-syscalls", Proof: "syscalls.durations",
 	Doc:      say.Page(pages, "chatty-syscalls"),
-	Requires: []*analysis.Analyzer{measures.Syscalls, measures.Timeline},
+	Requires: []*analysis.Analyzer{measures.Syscalls, measures.Timeline, measures.Kinds},
 	Thresholds: []analysis.Threshold{
 		{Name: "chatty-syscalls.rate", Doc: "calls per second at one place, in the whole trace", Unit: analysis.PerS,
 			Levels: analysis.Levels{Note: 50e3}, Source: "at about 0.3 µs of entry and exit each, 50,000 cost 1.5 % of a core"},
@@ -67,9 +68,21 @@ var chattySyscalls = &analysis.Analyzer{
 			Evidence: evidence.SiteEvidence(p, chatty, p.Trace.From, p.Trace.To, func(s *measures.CallSite) string {
 				return fmt.Sprintf("%s, p50 %s, %s in all", say.Counted(s.Calls, "call", "calls"), p.Dur(s.Durations.Quantile(50, s.Longest).(int64)), p.Dur(s.Total))
 			}),
-			Advice: "Do more with one call: bufio, larger buffers, readv or writev, one cgo call for many items. syscall.count and procs.share.syscall should fall.",
+			Advice: "Do more with one call: bufio, larger buffers, readv or writev, one cgo call for many items" + tries(p, worst.Stack) + ". syscall.count and procs.share.syscall should fall.",
 			Caveat: "Events make short calls longer: of a call of 0.5 µs up to half is the tracer's.",
 		})
 		return nil
 	},
 }
+
+// tries says, of calls that goroutines make without ever waiting, that they may be tries:
+// what a call comes back with is not in the trace.
+func tries(p *analysis.Pass, stack parse.StackID) string {
+	k := measures.KindsOf(p).OfStack(stack)
+	if k == nil || k.Share(k.State[parse.GoRunning]+k.State[parse.GoRunnable]+k.State[parse.GoSyscall]) < unceasing {
+		return ""
+	}
+	return fmt.Sprintf(", or, where it only asks or fails (end of file, full disk), wait before the next try: %s never waits", k.Title())
+}
+
+const unceasing = .98 // of their lives, as of who polls: the rest is stops

@@ -1,6 +1,7 @@
 package syscalls
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis/internal/checktest"
@@ -27,4 +28,24 @@ func casesChattySyscalls(t *testing.T) {
 		{Name: "v1", Want: "not applicable", Version: 21, Events: calls(45000, 4095)},
 		{Name: "no call", Want: "not applicable", Events: [][]parse.Event{procs}},
 	})
+}
+
+// TestTries: calls that a goroutine makes without ever waiting may fail each time.
+func TestTries(t *testing.T) {
+	for rests, want := range map[bool]string{false: "wait before the next try: main.(*spool).run never waits", true: "one cgo call for many items. "} {
+		tr := checktest.Tell(t, 20_000_000, func(s *checktest.Story) {
+			a := s.Go("main.(*spool).run")
+			for i := range int64(1100) {
+				at := 1000 + i*17_000
+				a.Call(at, at+4000, "syscall.write", "os.(*File).Write", "main.(*spool).flush:18")
+				if rests && i%10 == 0 {
+					a.Wait(at+5000, at+15_000, nil, "", "time.Sleep", "main.(*spool).run:30")
+				}
+			}
+		})
+		found := checktest.Report(t, chattySyscalls, tr).Results[0].Findings
+		if len(found) != 1 || !strings.Contains(found[0].Advice, want) {
+			t.Errorf("rests %t: %+v, want %q", rests, found, want)
+		}
+	}
 }

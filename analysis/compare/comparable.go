@@ -159,8 +159,8 @@ func (c *comparison) comparable() {
 	}
 	c.facts = append(c.facts, counted)
 	length := numbers("length", func(v float64) string { return analysis.FormatDuration(int64(v), 0) }, func(t *Trace) float64 { return float64(t.Duration) })
-	if low, high := min(length[0], length[1]), max(length[0], length[1]); low*3 < high {
-		c.notes = append(c.notes, fmt.Sprintf("The traces differ in length (%s and %s): maxima of the longer ones are larger by that alone.", analysis.FormatDuration(int64(length[0]), 0), analysis.FormatDuration(int64(length[1]), 0)))
+	if low, high := min(length[0], length[1]), max(length[0], length[1]); low*2 < high {
+		c.notes = append(c.notes, fmt.Sprintf("The traces differ in length (%s and %s): if each is of the same work, from its begin to its end, that is what it takes, which sums per second do not show; else maxima of the longer ones are larger by that alone.", analysis.FormatDuration(int64(length[0]), 0), analysis.FormatDuration(int64(length[1]), 0)))
 	}
 	numbers("events", analysis.FormatRate, func(t *Trace) float64 { return float64(t.Events) / (float64(max(1, t.Duration)) / 1e9) })
 

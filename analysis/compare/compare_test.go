@@ -274,3 +274,16 @@ func TestSaved(t *testing.T) {
 		t.Errorf("%v: it differs from …%.200s", err, text[max(0, i-100):])
 	}
 }
+
+// TestLengths: where one side is twice as long as the other, that may be what the work takes.
+func TestLengths(t *testing.T) {
+	for length, want := range map[int64]bool{39e8: false, 41e8: true} {
+		var s [2]compare.Side
+		for i, d := range []int64{length, 2e9} {
+			s[i].Add(&compare.Trace{Summary: analysis.Summary{Name: "t", Duration: d, Complete: true}, Metrics: map[string]analysis.Metric{"heap.live.max": {Value: 1 << 20, Unit: analysis.Bytes, N: 1}}})
+		}
+		if text := compare.Of(s[0], s[1], compare.Options{}).Verdict.Text; strings.Contains(text, "(4.1 s and 2 s): if each is of the same work, from its begin to its end, that is what it takes") != want {
+			t.Errorf("%d ns: %s", length, text)
+		}
+	}
+}

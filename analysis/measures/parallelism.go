@@ -288,8 +288,8 @@ func (f *ParallelismFold) hole(iv *parse.Interval, from, to int64) {
 	for _, s := range []parse.ProcState{parse.ProcScheduler, parse.ProcUser, parse.ProcSystem, parse.ProcWorker, parse.ProcAssist} {
 		busy += iv.P[s]
 	}
-	if busy == 0 {
-		return
+	if busy == 0 || busy == iv.P[parse.ProcScheduler] && iv.User[parse.GoRunnable]+iv.Runtime[parse.GoRunnable] == 0 {
+		return // at most a thread on its way to sleep
 	}
 	h := Holes{N: 1, NS: to - from, Waits: int64(iv.User[parse.GoRunnable]-iv.Yielding) * (to - from)}
 	h.Phases[to%holePeriod*HolePhases/holePeriod] = Phase{1, h.NS}

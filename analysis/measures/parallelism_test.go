@@ -137,6 +137,19 @@ func TestHolesAtSwitches(t *testing.T) {
 	}
 }
 
+// A thread between goroutines has something to do where one could run, else it goes to sleep.
+func TestHolesWithoutWork(t *testing.T) {
+	for runnable, want := range []int64{0, 1} {
+		f := newParallelismFold()
+		iv := &parse.Interval{Procs: 2}
+		iv.P[parse.ProcScheduler], iv.P[parse.ProcIdle], iv.User[parse.GoRunnable] = 1, 1, int32(runnable)
+		f.Event(&parse.Event{Time: 6e6, Kind: parse.KindInterval, Interval: iv})
+		if f.holes[0].N != want {
+			t.Errorf("%d holes with %d runnable, want %d", f.holes[0].N, runnable, want)
+		}
+	}
+}
+
 // The time that waits in a fold is that of single intervals, each a fold of its own, whose
 // time is added at once.
 func TestParallelismPending(t *testing.T) {

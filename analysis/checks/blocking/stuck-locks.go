@@ -51,8 +51,12 @@ func stuckOnLocks(p *analysis.Pass, locks []*measures.WaitingAt, total int64) {
 		who, why = fmt.Sprintf(", since %s seems to hold one, and %s %s", by.fn, by.does(), by.label), ""
 		f.Caveat += " It is told from a goroutine that has been elsewhere for longer, in a call of the function that takes the lock, or of a method of the same type."
 	}
-	f.Summary = fmt.Sprintf("%s at the end for locks that nobody gives back, for up to %s%s: %s%s",
-		say.Counted(waiting, "goroutine waits", "goroutines wait"), p.Dur(oldest), who, strings.Join(places[:min(len(places), 4)], ", "), why)
+	which := "locks that nobody gives back"
+	if by != nil && by.after {
+		which = "locks that are handed on late"
+	}
+	f.Summary = fmt.Sprintf("%s at the end for %s, for up to %s%s: %s%s",
+		say.Counted(waiting, "goroutine waits", "goroutines wait"), which, p.Dur(oldest), who, strings.Join(places[:min(len(places), 4)], ", "), why)
 	site := func(pl parse.Place) string { return measures.SiteOf(p.Trace, pl) }
 	again, at, n := takenAgain(p, locks)
 	switch {
@@ -79,6 +83,7 @@ type keeper struct {
 	openAt
 	fn    string      // which took the lock, and called what it is in
 	taken parse.Place // where others wait for it
+	after bool        // others had it before, while they waited
 	near  bool        // that function takes it further up, else a method of the same type may
 }
 
@@ -130,17 +135,23 @@ func openWaits(p *analysis.Pass) (all []openAt) {
 }
 
 // keeperOf is a goroutine that has been elsewhere for about as long or longer than others
-// wait for one of the locks: that went on in the function which takes it, or else one that waits
+// wait for one of the locks, or than it has not been handed on: that went on in the function which takes it, or else one that waits
 // for no lock in a method of the same type; nil for none.
 func keeperOf(p *analysis.Pass, locks []*measures.WaitingAt) (by *keeper) {
 	tr := p.Trace
 	for _, o := range openWaits(p) {
 		for _, w := range locks {
 			taken, _ := takenIn(tr, w.Stack)
-			if 10*o.oldest < 9*w.Oldest || taken.Func == 0 {
+			held, after := w.Oldest, false
+			if at := measures.HoldersOf(p).At(tr.PlaceOf(w.Stack)); at != nil && at.Last > 0 {
+				if since := int64(tr.To - at.Last); since < held { // who had it before gave it back then
+					held, after = since, true
+				}
+			}
+			if 10*o.oldest < 9*held || taken.Func == 0 {
 				continue // with the lock it may have done something else for a moment
 			}
-			k := keeper{openAt: o, taken: tr.Place(tr.PlaceOf(w.Stack))}
+			k := keeper{openAt: o, taken: tr.Place(tr.PlaceOf(w.Stack)), after: after}
 			owner := ownerOf(tr.String(taken.Func))
 			for _, f := range tr.Stack(o.stack) {
 				if f.Func == taken.Func && f.Line > taken.Line {

@@ -119,3 +119,23 @@ func TestKeeperAtPeer(t *testing.T) {
 		t.Error(f.Advice)
 	}
 }
+
+// TestKeeperAfterAnother: who has a lock up to the end may have had it from another one, while
+// others waited: a dial that nobody answers, one after the other.
+func TestKeeperAfterAnother(t *testing.T) {
+	lock, dial := []string{"sync.(*Mutex).Lock", "main.(*client).conn:33"}, []string{"internal/poll.(*FD).WaitWrite", "net.(*netFD).connect", "net.Dial", "main.(*client).conn:38"}
+	for since, named := range map[int64]bool{501: true, 900: false} {
+		f := checktest.Report(t, StuckGoroutines, checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
+			first, second := s.Go("main.call"), s.Go("main.call")
+			first.Wait(ms, 400*ms, nil, "", dial...)
+			second.Wait(2*ms, 500*ms, first, "main.(*client).conn:42", lock...)
+			second.Block(since*ms, dial...)
+			for i := range int64(4) {
+				s.Go("main.call").Block((3+i)*ms, lock...)
+			}
+		})).Results[0].Findings[0]
+		if got := strings.Contains(f.Summary, "wait at the end for locks that are handed on late, for up to 997 ms, since main.(*client).conn seems to hold one, and waits at main.(*client).conn:38 → net.Dial (network connect)"); got != named {
+			t.Errorf("since %d ms: %s", since, f.Summary)
+		}
+	}
+}

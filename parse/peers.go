@@ -32,6 +32,28 @@ func (s *Symbols) descriptorOf(frames []Frame) descriptor {
 	return noDescriptor
 }
 
+// httpSide is which side of a connection of net/http a stack is at.
+type httpSide uint8
+
+const (
+	noSide httpSide = iota
+	clientSide
+	serverSide
+)
+
+// httpSideOf tells it by the functions that only one side has.
+func (s *Symbols) httpSideOf(frames []Frame) httpSide {
+	for _, f := range frames {
+		switch fn := s.String(f.Func); {
+		case strings.HasPrefix(fn, "net/http.(*persistConn)."):
+			return clientSide
+		case strings.HasPrefix(fn, "net/http.(*connReader)."), strings.HasPrefix(fn, "net/http.checkConnErrorWriter."):
+			return serverSide
+		}
+	}
+	return noSide
+}
+
 // PeerLag is how long (ns) after a write the wait of the reader ends at most that is taken
 // to be its doing. Waking an idle thread that polls takes some ten µs: in programs that
 // talk to themselves half of the waits end within 30 µs of a write, in those that talk to
@@ -73,6 +95,9 @@ func (t *tracker) endPoll(g *goroutine) {
 		call := &c.last[(c.n-i)&3]
 		if call.at < g.Since || t.now-call.at > PeerLag {
 			return
+		}
+		if side := t.stacks[call.stack].side; side != noSide && side == s.side {
+			continue // of another connection
 		}
 		if by := call.g; by != g && by.ID == call.id {
 			wait := int64(t.now - g.Since)

@@ -208,7 +208,9 @@ func (s *Symbols) settle() {
 		p := &s.places[info.place]
 		info.mutual = p.Prim.Mutual()
 		info.tells = info.body.fn != 0 && len(info.frames) > 1
-		info.descriptor = s.descriptorOf(info.frames)
+		if info.descriptor = s.descriptorOf(info.frames); info.descriptor != noDescriptor {
+			info.side = s.httpSideOf(info.frames)
+		}
 		info.serves = s.servingOf(info.frames)
 		info.serves.some = info.serves.kind != 0 || info.serves.call != 0
 		info.gives, info.given = s.groupFuncsOf(info, p)

@@ -60,6 +60,7 @@ type stackInfo struct {
 	gives, given StringID // see groupFuncsOf
 
 	descriptor descriptor
+	side       httpSide
 	serves     serving
 }
 

@@ -87,11 +87,12 @@ func (h *HeldPlaces) Chain(place *HeldPlace) Chain {
 	c := Chain{Share: 1, Cycle: -1}
 	group := []*HeldPlace{place} // the place looked at, and those in a cycle with it
 	for {
-		part, ns, all := dominant(group)
+		but := c.waiting(group)
+		part, ns, all := dominant(group, but)
 		step := ChainStep{Place: group[len(group)-1]}
 		if part == nil {
 			c.Steps = append(c.Steps, step)
-			c.Root = mixed(group)
+			c.Root = mixed(group, but)
 			return c
 		}
 		step.Share, step.Holder, step.Part = say.Ratio(ns, all), part.Holder, part
@@ -135,8 +136,8 @@ func (h *HeldPlaces) Chain(place *HeldPlace) Chain {
 					cycle = append(cycle, s.Place)
 				}
 			}
-			if part, _, _ := dominant(cycle); part == nil || part.State == parse.GoWaiting && h.byID[part.ID] != nil && slices.ContainsFunc(c.Steps, func(s ChainStep) bool { return s.Place.ID == part.ID }) {
-				c.Root = mixed(cycle)
+			if part, _, _ := dominant(cycle, cycle); part == nil || part.State == parse.GoWaiting && h.byID[part.ID] != nil && slices.ContainsFunc(c.Steps, func(s ChainStep) bool { return s.Place.ID == part.ID }) {
+				c.Root = mixed(cycle, cycle)
 				return c
 			}
 			group = cycle
@@ -144,6 +145,20 @@ func (h *HeldPlaces) Chain(place *HeldPlace) Chain {
 		}
 		group = []*HeldPlace{next}
 	}
+}
+
+// waiting are places where who waits there is not in the way at some others: these, where they
+// are a cycle; at a connection or pipe of the program those that the chain comes from.
+func (c *Chain) waiting(group []*HeldPlace) (at []*HeldPlace) {
+	if len(group) > 1 {
+		return group
+	}
+	if group[0].Peer {
+		for _, s := range c.Steps {
+			at = append(at, s.Place)
+		}
+	}
+	return at
 }
 
 // lastPeer is the last step that is a connection or pipe of the program, -1 for none.
@@ -176,9 +191,9 @@ func (c *Chain) endAt(i int, next *HeldPlace, part *HeldPart) {
 }
 
 // dominant is the largest part of what held some places up that is not waiting at one of
-// them, all waits for a P taken together and all running of a kind of goroutines, if it is the half of what is known. What is not
-// known is the answer where it is more than that.
-func dominant(places []*HeldPlace) (part *HeldPart, ns, all int64) {
+// others, all waits for a P taken together and all running of a kind of goroutines, if it is
+// the half of what is known. What is not known is the answer where it is more than that.
+func dominant(places, but []*HeldPlace) (part *HeldPart, ns, all int64) {
 	type key struct {
 		state         parse.GoState
 		ready         parse.Ready
@@ -189,7 +204,7 @@ func dominant(places []*HeldPlace) (part *HeldPart, ns, all int64) {
 	first := make(map[key]*HeldPart)
 	for _, p := range places {
 		for _, x := range p.Parts {
-			if len(places) > 1 && x.State == parse.GoWaiting && slices.ContainsFunc(places, func(p *HeldPlace) bool { return p.ID == x.ID }) {
+			if x.State == parse.GoWaiting && slices.ContainsFunc(but, func(p *HeldPlace) bool { return p.ID == x.ID }) {
 				continue
 			}
 			if x.unknown() {
@@ -222,13 +237,13 @@ func dominant(places []*HeldPlace) (part *HeldPart, ns, all int64) {
 }
 
 // mixed is the end of a chain at places where no part of what held them up is the half:
-// the largest in words.
-func mixed(places []*HeldPlace) Root {
+// the largest in words, likewise.
+func mixed(places, but []*HeldPlace) Root {
 	var all int64
 	var parts []*HeldPart
 	for _, p := range places {
 		for _, x := range p.Parts {
-			if !x.unknown() && !(x.State == parse.GoWaiting && len(places) > 1 && slices.ContainsFunc(places, func(p *HeldPlace) bool { return p.ID == x.ID })) {
+			if !x.unknown() && !(x.State == parse.GoWaiting && slices.ContainsFunc(but, func(p *HeldPlace) bool { return p.ID == x.ID })) {
 				parts = append(parts, x)
 				all += x.NS
 			}
@@ -431,7 +446,7 @@ func (h *HeldPlace) waitText() string {
 
 // readerOf says who reads what is written at a place, and what most holds that one up.
 func (h *HeldPlaces) readerOf(place *HeldPlace) string {
-	part, ns, all := dominant([]*HeldPlace{place})
+	part, ns, all := dominant([]*HeldPlace{place}, nil)
 	if part == nil || part.Holder == "" {
 		return ""
 	}
@@ -483,22 +498,6 @@ func (s *ChainStep) Within() string {
 		return ""
 	}
 	return ""
-}
-
-// common is the innermost frame of a stack whose function, and all that it was called by,
-// another stack has too; ok is false where it is not of the main module, or the entry
-// function.
-func common(tr *parse.Trace, stack, other parse.StackID) (f parse.Frame, ok bool) {
-	a, b := tr.Stack(stack), tr.Stack(other)
-	n := 0
-	for n < len(a) && n < len(b) && a[len(a)-1-n].Func == b[len(b)-1-n].Func {
-		n++
-	}
-	if n < 2 || n == len(a) {
-		return f, false
-	}
-	f = a[len(a)-n]
-	return f, tr.Own(f)
 }
 
 // Text says what the root does.

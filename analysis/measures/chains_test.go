@@ -4,7 +4,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/internal/checktest"
+	"github.com/tracelens/tracelens/parse"
 )
 
 const ms = int64(1_000_000)
@@ -84,6 +86,40 @@ func TestHeldWithin(t *testing.T) {
 		})
 		if !strings.Contains(got, c.want) {
 			t.Errorf("%s: %s, want %s", c.ends, got, c.want)
+		}
+	}
+}
+
+// Who writes to another connection from the same side is not at the other end of one of
+// net/http.
+func TestPeerSides(t *testing.T) {
+	tr := checktest.Tell(t, 1000*ms, func(s *checktest.Story) {
+		read, handler, write := s.Go("net/http.(*persistConn).readLoop"), s.Go("main.serve"), s.Go("net/http.(*persistConn).writeLoop")
+		s.Go("main.main")
+		for i := range int64(20) {
+			at := (1 + 40*i) * ms
+			read.Wait(at, at+20*ms, nil, "", "internal/poll.(*FD).Read", "net.(*conn).Read", "net/http.(*persistConn).Read:7")
+			handler.Call(at+20*ms-50_000, at+20*ms-40_000, "internal/poll.(*FD).Write", "net.(*conn).Write", "net/http.checkConnErrorWriter.Write:9", "main.answer:3")
+			write.Call(at+20*ms-20_000, at+20*ms-10_000, "internal/poll.(*FD).Write", "net.(*conn).Write", "net/http.persistConnWriter.Write:9", "net/http.(*persistConn).writeLoop:5")
+		}
+	})
+	checktest.Report(t, &analysis.Analyzer{Name: "peers", Requires: []*analysis.Analyzer{Kinds, Holders}, Run: func(p *analysis.Pass) error {
+		if peers := HoldersOf(p).Peers; len(peers) != 1 || len(peers[0].Holders) != 1 || peers[0].Holders[0].Kind.Name != "main.serve" {
+			t.Errorf("%+v", peers)
+		}
+		return nil
+	}}, tr)
+}
+
+// Who waits for what comes by a connection, as the chain tells already, is not at its other end.
+func TestPeerWaits(t *testing.T) {
+	for peer, want := range map[bool]string{true: "main.serve", false: "main.call"} {
+		group := []*HeldPlace{{ID: 2, Peer: peer, Parts: []*HeldPart{
+			{Holder: "main.call", State: parse.GoWaiting, ID: 1, NS: 60}, {Holder: "main.serve", State: parse.GoWaiting, ID: 3, NS: 40},
+		}}}
+		c := Chain{Steps: []ChainStep{{Place: &HeldPlace{ID: 1}}}}
+		if part, _, _ := dominant(group, c.waiting(group)); part == nil || part.Holder != want {
+			t.Errorf("peer %t: %+v, want %s", peer, part, want)
 		}
 	}
 }

@@ -79,3 +79,19 @@ func calledBy(tr *parse.Trace, stack parse.StackID, named string) string {
 	}
 	return ""
 }
+
+// common is the innermost frame of a stack whose function, and all that it was called by,
+// another stack has too; ok is false where it is not of the main module, or the entry
+// function.
+func common(tr *parse.Trace, stack, other parse.StackID) (f parse.Frame, ok bool) {
+	a, b := tr.Stack(stack), tr.Stack(other)
+	n := 0
+	for n < len(a) && n < len(b) && a[len(a)-1-n].Func == b[len(b)-1-n].Func {
+		n++
+	}
+	if n < 2 || n == len(a) {
+		return f, false
+	}
+	f = a[len(a)-n]
+	return f, tr.Own(f)
+}

@@ -1,7 +1,6 @@
 package blocking
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -83,9 +82,7 @@ var saturatedStage = &analysis.Analyzer{
 				continue
 			}
 			r := reason{place, h.Chain(place)}
-			if root := &r.chain.Root; root.Kind == measures.RootRunning && root.Label == root.Holder { // its runs end where it takes the next piece of work
-				root.Label = cmp.Or(measures.PreemptionOf(p).RunsIn(p.Trace, root.Holder, 0), root.Label)
-			}
+			r.runsIn(p)
 			var explains []string
 			if leadsTo(h, place) {
 				explains = []string{"limits/contention"} // which names the costliest place

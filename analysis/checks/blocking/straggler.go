@@ -15,7 +15,7 @@ import (
 var straggler = &analysis.Analyzer{
 	Name: "straggler", Proof: "holders.graph",
 	Doc:      say.Page(pages, "straggler"),
-	Requires: []*analysis.Analyzer{measures.Blocking, measures.Goroutines, measures.Syscalls, measures.Kinds, measures.Holders, measures.Parallelism},
+	Requires: []*analysis.Analyzer{measures.Blocking, measures.Goroutines, measures.Syscalls, measures.Kinds, measures.Holders, measures.Parallelism, measures.Preemption},
 	Thresholds: []analysis.Threshold{
 		{
 			Name: "straggler.waiting", Doc: "goroutines that wait at one place for others that they started, mean of the trace, less the share of it in which the Ps were saturated", Unit: analysis.Count,

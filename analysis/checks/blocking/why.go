@@ -26,10 +26,23 @@ func reasonAt(p *analysis.Pass, h *measures.HeldPlaces, stack parse.StackID) (r 
 		return r, false
 	}
 	r = reason{place, h.Chain(place)}
-	if root := &r.chain.Root; place.Place.Prim.Lock() && root.Kind == measures.RootRunning && root.Place.Own { // its runs end where it unlocks
-		root.Label = cmp.Or(measures.PreemptionOf(p).RunsIn(p.Trace, root.Holder, root.Place.Site.Func), root.Label)
-	}
+	r.runsIn(p)
 	return r, true
+}
+
+// runsIn names the function in which one runs that is in the way, where its runs end where it
+// unlocks or takes the next piece of work.
+func (r *reason) runsIn(p *analysis.Pass) {
+	root, below := &r.chain.Root, parse.StringID(0)
+	switch {
+	case root.Kind != measures.RootRunning:
+		return
+	case r.place.Place.Prim.Lock() && root.Place.Own:
+		below = root.Place.Site.Func
+	case root.Label != root.Holder:
+		return
+	}
+	root.Label = cmp.Or(measures.PreemptionOf(p).RunsIn(p.Trace, root.Holder, below), root.Label)
 }
 
 // text is the chain, for the end of a summary.

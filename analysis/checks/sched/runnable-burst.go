@@ -64,6 +64,9 @@ var runnableBurst = &analysis.Analyzer{
 		if max(evidence.CauseShare(p, parse.CauseGC, parse.CauseSTW), evidence.CauseShare(p, parse.CauseSyscall)) >= evidence.ExplainsFrom {
 			severity = analysis.Note // how many became runnable is not why they wait
 		}
+		if by := measures.WaitsOf(p).InTheWay(p); len(by) > 0 && by[0].Share >= evidence.ExplainsFrom && runnableOf(p, by[0].Who) < .2 {
+			severity = analysis.Note // they wait for one that is none of them
+		}
 		from := p.Rel(parse.Time(at))
 		shown, top := wakerEvidence(p, 5)
 		shown = append([]analysis.Evidence{{From: from, To: from + longest, Note: "the longest burst"}}, shown...)
@@ -88,6 +91,17 @@ var runnableBurst = &analysis.Analyzer{
 		p.Find(finding)
 		return nil
 	},
+}
+
+// runnableOf is the share of a kind of goroutines in all waiting for a P.
+func runnableOf(p *analysis.Pass, kind string) float64 {
+	var of, all int64
+	for _, k := range measures.KindsOf(p).All {
+		if all += k.State[parse.GoRunnable]; k.Name == kind {
+			of = k.State[parse.GoRunnable]
+		}
+	}
+	return say.Ratio(of, all)
 }
 
 // mostRunnable is the kind of goroutines with more than half of all waiting for a P.

@@ -1,6 +1,7 @@
 package sched
 
 import (
+	"cmp"
 	"testing"
 
 	"github.com/tracelens/tracelens/analysis"
@@ -77,6 +78,16 @@ func casesRunnableBurst(t *testing.T) {
 		tr.Interval(100*checktest.MS, checktest.S, 4, 0, 0, 4)
 		return tr
 	}, checktest.Case{V: 20, Want: "warning"}, checktest.Case{V: 21, Want: "clear"})
+	// Those that wait for one that is none of them are no cause of it.
+	checktest.At(t, runnableBurst, "% of all waiting for a P is that of the kind it is blamed on", func(v int64) *checktest.Trace {
+		tr := make(10, 20, 5*checktest.MS)
+		stack := tr.NthStack(0)
+		tr.Waits(10, 0, 10*checktest.MS, nil)
+		tr.Add(parse.Event{Time: 50 * checktest.MS, Kind: parse.KindProc, Proc: &parse.Proc{From: parse.ProcUser, To: parse.ProcScheduler, Stack: stack, Blame: 100 * checktest.MS}})
+		tr.Lives(1, cmp.Or(tr.Trace.Body(stack), tr.Trace.Goes(stack)), parse.GoRunnable, v*checktest.MS, 0)
+		tr.Lives(1, tr.Trace.Intern("main.other"), parse.GoRunnable, (100-v)*checktest.MS, 0)
+		return tr
+	}, checktest.Case{V: 19, Want: "note"}, checktest.Case{V: 21, Want: "warning"})
 	for name, want := range map[string]string{
 		"http-healthy": "clear", "netpoll-echo": "clear", "idle": "clear",
 		"io/http-mix": "clear", "io/net-echo": "clear", "real/victoria-metrics": "clear", "real/etcd-embed": "clear",

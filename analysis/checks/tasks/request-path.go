@@ -15,7 +15,7 @@ var RequestPath = &analysis.Analyzer{
 	Name: "request-path", Proof: "requests.causes",
 	Doc:         say.Page(pages, "request-path"),
 	Interactive: true,
-	Requires:    []*analysis.Analyzer{measures.Requests, measures.Kinds, measures.Holders, measures.Waits, measures.Blocking},
+	Requires:    []*analysis.Analyzer{measures.Requests, measures.Kinds, measures.Holders, measures.Waits, measures.Blocking, measures.Preemption},
 	Covers:      []string{"slow-tasks", "slow-tasks/single"},
 	Thresholds: []analysis.Threshold{
 		{
@@ -311,24 +311,15 @@ func pathAdvice(p *analysis.Pass, t *measures.RequestType, c *measures.RequestCa
 	case c.Hold && own != "":
 		return fmt.Sprintf("%s was %s with the lock, which is that of %s: call it less often or from fewer goroutines, or hand what it is given to one goroutine with a queue or a buffer.", l.Who, l.Text, own)
 	case c.Hold && c.Place.Prim.Lock():
-		within := ""
-		if h := measures.HoldersOf(p); h.At(p.Trace.PlaceOf(c.Place.Stack)) != nil {
-			at := h.At(p.Trace.PlaceOf(c.Place.Stack))
-			steps := h.Chain(at).Steps
-			if len(at.Holders) > 0 && at.Holders[0].Kind.Name == steps[0].Holder {
-				within = steps[0].Within()
-			}
-			if len(at.Holders) > 0 && at.Holders[0].Kind.Name != l.Who {
-				others := "for others"
-				if len(steps) > 1 && !steps[1].Place.Place.Prim.Lock() {
-					others = "at " + steps[1].Place.Label
-				}
-				return fmt.Sprintf("Do not wait %s under the lock: %s holds it meanwhile%s, and waits for %s, which was %s.", others, at.Holders[0].Kind.Name, within, l.Who, l.Text)
+		return lockAdvice(p, c)
+	case c.Hold:
+		in := ""
+		if l.State == parse.GoRunning {
+			if in = measures.PreemptionOf(p).RunsIn(p.Trace, l.Who, 0); in != "" {
+				in = ", mostly in " + in
 			}
 		}
-		return fmt.Sprintf("Hold the lock for less%s: %s was %s with it.", within, l.Who, l.Text)
-	case c.Hold:
-		return fmt.Sprintf("Look at %s, for which they wait: it was %s most of the time.", l.Who, l.Text)
+		return fmt.Sprintf("Look at %s, for which they wait: it was %s most of the time%s.", l.Who, l.Text, in)
 	case l.State == parse.GoSyscall:
 		return "Take the call out of the request, do it less often, or bound how many are in it at once."
 	case l.Class == measures.ClassNetwork:
@@ -337,6 +328,34 @@ func pathAdvice(p *analysis.Pass, t *measures.RequestType, c *measures.RequestCa
 		return "Requests sleep or wait for a timer: wait for what they wait for instead."
 	}
 	return "tracelens requests shows the slowest of them step by step."
+}
+
+// lockAdvice is what to change about a lock that requests wait for.
+func lockAdvice(p *analysis.Pass, c *measures.RequestCause) string {
+	l, h := c.Leaf, measures.HoldersOf(p)
+	at := h.At(p.Trace.PlaceOf(c.Place.Stack))
+	if at == nil || len(at.Holders) == 0 {
+		return fmt.Sprintf("Hold the lock for less: %s was %s with it.", l.Who, l.Text)
+	}
+	holder, steps := at.Holders[0].Kind.Name, h.Chain(at).Steps
+	if len(steps) > 1 && steps[0].Place.Place.Prim == parse.PrimRead && steps[1].Place.Place.Prim == parse.PrimWrite && steps[1].Holder != "" {
+		holder, steps = steps[1].Holder, steps[1:] // who waits to write keeps them out, and has nothing
+	}
+	within := ""
+	if holder == steps[0].Holder {
+		within = steps[0].Within()
+	}
+	if holder == l.Who {
+		return fmt.Sprintf("Hold the lock for less%s: %s was %s with it.", within, holder, l.Text)
+	}
+	if strings.HasPrefix(l.Who, "runtime.") { // the GC keeps all, not only who has the lock
+		return fmt.Sprintf("Hold the lock for less%s, and allocate less: %s waits for the GC with it.", within, holder)
+	}
+	others := "for others"
+	if len(steps) > 1 && !steps[1].Place.Place.Prim.Lock() {
+		others = "at " + steps[1].Place.Label
+	}
+	return fmt.Sprintf("Do not wait %s under the lock: %s holds it meanwhile%s, and waits for %s, which was %s.", others, holder, within, l.Who, l.Text)
 }
 
 // connects reports whether half of the waiting at the place of a stack, or more, is for

@@ -214,6 +214,47 @@ func TestWaitsForConnections(t *testing.T) {
 	}
 }
 
+// Of who waits to write to an RWMutex, and keeps readers out, it is not said that it has the
+// lock: who reads has; where the GC keeps the holder it is said to be so.
+func TestLockAdvice(t *testing.T) {
+	const ms = 1_000_000
+	advice := func(story func(s *checktest.Story), who string) (got string) {
+		checktest.Report(t, &analysis.Analyzer{Name: "advice", Requires: []*analysis.Analyzer{measures.Kinds, measures.Holders}, Run: func(p *analysis.Pass) error {
+			for _, h := range measures.HoldersOf(p).Places {
+				if strings.HasPrefix(h.Label, "main.read:30 ") {
+					got = lockAdvice(p, &measures.RequestCause{Place: h.Place, Leaf: &measures.RequestLeaf{Who: who, Text: "busy"}})
+				}
+			}
+			return nil
+		}}, checktest.Tell(t, checktest.S, story))
+		return got
+	}
+	read := []string{"sync.(*RWMutex).RLock", "main.read:30"}
+	got := advice(func(s *checktest.Story) {
+		reader, writer, log := s.Go("main.serve"), s.Go("main.snapshot"), s.Go("main.append")
+		for i := range int64(20) {
+			at := (1 + 40*i) * ms
+			log.Call(at, at+20*ms, "syscall.Fsync", "main.sync:17", "main.write:20")
+			writer.Wait(at+ms, at+21*ms, log, "sync.(*RWMutex).RUnlock main.write:22", "sync.(*RWMutex).Lock", "main.swap:24")
+			reader.Wait(at+2*ms, at+22*ms, writer, "sync.(*RWMutex).Unlock main.swap:26", read...)
+		}
+	}, "main.append")
+	if got != "Hold the lock for less in main.write:20: main.append was busy with it." {
+		t.Error(got)
+	}
+	got = advice(func(s *checktest.Story) {
+		reader, holder := s.Go("main.serve"), s.Go("main.render")
+		for i := range int64(20) {
+			at := (1 + 40*i) * ms
+			holder.Wait(at, at+20*ms, nil, "", "time.Sleep", "main.fill:17", "main.build:9")
+			reader.Wait(at+2*ms, at+22*ms, holder, "sync.(*RWMutex).Unlock main.build:12", read...)
+		}
+	}, "runtime.gcBgMarkWorker")
+	if got != "Hold the lock for less in main.build:9, and allocate less: main.render waits for the GC with it." {
+		t.Error(got)
+	}
+}
+
 // Requests ask again and again where they write to a connection as often as they wait for what
 // it answers, and where they call a client that does; not where they copy what comes.
 func TestAsksAgain(t *testing.T) {

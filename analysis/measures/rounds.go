@@ -16,9 +16,16 @@ import (
 type roundsAt struct {
 	others  bool             // something else ends waits there, too
 	ticks   sketch.Histogram // from one tick to the next
+	waits   sketch.Histogram // for ticks
 	lengths sketch.Histogram // of rounds
-	longest *sketch.Top[parse.Round]
-	parts   *sketch.Top[parse.Round] // those with the longest stay in one state
+	longest *sketch.Top[waitedRound]
+	parts   *sketch.Top[waitedRound] // those with the longest stay in one state
+}
+
+// waitedRound is a round, and how long the wait after it lasted.
+type waitedRound struct {
+	parse.Round
+	wait int64
 }
 
 // longRounds is how many of the longest rounds of a place are kept.
@@ -28,33 +35,36 @@ func (f *BlockingFold) round(e *parse.Event) {
 	r := e.Round
 	at := f.roundsAt(r.Place)
 	at.others = at.others || !r.Timers
+	wait := int64(e.Time - r.Until)
 	if r.Tick > 0 {
 		at.ticks.Add(r.Tick)
+		at.waits.Add(wait)
 	}
 	length := int64(r.Until - r.Since)
 	at.lengths.Add(length)
 	if at.longest.Wants(length) {
-		at.longest.Add(sketch.Key{Value: length, Time: int64(r.Since), ID: int64(r.G)}, *r)
+		at.longest.Add(sketch.Key{Value: length, Time: int64(r.Since), ID: int64(r.G)}, waitedRound{*r, wait})
 	}
 	if _, part := longestStay(r); at.parts.Wants(part.NS) {
-		at.parts.Add(sketch.Key{Value: part.NS, Time: int64(r.Since), ID: int64(r.G)}, *r)
+		at.parts.Add(sketch.Key{Value: part.NS, Time: int64(r.Since), ID: int64(r.G)}, waitedRound{*r, wait})
 	}
 }
 
 func (f *BlockingFold) roundsAt(id parse.PlaceID) *roundsAt {
 	at := f.rounds.At(id)
 	if at.longest == nil {
-		at.longest, at.parts = sketch.NewTop[parse.Round](longRounds), sketch.NewTop[parse.Round](longRounds)
+		at.longest, at.parts = sketch.NewTop[waitedRound](longRounds), sketch.NewTop[waitedRound](longRounds)
 	}
 	return at
 }
 
 func (r *roundsAt) merge(o *roundsAt) {
 	if r.longest == nil {
-		r.longest, r.parts = sketch.NewTop[parse.Round](longRounds), sketch.NewTop[parse.Round](longRounds)
+		r.longest, r.parts = sketch.NewTop[waitedRound](longRounds), sketch.NewTop[waitedRound](longRounds)
 	}
 	r.others = r.others || o.others
 	r.ticks.Merge(&o.ticks)
+	r.waits.Merge(&o.waits)
 	r.lengths.Merge(&o.lengths)
 	r.longest.Merge(o.longest)
 	r.parts.Merge(o.parts)
@@ -81,6 +91,7 @@ type TickLoop struct {
 	Late    []LateRound   // at most 32, the longest first
 	Regular float64       // share of the ticks that come at a multiple of the period, but for a tenth of it
 	Chance  float64       // that those after late rounds come as near to one, if they come at random
+	Early   int64         // late rounds after which a tick came too soon for a timeout
 	Lost    int64         // ns by which they are longer than the period
 	Why     string        // what they were at for most of it
 	At      parse.StackID // the place of that
@@ -157,7 +168,7 @@ func (l *TickLoop) take(tr *parse.Trace, ks *GoKinds, at *roundsAt, from int64) 
 		if e.Value < from {
 			break
 		}
-		r := e.Item
+		r := e.Item.Round
 		state, part := stayOfMost(&r)
 		if at.others {
 			state, part = longestStay(&r)
@@ -173,6 +184,9 @@ func (l *TickLoop) take(tr *parse.Trace, ks *GoKinds, at *roundsAt, from int64) 
 		if state != parse.GoRunnable && (state != parse.GoWaiting || !pl.Prim.Mutual() || pl.Call != 0 && !pl.Prim.Lock()) {
 			own += e.Value
 		}
+		if r.Tick > 0 && float64(e.Item.wait) <= sooner*float64(at.waits.QuantileAny(.1)) {
+			l.Early++
+		}
 		if r.Tick > 0 {
 			near = append(near, min(1, 2*max(offBeat(r.Tick, l.Period), nearest)))
 		}
@@ -187,6 +201,10 @@ func (l *TickLoop) take(tr *parse.Trace, ks *GoKinds, at *roundsAt, from int64) 
 		}
 	}
 }
+
+// sooner is the share of what nine in ten waits for ticks take up to which one is too short for a
+// timeout, which begins with the wait and takes as long each time.
+const sooner = .9
 
 // nearest is how near to a multiple of the period a tick can be told to come, as a share of it.
 const nearest = .005

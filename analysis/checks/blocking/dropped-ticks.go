@@ -27,7 +27,11 @@ var droppedTicks = &analysis.Analyzer{
 		},
 		{
 			Name: "dropped-ticks.chance", Doc: "chance that the ticks after late rounds come as near to multiples of the period, if they come at random", Unit: analysis.Ratio, Below: true,
-			Levels: analysis.Levels{Note: .05}, Source: "what is usual of tests; a timer that is set anew in each round, such as a timeout, is not late",
+			Levels: analysis.Levels{Note: .02}, Source: "one in fifty; a timer that is set anew in each round, such as a timeout, is not late",
+		},
+		{
+			Name: "dropped-ticks.early", Doc: "late rounds after which a tick comes within nine tenths of what nine in ten waits for ticks take (where it is met, the two before are not needed)", Unit: analysis.Count,
+			Levels: analysis.Levels{Note: 1}, Source: "a timeout begins with the wait and takes as long each time, and longer on a busy machine; a ticker has begun before",
 		},
 		{
 			Name: "dropped-ticks.ticks", Doc: "ticks that the loop got", Unit: analysis.Count,
@@ -51,7 +55,9 @@ var droppedTicks = &analysis.Analyzer{
 		found := 0
 		var near analysis.Gate
 		for _, l := range loops {
-			g := p.Gate(analysis.Grades("lost", say.Ratio(l.Lost, p.Trace.Duration())), analysis.Needs("regular", l.Regular), analysis.Needs("chance", l.Chance), analysis.Needs("ticks", float64(l.Ticks)), analysis.Needs("own", l.Own))
+			g := p.Gate(analysis.Grades("lost", say.Ratio(l.Lost, p.Trace.Duration())),
+				analysis.Either(analysis.Needs("early", float64(l.Early)), analysis.Both(analysis.Needs("regular", l.Regular), analysis.Needs("chance", l.Chance))),
+				analysis.Needs("ticks", float64(l.Ticks)), analysis.Needs("own", l.Own))
 			if g.Severity == "" || len(l.Late) == 0 || found == evidence.MaxFindings {
 				near = near.Nearer(g.At(l.Label))
 				continue

@@ -78,7 +78,7 @@ func casesDroppedTicks(t *testing.T) {
 			}
 			at += period
 		}
-		out = append(out, tickRound{at: at, length: 79 * ms})
+		out = append(out, tickRound{at: at, length: 61 * ms})
 		return with(out, tickRound{at: at + 80*ms, length: ms})
 	}
 	long := late(62*ms, 80*ms, "sleep")
@@ -107,8 +107,10 @@ func casesDroppedTicks(t *testing.T) {
 		{"partly", 1000 * ms, with(long, tickRound{at: 480 * ms, length: 40 * ms, how: "lock"}, tickRound{at: 540 * ms, length: ms}), "dropped-ticks note"},
 		{"more than that", 1000 * ms, with(long, tickRound{at: 480 * ms, length: 43 * ms, how: "lock"}, tickRound{at: 540 * ms, length: ms}), ""},
 		{"a timeout set anew", 1000 * ms, late(115*ms, 135*ms, "sleep"), ""},
-		{"nearly in time", 1000 * ms, late(119*ms, 120*ms+480*us, ""), "dropped-ticks note"},
-		{"not in time", 1000 * ms, late(119*ms, 120*ms+530*us, ""), ""},
+		{"sooner than a timeout", 1000 * ms, late(115*ms, 131*ms, "sleep"), "dropped-ticks note"},
+		{"as soon as one", 1000 * ms, late(115*ms, 133*ms, "sleep"), ""},
+		{"nearly in time", 1000 * ms, late(101*ms, 120*ms+190*us, ""), "dropped-ticks note"},
+		{"not in time", 1000 * ms, late(101*ms, 120*ms+220*us, ""), ""},
 		{"ten ticks", 1000 * ms, with(ticks(period, period, 10), tickRound{at: 220 * ms, length: 59 * ms}, tickRound{at: 280 * ms, length: ms})[1:], "dropped-ticks note"},
 		{"nine", 1000 * ms, with(ticks(period, period, 10), tickRound{at: 220 * ms, length: 59 * ms}, tickRound{at: 280 * ms, length: ms})[2:], ""},
 		{"mostly regular", 1500 * ms, uneven(8), "dropped-ticks note"},

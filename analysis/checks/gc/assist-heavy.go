@@ -2,6 +2,7 @@ package gc
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
@@ -27,7 +28,7 @@ var assistHeavy = &analysis.Analyzer{
 	Name: "assist-heavy", Proof: "gc.share",
 	Doc:      say.Page(pages, "assist-heavy"),
 	Covers:   []string{"limits/gc"},
-	Requires: []*analysis.Analyzer{measures.GC, measures.Timeline, measures.Waits},
+	Requires: []*analysis.Analyzer{measures.GC, measures.Timeline, measures.Waits, measures.Kinds},
 	Thresholds: []analysis.Threshold{
 		{Name: "assist-heavy.share", Doc: "P time in mark assist in the worst second, as a share of that of user goroutines and assist", Unit: analysis.Ratio,
 			Levels: analysis.Levels{Warning: .05, Error: .15}, Source: "the pacer plans for none in the steady state (mgcpacer.go: gcController aims at the background share alone)"},
@@ -52,14 +53,17 @@ var assistHeavy = &analysis.Analyzer{
 			return nil
 		}
 		sites, slow := evidence.AssistSites(p, c), measures.GCAssistSites(p, c)[0]
-		longest := ""
+		where := "; most of that at " + sites[0].Site
 		if slow.Label[0] != sites[0].Site {
-			longest = fmt.Sprintf("; longest at %s, %s in all", slow.Label[0], p.Dur(slow.V.Wall))
+			where += fmt.Sprintf("; longest at %s, %s in all", slow.Label[0], p.Dur(slow.V.Wall))
+		}
+		if at := evidence.AllocatedAt(p, c); at != "" && !strings.Contains(at, p.FuncName(p.Trace.Place(p.Trace.PlaceOf(sites[0].Stack)).Site.Func)+":") {
+			where = at + where // who must mark is another
 		}
 		finding := analysis.Finding{
 			Severity: g.Severity,
-			Summary: fmt.Sprintf("User goroutines mark instead of work %s of their P time %s: %s took %s, %s of it running; most of that at %s%s",
-				say.Percent(share), window.In(p, w.from, w.to), say.Counted(c.Assist().N, "mark assist", "mark assists"), p.Dur(c.Assist().Wall), p.Dur(c.Assist().CPU), sites[0].Site, longest),
+			Summary: fmt.Sprintf("User goroutines mark instead of work %s of their P time %s: %s took %s, %s of it running%s",
+				say.Percent(share), window.In(p, w.from, w.to), say.Counted(c.Assist().N, "mark assist", "mark assists"), p.Dur(c.Assist().Wall), p.Dur(c.Assist().CPU), where),
 			Cost:       analysis.Cost{Value: all.lanes[measures.GCLaneAssist], Total: all.lanes[measures.GCLaneAssist] + all.time[measures.ShareUser], Clock: analysis.PTime},
 			Confidence: analysis.Measured,
 			Evidence:   evidence.AllocationSites(p, c, w.from, w.to),

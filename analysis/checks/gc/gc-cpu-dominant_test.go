@@ -132,3 +132,34 @@ func TestWhoAllocates(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestWhoBeginsCycles: whose allocations begin half of ten cycles or more allocates most,
+// though others do most of the assist; cycles that are forced tell nothing of that.
+func TestWhoBeginsCycles(t *testing.T) {
+	const L = checktest.Length
+	var sym parse.Symbols
+	stack := func(line uint32, fns ...string) parse.StackID {
+		var frames []parse.Frame
+		for _, fn := range append(fns, "main.main") {
+			frames = append(frames, parse.Frame{Func: sym.Intern(fn), File: sym.Intern("/src/app/main.go"), Line: line})
+		}
+		return sym.InternStack(frames...)
+	}
+	assists := checktest.Times(40, parse.Event{Time: 200_000, Kind: parse.KindRangeEnd, Range: &parse.Range{Kind: parse.RangeAssist, Since: 1000, Until: 200_000, CPU: 150_000, Stack: stack(3, "runtime.mallocgc", "main.handle")}})
+	fetch, other, forced := stack(7, "runtime.mallocgc", "main.fetch"), stack(8, "runtime.mallocgc", "main.other"), stack(9, "runtime.GC", "main.flush")
+	for _, c := range []struct {
+		fetch, other, forced int
+		want                 string
+	}{
+		{10, 10, 30, "main.fetch:7"}, {9, 0, 30, "main.handle:3"}, {9, 11, 0, "main.other:8"}, {7, 7, 0, "main.fetch:7"},
+	} {
+		tr := &parse.Trace{Symbols: &sym, Version: 26, To: parse.Time(L), Last: parse.Time(L), Quantum: 1, Procs: 4}
+		for _, a := range []*analysis.Analyzer{gcCPUDominant, assistHeavy} {
+			r := checktest.RunOn(t, tr, a, checktest.Procs(4, parse.ProcUser, L), checktest.Marking(L*9/10, L, 4, 2, parse.ProcAssist), assists,
+				checktest.Cycles(c.fetch, fetch), checktest.Cycles(c.other, other), checktest.Cycles(c.forced, forced), checktest.Cycles(30, 0))
+			if got := r.Findings[0].Summary; c.want != "main.handle:3" && !strings.Contains(got, "most is allocated at "+c.want) || a == gcCPUDominant && !strings.Contains(got, c.want) {
+				t.Errorf("%+v: %s", c, got)
+			}
+		}
+	}
+}

@@ -32,30 +32,34 @@ func AssistSites(p *analysis.Pass, c *measures.GCFold) []measures.SiteSum[measur
 // marks may have to assist.
 const fewAssists = 10
 
+// fewStarts are too few cycles to tell by who began them.
+const fewStarts = 10
+
 // shortAssists do too little, in all of a place, to tell it by: one scans 64 KiB or more
 // (mgc.go: gcOverAssistWork), some tens of µs, so that ten of the least say that ten
 // goroutines allocated at all.
 const shortAssists = 1e6 // ns
 
-// AllocatedAt names the place that seems to allocate most: where in the function whose
-// assists did most, if that is a third of all or more. How long they waited for something to
-// do says nothing of that, and a goroutine that has just begun assists for the first bytes.
+// AllocatedAt names the place that seems to allocate most. Whose allocations begin most
+// cycles tells it best: each new span asks whether one is due, so that half of ten and
+// more are no chance. Else it is where in the function whose assists did most, if that is
+// a third of all or more. How long they waited for something to do says nothing of that, and
+// a goroutine that has just begun assists for the first bytes.
 func AllocatedAt(p *analysis.Pass, c *measures.GCFold) string {
-	sites := AssistSites(p, c)
-	did := make(map[parse.StringID]*measures.GCSum) // by function of the program
-	in := func(s parse.StackID) *measures.GCSum {
-		return tally.At(did, p.Trace.Place(p.Trace.PlaceOf(s)).Site.Func)
+	begun := measures.RankSites(p, c.Starts(), func(s parse.StackID) parse.StackID { return s }, (*measures.GCSum).Add, func(s *measures.GCSum) int64 { return s.N })
+	begun = slices.DeleteFunc(begun, func(s measures.SiteSum[measures.GCSum]) bool { return measures.GCTrigger(p, s.Stack) != "allocation" })
+	stack, top := mostIn(p, begun, func(s *measures.GCSum) int64 { return s.N })
+	var n int64
+	for i := range begun {
+		n += begun[i].V.N
 	}
-	for i := range sites {
-		in(sites[i].Stack).Add(sites[i].V)
-	}
-	var stack parse.StackID
-	for _, s := range sites {
-		if stack == 0 || in(s.Stack).CPU > in(stack).CPU {
-			stack = s.Stack
+	if n < fewStarts || 2*top.N < n {
+		stack, top = mostIn(p, AssistSites(p, c), func(s *measures.GCSum) int64 { return s.CPU })
+		if top.N < fewAssists || top.CPU < shortAssists || 3*top.CPU < c.Assist().CPU {
+			return ""
 		}
 	}
-	if stack == 0 || in(stack).N < fewAssists || in(stack).CPU < shortAssists || 3*in(stack).CPU < c.Assist().CPU || measures.StackFunc(p, stack) == "" {
+	if stack == 0 || measures.StackFunc(p, stack) == "" {
 		return ""
 	}
 	place := measures.PlaceName(p.Trace, p.Trace.PlaceOf(stack))
@@ -63,6 +67,24 @@ func AllocatedAt(p *analysis.Pass, c *measures.GCFold) string {
 		place += " by " + k.Name
 	}
 	return "; most is allocated at " + place + ", it seems"
+}
+
+// mostIn is the first of the sites in that function of the program which has most, and the
+// sum of the function's.
+func mostIn(p *analysis.Pass, sites []measures.SiteSum[measures.GCSum], of func(*measures.GCSum) int64) (stack parse.StackID, sum measures.GCSum) {
+	sums := make(map[parse.StringID]*measures.GCSum)
+	in := func(s parse.StackID) *measures.GCSum {
+		return tally.At(sums, p.Trace.Place(p.Trace.PlaceOf(s)).Site.Func)
+	}
+	for i := range sites {
+		in(sites[i].Stack).Add(sites[i].V)
+	}
+	for _, s := range sites {
+		if stack == 0 || of(in(s.Stack)) > of(&sum) {
+			stack, sum = s.Stack, *in(s.Stack)
+		}
+	}
+	return stack, sum
 }
 
 // AllocationSites shows where the program allocates most, as far as a trace tells:

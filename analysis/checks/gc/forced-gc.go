@@ -64,7 +64,7 @@ var forcedGC = &analysis.Analyzer{
 		if float64(sum.N) >= evidence.ExplainsFrom*float64(all) && severity != analysis.Note {
 			explains = []string{"gc-cpu-dominant", "stw-long", "mmu-low", "costly-mark", "mark-starves-users", "idle-marking", "assist-heavy", "assist-queue-wait", "request-path/gc"}
 			// Who calls runtime.GC sweeps, too, and yields after each span: its waits for a P are no GC's by name.
-			if sum.Wall >= int64(evidence.ExplainsFrom*float64(p.Trace.Duration())) && evidence.InTheWay(p) == "" {
+			if sum.Wall >= int64(evidence.ExplainsFrom*float64(p.Trace.Duration())) && evidence.InTheWay(p) == "" || evidence.CauseShare(p, parse.CauseGC, parse.CauseSTW) >= evidence.ExplainsFrom {
 				explains = append(explains, "latency-tail", "netpoll-delay", "request-path/starved", "limits/waits")
 			}
 		}

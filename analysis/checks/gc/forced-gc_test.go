@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tracelens/tracelens/analysis"
 	"github.com/tracelens/tracelens/analysis/internal/checktest"
 	"github.com/tracelens/tracelens/parse"
 )
@@ -96,6 +97,29 @@ func TestForcedGCExplains(t *testing.T) {
 		for code, want := range map[string]bool{"gc-cpu-dominant": c.gc, "request-path/gc": c.gc, "latency-tail": c.waits, "request-path/starved": c.waits} {
 			if slices.Contains(found[0].Explains, code) != want {
 				t.Errorf("%+v: explains %v", c, found[0].Explains)
+			}
+		}
+	}
+}
+
+// TestGCHoldsPs: who waits for a P that the GC has waits for who forces its cycles, or sets
+// its pace.
+func TestGCHoldsPs(t *testing.T) {
+	for cause, want := range map[parse.Cause]bool{parse.CauseGC: true, parse.CauseUser: false} {
+		for _, check := range []*analysis.Analyzer{forcedGC, gcPacingChange} {
+			tr := checktest.New(t, checktest.S)
+			tr.Waits(100, 0, checktest.MS, func(g *parse.Go) { g.Wait[parse.CauseUser], g.Wait[cause] = 0, checktest.MS })
+			events := checktest.Cycles(3, tr.InternStack(parse.Frame{Func: tr.Intern("runtime.GC"), Line: 1}, parse.Frame{Func: tr.Intern("main.handle"), Line: 22}))
+			events = append(append(events, checktest.Procs(4, parse.ProcUser, checktest.S)...), checktest.Marking(checktest.S/4, checktest.S, 4, 1, parse.ProcWorker)...)
+			for i := range parse.Time(6) {
+				events = append(events, parse.Event{Time: i + 1, Kind: parse.KindMetric, Metric: parse.Metric{Kind: parse.MetricHeapGoal, Value: int64(1+i%2) << 27, Setter: 1}})
+			}
+			for _, e := range events {
+				tr.Add(e)
+			}
+			found := checktest.Report(t, check, tr).Results[0].Findings
+			if len(found) != 1 || slices.Contains(found[0].Explains, "latency-tail") != want {
+				t.Errorf("%s, waits for %v: %+v", check.Name, cause, found)
 			}
 		}
 	}

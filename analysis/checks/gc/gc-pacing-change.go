@@ -18,7 +18,7 @@ import (
 var gcPacingChange = &analysis.Analyzer{
 	Name: "gc-pacing-change", Proof: "gc.heap",
 	Doc:      say.Page(pages, "gc-pacing-change"),
-	Requires: []*analysis.Analyzer{measures.GC},
+	Requires: []*analysis.Analyzer{measures.GC, measures.Waits},
 	Thresholds: []analysis.Threshold{
 		{Name: "gc-pacing-change.factor", Doc: "change of the heap goal for each live byte from one phase of cycles to the next, as a factor", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 1.4}, Source: "stacks and globals move it by less; GOGC 100 to 50 is 2 to 1.5"},
@@ -98,6 +98,9 @@ func setByProgram(p *analysis.Pass, c *measures.GCFold) (near analysis.Gate, fou
 	var explains []string
 	if g.Severity != analysis.Note {
 		explains = []string{"gc-cpu-dominant", "assist-heavy", "assist-queue-wait", "memory-limit-thrash", "heap-overshoot", "mmu-low", "mark-starves-users", "request-path/gc", "limits/gc"}
+		if evidence.CauseShare(p, parse.CauseGC, parse.CauseSTW) >= evidence.ExplainsFrom {
+			explains = append(explains, "latency-tail", "netpoll-delay", "syscall-return-wait", "request-path/starved", "limits/waits")
+		}
 	}
 	p.Find(analysis.Finding{
 		Code: "gc-pacing-change/set", Severity: g.Severity, Explains: explains, Confidence: analysis.Inferred,

@@ -152,7 +152,7 @@ func runOversubscribedHost(p *analysis.Pass) error {
 				analysis.FormatCount(stuck.N), p.Dur(stuck.NS), analysis.FormatRatio(say.Ratio(stuck.NS, inScheduler)), p.Dur(stuck.Longest)),
 			Cost:     evidence.ProcTime(p, float64(stuck.NS)),
 			Evidence: []analysis.Evidence{{From: p.Rel(parse.Time(stuck.At)), To: p.Rel(parse.Time(stuck.At)) + stuck.Longest, Note: "the longest"}},
-			Caveat:   "Runs of goroutines are stretched alike, which a trace does not show: a CPU profile recorded with it would tell. The scheduler may also wait for a lock of the runtime.",
+			Caveat:   "Runs of goroutines are stretched alike, which a trace does not show: a CPU profile recorded with it would tell. The scheduler may also wait for a lock of the runtime, and it runs timers: thousands of tickers that nobody stopped (before Go 1.23 they are never collected) look the same.",
 		}
 		oversubscribed(p, &finding)
 		return nil

@@ -68,7 +68,7 @@ var busyPoll = &analysis.Analyzer{
 			}
 			advice := "Wait instead of asking: receive without default, a sync.Cond, a context; where something outside must be asked, a ticker."
 			if strings.HasPrefix(asks.name, "runtime.selectgo") || strings.HasPrefix(asks.name, "runtime.chanrecv") {
-				advice = "A channel that it receives from is always ready, closed by all appearance: look at the second value of the receive, and return or set the channel to nil (break leaves the select, not the loop)."
+				advice = "A channel that it receives from is always ready, closed by all appearance, or that of a timer that is set to no time: look at the second value of the receive, and return or set the channel to nil (break leaves the select, not the loop)."
 			}
 			found = append(found, analysis.Finding{
 				Code: code, Severity: g.Severity, Explains: []string{"serial-section", "limits/serial"},

@@ -162,6 +162,10 @@ func (l *TickLoop) take(tr *parse.Trace, ks *GoKinds, at *roundsAt, from int64) 
 	if at.others {
 		top = at.parts // between many other things it may have got its ticks
 	}
+	soon := int64(sooner * float64(at.waits.QuantileAny(.1)))
+	if at.others { // after any round: the wait goes on with the next
+		l.Early = at.waits.N() - at.waits.Above(soon)
+	}
 	var own, all int64
 	why := make(map[string]int64)
 	for _, e := range top.Items() {
@@ -184,7 +188,7 @@ func (l *TickLoop) take(tr *parse.Trace, ks *GoKinds, at *roundsAt, from int64) 
 		if state != parse.GoRunnable && (state != parse.GoWaiting || !pl.Prim.Mutual() || pl.Call != 0 && !pl.Prim.Lock()) {
 			own += e.Value
 		}
-		if r.Tick > 0 && float64(e.Item.wait) <= sooner*float64(at.waits.QuantileAny(.1)) {
+		if r.Tick > 0 && e.Item.wait <= soon && !at.others {
 			l.Early++
 		}
 		if r.Tick > 0 {

@@ -30,7 +30,7 @@ var droppedTicks = &analysis.Analyzer{
 			Levels: analysis.Levels{Note: .02}, Source: "one in fifty; a timer that is set anew in each round, such as a timeout, is not late",
 		},
 		{
-			Name: "dropped-ticks.early", Doc: "late rounds after which a tick comes within nine tenths of what nine in ten waits for ticks take (where it is met, the two before are not needed)", Unit: analysis.Count,
+			Name: "dropped-ticks.early", Doc: "rounds, late ones where only timers wake the loop, after which a tick comes within nine tenths of what nine in ten waits for ticks take (where it is met, the two before are not needed)", Unit: analysis.Count,
 			Levels: analysis.Levels{Note: 1}, Source: "a timeout begins with the wait and takes as long each time, and longer on a busy machine; a ticker has begun before",
 		},
 		{

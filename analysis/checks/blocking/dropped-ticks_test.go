@@ -162,3 +162,33 @@ func TestDroppedTicksSay(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
+
+// A loop that other things wake as well gets ticks after waits of any length, where it would
+// wait for a timeout as long each time: a busy machine lets both come late.
+func TestTicksAmongMessages(t *testing.T) {
+	for _, c := range []struct {
+		message func(i int64) int64 // from a tick to the message after it
+		want    string
+	}{
+		{func(i int64) int64 { return (2 + i%8*2) * ms }, "dropped-ticks note"},
+		{func(i int64) int64 { return 5 * ms }, ""},
+	} {
+		var rounds []tickRound
+		at := int64(20 * ms)
+		for i := range int64(20) {
+			after := c.message(i)
+			rounds = append(rounds, tickRound{at: at, length: ms}, tickRound{at: at + after, length: ms, other: true})
+			if at += 20 * ms; i%2 == 0 {
+				at += 5 * ms // late
+			}
+			if c.want == "" {
+				at = rounds[len(rounds)-1].at + 20*ms + i%2*5*ms
+			}
+		}
+		rounds = append(rounds, tickRound{at: at, length: ms}, tickRound{at: at + 3*ms, length: 80 * ms, how: "sleep", other: true}, tickRound{at: at + 113*ms, length: ms})
+		r := checktest.Report(t, droppedTicks, checktest.Tell(t, 1000*ms, func(s *checktest.Story) { tickLoop(s, rounds) })).Results[0]
+		if got := checktest.Found(r); got != c.want {
+			t.Errorf("%q, want %q: %q", got, c.want, r.Summary)
+		}
+	}
+}

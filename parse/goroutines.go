@@ -208,9 +208,6 @@ func (t *tracker) goEvent(ev *wire.Event) {
 		g.STW = t.stw.active && !t.stw.restarted
 	}
 	var p *proc
-	if from != GoRunning && from != GoRunnable {
-		g.unblocked = t.now
-	}
 	switch to {
 	case GoSyscall:
 		g.Outside = g.callback && stack == 0
@@ -293,6 +290,7 @@ func (t *tracker) runs(g *goroutine, from GoState, id ProcID) *proc {
 		t.queues.remove(&g.q)
 	}
 	if from != GoRunnable {
+		g.unblocked = t.now
 		return p
 	}
 	if last != NoProc {

@@ -22,7 +22,7 @@ func (t *tracker) readied(ev *wire.Event, g *goroutine, from GoState) {
 			}
 		}
 	case GoSyscall:
-		g.Ready, g.BlockedStack = ReadySyscall, g.FromStack
+		g.Ready, g.BlockedStack, g.unblocked = ReadySyscall, g.FromStack, t.now
 	case GoWaiting:
 		g.Waker, g.WakerStack = GoID(ev.G), StackID(ev.Stack)
 		g.BlockedOn, g.BlockedStack = g.FromReason, g.FromStack
@@ -31,7 +31,7 @@ func (t *tracker) readied(ev *wire.Event, g *goroutine, from GoState) {
 		}
 		g.blockedKind = t.blockKind(g.FromReason)
 		g.direct = g.blockedKind == blockSystem && GoID(ev.G) == NoGo
-		g.Ready = t.wakeKind(ev, g)
+		g.Ready, g.unblocked = t.wakeKind(ev, g), t.now
 		if g.Ready != ReadyUnblocked && g.Ready != ReadyCoroutine && g.Ready != ReadyGC {
 			g.Waker = NoGo
 		}

@@ -313,6 +313,11 @@ func pathAdvice(p *analysis.Pass, t *measures.RequestType, c *measures.RequestCa
 	case c.Hold && c.Place.Prim.Lock():
 		return lockAdvice(p, c)
 	case c.Hold:
+		if at := measures.HoldersOf(p).At(p.Trace.PlaceOf(c.Place.Stack)); at != nil {
+			if steps := measures.HoldersOf(p).Chain(at).Steps; len(steps) > 1 && steps[0].Holder != "" && steps[0].Holder != l.Who {
+				return fmt.Sprintf("Look at %s, for which they wait: it waits%s at %s, for %s, which was %s most of the time.", steps[0].Holder, steps[0].Within(), steps[1].Place.Label, l.Who, l.Text)
+			}
+		}
 		in := ""
 		if l.State == parse.GoRunning {
 			if in = measures.PreemptionOf(p).RunsIn(p.Trace, l.Who, 0); in != "" {

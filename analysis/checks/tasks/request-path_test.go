@@ -255,6 +255,31 @@ func TestLockAdvice(t *testing.T) {
 	}
 }
 
+// Where who keeps requests waiting waits itself for another, it is said where.
+func TestHeldAdvice(t *testing.T) {
+	const ms = 1_000_000
+	got := ""
+	tr := checktest.Tell(t, checktest.S, func(s *checktest.Story) {
+		place, charge, read := s.Go("main.place"), s.Go("main.holder"), s.Go("main.read")
+		for i := range int64(20) {
+			at := (1 + 40*i) * ms
+			charge.Wait(at, at+20*ms, read, "main.read:3", "runtime.selectgo", "main.charge:18", "main.pay:9")
+			place.Wait(at+ms, at+21*ms, charge, "main.pay:12", "runtime.selectgo", "main.begin:30")
+		}
+	})
+	checktest.Report(t, &analysis.Analyzer{Name: "advice", Requires: []*analysis.Analyzer{measures.Kinds, measures.Holders, measures.Preemption}, Run: func(p *analysis.Pass) error {
+		for _, h := range measures.HoldersOf(p).Places {
+			if strings.HasPrefix(h.Label, "main.begin:30 ") {
+				got = pathAdvice(p, nil, &measures.RequestCause{Place: h.Place, Hold: true, Leaf: &measures.RequestLeaf{Who: "main.read", Text: "busy"}})
+			}
+		}
+		return nil
+	}}, tr)
+	if want := "Look at main.holder, for which they wait: it waits in main.pay:9 at main.charge:18 (select), for main.read, which was busy most of the time."; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 // Requests ask again and again where they write to a connection as often as they wait for what
 // it answers, and where they call a client that does; not where they copy what comes.
 func TestAsksAgain(t *testing.T) {

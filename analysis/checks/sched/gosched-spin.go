@@ -72,7 +72,7 @@ var goschedSpin = &analysis.Analyzer{
 		advice := "Wait instead of asking again and again: a channel, sync.Cond or sync.Mutex wakes the goroutine when there is something to do."
 		between := worst.Ran / worst.N
 		if between >= worksBetween {
-			advice = fmt.Sprintf("It runs %s from one yield to the next: if that is work, leave runtime.Gosched out, since others get their turn after 10 ms anyway; if it asks for something, wait to be told of it.", p.Dur(between))
+			advice = fmt.Sprintf("Wait instead of asking again and again (a channel, sync.Cond or sync.Mutex wakes the goroutine when there is something to do), or, if what it runs from one yield to the next (%s) is work, leave runtime.Gosched out: others get their turn after 10 ms anyway.", p.Dur(between))
 		}
 		explains := []string{"busy-poll/yields"}
 		if user, _ := p.Value("procs.share.user"); evidence.Causes(worst.Ran, int64(user*total)) {

@@ -87,8 +87,17 @@ func (h *HeldPlaces) Chain(place *HeldPlace) Chain {
 	c := Chain{Share: 1, Cycle: -1}
 	group := []*HeldPlace{place} // the place looked at, and those in a cycle with it
 	for {
+		var cycle []*HeldPlace
+		if len(group) > 1 {
+			cycle = group
+		}
 		but := c.waiting(group)
-		part, ns, all := dominant(group, but)
+		part, ns, all := dominant(group, cycle)
+		if part == nil && cycle == nil {
+			if part, ns, all = dominant(group, but); part != nil && part.unknown() {
+				part = nil
+			}
+		}
 		step := ChainStep{Place: group[len(group)-1]}
 		if part == nil {
 			c.Steps = append(c.Steps, step)

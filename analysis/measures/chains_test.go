@@ -123,3 +123,17 @@ func TestPeerWaits(t *testing.T) {
 		}
 	}
 }
+
+// A chain that comes by a connection to where it began ends at the network, also where what is
+// left of the connection is not known.
+func TestPeerCircle(t *testing.T) {
+	network := parse.Place{Prim: parse.PrimNetwork}
+	call := &HeldPlace{ID: 1, Held: 100, Parts: []*HeldPart{{Holder: "main.input", State: parse.GoWaiting, ID: 2, Place: network, Label: "main.recv:7 (network read)", NS: 100}}}
+	peer := &HeldPlace{ID: 2, Held: 100, Peer: true, Place: network, Parts: []*HeldPart{
+		{Holder: "main.call", State: parse.GoWaiting, ID: 1, Place: parse.Place{Prim: parse.PrimChanReceive}, NS: 60}, {Holder: "main.serve", State: parse.GoUndetermined, NS: 40},
+	}}
+	h := &HeldPlaces{Places: []*HeldPlace{call}, Peers: []*HeldPlace{peer}, Kinds: &GoKinds{}, byID: map[parse.PlaceID]*HeldPlace{1: call, 2: peer}}
+	if c := h.Chain(call); c.Root.Kind != RootNetwork {
+		t.Errorf("%+v", c.Root)
+	}
+}

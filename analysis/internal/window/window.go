@@ -28,8 +28,16 @@ type Stretch struct {
 // many buckets as make up length ns or more; a shorter trace is one stretch. The score
 // gets the length of the stretch in ns, at least length or the whole time, so that a
 // part of a bucket at the end is not taken for a whole stretch; below 0 it is out of the question. Without one that
-// counts, the result is the zero Stretch.
-func Worst(p *analysis.Pass, s *sketch.Series, length int64, score func(sums []int64, ns int64) float64) (worst Stretch) {
+// counts, all of the result is 0.
+func Worst(p *analysis.Pass, s *sketch.Series, length int64, score func(sums []int64, ns int64) float64) Stretch {
+	worst := worstOf(p, s, length, score)
+	if worst.Sums == nil {
+		worst.Sums = make([]int64, s.Lanes())
+	}
+	return worst
+}
+
+func worstOf(p *analysis.Pass, s *sketch.Series, length int64, score func(sums []int64, ns int64) float64) (worst Stretch) {
 	if s.Empty() {
 		return worst
 	}

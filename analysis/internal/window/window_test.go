@@ -87,3 +87,15 @@ func TestWorst(t *testing.T) {
 		t.Errorf("%d times there was one stretch: too little to compare", ones)
 	}
 }
+
+// TestWorstOfNothing: where no stretch counts there is a sum of each lane all the same.
+func TestWorstOfNothing(t *testing.T) {
+	p := &analysis.Pass{Trace: &parse.Trace{From: 10, To: 10}}
+	s := sketch.NewSeries(2)
+	for _, what := range []string{"an empty series", "a trace without time"} {
+		if got := Worst(p, s, Second, Mean(1)); !reflect.DeepEqual(got, Stretch{Sums: []int64{0, 0}}) {
+			t.Errorf("%s: %v", what, got)
+		}
+		s.AddSpan(1, 5, 9, 1)
+	}
+}

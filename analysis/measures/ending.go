@@ -15,7 +15,7 @@ const (
 	lastBusy    = 1e9 // ns before the end of the last busy time that are looked at
 	told        = .05 // of a P: less is not worth a word
 	openAtEnd   = 3   // tasks
-	usualEnough = 20  // whole tasks, to say what is usual
+	usualEnough = 20  // whole tasks or requests, to say what is usual
 )
 
 // recording reports whether a trace is what a flight recorder kept: somebody wanted it when

@@ -174,7 +174,7 @@ func (ts *RequestTypes) Hung(t *RequestType) (c HungClass) {
 	c.Oldest = open[0].Value
 	c.Others, c.Usual = t.lengths.N(), t.lengths.Max()
 	for _, o := range ts.All {
-		if o.Kind == t.Kind && o.Name == UntoldHandler && o != t && c.Others < minUsual && max(o.to, t.to) < ts.tr.To-parse.Time(c.Oldest/2) {
+		if o.Kind == t.Kind && o.Name == UntoldHandler && o != t && c.Others < usualEnough && max(o.to, t.to) < ts.tr.To-parse.Time(c.Oldest/2) {
 			c.Others += o.lengths.N()
 			c.Usual = max(c.Usual, o.lengths.Max())
 		}
@@ -185,9 +185,6 @@ func (ts *RequestTypes) Hung(t *RequestType) (c HungClass) {
 	}
 	return c
 }
-
-// minUsual is how many whole requests tell what is usual.
-const minUsual = 20
 
 // HungCauses are what hung requests are at, the longest first.
 func (ts *RequestTypes) HungCauses(c *HungClass) []*RequestCause { return ts.causes(c.RequestClass) }

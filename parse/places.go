@@ -163,7 +163,7 @@ func (s *Symbols) Callers(id StackID) (out []Frame) {
 		if !s.Own(f) {
 			continue
 		}
-		of := pkgOf(s.String(f.Func))
+		of := PackageOf(s.String(f.Func))
 		switch {
 		case pkg == "" && of == "main":
 			return nil
@@ -298,9 +298,9 @@ func (s *Symbols) stdSite(frames []Frame) int {
 	if isMachinery(s.String(frames[op].Func)) {
 		return 0
 	}
-	pkg := pkgOf(s.String(frames[op].Func))
+	pkg := PackageOf(s.String(frames[op].Func))
 	for i := op + 1; i < len(frames); i++ {
-		if name := s.String(frames[i].Func); pkgOf(name) != pkg && !isMachinery(name) {
+		if name := s.String(frames[i].Func); PackageOf(name) != pkg && !isMachinery(name) {
 			return i
 		}
 	}

@@ -228,9 +228,9 @@ func isGroupGo(fn string) bool {
 
 // starter is the function that had a group start g: the caller of the group's package.
 func (t *tracker) starter(g *goroutine) StringID {
-	group := pkgOf(t.strings[g.Func])
+	group := PackageOf(t.strings[g.Func])
 	for _, f := range t.stacks[g.site].frames { // the innermost first
-		if fn := t.strings[f.Func]; pkgOf(fn) != group && !strings.HasPrefix(fn, "runtime.") {
+		if fn := t.strings[f.Func]; PackageOf(fn) != group && !strings.HasPrefix(fn, "runtime.") {
 			return f.Func
 		}
 	}

@@ -248,7 +248,7 @@ func (s *Symbols) Site(id StackID) (f Frame, ok bool) {
 	if !ok {
 		return Frame{}, false
 	}
-	pkg := pkgOf(s.String(op.Func))
+	pkg := PackageOf(s.String(op.Func))
 	best, inOp := op, false
 	var lib Frame
 	for _, f := range s.Stack(id) {
@@ -260,7 +260,7 @@ func (s *Symbols) Site(id StackID) (f Frame, ok bool) {
 			lib = f
 		}
 		inOp = inOp || f == op
-		if inOp && best == op && pkgOf(name) != pkg && !isMachinery(name) {
+		if inOp && best == op && PackageOf(name) != pkg && !isMachinery(name) {
 			best = f
 		}
 	}
@@ -286,8 +286,8 @@ func (s *Symbols) Operation(id StackID) (f Frame, ok bool) {
 	return frames[0], true
 }
 
-// pkgOf returns the import path of a function name ("net/http.(*conn).serve").
-func pkgOf(fn string) string {
+// PackageOf returns the import path of a function name ("net/http.(*conn).serve").
+func PackageOf(fn string) string {
 	if i := strings.IndexByte(fn, '['); i >= 0 {
 		fn = fn[:i] // type arguments have packages too
 	}
@@ -338,7 +338,7 @@ func ShortName(fn string) string {
 // isMachinery reports whether a function only implements blocking, waking and
 // system calls for the library function that the program called.
 func isMachinery(fn string) bool {
-	pkg := pkgOf(fn)
+	pkg := PackageOf(fn)
 	switch pkg {
 	case "runtime", "syscall", "sync/atomic", "reflect":
 		return true
@@ -361,7 +361,7 @@ var stdTop = map[string]bool{
 
 // IsStd reports whether a function of that name is of the standard library.
 func IsStd(fn string) bool {
-	pkg := pkgOf(fn)
+	pkg := PackageOf(fn)
 	if i := strings.IndexByte(pkg, '/'); i >= 0 {
 		pkg = pkg[:i]
 	}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	xtrace "golang.org/x/exp/trace"
 
@@ -156,5 +157,54 @@ func TestAlone(t *testing.T) {
 		if err == nil && lives != intervals {
 			t.Errorf("%s: goroutines ran alone for %d ns, intervals of one for %d", filepath.Base(path), lives, intervals)
 		}
+	}
+}
+
+// TestUnblocked: for how long a goroutine has not been blocked at the end is the time since
+// its last wait or call, its birth, or the beginning of the window.
+func TestUnblocked(t *testing.T) {
+	told := 0
+	for _, path := range corpus.Own(t) {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole := time.Duration(0)
+		for _, last := range []time.Duration{time.Hour, time.Millisecond, 50 * time.Microsecond} { // of the trace
+			from := max(whole-last, 0)
+			type end struct {
+				blocked parse.Time // when a wait or call ended last
+				state   parse.GoState
+			}
+			ends := make(map[parse.GoID]end)
+			tr, err := parse.ReadTo(context.Background(), bytes.NewReader(data), parse.Options{From: from}, parse.Sink{
+				Kinds: parse.KindsGo | parse.KindsOf(parse.KindGoLife),
+				Event: func(e *parse.Event) {
+					if e.Kind != parse.KindGoLife {
+						was := ends[e.Go.ID]
+						if e.Go.From == parse.GoWaiting || e.Go.From == parse.GoSyscall {
+							was.blocked = e.Time
+						}
+						ends[e.Go.ID] = end{was.blocked, e.Go.From}
+						return
+					}
+					l, was, want := e.GoLife, ends[e.GoLife.ID], int64(0)
+					delete(ends, l.ID)
+					if !l.Ended && (was.state == parse.GoRunning || was.state == parse.GoRunnable) {
+						want = int64(e.Time - max(was.blocked, l.Born))
+					}
+					if told += min(int(want), 1); l.Unblocked != want {
+						t.Errorf("%s from %v: goroutine %d has not been blocked for %d ns, want %d", filepath.Base(path), from, l.ID, l.Unblocked, want)
+					}
+				},
+			})
+			if err != nil {
+				break // formats that are refused
+			}
+			whole = max(whole, time.Duration(tr.Duration()))
+		}
+	}
+	if told < 10 {
+		t.Errorf("only %d goroutines run at the end of a trace", told)
 	}
 }

@@ -349,7 +349,7 @@ func (t *tracker) openWindow() {
 		g.Since, g.Partial, g.spent = t.now, true, [NumGoStates]int64{}
 		g.born, g.bornSeen, g.First = t.now, false, false
 		g.waited, g.quiet, g.single, g.alone, g.idle, g.outside = t.waits.parts, 0, 0, 0, 0, 0
-		g.round = nil
+		g.round, g.unblocked = nil, t.now
 		for i := range g.regions {
 			g.regions[i].since, g.regions[i].partial, g.regions[i].cpu = t.now, true, 0
 		}

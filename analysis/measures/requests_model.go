@@ -123,20 +123,28 @@ func (t *RequestType) isWork() bool {
 func (t *RequestType) Lengths() *sketch.Histogram { return &t.lengths }
 
 // Of says what they are.
-func (t *RequestType) Of() string {
+func (t *RequestType) Of() string { return t.of("s") }
+
+// Counted says that so many are of the type.
+func (t *RequestType) Counted(n int64) string {
+	if n == 1 {
+		return "1 " + t.of("")
+	}
+	return analysis.FormatCount(n) + " " + t.Of()
+}
+
+func (t *RequestType) of(plural string) string {
 	switch t.Kind {
 	case parse.RequestTask:
-		return "tasks " + t.Name
+		return "task" + plural + " " + t.Name
 	case parse.RequestRegion:
-		return "regions " + t.Name
-	case parse.RequestSQL:
-		return "calls of " + t.Name
+		return "region" + plural + " " + t.Name
+	case parse.RequestSQL, parse.RequestEntry:
+		return "call" + plural + " of " + t.Name
 	case parse.RequestJob:
-		return "goroutines of " + t.Name
-	case parse.RequestEntry:
-		return "calls of " + t.Name
+		return "goroutine" + plural + " of " + t.Name
 	}
-	return t.Kind.String() + " requests of " + t.Name
+	return t.Kind.String() + " request" + plural + " of " + t.Name
 }
 
 // Ended is how many ended so, with those that began before the trace.
@@ -158,6 +166,7 @@ type HungClass struct {
 	Oldest int64
 	Others int64 // requests that they are compared with
 	Usual  int64 // how long the slowest of these took
+	More   bool  // it may be more: the oldest are kept
 }
 
 // Paths are the requests, the oldest first, at most 128.
@@ -180,9 +189,7 @@ func (ts *RequestTypes) Hung(t *RequestType) (c HungClass) {
 		}
 	}
 	c.RequestClass = newClass(open, func(held int64) bool { return held > c.Usual })
-	if c.n == tailRequests {
-		c.n = t.ends[parse.RequestOpen]
-	}
+	c.More = c.n == tailRequests
 	return c
 }
 

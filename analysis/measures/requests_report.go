@@ -91,7 +91,7 @@ func sayType(p *analysis.Pass, ts *RequestTypes, t *RequestType) {
 		p.Say("%s: none began and was done in the trace; %s.", t.Of(), otherEnds(t))
 		return
 	}
-	s := fmt.Sprintf("%s %s: %s", analysis.FormatCount(n), t.Of(), say.Spread(p, &t.lengths))
+	s := fmt.Sprintf("%s: %s", t.Counted(n), say.Spread(p, &t.lengths))
 	all := t.Everything()
 	if c := ts.Causes(t); len(c) > 0 {
 		whose := "their time"

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/tracelens/tracelens/analysis"
+	"github.com/tracelens/tracelens/analysis/checks/internal/evidence"
 	"github.com/tracelens/tracelens/analysis/internal/say"
 	"github.com/tracelens/tracelens/analysis/measures"
 	"github.com/tracelens/tracelens/parse"
@@ -152,13 +153,13 @@ func keeperOf(p *analysis.Pass, locks []*measures.WaitingAt) (by *keeper) {
 				continue // with the lock it may have done something else for a moment
 			}
 			k := keeper{openAt: o, taken: tr.Place(tr.PlaceOf(w.Stack)), after: after}
-			owner := ownerOf(tr.String(taken.Func))
+			owner := evidence.OwnerOf(tr.String(taken.Func))
 			for _, f := range tr.Stack(o.stack) {
 				if f.Func == taken.Func && f.Line > taken.Line {
 					k.near, k.fn = true, tr.String(f.Func)
 					break
 				}
-				if fn := tr.String(f.Func); owner != "" && ownerOf(fn) == owner && f.Func != taken.Func && !o.place.Prim.Lock() && !o.idle && (o.oldest < p.Trace.Duration() || w.Oldest == o.oldest) {
+				if fn := tr.String(f.Func); owner != "" && evidence.OwnerOf(fn) == owner && f.Func != taken.Func && !o.place.Prim.Lock() && !o.idle && (o.oldest < p.Trace.Duration() || w.Oldest == o.oldest) {
 					k.fn = fn
 				}
 			}
@@ -188,26 +189,17 @@ func takenAgain(p *analysis.Pass, locks []*measures.WaitingAt) (fn string, at pa
 	tr := p.Trace
 	for _, o := range openWaits(p) {
 		taken, i := takenIn(tr, o.stack)
-		owner := ownerOf(tr.String(taken.Func))
+		owner := evidence.OwnerOf(tr.String(taken.Func))
 		if owner == "" || !slices.ContainsFunc(locks, func(w *measures.WaitingAt) bool { return tr.PlaceOf(w.Stack) == tr.PlaceOf(o.stack) }) {
 			continue
 		}
 		for _, f := range tr.Stack(o.stack)[i+1:] {
-			if name := tr.String(f.Func); ownerOf(name) == owner && f.Func != taken.Func && (fn == "" || name < fn) {
+			if name := tr.String(f.Func); evidence.OwnerOf(name) == owner && f.Func != taken.Func && (fn == "" || name < fn) {
 				fn, at, n = name, o.place, o.n
 			}
 		}
 	}
 	return fn, at, n
-}
-
-// ownerOf is the type of a method with its package, "" for a function.
-func ownerOf(fn string) string {
-	i := strings.LastIndex(fn, ").")
-	if i < 0 {
-		return ""
-	}
-	return fn[:i]
 }
 
 // takenIn is where a lock is taken, by the stack of who waits for it, and which frame of

@@ -53,7 +53,7 @@ var HungRequests = &analysis.Analyzer{
 		switch {
 		case found > 0:
 		case served == 0:
-			p.NotApplicable("no requests: the program has no runtime/trace tasks, and serves none with net/http or google.golang.org/grpc in the trace")
+			p.NotApplicable(noRequests)
 		default:
 			evidence.Clear(p, "no request that is open at the end for longer than others took", near)
 		}
@@ -68,7 +68,7 @@ func hung(p *analysis.Pass, ts *measures.RequestTypes, t *measures.RequestType, 
 	f := analysis.Finding{
 		Severity: g.Severity, Confidence: analysis.Measured,
 		Summary: fmt.Sprintf("%s at the end, for up to %s, where %s others took %s at most; %s of it %s",
-			hanging(c.N(), t), p.Dur(c.Oldest), analysis.FormatCount(c.Others), p.Dur(c.Usual), analysis.FormatRatio(say.Ratio(cause.NS, c.Total())), ts.Why(t, cause)),
+			hanging(c, t), p.Dur(c.Oldest), analysis.FormatCount(c.Others), p.Dur(c.Usual), analysis.FormatRatio(say.Ratio(cause.NS, c.Total())), ts.Why(t, cause)),
 		Cost:     analysis.Cost{Value: c.Total(), Total: c.Total() + t.Lengths().Sum(), Clock: analysis.GTime},
 		Explains: []string{"unfinished-tasks"},
 		Advice:   fmt.Sprintf("Find what they wait for, and give that wait a deadline: tracelens show TRACE --goroutine %d has the path of the oldest. kinds.busy should fall.", oldest.G),
@@ -98,17 +98,14 @@ func hung(p *analysis.Pass, ts *measures.RequestTypes, t *measures.RequestType, 
 }
 
 // hanging says how many requests of a type hang.
-func hanging(n int64, t *measures.RequestType) string {
-	if n > 1 {
-		return analysis.FormatCount(n) + " " + t.Of() + " hang"
+func hanging(c *measures.HungClass, t *measures.RequestType) string {
+	switch {
+	case c.More:
+		return analysis.FormatCount(c.N()) + " or more " + t.Of() + " hang"
+	case c.N() == 1:
+		return t.Counted(1) + " hangs"
 	}
-	of := strings.Replace(t.Of(), "requests of ", "request of ", 1)
-	for _, many := range []string{"tasks ", "calls "} {
-		if rest, ok := strings.CutPrefix(of, many); ok {
-			of = strings.TrimSuffix(many, "s ") + " " + rest
-		}
-	}
-	return "1 " + of + " hangs"
+	return t.Counted(c.N()) + " hang"
 }
 
 // A suspect is who seems to keep requests waiting.
@@ -149,25 +146,27 @@ func suspectOf(p *analysis.Pass, ts *measures.RequestTypes, c *measures.HungClas
 			return s
 		}
 	}
-	owner, _, method := strings.Cut(measures.SiteOf(p.Trace, cause.Place), ").")
-	var who, says, own, ownSays []string // own: methods of the type that has the lock
+	var doers, own []*measures.GoKind // own: methods of the type that has the lock
+	owner := evidence.OwnerOf(p.Trace.String(cause.Place.Site.Func))
 	for _, k := range measures.KindsOf(p).All {
-		does, _ := doing(p, k, c.Oldest)
-		if does == "" || hangs(k) || parse.IsStd(k.Name) {
+		if does, _ := doing(p, k, c.Oldest); does == "" || hangs(k) || parse.IsStd(k.Name) {
 			continue
 		}
-		if method && strings.HasPrefix(k.Name, owner+").") {
-			own, ownSays = append(own, k.Name), append(ownSays, k.Title()+" "+does)
+		if doers = append(doers, k); owner != "" && evidence.OwnerOf(k.Name) == owner {
+			own = append(own, k)
 		}
-		who, says = append(who, k.Name), append(says, k.Title()+" "+does)
 	}
 	if len(own) > 0 && cause.Place.Prim.Lock() {
-		who, says = own, ownSays
+		doers = own
 	}
-	if len(who) == 0 {
+	if len(doers) == 0 {
 		return lastSuspect(p, c, cause, id)
 	}
-	who, says = who[:min(len(who), maxSuspects)], says[:min(len(says), maxSuspects)]
+	var who, says []string
+	for _, k := range doers[:min(len(doers), maxSuspects)] {
+		does, _ := doing(p, k, c.Oldest)
+		who, says = append(who, k.Name), append(says, k.Title()+" "+does)
+	}
 	return &suspect{
 		says:   "meanwhile " + strings.Join(says, ", and "),
 		advice: fmt.Sprintf("See whether %s keeps %s: then do it in steps, or without that.", strings.Join(who, " or "), holds),

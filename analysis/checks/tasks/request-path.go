@@ -85,7 +85,7 @@ func runRequestPath(p *analysis.Pass) error {
 	switch {
 	case found > 0:
 	case served == 0:
-		p.NotApplicable("no requests: the program has no runtime/trace tasks, and serves none with net/http or google.golang.org/grpc in the trace")
+		p.NotApplicable(noRequests)
 	case !p.Met("requests", float64(most)):
 		p.NotApplicable(fmt.Sprintf("only %s of one type began and ended in the trace; record until there are %s", say.Counted(most, "request", "requests"), analysis.FormatCount(int64(p.Limit("requests")))))
 	default:
@@ -226,7 +226,7 @@ func asksAgain(p *analysis.Pass, c *measures.RequestCause) bool {
 	call := p.Trace.String(c.Place.Call)
 	switch {
 	case c.Hold: // for a goroutine of the client that they call
-		return packageOf(call) != "" && packageOf(call) == packageOf(c.Leaf.Who)
+		return parse.PackageOf(call) != "" && parse.PackageOf(call) == parse.PackageOf(c.Leaf.Who)
 	case c.Leaf.Class == measures.ClassCall || !plain(call):
 		return true
 	case strings.HasPrefix(call, "io.Copy"):
@@ -252,18 +252,11 @@ func asksAgain(p *analysis.Pass, c *measures.RequestCause) bool {
 // plain reports whether a function reads or writes what it is given, with no protocol of
 // its own.
 func plain(call string) bool {
-	switch packageOf(call) {
+	switch parse.PackageOf(call) {
 	case "net", "bufio", "io", "fmt", "crypto/tls":
 		return true
 	}
 	return false
-}
-
-// packageOf is the import path of a function.
-func packageOf(fn string) string {
-	last := strings.LastIndexByte(fn, '/') + 1
-	pkg, _, _ := strings.Cut(fn[last:], ".")
-	return fn[:last] + pkg
 }
 
 // because are the checks that say more of a cause.

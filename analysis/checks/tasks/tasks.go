@@ -13,3 +13,6 @@ var All = []*analysis.Analyzer{RequestPath, HungRequests, SlowTasks, UnfinishedT
 
 //go:embed *.md
 var pages embed.FS
+
+// noRequests is why checks of requests have nothing to look at.
+const noRequests = "no requests: the program has no runtime/trace tasks, and serves none with net/http or google.golang.org/grpc in the trace"

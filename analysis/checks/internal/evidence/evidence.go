@@ -344,3 +344,12 @@ func DialledAt(p *analysis.Pass) (site parse.StackID) {
 	}
 	return site
 }
+
+// OwnerOf is the type of a method with its package, "" for a function.
+func OwnerOf(fn string) string {
+	i := strings.LastIndex(fn, ").")
+	if i < 0 {
+		return ""
+	}
+	return fn[:i]
+}

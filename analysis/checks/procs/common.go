@@ -18,7 +18,7 @@ func holeEvidence(p *analysis.Pass, f *measures.ParallelismFold) (out []analysis
 	return out
 }
 
-// stallFrom is from where on (ns) nothing happens for too long on Ps with work: see
+// stallFrom is from where on (ns) nothing happens for too long on Ps with work, the default of
 // oversubscribed-host.stall.
 const stallFrom = 100e6
 

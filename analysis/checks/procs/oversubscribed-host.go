@@ -58,7 +58,7 @@ var oversubscribedHost = &analysis.Analyzer{
 		},
 		{
 			Name: "oversubscribed-host.stall", Doc: "longest hole (no event on any P though some had work)", Unit: analysis.NS,
-			Levels: analysis.Levels{Warning: 100e6, Error: 1e9},
+			Levels: analysis.Levels{Warning: stallFrom, Error: 1e9},
 			Source: "sysmon ends runs after 10 to 20 ms (proc.go:retake); five times that, and longer than a period of a CPU quota",
 		},
 		{

@@ -67,7 +67,7 @@ func hung(p *analysis.Pass, ts *measures.RequestTypes, t *measures.RequestType, 
 	oldest := c.Paths()[0]
 	f := analysis.Finding{
 		Severity: g.Severity, Confidence: analysis.Measured,
-		Summary: fmt.Sprintf("%s at the end, for up to %s, where %s others took %s at most; %s of it %s",
+		Summary: fmt.Sprintf("%s at the end, for up to %s (%s others took %s at most), %s of their time %s",
 			hanging(c, t), p.Dur(c.Oldest), analysis.FormatCount(c.Others), p.Dur(c.Usual), analysis.FormatRatio(say.Ratio(cause.NS, c.Total())), ts.Why(t, cause)),
 		Cost:     analysis.Cost{Value: c.Total(), Total: c.Total() + t.Lengths().Sum(), Clock: analysis.GTime},
 		Explains: []string{"unfinished-tasks"},

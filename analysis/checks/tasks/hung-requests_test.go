@@ -97,7 +97,7 @@ func TestHungSuspects(t *testing.T) {
 			for i := range int64(3) {
 				serve(conn, incident+(1+i)*ms).Block(incident+(2+i)*ms+500_000, handle(lock)...)
 			}
-		}, []string{"% of it blocked in sync.Mutex at main.get:12; meanwhile main.reindex has run, or could run, for 200 ms without a wait"}},
+		}, []string{"% of their time blocked in sync.Mutex at main.get:12; meanwhile main.reindex has run, or could run, for 200 ms without a wait"}},
 		{"two locks in another order", func(s *checktest.Story, conn *checktest.Actor) {
 			move := s.Go("main.move")
 			for i := range int64(30) {
@@ -128,7 +128,7 @@ func TestHungSuspects(t *testing.T) {
 				serve(conn, (1+i*10)*ms).End((2 + i*10) * ms)
 			}
 			serve(conn, incident).Block(incident+ms, "runtime.selectgo", "main.events:90", "main.stream:8", "net/http.HandlerFunc.ServeHTTP")
-		}, []string{"1 HTTP2 request of main.stream hangs at the end, for up to 200 ms, where 60 others took 1 ms at most"}},
+		}, []string{"1 HTTP2 request of main.stream hangs at the end, for up to 200 ms (60 others took 1 ms at most)"}},
 	} {
 		tr := checktest.Tell(t, length, func(s *checktest.Story) { c.tell(s, s.Go("net/http.(*http2serverConn).serve")) })
 		found := checktest.Report(t, HungRequests, tr).Results[0].Findings
